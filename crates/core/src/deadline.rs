@@ -1,0 +1,42 @@
+use crate::{
+    ids::TimeMs,
+    run::{DeliveryState, Phase},
+    session::Session,
+};
+
+/// Why a session is woken: its one alarm has many reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// A call is in flight, or may begin now: the alarm covers the loop.
+    Work,
+    /// A failed call is due again.
+    Retry,
+    /// A run's time is up.
+    RunDeadline,
+    /// A trace is due at a sink.
+    Flush,
+    /// The idle session is to be erased.
+    Retention,
+}
+
+/// The earliest deadline of `session`, and its reason.
+pub(crate) fn next(session: &Session, retention_ms: u64) -> Option<(TimeMs, Deadline)> {
+    let runs = session.open_runs().enumerate().flat_map(|(place, run)| {
+        let work = match &run.phase {
+            Phase::Calling(_) | Phase::Settled => Some((0, Deadline::Work)),
+            Phase::BackingOff { until, .. } => Some((*until, Deadline::Retry)),
+            Phase::Queued if place == 0 => Some((0, Deadline::Work)),
+            Phase::Queued | Phase::Ended { .. } => None,
+        };
+        work.into_iter().chain(run.deadline_at().map(|at| (at, Deadline::RunDeadline)))
+    });
+    let flushes = session.runs().iter().flat_map(|run| run.deliveries.values()).filter_map(|delivery| {
+        match delivery.state {
+            DeliveryState::Due(at) => Some((at, Deadline::Flush)),
+            DeliveryState::Flushed | DeliveryState::Parked => None,
+        }
+    });
+    let erase = (!session.runs().is_empty())
+        .then(|| (session.last_activity.saturating_add(retention_ms), Deadline::Retention));
+    runs.chain(flushes).min_by_key(|(at, _)| *at).or(erase)
+}

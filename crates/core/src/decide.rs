@@ -1,0 +1,395 @@
+use crate::{
+    backoff::{MODEL_RETRY, SINK_RETRY},
+    done::{final_rule, FinalRule},
+    entry::{Cause, Entry, Idempotency, RunError, StopReason, Timing},
+    event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
+    fault::{Fault, FaultKind},
+    ids::{CallId, RunId, TimeMs},
+    limits,
+    message::{ModelAnswer, Usage},
+    run::{DeliveryState, InFlight, Phase, Run},
+    session::{last_answer, result_of, Session},
+    step::Step,
+};
+
+/// Attempts of one call that may fail before its run does; crashes do not count.
+const FAILURES_MAX: u32 = 4;
+/// How long a sink may be down before a trace is parked, in milliseconds.
+const SINK_PATIENCE_MS: u64 = 24 * 3_600_000;
+
+impl Session {
+    /// What `event` changes. Pure: nothing is stored, nothing in memory changes.
+    ///
+    /// A late or doubled outcome (an older attempt, an unknown call) gives an empty step that
+    /// [is ignored](Step::is_ignored).
+    ///
+    /// # Errors
+    /// When an [`Event::Accept`] is refused; no other event is.
+    pub fn decide(&self, event: Event, moment: Moment) -> Result<Step, Refusal> {
+        let mut draft = Draft::new(self, moment);
+        match event {
+            Event::Accept(run) => draft.accept(run)?,
+            Event::Cancel { by } => draft.cancel(&by),
+            Event::Answered { call, answer, timing } => draft.answered(call, answer, timing),
+            Event::Failed { call, fault, timing } => draft.failed(call, fault, timing),
+            Event::Resume(cause) => draft.resume(cause),
+            Event::Tick => draft.tick(None),
+            Event::Flushed { run, sink, spans } => draft.flushed(run, sink, spans),
+            Event::FlushFailed { run, sink, failure } => draft.flush_failed(run, sink, failure),
+        }
+        Ok(draft.step)
+    }
+}
+
+/// A step in the making.
+struct Draft<'a> {
+    session: &'a Session,
+    moment: Moment,
+    step: Step,
+    /// Runs that this step ends.
+    ended: Vec<RunId>,
+    /// Messages that this step adds to the conversation.
+    messages_added: usize,
+    calls: u32,
+}
+
+impl<'a> Draft<'a> {
+    fn new(session: &'a Session, moment: Moment) -> Self {
+        let step = Step::new(session.head);
+        Self { session, moment, step, ended: Vec::new(), messages_added: 0, calls: session.calls }
+    }
+
+    fn accept(&mut self, new: NewRun) -> Result<(), Refusal> {
+        if let Some(key) = &new.idempotency {
+            self.refuse_known_key(key)?;
+        }
+        let waiting = self.session.open_runs().count();
+        if waiting > limits::QUEUED_RUNS_MAX {
+            return Err(Refusal::QueueFull);
+        }
+        let id = RunId(u32::try_from(self.session.runs.len() + 1).expect("a session has fewer than 2^32 runs"));
+        let late = new.settings.budget.deadline_ms == Some(0);
+        let first = self.first_call(id, &new);
+        let NewRun { task, agent, model, max_iterations, metadata, settings, idempotency } = new;
+        self.write(id, Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency });
+        if waiting == 0 && !late {
+            let (entry, command) = first;
+            self.write(id, entry);
+            self.step.order(command);
+        }
+        Ok(())
+    }
+
+    fn refuse_known_key(&self, key: &Idempotency) -> Result<(), Refusal> {
+        let known = |run: &&Run| run.idempotency.as_ref().is_some_and(|earlier| earlier.key == key.key);
+        match self.session.runs.iter().find(known) {
+            None => Ok(()),
+            Some(run) if run.idempotency.as_ref() == Some(key) => Err(Refusal::Replayed(run.id)),
+            Some(run) => Err(Refusal::KeyConflict(run.id)),
+        }
+    }
+
+    /// The first call of a run that is accepted in an idle session: promised in the same row.
+    fn first_call(&mut self, run: RunId, new: &NewRun) -> (Entry, Command) {
+        let deadline = new.settings.budget.deadline_ms.map(|ms| self.moment.now.saturating_add(ms));
+        let call = CallId(self.calls + 1);
+        let entry = Entry::ModelCalled {
+            call,
+            attempt: 1,
+            iteration: 1,
+            model: new.model.clone(),
+            message_count: self.message_count(1),
+        };
+        let command = Command::CallModel(ModelCall {
+            call: CallRef { run, call, attempt: 1 },
+            model: new.model.clone(),
+            give_up_at: give_up_at(self.moment.now, new.settings.model_timeout_ms, deadline),
+        });
+        (entry, command)
+    }
+
+    fn cancel(&mut self, by: &str) {
+        let open: Vec<&Run> = self.session.open_runs().collect();
+        for run in open {
+            self.write(run.id, Entry::CancelRequested { by: by.to_owned() });
+            self.end(run, StopReason::Cancelled, None, None, &run.usage, run.iterations);
+            if let Some(flight) = run.in_flight() {
+                self.step.order(Command::Abort(call_ref(run.id, flight)));
+            }
+        }
+    }
+
+    fn answered(&mut self, call: CallRef, answer: ModelAnswer, timing: Timing) {
+        let Some((run, flight)) = self.awaited(call) else { return self.ignore() };
+        if answer.message.content.trim().is_empty() && answer.message.tool_calls.is_empty() {
+            return self.failed(call, Fault::new(FaultKind::EmptyResponse, "the model answered nothing"), timing);
+        }
+        let rule = final_rule(&answer.message, answer.finish_reason, &run.settings.sentinel);
+        if let (None, Some(tool)) = (rule, answer.message.tool_calls.first()) {
+            let name: String = tool.name.chars().take(limits::NAME_BYTES_MAX).collect();
+            let text = format!("the model called the tool {name:?}; it was offered none");
+            return self.failed(call, Fault::new(FaultKind::Malformed, text), timing);
+        }
+        let usage = run.usage.plus(&answer.usage);
+        let result = final_text(&answer);
+        self.write_answer(call, flight, answer, timing, rule);
+        let stop = match rule {
+            Some(FinalRule::Done) => Some(StopReason::Done),
+            Some(FinalRule::FinishTool) => Some(StopReason::FinishTool),
+            None if flight.iteration >= run.max_iterations => Some(StopReason::MaxIterations),
+            None => run.exhausted_budget(&usage, self.moment.now),
+        };
+        match stop {
+            Some(reason) => {
+                let result = result_of(self.session, run, &result);
+                self.end(run, reason, Some(result), None, &usage, flight.iteration);
+                self.begin_next();
+            }
+            None => self.call(run, CallId(self.calls + 1), 1, flight.iteration + 1),
+        }
+    }
+
+    fn write_answer(
+        &mut self,
+        call: CallRef,
+        flight: InFlight,
+        answer: ModelAnswer,
+        timing: Timing,
+        rule: Option<FinalRule>,
+    ) {
+        self.messages_added += 1;
+        self.write(
+            call.run,
+            Entry::ModelAnswered {
+                call: call.call,
+                attempt: call.attempt,
+                iteration: flight.iteration,
+                message: answer.message,
+                finish_reason: answer.finish_reason,
+                usage: answer.usage,
+                latency_ms: timing.ended_at.saturating_sub(timing.started_at),
+                r#final: rule,
+                timing,
+                response_id: answer.response_id,
+                response_model: answer.response_model,
+            },
+        );
+    }
+
+    fn failed(&mut self, call: CallRef, fault: Fault, timing: Timing) {
+        let Some((run, flight)) = self.awaited(call) else { return self.ignore() };
+        let failures = flight.failures + 1;
+        let late = run.is_late(self.moment.now);
+        let again = fault.kind.is_transient() && failures < FAILURES_MAX && !late;
+        let retry_at = again.then(|| {
+            self.moment.now + MODEL_RETRY.wait_ms(failures, fault.retry_after_ms, self.moment.seed)
+        });
+        self.write(
+            run.id,
+            Entry::ModelFailed {
+                call: call.call,
+                attempt: call.attempt,
+                error_type: fault.kind,
+                message: fault.message.clone(),
+                retry_at,
+                timing,
+            },
+        );
+        if again {
+            return;
+        }
+        let reason = match fault.kind {
+            _ if late => StopReason::Deadline,
+            FaultKind::EmptyResponse => StopReason::EmptyResponse,
+            kind if kind.is_transient() => StopReason::ModelUnavailable,
+            _ => StopReason::ModelRefused,
+        };
+        let error = RunError { code: fault.kind.as_str().to_owned(), message: fault.message };
+        self.end(run, reason, None, Some(error), &run.usage, run.iterations);
+        self.begin_next();
+    }
+
+    fn resume(&mut self, cause: Cause) {
+        let Some(run) = self.session.open_runs().next() else { return };
+        match &run.phase {
+            Phase::Calling(flight) => self.resume_call(run, *flight, cause),
+            Phase::Settled => {
+                self.write_resumed(run.id, cause, Vec::new());
+                self.call(run, CallId(self.calls + 1), 1, run.iterations + 1);
+            }
+            Phase::Queued | Phase::BackingOff { .. } | Phase::Ended { .. } => {
+                let waited = if cause == Cause::Crash { Cause::Eviction } else { cause };
+                self.tick(Some(waited));
+            }
+        }
+    }
+
+    fn resume_call(&mut self, run: &Run, flight: InFlight, cause: Cause) {
+        if flight.interruptions >= limits::INTERRUPTIONS_MAX {
+            let text = format!("call {} was cut off {} times", flight.call, flight.interruptions + 1);
+            let error = RunError { code: FaultKind::Interrupted.as_str().to_owned(), message: text };
+            self.write_resumed(run.id, cause, Vec::new());
+            self.end(run, StopReason::ModelUnavailable, None, Some(error), &run.usage, run.iterations);
+            self.begin_next();
+        } else if run.is_late(self.moment.now) {
+            self.write_resumed(run.id, cause, Vec::new());
+            self.end_for_budget(run, StopReason::Deadline);
+            self.begin_next();
+        } else {
+            self.write_resumed(run.id, cause, vec![flight.call]);
+            self.call(run, flight.call, flight.attempt + 1, flight.iteration);
+        }
+    }
+
+    /// Begins what is due. `survived` says what a session went through that was replayed since its last step.
+    fn tick(&mut self, survived: Option<Cause>) {
+        let now = self.moment.now;
+        let late: Vec<&Run> =
+            self.session.open_runs().filter(|run| run.in_flight().is_none() && run.is_late(now)).collect();
+        for run in late {
+            self.end_for_budget(run, StopReason::Deadline);
+        }
+        let waiting = self.session.open_runs().find(|run| !self.ended.contains(&run.id));
+        if let Some((run, Phase::BackingOff { call, until })) = waiting.map(|run| (run, &run.phase)) {
+            if *until <= now {
+                if let Some(cause) = survived {
+                    self.write_resumed(run.id, cause, Vec::new());
+                }
+                self.call(run, call.call, call.attempt + 1, call.iteration);
+            }
+        } else {
+            self.begin_next();
+        }
+    }
+
+    fn flushed(&mut self, run: RunId, sink: String, spans: u32) {
+        let Some((attempts, _)) = self.owed(run, &sink) else { return self.ignore() };
+        self.write(run, Entry::TraceFlushed { sink, spans, attempt: attempts + 1 });
+    }
+
+    fn flush_failed(&mut self, run: RunId, sink: String, failure: SinkFailure) {
+        let Some((attempts, ended_at)) = self.owed(run, &sink) else { return self.ignore() };
+        let attempt = attempts + 1;
+        let (status, retry_at) = match failure {
+            SinkFailure::Permanent { status } => (status, None),
+            SinkFailure::Transient { status, retry_after_ms } => {
+                let at = self.moment.now + SINK_RETRY.wait_ms(attempt, retry_after_ms, self.moment.seed);
+                (status, (at < ended_at.saturating_add(SINK_PATIENCE_MS)).then_some(at))
+            }
+        };
+        self.write(run, Entry::TraceFailed { sink, status, attempt, retry_at });
+    }
+
+    /// The first run in the queue begins, unless one is under way.
+    fn begin_next(&mut self) {
+        let open: Vec<&Run> =
+            self.session.open_runs().filter(|run| !self.ended.contains(&run.id)).collect();
+        for run in open {
+            if run.phase != Phase::Queued {
+                return;
+            }
+            match run.exhausted_budget(&Usage::default(), self.moment.now) {
+                Some(reason) => self.end_for_budget(run, reason),
+                None => return self.call(run, CallId(self.calls + 1), 1, 1),
+            }
+        }
+    }
+
+    /// Promises an attempt of a call, unless a budget forbids it.
+    fn call(&mut self, run: &Run, call: CallId, attempt: u32, iteration: u32) {
+        let new_message = usize::from(call.0 > self.session.calls);
+        let message_count = self.message_count(new_message);
+        self.calls = self.calls.max(call.0);
+        let model = run.model.clone();
+        self.write(run.id, Entry::ModelCalled { call, attempt, iteration, model: model.clone(), message_count });
+        self.step.order(Command::CallModel(ModelCall {
+            call: CallRef { run: run.id, call, attempt },
+            model,
+            give_up_at: give_up_at(self.moment.now, run.settings.model_timeout_ms, run.deadline_at()),
+        }));
+    }
+
+    fn end_for_budget(&mut self, run: &Run, reason: StopReason) {
+        let result = last_answer(self.session, run).map(|answer| result_of(self.session, run, answer));
+        self.end(run, reason, result, None, &run.usage, run.iterations);
+    }
+
+    fn end(
+        &mut self,
+        run: &Run,
+        stop_reason: StopReason,
+        result: Option<String>,
+        error: Option<RunError>,
+        usage: &Usage,
+        iterations: u32,
+    ) {
+        self.ended.push(run.id);
+        let error = error.or_else(|| budget_error(stop_reason));
+        self.write(
+            run.id,
+            Entry::RunEnded { status: stop_reason.status(), stop_reason, result, error, usage: usage.clone(), iterations },
+        );
+    }
+
+    fn write_resumed(&mut self, run: RunId, cause: Cause, outstanding: Vec<CallId>) {
+        self.write(run, Entry::RunResumed { cause, outstanding });
+    }
+
+    fn write(&mut self, run: RunId, entry: Entry) {
+        self.step.write(run, self.moment, entry);
+    }
+
+    fn ignore(&mut self) {
+        self.step.ignored = true;
+    }
+
+    /// The run that waits for exactly this attempt.
+    fn awaited(&self, call: CallRef) -> Option<(&'a Run, InFlight)> {
+        let run = self.session.run(call.run)?;
+        let flight = run.in_flight()?;
+        (flight.call == call.call && flight.attempt == call.attempt).then_some((run, flight))
+    }
+
+    /// A delivery that has no final outcome: its attempts so far, and when its run ended.
+    fn owed(&self, run: RunId, sink: &str) -> Option<(u32, TimeMs)> {
+        let run = self.session.run(run)?;
+        let delivery = run.deliveries.get(sink)?;
+        matches!(delivery.state, DeliveryState::Due(_)).then(|| (delivery.attempts, run.ended_at.unwrap_or_default()))
+    }
+
+    /// Messages of a request, the instructions included, when `more` are added to the conversation.
+    fn message_count(&self, more: usize) -> u32 {
+        let count = 1 + self.session.messages.len() + self.messages_added + more;
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+fn call_ref(run: RunId, flight: InFlight) -> CallRef {
+    CallRef { run, call: flight.call, attempt: flight.attempt }
+}
+
+fn give_up_at(now: TimeMs, timeout_ms: u64, deadline: Option<TimeMs>) -> TimeMs {
+    let timeout = now.saturating_add(timeout_ms);
+    deadline.map_or(timeout, |at| at.min(timeout))
+}
+
+/// What a final answer says: its text, or what it handed to `finish` when it has none.
+fn final_text(answer: &ModelAnswer) -> String {
+    if !answer.message.content.trim().is_empty() {
+        return answer.message.content.clone();
+    }
+    let arguments = answer.message.tool_calls.first().map(|tool| tool.arguments.as_str()).unwrap_or_default();
+    let parsed: Option<serde_json::Value> = serde_json::from_str(arguments).ok();
+    let result = parsed.as_ref().and_then(|value| value.get("result")).and_then(serde_json::Value::as_str);
+    result.unwrap_or(arguments).to_owned()
+}
+
+fn budget_error(reason: StopReason) -> Option<RunError> {
+    let message = match reason {
+        StopReason::BudgetTokens => "budget.total_tokens is used up",
+        StopReason::BudgetCost => "budget.cost_usd is used up",
+        StopReason::Deadline => "budget.deadline_ms has passed",
+        _ => return None,
+    };
+    Some(RunError { code: reason.as_str().to_owned(), message: message.to_owned() })
+}

@@ -1,0 +1,413 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    done::FinalRule,
+    fault::FaultKind,
+    ids::{CallId, RunId, Seq, TimeMs},
+    message::{FinishReason, Message, Usage},
+};
+
+/// An entry of the journal in its place. Its public form is the event of `api.md`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The entry's position. Not stored: the row's position and the place in the row give it.
+    #[serde(skip_deserializing, default)]
+    pub seq: Seq,
+    /// The run that it belongs to.
+    pub run: RunId,
+    /// When it was decided.
+    pub at: TimeMs,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// What can happen to a run. Each variant's JSON is pinned by a literal in this module's tests and may only grow
+/// by optional fields: old journals must always replay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Entry {
+    /// The run is durable. Nothing was called yet.
+    #[serde(rename = "run.accepted")]
+    RunAccepted {
+        /// What to do.
+        task: String,
+        /// The agent's name.
+        agent: String,
+        /// The model's full name, with its provider's prefix.
+        model: String,
+        /// Answers at most.
+        max_iterations: u32,
+        /// The caller's own labels: scalars.
+        metadata: BTreeMap<String, Value>,
+        /// All else that the run needs, as it was configured then.
+        settings: RunSettings,
+        /// The key that the caller sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        idempotency: Option<Idempotency>,
+    },
+    /// A model call is promised: it is made after this entry is stored, and again if it has no outcome.
+    #[serde(rename = "model.called")]
+    ModelCalled {
+        /// The call; its attempts share it.
+        call: CallId,
+        /// The attempt, from 1.
+        attempt: u32,
+        /// The answer that it is to be, from 1.
+        iteration: u32,
+        /// The model's full name.
+        model: String,
+        /// Messages in the request, instructions included.
+        message_count: u32,
+    },
+    /// A whole answer arrived.
+    #[serde(rename = "model.answered")]
+    ModelAnswered {
+        /// The call.
+        call: CallId,
+        /// The attempt that answered.
+        attempt: u32,
+        /// Which answer of the run it is, from 1.
+        iteration: u32,
+        /// The assistant's message.
+        message: Message,
+        /// Why it ended.
+        finish_reason: FinishReason,
+        /// What the call used.
+        usage: Usage,
+        /// From the request to the whole answer, in milliseconds.
+        latency_ms: u64,
+        /// The rule by which the answer is final.
+        r#final: Option<FinalRule>,
+        /// Times for the span.
+        timing: Timing,
+        /// The provider's id of the response.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response_id: Option<String>,
+        /// The model that the provider says answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response_model: Option<String>,
+    },
+    /// An attempt failed.
+    #[serde(rename = "model.failed")]
+    ModelFailed {
+        /// The call.
+        call: CallId,
+        /// The attempt that failed.
+        attempt: u32,
+        /// The fault.
+        error_type: FaultKind,
+        /// For a person.
+        message: String,
+        /// When the next attempt is due; `None` where there is none.
+        retry_at: Option<TimeMs>,
+        /// Times for the span.
+        timing: Timing,
+    },
+    /// A tool call is promised. Tools are not driven yet: nothing writes this, a replay only counts it.
+    #[serde(rename = "tool.called")]
+    ToolCalled {
+        /// The call.
+        call: CallId,
+        /// The tool's name.
+        tool: String,
+        /// Its arguments.
+        arguments: Value,
+    },
+    /// A tool answered.
+    #[serde(rename = "tool.answered")]
+    ToolAnswered {
+        /// The call.
+        call: CallId,
+        /// The tool's name.
+        tool: String,
+        /// What it gave.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        result: Option<Value>,
+        /// Why it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// From the call to the answer, in milliseconds.
+        latency_ms: u64,
+    },
+    /// A tool call waits for a person.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested {
+        /// The call.
+        call: CallId,
+        /// The tool's name.
+        tool: String,
+        /// Its arguments.
+        arguments: Value,
+    },
+    /// A person decided.
+    #[serde(rename = "approval.resolved")]
+    ApprovalResolved {
+        /// The call.
+        call: CallId,
+        /// `approve` or `deny`.
+        decision: String,
+        /// Why.
+        reason: Option<String>,
+        /// The tenant who decided.
+        by: String,
+    },
+    /// The run goes on after its object went away.
+    #[serde(rename = "run.resumed")]
+    RunResumed {
+        /// What it survived.
+        cause: Cause,
+        /// The calls that are made again.
+        outstanding: Vec<CallId>,
+    },
+    /// Somebody asked to stop.
+    #[serde(rename = "cancel.requested")]
+    CancelRequested {
+        /// The tenant who asked.
+        by: String,
+    },
+    /// The run is over; nothing changes this.
+    #[serde(rename = "run.ended")]
+    RunEnded {
+        /// How.
+        status: RunStatus,
+        /// By which rule.
+        stop_reason: StopReason,
+        /// The last answer without its sentinel.
+        result: Option<String>,
+        /// What went wrong.
+        error: Option<RunError>,
+        /// The sum over the run's calls.
+        usage: Usage,
+        /// Answers committed.
+        iterations: u32,
+    },
+    /// A sink has the run's trace.
+    #[serde(rename = "trace.flushed")]
+    TraceFlushed {
+        /// The sink's name.
+        sink: String,
+        /// Spans that it took.
+        spans: u32,
+        /// The delivery's attempt, from 1.
+        attempt: u32,
+    },
+    /// A sink did not take the run's trace.
+    #[serde(rename = "trace.failed")]
+    TraceFailed {
+        /// The sink's name.
+        sink: String,
+        /// The HTTP status; `None` where there was no answer.
+        status: Option<u16>,
+        /// The delivery's attempt, from 1.
+        attempt: u32,
+        /// When the next attempt is due; `None` when the delivery is parked.
+        retry_at: Option<TimeMs>,
+    },
+}
+
+/// Fields of an entry that its public event does not show.
+const PRIVATE_FIELDS: [&str; 5] = ["settings", "idempotency", "timing", "response_id", "response_model"];
+
+impl Record {
+    /// The event of `api.md` as JSON.
+    pub fn public_event(&self) -> Value {
+        let mut event = serde_json::to_value(self).expect("a record has string keys and finite numbers only");
+        if let Value::Object(fields) = &mut event {
+            fields.retain(|key, _| !PRIVATE_FIELDS.contains(&key.as_str()));
+        }
+        event
+    }
+}
+
+impl Entry {
+    /// The `type` of the entry and of its event.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::RunAccepted { .. } => "run.accepted",
+            Self::ModelCalled { .. } => "model.called",
+            Self::ModelAnswered { .. } => "model.answered",
+            Self::ModelFailed { .. } => "model.failed",
+            Self::ToolCalled { .. } => "tool.called",
+            Self::ToolAnswered { .. } => "tool.answered",
+            Self::ApprovalRequested { .. } => "approval.requested",
+            Self::ApprovalResolved { .. } => "approval.resolved",
+            Self::RunResumed { .. } => "run.resumed",
+            Self::CancelRequested { .. } => "cancel.requested",
+            Self::RunEnded { .. } => "run.ended",
+            Self::TraceFlushed { .. } => "trace.flushed",
+            Self::TraceFailed { .. } => "trace.failed",
+        }
+    }
+}
+
+/// What a run was configured with when it was accepted; a later deployment does not change a run under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// The system message, without the DONE rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// The line that ends the run.
+    pub sentinel: String,
+    /// What the run may spend.
+    #[serde(default)]
+    pub budget: Budget,
+    /// One attempt of a model call, in milliseconds.
+    pub model_timeout_ms: u64,
+    /// Tokens of one answer at most; the provider's own limit when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// The sampling temperature; the provider's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// The sinks that get the trace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<String>,
+}
+
+/// What a run may spend; checked before each call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Budget {
+    /// Tokens of all its calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_tokens: Option<u64>,
+    /// US dollars of all its calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Wall clock from acceptance to the end, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+}
+
+/// An `Idempotency-Key` and the body that came with it, as SHA-256 in hex: neither is kept as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Idempotency {
+    /// The digest of the key.
+    pub key: String,
+    /// The digest of the request's body.
+    pub body: String,
+}
+
+/// When an attempt really ran.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Read right before the request was made.
+    pub started_at: TimeMs,
+    /// Read right after the outcome was there.
+    pub ended_at: TimeMs,
+    /// When the first chunk of text arrived, of a streaming model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_chunk_at: Option<TimeMs>,
+}
+
+/// What a run survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The object went away with a call in flight: a killed process, a redeploy, a reset.
+    Crash,
+    /// The object went away while the run waited.
+    Eviction,
+    /// Code in the object panicked.
+    Panic,
+}
+
+/// Where a run stands, as `api.md` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Accepted; another run of the session is before it.
+    Queued,
+    /// A call is in flight.
+    Running,
+    /// It waits for a retry (later: for an approval).
+    Waiting,
+    /// Ended with a result.
+    Succeeded,
+    /// Ended without reaching its goal.
+    Failed,
+    /// Ended by a caller.
+    Cancelled,
+}
+
+/// The rule that ended a run, as `api.md` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The answer ended with the sentinel.
+    Done,
+    /// The model called `finish`.
+    FinishTool,
+    /// The last answer allowed was committed.
+    MaxIterations,
+    /// `budget.total_tokens` is used up.
+    BudgetTokens,
+    /// `budget.cost_usd` is used up.
+    BudgetCost,
+    /// `budget.tool_calls` is used up. Comes with tools.
+    BudgetToolCalls,
+    /// `budget.deadline_ms` has passed.
+    Deadline,
+    /// A caller cancelled it.
+    Cancelled,
+    /// The model answered nothing until the retries were used up.
+    EmptyResponse,
+    /// The model's server refused the request, or its answer could not be read.
+    ModelRefused,
+    /// The model could not be reached until the retries were used up.
+    ModelUnavailable,
+    /// A tool failed for good. Comes with tools.
+    ToolFailed,
+    /// A person denied a tool call. Comes with tools.
+    Denied,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunError {
+    /// A word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl RunStatus {
+    /// Whether the run is over.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl StopReason {
+    /// The word that the journal and the trace use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::FinishTool => "finish_tool",
+            Self::MaxIterations => "max_iterations",
+            Self::BudgetTokens => "budget_tokens",
+            Self::BudgetCost => "budget_cost",
+            Self::BudgetToolCalls => "budget_tool_calls",
+            Self::Deadline => "deadline",
+            Self::Cancelled => "cancelled",
+            Self::EmptyResponse => "empty_response",
+            Self::ModelRefused => "model_refused",
+            Self::ModelUnavailable => "model_unavailable",
+            Self::ToolFailed => "tool_failed",
+            Self::Denied => "denied",
+        }
+    }
+
+    /// The status that a run ends with for this reason.
+    pub fn status(self) -> RunStatus {
+        match self {
+            Self::Done | Self::FinishTool | Self::MaxIterations => RunStatus::Succeeded,
+            Self::Cancelled => RunStatus::Cancelled,
+            _ => RunStatus::Failed,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::{
+    entry::{Cause, Idempotency, RunSettings, Timing},
+    fault::Fault,
+    ids::{CallId, RunId, TimeMs},
+    limits,
+    message::ModelAnswer,
+};
+
+/// What the edge reads once per event: the only time and the only chance that the core sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The wall clock.
+    pub now: TimeMs,
+    /// Random bits, for jitter.
+    pub seed: u64,
+}
+
+/// One attempt of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallRef {
+    /// Its run.
+    pub run: RunId,
+    /// The call.
+    pub call: CallId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// What happened outside.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Somebody posted a task.
+    Accept(NewRun),
+    /// Somebody cancelled the session's runs.
+    Cancel {
+        /// The tenant.
+        by: String,
+    },
+    /// A model call's attempt brought a whole answer.
+    Answered {
+        /// Which attempt.
+        call: CallRef,
+        /// The answer.
+        answer: ModelAnswer,
+        /// When.
+        timing: Timing,
+    },
+    /// A model call's attempt failed.
+    Failed {
+        /// Which attempt.
+        call: CallRef,
+        /// Why.
+        fault: Fault,
+        /// When.
+        timing: Timing,
+    },
+    /// The session was replayed: what was promised and not answered is made again.
+    Resume(Cause),
+    /// Time passed: what is due begins.
+    Tick,
+    /// A sink took the trace of a run.
+    Flushed {
+        /// The run.
+        run: RunId,
+        /// The sink.
+        sink: String,
+        /// Spans in the delivery.
+        spans: u32,
+    },
+    /// A sink did not take the trace of a run.
+    FlushFailed {
+        /// The run.
+        run: RunId,
+        /// The sink.
+        sink: String,
+        /// What it said.
+        failure: SinkFailure,
+    },
+}
+
+/// Why a trace was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkFailure {
+    /// It may be taken later.
+    Transient {
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// How long the sink asked to wait, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// It will never be taken: the delivery is parked.
+    Permanent {
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+    },
+}
+
+/// A run that is to be accepted. Its values were checked at the edge.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// What to do.
+    pub task: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The model's full name.
+    pub model: String,
+    /// Answers at most, 1 to [`limits::ITERATIONS_MAX`].
+    pub max_iterations: u32,
+    /// Labels.
+    pub metadata: BTreeMap<String, Value>,
+    /// All else.
+    pub settings: RunSettings,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What the host must do, once the entry that promises it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Make a model call; its outcome is [`Event::Answered`] or [`Event::Failed`].
+    CallModel(ModelCall),
+    /// Stop waiting for a call, and tell its server so. Nothing comes back.
+    Abort(CallRef),
+    // `CallTool` comes here with tools: beside its entry `tool.called` and a `Phase` of its own.
+}
+
+/// A promised model call. [`crate::Session::model_request`] has the messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelCall {
+    /// Which attempt.
+    pub call: CallRef,
+    /// The model's full name.
+    pub model: String,
+    /// The attempt fails with `timeout` when it has no whole answer by then: the attempt's own limit, or the run's
+    /// deadline if that comes first.
+    pub give_up_at: TimeMs,
+}
+
+/// Why an [`Event::Accept`] is not taken. Nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The caller must wait until runs have ended.
+    #[error("the session has {} queued runs, its limit; wait until some have ended", limits::QUEUED_RUNS_MAX)]
+    QueueFull,
+    /// The same key and body came before: the caller gets the first answer.
+    #[error("run {0} was accepted with this key")]
+    Replayed(RunId),
+    /// The caller must choose another key.
+    #[error("the Idempotency-Key was used for run {0} with another body")]
+    KeyConflict(RunId),
+}

@@ -1,0 +1,107 @@
+use serde::{Deserialize, Serialize};
+
+/// Why a model call failed: a word of low cardinality, fit for `error.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// No connection, or it broke before the answer was whole. Transient.
+    Connection,
+    /// The answer's stream ended before it said that it was whole. Transient.
+    Truncated,
+    /// The attempt took longer than `MODEL_TIMEOUT_MS`. Transient.
+    Timeout,
+    /// Status 429. Transient.
+    RateLimited,
+    /// Status 408, 409, 425 or 5xx. Transient.
+    ServerError,
+    /// An answer of nothing but white space, without a tool call. Transient.
+    EmptyResponse,
+    /// Any other 4xx: the request is at fault, a retry cannot help.
+    Refused,
+    /// The answer is not of the provider's format.
+    Malformed,
+    /// The answer is larger than [`crate::limits::ANSWER_BYTES_MAX`].
+    TooLarge,
+    /// The provider is no longer configured.
+    NotConfigured,
+    /// The process ended while the call was in flight.
+    Interrupted,
+    /// The run was cancelled, or its deadline came, while the call was in flight.
+    Aborted,
+}
+
+impl FaultKind {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::Truncated
+                | Self::Timeout
+                | Self::RateLimited
+                | Self::ServerError
+                | Self::EmptyResponse
+        )
+    }
+
+    /// The fault that an HTTP status other than 200 to 299 stands for.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            429 => Self::RateLimited,
+            408 | 409 | 425 => Self::ServerError,
+            500.. => Self::ServerError,
+            _ => Self::Refused,
+        }
+    }
+
+    /// The word that the journal and `error.type` use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Truncated => "truncated",
+            Self::Timeout => "timeout",
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::EmptyResponse => "empty_response",
+            Self::Refused => "refused",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::NotConfigured => "not_configured",
+            Self::Interrupted => "interrupted",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// A failed attempt of a model call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What went wrong.
+    pub kind: FaultKind,
+    /// For a person, at most [`crate::limits::ERROR_CHARS_MAX`] characters, without secrets.
+    pub message: String,
+    /// How long the server asked to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Fault {
+    /// A fault without a `Retry-After`.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after_ms: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_the_same_word_in_the_journal_and_in_traces() {
+        for status in [400, 401, 404, 408, 409, 422, 425, 429, 500, 503, 529] {
+            let kind = FaultKind::of_status(status);
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            let transient = matches!(status, 408 | 409 | 425 | 429 | 500..);
+            assert_eq!(kind.is_transient(), transient, "{status}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use thiserror::Error;
+
+use crate::{entry::Record, ids::Seq};
+
+/// The append-only store of a session. Synchronous, because the SQL of a Durable Object is.
+pub trait Journal {
+    /// Why an append or a read failed.
+    type Error: std::error::Error + 'static;
+
+    /// Stores `records` whole or not at all, as one row whose position is that of the first.
+    ///
+    /// # Errors
+    /// When nothing was stored.
+    fn append(&self, records: &[Record]) -> Result<(), Self::Error>;
+
+    /// The records behind `after` in order, at most `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a row cannot be decoded.
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Self::Error>;
+}
+
+/// A row that this version cannot read. The operator must deploy the version that wrote it, or a later one.
+#[derive(Debug, Error)]
+#[error("the journal's row {row} cannot be read: {source}")]
+pub struct DecodeError {
+    row: Seq,
+    source: serde_json::Error,
+}
+
+/// The text of a row: a JSON array, without the positions.
+pub fn encode_row(records: &[Record]) -> String {
+    #[derive(serde::Serialize)]
+    struct Stored<'a> {
+        run: crate::ids::RunId,
+        at: crate::ids::TimeMs,
+        #[serde(flatten)]
+        entry: &'a crate::entry::Entry,
+    }
+    let stored: Vec<_> = records.iter().map(|r| Stored { run: r.run, at: r.at, entry: &r.entry }).collect();
+    serde_json::to_string(&stored).expect("entries have string keys and finite numbers only")
+}
+
+/// The records of a row whose first has the position `row`.
+///
+/// # Errors
+/// When the text is not an array of entries that this version knows.
+pub fn decode_row(row: Seq, text: &str) -> Result<Vec<Record>, DecodeError> {
+    let mut records: Vec<Record> =
+        serde_json::from_str(text).map_err(|source| DecodeError { row, source })?;
+    let mut seq = row;
+    for record in &mut records {
+        record.seq = seq;
+        seq = seq.next();
+    }
+    Ok(records)
+}

@@ -1,0 +1,42 @@
+//! The run of an agent as a state machine: events in, entries and commands out.
+//!
+//! Absent from this crate, on purpose: async, a clock, randomness, HTTP, JavaScript and SQL. Time and seeds come
+//! in as arguments ([`Moment`]); storage is a synchronous trait ([`Journal`]) that the caller implements.
+//!
+//! ```text
+//! let step = session.decide(event, moment)?;          // pure: what would change
+//! let committed = session.commit(step, &journal)?;    // append, then memory, then the commands come out
+//! // perform each command; its outcome is the next event
+//! ```
+//!
+//! All of crash recovery is [`Session::replay`] followed by [`Event::Resume`].
+
+mod backoff;
+mod deadline;
+mod decide;
+mod done;
+mod entry;
+mod event;
+mod fault;
+mod ids;
+mod journal;
+pub mod limits;
+mod message;
+mod run;
+mod session;
+mod step;
+
+pub use backoff::{full_jitter_ms, MODEL_RETRY, RetryPolicy, SINK_RETRY};
+pub use deadline::Deadline;
+pub use done::{final_rule, strip_sentinel, FinalRule};
+pub use entry::{
+    Budget, Cause, Entry, Idempotency, Record, RunError, RunSettings, RunStatus, StopReason, Timing,
+};
+pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
+pub use fault::{Fault, FaultKind};
+pub use ids::{CallId, RunId, Seq, TimeMs};
+pub use journal::{decode_row, encode_row, DecodeError, Journal};
+pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage};
+pub use run::{Delivery, DeliveryState, InFlight, Phase, Run};
+pub use session::{Conversation, ModelRequest, ReplayError, Session, CONTINUE};
+pub use step::{CommitError, Committed, Step};

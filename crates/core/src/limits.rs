@@ -1,0 +1,47 @@
+//! Every limit of the runtime, with its name. `api.md` and the README quote these.
+
+/// Answers committed per run at most; also the default of `max_iterations`.
+pub const ITERATIONS_MAX: u32 = 6;
+/// A request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// A task, in bytes of UTF-8.
+pub const TASK_BYTES_MAX: usize = 256 * 1024;
+/// An agent's or a request's instructions, in bytes of UTF-8.
+pub const INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
+/// The name of an agent or of a model, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Keys of a run's metadata.
+pub const METADATA_KEYS_MAX: usize = 32;
+/// One metadata key, in bytes.
+pub const METADATA_KEY_BYTES_MAX: usize = 64;
+/// One metadata value, in bytes.
+pub const METADATA_VALUE_BYTES_MAX: usize = 512;
+/// An `Idempotency-Key`, in visible ASCII characters.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// An id in a path: characters of `[A-Za-z0-9_-]`.
+pub const ID_BYTES_MAX: usize = 64;
+/// A deadline, in milliseconds: 30 days.
+pub const DEADLINE_MS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Runs that wait in one session behind the running one.
+pub const QUEUED_RUNS_MAX: usize = 100;
+/// Watchers (WebSocket and SSE) of one session.
+pub const WATCHERS_MAX: usize = 1_000;
+/// Events in one JSON page at most, and by default.
+pub const PAGE_EVENTS_MAX: usize = 1_000;
+/// Events in one JSON page when `limit` is absent.
+pub const PAGE_EVENTS_DEFAULT: usize = 100;
+/// The longest `?wait=`, in seconds.
+pub const WAIT_SECONDS_MAX: u64 = 60;
+/// A client's WebSocket frame, in bytes.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// The text of one answer, in bytes of UTF-8. More is the fault `too_large`.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What a model's server may send for one answer, framing included, in bytes.
+pub const RESPONSE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How often one call may be cut off by crashes before its run fails: a call that kills its object is not
+/// repeated, and paid for, for ever.
+pub const INTERRUPTIONS_MAX: u32 = 10;
+/// Text of a model's or a sink's error that is kept, in characters.
+pub const ERROR_CHARS_MAX: usize = 300;
+/// One attempt of a model call by default, in milliseconds.
+pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;

@@ -1,0 +1,133 @@
+use serde::{Deserialize, Serialize};
+
+/// Who speaks in a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The agent's instructions.
+    System,
+    /// The task, and the loop's own `Continue.`
+    User,
+    /// The model.
+    Assistant,
+    /// A tool's result. No entry makes one yet: tools come with `tool.answered`.
+    Tool,
+}
+
+/// One message of the conversation, in the shape that models take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The text, UTF-8.
+    pub content: String,
+    /// The tools that an assistant's message asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+}
+
+impl Message {
+    /// A message without tool calls.
+    pub fn text(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new() }
+    }
+}
+
+/// A tool that the model asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The model's own id of the call.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments as the model wrote them: JSON text, not yet checked.
+    pub arguments: String,
+}
+
+/// Why the model stopped, in the field's common words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The natural end of the message.
+    Stop,
+    /// Cut at the output limit.
+    Length,
+    /// The model waits for tools.
+    ToolCalls,
+    /// Cut by a content filter.
+    ContentFilter,
+    /// A word that this version does not know.
+    Other,
+}
+
+/// What a call, or a run as a sum, used. What is unknown is `None` (JSON null), never 0.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Tokens of the request.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer, reasoning included.
+    pub output_tokens: Option<u64>,
+    /// Both, as the provider counts them.
+    pub total_tokens: Option<u64>,
+    /// US dollars, by the price table at the time of the call.
+    pub cost_usd: Option<f64>,
+    /// Input tokens that came from the provider's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input_tokens: Option<u64>,
+    /// Output tokens that were spent on reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// The sum: an unknown part leaves the known one as it is; two unknowns stay unknown.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: sum(self.input_tokens, other.input_tokens),
+            output_tokens: sum(self.output_tokens, other.output_tokens),
+            total_tokens: sum(self.total_tokens, other.total_tokens),
+            cost_usd: match (self.cost_usd, other.cost_usd) {
+                (Some(a), Some(b)) => Some(a + b),
+                (a, b) => a.or(b),
+            },
+            cached_input_tokens: sum(self.cached_input_tokens, other.cached_input_tokens),
+            reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
+        }
+    }
+}
+
+/// A whole answer, as a codec of `longhaul-models` reads it from the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelAnswer {
+    /// The assistant's message.
+    pub message: Message,
+    /// Why it ended.
+    pub finish_reason: FinishReason,
+    /// What it used.
+    pub usage: Usage,
+    /// The provider's id of the response.
+    pub response_id: Option<String>,
+    /// The model that answered, where the provider names it.
+    pub response_model: Option<String>,
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_usage_stays_unknown_and_known_usage_adds_up() {
+        let known = Usage { input_tokens: Some(3), cost_usd: Some(0.5), ..Usage::default() };
+        let sum = known.plus(&Usage::default()).plus(&known);
+        assert_eq!(sum.input_tokens, Some(6));
+        assert_eq!(sum.cost_usd, Some(1.0));
+        assert_eq!(sum.output_tokens, None);
+    }
+}

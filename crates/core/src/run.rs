@@ -1,0 +1,164 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    entry::{Idempotency, RunError, RunSettings, RunStatus, StopReason},
+    ids::{CallId, RunId, TimeMs},
+    message::Usage,
+};
+
+/// A run as the journal tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// When it became durable.
+    pub accepted_at: TimeMs,
+    /// When its first call was promised.
+    pub started_at: Option<TimeMs>,
+    /// When it ended.
+    pub ended_at: Option<TimeMs>,
+    /// What to do.
+    pub task: String,
+    /// The agent's name.
+    pub agent: String,
+    /// The model's full name.
+    pub model: String,
+    /// Answers at most.
+    pub max_iterations: u32,
+    /// The caller's labels.
+    pub metadata: BTreeMap<String, Value>,
+    /// How it was configured when it was accepted.
+    pub settings: RunSettings,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Answers committed.
+    pub iterations: u32,
+    /// Attempts of calls, those that failed or were cut off included.
+    pub attempts: u32,
+    /// The sum over its calls.
+    pub usage: Usage,
+    /// Crashes and evictions that it survived.
+    pub resumed: u32,
+    /// What each sink has of its trace; filled when the run ends.
+    pub deliveries: BTreeMap<String, Delivery>,
+    /// Where its messages begin in the conversation.
+    pub(crate) first_message: usize,
+}
+
+/// Where a run stands. Each variant holds what that state alone needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// Another run of the session is before it.
+    Queued,
+    /// A call is in flight.
+    Calling(InFlight),
+    /// A call failed and is made again at a time.
+    BackingOff {
+        /// The call, as its last attempt left it.
+        call: InFlight,
+        /// When the next attempt is due.
+        until: TimeMs,
+    },
+    /// The call has its outcome; the next entry, of the same row, says what follows.
+    Settled,
+    // `Acting` (tool calls in flight) and `AwaitingApproval` come here with tools.
+    /// Over.
+    Ended {
+        /// How.
+        status: RunStatus,
+        /// By which rule.
+        stop_reason: StopReason,
+        /// What came out.
+        result: Option<String>,
+        /// What went wrong.
+        error: Option<RunError>,
+    },
+}
+
+/// A model call and what it went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    /// The call.
+    pub call: CallId,
+    /// The latest attempt.
+    pub attempt: u32,
+    /// Which answer of the run it is to be, from 1.
+    pub iteration: u32,
+    /// Attempts that failed; crashes do not count.
+    pub failures: u32,
+    /// Attempts that a crash cut off.
+    pub interruptions: u32,
+}
+
+/// What one sink has of a run's trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Attempts that have an outcome.
+    pub attempts: u32,
+    /// What comes next.
+    pub state: DeliveryState,
+}
+
+/// Whether a sink still has to get a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// To be sent at this time or later.
+    Due(TimeMs),
+    /// The sink has it.
+    Flushed,
+    /// Given up; the journal says why.
+    Parked,
+}
+
+impl Run {
+    /// The status of `api.md`.
+    pub fn status(&self) -> RunStatus {
+        match &self.phase {
+            Phase::Queued => RunStatus::Queued,
+            Phase::Calling(_) | Phase::Settled => RunStatus::Running,
+            Phase::BackingOff { .. } => RunStatus::Waiting,
+            Phase::Ended { status, .. } => *status,
+        }
+    }
+
+    /// Whether the run is not over.
+    pub fn is_open(&self) -> bool {
+        !self.status().is_terminal()
+    }
+
+    /// The call whose outcome the run waits for.
+    pub fn in_flight(&self) -> Option<InFlight> {
+        match self.phase {
+            Phase::Calling(call) => Some(call),
+            _ => None,
+        }
+    }
+
+    /// When the run ends for lack of time, whatever it does then.
+    pub fn deadline_at(&self) -> Option<TimeMs> {
+        self.settings.budget.deadline_ms.map(|ms| self.accepted_at.saturating_add(ms))
+    }
+
+    /// Whether the run's deadline has passed.
+    pub(crate) fn is_late(&self, now: TimeMs) -> bool {
+        self.deadline_at().is_some_and(|at| at <= now)
+    }
+
+    /// The budget that forbids another call, after `usage` was spent.
+    pub(crate) fn exhausted_budget(&self, usage: &Usage, now: TimeMs) -> Option<StopReason> {
+        let budget = &self.settings.budget;
+        if self.is_late(now) {
+            Some(StopReason::Deadline)
+        } else if budget.total_tokens.is_some_and(|max| usage.total_tokens.unwrap_or(0) >= max) {
+            Some(StopReason::BudgetTokens)
+        } else if budget.cost_usd.is_some_and(|max| usage.cost_usd.unwrap_or(0.0) >= max) {
+            Some(StopReason::BudgetCost)
+        } else {
+            None
+        }
+    }
+}

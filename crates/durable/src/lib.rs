@@ -1,0 +1,1 @@
+//! An agent runtime for Cloudflare Durable Objects: durable runs, one trace each.

@@ -1,0 +1,1 @@
+//! One trace per run, folded from the journal, and its exporters as encoders.

@@ -1,0 +1,1 @@
+//! A Workers AI agent: six turns at most, Continue., DONE, one trace.
