@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn ceilings_double_up_to_the_cap() {
-        let longest = |failures| (0..4_000).map(|seed| MODEL_RETRY.wait_ms(failures, None, seed)).max().unwrap();
+        let longest =
+            |failures| (0..4_000).map(|seed| MODEL_RETRY.wait_ms(failures, None, seed)).max().unwrap();
         for (failures, ceiling) in [(1, 500), (2, 1_000), (3, 2_000), (7, 30_000), (90, 30_000)] {
             let seen = longest(failures);
             assert!(seen <= ceiling && seen > ceiling * 9 / 10, "{failures}: {seen}");
@@ -55,7 +56,7 @@ mod tests {
         fn a_wish_is_honoured_up_to_its_limit(failures in 1u32..100, wish in any::<u32>(), seed in any::<u64>()) {
             let wait = MODEL_RETRY.wait_ms(failures, Some(wish.into()), seed);
             prop_assert!(wait >= u64::from(wish).min(300_000));
-            prop_assert!(wait <= u64::from(wish).min(300_000).max(30_000));
+            prop_assert!(wait <= u64::from(wish).clamp(30_000, 300_000));
         }
     }
 }

@@ -1,6 +1,8 @@
+use serde_json::Value;
+
 use crate::{
     backoff::{MODEL_RETRY, SINK_RETRY},
-    done::{final_rule, FinalRule},
+    done::{FinalRule, final_rule},
     entry::{Cause, Entry, Idempotency, RunError, StopReason, Timing},
     event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
     fault::{Fault, FaultKind},
@@ -8,7 +10,7 @@ use crate::{
     limits,
     message::{ModelAnswer, Usage},
     run::{DeliveryState, InFlight, Phase, Run},
-    session::{last_answer, result_of, Session},
+    session::{Session, last_answer, result_of},
     step::Step,
 };
 
@@ -67,12 +69,16 @@ impl<'a> Draft<'a> {
         if waiting > limits::QUEUED_RUNS_MAX {
             return Err(Refusal::QueueFull);
         }
-        let id = RunId(u32::try_from(self.session.runs.len() + 1).expect("a session has fewer than 2^32 runs"));
-        let late = new.settings.budget.deadline_ms == Some(0);
+        let id =
+            RunId(u32::try_from(self.session.runs.len() + 1).expect("a session has fewer than 2^32 runs"));
+        let affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
         let first = self.first_call(id, &new);
         let NewRun { task, agent, model, max_iterations, metadata, settings, idempotency } = new;
-        self.write(id, Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency });
-        if waiting == 0 && !late {
+        self.write(
+            id,
+            Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency },
+        );
+        if waiting == 0 && affordable {
             let (entry, command) = first;
             self.write(id, entry);
             self.step.order(command);
@@ -122,7 +128,11 @@ impl<'a> Draft<'a> {
     fn answered(&mut self, call: CallRef, answer: ModelAnswer, timing: Timing) {
         let Some((run, flight)) = self.awaited(call) else { return self.ignore() };
         if answer.message.content.trim().is_empty() && answer.message.tool_calls.is_empty() {
-            return self.failed(call, Fault::new(FaultKind::EmptyResponse, "the model answered nothing"), timing);
+            return self.failed(
+                call,
+                Fault::new(FaultKind::EmptyResponse, "the model answered nothing"),
+                timing,
+            );
         }
         let rule = final_rule(&answer.message, answer.finish_reason, &run.settings.sentinel);
         if let (None, Some(tool)) = (rule, answer.message.tool_calls.first()) {
@@ -181,9 +191,8 @@ impl<'a> Draft<'a> {
         let failures = flight.failures + 1;
         let late = run.is_late(self.moment.now);
         let again = fault.kind.is_transient() && failures < FAILURES_MAX && !late;
-        let retry_at = again.then(|| {
-            self.moment.now + MODEL_RETRY.wait_ms(failures, fault.retry_after_ms, self.moment.seed)
-        });
+        let retry_at = again
+            .then(|| self.moment.now + MODEL_RETRY.wait_ms(failures, fault.retry_after_ms, self.moment.seed));
         self.write(
             run.id,
             Entry::ModelFailed {
@@ -198,14 +207,17 @@ impl<'a> Draft<'a> {
         if again {
             return;
         }
-        let reason = match fault.kind {
-            _ if late => StopReason::Deadline,
-            FaultKind::EmptyResponse => StopReason::EmptyResponse,
-            kind if kind.is_transient() => StopReason::ModelUnavailable,
-            _ => StopReason::ModelRefused,
-        };
-        let error = RunError { code: fault.kind.as_str().to_owned(), message: fault.message };
-        self.end(run, reason, None, Some(error), &run.usage, run.iterations);
+        if late {
+            self.end_for_budget(run, StopReason::Deadline);
+        } else {
+            let reason = match fault.kind {
+                FaultKind::EmptyResponse => StopReason::EmptyResponse,
+                kind if kind.is_transient() => StopReason::ModelUnavailable,
+                _ => StopReason::ModelRefused,
+            };
+            let error = RunError { code: fault.kind.as_str().to_owned(), message: fault.message };
+            self.end(run, reason, None, Some(error), &run.usage, run.iterations);
+        }
         self.begin_next();
     }
 
@@ -282,8 +294,7 @@ impl<'a> Draft<'a> {
 
     /// The first run in the queue begins, unless one is under way.
     fn begin_next(&mut self) {
-        let open: Vec<&Run> =
-            self.session.open_runs().filter(|run| !self.ended.contains(&run.id)).collect();
+        let open: Vec<&Run> = self.session.open_runs().filter(|run| !self.ended.contains(&run.id)).collect();
         for run in open {
             if run.phase != Phase::Queued {
                 return;
@@ -295,13 +306,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Promises an attempt of a call, unless a budget forbids it.
+    /// Promises an attempt of a call. Budgets were checked: nothing is spent between an answer and a retry but time.
     fn call(&mut self, run: &Run, call: CallId, attempt: u32, iteration: u32) {
         let new_message = usize::from(call.0 > self.session.calls);
         let message_count = self.message_count(new_message);
         self.calls = self.calls.max(call.0);
         let model = run.model.clone();
-        self.write(run.id, Entry::ModelCalled { call, attempt, iteration, model: model.clone(), message_count });
+        self.write(
+            run.id,
+            Entry::ModelCalled { call, attempt, iteration, model: model.clone(), message_count },
+        );
         self.step.order(Command::CallModel(ModelCall {
             call: CallRef { run: run.id, call, attempt },
             model,
@@ -327,7 +341,14 @@ impl<'a> Draft<'a> {
         let error = error.or_else(|| budget_error(stop_reason));
         self.write(
             run.id,
-            Entry::RunEnded { status: stop_reason.status(), stop_reason, result, error, usage: usage.clone(), iterations },
+            Entry::RunEnded {
+                status: stop_reason.status(),
+                stop_reason,
+                result,
+                error,
+                usage: usage.clone(),
+                iterations,
+            },
         );
     }
 
@@ -354,7 +375,8 @@ impl<'a> Draft<'a> {
     fn owed(&self, run: RunId, sink: &str) -> Option<(u32, TimeMs)> {
         let run = self.session.run(run)?;
         let delivery = run.deliveries.get(sink)?;
-        matches!(delivery.state, DeliveryState::Due(_)).then(|| (delivery.attempts, run.ended_at.unwrap_or_default()))
+        matches!(delivery.state, DeliveryState::Due(_))
+            .then(|| (delivery.attempts, run.ended_at.unwrap_or_default()))
     }
 
     /// Messages of a request, the instructions included, when `more` are added to the conversation.
@@ -379,9 +401,12 @@ fn final_text(answer: &ModelAnswer) -> String {
         return answer.message.content.clone();
     }
     let arguments = answer.message.tool_calls.first().map(|tool| tool.arguments.as_str()).unwrap_or_default();
-    let parsed: Option<serde_json::Value> = serde_json::from_str(arguments).ok();
-    let result = parsed.as_ref().and_then(|value| value.get("result")).and_then(serde_json::Value::as_str);
-    result.unwrap_or(arguments).to_owned()
+    let Ok(Value::Object(fields)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
+    match fields.get("result") {
+        Some(Value::String(result)) => result.clone(),
+        None if fields.is_empty() => String::new(),
+        _ => arguments.to_owned(),
+    }
 }
 
 fn budget_error(reason: StopReason) -> Option<RunError> {

@@ -138,7 +138,9 @@ mod tests {
     #[test]
     fn a_cut_answer_or_a_pending_tool_is_never_final() {
         let mut message = Message::text(Role::Assistant, "so far\nDONE");
-        for reason in [FinishReason::Length, FinishReason::ContentFilter, FinishReason::ToolCalls, FinishReason::Other] {
+        for reason in
+            [FinishReason::Length, FinishReason::ContentFilter, FinishReason::ToolCalls, FinishReason::Other]
+        {
             assert_eq!(final_rule(&message, reason, "DONE"), None, "{reason:?}");
         }
         message.tool_calls.push(ToolCall { id: "1".into(), name: "search".into(), arguments: "{}".into() });

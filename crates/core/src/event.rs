@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -101,7 +102,7 @@ pub enum SinkFailure {
 }
 
 /// A run that is to be accepted. Its values were checked at the edge.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewRun {
     /// What to do.
     pub task: String,

@@ -26,17 +26,17 @@ mod run;
 mod session;
 mod step;
 
-pub use backoff::{full_jitter_ms, MODEL_RETRY, RetryPolicy, SINK_RETRY};
+pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
 pub use deadline::Deadline;
-pub use done::{final_rule, strip_sentinel, FinalRule};
+pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Budget, Cause, Entry, Idempotency, Record, RunError, RunSettings, RunStatus, StopReason, Timing,
 };
 pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, RunId, Seq, TimeMs};
-pub use journal::{decode_row, encode_row, DecodeError, Journal};
+pub use journal::{DecodeError, Journal, decode_row, encode_row};
 pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage};
 pub use run::{Delivery, DeliveryState, InFlight, Phase, Run};
-pub use session::{Conversation, ModelRequest, ReplayError, Session, CONTINUE};
+pub use session::{CONTINUE, Conversation, ModelRequest, ReplayError, Session};
 pub use step::{CommitError, Committed, Step};

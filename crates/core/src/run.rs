@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::{
-    entry::{Idempotency, RunError, RunSettings, RunStatus, StopReason},
+    entry::{Budget, Idempotency, RunError, RunSettings, RunStatus, StopReason},
     ids::{CallId, RunId, TimeMs},
     message::Usage,
 };
@@ -150,12 +150,18 @@ impl Run {
 
     /// The budget that forbids another call, after `usage` was spent.
     pub(crate) fn exhausted_budget(&self, usage: &Usage, now: TimeMs) -> Option<StopReason> {
-        let budget = &self.settings.budget;
-        if self.is_late(now) {
+        self.settings.budget.exhausted_by(usage, now.saturating_sub(self.accepted_at))
+    }
+}
+
+impl Budget {
+    /// The part that forbids another call, after `usage` and `elapsed_ms` were spent.
+    pub(crate) fn exhausted_by(&self, usage: &Usage, elapsed_ms: u64) -> Option<StopReason> {
+        if self.deadline_ms.is_some_and(|max| elapsed_ms >= max) {
             Some(StopReason::Deadline)
-        } else if budget.total_tokens.is_some_and(|max| usage.total_tokens.unwrap_or(0) >= max) {
+        } else if self.total_tokens.is_some_and(|max| usage.total_tokens.unwrap_or(0) >= max) {
             Some(StopReason::BudgetTokens)
-        } else if budget.cost_usd.is_some_and(|max| usage.cost_usd.unwrap_or(0.0) >= max) {
+        } else if self.cost_usd.is_some_and(|max| usage.cost_usd.unwrap_or(0.0) >= max) {
             Some(StopReason::BudgetCost)
         } else {
             None

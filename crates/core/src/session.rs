@@ -114,7 +114,11 @@ impl Session {
     ///
     /// # Errors
     /// When the journal did not take the entries or the step is stale; memory is then unchanged.
-    pub fn commit<J: Journal>(&mut self, step: Step, journal: &J) -> Result<Committed, CommitError<J::Error>> {
+    pub fn commit<J: Journal>(
+        &mut self,
+        step: Step,
+        journal: &J,
+    ) -> Result<Committed, CommitError<J::Error>> {
         if step.base != self.head {
             return Err(CommitError::Stale { base: step.base, head: self.head });
         }
@@ -258,7 +262,8 @@ impl Session {
                 };
                 let due = Delivery { attempts: 0, state: DeliveryState::Due(record.at) };
                 run.deliveries = run.settings.sinks.iter().map(|sink| (sink.clone(), due)).collect();
-                self.first_open += self.runs[self.first_open..].iter().take_while(|run| !run.is_open()).count();
+                self.first_open +=
+                    self.runs[self.first_open..].iter().take_while(|run| !run.is_open()).count();
             }
             Entry::TraceFlushed { sink, attempt, .. } => {
                 let settled = Delivery { attempts: *attempt, state: DeliveryState::Flushed };
@@ -320,7 +325,7 @@ pub(crate) fn result_of(session: &Session, run: &Run, answer: &str) -> String {
         None => content.trim().to_owned(),
     };
     let current = text(answer);
-    if current.is_empty() { last_answer(session, run).map(|before| text(before)).unwrap_or_default() } else { current }
+    if current.is_empty() { last_answer(session, run).map(text).unwrap_or_default() } else { current }
 }
 
 /// The run's latest committed answer.
@@ -333,7 +338,8 @@ pub(crate) fn last_answer<'a>(session: &'a Session, run: &Run) -> Option<&'a str
 }
 
 fn accepted(record: &Record) -> Run {
-    let Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency } = &record.entry
+    let Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency } =
+        &record.entry
     else {
         unreachable!("evolve calls this for run.accepted alone")
     };

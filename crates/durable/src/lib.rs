@@ -1,1 +1,25 @@
-//! An agent runtime for Cloudflare Durable Objects: durable runs, one trace each.
+//! An agent runtime for Cloudflare Durable Objects: a task goes in, a durable run and one trace come out.
+//!
+//! A deployment is a `cdylib` with a Durable Object class around [`SessionObject`] and a `fetch` event that calls
+//! [`serve`]; see `examples/haiku`. What its agents are is said with [`Agent`] and [`Agents`].
+//!
+//! This is the only library of the workspace that knows the `worker` crate. It decides nothing: rules of a run are
+//! `longhaul-core`'s, and the loop that performs them is `longhaul-host`'s.
+
+mod agent;
+mod ai;
+mod api;
+mod config;
+mod env;
+mod front;
+mod http;
+mod log;
+mod object;
+mod platform;
+mod sql;
+mod stream;
+mod watchers;
+
+pub use agent::{Agent, Agents};
+pub use front::serve;
+pub use object::SessionObject;

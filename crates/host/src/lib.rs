@@ -1,1 +1,19 @@
-//! The ports of the agent runtime and the one loop that drives a session.
+//! The ports of the agent runtime and the one loop that drives a session, generic over them.
+//!
+//! Absent from this crate: the `worker` crate, JavaScript, and every rule of a run, which is the core's. What is
+//! here performs what the core promised: it encodes, sends, decodes, races time, and feeds the outcome back.
+
+mod deliver;
+mod live;
+mod perform;
+mod ports;
+mod runtime;
+mod services;
+mod wire;
+
+pub use live::Delta;
+pub use longhaul_core::Journal;
+pub use ports::{Audience, Clock, Platform, Ports, Transport};
+pub use runtime::{HostError, Runtime};
+pub use services::{OTLP_SINK, OpenAi, Services, WorkersAi};
+pub use wire::{Body, HttpRequest, WireFault, WireRequest, WireResponse, retry_after_ms};

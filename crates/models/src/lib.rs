@@ -1,1 +1,40 @@
-//! Provider formats as pure codecs: a request to bytes, bytes to a model output.
+//! Provider formats as pure codecs: a request to text, bytes to a model's answer.
+//!
+//! Absent from this crate, on purpose: sockets, a clock, randomness, JavaScript and the `worker` crate. Whoever has
+//! the bytes pushes them into a [`Decoder`]; whoever has a status or a thrown error asks for the [`Fault`] that it
+//! stands for. Absent as well: tool definitions in requests, images, and the models' reasoning text, which is counted
+//! by the provider but not kept.
+//!
+//! ```
+//! use longhaul_models::{Decoder, Provider};
+//!
+//! let mut decoder = Decoder::new(Provider::OpenAi, Some("text/event-stream"));
+//! let chunk = br#"data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}"#;
+//! assert_eq!(decoder.push(chunk).unwrap(), "");           // the event has not ended yet
+//! assert_eq!(decoder.push(b"\n\ndata: [DONE]\n\n").unwrap(), "Hello");
+//! assert_eq!(decoder.finish().unwrap().message.content, "Hello");
+//! ```
+//!
+//! The embedded [`scripted`] model is no model at all: it plays an answer that the task itself asked for, without any
+//! network, in the same wire format.
+//!
+//! [`Fault`]: longhaul_core::Fault
+
+mod decoder;
+mod directive;
+mod error;
+mod name;
+pub mod openai;
+mod partial;
+mod prices;
+pub mod scripted;
+mod sse;
+mod wire;
+pub mod workers_ai;
+
+pub use decoder::Decoder;
+pub use error::{fault_of_status, redact};
+pub use name::{ModelName, Provider, SCRIPTED_MODELS, UnknownModel};
+pub use prices::{PRICES_AS_OF, Price, Prices, PricesError};
+pub use scripted::{Script, ScriptOutcome};
+pub use sse::{SSE_EVENT_BYTES_MAX, SseError, SseEvent, SseParser};

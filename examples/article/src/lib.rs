@@ -1,1 +1,52 @@
-//! A Workers AI agent: six turns at most, Continue., DONE, one trace.
+//! A Workers AI agent with a loop of six turns at most: "Continue.", DONE, and one trace of it all.
+
+use longhaul::{Agent, Agents, SessionObject};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::{
+    Context, DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, event,
+};
+
+fn agents() -> Agents {
+    let agent = Agent::new("workers-ai-agent").model("@cf/meta/llama-3-8b-instruct").max_iterations(6);
+    Agents::new([agent])
+}
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response> {
+    longhaul::serve(request, env, context, &agents()).await
+}
+
+/// One session: the class that `wrangler.toml` binds as `SESSIONS`.
+#[durable_object(websocket)]
+pub struct Session(SessionObject);
+
+impl DurableObject for Session {
+    fn new(state: State, env: Env) -> Self {
+        Self(SessionObject::new(state, env))
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        self.0.websocket_message(socket, message).await
+    }
+
+    async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
+        self.0.websocket_close(socket).await
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _: worker::Error) -> Result<()> {
+        self.0.websocket_close(socket).await
+    }
+}
+
+#[wasm_bindgen(js_sys = worker::js_sys)]
+impl Session {
+    /// Not the macro's alarm: that one hides how often the platform has retried it.
+    pub async fn alarm(&self, info: JsValue) -> std::result::Result<JsValue, JsValue> {
+        self.0.alarm(info).await
+    }
+}

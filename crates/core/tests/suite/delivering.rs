@@ -1,0 +1,149 @@
+use longhaul_core::{Deadline, DeliveryState, Event, FaultKind, RunId, SINK_RETRY, SinkFailure, TimeMs};
+
+use crate::kit::{RETENTION_MS, SEED, START, Stage, run, run_with};
+
+const DAY_MS: u64 = 24 * 3_600_000;
+
+#[test]
+fn a_trace_is_due_at_every_sink_when_the_run_ends() {
+    let mut stage = Stage::started(traced("Write."));
+    assert_eq!(stage.session.deliveries_due(TimeMs::MAX), [], "not before");
+    assert_eq!(send_ok(&mut stage, 1, "otlp"), ["ignored"]);
+    stage.now += 50;
+    stage.answer("a\nDONE");
+    assert_eq!(stage.session.deliveries_due(stage.now), [(RunId(1), "nexus"), (RunId(1), "otlp")]);
+    assert_eq!(stage.session.deliveries_due(stage.now - 1), []);
+    assert_eq!(stage.deadline(), (stage.now, Deadline::Flush));
+
+    assert_eq!(send_ok(&mut stage, 1, "otlp"), ["1 trace.flushed otlp 1, 3 spans"]);
+    assert_eq!(stage.session.deliveries_due(stage.now), [(RunId(1), "nexus")]);
+    assert_eq!(send_ok(&mut stage, 1, "otlp"), ["ignored"], "a trace is taken once");
+    assert_eq!(send_ok(&mut stage, 1, "nexus"), ["1 trace.flushed nexus 1, 3 spans"]);
+    assert_eq!(stage.deadline(), (stage.now + RETENTION_MS, Deadline::Retention));
+}
+
+#[test]
+fn unknown_deliveries_are_ignored() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.answer("DONE");
+    for (run, sink) in [(1, "elsewhere"), (2, "otlp"), (0, "otlp")] {
+        assert_eq!(send_ok(&mut stage, run, sink), ["ignored"]);
+        assert_eq!(send_failed(&mut stage, run, sink, transient()), ["ignored"]);
+    }
+}
+
+#[test]
+fn a_sink_that_is_down_is_asked_again() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.answer("DONE");
+    send_ok(&mut stage, 1, "nexus");
+    for attempt in 1..=3 {
+        let wait = SINK_RETRY.wait_ms(attempt, None, SEED);
+        let again = format!("1 trace.failed otlp {attempt}, 503, again +{wait}");
+        assert_eq!(send_failed(&mut stage, 1, "otlp", transient()), [again]);
+        assert_eq!(stage.deadline(), (stage.now + wait, Deadline::Flush));
+        assert_eq!(stage.session.deliveries_due(stage.now + wait - 1), []);
+        stage.now += wait;
+        assert_eq!(stage.session.deliveries_due(stage.now), [(RunId(1), "otlp")]);
+    }
+    assert_eq!(send_ok(&mut stage, 1, "otlp"), ["1 trace.flushed otlp 4, 3 spans"]);
+    let delivery = stage.session.runs()[0].deliveries["otlp"];
+    assert_eq!((delivery.attempts, delivery.state), (4, DeliveryState::Flushed));
+}
+
+#[test]
+fn a_sinks_wish_is_honoured_up_to_an_hour() {
+    for (wish, wait) in [(60_000, 60_000), (9_000_000, 3_600_000)] {
+        let mut stage = Stage::started(traced("Write."));
+        stage.answer("DONE");
+        let failure = SinkFailure::Transient { status: Some(429), retry_after_ms: Some(wish) };
+        let out = send_failed(&mut stage, 1, "otlp", failure);
+        assert_eq!(out, [format!("1 trace.failed otlp 1, 429, again +{wait}")]);
+    }
+}
+
+#[test]
+fn a_sink_that_is_down_for_a_day_is_parked() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.answer("DONE");
+    send_ok(&mut stage, 1, "nexus");
+    stage.now = START + DAY_MS - SINK_RETRY.wait_ms(1, None, SEED) - 1;
+    let out = send_failed(&mut stage, 1, "otlp", transient());
+    assert!(out[0].contains("again +"), "one millisecond is left: {out:?}");
+    stage.now = START + DAY_MS - SINK_RETRY.wait_ms(2, None, SEED);
+    let nothing = SinkFailure::Transient { status: None, retry_after_ms: None };
+    assert_eq!(send_failed(&mut stage, 1, "otlp", nothing), ["1 trace.failed otlp 2, null, again never"]);
+    expect_parked(&mut stage);
+}
+
+#[test]
+fn a_permanent_answer_parks_at_once() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.answer("DONE");
+    send_ok(&mut stage, 1, "nexus");
+    let refused = SinkFailure::Permanent { status: Some(401) };
+    assert_eq!(send_failed(&mut stage, 1, "otlp", refused), ["1 trace.failed otlp 1, 401, again never"]);
+    expect_parked(&mut stage);
+}
+
+#[test]
+fn a_sink_never_holds_up_a_run() {
+    let mut stage = Stage::started(traced("one"));
+    stage.answer("DONE");
+    assert_eq!(stage.accept(run("two"))[1], "2 model.called 2.1 iteration 1, 4 messages");
+    assert_eq!(stage.deadline(), (0, Deadline::Work));
+    assert_eq!(send_ok(&mut stage, 1, "otlp"), ["1 trace.flushed otlp 1, 3 spans"]);
+    stage.answer("DONE");
+    assert_eq!(stage.deadline(), (START, Deadline::Flush), "of the first run, at the other sink");
+}
+
+#[test]
+fn a_session_with_something_to_do_is_not_erased_first() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.fail(FaultKind::Timeout);
+    assert_eq!(stage.session.next_deadline(0).unwrap().1, Deadline::Retry);
+    stage.wake();
+    stage.answer("DONE");
+    for sink in ["otlp", "nexus"] {
+        send_failed(&mut stage, 1, sink, transient());
+        assert_eq!(stage.session.next_deadline(0).unwrap().1, Deadline::Flush);
+        stage.now += SINK_RETRY.cap_ms;
+        send_ok(&mut stage, 1, sink);
+    }
+    assert_eq!(stage.session.next_deadline(0), Some((stage.now, Deadline::Retention)));
+}
+
+#[test]
+fn an_empty_session_is_never_woken_and_an_idle_one_only_to_be_erased() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.session.next_deadline(RETENTION_MS), None);
+    stage.accept(run("Write."));
+    assert_eq!(stage.deadline(), (0, Deadline::Work));
+    stage.now += 77;
+    stage.answer("DONE");
+    assert_eq!(stage.deadline(), (START + 77 + RETENTION_MS, Deadline::Retention));
+    assert_eq!(stage.session.next_deadline(u64::MAX), Some((u64::MAX, Deadline::Retention)));
+}
+
+fn traced(task: &str) -> longhaul_core::NewRun {
+    run_with(task, |run| run.settings.sinks = vec!["otlp".to_owned(), "nexus".to_owned()])
+}
+
+fn transient() -> SinkFailure {
+    SinkFailure::Transient { status: Some(503), retry_after_ms: None }
+}
+
+fn send_ok(stage: &mut Stage, run: u32, sink: &str) -> Vec<String> {
+    stage.send(Event::Flushed { run: RunId(run), sink: sink.to_owned(), spans: 3 })
+}
+
+fn send_failed(stage: &mut Stage, run: u32, sink: &str, failure: SinkFailure) -> Vec<String> {
+    stage.send(Event::FlushFailed { run: RunId(run), sink: sink.to_owned(), failure })
+}
+
+fn expect_parked(stage: &mut Stage) {
+    assert_eq!(stage.session.runs()[0].deliveries["otlp"].state, DeliveryState::Parked);
+    assert_eq!(stage.session.deliveries_due(TimeMs::MAX), []);
+    assert_eq!(stage.deadline().1, Deadline::Retention);
+    assert_eq!(send_ok(stage, 1, "otlp"), ["ignored"], "too late");
+}

@@ -1,0 +1,266 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
+
+use longhaul_core::{
+    Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Event, Fault, FaultKind,
+    FinishReason, Journal, Message, ModelAnswer, Moment, NewRun, Record, Refusal, Role, RunId, RunSettings,
+    Seq, Session, TimeMs, Timing, Usage, decode_row, encode_row,
+};
+use thiserror::Error;
+
+/// When every stage begins.
+pub(crate) const START: TimeMs = 1_000_000;
+/// The chance of every stage.
+pub(crate) const SEED: u64 = 7;
+/// The retention of every stage.
+pub(crate) const RETENTION_MS: u64 = 1_000_000_000;
+
+/// A journal in memory that keeps rows as text, as SQLite does.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryJournal {
+    rows: RefCell<Vec<(Seq, String)>>,
+    /// The next append fails and stores nothing.
+    pub(crate) fails_before: Cell<bool>,
+}
+
+#[derive(Debug, PartialEq, Error)]
+#[error("the disk is full")]
+pub(crate) struct DiskFull;
+
+impl Journal for MemoryJournal {
+    type Error = DiskFull;
+
+    fn append(&self, records: &[Record]) -> Result<(), DiskFull> {
+        if self.fails_before.take() {
+            return Err(DiskFull);
+        }
+        self.rows.borrow_mut().push((records[0].seq, encode_row(records)));
+        Ok(())
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskFull> {
+        let rows = self.rows.borrow();
+        let records = rows.iter().flat_map(|(seq, text)| decode_row(*seq, text).unwrap());
+        Ok(records.filter(|record| record.seq > after).take(limit).collect())
+    }
+}
+
+impl MemoryJournal {
+    pub(crate) fn all(&self) -> Vec<Record> {
+        self.read(Seq(0), usize::MAX).unwrap()
+    }
+
+    pub(crate) fn row_count(&self) -> usize {
+        self.rows.borrow().len()
+    }
+
+    /// The last row, as it was stored.
+    pub(crate) fn last_row(&self) -> Vec<Record> {
+        self.rows.borrow().last().map_or_else(Vec::new, |(seq, text)| decode_row(*seq, text).unwrap())
+    }
+}
+
+/// A session with its journal and its clock; it checks after each step that a replay agrees.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) session: Session,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) now: TimeMs,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        Self { session: Session::default(), journal: MemoryJournal::default(), now: START }
+    }
+
+    /// A stage whose first run waits for its first answer.
+    pub(crate) fn started(run: NewRun) -> Self {
+        let mut stage = Self::new();
+        stage.accept(run);
+        stage
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { now: self.now, seed: SEED }
+    }
+
+    /// Decides and commits, and says in lines what came out.
+    pub(crate) fn send(&mut self, event: Event) -> Vec<String> {
+        let step = self.session.decide(event, self.moment()).expect("only an Accept is refused");
+        let (ignored, empty) = (step.is_ignored(), step.is_empty());
+        let rows = self.journal.row_count();
+        let committed = self.session.commit(step, &self.journal).expect("the journal works");
+        assert_eq!(self.journal.row_count() - rows, usize::from(!empty), "one step is one row");
+        assert_eq!(Session::replay(&self.journal.all()).unwrap(), self.session);
+        if ignored {
+            assert!(committed.records.is_empty() && committed.commands.is_empty());
+            return vec!["ignored".to_owned()];
+        }
+        lines(&committed, self.now)
+    }
+
+    pub(crate) fn accept(&mut self, run: NewRun) -> Vec<String> {
+        self.send(Event::Accept(run))
+    }
+
+    pub(crate) fn refusal(&self, run: NewRun) -> Refusal {
+        self.session.decide(Event::Accept(run), self.moment()).expect_err("the run is refused")
+    }
+
+    /// The one call in flight.
+    pub(crate) fn flight(&self) -> CallRef {
+        let outstanding = self.session.outstanding();
+        assert_eq!(outstanding.len(), 1, "one call is in flight");
+        outstanding[0]
+    }
+
+    /// The call in flight brings `answer`.
+    pub(crate) fn answer_with(&mut self, answer: ModelAnswer) -> Vec<String> {
+        self.send(Event::Answered { call: self.flight(), answer, timing: self.timing() })
+    }
+
+    /// The call in flight brings `text`, naturally ended.
+    pub(crate) fn answer(&mut self, text: &str) -> Vec<String> {
+        self.answer_with(answer(text))
+    }
+
+    pub(crate) fn fail(&mut self, kind: FaultKind) -> Vec<String> {
+        self.fail_with(Fault::new(kind, "no luck"))
+    }
+
+    pub(crate) fn fail_with(&mut self, fault: Fault) -> Vec<String> {
+        self.send(Event::Failed { call: self.flight(), fault, timing: self.timing() })
+    }
+
+    pub(crate) fn cancel(&mut self) -> Vec<String> {
+        self.send(Event::Cancel { by: "ann".to_owned() })
+    }
+
+    /// Time passes until the session wants to be woken, and it is.
+    pub(crate) fn wake(&mut self) -> Vec<String> {
+        let (at, _) = self.deadline();
+        self.now = self.now.max(at);
+        self.send(Event::Tick)
+    }
+
+    /// The object goes away and comes back.
+    pub(crate) fn restart(&mut self, cause: Cause) -> Vec<String> {
+        self.session = Session::replay(&self.journal.all()).unwrap();
+        self.send(Event::Resume(cause))
+    }
+
+    pub(crate) fn deadline(&self) -> (TimeMs, Deadline) {
+        self.session.next_deadline(RETENTION_MS).expect("the session is not empty")
+    }
+
+    pub(crate) fn timing(&self) -> Timing {
+        Timing { started_at: self.now - 5, ended_at: self.now, first_chunk_at: None }
+    }
+
+    pub(crate) fn result(&self, run: u32) -> Option<String> {
+        let ended = self.journal.all().into_iter().filter(|record| record.run == RunId(run));
+        ended.into_iter().find_map(|record| match record.entry {
+            Entry::RunEnded { result, .. } => Some(result),
+            _ => None,
+        })?
+    }
+}
+
+pub(crate) fn run(task: &str) -> NewRun {
+    NewRun {
+        task: task.to_owned(),
+        agent: "poet".to_owned(),
+        model: "m".to_owned(),
+        max_iterations: 6,
+        metadata: BTreeMap::new(),
+        settings: RunSettings {
+            instructions: None,
+            sentinel: "DONE".to_owned(),
+            budget: Budget::default(),
+            model_timeout_ms: 60_000,
+            max_output_tokens: None,
+            temperature: None,
+            sinks: Vec::new(),
+        },
+        idempotency: None,
+    }
+}
+
+pub(crate) fn run_with(task: &str, change: impl FnOnce(&mut NewRun)) -> NewRun {
+    let mut run = run(task);
+    change(&mut run);
+    run
+}
+
+pub(crate) fn run_with_budget(task: &str, budget: Budget) -> NewRun {
+    run_with(task, |run| run.settings.budget = budget)
+}
+
+pub(crate) fn answer(text: &str) -> ModelAnswer {
+    ModelAnswer {
+        message: Message::text(Role::Assistant, text),
+        finish_reason: FinishReason::Stop,
+        usage: Usage::default(),
+        response_id: None,
+        response_model: None,
+    }
+}
+
+/// Each record and then each command as a line; times are told from `now` on.
+pub(crate) fn lines(committed: &Committed, now: TimeMs) -> Vec<String> {
+    let commands = committed.commands.iter().map(|command| match command {
+        Command::CallModel(order) => {
+            format!("> call {} until +{}", attempt(order.call), order.give_up_at - now)
+        }
+        Command::Abort(call) => format!("> abort {}", attempt(*call)),
+    });
+    committed
+        .records
+        .iter()
+        .map(|record| format!("{} {}", record.run, line(record, now)))
+        .chain(commands)
+        .collect()
+}
+
+/// What a failed commit says when the journal was at fault.
+pub(crate) fn is_disk_full(error: &CommitError<DiskFull>) -> bool {
+    matches!(error, CommitError::Journal(DiskFull))
+}
+
+fn attempt(call: CallRef) -> String {
+    format!("{}:{}.{}", call.run, call.call, call.attempt)
+}
+
+fn line(record: &Record, now: TimeMs) -> String {
+    let name = record.entry.type_name();
+    let later = |at: &Option<TimeMs>| at.map_or("never".to_owned(), |at| format!("+{}", at - now));
+    match &record.entry {
+        Entry::RunAccepted { task, .. } => format!("{name} {task}"),
+        Entry::ModelCalled { call, attempt, iteration, message_count, .. } => {
+            format!("{name} {call}.{attempt} iteration {iteration}, {message_count} messages")
+        }
+        Entry::ModelAnswered { call, attempt, iteration, r#final, .. } => {
+            format!("{name} {call}.{attempt} iteration {iteration}, {}", word(r#final))
+        }
+        Entry::ModelFailed { call, attempt, error_type, retry_at, .. } => {
+            format!("{name} {call}.{attempt} {}, again {}", error_type.as_str(), later(retry_at))
+        }
+        Entry::RunResumed { cause, outstanding } => format!("{name} {}, {}", word(cause), word(outstanding)),
+        Entry::CancelRequested { by } => format!("{name} {by}"),
+        Entry::RunEnded { stop_reason, result, error, iterations, .. } => {
+            let error = error.as_ref().map_or("no error", |error| error.code.as_str());
+            format!("{name} {} {result:?}, {error}, {iterations} answers", stop_reason.as_str())
+        }
+        Entry::TraceFlushed { sink, spans, attempt } => format!("{name} {sink} {attempt}, {spans} spans"),
+        Entry::TraceFailed { sink, status, attempt, retry_at } => {
+            format!("{name} {sink} {attempt}, {}, again {}", word(status), later(retry_at))
+        }
+        other => panic!("nothing writes {} yet", other.type_name()),
+    }
+}
+
+fn word(value: impl serde::Serialize) -> String {
+    serde_json::to_string(&value).unwrap().replace('"', "")
+}

@@ -1,0 +1,26 @@
+//! The tests of the core, as one binary: stored formats, every transition, and properties of random histories.
+
+#[cfg(test)]
+mod accepting;
+#[cfg(test)]
+mod budgets;
+#[cfg(test)]
+mod cancelling;
+#[cfg(test)]
+mod delivering;
+#[cfg(test)]
+mod failing;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod looping;
+#[cfg(test)]
+mod pinned;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod resuming;
+#[cfg(test)]
+mod storing;

@@ -1,0 +1,430 @@
+//! Journals outlive deployments: a session that waited for weeks is replayed by whatever version runs then. So
+//! these literals never change. A variant may gain optional fields (with a further literal beside the old one);
+//! what is here must be read for ever.
+
+use std::collections::BTreeMap;
+
+use longhaul_core::{
+    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Idempotency, Message, Record, Role,
+    RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, Usage, decode_row,
+    encode_row,
+};
+use serde_json::{Value, json};
+
+#[test]
+fn run_accepted() {
+    let settings = RunSettings {
+        instructions: Some("Be brief.".to_owned()),
+        sentinel: "DONE".to_owned(),
+        budget: Budget { total_tokens: Some(20_000), cost_usd: Some(0.05), deadline_ms: Some(600_000) },
+        model_timeout_ms: 120_000,
+        max_output_tokens: Some(512),
+        temperature: Some(0.2),
+        sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+    };
+    let metadata: BTreeMap<String, Value> =
+        [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
+    let accepted = |settings, metadata, idempotency| Entry::RunAccepted {
+        task: "Write a \"haiku\".\n潮".to_owned(),
+        agent: "poet".to_owned(),
+        model: "@cf/meta/llama".to_owned(),
+        max_iterations: 6,
+        metadata,
+        settings,
+        idempotency,
+    };
+    pinned(
+        accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"]},"idempotency":{"key":"ab","body":"cd"}}"#,
+        &["task", "agent", "model", "max_iterations", "metadata"],
+    );
+    let plain = RunSettings {
+        instructions: None,
+        sentinel: "DONE".to_owned(),
+        budget: Budget::default(),
+        model_timeout_ms: 120_000,
+        max_output_tokens: None,
+        temperature: None,
+        sinks: Vec::new(),
+    };
+    let least = accepted(plain, BTreeMap::new(), None);
+    pinned(
+        least.clone(),
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000}}"#,
+        &["task", "agent", "model", "max_iterations", "metadata"],
+    );
+    also_read(
+        least,
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{},"settings":{"sentinel":"DONE","model_timeout_ms":120000}}"#,
+    );
+}
+
+#[test]
+fn model_called() {
+    pinned(
+        Entry::ModelCalled {
+            call: CallId(3),
+            attempt: 2,
+            iteration: 1,
+            model: "openai:tiny".to_owned(),
+            message_count: 4,
+        },
+        r#"{"type":"model.called","call":3,"attempt":2,"iteration":1,"model":"openai:tiny","message_count":4}"#,
+        &["call", "attempt", "iteration", "model", "message_count"],
+    );
+}
+
+#[test]
+fn model_answered() {
+    let shown = ["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"];
+    let tool = ToolCall { id: "c1".to_owned(), name: "finish".to_owned(), arguments: "{}".to_owned() };
+    pinned(
+        Entry::ModelAnswered {
+            call: CallId(3),
+            attempt: 2,
+            iteration: 1,
+            message: Message { tool_calls: vec![tool], ..Message::text(Role::Assistant, "tides") },
+            finish_reason: FinishReason::ToolCalls,
+            usage: Usage {
+                input_tokens: Some(10),
+                output_tokens: Some(5),
+                total_tokens: Some(15),
+                cost_usd: Some(0.001),
+                cached_input_tokens: Some(4),
+                reasoning_tokens: Some(2),
+            },
+            latency_ms: 900,
+            r#final: Some(FinalRule::FinishTool),
+            timing: Timing { started_at: 100, ended_at: 1_000, first_chunk_at: Some(200) },
+            response_id: Some("r1".to_owned()),
+            response_model: Some("tiny-2".to_owned()),
+        },
+        r#"{"type":"model.answered","call":3,"attempt":2,"iteration":1,"message":{"role":"assistant","content":"tides","tool_calls":[{"id":"c1","name":"finish","arguments":"{}"}]},"finish_reason":"tool_calls","usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15,"cost_usd":0.001,"cached_input_tokens":4,"reasoning_tokens":2},"latency_ms":900,"final":"finish_tool","timing":{"started_at":100,"ended_at":1000,"first_chunk_at":200},"response_id":"r1","response_model":"tiny-2"}"#,
+        &shown,
+    );
+    let least = Entry::ModelAnswered {
+        call: CallId(3),
+        attempt: 2,
+        iteration: 1,
+        message: Message::text(Role::Assistant, "tides"),
+        finish_reason: FinishReason::Stop,
+        usage: Usage::default(),
+        latency_ms: 0,
+        r#final: None,
+        timing: Timing::default(),
+        response_id: None,
+        response_model: None,
+    };
+    pinned(
+        least.clone(),
+        r#"{"type":"model.answered","call":3,"attempt":2,"iteration":1,"message":{"role":"assistant","content":"tides"},"finish_reason":"stop","usage":{"input_tokens":null,"output_tokens":null,"total_tokens":null,"cost_usd":null},"latency_ms":0,"final":null,"timing":{"started_at":0,"ended_at":0}}"#,
+        &shown,
+    );
+    also_read(
+        least,
+        r#"{"type":"model.answered","call":3,"attempt":2,"iteration":1,"message":{"role":"assistant","content":"tides"},"finish_reason":"stop","usage":{},"latency_ms":0,"timing":{"started_at":0,"ended_at":0}}"#,
+    );
+}
+
+#[test]
+fn model_failed() {
+    let shown = ["call", "attempt", "error_type", "message", "retry_at"];
+    let failed = |retry_at| Entry::ModelFailed {
+        call: CallId(3),
+        attempt: 1,
+        error_type: FaultKind::RateLimited,
+        message: "slow down".to_owned(),
+        retry_at,
+        timing: Timing { started_at: 100, ended_at: 150, first_chunk_at: None },
+    };
+    pinned(
+        failed(Some(900)),
+        r#"{"type":"model.failed","call":3,"attempt":1,"error_type":"rate_limited","message":"slow down","retry_at":900,"timing":{"started_at":100,"ended_at":150}}"#,
+        &shown,
+    );
+    pinned(
+        failed(None),
+        r#"{"type":"model.failed","call":3,"attempt":1,"error_type":"rate_limited","message":"slow down","retry_at":null,"timing":{"started_at":100,"ended_at":150}}"#,
+        &shown,
+    );
+    also_read(
+        failed(None),
+        r#"{"type":"model.failed","call":3,"attempt":1,"error_type":"rate_limited","message":"slow down","timing":{"started_at":100,"ended_at":150}}"#,
+    );
+}
+
+#[test]
+fn tool_called_and_answered() {
+    let tool = || "search".to_owned();
+    pinned(
+        Entry::ToolCalled { call: CallId(4), tool: tool(), arguments: json!({"q": "tides"}) },
+        r#"{"type":"tool.called","call":4,"tool":"search","arguments":{"q":"tides"}}"#,
+        &["call", "tool", "arguments"],
+    );
+    pinned(
+        Entry::ToolAnswered {
+            call: CallId(4),
+            tool: tool(),
+            result: Some(json!([1])),
+            error: None,
+            latency_ms: 7,
+        },
+        r#"{"type":"tool.answered","call":4,"tool":"search","result":[1],"latency_ms":7}"#,
+        &["call", "tool", "result", "latency_ms"],
+    );
+    pinned(
+        Entry::ToolAnswered {
+            call: CallId(4),
+            tool: tool(),
+            result: None,
+            error: Some("no".to_owned()),
+            latency_ms: 7,
+        },
+        r#"{"type":"tool.answered","call":4,"tool":"search","error":"no","latency_ms":7}"#,
+        &["call", "tool", "error", "latency_ms"],
+    );
+}
+
+#[test]
+fn approval_requested_and_resolved() {
+    pinned(
+        Entry::ApprovalRequested { call: CallId(4), tool: "pay".to_owned(), arguments: json!({"usd": 3}) },
+        r#"{"type":"approval.requested","call":4,"tool":"pay","arguments":{"usd":3}}"#,
+        &["call", "tool", "arguments"],
+    );
+    let resolved = |reason| Entry::ApprovalResolved {
+        call: CallId(4),
+        decision: "deny".to_owned(),
+        reason,
+        by: "ann".to_owned(),
+    };
+    pinned(
+        resolved(Some("too dear".to_owned())),
+        r#"{"type":"approval.resolved","call":4,"decision":"deny","reason":"too dear","by":"ann"}"#,
+        &["call", "decision", "reason", "by"],
+    );
+    pinned(
+        resolved(None),
+        r#"{"type":"approval.resolved","call":4,"decision":"deny","reason":null,"by":"ann"}"#,
+        &["call", "decision", "reason", "by"],
+    );
+}
+
+#[test]
+fn run_resumed() {
+    pinned(
+        Entry::RunResumed { cause: Cause::Crash, outstanding: vec![CallId(3)] },
+        r#"{"type":"run.resumed","cause":"crash","outstanding":[3]}"#,
+        &["cause", "outstanding"],
+    );
+    pinned(
+        Entry::RunResumed { cause: Cause::Eviction, outstanding: Vec::new() },
+        r#"{"type":"run.resumed","cause":"eviction","outstanding":[]}"#,
+        &["cause", "outstanding"],
+    );
+}
+
+#[test]
+fn cancel_requested() {
+    pinned(
+        Entry::CancelRequested { by: "ann".to_owned() },
+        r#"{"type":"cancel.requested","by":"ann"}"#,
+        &["by"],
+    );
+}
+
+#[test]
+fn run_ended() {
+    let shown = ["status", "stop_reason", "result", "error", "usage", "iterations"];
+    pinned(
+        Entry::RunEnded {
+            status: RunStatus::Succeeded,
+            stop_reason: StopReason::Done,
+            result: Some("tides".to_owned()),
+            error: None,
+            usage: Usage { total_tokens: Some(15), ..Usage::default() },
+            iterations: 2,
+        },
+        r#"{"type":"run.ended","status":"succeeded","stop_reason":"done","result":"tides","error":null,"usage":{"input_tokens":null,"output_tokens":null,"total_tokens":15,"cost_usd":null},"iterations":2}"#,
+        &shown,
+    );
+    pinned(
+        Entry::RunEnded {
+            status: RunStatus::Failed,
+            stop_reason: StopReason::ModelRefused,
+            result: None,
+            error: Some(RunError { code: "refused".to_owned(), message: "no such model".to_owned() }),
+            usage: Usage::default(),
+            iterations: 0,
+        },
+        r#"{"type":"run.ended","status":"failed","stop_reason":"model_refused","result":null,"error":{"code":"refused","message":"no such model"},"usage":{"input_tokens":null,"output_tokens":null,"total_tokens":null,"cost_usd":null},"iterations":0}"#,
+        &shown,
+    );
+}
+
+#[test]
+fn trace_flushed_and_failed() {
+    pinned(
+        Entry::TraceFlushed { sink: "otlp".to_owned(), spans: 9, attempt: 2 },
+        r#"{"type":"trace.flushed","sink":"otlp","spans":9,"attempt":2}"#,
+        &["sink", "spans", "attempt"],
+    );
+    let failed =
+        |status, retry_at| Entry::TraceFailed { sink: "otlp".to_owned(), status, attempt: 1, retry_at };
+    pinned(
+        failed(Some(503), Some(4_000)),
+        r#"{"type":"trace.failed","sink":"otlp","status":503,"attempt":1,"retry_at":4000}"#,
+        &["sink", "status", "attempt", "retry_at"],
+    );
+    pinned(
+        failed(None, None),
+        r#"{"type":"trace.failed","sink":"otlp","status":null,"attempt":1,"retry_at":null}"#,
+        &["sink", "status", "attempt", "retry_at"],
+    );
+}
+
+#[test]
+fn each_word_of_the_journal() {
+    let words = [
+        (json!([Role::System, Role::User, Role::Assistant, Role::Tool]), "system user assistant tool"),
+        (json!([Cause::Crash, Cause::Eviction, Cause::Panic]), "crash eviction panic"),
+        (json!([FinalRule::Done, FinalRule::FinishTool]), "done finish_tool"),
+        (
+            json!([
+                FinishReason::Stop,
+                FinishReason::Length,
+                FinishReason::ToolCalls,
+                FinishReason::ContentFilter,
+                FinishReason::Other
+            ]),
+            "stop length tool_calls content_filter other",
+        ),
+        (
+            json!([
+                RunStatus::Queued,
+                RunStatus::Running,
+                RunStatus::Waiting,
+                RunStatus::Succeeded,
+                RunStatus::Failed,
+                RunStatus::Cancelled
+            ]),
+            "queued running waiting succeeded failed cancelled",
+        ),
+    ];
+    for (values, expected) in words {
+        assert_eq!(values, json!(expected.split(' ').collect::<Vec<_>>()));
+    }
+}
+
+#[test]
+fn each_stop_reason_has_its_word_and_its_status() {
+    let table = [
+        (StopReason::Done, "done", RunStatus::Succeeded),
+        (StopReason::FinishTool, "finish_tool", RunStatus::Succeeded),
+        (StopReason::MaxIterations, "max_iterations", RunStatus::Succeeded),
+        (StopReason::BudgetTokens, "budget_tokens", RunStatus::Failed),
+        (StopReason::BudgetCost, "budget_cost", RunStatus::Failed),
+        (StopReason::BudgetToolCalls, "budget_tool_calls", RunStatus::Failed),
+        (StopReason::Deadline, "deadline", RunStatus::Failed),
+        (StopReason::Cancelled, "cancelled", RunStatus::Cancelled),
+        (StopReason::EmptyResponse, "empty_response", RunStatus::Failed),
+        (StopReason::ModelRefused, "model_refused", RunStatus::Failed),
+        (StopReason::ModelUnavailable, "model_unavailable", RunStatus::Failed),
+        (StopReason::ToolFailed, "tool_failed", RunStatus::Failed),
+        (StopReason::Denied, "denied", RunStatus::Failed),
+    ];
+    for (reason, word, status) in table {
+        assert_eq!((json!(reason), reason.as_str(), reason.status()), (json!(word), word, status));
+        assert!(status.is_terminal());
+    }
+}
+
+#[test]
+fn each_fault_has_its_word_and_says_whether_a_retry_can_help() {
+    let table = [
+        (FaultKind::Connection, "connection", true),
+        (FaultKind::Truncated, "truncated", true),
+        (FaultKind::Timeout, "timeout", true),
+        (FaultKind::RateLimited, "rate_limited", true),
+        (FaultKind::ServerError, "server_error", true),
+        (FaultKind::EmptyResponse, "empty_response", true),
+        (FaultKind::Refused, "refused", false),
+        (FaultKind::Malformed, "malformed", false),
+        (FaultKind::TooLarge, "too_large", false),
+        (FaultKind::NotConfigured, "not_configured", false),
+        (FaultKind::Interrupted, "interrupted", false),
+        (FaultKind::Aborted, "aborted", false),
+    ];
+    for (kind, word, transient) in table {
+        assert_eq!((json!(kind), kind.as_str(), kind.is_transient()), (json!(word), word, transient));
+    }
+}
+
+#[test]
+fn a_row_places_its_entries_one_after_the_other() {
+    let text = r#"[{"run":1,"at":5,"type":"cancel.requested","by":"ann"},{"run":2,"at":6,"type":"run.resumed","cause":"panic","outstanding":[]}]"#;
+    let records = decode_row(Seq(41), text).unwrap();
+    let places: Vec<_> = records.iter().map(|r| (r.seq, r.run, r.at)).collect();
+    assert_eq!(places, [(Seq(41), RunId(1), 5), (Seq(42), RunId(2), 6)]);
+    assert_eq!(encode_row(&records), text);
+}
+
+#[test]
+fn a_bad_row_is_named() {
+    let table = [
+        ("", "EOF while parsing"),
+        ("[", "EOF while parsing"),
+        ("{}", "invalid type: map"),
+        ("[1]", "invalid type: integer"),
+        (r#"[{"run":1,"at":5}]"#, "missing field `type`"),
+        (r#"[{"at":5,"type":"cancel.requested","by":"ann"}]"#, "missing field `run`"),
+        (r#"[{"run":1,"type":"cancel.requested","by":"ann"}]"#, "missing field `at`"),
+        (r#"[{"run":1,"at":5,"type":"cancel.requested"}]"#, "missing field `by`"),
+        (r#"[{"run":1,"at":5,"type":"run.paused","by":"ann"}]"#, "unknown variant `run.paused`"),
+        (r#"[{"run":-1,"at":5,"type":"cancel.requested","by":"ann"}]"#, "invalid value: integer `-1`"),
+        (r#"[{"run":1,"at":5,"type":"cancel.requested","by":"ann"}] x"#, "trailing characters"),
+        (
+            r#"[{"run":1,"at":5,"type":"run.resumed","cause":"boredom","outstanding":[]}]"#,
+            "unknown variant `boredom`",
+        ),
+    ];
+    for (text, expected) in table {
+        let error = decode_row(Seq(17), text).unwrap_err().to_string();
+        assert!(error.starts_with("the journal's row 17 cannot be read: "), "{text}: {error}");
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+/// `entry` is stored as exactly `literal` (beside its run and time), read back from it, and shown in public with
+/// the fields `shown` and no other.
+fn pinned(entry: Entry, literal: &str, shown: &[&str]) {
+    let record = Record { seq: Seq(12), run: RunId(3), at: 1_700_000_000_000, entry };
+    let row = row_of(literal);
+    assert_eq!(encode_row(std::slice::from_ref(&record)), row);
+    assert_eq!(decode_row(Seq(12), &row).unwrap(), std::slice::from_ref(&record));
+
+    let public = record.public_event();
+    let fields: std::collections::BTreeSet<_> =
+        public.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["seq", "run", "at", "type"].iter().chain(shown).copied().collect());
+    let stored: Value = serde_json::from_str(literal).unwrap();
+    for field in shown {
+        assert_eq!(public[field], stored[field], "{field}");
+    }
+    assert_eq!(public["type"], record.entry.type_name());
+    assert_eq!(
+        (&public["seq"], &public["run"], &public["at"]),
+        (&json!(12), &json!(3), &json!(1_700_000_000_000_u64))
+    );
+}
+
+/// `literal`, without fields that may be absent, is read as `entry` too.
+fn also_read(entry: Entry, literal: &str) {
+    let [record] = &decode_row(Seq(12), &row_of(literal)).unwrap()[..] else { panic!("one entry") };
+    assert_eq!(record.entry, entry);
+}
+
+fn row_of(literal: &str) -> String {
+    let fields = literal.strip_prefix('{').unwrap();
+    format!(r#"[{{"run":3,"at":1700000000000,{fields}]"#)
+}

@@ -1,0 +1,394 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_core::{
+    Budget, CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind,
+    FinishReason, Idempotency, Message, ModelAnswer, NewRun, Phase, Record, Role, RunId, RunStatus, Seq,
+    Session, SinkFailure, TimeMs, ToolCall, Usage, limits,
+};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest},
+    sample::{Index, select},
+};
+
+use crate::kit::{RETENTION_MS, Stage, answer, run};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_keeps_the_invariants(deeds in vec(deed(), 1..80)) {
+        let mut world = World::new();
+        for deed in deeds {
+            world.perform(deed);
+        }
+        world.finish();
+        world.audit();
+    }
+}
+
+/// What may happen to a session, also what should not.
+#[derive(Debug, Clone)]
+enum Deed {
+    Accept(NewRun),
+    Answer(Which, ModelAnswer),
+    Fail(Which, Fault),
+    Cancel,
+    /// Time passes until the session asked to be woken.
+    Wake,
+    /// A wake-up that nobody asked for.
+    Tick,
+    /// The object goes away and comes back.
+    Crash(Cause),
+    Flush {
+        run: Index,
+        sink: &'static str,
+        failure: Option<SinkFailure>,
+    },
+    /// The clock moves, maybe backwards.
+    Clock(i64),
+    /// The next append fails.
+    DiskFull,
+    /// Two steps are decided at once; the second is committed after the first.
+    Race,
+}
+
+/// Which attempt an outcome belongs to.
+#[derive(Debug, Clone)]
+enum Which {
+    InFlight,
+    /// Any that was ever ordered: late ones, duplicates.
+    Ordered(Index),
+    Unknown(u32, u32, u32),
+}
+
+struct World {
+    stage: Stage,
+    /// Fed with the journal's rows alone, as they are stored.
+    shadow: Session,
+    ordered: Vec<CallRef>,
+    ended: BTreeMap<RunId, RunStatus>,
+    cancelled: BTreeSet<RunId>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            stage: Stage::new(),
+            shadow: Session::default(),
+            ordered: Vec::new(),
+            ended: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
+        }
+    }
+
+    fn perform(&mut self, deed: Deed) {
+        match deed {
+            Deed::Accept(run) => self.step(Event::Accept(run)),
+            Deed::Answer(which, answer) => {
+                let Some(call) = self.pick(&which) else { return };
+                self.step(Event::Answered { call, answer, timing: self.stage.timing() });
+            }
+            Deed::Fail(which, fault) => {
+                let Some(call) = self.pick(&which) else { return };
+                self.step(Event::Failed { call, fault, timing: self.stage.timing() });
+            }
+            Deed::Cancel => self.step(Event::Cancel { by: "ann".to_owned() }),
+            Deed::Wake => {
+                if let Some((at, _)) = self.stage.session.next_deadline(RETENTION_MS) {
+                    self.stage.now = self.stage.now.max(at);
+                }
+                self.step(Event::Tick);
+            }
+            Deed::Tick => self.step(Event::Tick),
+            Deed::Crash(cause) => {
+                self.stage.session = Session::replay(&self.stage.journal.all()).unwrap();
+                assert_eq!(self.stage.session, self.shadow);
+                self.step(Event::Resume(cause));
+            }
+            Deed::Flush { run, sink, failure } => {
+                let count = self.stage.session.runs().len();
+                let run = if count == 0 { RunId(1) } else { self.stage.session.runs()[run.index(count)].id };
+                let sink = sink.to_owned();
+                self.step(match failure {
+                    None => Event::Flushed { run, sink, spans: 3 },
+                    Some(failure) => Event::FlushFailed { run, sink, failure },
+                });
+            }
+            Deed::Clock(by) => self.stage.now = self.stage.now.saturating_add_signed(by).max(1_000),
+            Deed::DiskFull => self.stage.journal.fails_before.set(true),
+            Deed::Race => self.race(),
+        }
+    }
+
+    fn pick(&self, which: &Which) -> Option<CallRef> {
+        match which {
+            Which::InFlight => self.stage.session.outstanding().first().copied(),
+            Which::Ordered(index) => (!self.ordered.is_empty()).then(|| *index.get(&self.ordered)),
+            Which::Unknown(run, call, attempt) => {
+                Some(CallRef { run: RunId(*run), call: CallId(*call), attempt: *attempt })
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let before = self.stage.session.clone();
+        let is_cancel = matches!(event, Event::Cancel { .. });
+        let expected = match &event {
+            Event::Answered { call, .. } | Event::Failed { call, .. } => before.outstanding().contains(call),
+            _ => true,
+        };
+        let Ok(step) = before.decide(event, self.stage.moment()) else { return };
+        assert!(expected || step.is_ignored(), "nobody waited for this outcome");
+        let (ignored, empty) = (step.is_ignored(), step.is_empty());
+
+        let rows = self.stage.journal.row_count();
+        let committed = match self.stage.session.commit(step, &self.stage.journal) {
+            Ok(committed) => committed,
+            Err(error) => {
+                assert!(matches!(error, CommitError::Journal(_)));
+                assert_eq!(self.stage.session, before, "a failed append changes nothing");
+                assert_eq!(self.stage.journal.row_count(), rows);
+                return;
+            }
+        };
+        if ignored || empty {
+            assert!(committed.records.is_empty() && committed.commands.is_empty());
+            assert_eq!((&self.stage.session, self.stage.journal.row_count()), (&before, rows));
+            return;
+        }
+        assert_eq!(self.stage.journal.row_count(), rows + 1, "one step, one row");
+        assert_eq!(self.stage.journal.last_row(), committed.records, "what is shown is what is stored");
+        for record in &committed.records {
+            self.shadow.replay_one(record).unwrap();
+        }
+        assert_eq!(self.shadow, self.stage.session, "replay equals live");
+        if is_cancel {
+            self.cancelled.extend(before.open_runs().map(|run| run.id));
+        }
+        self.check_commands(&committed.records, &committed.commands);
+        self.check_session();
+    }
+
+    fn race(&mut self) {
+        let (head, moment) = (self.stage.session.head(), self.stage.moment());
+        let loser = self.stage.session.decide(Event::Cancel { by: "ann".to_owned() }, moment).unwrap();
+        self.step(Event::Accept(run("the winner")));
+        if self.stage.session.head() == head {
+            return;
+        }
+        let (before, rows) = (self.stage.session.clone(), self.stage.journal.row_count());
+        let error = self.stage.session.commit(loser, &self.stage.journal).unwrap_err();
+        assert!(matches!(error, CommitError::Stale { .. }), "{error}");
+        assert_eq!((&self.stage.session, self.stage.journal.row_count()), (&before, rows));
+    }
+
+    fn check_commands(&mut self, records: &[Record], commands: &[Command]) {
+        let mut promised = records.iter().filter_map(|record| match record.entry {
+            Entry::ModelCalled { call, attempt, message_count, .. } => {
+                Some((CallRef { run: record.run, call, attempt }, message_count))
+            }
+            _ => None,
+        });
+        for command in commands {
+            match command {
+                Command::CallModel(order) => {
+                    let (call, message_count) =
+                        promised.next().expect("each call is promised in the same row");
+                    assert_eq!(order.call, call);
+                    assert!(order.give_up_at > self.stage.now, "a call has time to run");
+                    assert!(!self.cancelled.contains(&call.run), "a cancelled run makes no call");
+                    let request = self.stage.session.model_request(call).expect("the call is in flight");
+                    assert_eq!(message_count as usize, request.messages.len() + 1);
+                    assert_eq!(request.messages.last().unwrap().role, Role::User);
+                    self.ordered.push(call);
+                }
+                Command::Abort(call) => assert!(self.ordered.contains(call)),
+            }
+        }
+        assert_eq!(promised.next(), None, "each promise is ordered");
+    }
+
+    fn check_session(&mut self) {
+        let session = &self.stage.session;
+        assert!(session.outstanding().len() <= 1, "at most one call is in flight");
+        for run in session.runs() {
+            assert!(run.phase != Phase::Settled, "a row never ends between an answer and what follows it");
+            assert!(run.iterations <= run.max_iterations && run.max_iterations <= limits::ITERATIONS_MAX);
+            if let Some(status) = self.ended.get(&run.id) {
+                assert_eq!(*status, run.status(), "an end never changes");
+            }
+            if !run.is_open() {
+                self.ended.insert(run.id, run.status());
+            }
+        }
+        let (_, reason) = session.next_deadline(0).expect("a session with runs is woken some day");
+        let open: Vec<_> = session.open_runs().collect();
+        let owed = !session.deliveries_due(TimeMs::MAX).is_empty();
+        assert_eq!(reason == Deadline::Retention, open.is_empty() && !owed);
+        assert!(open.iter().skip(1).all(|run| run.phase == Phase::Queued), "one run at a time");
+        assert!(session.outstanding().iter().all(|call| call.run == open[0].id), "the oldest goes first");
+    }
+
+    /// Whatever happened: from here on a quiet world brings every run to its end and every trace to its sink.
+    fn finish(&mut self) {
+        self.stage.journal.fails_before.set(false);
+        self.perform(Deed::Crash(Cause::Crash));
+        let is_over = |session: &Session| {
+            session.next_deadline(RETENTION_MS).is_none_or(|(_, reason)| reason == Deadline::Retention)
+        };
+        for _ in 0..1_000 {
+            if is_over(&self.stage.session) {
+                break;
+            }
+            let due = self
+                .stage
+                .session
+                .deliveries_due(self.stage.now)
+                .first()
+                .map(|(run, sink)| (*run, (*sink).to_owned()));
+            if let Some((run, sink)) = due {
+                self.step(Event::Flushed { run, sink, spans: 3 });
+            } else if self.stage.session.outstanding().is_empty() {
+                self.perform(Deed::Wake);
+            } else {
+                self.perform(Deed::Answer(Which::InFlight, answer("the end\nDONE")));
+            }
+        }
+        assert!(is_over(&self.stage.session), "the session comes to its end");
+        let head = self.stage.session.head();
+        self.perform(Deed::Wake);
+        self.perform(Deed::Crash(Cause::Crash));
+        assert_eq!(self.stage.session.head(), head, "after the end nothing grows");
+    }
+
+    /// The whole journal, as a reader who was not there sees it.
+    fn audit(&self) {
+        let records = self.stage.journal.all();
+        let mut session = Session::default();
+        let mut runs: BTreeMap<RunId, Told> = BTreeMap::new();
+        let mut calls: BTreeMap<CallId, (RunId, u32, bool)> = BTreeMap::new();
+        for (index, record) in records.iter().enumerate() {
+            assert_eq!(record.seq, Seq(index as u64 + 1), "positions are dense");
+            session.replay_one(record).expect("each prefix replays");
+            let told = runs.entry(record.run).or_default();
+            let of_trace = matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
+            assert_eq!(told.ended, of_trace, "only a trace comes after the end: {record:?}");
+            match &record.entry {
+                Entry::ModelCalled { call, attempt, .. } => {
+                    let known = calls.entry(*call).or_insert((record.run, 0, false));
+                    assert_eq!((known.0, known.1 + 1, known.2), (record.run, *attempt, false), "{call}");
+                    known.1 = *attempt;
+                }
+                Entry::ModelAnswered { call, attempt, usage, .. } => {
+                    assert_eq!(
+                        calls.insert(*call, (record.run, *attempt, true)),
+                        Some((record.run, *attempt, false))
+                    );
+                    told.answers += 1;
+                    told.usage = told.usage.plus(usage);
+                }
+                Entry::ModelFailed { call, attempt, .. } => {
+                    assert_eq!(calls[call], (record.run, *attempt, false));
+                }
+                Entry::RunEnded { status, stop_reason, usage, iterations, .. } => {
+                    told.ended = true;
+                    assert_eq!(*status, stop_reason.status());
+                    assert_eq!((usage, *iterations), (&told.usage, told.answers));
+                }
+                _ => {}
+            }
+            assert!(told.answers <= limits::ITERATIONS_MAX);
+        }
+        assert!(runs.values().all(|told| told.ended), "every run ends");
+        assert_eq!(
+            calls.values().map(|(_, attempts, _)| *attempts as usize).sum::<usize>(),
+            self.ordered.len()
+        );
+        assert_eq!(session, self.stage.session);
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    ended: bool,
+    answers: u32,
+    usage: Usage,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        3 => new_run().prop_map(Deed::Accept),
+        8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, answer)),
+        5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
+        1 => Just(Deed::Cancel),
+        5 => Just(Deed::Wake),
+        1 => Just(Deed::Tick),
+        4 => select(vec![Cause::Crash, Cause::Eviction, Cause::Panic]).prop_map(Deed::Crash),
+        3 => (any::<Index>(), select(vec!["otlp", "nexus"]), option::of(sink_failure()))
+            .prop_map(|(run, sink, failure)| Deed::Flush { run, sink, failure }),
+        1 => (-100_000i64..100_000).prop_map(Deed::Clock),
+        1 => Just(Deed::DiskFull),
+        1 => Just(Deed::Race),
+    ]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        8 => Just(Which::InFlight),
+        2 => any::<Index>().prop_map(Which::Ordered),
+        1 => (0u32..4, 0u32..9, 0u32..4).prop_map(|(run, call, attempt)| Which::Unknown(run, call, attempt)),
+    ]
+}
+
+fn new_run() -> impl Strategy<Value = NewRun> {
+    let budget = (option::of(0u64..500), option::of(0.0f64..1.0), option::weighted(0.3, 0u64..200_000));
+    let key = option::of((0u32..4, 0u32..2));
+    (1..=limits::ITERATIONS_MAX, budget, key, vec(select(vec!["otlp", "nexus"]), 0..3)).prop_map(
+        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, sinks)| {
+            let mut new = run("Write.");
+            new.max_iterations = max_iterations;
+            new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
+            new.settings.sinks = sinks.into_iter().map(str::to_owned).collect();
+            new.idempotency =
+                key.map(|(key, body)| Idempotency { key: key.to_string(), body: body.to_string() });
+            new
+        },
+    )
+}
+
+fn model_answer() -> impl Strategy<Value = ModelAnswer> {
+    let text = select(vec!["draft", "draft\nDONE", "DONE", "", " \n", "```\nDONE"]);
+    let reason = prop_oneof![5 => Just(FinishReason::Stop), 1 => Just(FinishReason::Length)];
+    let tool = option::weighted(0.1, select(vec!["finish", "search"]));
+    let usage = (option::of(0u64..100), option::of(0.0f64..0.3));
+    (text, reason, tool, usage).prop_map(|(text, finish_reason, tool, (total_tokens, cost_usd))| {
+        let tool_calls = tool.map(|name| ToolCall {
+            id: "c".to_owned(),
+            name: name.to_owned(),
+            arguments: r#"{"result":"r"}"#.to_owned(),
+        });
+        let message =
+            Message { tool_calls: tool_calls.into_iter().collect(), ..Message::text(Role::Assistant, text) };
+        let usage = Usage { total_tokens, cost_usd, ..Usage::default() };
+        ModelAnswer { message, finish_reason, usage, ..answer(text) }
+    })
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let kind = prop_oneof![
+        5 => select(vec![FaultKind::Timeout, FaultKind::ServerError, FaultKind::RateLimited, FaultKind::Connection]),
+        1 => select(vec![FaultKind::Refused, FaultKind::Malformed, FaultKind::TooLarge]),
+    ];
+    (kind, option::of(0u64..400_000))
+        .prop_map(|(kind, retry_after_ms)| Fault { retry_after_ms, ..Fault::new(kind, "no luck") })
+}
+
+fn sink_failure() -> impl Strategy<Value = SinkFailure> {
+    prop_oneof![
+        3 => option::of(0u64..4_000_000)
+            .prop_map(|retry_after_ms| SinkFailure::Transient { status: Some(503), retry_after_ms }),
+        1 => Just(SinkFailure::Permanent { status: Some(400) }),
+    ]
+}

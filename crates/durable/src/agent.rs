@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+
+use longhaul_core::limits::{INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX, NAME_BYTES_MAX};
+
+/// The agent that a request gets which names none.
+pub(crate) const DEFAULT_AGENT: &str = "default";
+
+/// An agent of one's own: what a run of it starts with. A request may override the model, the instructions and
+/// lower the iterations.
+///
+/// ```
+/// use longhaul::Agent;
+///
+/// let haiku = Agent::new("haiku")
+///     .instructions("You write haiku. Improve yours in each turn.")
+///     .model("@cf/meta/llama-3.1-8b-instruct")
+///     .max_iterations(4);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Agent {
+    pub(crate) name: String,
+    pub(crate) instructions: Option<String>,
+    pub(crate) model: Option<String>,
+    pub(crate) max_iterations: u32,
+    pub(crate) sentinel: String,
+    pub(crate) max_output_tokens: Option<u32>,
+    pub(crate) temperature: Option<f64>,
+    pub(crate) total_tokens: Option<u64>,
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) deadline_ms: Option<u64>,
+}
+
+impl Agent {
+    /// An agent with the defaults: the deployment's model, six iterations, the sentinel `DONE`.
+    ///
+    /// # Panics
+    /// When `name` is empty or longer than 128 bytes: a mistake in the deployment's own code.
+    pub fn new(name: &str) -> Self {
+        assert!(
+            (1..=NAME_BYTES_MAX).contains(&name.len()),
+            "an agent's name has 1 to {NAME_BYTES_MAX} bytes"
+        );
+        Self {
+            name: name.to_owned(),
+            instructions: None,
+            model: None,
+            max_iterations: ITERATIONS_MAX,
+            sentinel: "DONE".to_owned(),
+            max_output_tokens: None,
+            temperature: None,
+            total_tokens: None,
+            cost_usd: None,
+            deadline_ms: None,
+        }
+    }
+
+    /// What the agent is told before the task. How to end a run is added by the runtime.
+    ///
+    /// # Panics
+    /// When it is longer than 64 KiB.
+    #[must_use]
+    pub fn instructions(mut self, text: &str) -> Self {
+        assert!(
+            text.len() <= INSTRUCTIONS_BYTES_MAX,
+            "instructions have at most {INSTRUCTIONS_BYTES_MAX} bytes"
+        );
+        self.instructions = Some(text.to_owned());
+        self
+    }
+
+    /// The model, with its provider's prefix: `@cf/…`, `openai:…` or `scripted:…`.
+    #[must_use]
+    pub fn model(mut self, name: &str) -> Self {
+        self.model = Some(name.to_owned());
+        self
+    }
+
+    /// Answers at most, 1 to 6.
+    ///
+    /// # Panics
+    /// When it is out of range.
+    #[must_use]
+    pub fn max_iterations(mut self, iterations: u32) -> Self {
+        assert!((1..=ITERATIONS_MAX).contains(&iterations), "max_iterations is 1 to {ITERATIONS_MAX}");
+        self.max_iterations = iterations;
+        self
+    }
+
+    /// The line with which the model ends a run.
+    ///
+    /// # Panics
+    /// When it is not one trimmed, non-empty line.
+    #[must_use]
+    pub fn sentinel(mut self, line: &str) -> Self {
+        let one_line = !line.is_empty() && line.trim() == line && !line.contains('\n');
+        assert!(one_line, "the sentinel is one trimmed, non-empty line");
+        self.sentinel = line.to_owned();
+        self
+    }
+
+    /// Tokens of one answer at most.
+    #[must_use]
+    pub fn max_output_tokens(mut self, tokens: u32) -> Self {
+        self.max_output_tokens = Some(tokens);
+        self
+    }
+
+    /// The sampling temperature.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.temperature = Some(temperature);
+        self
+    }
+
+    /// Tokens that a run may use, unless its request says otherwise.
+    #[must_use]
+    pub fn total_tokens(mut self, tokens: u64) -> Self {
+        self.total_tokens = Some(tokens);
+        self
+    }
+
+    /// US dollars that a run may cost, unless its request says otherwise.
+    #[must_use]
+    pub fn cost_usd(mut self, dollars: f64) -> Self {
+        self.cost_usd = Some(dollars);
+        self
+    }
+
+    /// Wall clock that a run may take in milliseconds, unless its request says otherwise.
+    #[must_use]
+    pub fn deadline_ms(mut self, ms: u64) -> Self {
+        self.deadline_ms = Some(ms);
+        self
+    }
+}
+
+/// The agents of a deployment. A request that names none gets the first.
+#[derive(Debug, Clone)]
+pub struct Agents {
+    first: String,
+    by_name: BTreeMap<String, Agent>,
+}
+
+impl Agents {
+    /// The agents, the one for requests that name none first.
+    ///
+    /// # Panics
+    /// When there is none: a mistake in the deployment's own code.
+    pub fn new(agents: impl IntoIterator<Item = Agent>) -> Self {
+        let agents: Vec<Agent> = agents.into_iter().collect();
+        let first = agents.first().expect("a deployment has at least one agent").name.clone();
+        Self { first, by_name: agents.into_iter().map(|agent| (agent.name.clone(), agent)).collect() }
+    }
+
+    /// The agent of a name, or the one for requests that name none.
+    pub(crate) fn find(&self, name: Option<&str>) -> Option<&Agent> {
+        self.by_name.get(name.unwrap_or(&self.first))
+    }
+
+    /// All names, for an error that says what exists.
+    pub(crate) fn names(&self) -> String {
+        self.by_name.keys().cloned().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Default for Agents {
+    /// One agent, `default`, with a plain helper's instructions.
+    fn default() -> Self {
+        let helper = "You are a careful assistant that works on a task step by step. In each turn, improve or go \
+                      on with what you have.";
+        Self::new([Agent::new(DEFAULT_AGENT).instructions(helper)])
+    }
+}

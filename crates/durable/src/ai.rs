@@ -1,0 +1,84 @@
+use futures::StreamExt;
+use js_sys::{Object, Promise, Reflect};
+use longhaul_host::{Body, WireFault, WireResponse};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{Env, js_sys::futures::JsFuture};
+
+use crate::{http::body_of_stream, platform::HangUp};
+
+#[wasm_bindgen]
+extern "C" {
+    /// `env.AI`. The `worker` crate's own type has no third argument, so no gateway, headers or signal.
+    #[derive(Clone)]
+    type AiBinding;
+    #[wasm_bindgen(method, catch)]
+    fn run(this: &AiBinding, model: &str, input: JsValue, options: JsValue) -> Result<Promise, JsValue>;
+}
+
+/// Whether the deployment has an `AI` binding that can be called.
+pub(crate) fn is_bound(env: &Env) -> bool {
+    binding(env).is_some()
+}
+
+/// Runs a model through the binding. A plain result becomes a JSON body, a stream stays one.
+pub(crate) async fn run(
+    env: Env,
+    model: String,
+    input: Vec<u8>,
+    gateway_id: Option<String>,
+    headers: Vec<(String, String)>,
+) -> Result<WireResponse, WireFault> {
+    let ai = binding(&env).ok_or_else(|| WireFault::NotConfigured("the AI binding is missing".to_owned()))?;
+    let hang_up = HangUp::default();
+    let input =
+        std::str::from_utf8(&input).map_err(|_| WireFault::Binding("the input is not UTF-8".to_owned()))?;
+    let input = js_sys::JSON::parse(input).map_err(thrown)?;
+    let options = options(&ai, gateway_id.as_deref(), &headers, &hang_up).map_err(thrown)?;
+    let result = JsFuture::from(ai.run(&model, input, options).map_err(thrown)?).await.map_err(thrown)?;
+    let (content_type, body) = match result.dyn_into::<web_sys::ReadableStream>() {
+        Ok(stream) => ("text/event-stream", body_of_stream(stream, hang_up)?),
+        Err(value) => ("application/json", json_body(&value)?),
+    };
+    Ok(WireResponse { status: 200, content_type: Some(content_type.to_owned()), retry_after: None, body })
+}
+
+fn binding(env: &Env) -> Option<AiBinding> {
+    let value = Reflect::get(env, &JsValue::from_str("AI")).ok()?;
+    (value.is_object() || value.is_function()).then(|| value.unchecked_into())
+}
+
+fn options(
+    ai: &AiBinding,
+    gateway_id: Option<&str>,
+    headers: &[(String, String)],
+    hang_up: &HangUp,
+) -> Result<JsValue, JsValue> {
+    let options = Object::new();
+    let extra = Object::new();
+    for (name, value) in headers {
+        Reflect::set(&extra, &name.into(), &value.into())?;
+    }
+    Reflect::set(&options, &"extraHeaders".into(), &extra)?;
+    if let Some(id) = gateway_id {
+        let gateway = Object::new();
+        Reflect::set(&gateway, &"id".into(), &id.into())?;
+        Reflect::set(&options, &"gateway".into(), &gateway)?;
+    }
+    // A signal cannot cross to another Worker's entrypoint, which is what stands in for the real binding in tests.
+    let is_entrypoint = Object::from(JsValue::from(ai)).constructor().name() == "Fetcher";
+    if !is_entrypoint {
+        Reflect::set(&options, &"signal".into(), &hang_up.signal())?;
+    }
+    Ok(options.into())
+}
+
+fn json_body(value: &JsValue) -> Result<Body, WireFault> {
+    let text = js_sys::JSON::stringify(value).map_err(thrown)?;
+    let bytes = text.as_string().unwrap_or_default().into_bytes();
+    Ok(futures::stream::once(async { Ok(bytes) }).boxed_local())
+}
+
+fn thrown(error: JsValue) -> WireFault {
+    let text = error.dyn_ref::<js_sys::Error>().map(|e| String::from(e.to_string()));
+    WireFault::Binding(text.unwrap_or_else(|| format!("{error:?}")))
+}

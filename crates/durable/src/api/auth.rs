@@ -1,0 +1,155 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use longhaul_core::limits;
+use sha2::{Digest, Sha256};
+
+use super::problem::Problem;
+
+/// The WebSocket subprotocol of the event stream.
+pub(crate) const SUBPROTOCOL: &str = "longhaul";
+/// A browser offers its token as a further subprotocol: this, then the token in base64url without padding. So the
+/// token is never in a URL.
+const BEARER_SUBPROTOCOL: &str = "longhaul.bearer.";
+/// The tenant of everybody when `AUTH=off`.
+const LOCAL_TENANT: &str = "local";
+
+/// Who may call.
+#[derive(Clone)]
+pub(crate) enum Access {
+    /// `AUTH=off`: everybody is one tenant.
+    Off,
+    /// `API_TOKENS` is not set: nobody.
+    NotConfigured,
+    /// Tokens, each of a tenant.
+    Tokens(Vec<TenantToken>),
+}
+
+/// A token's digest, so that comparing takes the same time for any token, and its tenant.
+#[derive(Clone)]
+pub(crate) struct TenantToken {
+    tenant: String,
+    digest: [u8; 32],
+}
+
+impl Access {
+    /// Reads `AUTH` and `API_TOKENS`.
+    ///
+    /// # Errors
+    /// What is wrong, per variable; never a token.
+    pub(crate) fn parse(auth: Option<&str>, tokens: Option<&str>) -> Result<Self, String> {
+        match auth.unwrap_or("tokens") {
+            "off" => Ok(Self::Off),
+            "tokens" => match tokens.map(str::trim).filter(|text| !text.is_empty()) {
+                None => Ok(Self::NotConfigured),
+                Some(text) => {
+                    text.split(',').enumerate().map(tenant_token).collect::<Result<_, _>>().map(Self::Tokens)
+                }
+            },
+            _ => Err("AUTH must be `tokens` or `off`".to_owned()),
+        }
+    }
+
+    /// The tenant of a request.
+    ///
+    /// # Errors
+    /// 401, or 503 where no token could ever be valid.
+    pub(crate) fn tenant(
+        &self,
+        authorization: Option<&str>,
+        subprotocols: Option<&str>,
+    ) -> Result<&str, Problem> {
+        let tokens = match self {
+            Self::Off => return Ok(LOCAL_TENANT),
+            Self::NotConfigured => {
+                return Err(Problem::auth_not_configured("set the secret API_TOKENS to name:token pairs"));
+            }
+            Self::Tokens(tokens) => tokens,
+        };
+        let refused = || {
+            Problem::unauthorized("send `Authorization: Bearer <token>`")
+                .with_header("WWW-Authenticate", "Bearer")
+        };
+        let offered = match authorization {
+            Some(header) => bearer(header).map(str::as_bytes).map(<[u8]>::to_vec),
+            None => subprotocols.and_then(token_of_subprotocols),
+        };
+        let digest: [u8; 32] = Sha256::digest(offered.ok_or_else(refused)?).into();
+        let tenant =
+            tokens.iter().filter(|known| same(&known.digest, &digest)).map(|known| known.tenant.as_str());
+        tenant.last().ok_or_else(refused)
+    }
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn token_of_subprotocols(header: &str) -> Option<Vec<u8>> {
+    let encoded = header.split(',').find_map(|offer| offer.trim().strip_prefix(BEARER_SUBPROTOCOL))?;
+    URL_SAFE_NO_PAD.decode(encoded).ok()
+}
+
+fn tenant_token((index, pair): (usize, &str)) -> Result<TenantToken, String> {
+    let valid_name = |name: &str| {
+        (1..=limits::ID_BYTES_MAX).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    match pair.trim().split_once(':') {
+        Some((tenant, token)) if valid_name(tenant) && !token.is_empty() => {
+            Ok(TenantToken { tenant: tenant.to_owned(), digest: Sha256::digest(token).into() })
+        }
+        _ => Err(format!("API_TOKENS: pair {} is not name:token with a name of [A-Za-z0-9_-]", index + 1)),
+    }
+}
+
+/// Compares all bytes, wherever they differ.
+fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    a.iter().zip(b).fold(0, |seen, (x, y)| seen | (x ^ y)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access() -> Access {
+        Access::parse(None, Some("ann:s3cret, bob:other:with:colons")).unwrap()
+    }
+
+    #[test]
+    fn a_token_leads_to_its_tenant_by_header_or_subprotocol() {
+        assert_eq!(access().tenant(Some("Bearer s3cret"), None).unwrap(), "ann");
+        assert_eq!(access().tenant(Some("bearer other:with:colons"), None).unwrap(), "bob");
+        let offer = format!("longhaul, longhaul.bearer.{}", URL_SAFE_NO_PAD.encode("s3cret"));
+        assert_eq!(access().tenant(None, Some(&offer)).unwrap(), "ann");
+    }
+
+    #[test]
+    fn everything_else_is_401() {
+        for header in
+            [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Bearer S3CRET"), Some("Basic s3cret")]
+        {
+            assert_eq!(access().tenant(header, None).unwrap_err().status, 401, "{header:?}");
+        }
+        assert_eq!(access().tenant(None, Some("longhaul.bearer.!!")).unwrap_err().status, 401);
+        assert_eq!(
+            access().tenant(Some("Bearer wrong"), Some("longhaul.bearer.czNjcmV0")).unwrap_err().status,
+            401
+        );
+    }
+
+    #[test]
+    fn access_is_closed_by_default_and_open_only_by_name() {
+        let closed = Access::parse(None, None).unwrap();
+        assert_eq!(closed.tenant(Some("Bearer x"), None).unwrap_err().status, 503);
+        assert_eq!(Access::parse(Some("off"), None).unwrap().tenant(None, None).unwrap(), "local");
+        assert!(Access::parse(Some("OFF"), None).is_err());
+    }
+
+    #[test]
+    fn a_broken_pair_is_named_without_its_token() {
+        for tokens in ["ann", "ann:", ":x", "a/b:hunter2", "ann:x,,bob:y"] {
+            let Err(error) = Access::parse(None, Some(tokens)) else { panic!("{tokens} was taken") };
+            assert!(error.contains("API_TOKENS") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,282 @@
+use std::collections::BTreeMap;
+
+use longhaul_core::{Budget, Idempotency, NewRun, RunSettings, limits};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{
+    fields::{Fields, kind},
+    problem::{FieldError, Problem},
+};
+use crate::{agent::Agents, config::Config};
+
+/// A field that comes with tools: known, and refused by name until then.
+const WITH_TOOLS: &str = "is not supported yet: it comes with tools";
+
+/// Reads the body of a run that is to be started.
+///
+/// # Errors
+/// 413, 415, 400, or 422 with every field at fault.
+pub(crate) fn new_run(
+    content_type: Option<&str>,
+    body: &[u8],
+    idempotency_key: Option<&str>,
+    agents: &Agents,
+    config: &Config,
+) -> Result<NewRun, Problem> {
+    let json = json_body(content_type, body)?;
+    let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
+    let mut errors = Vec::new();
+    let run = read_run(json, idempotency, agents, config, &mut errors);
+    match run {
+        Some(run) if errors.is_empty() => Ok(run),
+        _ => Err(Problem::fields(errors)),
+    }
+}
+
+/// The session of a tenant's key: the object itself is then the lock for concurrent posts.
+pub(crate) fn session_of_key(tenant: &str, idempotency: &Idempotency) -> String {
+    let digest = hex(&Sha256::digest(format!("{tenant}/{}", idempotency.key)));
+    format!("k{}", &digest[..31])
+}
+
+fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
+    if body.len() > limits::BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    let media_type = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+    if !media_type.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::unsupported_media_type("send `Content-Type: application/json`"));
+    }
+    serde_json::from_slice(body).map_err(|error| Problem::malformed_json(error.to_string()))
+}
+
+/// 413 for a body over the limit.
+pub(crate) fn too_large() -> Problem {
+    Problem::body_too_large(format!("a body has at most {} bytes", limits::BODY_BYTES_MAX))
+}
+
+fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
+    let visible = key.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    if !visible || !(1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) {
+        let max = limits::IDEMPOTENCY_KEY_BYTES_MAX;
+        return Err(Problem::parameter(
+            "Idempotency-Key",
+            &format!("must be 1 to {max} visible ASCII characters"),
+        ));
+    }
+    // `Value` keeps its keys sorted: the same JSON in another spelling is the same body.
+    let canonical = json.to_string();
+    Ok(Idempotency { key: hex(&Sha256::digest(key)), body: hex(&Sha256::digest(canonical)) })
+}
+
+fn read_run(
+    json: Value,
+    idempotency: Option<Idempotency>,
+    agents: &Agents,
+    config: &Config,
+    errors: &mut Vec<FieldError>,
+) -> Option<NewRun> {
+    let mut fields = Fields::of(json, "", errors);
+    let before = fields.errors().len();
+    let task = fields.string("task", limits::TASK_BYTES_MAX);
+    if task.is_none() && !fields.errors()[before..].iter().any(|error| error.pointer == "/task") {
+        fields.fail::<()>("task", "is required: a non-empty string");
+    }
+    let agent_name = fields.string("agent", limits::NAME_BYTES_MAX);
+    let agent = agents.find(agent_name.as_deref());
+    if agent.is_none() {
+        fields.fail::<()>("agent", format!("is not an agent of this deployment; it has: {}", agents.names()));
+    }
+    let model = fields.string("model", limits::NAME_BYTES_MAX);
+    let model =
+        model.or_else(|| agent.and_then(|a| a.model.clone())).or_else(|| config.default_model.clone());
+    match model.as_deref().map(|model| config.missing_for(model)) {
+        None => fields.fail("model", "is required: the deployment has no default, set MODEL"),
+        Some(Some(missing)) => fields.fail("model", missing),
+        Some(None) => Some(()),
+    };
+    let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
+    let max_iterations = fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into());
+    let budget = fields.take("budget").map(|value| read_budget(value, fields.errors()));
+    let metadata = fields.take("metadata").map(|value| read_metadata(value, fields.errors()));
+    fields.finish();
+    let agent = agent?;
+    let budget = budget.unwrap_or_default();
+    let asked = max_iterations.and_then(|n| u32::try_from(n).ok());
+    Some(NewRun {
+        task: task?,
+        agent: agent.name.clone(),
+        model: model?,
+        max_iterations: asked.unwrap_or(agent.max_iterations),
+        metadata: metadata.unwrap_or_default(),
+        settings: RunSettings {
+            instructions: instructions.or_else(|| agent.instructions.clone()),
+            sentinel: agent.sentinel.clone(),
+            budget: Budget {
+                total_tokens: budget.total_tokens.or(agent.total_tokens),
+                cost_usd: budget.cost_usd.or(agent.cost_usd),
+                deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
+            },
+            model_timeout_ms: config.model_timeout_ms,
+            max_output_tokens: agent.max_output_tokens,
+            temperature: agent.temperature,
+            sinks: config.sinks(),
+        },
+        idempotency,
+    })
+}
+
+fn read_budget(value: Value, errors: &mut Vec<FieldError>) -> Budget {
+    let mut fields = Fields::of(value, "/budget", errors);
+    let budget = Budget {
+        total_tokens: fields.integer("total_tokens", 1, 1 << 53),
+        cost_usd: fields.positive("cost_usd"),
+        deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
+    };
+    if fields.take("tool_calls").is_some() {
+        fields.fail::<()>("tool_calls", WITH_TOOLS);
+    }
+    fields.finish();
+    budget
+}
+
+fn read_metadata(value: Value, errors: &mut Vec<FieldError>) -> BTreeMap<String, Value> {
+    let Value::Object(entries) = value else {
+        errors.push(FieldError::new("/metadata", format!("must be an object, not {}", kind(&value))));
+        return BTreeMap::new();
+    };
+    if entries.len() > limits::METADATA_KEYS_MAX {
+        let detail = format!("has {} keys; at most {}", entries.len(), limits::METADATA_KEYS_MAX);
+        errors.push(FieldError::new("/metadata", detail));
+        return BTreeMap::new();
+    }
+    for (key, value) in &entries {
+        if let Some(fault) = metadata_fault(key, value) {
+            let shown: String = key.chars().take(limits::METADATA_KEY_BYTES_MAX).collect();
+            errors.push(FieldError::new(
+                format!("/metadata/{}", shown.replace('~', "~0").replace('/', "~1")),
+                fault,
+            ));
+        }
+    }
+    entries.into_iter().collect()
+}
+
+fn metadata_fault(key: &str, value: &Value) -> Option<String> {
+    if key.is_empty() || key.len() > limits::METADATA_KEY_BYTES_MAX {
+        return Some(format!("a key has 1 to {} bytes", limits::METADATA_KEY_BYTES_MAX));
+    }
+    match value {
+        Value::String(text) if text.len() > limits::METADATA_VALUE_BYTES_MAX => {
+            Some(format!("a value has at most {} bytes", limits::METADATA_VALUE_BYTES_MAX))
+        }
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => None,
+        other => Some(format!("must be a string, a number or a boolean, not {}", kind(other))),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const JSON: Option<&str> = Some("application/json; charset=utf-8");
+
+    fn read(body: &Value) -> Result<NewRun, Problem> {
+        read_with_key(body, None)
+    }
+
+    fn read_with_key(body: &Value, key: Option<&str>) -> Result<NewRun, Problem> {
+        let config = Config::parse(&|_| None, None).ok().unwrap();
+        new_run(JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
+    }
+
+    fn pointers(problem: &Problem) -> Vec<&str> {
+        problem.errors.iter().map(|error| error.pointer.as_str()).collect()
+    }
+
+    #[test]
+    fn a_task_alone_gets_the_defaults() {
+        let run = read(&json!({"task": "Write."})).unwrap();
+        assert_eq!(
+            (run.agent.as_str(), run.model.as_str(), run.max_iterations),
+            ("default", "scripted:haiku", 6)
+        );
+        assert_eq!(run.settings.sentinel, "DONE");
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named() {
+        let problem = read(&json!({
+            "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 7,
+            "budget": {"total_tokens": 0, "cost_usd": -1, "deadline_ms": "soon", "tool_calls": 3, "x": 1},
+            "metadata": {"ok": 1, "bad/key": [1]}, "tools": [], "Task": "?"
+        }))
+        .unwrap_err();
+        assert_eq!(problem.status, 422);
+        let mut found = pointers(&problem);
+        found.sort_unstable();
+        let expected = [
+            "/Task",
+            "/agent",
+            "/budget/cost_usd",
+            "/budget/deadline_ms",
+            "/budget/tool_calls",
+            "/budget/total_tokens",
+            "/budget/x",
+            "/instructions",
+            "/max_iterations",
+            "/metadata/bad~1key",
+            "/model",
+            "/task",
+            "/tools",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_task_must_be_there_and_say_something() {
+        for body in [json!({}), json!({"task": null}), json!({"task": ""}), json!({"task": " \n"})] {
+            assert_eq!(pointers(&read(&body).unwrap_err()), ["/task"], "{body}");
+        }
+        let long = "x".repeat(limits::TASK_BYTES_MAX + 1);
+        assert_eq!(pointers(&read(&json!({ "task": long })).unwrap_err()), ["/task"]);
+        assert!(read(&json!({ "task": &long[1..] })).is_ok());
+        assert_eq!(read(&json!([1])).unwrap_err().status, 422);
+    }
+
+    #[test]
+    fn what_is_no_json_is_told_apart_from_what_is_wrong_in_it() {
+        let config = Config::parse(&|_| None, None).ok().unwrap();
+        let status = |content_type, body: &[u8]| {
+            new_run(content_type, body, None, &Agents::default(), &config).unwrap_err().status
+        };
+        assert_eq!(status(JSON, b"{"), 400);
+        assert_eq!(status(JSON, b"\xff"), 400);
+        assert_eq!(status(None, b"{\"task\":\"x\"}"), 415);
+        assert_eq!(status(Some("text/plain"), b"{\"task\":\"x\"}"), 415);
+        assert_eq!(status(JSON, &vec![b' '; limits::BODY_BYTES_MAX + 1]), 413);
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_and_the_body_is_compared_as_json() {
+        let max = "k".repeat(limits::IDEMPOTENCY_KEY_BYTES_MAX);
+        for bad in ["", "a b", "é", "a\u{7f}", format!("{max}k").as_str()] {
+            assert_eq!(read_with_key(&json!({"task": "x"}), Some(bad)).unwrap_err().status, 400, "{bad}");
+        }
+        let first = read_with_key(&json!({"task": "x", "model": "scripted:haiku"}), Some(&max)).unwrap();
+        let config = Config::parse(&|_| None, None).ok().unwrap();
+        let respelled = b"{ \"model\":\"scripted:haiku\",\n\"task\":\"\\u0078\"}";
+        let second = new_run(JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
+        assert_eq!(first.idempotency, second.idempotency);
+        let session = session_of_key("ann", &first.idempotency.clone().unwrap());
+        assert_eq!(session.len(), 32);
+        assert_ne!(session, session_of_key("bob", &first.idempotency.unwrap()));
+    }
+}

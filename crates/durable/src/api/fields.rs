@@ -1,0 +1,98 @@
+use serde_json::{Map, Value};
+
+use super::problem::FieldError;
+
+/// Reads the fields of a JSON object and remembers every one at fault, so that one answer names them all.
+pub(crate) struct Fields<'a> {
+    prefix: String,
+    fields: Map<String, Value>,
+    errors: &'a mut Vec<FieldError>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of `value`, which `prefix` points to; a value that is no object is an error.
+    pub(crate) fn of(value: Value, prefix: &str, errors: &'a mut Vec<FieldError>) -> Self {
+        let fields = match value {
+            Value::Object(fields) => fields,
+            other => {
+                errors.push(FieldError::new(prefix, format!("must be an object, not {}", kind(&other))));
+                Map::new()
+            }
+        };
+        Self { prefix: prefix.to_owned(), fields, errors }
+    }
+
+    /// Takes a field; null counts as absent.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name).filter(|value| !value.is_null())
+    }
+
+    /// Takes a non-empty string of at most `bytes_max` bytes.
+    pub(crate) fn string(&mut self, name: &str, bytes_max: usize) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) if text.trim().is_empty() => self.fail(name, "must not be empty"),
+            Value::String(text) if text.len() > bytes_max => {
+                self.fail(name, format!("must be at most {bytes_max} bytes, is {}", text.len()))
+            }
+            Value::String(text) => Some(text),
+            other => self.fail(name, format!("must be a string, not {}", kind(&other))),
+        }
+    }
+
+    /// Takes an integer from `min` to `max`.
+    pub(crate) fn integer(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
+        let value = self.take(name)?;
+        match value.as_u64().filter(|n| (min..=max).contains(n)) {
+            Some(number) => Some(number),
+            None => self.fail(name, format!("must be an integer from {min} to {max}, is {}", shown(&value))),
+        }
+    }
+
+    /// Takes a number above 0.
+    pub(crate) fn positive(&mut self, name: &str) -> Option<f64> {
+        let value = self.take(name)?;
+        match value.as_f64().filter(|n| *n > 0.0 && n.is_finite()) {
+            Some(number) => Some(number),
+            None => self.fail(name, format!("must be a number above 0, is {}", shown(&value))),
+        }
+    }
+
+    /// Notes an error and gives nothing.
+    pub(crate) fn fail<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        self.errors.push(FieldError::new(format!("{}/{escaped}", self.prefix), detail));
+        None
+    }
+
+    /// The errors, for an object inside this one.
+    pub(crate) fn errors(&mut self) -> &mut Vec<FieldError> {
+        self.errors
+    }
+
+    /// Whatever was not taken is unknown, and an error.
+    pub(crate) fn finish(mut self) {
+        for name in std::mem::take(&mut self.fields).keys() {
+            let shown: String = name.chars().take(64).collect();
+            self.fail::<()>(&shown, "is not a known field");
+        }
+    }
+}
+
+/// The JSON type of a value, with its article.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        other => kind(other).to_owned(),
+    }
+}

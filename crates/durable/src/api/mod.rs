@@ -1,0 +1,10 @@
+//! The HTTP contract as pure functions: what a request asks for, and what the answer says. Nothing here knows the
+//! `worker` crate, so all of it is tested natively.
+
+pub(crate) mod auth;
+pub(crate) mod body;
+pub(crate) mod fields;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod route;
+pub(crate) mod views;

@@ -1,0 +1,90 @@
+use serde::Serialize;
+
+/// An error as RFC 9457 `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Problem {
+    r#type: String,
+    title: &'static str,
+    pub(crate) status: u16,
+    detail: String,
+    pub(crate) code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FieldError>,
+    /// Headers that go with the status: `Allow`, `Retry-After`, `WWW-Authenticate`.
+    #[serde(skip)]
+    pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+/// One field at fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldError {
+    /// An RFC 6901 pointer into the body, or the name of a query parameter or header.
+    pub(crate) pointer: String,
+    /// What is wrong with it, and what would be right.
+    pub(crate) detail: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// Every error of the API: status, code and title.
+macro_rules! problems {
+    ($($name:ident: $status:literal $code:literal $title:literal;)*) => {
+        impl Problem {
+            $(pub(crate) fn $name(detail: impl Into<String>) -> Self {
+                Self::new($status, $code, $title, detail.into())
+            })*
+        }
+    };
+}
+
+problems! {
+    malformed_json: 400 "malformed_json" "The body is not JSON";
+    invalid_parameter: 400 "invalid_parameter" "A parameter cannot be read";
+    unauthorized: 401 "unauthorized" "No valid token";
+    foreign_origin: 403 "foreign_origin" "WebSockets are opened from the same origin only";
+    not_found: 404 "not_found" "There is no such thing";
+    method_not_allowed: 405 "method_not_allowed" "The method is not allowed here";
+    idempotency_conflict: 409 "idempotency_conflict" "The key was used with another body";
+    body_too_large: 413 "body_too_large" "The body is too large";
+    unsupported_media_type: 415 "unsupported_media_type" "The body must be JSON";
+    cursor_beyond_end: 416 "cursor_beyond_end" "The cursor is beyond the end";
+    invalid_request: 422 "invalid_request" "Fields are at fault";
+    queue_full: 429 "queue_full" "Too many runs wait in the session";
+    too_many_watchers: 429 "too_many_watchers" "Too many watchers";
+    internal: 500 "internal" "Something broke here";
+    auth_not_configured: 503 "auth_not_configured" "Access is not configured";
+    misconfigured: 503 "misconfigured" "The deployment is misconfigured";
+    storage_unavailable: 503 "storage_unavailable" "The storage does not answer";
+}
+
+impl Problem {
+    fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Self {
+        let r#type = format!("/errors/{code}");
+        Self { r#type, title, status, detail, code, errors: Vec::new(), headers: Vec::new() }
+    }
+
+    pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 422 with every field at fault.
+    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
+        let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        Self::invalid_request(format!("at fault: {}", names.join(", "))).with_errors(errors)
+    }
+
+    /// 400 for one query parameter or header.
+    pub(crate) fn parameter(name: &str, detail: &str) -> Self {
+        Self::invalid_parameter(format!("{name} {detail}")).with_errors(vec![FieldError::new(name, detail)])
+    }
+}

@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+
+use longhaul_core::{RunId, Seq, limits};
+
+use super::problem::Problem;
+
+/// The parameters of a query string. A name that a route does not know is ignored, as the web does.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    values: BTreeMap<String, String>,
+}
+
+/// Which events a reader wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EventsQuery {
+    /// Everything behind this position.
+    pub(crate) after: Seq,
+    /// Events in a page.
+    pub(crate) limit: usize,
+    /// One run's events only.
+    pub(crate) run: Option<RunId>,
+    /// Whether an SSE reader gets `model.delta` too; a WebSocket always does.
+    pub(crate) deltas: bool,
+}
+
+impl Query {
+    pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { values: pairs.into_iter().collect() }
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// A number from `min` to `max`.
+    ///
+    /// # Errors
+    /// 400 when it is no such number.
+    pub(crate) fn number(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.value(name) else { return Ok(None) };
+        let number = text.parse::<u64>().ok().filter(|n| (min..=max).contains(n) && !text.starts_with('+'));
+        number
+            .map(Some)
+            .ok_or_else(|| Problem::parameter(name, &format!("must be a whole number from {min} to {max}")))
+    }
+
+    /// The parameters of the events route; `last_event_id` is the SSE header of a reader that comes back.
+    ///
+    /// # Errors
+    /// 400 for a cursor, a limit or a run that is no number.
+    pub(crate) fn events(&self, last_event_id: Option<&str>) -> Result<EventsQuery, Problem> {
+        let cursor_max = 1 << 53;
+        let after = match last_event_id.filter(|id| !id.is_empty()) {
+            None => self.number("after", 0, cursor_max)?,
+            Some(id) => {
+                let header = Self::new([("Last-Event-ID".to_owned(), id.to_owned())]);
+                header.number("Last-Event-ID", 0, cursor_max)?
+            }
+        };
+        let limit = self.number("limit", 1, limits::PAGE_EVENTS_MAX as u64)?;
+        let run = self.number("run", 1, u32::MAX.into())?;
+        Ok(EventsQuery {
+            after: Seq(after.unwrap_or(0)),
+            limit: limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(limits::PAGE_EVENTS_DEFAULT),
+            run: run.and_then(|n| u32::try_from(n).ok()).map(RunId),
+            deltas: self.value("deltas") == Some("true"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(pairs: &[(&str, &str)]) -> Query {
+        Query::new(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn defaults_and_values_are_read() {
+        let default = query(&[]).events(None).unwrap();
+        assert_eq!((default.after, default.limit, default.run), (Seq(0), 100, None));
+        let given = query(&[("after", "7"), ("limit", "1000"), ("run", "2")]).events(None).unwrap();
+        assert_eq!((given.after, given.limit, given.run), (Seq(7), 1_000, Some(RunId(2))));
+        let back = query(&[("after", "7")]).events(Some("9")).unwrap();
+        assert_eq!(back.after, Seq(9), "the header is where the reader stopped, the URL where it began");
+    }
+
+    #[test]
+    fn garbage_is_400() {
+        for bad in ["x", "-1", "+1", "1.5", "", " 1", "99999999999999999999"] {
+            assert_eq!(query(&[("after", bad)]).events(None).unwrap_err().status, 400, "{bad:?}");
+        }
+        assert_eq!(query(&[("limit", "0")]).events(None).unwrap_err().status, 400);
+        assert_eq!(query(&[("limit", "1001")]).events(None).unwrap_err().status, 400);
+        assert_eq!(query(&[]).events(Some("abc")).unwrap_err().status, 400);
+    }
+}

@@ -1,0 +1,204 @@
+use longhaul_core::limits::MODEL_TIMEOUT_MS_DEFAULT;
+use longhaul_host::{OTLP_SINK, OpenAi, Services, WorkersAi};
+use longhaul_models::{ModelName, Prices, Provider};
+use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource};
+
+use crate::api::{auth::Access, problem::FieldError};
+
+/// The model of requests and agents that name none, when Workers AI is bound.
+const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
+/// The model when no provider is configured: the embedded script, which is no model.
+const SCRIPTED_MODEL: &str = "scripted:haiku";
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// The deployment's variables, read and checked once.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) access: Access,
+    pub(crate) default_model: Option<String>,
+    pub(crate) workers_ai: Option<WorkersAi>,
+    pub(crate) openai: Option<OpenAi>,
+    pub(crate) otlp: Option<(OtlpConfig, Resource)>,
+    pub(crate) capture: Capture,
+    pub(crate) prices: Prices,
+    pub(crate) retention_ms: u64,
+    pub(crate) model_timeout_ms: u64,
+}
+
+impl Config {
+    /// Reads every variable of `api.md`. `lookup` gives a variable or secret by name; `ai_is_bound` says whether the
+    /// deployment has a Workers AI binding.
+    ///
+    /// # Errors
+    /// Every variable at fault, by name; never a secret.
+    pub(crate) fn parse(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        workers_ai: Option<WorkersAi>,
+    ) -> Result<Self, Vec<FieldError>> {
+        let var = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
+        let mut errors = Vec::new();
+        let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
+            .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
+        let otlp = otlp(&var, &mut errors);
+        let capture = var("CAPTURE").map_or(Ok(Capture::Preview), |text| text.parse::<Capture>());
+        let capture = capture.map_err(|error| errors.push(FieldError::new("CAPTURE", error.to_string())));
+        let prices = var("PRICES").map_or_else(|| Ok(Prices::default()), |json| Prices::parse(&json));
+        let prices = prices.map_err(|error| errors.push(FieldError::new("PRICES", error.to_string())));
+        let openai = openai(var("OPENAI_BASE_URL"), var("OPENAI_API_KEY"), &mut errors);
+        let days = number("RETENTION_DAYS", var("RETENTION_DAYS"), 30, 3_650, &mut errors);
+        let timeout = number(
+            "MODEL_TIMEOUT_MS",
+            var("MODEL_TIMEOUT_MS"),
+            MODEL_TIMEOUT_MS_DEFAULT,
+            3_600_000,
+            &mut errors,
+        );
+        let gateway_id = var("AI_GATEWAY_ID");
+        let workers_ai = workers_ai.map(|_| WorkersAi { gateway_id });
+        let default_model = default_model(var("MODEL"), workers_ai.is_some(), openai.is_some());
+        if let Some(Err(error)) = default_model.as_deref().map(ModelName::parse) {
+            errors.push(FieldError::new("MODEL", error.to_string()));
+        }
+        match (access, capture, prices) {
+            (Ok(access), Ok(capture), Ok(prices)) if errors.is_empty() => Ok(Self {
+                access,
+                default_model,
+                workers_ai,
+                openai,
+                otlp,
+                capture,
+                prices,
+                retention_ms: days * DAY_MS,
+                model_timeout_ms: timeout,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// What is missing to call `model`, as a sentence that says what to set.
+    pub(crate) fn missing_for(&self, model: &str) -> Option<String> {
+        let missing = match ModelName::parse(model) {
+            Err(error) => error.to_string(),
+            Ok(name) => match name.provider() {
+                Provider::WorkersAi if self.workers_ai.is_none() => {
+                    "Workers AI is not configured: add `[ai] binding = \"AI\"` to wrangler.toml".to_owned()
+                }
+                Provider::OpenAi if self.openai.is_none() => {
+                    "no OpenAI-compatible server is configured: set OPENAI_BASE_URL".to_owned()
+                }
+                _ => return None,
+            },
+        };
+        Some(missing)
+    }
+
+    /// The sinks that a run's trace goes to.
+    pub(crate) fn sinks(&self) -> Vec<String> {
+        self.otlp.iter().map(|_| OTLP_SINK.to_owned()).collect()
+    }
+
+    /// What driving the session `<tenant>/<session>` needs.
+    pub(crate) fn services(&self, object: &str) -> Services {
+        let session = object.split_once('/').map_or(object, |(_, session)| session);
+        Services {
+            object: object.to_owned(),
+            session: session.to_owned(),
+            workers_ai: self.workers_ai.clone(),
+            openai: self.openai.clone(),
+            otlp: self.otlp.clone(),
+            capture: self.capture,
+            prices: self.prices.clone(),
+            retention_ms: self.retention_ms,
+        }
+    }
+}
+
+fn default_model(configured: Option<String>, ai_is_bound: bool, openai_is_set: bool) -> Option<String> {
+    configured.or_else(|| match (ai_is_bound, openai_is_set) {
+        (true, _) => Some(WORKERS_AI_MODEL.to_owned()),
+        // Nobody can tell which model an OpenAI-compatible server has: a request must say so.
+        (false, true) => None,
+        (false, false) => Some(SCRIPTED_MODEL.to_owned()),
+    })
+}
+
+fn otlp(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    errors: &mut Vec<FieldError>,
+) -> Option<(OtlpConfig, Resource)> {
+    let mut noted = |faults: ConfigErrors| {
+        errors.extend(faults.0.into_iter().map(|fault| FieldError::new(fault.variable, fault.problem)));
+    };
+    let config = OtlpConfig::parse(lookup).map_err(&mut noted).ok()??;
+    let resource = Resource::parse(lookup).map_err(noted).ok()?;
+    Some((config, resource))
+}
+
+fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<FieldError>) -> Option<OpenAi> {
+    let base_url = base_url?;
+    if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
+        errors.push(FieldError::new("OPENAI_BASE_URL", "must begin with http:// or https://"));
+    }
+    Some(OpenAi { base_url: base_url.trim_end_matches('/').to_owned(), api_key })
+}
+
+fn number(name: &str, value: Option<String>, default: u64, max: u64, errors: &mut Vec<FieldError>) -> u64 {
+    let Some(text) = value else { return default };
+    match text.parse::<u64>().ok().filter(|n| (1..=max).contains(n)) {
+        Some(number) => number,
+        None => {
+            errors.push(FieldError::new(name, format!("must be a whole number from 1 to {max}")));
+            default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Config::parse(&lookup, None).map_err(|errors| errors.into_iter().map(|e| e.pointer).collect())
+    }
+
+    #[test]
+    fn nothing_set_is_a_working_closed_deployment() {
+        let config = parse(&[]).ok().unwrap();
+        assert_eq!(config.default_model.as_deref(), Some("scripted:haiku"));
+        assert!(config.sinks().is_empty());
+        assert_eq!(config.access.tenant(None, None).unwrap_err().code, "auth_not_configured");
+        assert_eq!(config.retention_ms, 30 * DAY_MS);
+    }
+
+    #[test]
+    fn every_variable_at_fault_is_named_in_one_answer() {
+        let faults = parse(&[
+            ("AUTH", "maybe"),
+            ("CAPTURE", "some"),
+            ("PRICES", "{"),
+            ("OPENAI_BASE_URL", "ftp://x"),
+            ("RETENTION_DAYS", "0"),
+            ("MODEL_TIMEOUT_MS", "soon"),
+            ("MODEL", "gpt"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ]);
+        let faults = faults.err().unwrap();
+        for name in
+            ["AUTH", "CAPTURE", "PRICES", "OPENAI_BASE_URL", "RETENTION_DAYS", "MODEL_TIMEOUT_MS", "MODEL"]
+        {
+            assert!(faults.iter().any(|f| f.contains(name)), "{name} is missing in {faults:?}");
+        }
+        assert!(faults.iter().any(|f| f.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT")), "{faults:?}");
+    }
+
+    #[test]
+    fn a_missing_provider_says_what_to_set() {
+        let config = parse(&[]).ok().unwrap();
+        assert!(config.missing_for("openai:x").unwrap().contains("OPENAI_BASE_URL"));
+        assert!(config.missing_for("@cf/x").unwrap().contains("[ai]"));
+        assert!(config.missing_for("gpt-5").unwrap().contains("openai:"));
+        assert_eq!(config.missing_for("scripted:haiku"), None);
+    }
+}

@@ -1,0 +1,35 @@
+use std::{cell::OnceCell, rc::Rc};
+
+use js_sys::Reflect;
+use longhaul_host::WorkersAi;
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+use crate::{
+    ai,
+    api::problem::{FieldError, Problem},
+    config::Config,
+};
+
+thread_local! {
+    /// A deployment's variables do not change while its isolate lives: they are read once.
+    static CONFIG: OnceCell<Result<Rc<Config>, Vec<FieldError>>> = const { OnceCell::new() };
+}
+
+/// The deployment's configuration.
+///
+/// # Errors
+/// 503 with every variable at fault.
+pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
+    let config = CONFIG.with(|cell| cell.get_or_init(|| read(env)).clone());
+    config.map_err(|errors| {
+        let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        Problem::misconfigured(format!("variables at fault: {}", names.join(", "))).with_errors(errors)
+    })
+}
+
+fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {
+    let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
+    let workers_ai = ai::is_bound(env).then(WorkersAi::default);
+    Config::parse(&lookup, workers_ai).map(Rc::new)
+}

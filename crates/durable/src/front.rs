@@ -1,0 +1,165 @@
+use futures::StreamExt;
+use longhaul_core::limits;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::{Context, Env, Headers, Method, Request, RequestInit, Response, Url};
+
+use crate::{
+    agent::Agents,
+    api::{
+        auth::SUBPROTOCOL,
+        body,
+        problem::Problem,
+        route::{Ask, Route, route},
+    },
+    config::Config,
+    env, http, log,
+    object::Outcome,
+};
+
+/// The Durable Object binding of the sessions.
+const SESSIONS: &str = "SESSIONS";
+/// Headers that go on to the session's object.
+const FORWARDED: [&str; 3] = ["Accept", "Last-Event-ID", "Upgrade"];
+/// What a person sees who opens the server in a browser.
+const HOME: &str = concat!(
+    "longhaul ",
+    env!("CARGO_PKG_VERSION"),
+    "\n\nPOST /v1/sessions            {\"task\": \"...\"} starts an agent\n",
+    "GET  /v1/sessions/ID/events  its progress; Accept: text/event-stream streams it\n",
+    "GET  /v1/sessions/ID/runs/1/trace  what each model call did\n"
+);
+
+/// Answers a request of the deployment: checks who calls and what for, and passes it to the session's object. The
+/// deployment must bind the class of [`crate::SessionObject`] as `SESSIONS`.
+///
+/// # Errors
+/// When the answer itself cannot be made, or the object does not answer.
+pub async fn serve(
+    request: Request,
+    env: Env,
+    _context: Context,
+    agents: &Agents,
+) -> worker::Result<Response> {
+    log::init();
+    match answer(request, &env, agents).await {
+        Ok(response) => response,
+        Err(problem) => http::problem(&problem),
+    }
+}
+
+async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<worker::Result<Response>> {
+    let method = request.method().to_string();
+    let path = request.path();
+    if path == "/healthz" && route(&method, &path)? == Route::Health {
+        return Ok(http::json(
+            200,
+            &serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}),
+        ));
+    }
+    let config = env::config(env)?;
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let subprotocols = header("Sec-WebSocket-Protocol");
+    let tenant =
+        config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref())?.to_owned();
+    match route(&method, &path)? {
+        Route::Health => Err(Problem::not_found("no such path")),
+        Route::Home => Ok(http::answer(200, "text/plain; charset=utf-8", HOME.into())),
+        Route::StartSession => start(request, env, &tenant, None, agents, &config).await,
+        Route::Session { session, ask: Ask::StartRun } => {
+            start(request, env, &tenant, Some(session), agents, &config).await
+        }
+        Route::Session { session, .. } => {
+            refuse_foreign_origin(&request)?;
+            let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
+            Ok(ask_object(env, &format!("{tenant}/{session}"), forwarded).await)
+        }
+    }
+}
+
+/// Reads and checks a run, and passes it on in the form that the object stores.
+async fn start(
+    mut request: Request,
+    env: &Env,
+    tenant: &str,
+    session: Option<String>,
+    agents: &Agents,
+    config: &Config,
+) -> Outcome<worker::Result<Response>> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
+    let announced = header("Content-Length").and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX) {
+        return Err(body::too_large());
+    }
+    let bytes = read_body(&mut request).await?;
+    let run = body::new_run(content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
+    let session = match (session, &run.idempotency) {
+        (Some(session), _) => session,
+        (None, Some(key)) => body::session_of_key(tenant, key),
+        (None, None) => random_uuid().replace('-', ""),
+    };
+    let run = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
+    let forwarded = forward(&request, None, Some(run)).map_err(broken)?;
+    Ok(ask_object(env, &format!("{tenant}/{session}"), forwarded).await)
+}
+
+/// The body, of which never more than the limit is held.
+async fn read_body(request: &mut Request) -> Outcome<Vec<u8>> {
+    let mut read = Vec::new();
+    // A request without a body has no stream.
+    let Ok(mut chunks) = request.stream() else { return Ok(read) };
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Problem::malformed_json(format!("the body broke off: {error}")))?;
+        read.extend_from_slice(&chunk);
+        if read.len() > limits::BODY_BYTES_MAX {
+            return Err(body::too_large());
+        }
+    }
+    Ok(read)
+}
+
+/// Pages of other origins must not read a session through the browser of somebody who may.
+fn refuse_foreign_origin(request: &Request) -> Outcome<()> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    if header("Upgrade").is_none() {
+        return Ok(());
+    }
+    let Some(origin) = header("Origin") else { return Ok(()) };
+    let own = request.url().ok().map(|url| url.origin());
+    let theirs = Url::parse(&origin).ok().map(|url| url.origin());
+    if own.is_some() && own == theirs {
+        return Ok(());
+    }
+    Err(Problem::foreign_origin("the Origin header names another site"))
+}
+
+fn forward(request: &Request, subprotocols: Option<&str>, body: Option<String>) -> worker::Result<Request> {
+    let headers = Headers::new();
+    for name in FORWARDED {
+        if let Some(value) = request.headers().get(name)? {
+            headers.set(name, &value)?;
+        }
+    }
+    if subprotocols.is_some_and(|list| list.split(',').any(|offer| offer.trim() == SUBPROTOCOL)) {
+        headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL)?;
+    }
+    let mut init = RequestInit::new();
+    let method = if request.method() == Method::Head { Method::Get } else { request.method() };
+    init.with_method(method).with_headers(headers).with_body(body.map(JsValue::from));
+    Request::new_with_init(request.url()?.as_str(), &init)
+}
+
+async fn ask_object(env: &Env, object: &str, request: Request) -> worker::Result<Response> {
+    env.durable_object(SESSIONS)?.get_by_name(object)?.fetch_with_request(request).await
+}
+
+fn broken(error: worker::Error) -> Problem {
+    tracing::error!(%error, "a request could not be passed on");
+    Problem::internal("the request could not be passed on")
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = randomUUID)]
+    fn random_uuid() -> String;
+}

@@ -1,0 +1,82 @@
+use futures::{Stream, StreamExt};
+use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
+
+use crate::{api::problem::Problem, platform::HangUp};
+
+/// Sends an HTTP POST. Redirects are not followed: they would carry credentials to another host.
+pub(crate) async fn post(request: HttpRequest) -> Result<WireResponse, WireFault> {
+    let unsendable =
+        |error: worker::Error| WireFault::NotConfigured(format!("the request cannot be made: {error}"));
+    let headers = Headers::new();
+    for (name, value) in &request.headers {
+        headers.set(name, value).map_err(unsendable)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual)
+        .with_body(Some(js_sys::Uint8Array::from(request.body.as_slice()).into()));
+    let request = Request::new_with_init(&request.url, &init).map_err(unsendable)?;
+    let hang_up = HangUp::default();
+    let sent = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
+    let mut response = sent.map_err(|error| WireFault::Connection(error.to_string()))?;
+    let header = |name: &str| response.headers().get(name).ok().flatten();
+    let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let status = response.status_code();
+    let body = match response.stream() {
+        Ok(stream) => guarded(stream, hang_up),
+        // An answer without a body has no stream.
+        Err(_) => futures::stream::empty().boxed_local(),
+    };
+    Ok(WireResponse { status, content_type, retry_after, body })
+}
+
+/// A JavaScript stream of bytes as a body; dropping it hangs up.
+pub(crate) fn body_of_stream(stream: web_sys::ReadableStream, hang_up: HangUp) -> Result<Body, WireFault> {
+    let unreadable = |error: JsValue| WireFault::Connection(format!("the stream cannot be read: {error:?}"));
+    let response = web_sys::Response::new_with_opt_readable_stream(Some(&stream)).map_err(unreadable)?;
+    let stream = Response::from(response).stream();
+    Ok(guarded(stream.map_err(|error| WireFault::Connection(error.to_string()))?, hang_up))
+}
+
+/// An answer of JSON.
+pub(crate) fn json(status: u16, value: &impl Serialize) -> worker::Result<Response> {
+    let body = serde_json::to_vec(value)?;
+    answer(status, "application/json", body)
+}
+
+/// An answer that says what went wrong.
+pub(crate) fn problem(problem: &Problem) -> worker::Result<Response> {
+    let body = serde_json::to_vec(problem)?;
+    let mut response = answer(problem.status, "application/problem+json", body)?;
+    for (name, value) in &problem.headers {
+        response.headers_mut().set(name, value)?;
+    }
+    Ok(response)
+}
+
+/// An answer with a body and the headers that every answer has.
+pub(crate) fn answer(status: u16, content_type: &str, body: Vec<u8>) -> worker::Result<Response> {
+    Ok(Response::builder().with_status(status).with_headers(headers(content_type)?).fixed(body))
+}
+
+/// The headers that every answer has.
+pub(crate) fn headers(content_type: &str) -> worker::Result<Headers> {
+    let headers = Headers::new();
+    headers.set("Content-Type", content_type)?;
+    headers.set("Cache-Control", "no-store")?;
+    headers.set("X-Content-Type-Options", "nosniff")?;
+    Ok(headers)
+}
+
+fn guarded(stream: impl Stream<Item = worker::Result<Vec<u8>>> + 'static, hang_up: HangUp) -> Body {
+    let chunks = stream.map(move |chunk| {
+        // Owned by the stream: dropping the body drops this, which aborts the request.
+        let _held = &hang_up;
+        chunk.map_err(|error| WireFault::Connection(error.to_string()))
+    });
+    chunks.boxed_local()
+}

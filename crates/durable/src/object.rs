@@ -1,0 +1,347 @@
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe},
+    rc::Rc,
+};
+
+use futures::{
+    FutureExt,
+    future::{Either, LocalBoxFuture, Shared, select},
+};
+use js_sys::{JsString, Reflect};
+use longhaul_core::{Event, NewRun, Refusal, RunId, limits};
+use longhaul_host::{Clock, HostError, Runtime};
+use serde_json::json;
+use wasm_bindgen::JsValue;
+use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
+
+use crate::{
+    api::{
+        problem::Problem,
+        query::Query,
+        route::{Ask, Route, route},
+        views,
+    },
+    env, http, log,
+    platform::Cloudflare,
+    sql::JournalError,
+    stream,
+    watchers::{close, send},
+};
+
+/// The platform gives an alarm up after six retries: from this one on a new alarm is armed before anything else, so
+/// that its count begins anew.
+const RETRIES_TRUSTED: u32 = 3;
+
+/// What a request to the object comes to.
+pub(crate) type Outcome<T> = Result<T, Problem>;
+
+type Driving = Shared<LocalBoxFuture<'static, ()>>;
+
+/// A session's Durable Object. The class that a deployment exports is a thin shell around it:
+///
+/// ```ignore
+/// #[durable_object(websocket)]
+/// pub struct Session(longhaul::SessionObject);
+/// ```
+pub struct SessionObject {
+    inner: Result<Rc<Inner>, Problem>,
+}
+
+// An assertion, not a matter of memory safety: after a panic the runtime drops its memory and replays the journal,
+// so no half-changed state is seen.
+impl RefUnwindSafe for SessionObject {}
+impl UnwindSafe for SessionObject {}
+
+struct Inner {
+    state: Rc<State>,
+    runtime: Runtime<Cloudflare>,
+    /// The loop, while it runs: whoever comes second joins it.
+    driving: RefCell<Option<Driving>>,
+}
+
+impl SessionObject {
+    /// The object. It reads nothing until it is asked.
+    pub fn new(state: State, env: Env) -> Self {
+        log::init();
+        let inner = env::config(&env).and_then(|config| {
+            let name = state.id().name();
+            let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
+            let state = Rc::new(state);
+            let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name));
+            Ok(Rc::new(Inner { state, runtime, driving: RefCell::new(None) }))
+        });
+        Self { inner }
+    }
+
+    /// Answers a request that [`crate::serve`] has checked. A session with work that is not under way resumes.
+    ///
+    /// # Errors
+    /// When the answer itself cannot be made.
+    pub async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let outcome = match &self.inner {
+            Ok(inner) => inner.answer(request).await,
+            Err(problem) => Err(problem.clone()),
+        };
+        outcome.or_else(|problem| http::problem(&problem))
+    }
+
+    /// Drives the session until nothing is due. `info` is what the platform passes to `alarm`.
+    ///
+    /// # Errors
+    /// Never: an error would use up the platform's retries. What fails is logged, and a new alarm is armed.
+    pub fn alarm(&self, info: JsValue) -> impl Future<Output = Result<JsValue, JsValue>> + UnwindSafe {
+        // A panic is caught inside of the loop, which then replays the journal.
+        AssertUnwindSafe(async move {
+            match &self.inner {
+                Ok(inner) => inner.ring(&info).await,
+                Err(problem) => {
+                    tracing::error!(code = problem.code, "the alarm waits for a working configuration");
+                    // The platform tries again; a deployment that is mended reads its variables anew.
+                    return Err(JsValue::from_str(problem.code));
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// A watcher's frame.
+    ///
+    /// # Errors
+    /// Never; what is wrong with a frame is said in a frame.
+    #[expect(clippy::unused_async, reason = "the platform's handler is async")]
+    pub async fn websocket_message(
+        &self,
+        socket: WebSocket,
+        message: WebSocketIncomingMessage,
+    ) -> worker::Result<()> {
+        if let Ok(inner) = &self.inner {
+            inner.take_frame(&socket, &message);
+        }
+        Ok(())
+    }
+
+    /// A watcher went. The run goes on.
+    ///
+    /// # Errors
+    /// Never.
+    #[expect(clippy::unused_async, reason = "the platform's handler is async")]
+    pub async fn websocket_close(&self, socket: WebSocket) -> worker::Result<()> {
+        close(&socket, 1000, "");
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn ring(self: &Rc<Self>, info: &JsValue) {
+        let retries = Reflect::get(info, &"retryCount".into()).ok().and_then(|count| count.as_f64());
+        if retries.is_some_and(|count| count > f64::from(RETRIES_TRUSTED)) {
+            self.runtime.arm_for_trouble();
+        }
+        self.runtime.alarm_began();
+        self.drive().await;
+        if let Err(error) = self.runtime.alarm_ends() {
+            tracing::error!(%error, "the alarm could not be armed");
+            self.runtime.arm_for_trouble();
+        }
+    }
+
+    async fn answer(self: &Rc<Self>, request: Request) -> Outcome<Response> {
+        let made = |answer: worker::Result<Response>| {
+            answer.map_err(|error| {
+                tracing::error!(%error, "an answer could not be made");
+                Problem::internal("the answer could not be made")
+            })
+        };
+        let method = request.method().to_string();
+        let route = route(&method, &request.path())?;
+        if self.runtime.has_work().map_err(problem_of)? {
+            self.keep_driving();
+        }
+        let ask = match route {
+            Route::StartSession => return made(self.start(request).await?),
+            Route::Session { ask, .. } => ask,
+            Route::Health | Route::Home => return Err(Problem::not_found("not a path of a session")),
+        };
+        if self.runtime.with_session(|session| session.runs().is_empty()).map_err(problem_of)? {
+            return Err(Problem::not_found("there is no such session"));
+        }
+        match ask {
+            Ask::StartRun => made(self.start(request).await?),
+            Ask::Show => made(http::json(200, &self.view(views::session)?)),
+            Ask::Messages => {
+                made(http::json(200, &self.view(|_, id, session| views::messages(id, session))?))
+            }
+            Ask::ShowRun(run) => made(self.show_run(run, &query_of(&request)?).await?),
+            Ask::Trace(run) => made(self.trace(run, &query_of(&request)?)?),
+            Ask::Events => self.events(&request),
+            Ask::Cancel => made(self.cancel()?),
+            Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
+            Ask::Delete => {
+                self.cancel_runs()?;
+                self.runtime.erase().await;
+                made(Response::empty().map(|response| response.with_status(204)))
+            }
+        }
+    }
+
+    /// Accepts a run. The platform holds the answer back until the row is on disk.
+    async fn start(self: &Rc<Self>, mut request: Request) -> Outcome<worker::Result<Response>> {
+        let body = request.bytes().await.map_err(|error| Problem::internal(error.to_string()))?;
+        let run: NewRun =
+            serde_json::from_slice(&body).map_err(|error| Problem::internal(error.to_string()))?;
+        let (run, replayed) = match self.runtime.submit(Event::Accept(run)) {
+            Ok(records) => (records.first().map(|record| record.run), false),
+            Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
+            Err(error) => return Err(problem_of(error)),
+        };
+        let run = run.ok_or_else(|| Problem::internal("the run was not stored"))?;
+        self.keep_driving();
+        let services = self.runtime.services();
+        let accepted = views::accepted(&services.object, &services.session, run);
+        Ok(http::json(202, &accepted).and_then(|mut response| {
+            response.headers_mut().set("Location", &views::location(&services.session, run))?;
+            if replayed {
+                response.headers_mut().set("Idempotent-Replayed", "true")?;
+            }
+            Ok(response)
+        }))
+    }
+
+    async fn show_run(&self, run: RunId, query: &Query) -> Outcome<worker::Result<Response>> {
+        let wait = query.number("wait", 0, limits::WAIT_SECONDS_MAX)?;
+        let open = self.runtime.with_session(|session| session.run(run).map(|run| run.is_open()));
+        let open = open.map_err(problem_of)?.ok_or_else(no_such_run)?;
+        if let Some(seconds) = wait.filter(|seconds| open && *seconds > 0) {
+            let ended = self.runtime.ports().watchers.end_of(run);
+            let patience = self.runtime.ports().sleep(seconds * 1_000);
+            if let Either::Left((Err(_), _)) = select(ended, patience).await {
+                return Err(no_such_run());
+            }
+        }
+        let services = self.runtime.services();
+        let shown = self.runtime.with_session(|session| {
+            let run = session.run(run).ok_or_else(no_such_run)?;
+            Ok(http::json(200, &views::RunView::new(&services.object, &services.session, run)))
+        });
+        shown.map_err(problem_of)?
+    }
+
+    fn trace(&self, run: RunId, query: &Query) -> Outcome<worker::Result<Response>> {
+        let trace = self.runtime.trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
+        match query.value("format") {
+            None | Some("json") => Ok(http::json(200, &trace.view())),
+            Some("otlp") => {
+                let otlp = self.runtime.otlp_json(&trace);
+                Ok(http::answer(200, "application/json", otlp))
+            }
+            Some(_) => Err(Problem::parameter("format", "must be `json` or `otlp`")),
+        }
+    }
+
+    fn events(&self, request: &Request) -> Outcome<Response> {
+        let header = |name: &str| request.headers().get(name).ok().flatten();
+        let query = query_of(request)?.events(header("Last-Event-ID").as_deref())?;
+        if header("Upgrade").is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
+            return stream::websocket(&self.runtime, query, header("Sec-WebSocket-Protocol").as_deref());
+        }
+        if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
+            return stream::sse(&self.runtime, query);
+        }
+        let page = stream::page(&self.runtime, query)?;
+        http::json(200, &page).map_err(|error| Problem::internal(error.to_string()))
+    }
+
+    fn cancel(&self) -> Outcome<worker::Result<Response>> {
+        self.cancel_runs()?;
+        Ok(http::json(202, &self.view(views::session)?))
+    }
+
+    fn cancel_runs(&self) -> Outcome<()> {
+        let object = &self.runtime.services().object;
+        let tenant = object.split_once('/').map_or("", |(tenant, _)| tenant);
+        self.runtime.submit(Event::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
+        Ok(())
+    }
+
+    fn take_frame(self: &Rc<Self>, socket: &WebSocket, message: &WebSocketIncomingMessage) {
+        let refused = match message {
+            WebSocketIncomingMessage::String(text) if text.len() > limits::CLIENT_FRAME_BYTES_MAX => {
+                Some("the frame is too large")
+            }
+            WebSocketIncomingMessage::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
+                Ok(frame) if frame == json!({"type": "cancel"}) => match self.cancel_runs() {
+                    Ok(()) => None,
+                    Err(_) => Some("the session could not be cancelled; try again"),
+                },
+                _ => Some("send `ping` or {\"type\":\"cancel\"}"),
+            },
+            WebSocketIncomingMessage::Binary(_) => Some("frames are text"),
+        };
+        if let Some(detail) = refused {
+            let frame = json!({"type": "error", "code": "unknown_frame", "detail": detail}).to_string();
+            send(socket, &JsString::from(frame));
+        }
+        self.keep_driving();
+    }
+
+    fn view<T>(&self, show: impl FnOnce(&str, &str, &longhaul_core::Session) -> T) -> Outcome<T> {
+        let services = self.runtime.services();
+        let view = |session: &longhaul_core::Session| show(&services.object, &services.session, session);
+        self.runtime.with_session(view).map_err(problem_of)
+    }
+
+    /// Drives for as long as the work lasts, whether or not anybody watches.
+    fn keep_driving(self: &Rc<Self>) {
+        match self.runtime.has_work() {
+            Ok(true) => self.state.wait_until(self.drive()),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the session cannot be read"),
+        }
+    }
+
+    /// The loop: the one that runs, or a new one.
+    fn drive(self: &Rc<Self>) -> Driving {
+        let mut driving = self.driving.borrow_mut();
+        let running = driving.as_ref().filter(|running| running.peek().is_none());
+        if let Some(running) = running {
+            return running.clone();
+        }
+        let inner = Rc::clone(self);
+        let fresh = async move {
+            if let Err(error) = inner.runtime.drive().await {
+                tracing::error!(%error, "driving stopped; the alarm goes on");
+            }
+        };
+        let fresh = fresh.boxed_local().shared();
+        *driving = Some(fresh.clone());
+        fresh
+    }
+}
+
+/// The answer to what the runtime could not do.
+pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
+    match error {
+        HostError::Refused(Refusal::QueueFull) => {
+            Problem::queue_full(Refusal::QueueFull.to_string()).with_header("Retry-After", "5")
+        }
+        HostError::Refused(refusal) => Problem::idempotency_conflict(refusal.to_string()),
+        HostError::Storage(error) => {
+            tracing::error!(%error, "the storage failed");
+            Problem::storage_unavailable("nothing was changed; try again")
+        }
+        HostError::Replay(error) => {
+            tracing::error!(%error, "the journal contradicts itself");
+            Problem::internal("the session's journal cannot be replayed")
+        }
+    }
+}
+
+fn no_such_run() -> Problem {
+    Problem::not_found("the session has no such run")
+}
+
+fn query_of(request: &Request) -> Outcome<Query> {
+    let url = request.url().map_err(|error| Problem::invalid_parameter(error.to_string()))?;
+    Ok(Query::new(url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned()))))
+}

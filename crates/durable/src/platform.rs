@@ -1,0 +1,174 @@
+use std::{rc::Rc, time::Duration};
+
+use futures::{FutureExt, future::LocalBoxFuture};
+use js_sys::Promise;
+use longhaul_core::{Journal, Record, Seq, TimeMs};
+use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
+
+use crate::{
+    ai, http,
+    sql::{JournalError, SqlJournal},
+    watchers::Watchers,
+};
+
+/// A Durable Object as the ports of the runtime.
+pub(crate) struct Cloudflare {
+    state: Rc<State>,
+    env: Env,
+    journal: SqlJournal,
+    alarms: AlarmStorage,
+    pub(crate) watchers: Watchers,
+}
+
+impl Cloudflare {
+    pub(crate) fn new(state: Rc<State>, env: Env) -> Self {
+        let alarms: AlarmStorage = JsValue::from(state.storage().as_raw()).unchecked_into();
+        let journal = SqlJournal::new(&state);
+        Self { watchers: Watchers::new(Rc::clone(&state)), journal, alarms, state, env }
+    }
+
+    /// Pings are answered by the platform, without waking the object.
+    pub(crate) fn answer_pings(&self, pair: &WebSocketRequestResponsePair) {
+        self.state.set_websocket_auto_response(pair);
+    }
+}
+
+impl Journal for Cloudflare {
+    type Error = JournalError;
+
+    fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+        self.journal.append(records)
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, JournalError> {
+        self.journal.read(after, limit)
+    }
+}
+
+impl Clock for Cloudflare {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole milliseconds since 1970"
+    )]
+    fn now(&self) -> TimeMs {
+        js_sys::Date::now() as u64
+    }
+
+    fn seed(&self) -> u64 {
+        js_sys::Math::random().to_bits()
+    }
+
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
+        // JavaScript timers overflow beyond 2^31 ms and then fire at once.
+        Delay::from(Duration::from_millis(ms.min(i32::MAX as u64))).boxed_local()
+    }
+}
+
+impl Transport for Cloudflare {
+    fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
+        match request {
+            WireRequest::Http(request) => http::post(request).boxed_local(),
+            WireRequest::WorkersAi { model, input, gateway_id, headers } => {
+                ai::run(self.env.clone(), model, input, gateway_id, headers).boxed_local()
+            }
+        }
+    }
+}
+
+impl Platform for Cloudflare {
+    fn set_alarm(&self, at: TimeMs) {
+        // The write is part of this turn's commit; only its confirmation is awaited elsewhere.
+        match self.alarms.set_alarm(at as f64) {
+            Ok(promise) => self.state.wait_until(async move {
+                if let Err(error) = JsFuture::from(promise).await {
+                    tracing::error!(?error, "the alarm was not set");
+                }
+            }),
+            Err(error) => tracing::error!(?error, "the alarm was not set"),
+        }
+    }
+
+    fn erase(&self) -> LocalBoxFuture<'static, ()> {
+        self.watchers.dismiss();
+        self.journal.forget();
+        let deleted = [self.alarms.delete_alarm(), self.alarms.delete_all()];
+        async move {
+            for promise in deleted {
+                let outcome = match promise {
+                    Ok(promise) => JsFuture::from(promise).await.map(|_| ()),
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = outcome {
+                    tracing::error!(?error, "the storage was not erased");
+                }
+            }
+        }
+        .boxed_local()
+    }
+
+    fn reset(&self) {
+        let state: &Abortable = self.state.as_raw().unchecked_ref();
+        if let Err(error) = state.abort("the scripted model was told to reset the object") {
+            tracing::error!(?error, "the object was not reset");
+        }
+    }
+}
+
+impl Audience for Cloudflare {
+    fn publish(&self, records: &[Record]) {
+        self.watchers.publish(records);
+    }
+
+    fn publish_delta(&self, delta: &Delta) {
+        self.watchers.publish_delta(delta);
+    }
+}
+
+/// Aborts a request when it is dropped.
+pub(crate) struct HangUp {
+    controller: web_sys::AbortController,
+}
+
+impl Default for HangUp {
+    fn default() -> Self {
+        let controller = web_sys::AbortController::new().expect("the platform has AbortController");
+        Self { controller }
+    }
+}
+
+impl HangUp {
+    /// The signal to give to a `worker` request.
+    pub(crate) fn worker_signal(&self) -> worker::AbortSignal {
+        worker::AbortSignal::from(self.signal())
+    }
+
+    /// The signal as JavaScript has it.
+    pub(crate) fn signal(&self) -> web_sys::AbortSignal {
+        self.controller.signal()
+    }
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        // After the body's end this does nothing.
+        self.controller.abort();
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type AlarmStorage;
+    #[wasm_bindgen(method, catch, js_name = setAlarm)]
+    fn set_alarm(this: &AlarmStorage, at: f64) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = deleteAlarm)]
+    fn delete_alarm(this: &AlarmStorage) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = deleteAll)]
+    fn delete_all(this: &AlarmStorage) -> Result<Promise, JsValue>;
+
+    type Abortable;
+    #[wasm_bindgen(method, catch)]
+    fn abort(this: &Abortable, reason: &str) -> Result<(), JsValue>;
+}

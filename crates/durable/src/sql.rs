@@ -1,0 +1,215 @@
+use std::cell::Cell;
+
+use js_sys::{Array, Function, JsString};
+use longhaul_core::{DecodeError, Journal, Record, Seq, decode_row, encode_row};
+use thiserror::Error;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
+use worker::State;
+
+/// Text of one row, in bytes: SQLite rows of a Durable Object have at most 2 MB.
+const ROW_BYTES_MAX: usize = 1_900_000;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS journal \
+                      (seq INTEGER PRIMARY KEY, entries TEXT NOT NULL) STRICT";
+/// Text that is too large for one row: its row in `journal` is then empty.
+const CREATE_PARTS: &str = "CREATE TABLE IF NOT EXISTS journal_part \
+                            (seq INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, \
+                            PRIMARY KEY (seq, part)) STRICT, WITHOUT ROWID";
+const EXISTS: &str = "SELECT COUNT(*), 0 FROM sqlite_master WHERE name = 'journal' AND ? = ?";
+const INSERT: &str = "INSERT INTO journal (seq, entries) VALUES (?, ?)";
+const INSERT_PART: &str = "INSERT INTO journal_part (seq, part, text) VALUES (?, ?, ?)";
+/// The rows from the one that holds position `?` on.
+const READ: &str = "SELECT seq, entries FROM journal \
+                    WHERE seq >= COALESCE((SELECT MAX(seq) FROM journal WHERE seq <= ?), 0) ORDER BY seq LIMIT ?";
+const READ_PARTS: &str = "SELECT part, text FROM journal_part WHERE seq = ? AND part >= ? ORDER BY part";
+
+/// The journal in the object's own SQLite storage. It makes no table until the first append: an object that was
+/// only asked writes nothing.
+pub(crate) struct SqlJournal {
+    sql: Sql,
+    storage: RawStorage,
+    exists: Cell<bool>,
+}
+
+/// Why the storage did not answer.
+#[derive(Debug, Error)]
+pub(crate) enum JournalError {
+    /// SQLite or the runtime refused; the text is theirs.
+    #[error("{0}")]
+    Storage(String),
+    /// A row is of a version that this deployment does not know.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl From<JsValue> for JournalError {
+    fn from(error: JsValue) -> Self {
+        let text = error.dyn_ref::<js_sys::Error>().map(|e| String::from(e.message()));
+        Self::Storage(text.unwrap_or_else(|| format!("{error:?}")))
+    }
+}
+
+impl SqlJournal {
+    pub(crate) fn new(state: &State) -> Self {
+        let storage: RawStorage = JsValue::from(state.storage().as_raw()).unchecked_into();
+        Self { sql: storage.sql(), storage, exists: Cell::new(false) }
+    }
+
+    /// The storage was erased: there is no table any more.
+    pub(crate) fn forget(&self) {
+        self.exists.set(false);
+    }
+
+    fn create(&self) -> Result<(), JournalError> {
+        if !self.exists.replace(true) {
+            self.sql.exec(CREATE).inspect_err(|_| self.exists.set(false))?;
+        }
+        Ok(())
+    }
+
+    fn is_there(&self) -> Result<bool, JournalError> {
+        if !self.exists.get() {
+            let found = self.sql.query(EXISTS, 1.0, 1.0)?.raw()?.to_array()?;
+            let count = Array::from(&found.get(0)).get(0).as_f64();
+            self.exists.set(count.is_some_and(|n| n > 0.0));
+        }
+        Ok(self.exists.get())
+    }
+
+    /// Several rows at once: a failure of any rolls all of them back.
+    fn append_parts(&self, seq: Seq, text: &str) -> Result<(), JournalError> {
+        let sql = self.sql.clone();
+        let parts: Vec<String> = split(text, ROW_BYTES_MAX).map(str::to_owned).collect();
+        let write = move || -> Result<JsValue, JsValue> {
+            sql.exec(CREATE_PARTS)?;
+            sql.insert(INSERT, number(seq), &JsString::from(""))?;
+            for (part, text) in parts.iter().enumerate() {
+                sql.insert_part(INSERT_PART, number(seq), part as f64, text)?;
+            }
+            Ok(JsValue::UNDEFINED)
+        };
+        let write =
+            Closure::<dyn FnMut() -> Result<JsValue, JsValue>>::wrap_assert_unwind_safe(Box::new(write));
+        self.storage.transaction_sync(write.as_ref().unchecked_ref())?;
+        Ok(())
+    }
+
+    fn read_parts(&self, seq: Seq) -> Result<String, JournalError> {
+        let rows = self.sql.query(READ_PARTS, number(seq), 0.0)?.raw()?.to_array()?;
+        let parts = rows.iter().map(|row| Array::from(&row).get(1).as_string().unwrap_or_default());
+        Ok(parts.collect())
+    }
+}
+
+impl Journal for SqlJournal {
+    type Error = JournalError;
+
+    fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+        let Some(first) = records.first() else { return Ok(()) };
+        self.create()?;
+        let text = encode_row(records);
+        if text.len() > ROW_BYTES_MAX {
+            return self.append_parts(first.seq, &text);
+        }
+        self.sql.insert(INSERT, number(first.seq), &JsString::from(text))?;
+        Ok(())
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, JournalError> {
+        if !self.is_there()? {
+            return Ok(Vec::new());
+        }
+        let rows = self.sql.query(READ, number(after.next()), limit as f64)?.raw()?.to_array()?;
+        let mut records = Vec::new();
+        for row in rows.iter() {
+            let row = Array::from(&row);
+            let corrupt = || JournalError::Storage("a row of the journal has another shape".to_owned());
+            let seq = Seq(position(&row.get(0)).ok_or_else(corrupt)?);
+            let text = row.get(1).as_string().ok_or_else(corrupt)?;
+            let text = if text.is_empty() { self.read_parts(seq)? } else { text };
+            records.extend(decode_row(seq, &text)?.into_iter().filter(|record| record.seq > after));
+            if records.len() >= limit {
+                records.truncate(limit);
+                break;
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// Positions stay below 2^53: a JavaScript number holds them exactly, and INTEGER columns store them as such.
+fn number(seq: Seq) -> f64 {
+    seq.0 as f64
+}
+
+fn position(value: &JsValue) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a whole number >= 0"
+    )]
+    value.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0).map(|n| n as u64)
+}
+
+/// Pieces of at most `bytes_max` bytes, cut between characters.
+fn split(text: &str, bytes_max: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut cut = rest.len().min(bytes_max);
+        while !rest.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        let (piece, tail) = rest.split_at(cut);
+        rest = tail;
+        Some(piece)
+    })
+}
+
+// Our own bindings: those of `worker` do not catch what the cursor throws, and the request then hangs.
+#[wasm_bindgen]
+extern "C" {
+    #[derive(Clone)]
+    type RawStorage;
+    #[wasm_bindgen(method, getter)]
+    fn sql(this: &RawStorage) -> Sql;
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(this: &RawStorage, closure: &Function) -> Result<JsValue, JsValue>;
+
+    #[derive(Clone)]
+    type Sql;
+    #[wasm_bindgen(method, catch)]
+    fn exec(this: &Sql, statement: &str) -> Result<Cursor, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = exec)]
+    fn query(this: &Sql, statement: &str, a: f64, b: f64) -> Result<Cursor, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = exec)]
+    fn insert(this: &Sql, statement: &str, seq: f64, entries: &JsString) -> Result<Cursor, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = exec)]
+    fn insert_part(this: &Sql, statement: &str, seq: f64, part: f64, text: &str) -> Result<Cursor, JsValue>;
+
+    type Cursor;
+    #[wasm_bindgen(method, catch)]
+    fn raw(this: &Cursor) -> Result<RawCursor, JsValue>;
+
+    type RawCursor;
+    #[wasm_bindgen(method, catch, js_name = toArray)]
+    fn to_array(this: &RawCursor) -> Result<Array, JsValue>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters_and_nothing_is_lost() {
+        let text = "a😀é".repeat(1_000);
+        for bytes_max in [4, 5, 7, 1_000, 100_000] {
+            let pieces: Vec<&str> = split(&text, bytes_max).collect();
+            assert!(pieces.iter().all(|piece| (1..=bytes_max).contains(&piece.len())));
+            assert_eq!(pieces.concat(), text);
+        }
+        assert_eq!(split("", 4).count(), 0);
+    }
+}

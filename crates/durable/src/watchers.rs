@@ -1,0 +1,173 @@
+use std::{cell::RefCell, rc::Rc};
+
+use futures::channel::{mpsc, oneshot};
+use js_sys::JsString;
+use longhaul_core::{Entry, Record, RunId, limits};
+use longhaul_host::Delta;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{State, WebSocket};
+
+/// Chunks that an SSE reader may lag behind. A slower one is let go, and comes back with its cursor.
+const SSE_BACKLOG_MAX: usize = 1_024;
+/// The tag of sockets that want every run.
+const TAG_ALL: &str = "all";
+
+/// Everybody who watches a session: hibernating sockets, SSE readers, and requests that wait for a run's end.
+pub(crate) struct Watchers {
+    state: Rc<State>,
+    sse: RefCell<Vec<SseWatcher>>,
+    waiting: RefCell<Vec<(RunId, oneshot::Sender<()>)>>,
+}
+
+struct SseWatcher {
+    sender: mpsc::Sender<String>,
+    run: Option<RunId>,
+    deltas: bool,
+}
+
+impl Watchers {
+    pub(crate) fn new(state: Rc<State>) -> Self {
+        Self { state, sse: RefCell::default(), waiting: RefCell::default() }
+    }
+
+    /// Whether another watcher may come.
+    pub(crate) fn has_room(&self) -> bool {
+        self.sse.borrow_mut().retain(|watcher| !watcher.sender.is_closed());
+        self.state.get_websockets().len() + self.sse.borrow().len() < limits::WATCHERS_MAX
+    }
+
+    /// Takes the server's end of a WebSocket, so that it survives hibernation.
+    pub(crate) fn accept(&self, socket: &WebSocket, run: Option<RunId>) {
+        let tag = run.map_or_else(|| TAG_ALL.to_owned(), run_tag);
+        self.state.accept_websocket_with_tags(socket, &[tag.as_str()]);
+    }
+
+    /// A reader of SSE; the channel's end is the stream's.
+    pub(crate) fn subscribe(&self, run: Option<RunId>, deltas: bool) -> mpsc::Receiver<String> {
+        let (sender, receiver) = mpsc::channel(SSE_BACKLOG_MAX);
+        self.sse.borrow_mut().push(SseWatcher { sender, run, deltas });
+        receiver
+    }
+
+    /// Completes when the run ends; fails when the session is erased.
+    pub(crate) fn end_of(&self, run: RunId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|(_, sender)| !sender.is_canceled());
+        waiting.push((run, sender));
+        receiver
+    }
+
+    /// New records, in order.
+    pub(crate) fn publish(&self, records: &[Record]) {
+        let texts: Vec<String> = records.iter().map(|record| record.public_event().to_string()).collect();
+        self.publish_to_sockets(records, &texts);
+        self.publish_to_sse(records, &texts);
+        for record in records.iter().filter(|record| matches!(record.entry, Entry::RunEnded { .. })) {
+            let ended =
+                self.waiting.borrow_mut().extract_if(.., |(run, _)| *run == record.run).collect::<Vec<_>>();
+            for (_, sender) in ended {
+                // A waiter that went away needs no answer.
+                sender.send(()).unwrap_or_default();
+            }
+        }
+    }
+
+    /// New text of a call in flight.
+    pub(crate) fn publish_delta(&self, delta: &Delta) {
+        let all = self.state.get_websockets_with_tag(TAG_ALL);
+        let of_run = self.state.get_websockets_with_tag(&run_tag(RunId(delta.run)));
+        let mut sse = self.sse.borrow_mut();
+        if all.is_empty() && of_run.is_empty() && !sse.iter().any(|watcher| watcher.deltas) {
+            return;
+        }
+        let text = delta_text(delta);
+        let frame = JsString::from(text.as_str());
+        for socket in all.iter().chain(&of_run) {
+            send(socket, &frame);
+        }
+        let chunk = format!("event: model.delta\ndata: {text}\n\n");
+        let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
+        sse.retain_mut(|watcher| !wants(watcher) || watcher.sender.try_send(chunk.clone()).is_ok());
+    }
+
+    /// The session is erased: everybody goes.
+    pub(crate) fn dismiss(&self) {
+        for socket in self.state.get_websockets() {
+            close(&socket, 1001, "the session was erased");
+        }
+        self.sse.borrow_mut().clear();
+        self.waiting.borrow_mut().clear();
+    }
+
+    fn publish_to_sockets(&self, records: &[Record], texts: &[String]) {
+        let all = self.state.get_websockets_with_tag(TAG_ALL);
+        for (record, text) in records.iter().zip(texts) {
+            let of_run = self.state.get_websockets_with_tag(&run_tag(record.run));
+            if all.is_empty() && of_run.is_empty() {
+                continue;
+            }
+            let frame = JsString::from(text.as_str());
+            for socket in all.iter().chain(&of_run) {
+                send(socket, &frame);
+            }
+        }
+    }
+
+    fn publish_to_sse(&self, records: &[Record], texts: &[String]) {
+        let mut sse = self.sse.borrow_mut();
+        if sse.is_empty() {
+            return;
+        }
+        for (record, text) in records.iter().zip(texts) {
+            let chunk = sse_event(record, text);
+            let ends = matches!(record.entry, Entry::RunEnded { .. });
+            sse.retain_mut(|watcher| match watcher.run {
+                Some(run) if run != record.run => true,
+                Some(_) if ends => {
+                    // Dropping the sender behind its last event ends the stream; a full channel ends it too.
+                    watcher.sender.try_send(chunk.clone()).unwrap_or_default();
+                    false
+                }
+                _ => watcher.sender.try_send(chunk.clone()).is_ok(),
+            });
+        }
+    }
+}
+
+/// The JSON of a `model.delta` frame.
+pub(crate) fn delta_text(delta: &Delta) -> String {
+    serde_json::to_string(delta).expect("a delta has string keys only")
+}
+
+/// A record as an event of SSE.
+pub(crate) fn sse_event(record: &Record, text: &str) -> String {
+    format!("id: {}\nevent: {}\ndata: {text}\n\n", record.seq, record.entry.type_name())
+}
+
+/// Sends a text frame. A socket that is gone is no error: its close event follows.
+pub(crate) fn send(socket: &WebSocket, frame: &JsString) {
+    let raw: &web_sys::WebSocket = socket.as_ref();
+    if let Err(error) = raw.unchecked_ref::<TextSocket>().send(frame) {
+        tracing::debug!(?error, "a watcher is gone");
+    }
+}
+
+/// Closes a socket, unless it is closed already.
+pub(crate) fn close(socket: &WebSocket, code: u16, reason: &str) {
+    if let Err(error) = socket.close(Some(code), Some(reason)) {
+        tracing::debug!(%error, "a watcher was gone already");
+    }
+}
+
+fn run_tag(run: RunId) -> String {
+    format!("run:{run}")
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// A socket that sends a string which JavaScript already has: a frame is converted once for all watchers.
+    type TextSocket;
+    #[wasm_bindgen(method, catch)]
+    fn send(this: &TextSocket, frame: &JsString) -> Result<(), JsValue>;
+}

@@ -1,0 +1,221 @@
+use futures::{
+    StreamExt,
+    future::{Either, select},
+};
+use longhaul_core::{CallRef, Event, Fault, FaultKind, ModelAnswer, ModelCall, ModelRequest, Timing, limits};
+use longhaul_models::{
+    Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status, openai, redact, workers_ai,
+};
+
+use crate::{
+    ports::Ports,
+    runtime::Runtime,
+    wire::{Body, HttpRequest, WireFault, WireRequest, WireResponse, retry_after_ms},
+};
+
+/// What is read of an error's body, in bytes.
+const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A call, encoded before its first await: the session is not borrowed while it is in flight.
+enum Prepared {
+    Wire(Provider, WireRequest),
+    Scripted(Script),
+}
+
+/// An attempt under way, as far as its span needs it.
+struct Attempt {
+    call: CallRef,
+    first_chunk_at: std::cell::Cell<Option<u64>>,
+}
+
+impl<P: Ports> Runtime<P> {
+    /// One attempt of a model call, from the request to the whole answer or a fault.
+    pub(crate) async fn call_model(&self, promised: &ModelCall) -> Event {
+        let attempt = Attempt { call: promised.call, first_chunk_at: std::cell::Cell::new(None) };
+        let prepared = self.prepare(promised);
+        let started_at = self.ports.now();
+        let allowed_ms = promised.give_up_at.saturating_sub(started_at);
+        let outcome = match prepared {
+            Err(fault) => Err(fault),
+            Ok(prepared) => {
+                let exchange = Box::pin(self.exchange(prepared, &attempt));
+                match select(exchange, self.ports.sleep(allowed_ms)).await {
+                    Either::Left((outcome, _)) => outcome,
+                    Either::Right(_) => {
+                        Err(Fault::new(FaultKind::Timeout, format!("no whole answer within {allowed_ms} ms")))
+                    }
+                }
+            }
+        };
+        let ended_at = self.ports.now();
+        let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
+        match outcome {
+            Ok(mut answer) => {
+                answer.usage.cost_usd = self.services.prices.cost_usd(&promised.model, &answer.usage);
+                Event::Answered { call: promised.call, answer, timing }
+            }
+            Err(fault) => Event::Failed { call: promised.call, fault: self.without_secrets(fault), timing },
+        }
+    }
+
+    fn prepare(&self, promised: &ModelCall) -> Result<Prepared, Fault> {
+        let prepared = self.with_session(|session| {
+            let request = session.model_request(promised.call)?;
+            Some(self.encode(promised, &request))
+        });
+        match prepared {
+            Ok(Some(prepared)) => prepared,
+            // The core ignores the outcome of a call that it no longer waits for.
+            Ok(None) => Err(Fault::new(FaultKind::Aborted, "the call is no longer awaited")),
+            Err(error) => {
+                Err(Fault::new(FaultKind::Connection, format!("the session cannot be read: {error}")))
+            }
+        }
+    }
+
+    fn encode(&self, promised: &ModelCall, request: &ModelRequest<'_>) -> Result<Prepared, Fault> {
+        let name = ModelName::parse(request.model)
+            .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
+        let missing = |text: &str| Fault::new(FaultKind::NotConfigured, text);
+        let CallRef { run, call, .. } = promised.call;
+        let key = ("Idempotency-Key".to_owned(), format!("{}/{run}/{call}", self.services.session));
+        match name.provider() {
+            Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
+            Provider::OpenAi => {
+                let openai = self.services.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
+                let mut headers = vec![key, ("Content-Type".to_owned(), "application/json".to_owned())];
+                headers.push(("Accept".to_owned(), "text/event-stream, application/json".to_owned()));
+                if let Some(api_key) = &openai.api_key {
+                    headers.push(("Authorization".to_owned(), format!("Bearer {api_key}")));
+                }
+                let url = format!("{}/chat/completions", openai.base_url);
+                let body = openai::request_body(&name, request).into_bytes();
+                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(HttpRequest { url, headers, body })))
+            }
+            Provider::WorkersAi => {
+                let binding = self.services.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
+                let request = WireRequest::WorkersAi {
+                    model: request.model.to_owned(),
+                    input: workers_ai::input(request).into_bytes(),
+                    gateway_id: binding.gateway_id.clone(),
+                    headers: vec![key],
+                };
+                Ok(Prepared::Wire(Provider::WorkersAi, request))
+            }
+        }
+    }
+
+    async fn exchange(&self, prepared: Prepared, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
+        match prepared {
+            Prepared::Wire(provider, request) => {
+                let response = self.ports.send(request).await.map_err(fault_of_wire)?;
+                self.receive(provider, response, attempt).await
+            }
+            Prepared::Scripted(script) => self.perform_script(script, attempt).await,
+        }
+    }
+
+    async fn receive(
+        &self,
+        provider: Provider,
+        mut response: WireResponse,
+        attempt: &Attempt,
+    ) -> Result<ModelAnswer, Fault> {
+        if !(200..300).contains(&response.status) {
+            let now = self.ports.now();
+            let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));
+            let body = read_at_most(&mut response.body, ERROR_BODY_BYTES_MAX).await;
+            return Err(fault_of_status(response.status, &body, wish));
+        }
+        let mut decoder = Decoder::new(provider, response.content_type.as_deref());
+        while let Some(chunk) = response.body.next().await {
+            let chunk = chunk.map_err(fault_of_wire)?;
+            self.take_chunk(&mut decoder, &chunk, attempt)?;
+            if decoder.has_ended() {
+                break;
+            }
+        }
+        decoder.finish()
+    }
+
+    fn take_chunk(&self, decoder: &mut Decoder, chunk: &[u8], attempt: &Attempt) -> Result<(), Fault> {
+        let text = decoder.push(chunk)?;
+        if !text.is_empty() {
+            if attempt.first_chunk_at.get().is_none() {
+                attempt.first_chunk_at.set(Some(self.ports.now()));
+            }
+            let delta = self.live.borrow_mut().extend(attempt.call, text);
+            self.ports.publish_delta(&delta);
+        }
+        Ok(())
+    }
+
+    /// Plays the embedded script, which is no model, through the decoder of a real one.
+    async fn perform_script(&self, script: Script, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
+        if script.latency_ms > 0 {
+            self.ports.sleep(script.latency_ms.into()).await;
+        }
+        match script.outcome {
+            ScriptOutcome::Stream(chunks) => {
+                let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+                for chunk in chunks {
+                    if script.chunk_ms > 0 {
+                        self.ports.sleep(script.chunk_ms.into()).await;
+                    }
+                    self.take_chunk(&mut decoder, &chunk, attempt)?;
+                }
+                decoder.finish()
+            }
+            ScriptOutcome::Status { status, retry_after_s, body } => {
+                Err(fault_of_status(status, body.as_bytes(), retry_after_s.map(|s| u64::from(s) * 1_000)))
+            }
+            ScriptOutcome::Hang => futures::future::pending().await,
+            ScriptOutcome::Panic => {
+                #[expect(
+                    clippy::panic,
+                    reason = "the fault that the task asked for, to see the run survive it"
+                )]
+                {
+                    panic!("the scripted model was told to panic")
+                }
+            }
+            ScriptOutcome::ResetObject => {
+                self.ports.reset();
+                futures::future::pending().await
+            }
+        }
+    }
+
+    /// A server's error may quote the credentials that it was sent.
+    fn without_secrets(&self, fault: Fault) -> Fault {
+        match self.services.openai.as_ref().and_then(|openai| openai.api_key.as_deref()) {
+            Some(secret) => redact(fault, secret),
+            None => fault,
+        }
+    }
+}
+
+/// The first bytes of a body; a body that breaks off gives what had come.
+pub(crate) async fn read_at_most(body: &mut Body, bytes_max: usize) -> Vec<u8> {
+    let mut read = Vec::new();
+    while let Some(Ok(chunk)) = body.next().await {
+        let room = bytes_max - read.len();
+        read.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if read.len() == bytes_max {
+            break;
+        }
+    }
+    read
+}
+
+fn fault_of_wire(fault: WireFault) -> Fault {
+    match fault {
+        WireFault::Connection(text) => Fault::new(FaultKind::Connection, shorten(&text)),
+        WireFault::NotConfigured(text) => Fault::new(FaultKind::NotConfigured, shorten(&text)),
+        WireFault::Binding(text) => workers_ai::fault_of_binding_error(&text),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(limits::ERROR_CHARS_MAX).collect()
+}

@@ -1,0 +1,47 @@
+use futures::future::LocalBoxFuture;
+use longhaul_core::{Journal, Record, TimeMs};
+
+use crate::{
+    live::Delta,
+    wire::{WireFault, WireRequest, WireResponse},
+};
+
+/// Everything that the runtime needs from where it runs.
+pub trait Ports: Journal + Clock + Transport + Platform + Audience + 'static {}
+
+impl<T: Journal + Clock + Transport + Platform + Audience + 'static> Ports for T {}
+
+/// Time and chance.
+pub trait Clock {
+    /// The wall clock.
+    fn now(&self) -> TimeMs;
+    /// Random bits, for jitter.
+    fn seed(&self) -> u64;
+    /// Completes after `ms` milliseconds; dropping it frees the timer.
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()>;
+}
+
+/// The way out, to models and sinks.
+pub trait Transport {
+    /// Sends a request. Dropping the future, or the body that it gives, hangs up.
+    fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>>;
+}
+
+/// The object that a session lives in.
+pub trait Platform {
+    /// Arms the object's one alarm; a time in the past means at once. It replaces the one that was armed, and takes
+    /// effect together with what the journal stored in the same turn.
+    fn set_alarm(&self, at: TimeMs);
+    /// Erases the object's storage and its alarm, and lets its watchers go.
+    fn erase(&self) -> LocalBoxFuture<'static, ()>;
+    /// Tears the object down, as an eviction would: the `abort` fault of the scripted model.
+    fn reset(&self);
+}
+
+/// Those who watch a session.
+pub trait Audience {
+    /// New records, in order, after they were stored.
+    fn publish(&self, records: &[Record]);
+    /// New text of a call in flight. It is not stored.
+    fn publish_delta(&self, delta: &Delta);
+}

@@ -1,0 +1,417 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    panic::AssertUnwindSafe,
+};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{AbortHandle, Abortable, Aborted, Either, LocalBoxFuture, select},
+    stream::FuturesUnordered,
+    task::AtomicWaker,
+};
+use longhaul_core::{
+    CallRef, Cause, Command, CommitError, Deadline, Event, Moment, Record, Refusal, ReplayError, RunId, Seq,
+    Session, TimeMs,
+};
+use thiserror::Error;
+
+use crate::{
+    live::{Delta, Live},
+    ports::Ports,
+    services::Services,
+};
+
+/// How long one invocation drives before it hands over at a step boundary: an alarm may last 15 minutes.
+const HANDOVER_AFTER_MS: u64 = 10 * 60_000;
+/// Panics that one invocation survives before it leaves the rest to the alarm.
+const PANICS_PER_DRIVE_MAX: u32 = 3;
+/// The wait before the alarm tries again what this invocation could not do, in milliseconds.
+const TROUBLE_WAIT_MS: u64 = 2_000;
+/// Records per read of a replay.
+const REPLAY_PAGE: usize = 1_000;
+
+/// A session in its object: memory, commands under way, and the loop that drives them.
+///
+/// Requests call [`submit`](Self::submit) and read through [`with_session`](Self::with_session); the request that
+/// started work and the alarm both await one shared [`drive`](Self::drive).
+pub struct Runtime<P: Ports> {
+    pub(crate) ports: P,
+    pub(crate) services: Services,
+    session: RefCell<Option<Session>>,
+    /// What the session went through since it last committed; `None` in an object that was never away.
+    survived: Cell<Option<Cause>>,
+    pending: RefCell<VecDeque<Command>>,
+    flights: RefCell<BTreeMap<CallRef, AbortHandle>>,
+    delivering: RefCell<BTreeSet<(RunId, String)>>,
+    pub(crate) live: RefCell<Live>,
+    wake: AtomicWaker,
+    woken: Cell<bool>,
+    alarm: Cell<AlarmState>,
+    ignored: Cell<u64>,
+}
+
+/// What is known of the object's one alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AlarmState {
+    Unknown,
+    Armed(TimeMs),
+    /// The handler runs: the platform delivers it again if the process dies.
+    Running,
+}
+
+/// Why the runtime could not do what was asked.
+#[derive(Debug, Error)]
+pub enum HostError<E: std::error::Error + 'static> {
+    /// The caller must act: see [`Refusal`].
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The storage failed: nothing changed, the caller may try again.
+    #[error("storage: {0}")]
+    Storage(E),
+    /// The journal contradicts itself: the operator must act.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+}
+
+/// A command's outcome, or `None` where it was aborted.
+type Flight<'a> = LocalBoxFuture<'a, Option<Event>>;
+
+impl<P: Ports> Runtime<P> {
+    /// A runtime over an object. It reads nothing until it is asked.
+    pub fn new(ports: P, services: Services) -> Self {
+        Self {
+            ports,
+            services,
+            session: RefCell::new(None),
+            survived: Cell::new(None),
+            pending: RefCell::default(),
+            flights: RefCell::default(),
+            delivering: RefCell::default(),
+            live: RefCell::default(),
+            wake: AtomicWaker::new(),
+            woken: Cell::new(false),
+            alarm: Cell::new(AlarmState::Unknown),
+            ignored: Cell::new(0),
+        }
+    }
+
+    /// The ports that it runs on.
+    pub fn ports(&self) -> &P {
+        &self.ports
+    }
+
+    /// What the deployment is configured with.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Reads the session, which is replayed from the journal when it is not in memory.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn with_session<T>(&self, read: impl FnOnce(&Session) -> T) -> Result<T, HostError<P::Error>> {
+        let session = self.take_session()?;
+        let value = read(&session);
+        self.session.replace(Some(session));
+        Ok(value)
+    }
+
+    /// Records behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, HostError<P::Error>> {
+        self.ports.read(after, limit).map_err(HostError::Storage)
+    }
+
+    /// The text so far of the calls in flight.
+    pub fn live_deltas(&self) -> Vec<Delta> {
+        self.live.borrow().catch_up()
+    }
+
+    /// Decides and commits an event, tells the audience, arms the alarm, and queues the commands for
+    /// [`drive`](Self::drive). The new records are returned.
+    ///
+    /// # Errors
+    /// When the event is refused or could not be stored: then nothing changed.
+    pub fn submit(&self, event: Event) -> Result<Vec<Record>, HostError<P::Error>> {
+        let mut session = self.take_session()?;
+        let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
+        let decided = session.decide(event, moment);
+        let committed = decided.map_err(HostError::from).and_then(|step| {
+            if step.is_ignored() {
+                self.ignored.set(self.ignored.get() + 1);
+                tracing::debug!(ignored = self.ignored.get(), "a late outcome was ignored");
+            }
+            session.commit(step, &self.ports).map_err(|error| match error {
+                CommitError::Journal(error) => HostError::Storage(error),
+                CommitError::Stale { .. } => unreachable!("the step was decided on this session just now"),
+            })
+        });
+        self.session.replace(Some(session));
+        let committed = committed?;
+        for command in committed.commands {
+            match command {
+                Command::Abort(call) => self.abort(call),
+                other => self.pending.borrow_mut().push_back(other),
+            }
+        }
+        if !committed.records.is_empty() {
+            self.survived.set(None);
+            self.ports.publish(&committed.records);
+            self.cover();
+        }
+        self.wake();
+        Ok(committed.records)
+    }
+
+    /// Whether there is anything to drive now.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn has_work(&self) -> Result<bool, HostError<P::Error>> {
+        let now = self.ports.now();
+        Ok(self.next_deadline()?.is_some_and(|(at, _)| at <= now))
+    }
+
+    /// The alarm's handler began: the platform covers the loop until it returns.
+    pub fn alarm_began(&self) {
+        self.alarm.set(AlarmState::Running);
+    }
+
+    /// The alarm's handler is about to return: arms what is next.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn alarm_ends(&self) -> Result<(), HostError<P::Error>> {
+        self.alarm.set(AlarmState::Unknown);
+        self.arm()
+    }
+
+    /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.
+    pub fn arm_for_trouble(&self) {
+        let at = self.ports.now() + TROUBLE_WAIT_MS;
+        self.ports.set_alarm(at);
+        self.alarm.set(AlarmState::Armed(at));
+    }
+
+    /// Performs commands until nothing is due, then arms the alarm for what comes next. At most one call of this
+    /// may be under way; whoever comes second awaits the first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written; the alarm is then armed to try again.
+    pub async fn drive(&self) -> Result<(), HostError<P::Error>> {
+        for _ in 0..PANICS_PER_DRIVE_MAX {
+            match AssertUnwindSafe(self.drive_until_idle()).catch_unwind().await {
+                Ok(Ok(())) => return self.arm(),
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "the session could not be driven");
+                    self.forget(Cause::Crash);
+                    self.arm_for_trouble();
+                    return Err(error);
+                }
+                Err(_) => {
+                    tracing::error!("a panic while driving; the session is replayed");
+                    self.forget(Cause::Panic);
+                }
+            }
+        }
+        self.arm_for_trouble();
+        Ok(())
+    }
+
+    /// Erases everything: storage, alarm, memory. Commands under way are dropped.
+    pub async fn erase(&self) {
+        self.forget(Cause::Crash);
+        self.survived.set(None);
+        self.ports.erase().await;
+        self.alarm.set(AlarmState::Unknown);
+    }
+
+    async fn drive_until_idle(&self) -> Result<(), HostError<P::Error>> {
+        let began = self.ports.now();
+        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        loop {
+            self.begin_due()?;
+            let hand_over = self.ports.now().saturating_sub(began) >= HANDOVER_AFTER_MS;
+            if !hand_over {
+                self.launch(&flights)?;
+            }
+            if flights.is_empty() {
+                break;
+            }
+            if let Some(event) = self.next_event(&mut flights).await? {
+                self.submit(event)?;
+            }
+        }
+        if self.retention_is_over()? {
+            self.erase().await;
+        }
+        Ok(())
+    }
+
+    /// Lets the core begin what is due: a retry, a queued run, what a restart left open.
+    fn begin_due(&self) -> Result<(), HostError<P::Error>> {
+        self.with_session(|_| ())?;
+        let event = self.survived.get().map_or(Event::Tick, Event::Resume);
+        self.submit(event).map(|_| ())
+    }
+
+    fn launch<'a>(&'a self, flights: &FuturesUnordered<Flight<'a>>) -> Result<(), HostError<P::Error>> {
+        while let Some(command) = self.next_command() {
+            if let Command::CallModel(call) = command {
+                let (handle, registration) = AbortHandle::new_pair();
+                self.flights.borrow_mut().insert(call.call, handle);
+                let landed = async move {
+                    let outcome = Abortable::new(self.call_model(&call), registration).await;
+                    self.flights.borrow_mut().remove(&call.call);
+                    self.live.borrow_mut().forget(call.call);
+                    outcome.map_or_else(|Aborted| None, Some)
+                };
+                flights.push(landed.boxed_local());
+            }
+        }
+        let now = self.ports.now();
+        let due = self.with_session(|session| {
+            let due = session.deliveries_due(now).into_iter();
+            due.map(|(run, sink)| (run, sink.to_owned())).collect::<Vec<_>>()
+        })?;
+        for (run, sink) in due {
+            if self.delivering.borrow_mut().insert((run, sink.clone())) {
+                let landed = async move {
+                    let event = self.deliver(run, &sink).await;
+                    self.delivering.borrow_mut().remove(&(run, sink));
+                    Some(event)
+                };
+                flights.push(landed.boxed_local());
+            }
+        }
+        Ok(())
+    }
+
+    /// A command to start; those whose run was cancelled meanwhile are gone.
+    fn next_command(&self) -> Option<Command> {
+        self.pending.borrow_mut().pop_front()
+    }
+
+    /// Waits for an outcome, for a request that woke the loop, or for the next thing that falls due meanwhile.
+    async fn next_event(
+        &self,
+        flights: &mut FuturesUnordered<Flight<'_>>,
+    ) -> Result<Option<Event>, HostError<P::Error>> {
+        // Whoever woke the loop until here has queued commands that were just launched.
+        self.woken.set(false);
+        let now = self.ports.now();
+        let due_in = self.next_deadline()?.map(|(at, _)| at.saturating_sub(now)).filter(|ms| *ms > 0);
+        let woken = futures::future::poll_fn(|cx| {
+            self.wake.register(cx.waker());
+            if self.woken.take() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        });
+        let alarm = async {
+            match due_in.filter(|ms| *ms < HANDOVER_AFTER_MS) {
+                Some(ms) => self.ports.sleep(ms).await,
+                None => futures::future::pending().await,
+            }
+        };
+        let interruption = select(Box::pin(woken), Box::pin(alarm));
+        Ok(match select(flights.next(), interruption).await {
+            Either::Left((event, _)) => event.flatten(),
+            Either::Right(_) => None,
+        })
+    }
+
+    fn abort(&self, call: CallRef) {
+        self.pending
+            .borrow_mut()
+            .retain(|command| !matches!(command, Command::CallModel(c) if c.call == call));
+        if let Some(handle) = self.flights.borrow_mut().remove(&call) {
+            handle.abort();
+        }
+        self.live.borrow_mut().forget(call);
+    }
+
+    /// The session out of its cell, from memory or from the journal. A panic before it is put back leaves the cell
+    /// empty, so that a half-changed session is never used.
+    fn take_session(&self) -> Result<Session, HostError<P::Error>> {
+        if let Some(session) = self.session.take() {
+            return Ok(session);
+        }
+        let session = self.replay()?;
+        self.drop_work();
+        if session.open_runs().next().is_some() && self.survived.get().is_none() {
+            self.survived.set(Some(Cause::Crash));
+        }
+        Ok(session)
+    }
+
+    fn replay(&self) -> Result<Session, HostError<P::Error>> {
+        let mut session = Session::default();
+        loop {
+            let page = self.read(session.head(), REPLAY_PAGE)?;
+            for record in &page {
+                session.replay_one(record)?;
+            }
+            if page.len() < REPLAY_PAGE {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// Drops memory; the next use replays the journal.
+    fn forget(&self, cause: Cause) {
+        self.session.take();
+        self.drop_work();
+        self.survived.set(Some(cause));
+    }
+
+    /// Commands of a memory that is gone: a replay promises them anew.
+    fn drop_work(&self) {
+        self.pending.borrow_mut().clear();
+        for (_, handle) in std::mem::take(&mut *self.flights.borrow_mut()) {
+            handle.abort();
+        }
+        self.delivering.borrow_mut().clear();
+        self.live.borrow_mut().clear();
+    }
+
+    fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
+        let retention_ms = self.services.retention_ms;
+        self.with_session(|session| session.next_deadline(retention_ms))
+    }
+
+    fn retention_is_over(&self) -> Result<bool, HostError<P::Error>> {
+        let now = self.ports.now();
+        Ok(matches!(self.next_deadline()?, Some((at, Deadline::Retention)) if at <= now))
+    }
+
+    /// Work that was just promised must not outlive a crash unnoticed: an alarm covers it, or a running handler does.
+    fn cover(&self) {
+        let now = self.ports.now();
+        let covered = match self.alarm.get() {
+            AlarmState::Running => true,
+            AlarmState::Armed(at) => at <= now,
+            AlarmState::Unknown => false,
+        };
+        let urgent = self.session.borrow().as_ref().and_then(|s| s.next_deadline(self.services.retention_ms));
+        if !covered && urgent.is_some_and(|(at, _)| at <= now) {
+            self.ports.set_alarm(now);
+            self.alarm.set(AlarmState::Armed(now));
+        }
+    }
+
+    fn arm(&self) -> Result<(), HostError<P::Error>> {
+        let Some((at, _)) = self.next_deadline()? else { return Ok(()) };
+        let at = at.max(self.ports.now());
+        if self.alarm.get() != AlarmState::Armed(at) {
+            self.ports.set_alarm(at);
+            self.alarm.set(AlarmState::Armed(at));
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        self.woken.set(true);
+        self.wake.wake();
+    }
+}

@@ -1,0 +1,101 @@
+use std::time::{Duration, UNIX_EPOCH};
+
+use futures::stream::LocalBoxStream;
+use longhaul_core::TimeMs;
+use thiserror::Error;
+
+/// A request that leaves the object.
+#[derive(Debug, Clone)]
+pub enum WireRequest {
+    /// An HTTP POST.
+    Http(HttpRequest),
+    /// `env.AI.run(model, input, options)`.
+    WorkersAi {
+        /// The model, with its `@cf/` prefix.
+        model: String,
+        /// The input, as JSON text.
+        input: Vec<u8>,
+        /// The AI Gateway that the call goes through.
+        gateway_id: Option<String>,
+        /// Headers for the gateway and the upstream.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// An HTTP POST.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// An absolute URL.
+    pub url: String,
+    /// Names and values; some are secrets.
+    pub headers: Vec<(String, String)>,
+    /// The bytes, in the format that the headers name.
+    pub body: Vec<u8>,
+}
+
+/// The head of an answer, and its body as it arrives.
+pub struct WireResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Retry-After`, as it was sent.
+    pub retry_after: Option<String>,
+    /// The body.
+    pub body: Body,
+}
+
+/// A body in chunks, in the order of arrival.
+pub type Body = LocalBoxStream<'static, Result<Vec<u8>, WireFault>>;
+
+/// Why a request brought no answer, or not all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WireFault {
+    /// The far side cannot be reached or hung up. Worth a retry.
+    #[error("{0}")]
+    Connection(String),
+    /// The Workers AI binding threw; the text has Cloudflare's error code.
+    #[error("{0}")]
+    Binding(String),
+    /// The binding or the server is not configured in this deployment.
+    #[error("{0}")]
+    NotConfigured(String),
+}
+
+impl std::fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Header values may be credentials.
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("HttpRequest").field("headers", &names).field("body_bytes", &self.body.len()).finish()
+    }
+}
+
+/// The wait that a `Retry-After` asks for (RFC 9110, section 10.2.3: seconds, or an HTTP date), in milliseconds.
+pub fn retry_after_ms(value: &str, now: TimeMs) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let wait = date.duration_since(UNIX_EPOCH + Duration::from_millis(now)).unwrap_or_default();
+    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = 784_111_777_000; // Sun, 06 Nov 1994 08:49:37 GMT, RFC 9110's example
+        assert_eq!(retry_after_ms("120", now), Some(120_000));
+        assert_eq!(retry_after_ms(" Sun, 06 Nov 1994 08:50:07 GMT ", now), Some(30_000));
+        assert_eq!(
+            retry_after_ms("Sun, 06 Nov 1994 08:49:30 GMT", now),
+            Some(0),
+            "a date in the past is now"
+        );
+        assert_eq!(retry_after_ms("soon", now), None);
+        assert_eq!(retry_after_ms("-1", now), None);
+    }
+}

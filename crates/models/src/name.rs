@@ -1,0 +1,163 @@
+use std::fmt;
+
+use longhaul_core::limits::NAME_BYTES_MAX;
+use thiserror::Error;
+
+/// The models of the embedded scripted provider, by their full names.
+pub const SCRIPTED_MODELS: [&str; 2] = ["scripted:haiku", "scripted:echo"];
+
+const WORKERS_AI_PREFIX: &str = "@cf/";
+const OPENAI_PREFIX: &str = "openai:";
+const SCRIPTED_PREFIX: &str = "scripted:";
+
+/// Who answers a model's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Cloudflare Workers AI, through the `AI` binding: names `@cf/…`.
+    WorkersAi,
+    /// Any server that speaks OpenAI's Chat Completions: names `openai:…`.
+    OpenAi,
+    /// The embedded script, which is no model: names `scripted:…`.
+    Scripted,
+}
+
+impl Provider {
+    /// The value of `gen_ai.provider.name`.
+    pub fn otel_name(self) -> &'static str {
+        match self {
+            Self::WorkersAi => "cloudflare.workers_ai",
+            Self::OpenAi => "openai",
+            Self::Scripted => "scripted",
+        }
+    }
+}
+
+/// A model's full name, checked: its provider exists, and so does a scripted model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelName {
+    full: String,
+    provider: Provider,
+}
+
+impl ModelName {
+    /// Takes a full name such as `@cf/meta/llama-3.1-8b-instruct`, `openai:gpt-4o-mini` or `scripted:haiku`.
+    pub fn parse(name: &str) -> Result<Self, UnknownModel> {
+        if name.is_empty() {
+            return Err(UnknownModel::Empty);
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(UnknownModel::TooLong);
+        }
+        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UnknownModel::NotVisible);
+        }
+        let (provider, prefix) = [
+            (Provider::WorkersAi, WORKERS_AI_PREFIX),
+            (Provider::OpenAi, OPENAI_PREFIX),
+            (Provider::Scripted, SCRIPTED_PREFIX),
+        ]
+        .into_iter()
+        .find(|(_, prefix)| name.starts_with(prefix))
+        .ok_or_else(|| UnknownModel::Prefix(name.to_owned()))?;
+        if name.len() == prefix.len() {
+            return Err(UnknownModel::PrefixOnly(prefix));
+        }
+        if provider == Provider::Scripted && !SCRIPTED_MODELS.contains(&name) {
+            return Err(UnknownModel::Scripted(name.to_owned()));
+        }
+        Ok(Self { full: name.to_owned(), provider })
+    }
+
+    /// The full name, with its prefix: what the journal, traces and prices use.
+    pub fn as_str(&self) -> &str {
+        &self.full
+    }
+
+    /// Who answers it.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// The name that goes over the wire: Workers AI takes the whole name, an OpenAI-compatible server its own.
+    pub fn wire_name(&self) -> &str {
+        match self.provider {
+            Provider::OpenAi => &self.full[OPENAI_PREFIX.len()..],
+            Provider::WorkersAi | Provider::Scripted => &self.full,
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+/// A model's name that nobody answers. Whoever wrote the name must correct it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UnknownModel {
+    /// Nothing at all.
+    #[error("the model's name is empty; {HELP}")]
+    Empty,
+    /// Over [`NAME_BYTES_MAX`]. The name is not repeated.
+    #[error("the model's name is longer than {NAME_BYTES_MAX} bytes")]
+    TooLong,
+    /// White space, control characters or anything outside ASCII. The name is not repeated.
+    #[error("the model's name may have visible ASCII characters only")]
+    NotVisible,
+    /// No provider has this prefix.
+    #[error("the model `{0}` has no provider; {HELP}")]
+    Prefix(String),
+    /// A prefix and nothing behind it.
+    #[error("the model's name ends after `{0}`; {HELP}")]
+    PrefixOnly(&'static str),
+    /// Not one of [`SCRIPTED_MODELS`].
+    #[error("there is no model `{0}`; the scripted models are `{haiku}` and `{echo}`", haiku = SCRIPTED_MODELS[0], echo = SCRIPTED_MODELS[1])]
+    Scripted(String),
+}
+
+const HELP: &str = "a name starts with `@cf/` (Workers AI), `openai:` (an OpenAI-compatible server) or `scripted:` \
+                    (the embedded script, which is no model)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_prefix_has_its_provider_and_its_wire_name() {
+        let table = [
+            ("@cf/meta/llama-3.1-8b-instruct", Provider::WorkersAi, "@cf/meta/llama-3.1-8b-instruct"),
+            ("openai:gpt-4o-mini", Provider::OpenAi, "gpt-4o-mini"),
+            ("openai:llama3.2:3b", Provider::OpenAi, "llama3.2:3b"),
+            ("openai:openai:x", Provider::OpenAi, "openai:x"),
+            ("scripted:haiku", Provider::Scripted, "scripted:haiku"),
+            ("scripted:echo", Provider::Scripted, "scripted:echo"),
+        ];
+        for (full, provider, wire_name) in table {
+            let name = ModelName::parse(full).unwrap();
+            assert_eq!((name.as_str(), name.provider(), name.wire_name()), (full, provider, wire_name));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_which_prefixes_exist() {
+        for name in ["", "gpt-4o", "OpenAI:gpt-4o", "anthropic:x", "openai:", "@cf/", "scripted:"] {
+            let text = ModelName::parse(name).unwrap_err().to_string();
+            for prefix in ["`@cf/`", "`openai:`", "`scripted:`"] {
+                assert!(text.contains(prefix), "{name:?}: {text}");
+            }
+        }
+        let text = ModelName::parse("scripted:sonnet").unwrap_err().to_string();
+        assert!(text.contains("`scripted:haiku` and `scripted:echo`"), "{text}");
+    }
+
+    #[test]
+    fn a_name_is_short_and_visible() {
+        let longest = format!("openai:{}", "x".repeat(NAME_BYTES_MAX - 7));
+        assert!(ModelName::parse(&longest).is_ok());
+        assert_eq!(ModelName::parse(&format!("{longest}x")), Err(UnknownModel::TooLong));
+        for name in ["openai:a b", "openai:a\n", "openai:\u{200b}a", " openai:a", "openai:ä"] {
+            assert_eq!(ModelName::parse(name), Err(UnknownModel::NotVisible), "{name:?}");
+        }
+    }
+}

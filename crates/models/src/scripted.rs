@@ -1,0 +1,344 @@
+//! The embedded scripted model, which is **no model at all**: it plays an answer that the task itself describes, in
+//! the wire format of Chat Completions, without any network. It is there to try the runtime, and to test it.
+//!
+//! `scripted:haiku` writes verses about the task and says DONE at its third turn. `scripted:echo` says the task once
+//! more and DONE at its first. A line of the task that starts with `#scripted` changes that:
+//!
+//! ```text
+//! #scripted turns=4 words=20 latency_ms=200 chunk_ms=50 fault=500@2x3,empty@4
+//! ```
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `turns=N` | the Nth answer of the run ends with DONE |
+//! | `done=never` | none does (`done=yes` is the default) |
+//! | `words=N` | the length of each answer, DONE left out |
+//! | `latency_ms=N`, `chunk_ms=N` | the wait before the first chunk, and between chunks |
+//! | `fault=KIND@TURN` or `KIND@TURNxTIMES`, comma-separated | the first attempts of that turn's call end in `500`, `429`, `400`, `empty`, `truncated`, `timeout`, `panic` or `abort` |
+//!
+//! Its usage counts words, so it is the same every time. A directive that does not parse is answered with status 400.
+
+use longhaul_core::ModelRequest;
+use serde_json::{Value, json};
+
+use crate::directive::{Directive, FaultWord, plain_task};
+
+/// The turn at which `scripted:haiku` says DONE by itself.
+const HAIKU_TURNS: u32 = 3;
+/// Chunks of one answer at most: in a longer answer a chunk has several words.
+const CHUNKS_MAX: usize = 512;
+/// What a task without words is about.
+const NO_SUBJECT: &str = "nothing at all";
+/// `Retry-After` of a scripted 429, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// What the scripted model does with a call. The caller plays it: waits, hands over bytes, or comes to grief.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The wait before the outcome, or before its first chunk.
+    pub latency_ms: u32,
+    /// The wait between chunks.
+    pub chunk_ms: u32,
+    /// What comes then.
+    pub outcome: ScriptOutcome,
+}
+
+/// How a scripted call ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptOutcome {
+    /// Status 200 and a `text/event-stream` in these chunks, for a [`crate::Decoder`].
+    Stream(Vec<Vec<u8>>),
+    /// Another status, for [`crate::fault_of_status`].
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// `Retry-After`, in seconds.
+        retry_after_s: Option<u32>,
+        /// A JSON body with an error's message.
+        body: String,
+    },
+    /// Nothing, until the caller gives up.
+    Hang,
+    /// The caller must panic.
+    Panic,
+    /// The caller must reset its Durable Object.
+    ResetObject,
+}
+
+impl Script {
+    /// The script for a call, which depends on nothing but the request.
+    pub fn for_request(request: &ModelRequest<'_>) -> Self {
+        match Directive::of_task(request.task) {
+            Err(message) => Self { latency_ms: 0, chunk_ms: 0, outcome: status(400, None, &message) },
+            Ok(directive) => Self {
+                latency_ms: directive.latency_ms,
+                chunk_ms: directive.chunk_ms,
+                outcome: outcome(&directive, request),
+            },
+        }
+    }
+}
+
+fn outcome(directive: &Directive, request: &ModelRequest<'_>) -> ScriptOutcome {
+    match directive.fault_at(request.iteration, request.attempt) {
+        Some(FaultWord::ServerError) => status(500, None, "a scripted server error"),
+        Some(FaultWord::RateLimited) => status(429, Some(RETRY_AFTER_S), "a scripted rate limit"),
+        Some(FaultWord::Refused) => status(400, None, "a scripted refusal"),
+        Some(FaultWord::Timeout) => ScriptOutcome::Hang,
+        Some(FaultWord::Panic) => ScriptOutcome::Panic,
+        Some(FaultWord::Abort) => ScriptOutcome::ResetObject,
+        Some(FaultWord::Empty) => ScriptOutcome::Stream(stream(request, " \n")),
+        Some(FaultWord::Truncated) => {
+            let mut chunks = stream(request, &answer(directive, request));
+            chunks.truncate(chunks.len() / 2);
+            ScriptOutcome::Stream(chunks)
+        }
+        None => ScriptOutcome::Stream(stream(request, &answer(directive, request))),
+    }
+}
+
+fn status(status: u16, retry_after_s: Option<u32>, message: &str) -> ScriptOutcome {
+    let body = json!({ "error": { "message": message, "type": "scripted" } }).to_string();
+    ScriptOutcome::Status { status, retry_after_s, body }
+}
+
+/// The text of this turn's answer.
+fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
+    let task = plain_task(request.task);
+    let echoes = request.model == "scripted:echo";
+    let text = match (echoes, task.is_empty()) {
+        (true, true) => NO_SUBJECT.to_owned(),
+        (true, false) => task,
+        (false, _) => haiku(&subject(&task), request.iteration),
+    };
+    let text = match directive.words {
+        Some(words) => of_length(&text, words),
+        None => text,
+    };
+    let last_turn = directive.turns.unwrap_or(if echoes { 1 } else { HAIKU_TURNS });
+    if directive.never_done || request.iteration < last_turn { text } else { format!("{text}\nDONE") }
+}
+
+/// Exactly so many words: the text's own, again and again.
+fn of_length(text: &str, words: u32) -> String {
+    let own: Vec<&str> = text.split_whitespace().collect();
+    let count = usize::try_from(words).unwrap_or(usize::MAX);
+    own.iter().cycle().take(count).copied().collect::<Vec<_>>().join(" ")
+}
+
+/// What the verses are about: what follows `about` in the task, else its longest word.
+fn subject(task: &str) -> String {
+    const SUBJECT_WORDS_MAX: usize = 3;
+    let words: Vec<&str> = task.split_whitespace().collect();
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let mut found = Vec::new();
+    if let Some(about) = words.iter().position(|word| word.eq_ignore_ascii_case("about")) {
+        for word in words[about + 1..].iter().take(SUBJECT_WORDS_MAX) {
+            found.push(bare(word));
+            if !word.ends_with(char::is_alphanumeric) {
+                break;
+            }
+        }
+    }
+    found.retain(|word| !word.is_empty());
+    if found.is_empty() {
+        let longest = words.iter().map(|word| bare(word)).max_by_key(|word| word.chars().count());
+        found.extend(longest.filter(|word| !word.is_empty()));
+    }
+    if found.is_empty() { NO_SUBJECT.to_owned() } else { found.join(" ").to_lowercase() }
+}
+
+/// Three lines about the subject, others at every turn up to the sixth.
+fn haiku(subject: &str, turn: u32) -> String {
+    const VERSES: [[&str; 3]; 6] = [
+        ["Morning opens slow;", "at the edge of it, {},", "patient as a stone."],
+        ["Nobody is asked,", "and still {} comes again", "with the evening wind."],
+        ["Write it down in sand:", "{}, and the sea reads it", "once, and not again."],
+        ["An old lamp burns low.", "Between two breaths, {};", "the clock looks away."],
+        ["Rain on a tin roof", "counts {} word by word", "and begins anew."],
+        ["First snow on the path.", "Here ends {}, and here", "the silence starts."],
+    ];
+    let turn = usize::try_from(turn.saturating_sub(1)).unwrap_or_default();
+    VERSES[turn % VERSES.len()].join("\n").replace("{}", subject)
+}
+
+/// The answer as chunks of a Chat Completions stream: words, then the end with the usage.
+fn stream(request: &ModelRequest<'_>, text: &str) -> Vec<Vec<u8>> {
+    let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
+    let per_chunk = words.len().div_ceil(CHUNKS_MAX).max(1);
+    let delta = |words: &[&str]| {
+        let delta = json!({ "content": words.concat() });
+        event(request, &json!([{ "index": 0, "delta": delta, "finish_reason": null }]), None)
+    };
+    let mut chunks: Vec<Vec<u8>> = words.chunks(per_chunk).map(delta).collect();
+    let mut end = event(request, &json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }]), None);
+    end.extend(event(request, &json!([]), Some(&usage(request, text))));
+    end.extend_from_slice(b"data: [DONE]\n\n");
+    chunks.push(end);
+    chunks
+}
+
+fn event(request: &ModelRequest<'_>, choices: &Value, usage: Option<&Value>) -> Vec<u8> {
+    let chunk = json!({
+        "id": format!("scripted-{}-{}", request.iteration, request.attempt),
+        "object": "chat.completion.chunk",
+        "model": request.model,
+        "choices": choices,
+        "usage": usage,
+    });
+    format!("data: {chunk}\n\n").into_bytes()
+}
+
+fn usage(request: &ModelRequest<'_>, text: &str) -> Value {
+    let words = |text: &str| text.split_whitespace().count();
+    let input = request.system.as_deref().map_or(0, words)
+        + request.messages.iter().map(|message| words(&message.content)).sum::<usize>();
+    let output = words(text);
+    json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output })
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_core::{Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, final_rule};
+
+    use super::*;
+    use crate::{Decoder, Provider, fault_of_status};
+
+    fn script(model: &str, task: &str, iteration: u32, attempt: u32) -> Script {
+        let messages = [Message::text(Role::User, task)];
+        Script::for_request(&ModelRequest {
+            model,
+            system: Some("Say DONE at the end.".into()),
+            messages: &messages,
+            task,
+            iteration,
+            attempt,
+            max_output_tokens: None,
+            temperature: None,
+        })
+    }
+
+    fn play(script: Script) -> Result<ModelAnswer, Fault> {
+        match script.outcome {
+            ScriptOutcome::Stream(chunks) => {
+                let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+                for chunk in chunks {
+                    decoder.push(&chunk)?;
+                }
+                decoder.finish()
+            }
+            ScriptOutcome::Status { status, retry_after_s, body } => {
+                Err(fault_of_status(status, body.as_bytes(), retry_after_s.map(|s| u64::from(s) * 1_000)))
+            }
+            other => panic!("nothing to decode: {other:?}"),
+        }
+    }
+
+    fn haiku_text(task: &str, iteration: u32) -> String {
+        play(script("scripted:haiku", task, iteration, 1)).unwrap().message.content
+    }
+
+    fn is_final(text: &str) -> bool {
+        final_rule(&Message::text(Role::Assistant, text), FinishReason::Stop, "DONE").is_some()
+    }
+
+    #[test]
+    fn a_haiku_is_done_at_its_third_turn() {
+        let texts: Vec<String> = (1..=4).map(|turn| haiku_text("Write a haiku about tides.", turn)).collect();
+        assert_eq!(texts[0], "Morning opens slow;\nat the edge of it, tides,\npatient as a stone.");
+        assert_eq!(texts.iter().map(|text| is_final(text)).collect::<Vec<_>>(), [false, false, true, true]);
+        assert_ne!(texts[0], texts[1]);
+        assert_eq!(texts[0], haiku_text("Write a haiku about tides.", 1));
+    }
+
+    #[test]
+    fn the_subject_is_found_in_the_task() {
+        for (task, expected) in [
+            ("Write a haiku about tides.", "tides"),
+            ("A poem ABOUT the old harbour, please", "the old harbour"),
+            ("Describe photosynthesis!", "photosynthesis"),
+            ("What about", "about"),
+            ("", "nothing at all"),
+            ("?!", "nothing at all"),
+        ] {
+            assert_eq!(subject(task), expected, "{task:?}");
+        }
+    }
+
+    #[test]
+    fn an_echo_says_the_task_and_done() {
+        let answer =
+            play(script("scripted:echo", "Say this:\n  #scripted latency_ms=5\n1 2  3", 1, 1)).unwrap();
+        assert_eq!(answer.message.content, "Say this:\n1 2  3\nDONE");
+        assert_eq!(answer.usage.input_tokens, Some(5 + 7));
+        assert_eq!(answer.usage.output_tokens, Some(6));
+        assert_eq!(answer.response_model.as_deref(), Some("scripted:echo"));
+        assert_eq!(answer.finish_reason, FinishReason::Stop);
+        let answer = play(script("scripted:echo", "#scripted words=4", 1, 1)).unwrap();
+        assert_eq!(answer.message.content, "nothing at all nothing\nDONE");
+    }
+
+    #[test]
+    fn the_task_sets_turns_words_and_waits() {
+        let task = "Tides.\n#scripted turns=2 words=40 latency_ms=30 chunk_ms=7";
+        let first = script("scripted:haiku", task, 1, 1);
+        assert_eq!((first.latency_ms, first.chunk_ms), (30, 7));
+        let ScriptOutcome::Stream(chunks) = &first.outcome else { panic!("a stream") };
+        assert_eq!(chunks.len(), 40 + 1);
+        let text = play(first).unwrap().message.content;
+        assert_eq!((text.split_whitespace().count(), is_final(&text)), (40, false));
+        let text = haiku_text(task, 2);
+        assert_eq!((text.split_whitespace().count(), is_final(&text)), (41, true));
+        assert!(!is_final(&haiku_text("#scripted done=never", 6)));
+        assert!(is_final(&haiku_text("#scripted turns=1", 1)));
+    }
+
+    #[test]
+    fn a_long_answer_comes_in_few_chunks() {
+        let task = "word ".repeat(50_000);
+        let script = script("scripted:echo", &task, 1, 1);
+        let ScriptOutcome::Stream(chunks) = &script.outcome else { panic!("a stream") };
+        assert!(chunks.len() <= CHUNKS_MAX + 1);
+        assert_eq!(play(script).unwrap().message.content, format!("{}\nDONE", task.trim()));
+    }
+
+    #[test]
+    fn a_fault_replaces_the_first_attempts_of_its_turn() {
+        for (word, kind) in [
+            ("500", FaultKind::ServerError),
+            ("429", FaultKind::RateLimited),
+            ("400", FaultKind::Refused),
+            ("empty", FaultKind::EmptyResponse),
+            ("truncated", FaultKind::Truncated),
+        ] {
+            let task = format!("Tides.\n#scripted fault={word}@2x2");
+            let faults: Vec<Option<FaultKind>> = [(1, 1), (2, 1), (2, 2), (2, 3)]
+                .map(|(turn, attempt)| {
+                    play(script("scripted:haiku", &task, turn, attempt)).err().map(|fault| fault.kind)
+                })
+                .to_vec();
+            assert_eq!(faults, [None, Some(kind), Some(kind), None], "{word}");
+        }
+        let limited = play(script("scripted:haiku", "#scripted fault=429@1", 1, 1)).unwrap_err();
+        assert_eq!(limited.retry_after_ms, Some(1_000));
+        for (word, outcome) in [
+            ("timeout", ScriptOutcome::Hang),
+            ("panic", ScriptOutcome::Panic),
+            ("abort", ScriptOutcome::ResetObject),
+        ] {
+            let task = format!("#scripted fault={word}@1");
+            assert_eq!(script("scripted:haiku", &task, 1, 1).outcome, outcome);
+            assert!(play(script("scripted:haiku", &task, 1, 2)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_directive_that_does_not_parse_is_refused_by_name() {
+        let fault = play(script("scripted:haiku", "#scripted turn=2 words=x", 1, 1)).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Refused);
+        assert!(
+            fault.message.contains("`turn` is unknown") && fault.message.contains("`words` is"),
+            "{fault:?}"
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! The codecs' main cases under wasm, in Node.
+#![cfg(target_arch = "wasm32")]
+
+use longhaul_core::{FaultKind, Message, ModelRequest, Role, Usage};
+use longhaul_models::{
+    Decoder, ModelName, Prices, Provider, Script, ScriptOutcome, fault_of_status, openai, workers_ai,
+};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelRequest<'a> {
+    ModelRequest {
+        model,
+        system: Some("Be brief.".to_owned()),
+        messages,
+        task,
+        iteration: 1,
+        attempt: 1,
+        max_output_tokens: Some(9),
+        temperature: Some(0.5),
+    }
+}
+
+fn decode(provider: Provider, body: &str) -> Result<longhaul_core::ModelAnswer, longhaul_core::Fault> {
+    let mut decoder = Decoder::new(provider, None);
+    for part in body.as_bytes().chunks(5) {
+        decoder.push(part)?;
+    }
+    decoder.finish()
+}
+
+#[wasm_bindgen_test]
+fn requests_are_encoded() {
+    let messages = [Message::text(Role::User, "Grüße")];
+    let name = ModelName::parse("openai:tiny").unwrap();
+    assert_eq!(
+        openai::request_body(&name, &request("openai:tiny", "Grüße", &messages)),
+        r#"{"model":"tiny","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"temperature":0.5}"#
+    );
+    assert_eq!(
+        workers_ai::input(&request("@cf/x/y", "Grüße", &messages)),
+        r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"max_tokens":9,"temperature":0.5}"#
+    );
+}
+
+#[wasm_bindgen_test]
+fn streams_and_documents_are_decoded() {
+    let stream = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Grüße\"},\"finish_reason\":\"stop\"}]}\r\n\r\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4294967296}}\r\n\r\ndata: [DONE]\r\n\r\n";
+    let answer = decode(Provider::OpenAi, stream).unwrap();
+    assert_eq!(answer.message.content, "Grüße");
+    assert_eq!(answer.usage.total_tokens, Some(4_294_967_299));
+    let stream = "data: {\"response\":\"Hel\"}\n\ndata: {\"response\":\"lo\"}\n\ndata: [DONE]\n\n";
+    assert_eq!(decode(Provider::WorkersAi, stream).unwrap().message.content, "Hello");
+    assert_eq!(
+        decode(Provider::WorkersAi, r#"{"response":{"a":1.5}}"#).unwrap().message.content,
+        r#"{"a":1.5}"#
+    );
+    let half = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    assert_eq!(decode(Provider::OpenAi, half).unwrap_err().kind, FaultKind::Truncated);
+    assert_eq!(decode(Provider::OpenAi, "<html>").unwrap_err().kind, FaultKind::Malformed);
+    assert_eq!(decode(Provider::OpenAi, "").unwrap_err().kind, FaultKind::EmptyResponse);
+}
+
+#[wasm_bindgen_test]
+fn errors_prices_and_scripts_are_read() {
+    let fault = fault_of_status(429, br#"{"error":{"message":"slow down"}}"#, Some(1_000));
+    assert_eq!((fault.kind, fault.retry_after_ms), (FaultKind::RateLimited, Some(1_000)));
+    assert_eq!(workers_ai::fault_of_binding_error("5007: No such model").kind, FaultKind::Refused);
+    let prices = Prices::parse(r#"{"openai:tiny":{"input":1,"output":2}}"#).unwrap();
+    let usage = Usage { input_tokens: Some(1_000_000), output_tokens: Some(500_000), ..Usage::default() };
+    assert_eq!(prices.cost_usd("openai:tiny", &usage), Some(2.0));
+    let ScriptOutcome::Stream(chunks) = Script::for_request(&request("scripted:echo", "a b", &[])).outcome
+    else {
+        panic!("a stream");
+    };
+    let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+    for chunk in chunks {
+        decoder.push(&chunk).unwrap();
+    }
+    assert_eq!(decoder.finish().unwrap().message.content, "a b\nDONE");
+}

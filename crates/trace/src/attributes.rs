@@ -1,0 +1,222 @@
+use longhaul_core::{Cause, FinalRule, FinishReason, Run, RunId, RunSettings, Usage};
+use serde_json::Value as Json;
+
+use crate::{
+    provider::provider_of,
+    span::{Attribute, ModelSpan, Value},
+};
+
+/// One text that a provider chose, in bytes: a longer one is cut.
+const FOREIGN_TEXT_BYTES_MAX: usize = 1024;
+
+/// What an answer says of itself, beside its text and its usage.
+pub(crate) struct Response<'a> {
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) rule: Option<FinalRule>,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) first_chunk_ms: Option<u64>,
+}
+
+/// The root span: `invoke_agent`. `id` is the run's number in the journal.
+pub(crate) fn of_run(
+    session: &str,
+    id: RunId,
+    run: &Run,
+    finish_reason: Option<&'static str>,
+) -> Vec<Attribute> {
+    let mut list = vec![
+        Attribute::new("gen_ai.operation.name", "invoke_agent"),
+        Attribute::new("gen_ai.agent.name", run.agent.as_str()),
+        Attribute::new("gen_ai.conversation.id", session),
+    ];
+    push_model(&mut list, &run.model);
+    list.extend([
+        Attribute::new("longhaul.run", id.0),
+        Attribute::new("longhaul.iterations", run.iterations),
+        Attribute::new("longhaul.attempts", run.attempts),
+        Attribute::new("longhaul.resumed", run.resumed),
+    ]);
+    push_usage(&mut list, &run.usage);
+    if let Some(word) = finish_reason {
+        push_finish_reason(&mut list, word);
+    }
+    if let longhaul_core::Phase::Ended { stop_reason, error, .. } = &run.phase {
+        list.push(Attribute::new("longhaul.stop_reason", stop_reason.as_str()));
+        if let Some(error) = error {
+            list.push(Attribute::new("longhaul.error_code", cut(&error.code)));
+        }
+    }
+    for (key, value) in &run.metadata {
+        if let Some(value) = scalar(value) {
+            list.push(Attribute { key: format!("longhaul.metadata.{key}").into(), value });
+        }
+    }
+    list
+}
+
+/// An attempt of a model call: `chat`.
+pub(crate) fn of_call(
+    session: &str,
+    model: &str,
+    settings: Option<&RunSettings>,
+    call: &ModelSpan,
+) -> Vec<Attribute> {
+    let mut list = vec![
+        Attribute::new("gen_ai.operation.name", "chat"),
+        Attribute::new("gen_ai.conversation.id", session),
+    ];
+    push_model(&mut list, model);
+    list.push(Attribute::new("gen_ai.request.stream", true));
+    if let Some(tokens) = settings.and_then(|settings| settings.max_output_tokens) {
+        list.push(Attribute::new("gen_ai.request.max_tokens", tokens));
+    }
+    if let Some(temperature) = settings.and_then(|settings| settings.temperature) {
+        list.push(Attribute::new("gen_ai.request.temperature", temperature));
+    }
+    list.extend([
+        Attribute::new("longhaul.call", call.call.0),
+        Attribute::new("longhaul.attempt", call.attempt),
+        Attribute::new("longhaul.iteration", call.iteration),
+        Attribute::new("longhaul.message_count", call.message_count),
+    ]);
+    list
+}
+
+/// What an answer adds to its attempt.
+pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute> {
+    let mut list = Vec::new();
+    push_finish_reason(&mut list, finish_reason_word(response.finish_reason));
+    if let Some(id) = response.id {
+        list.push(Attribute::new("gen_ai.response.id", cut(id)));
+    }
+    if let Some(model) = response.model {
+        list.push(Attribute::new("gen_ai.response.model", cut(model)));
+    }
+    list.extend(response.first_chunk_ms.map(time_to_first_chunk));
+    if let Some(rule) = response.rule {
+        let word = match rule {
+            FinalRule::Done => "done",
+            FinalRule::FinishTool => "finish_tool",
+        };
+        list.push(Attribute::new("longhaul.final", word));
+    }
+    push_usage(&mut list, usage);
+    list
+}
+
+/// The event of a crash or an eviction that was survived.
+pub(crate) fn of_resumption(cause: Cause, outstanding: usize) -> Vec<Attribute> {
+    let word = match cause {
+        Cause::Crash => "crash",
+        Cause::Eviction => "eviction",
+        Cause::Panic => "panic",
+    };
+    vec![
+        Attribute::new("longhaul.cause", word),
+        Attribute::new("longhaul.outstanding", u64::try_from(outstanding).unwrap_or(u64::MAX)),
+    ]
+}
+
+/// The time to the first chunk of text, in seconds as the conventions have it.
+pub(crate) fn time_to_first_chunk(first_chunk_ms: u64) -> Attribute {
+    let seconds = std::time::Duration::from_millis(first_chunk_ms).as_secs_f64();
+    Attribute::new("gen_ai.response.time_to_first_chunk", seconds)
+}
+
+/// The word of the journal for why an answer ended.
+pub(crate) fn finish_reason_word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::Other => "other",
+    }
+}
+
+fn push_model(list: &mut Vec<Attribute>, model: &str) {
+    let provider = provider_of(model);
+    if let Some(name) = provider.name {
+        list.push(Attribute::new("gen_ai.provider.name", name));
+    }
+    list.push(Attribute::new("gen_ai.request.model", provider.model));
+    if provider.is_scripted {
+        list.push(Attribute::new("longhaul.scripted", true));
+    }
+}
+
+/// Some sinks drop arrays: they get the same as a text.
+fn push_finish_reason(list: &mut Vec<Attribute>, word: &'static str) {
+    list.push(Attribute::new("gen_ai.response.finish_reasons", vec![word.to_owned()]));
+    list.push(Attribute::new("longhaul.finish_reasons", word));
+}
+
+fn push_usage(list: &mut Vec<Attribute>, usage: &Usage) {
+    let counts = [
+        ("gen_ai.usage.input_tokens", usage.input_tokens),
+        ("gen_ai.usage.output_tokens", usage.output_tokens),
+        ("gen_ai.usage.cache_read.input_tokens", usage.cached_input_tokens),
+        ("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens),
+    ];
+    list.extend(counts.into_iter().filter_map(|(key, count)| Some(Attribute::new(key, count?))));
+    if let Some(cost) = usage.cost_usd {
+        list.push(Attribute::new("longhaul.cost_usd", cost));
+    }
+}
+
+/// A caller's label. Labels are there to be found by, so they are sent whatever is captured of the content.
+fn scalar(value: &Json) -> Option<Value> {
+    Some(match value {
+        Json::Null => return None,
+        Json::Bool(yes) => Value::Bool(*yes),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::Int(whole),
+            None => Value::Float(number.as_f64()?),
+        },
+        Json::Array(_) | Json::Object(_) => Value::Text(cut(&value.to_string()).to_owned()),
+    })
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(FOREIGN_TEXT_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_journal() {
+        let reasons = [
+            FinishReason::Stop,
+            FinishReason::Length,
+            FinishReason::ToolCalls,
+            FinishReason::ContentFilter,
+            FinishReason::Other,
+        ];
+        for reason in reasons {
+            assert_eq!(serde_json::to_value(reason).unwrap(), finish_reason_word(reason));
+        }
+        for cause in [Cause::Crash, Cause::Eviction, Cause::Panic] {
+            let word = serde_json::to_value(cause).unwrap();
+            assert_eq!(of_resumption(cause, 1)[0].value, Value::from(word.as_str().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_label_keeps_its_type() {
+        assert_eq!(scalar(&serde_json::json!(null)), None);
+        assert_eq!(scalar(&serde_json::json!(true)), Some(Value::Bool(true)));
+        assert_eq!(scalar(&serde_json::json!(-3)), Some(Value::Int(-3)));
+        assert_eq!(scalar(&serde_json::json!(0.5)), Some(Value::Float(0.5)));
+        assert_eq!(scalar(&serde_json::json!("42")), Some(Value::Text("42".into())));
+    }
+
+    #[test]
+    fn a_provider_cannot_blow_up_a_span() {
+        let long = "é".repeat(4_000);
+        assert_eq!(cut(&long).len(), FOREIGN_TEXT_BYTES_MAX);
+    }
+}

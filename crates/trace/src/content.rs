@@ -1,0 +1,248 @@
+use std::{borrow::Cow, str::FromStr};
+
+use longhaul_core::{Role, ToolCall};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::{fold::Trace, span::Span};
+
+/// One attribute with content at most, in bytes of UTF-8.
+pub const CONTENT_BYTES_MAX: usize = 28 * 1024;
+/// Characters of each message that a preview keeps.
+pub const PREVIEW_CHARS: usize = 200;
+/// The name or the id of a tool call, in characters: a model chooses both.
+const TOOL_NAME_CHARS_MAX: usize = 128;
+/// What the note of left out messages takes in an attribute, in bytes.
+const LEFT_OUT_BYTES_MAX: usize = 128;
+
+/// How much content a trace carries that leaves the object: the variable `CAPTURE`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Capture {
+    /// Everything, up to [`CONTENT_BYTES_MAX`] per attribute.
+    Full,
+    /// The first [`PREVIEW_CHARS`] characters of each message.
+    #[default]
+    Preview,
+    /// Nothing.
+    Off,
+}
+
+/// A word that is no [`Capture`]. The operator must correct the variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("must be full, preview or off")]
+pub struct UnknownCapture;
+
+impl FromStr for Capture {
+    type Err = UnknownCapture;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCapture> {
+        match text {
+            "full" => Ok(Self::Full),
+            "preview" => Ok(Self::Preview),
+            "off" => Ok(Self::Off),
+            _ => Err(UnknownCapture),
+        }
+    }
+}
+
+/// What was said in a span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content<'a> {
+    /// The system message of a call.
+    pub system: Option<&'a str>,
+    /// Of a call: the conversation that it sent, oldest first. Of the root: the task.
+    pub input: Vec<Turn<'a>>,
+    /// Of a call: the answer. Of the root: the run's result.
+    pub output: Option<Turn<'a>>,
+    /// Why the answer ended.
+    pub finish_reason: Option<&'static str>,
+}
+
+/// A message, borrowed from the trace.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Turn<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// The text.
+    pub content: &'a str,
+    /// The tools that it asks for.
+    #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
+    pub tool_calls: &'a [ToolCall],
+}
+
+impl Trace {
+    /// What was said in one of this trace's spans.
+    pub fn content(&self, span: &Span) -> Content<'_> {
+        let Some(call) = &span.model else {
+            let text = |role, content| Turn { role, content, tool_calls: &[] };
+            return Content {
+                system: None,
+                input: vec![text(Role::User, &self.task)],
+                output: self.result.as_deref().map(|result| text(Role::Assistant, result)),
+                finish_reason: None,
+            };
+        };
+        let conversation = self.history.conversation();
+        let mut turns = conversation.into_iter().map(|(_, message)| Turn {
+            role: message.role,
+            content: &message.content,
+            tool_calls: &message.tool_calls,
+        });
+        Content {
+            system: self.system.as_deref(),
+            input: turns.by_ref().take(call.sent).collect(),
+            output: turns.next().filter(|_| call.is_answered),
+            finish_reason: call.finish_reason,
+        }
+    }
+}
+
+/// Content as the texts of the `gen_ai.…` attributes, each at most `bytes_max` bytes.
+pub(crate) struct Rendered {
+    pub(crate) system: Option<String>,
+    pub(crate) input: String,
+    pub(crate) output: Option<String>,
+}
+
+/// Renders content for a sink; `None` when nothing is captured.
+///
+/// Of an input that is too long the newest messages are kept; the oldest of them is cut, and a first message in
+/// brackets says how many are left out.
+pub(crate) fn render(content: &Content<'_>, capture: Capture, bytes_max: usize) -> Option<Rendered> {
+    let chars_max = match capture {
+        Capture::Full => usize::MAX,
+        Capture::Preview => PREVIEW_CHARS,
+        Capture::Off => return None,
+    };
+    let system = content.system.and_then(|text| {
+        let part = |left| json(&[Part::text(text, chars_max, &mut { left })]);
+        fit(bytes_max, part).into_text()
+    });
+    let output = content.output.and_then(|turn| {
+        let message = |left| json(&[Message::of(&turn, content.finish_reason, chars_max, left)]);
+        fit(bytes_max, message).into_text()
+    });
+    Some(Rendered { system, input: input_json(&content.input, chars_max, bytes_max), output })
+}
+
+/// `text`, or its first characters and a marker. It may have `chars_max` characters, and `left` bytes once it is
+/// written as JSON; what it takes of these is subtracted. The marker comes on top.
+pub(crate) fn cut<'a>(text: &'a str, chars_max: usize, left: &mut usize) -> Cow<'a, str> {
+    for (count, (at, c)) in text.char_indices().enumerate() {
+        let bytes = json_bytes(c);
+        if count == chars_max || bytes > *left {
+            return Cow::Owned(format!("{}…[{} more bytes]", &text[..at], text.len() - at));
+        }
+        *left -= bytes;
+    }
+    Cow::Borrowed(text)
+}
+
+/// A message in the form of the conventions.
+#[derive(Serialize)]
+struct Message<'a> {
+    role: Role,
+    parts: Vec<Part<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { content: Cow<'a, str> },
+    ToolCall { id: Cow<'a, str>, name: Cow<'a, str>, arguments: Cow<'a, str> },
+}
+
+impl<'a> Message<'a> {
+    fn of(turn: &Turn<'a>, finish_reason: Option<&'static str>, chars_max: usize, mut left: usize) -> Self {
+        let mut parts = Vec::with_capacity(1 + turn.tool_calls.len());
+        if !turn.content.is_empty() || turn.tool_calls.is_empty() {
+            parts.push(Part::text(turn.content, chars_max, &mut left));
+        }
+        for call in turn.tool_calls {
+            parts.push(Part::ToolCall {
+                id: cut(&call.id, TOOL_NAME_CHARS_MAX, &mut left),
+                name: cut(&call.name, TOOL_NAME_CHARS_MAX, &mut left),
+                arguments: cut(&call.arguments, chars_max, &mut left),
+            });
+        }
+        Self { role: turn.role, parts, finish_reason }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn text(text: &'a str, chars_max: usize, left: &mut usize) -> Self {
+        Self::Text { content: cut(text, chars_max, left) }
+    }
+}
+
+fn input_json(turns: &[Turn<'_>], chars_max: usize, bytes_max: usize) -> String {
+    let mut room = bytes_max.saturating_sub(LEFT_OUT_BYTES_MAX);
+    let mut newest_first = Vec::new();
+    for turn in turns.iter().rev() {
+        let fitted = fit(room.saturating_sub(1), |left| json(&Message::of(turn, None, chars_max, left)));
+        let is_last = !matches!(fitted, Fitted::Whole(_));
+        if let Some(message) = fitted.into_text() {
+            room -= message.len() + 1;
+            newest_first.push(message);
+        }
+        if is_last {
+            break;
+        }
+    }
+    let left_out = turns.len() - newest_first.len();
+    if left_out > 0 {
+        let note = format!("[earlier messages left out: {left_out}]");
+        let turn = Turn { role: Role::System, content: &note, tool_calls: &[] };
+        newest_first.push(json(&Message::of(&turn, None, usize::MAX, usize::MAX)));
+    }
+    newest_first.reverse();
+    format!("[{}]", newest_first.join(","))
+}
+
+/// A piece of JSON within its limit.
+enum Fitted {
+    Whole(String),
+    Cut(String),
+    /// Even without its texts it is too long.
+    No,
+}
+
+impl Fitted {
+    fn into_text(self) -> Option<String> {
+        match self {
+            Self::Whole(text) | Self::Cut(text) => Some(text),
+            Self::No => None,
+        }
+    }
+}
+
+/// What `render` gives in at most `bytes_max` bytes, when its argument says how many its texts may have. The work
+/// is bounded by the limit, however long the texts are.
+fn fit(bytes_max: usize, render: impl Fn(usize) -> String) -> Fitted {
+    // A text that is cut here fills the limit alone, so with its frame the whole is over it.
+    let whole = render(bytes_max);
+    if whole.len() <= bytes_max {
+        return Fitted::Whole(whole);
+    }
+    // With no room for texts all markers are there, and their numbers are the longest.
+    let frame = render(0).len();
+    match bytes_max.checked_sub(frame) {
+        Some(left) => Fitted::Cut(render(left)),
+        None => Fitted::No,
+    }
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("messages have string keys only")
+}
+
+/// What `serde_json` writes for a character of a string.
+fn json_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        c if c < ' ' => 6,
+        c => c.len_utf8(),
+    }
+}

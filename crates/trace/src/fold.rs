@@ -1,0 +1,326 @@
+use std::{borrow::Borrow, collections::BTreeMap};
+
+use longhaul_core::{
+    CallId, CallRef, Entry, Phase, Record, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
+};
+use serde_json::Value as Json;
+
+use crate::{
+    attributes,
+    ids::{SpanId, TraceId, span_id, trace_id},
+    provider::provider_of,
+    span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus},
+};
+
+/// Characters of the task in the name of a trace.
+const NAME_CHARS: usize = 60;
+/// The `error.type` of an attempt that a crash cut off.
+const INTERRUPTED: &str = "interrupted";
+/// The `error.type` of an attempt that was in flight when its run failed.
+const ABORTED: &str = "aborted";
+
+/// The one trace of a run, as far as the journal tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// Its id, the same in every replay.
+    pub trace_id: TraceId,
+    /// The session's id.
+    pub session: String,
+    /// The run.
+    pub run: RunId,
+    /// The agent's name.
+    pub agent: String,
+    /// The model's full name, with its provider's prefix.
+    pub model: String,
+    /// What was to be done.
+    pub task: String,
+    /// A title for lists: `agent: ` and the first characters of the task.
+    pub name: String,
+    /// Where the run stands.
+    pub status: RunStatus,
+    /// The rule that ended it; `None` while it is open.
+    pub stop_reason: Option<StopReason>,
+    /// When the run was accepted.
+    pub started_at: TimeMs,
+    /// When it ended; `None` while it is open.
+    pub ended_at: Option<TimeMs>,
+    /// Crashes and evictions that it survived.
+    pub resumed: u32,
+    /// The sum over its calls.
+    pub usage: Usage,
+    /// Answers committed.
+    pub iterations: u32,
+    /// Attempts of its calls, those that failed or were cut off included.
+    pub attempts: u32,
+    /// The caller's labels.
+    pub metadata: BTreeMap<String, Json>,
+    /// The root, then the calls in the order in which they were promised.
+    pub spans: Vec<Span>,
+    /// What came out of the run.
+    pub(crate) result: Option<String>,
+    /// The system message of the run's calls.
+    pub(crate) system: Option<String>,
+    /// Holds the conversation that the spans point into.
+    pub(crate) history: Session,
+}
+
+impl Trace {
+    /// Folds the trace of `run`; `None` when it was never accepted.
+    ///
+    /// `object` is the name of the session's object, `<tenant>/<session>`. `records` are in order. Those of other
+    /// runs make no spans; they may be left out, and a call's input then lacks what the earlier runs said.
+    pub fn of_run(
+        object: &str,
+        run: RunId,
+        records: impl IntoIterator<Item: Borrow<Record>>,
+    ) -> Option<Self> {
+        let mut fold = Fold::new(object, run);
+        for record in records {
+            let record: &Record = record.borrow();
+            fold.take(record);
+            if record.run == run && matches!(record.entry, Entry::RunEnded { .. }) {
+                break;
+            }
+        }
+        fold.finish()
+    }
+
+    /// The spans that ended: those that an exporter sends.
+    pub fn finished_spans(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter().filter(|span| span.ended_at.is_some())
+    }
+}
+
+struct Fold<'a> {
+    session: &'a str,
+    run: RunId,
+    trace_id: TraceId,
+    root_id: SpanId,
+    /// The core's own fold over the records seen: conversation, usage and status are its business. It counts runs
+    /// and positions anew, because it may not get all records.
+    history: Session,
+    /// Runs of the journal and what `history` calls them.
+    renumbered: BTreeMap<RunId, RunId>,
+    system: Option<String>,
+    calls: Vec<Span>,
+    events: Vec<SpanEvent>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(object: &'a str, run: RunId) -> Self {
+        let trace_id = trace_id(object, run);
+        Self {
+            session: object.rsplit_once('/').map_or(object, |(_, session)| session),
+            run,
+            trace_id,
+            root_id: span_id(trace_id, None),
+            history: Session::default(),
+            renumbered: BTreeMap::new(),
+            system: None,
+            calls: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, record: &Record) {
+        let Some(local) = self.replay(record) else { return };
+        if record.run != self.run {
+            return;
+        }
+        match &record.entry {
+            Entry::ModelCalled { call, .. } => {
+                self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
+                self.open_call(record, local);
+            }
+            Entry::ModelAnswered { call, attempt, .. } | Entry::ModelFailed { call, attempt, .. } => {
+                if let Some(span) = self.open_span(*call, *attempt) {
+                    settle(span, &record.entry);
+                }
+            }
+            Entry::RunResumed { cause, outstanding } => {
+                self.close_open(None, |span| span.fail(record.at, INTERRUPTED));
+                let attributes = attributes::of_resumption(*cause, outstanding.len());
+                self.events.push(SpanEvent { name: "run.resumed", at: record.at, attributes });
+            }
+            Entry::RunEnded { status: RunStatus::Cancelled, .. } => self.close_open(None, |span| {
+                span.end(record.at, SpanStatus::Unset);
+                span.attributes.push(Attribute::new("longhaul.cancelled", true));
+            }),
+            Entry::RunEnded { .. } => self.close_open(None, |span| span.fail(record.at, ABORTED)),
+            // A tool call and the wait for an approval become spans here, with tools.
+            _ => {}
+        }
+    }
+
+    /// Feeds the core's fold and gives the name that the record's run has there; `None` for a record of a run whose
+    /// acceptance was not among the records.
+    fn replay(&mut self, record: &Record) -> Option<RunId> {
+        if matches!(record.entry, Entry::RunAccepted { .. }) {
+            let count = u32::try_from(self.renumbered.len()).expect("a session has fewer than 2^32 runs");
+            self.renumbered.insert(record.run, RunId(count + 1));
+        }
+        let local = *self.renumbered.get(&record.run)?;
+        let seq: Seq = self.history.head().next();
+        let replayed = if record.seq == seq && record.run == local {
+            self.history.replay_one(record)
+        } else {
+            self.history.replay_one(&Record { seq, run: local, ..record.clone() })
+        };
+        replayed.expect("positions and runs were counted anew");
+        Some(local)
+    }
+
+    fn open_call(&mut self, record: &Record, local: RunId) {
+        let Entry::ModelCalled { call, attempt, iteration, model, message_count } = &record.entry else {
+            return;
+        };
+        let (call, attempt) = (*call, *attempt);
+        let request = self.history.model_request(CallRef { run: local, call, attempt });
+        let sent = request.as_ref().map_or(0, |request| request.messages.len());
+        let system = request.and_then(|request| request.system);
+        let call = ModelSpan {
+            call,
+            attempt,
+            iteration: *iteration,
+            message_count: *message_count,
+            latency_ms: None,
+            time_to_first_chunk_ms: None,
+            sent,
+            is_answered: false,
+            finish_reason: None,
+        };
+        let settings = self.history.run(local).map(|run| &run.settings);
+        self.calls.push(Span {
+            span_id: span_id(self.trace_id, Some((call.call, attempt))),
+            parent_span_id: Some(self.root_id),
+            name: format!("chat {}", provider_of(model).model),
+            kind: SpanKind::Client,
+            started_at: record.at,
+            ended_at: None,
+            status: SpanStatus::Unset,
+            error_type: None,
+            error_message: None,
+            attributes: attributes::of_call(self.session, model, settings, &call),
+            events: Vec::new(),
+            usage: None,
+            model: Some(call),
+        });
+        self.system = system;
+    }
+
+    fn open_span(&mut self, call: CallId, attempt: u32) -> Option<&mut Span> {
+        self.calls.iter_mut().rev().find(|span| {
+            let is_meant = |model: &ModelSpan| model.call == call && model.attempt == attempt;
+            span.ended_at.is_none() && span.model.as_ref().is_some_and(is_meant)
+        })
+    }
+
+    /// Ends the attempts without an outcome: of one call, or of all.
+    fn close_open(&mut self, only: Option<CallId>, end: impl Fn(&mut Span)) {
+        for span in self.calls.iter_mut().filter(|span| span.ended_at.is_none()) {
+            let call = span.model.as_ref().map(|model| model.call);
+            if only.is_none() || only == call {
+                end(span);
+            }
+        }
+    }
+
+    fn finish(self) -> Option<Trace> {
+        let run = self.history.run(*self.renumbered.get(&self.run)?)?;
+        let finish_reason = self.calls.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason);
+        let mut root = Span {
+            span_id: self.root_id,
+            parent_span_id: None,
+            name: format!("invoke_agent {}", run.agent),
+            kind: SpanKind::Internal,
+            started_at: run.accepted_at,
+            ended_at: None,
+            status: SpanStatus::Unset,
+            error_type: None,
+            error_message: None,
+            attributes: attributes::of_run(self.session, self.run, run, finish_reason),
+            events: self.events,
+            usage: Some(run.usage.clone()),
+            model: None,
+        };
+        let mut end = None;
+        if let (Phase::Ended { status, stop_reason, result, error }, Some(at)) = (&run.phase, run.ended_at) {
+            match status {
+                RunStatus::Succeeded => root.end(at, SpanStatus::Ok),
+                RunStatus::Cancelled => root.end(at, SpanStatus::Unset),
+                _ => root.fail(at, stop_reason.as_str()),
+            }
+            root.error_message = error.as_ref().map(|error| error.message.clone());
+            end = Some((*stop_reason, result.clone()));
+        }
+        let (stop_reason, result) = end.map_or((None, None), |(reason, result)| (Some(reason), result));
+        Some(Trace {
+            trace_id: self.trace_id,
+            session: self.session.to_owned(),
+            run: self.run,
+            agent: run.agent.clone(),
+            model: run.model.clone(),
+            name: format!("agent: {}", run.task.chars().take(NAME_CHARS).collect::<String>()),
+            task: run.task.clone(),
+            status: run.status(),
+            stop_reason,
+            started_at: root.started_at,
+            ended_at: root.ended_at,
+            resumed: run.resumed,
+            usage: run.usage.clone(),
+            iterations: run.iterations,
+            attempts: run.attempts,
+            metadata: run.metadata.clone(),
+            spans: std::iter::once(root).chain(self.calls).collect(),
+            result,
+            system: self.system,
+            history: self.history,
+        })
+    }
+}
+
+/// Gives an attempt its outcome, with the times at which it really ran.
+fn settle(span: &mut Span, outcome: &Entry) {
+    match outcome {
+        Entry::ModelAnswered {
+            finish_reason,
+            usage,
+            latency_ms,
+            r#final,
+            timing,
+            response_id,
+            response_model,
+            ..
+        } => {
+            span.started_at = timing.started_at;
+            span.end(timing.ended_at, SpanStatus::Ok);
+            span.usage = Some(usage.clone());
+            let first_chunk_ms = timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at));
+            if let Some(model) = &mut span.model {
+                model.latency_ms = Some(*latency_ms);
+                model.time_to_first_chunk_ms = first_chunk_ms;
+                model.is_answered = true;
+                model.finish_reason = Some(attributes::finish_reason_word(*finish_reason));
+            }
+            let response = attributes::Response {
+                finish_reason: *finish_reason,
+                rule: *r#final,
+                id: response_id.as_deref(),
+                model: response_model.as_deref(),
+                first_chunk_ms,
+            };
+            span.attributes.extend(attributes::of_answer(&response, usage));
+        }
+        Entry::ModelFailed { error_type, message, timing, .. } => {
+            span.started_at = timing.started_at;
+            span.fail(timing.ended_at, error_type.as_str());
+            span.error_message = Some(message.clone());
+            if let (Some(model), Some(at)) = (&mut span.model, timing.first_chunk_at) {
+                let first_chunk_ms = at.saturating_sub(timing.started_at);
+                model.time_to_first_chunk_ms = Some(first_chunk_ms);
+                span.attributes.push(attributes::time_to_first_chunk(first_chunk_ms));
+            }
+        }
+        _ => {}
+    }
+}

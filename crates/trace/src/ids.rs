@@ -1,0 +1,95 @@
+use std::fmt;
+
+use longhaul_core::{CallId, RunId};
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// The id of a trace; shown as 32 lower-case hex digits. Never all zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TraceId(pub [u8; 16]);
+
+/// The id of a span; shown as 16 lower-case hex digits. Never all zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SpanId(pub [u8; 8]);
+
+/// The trace of a run, for ever the same. `object` is the name of the session's object, `<tenant>/<session>`.
+pub fn trace_id(object: &str, run: RunId) -> TraceId {
+    let mut hash = Sha256::new();
+    hash.update(b"longhaul.trace\0");
+    hash.update(run.0.to_be_bytes());
+    hash.update(object.as_bytes());
+    TraceId(prefix(&hash.finalize()))
+}
+
+/// The span of an attempt (from 1) of a call in a trace; `None` is the root span.
+pub fn span_id(trace: TraceId, attempt: Option<(CallId, u32)>) -> SpanId {
+    // Calls and attempts count from 1: 0 and 0 are free for the root.
+    let (call, attempt) = attempt.map_or((0, 0), |(call, attempt)| (call.0, attempt));
+    let mut hash = Sha256::new();
+    hash.update(b"longhaul.span\0");
+    hash.update(trace.0);
+    hash.update(call.to_be_bytes());
+    hash.update(attempt.to_be_bytes());
+    SpanId(prefix(&hash.finalize()))
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Serialize for SpanId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The first bytes of a digest. An id of zeros means "no id" on the wire, so that one value is moved by one.
+fn prefix<const N: usize>(digest: &[u8]) -> [u8; N] {
+    let mut id: [u8; N] = digest[..N].try_into().expect("a SHA-256 digest has 32 bytes");
+    if id == [0; N] {
+        id[N - 1] = 1;
+    }
+    id
+}
+
+fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sinks merge and replace by these ids: a changed literal doubles every trace that is sent again.
+    #[test]
+    fn ids_never_change() {
+        let trace = trace_id("acme/ses_1", RunId(1));
+        assert_eq!(trace.to_string(), "5e6817355e050becff9a0cd11f546596");
+        assert_eq!(trace_id("acme/ses_1", RunId(2)).to_string(), "8fff8a77af6572a313a31363afc38991");
+        assert_eq!(trace_id("other/ses_1", RunId(1)).to_string(), "c69d1ac8c34db714f1baea0778549d82");
+        assert_eq!(span_id(trace, None).to_string(), "25247557a2f01471");
+        assert_eq!(span_id(trace, Some((CallId(1), 1))).to_string(), "b0e2f2995b88112f");
+        assert_eq!(span_id(trace, Some((CallId(1), 2))).to_string(), "d2984cd011449944");
+        assert_eq!(serde_json::to_value(span_id(trace, None)).unwrap(), "25247557a2f01471");
+    }
+
+    #[test]
+    fn no_id_is_all_zero() {
+        assert_eq!(prefix::<8>(&[0; 32]), [0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(prefix::<8>(&[7; 32]), [7; 8]);
+    }
+}

@@ -1,0 +1,344 @@
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::{otlp::list, span::Attribute};
+
+/// The `service.name` of a deployment that says nothing else.
+const SERVICE_NAME_DEFAULT: &str = "longhaul";
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
+/// Where and how traces are sent over OTLP/HTTP. Its `Debug` shows no header values: they are secrets.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OtlpConfig {
+    url: String,
+    headers: Vec<(String, String)>,
+    protocol: Protocol,
+}
+
+/// The encodings of OTLP over HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/protobuf`
+    #[default]
+    HttpProtobuf,
+    /// `http/json`
+    HttpJson,
+}
+
+/// What a deployment says of itself in its traces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// The attribute `service.name`.
+    pub service_name: String,
+    /// All others.
+    pub attributes: Vec<Attribute>,
+}
+
+/// A variable that cannot be used. The operator must correct it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{variable}: {problem}")]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong, without the value: it may be a secret.
+    pub problem: String,
+}
+
+/// All variables that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct ConfigErrors(pub Vec<ConfigError>);
+
+impl OtlpConfig {
+    /// Reads the standard variables of the OTLP exporter through `lookup`. `None` when no endpoint is set: nothing
+    /// is exported then, and the other variables do not matter. An empty variable counts as one that is not set.
+    ///
+    /// # Errors
+    /// Lists every variable at fault.
+    pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigErrors> {
+        let Some(url) = url(lookup) else { return Ok(None) };
+        let mut errors = Vec::new();
+        let mut checked = |variable, problem| errors.push(ConfigError { variable, problem });
+        let url = url.unwrap_or_else(|error| {
+            checked(error.variable, error.problem);
+            String::new()
+        });
+        let headers = headers(&set(lookup, HEADERS).unwrap_or_default()).unwrap_or_else(|problem| {
+            checked(HEADERS, problem);
+            Vec::new()
+        });
+        let protocol = protocol(set(lookup, PROTOCOL).as_deref()).unwrap_or_else(|problem| {
+            checked(PROTOCOL, problem);
+            Protocol::default()
+        });
+        if errors.is_empty() { Ok(Some(Self { url, headers, protocol })) } else { Err(ConfigErrors(errors)) }
+    }
+
+    /// The URL to post to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Headers of each request, beside `Content-Type`: names in lower case, values visible ASCII.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The encoding of each request.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+}
+
+impl Protocol {
+    /// The `Content-Type` of a request.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::HttpProtobuf => "application/x-protobuf",
+            Self::HttpJson => "application/json",
+        }
+    }
+}
+
+impl Default for Resource {
+    fn default() -> Self {
+        Self { service_name: SERVICE_NAME_DEFAULT.to_owned(), attributes: Vec::new() }
+    }
+}
+
+impl Resource {
+    /// Reads `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` through `lookup`. The first wins over a
+    /// `service.name` in the second.
+    ///
+    /// # Errors
+    /// When `OTEL_RESOURCE_ATTRIBUTES` is no list of `k=v`.
+    pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
+        let mut resource = Self::default();
+        let pairs = list::parse(&set(lookup, RESOURCE_ATTRIBUTES).unwrap_or_default())
+            .map_err(|problem| ConfigErrors(vec![ConfigError { variable: RESOURCE_ATTRIBUTES, problem }]))?;
+        for (key, value) in pairs {
+            if key == "service.name" {
+                resource.service_name = value;
+            } else {
+                resource.attributes.retain(|earlier| earlier.key != key);
+                resource.attributes.push(Attribute::new(key, value));
+            }
+        }
+        if let Some(name) = set(lookup, SERVICE_NAME) {
+            resource.service_name = name;
+        }
+        Ok(resource)
+    }
+}
+
+impl fmt::Debug for OtlpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        // A URL may have a key in its query.
+        let url = self.url.split('?').next().unwrap_or_default();
+        f.debug_struct("OtlpConfig")
+            .field("url", &url)
+            .field("headers", &names)
+            .field("protocol", &self.protocol)
+            .finish()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+fn set(lookup: &dyn Fn(&str) -> Option<String>, variable: &str) -> Option<String> {
+    lookup(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// The URL of traces as it is, or the base URL of all signals with the path of traces behind it.
+fn url(lookup: &dyn Fn(&str) -> Option<String>) -> Option<Result<String, ConfigError>> {
+    let at = |variable| move |problem| ConfigError { variable, problem };
+    if let Some(url) = set(lookup, TRACES_ENDPOINT) {
+        return Some(check_url(&url).map(|()| url).map_err(at(TRACES_ENDPOINT)));
+    }
+    let base = set(lookup, ENDPOINT)?;
+    let url = check_url(&base).and_then(|()| {
+        if base.contains('?') {
+            return Err(format!("a base URL has no query; give the full URL in {TRACES_ENDPOINT}"));
+        }
+        Ok(format!("{}/v1/traces", base.trim_end_matches('/')))
+    });
+    Some(url.map_err(at(ENDPOINT)))
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) {
+        return Err("must be a URL that begins with http:// or https://".to_owned());
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        // The last colon of [::1] belongs to the address.
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "0"),
+    };
+    if authority.contains('@') {
+        Err(format!("has a user or a password in it; put them into {HEADERS}"))
+    } else if host.is_empty() || port.parse::<u16>().is_err() {
+        Err("has no host, or a port that is no number".to_owned())
+    } else if url.contains('#') || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Err("has a `#` or white space in it".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, value) in list::parse(text)? {
+        let name = name.to_ascii_lowercase();
+        if !name.bytes().all(is_token) {
+            return Err("has a name that no header can have".to_owned());
+        }
+        if name == "content-type" {
+            return Err(format!("has content-type, which follows {PROTOCOL}"));
+        }
+        if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(format!("the value of {name} has characters that a header cannot have"));
+        }
+        headers.retain(|(earlier, _)| *earlier != name);
+        headers.push((name, value));
+    }
+    Ok(headers)
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn protocol(text: Option<&str>) -> Result<Protocol, String> {
+    match text {
+        None | Some("http/protobuf") => Ok(Protocol::HttpProtobuf),
+        Some("http/json") => Ok(Protocol::HttpJson),
+        Some(_) => Err("must be http/protobuf or http/json".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(vars: &[(&str, &str)]) -> Result<Option<OtlpConfig>, ConfigErrors> {
+        OtlpConfig::parse(&lookup(vars))
+    }
+
+    fn lookup(vars: &[(&str, &str)]) -> impl Fn(&str) -> Option<String> {
+        |name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    fn variables(errors: &ConfigErrors) -> Vec<&'static str> {
+        errors.0.iter().map(|error| error.variable).collect()
+    }
+
+    #[test]
+    fn without_an_endpoint_nothing_is_exported() {
+        assert_eq!(parse(&[]), Ok(None));
+        assert_eq!(parse(&[(ENDPOINT, "  "), (PROTOCOL, "grpc")]), Ok(None));
+    }
+
+    #[test]
+    fn the_path_is_put_behind_a_base_url_only() {
+        for (variable, given, url) in [
+            (ENDPOINT, "http://localhost:4318", "http://localhost:4318/v1/traces"),
+            (ENDPOINT, "http://localhost:4318/", "http://localhost:4318/v1/traces"),
+            (ENDPOINT, "https://otel.example/tenant/7/", "https://otel.example/tenant/7/v1/traces"),
+            (ENDPOINT, "HTTPS://otel.example", "HTTPS://otel.example/v1/traces"),
+            (ENDPOINT, "http://[::1]:4318", "http://[::1]:4318/v1/traces"),
+            (TRACES_ENDPOINT, "https://otel.example", "https://otel.example"),
+            (TRACES_ENDPOINT, "https://otel.example/in?key=1", "https://otel.example/in?key=1"),
+        ] {
+            let config = parse(&[(variable, given)]).unwrap().unwrap();
+            assert_eq!((config.url(), config.protocol()), (url, Protocol::HttpProtobuf), "{given}");
+        }
+        let both = parse(&[(ENDPOINT, "nonsense"), (TRACES_ENDPOINT, "http://t/x")]).unwrap().unwrap();
+        assert_eq!(both.url(), "http://t/x");
+    }
+
+    #[test]
+    fn headers_are_checked_decoded_and_never_shown() {
+        let vars = [(ENDPOINT, "http://h"), (HEADERS, "Authorization=Bearer%20s3cret, x-a=1,X-A=2")];
+        let config = parse(&vars).unwrap().unwrap();
+        let expected = [("authorization", "Bearer s3cret"), ("x-a", "2")];
+        assert_eq!(config.headers(), expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let shown = format!("{config:?}");
+        assert!(shown.contains("authorization") && !shown.contains("s3cret"), "{shown}");
+        for bad in [
+            "s3cret",
+            "a b=s3cret",
+            "a=s3cret%0d%0ax: y",
+            "a=s3cret%C3%BC",
+            "a=s3cret%",
+            "s3 cret=1",
+            "Content-Type=s3cret",
+        ] {
+            let errors = parse(&[(ENDPOINT, "http://h"), (HEADERS, bad)]).unwrap_err();
+            assert_eq!(variables(&errors), [HEADERS]);
+            assert!(!errors.to_string().contains("s3cret"), "{errors}");
+        }
+    }
+
+    #[test]
+    fn every_variable_at_fault_is_listed() {
+        let errors = parse(&[(ENDPOINT, "localhost:4318"), (HEADERS, "x"), (PROTOCOL, "grpc")]).unwrap_err();
+        assert_eq!(variables(&errors), [ENDPOINT, HEADERS, PROTOCOL]);
+        assert!(
+            errors.to_string().contains("; OTEL_EXPORTER_OTLP_PROTOCOL: must be http/protobuf"),
+            "{errors}"
+        );
+    }
+
+    #[test]
+    fn only_whole_http_urls_are_taken() {
+        for bad in [
+            "h",
+            "ftp://h",
+            "http://",
+            "http:///v1",
+            "http://h:port",
+            "http://:4318",
+            "http://u:s3cret@h",
+            "http://h h",
+            "http://h#x",
+            "grpc://h:4317",
+            "http://h?x=1",
+        ] {
+            let errors = parse(&[(ENDPOINT, bad)]).unwrap_err();
+            assert_eq!(variables(&errors), [ENDPOINT], "{bad}");
+            assert!(!errors.to_string().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn the_service_name_wins_over_the_resource_attribute() {
+        let resource = |vars: &[(&str, &str)]| Resource::parse(&lookup(vars)).unwrap();
+        assert_eq!(resource(&[]), Resource::default());
+        let attributes = (RESOURCE_ATTRIBUTES, "service.name=one,deployment.environment.name=a%2Cb,a=1,a=2");
+        let read = resource(&[attributes]);
+        assert_eq!(read.service_name, "one");
+        let expected = [("deployment.environment.name", "a,b"), ("a", "2")];
+        assert_eq!(read.attributes, expected.map(|(key, value)| Attribute::new(key, value)));
+        assert_eq!(resource(&[attributes, (SERVICE_NAME, "two")]).service_name, "two");
+        let errors = Resource::parse(&lookup(&[(RESOURCE_ATTRIBUTES, "x")])).unwrap_err();
+        assert_eq!(variables(&errors), [RESOURCE_ATTRIBUTES]);
+    }
+}

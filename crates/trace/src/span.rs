@@ -1,0 +1,187 @@
+use std::borrow::Cow;
+
+use longhaul_core::{CallId, TimeMs, Usage};
+use serde::Serialize;
+
+use crate::ids::SpanId;
+
+/// One piece of work of a run: the run itself (the root), or an attempt of a model call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Its id, the same in every replay.
+    pub span_id: SpanId,
+    /// The root's id; `None` in the root.
+    pub parent_span_id: Option<SpanId>,
+    /// `invoke_agent {agent}` or `chat {model}`.
+    pub name: String,
+    /// What kind of work it is.
+    pub kind: SpanKind,
+    /// When it began.
+    pub started_at: TimeMs,
+    /// When it ended; `None` while it runs. Never before `started_at`.
+    pub ended_at: Option<TimeMs>,
+    /// How it ended.
+    pub status: SpanStatus,
+    /// Of a failure: a word of low cardinality.
+    pub error_type: Option<&'static str>,
+    /// Of a failure: the sentence of the journal. For the owner's eyes: no exporter sends it.
+    pub error_message: Option<String>,
+    /// What the journal knows of it, without content.
+    pub attributes: Vec<Attribute>,
+    /// What happened during it.
+    pub events: Vec<SpanEvent>,
+    /// What it used: the root all, a call its own; `None` while a call has no answer.
+    pub usage: Option<Usage>,
+    /// Which call it is; `None` in the root.
+    pub model: Option<ModelSpan>,
+}
+
+/// What only the attempt of a model call has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelSpan {
+    /// The call.
+    pub call: CallId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Which answer of the run it was to be, from 1.
+    pub iteration: u32,
+    /// Messages in the request, instructions included.
+    pub message_count: u32,
+    /// From the request to the whole answer, in milliseconds.
+    pub latency_ms: Option<u64>,
+    /// From the request to the first chunk of text, in milliseconds.
+    pub time_to_first_chunk_ms: Option<u64>,
+    /// How many messages of the trace's conversation it sent.
+    pub(crate) sent: usize,
+    /// Whether the next message of the conversation is its answer.
+    pub(crate) is_answered: bool,
+    /// Why the answer ended.
+    pub(crate) finish_reason: Option<&'static str>,
+}
+
+/// Something at a moment of a span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanEvent {
+    /// Its name, that of the journal's entry.
+    pub name: &'static str,
+    /// When.
+    pub at: TimeMs,
+    /// What is known of it.
+    pub attributes: Vec<Attribute>,
+}
+
+/// The kinds of spans that a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanKind {
+    /// Work inside the agent.
+    Internal,
+    /// A request to another server.
+    Client,
+}
+
+/// How a span ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpanStatus {
+    /// It runs, or somebody cancelled it: that is no error.
+    Unset,
+    /// It did what it was to do.
+    Ok,
+    /// It failed.
+    Error,
+}
+
+/// A named value of a span, an event or a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    /// The name, `gen_ai.…` where the conventions have one, else `longhaul.…`.
+    pub key: Cow<'static, str>,
+    /// The value.
+    pub value: Value,
+}
+
+/// The types that an attribute's value can have.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// Yes or no.
+    Bool(bool),
+    /// Several texts.
+    Texts(Vec<String>),
+}
+
+impl Attribute {
+    /// A named value.
+    pub fn new(key: impl Into<Cow<'static, str>>, value: impl Into<Value>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+impl Span {
+    /// The value of an attribute.
+    pub fn attribute(&self, key: &str) -> Option<&Value> {
+        self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
+    }
+
+    /// Ends the span, not before its start: a clock may go back between two machines.
+    pub(crate) fn end(&mut self, at: TimeMs, status: SpanStatus) {
+        self.ended_at = Some(at.max(self.started_at));
+        self.status = status;
+    }
+
+    /// Ends the span as failed.
+    pub(crate) fn fail(&mut self, at: TimeMs, error_type: &'static str) {
+        self.end(at, SpanStatus::Error);
+        self.error_type = Some(error_type);
+        self.attributes.push(Attribute::new("error.type", error_type));
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Int(number.into())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(yes: bool) -> Self {
+        Self::Bool(yes)
+    }
+}
+
+impl From<Vec<String>> for Value {
+    fn from(texts: Vec<String>) -> Self {
+        Self::Texts(texts)
+    }
+}

@@ -1,0 +1,161 @@
+use std::{borrow::Cow, collections::BTreeMap};
+
+use longhaul_core::{CallId, Role, RunId, RunStatus, StopReason, TimeMs, ToolCall, Usage};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::{
+    content::{Turn, cut},
+    fold::Trace,
+    ids::{SpanId, TraceId},
+    span::{Attribute, Span, SpanEvent, SpanKind, SpanStatus, Value},
+};
+
+/// One message in a view, and all messages of one input, in bytes. The session's messages have the rest.
+pub const VIEW_CONTENT_BYTES_MAX: usize = 256 * 1024;
+
+/// The JSON of `GET …/runs/{run}/trace`. It stays with the session's owner, so it has the content.
+#[derive(Debug, Serialize)]
+pub struct TraceView<'a> {
+    trace_id: TraceId,
+    session: &'a str,
+    run: RunId,
+    name: &'a str,
+    agent: &'a str,
+    model: &'a str,
+    status: RunStatus,
+    stop_reason: Option<StopReason>,
+    started_at: TimeMs,
+    ended_at: Option<TimeMs>,
+    usage: &'a Usage,
+    iterations: u32,
+    attempts: u32,
+    resumed: u32,
+    metadata: &'a BTreeMap<String, Json>,
+    spans: Vec<SpanView<'a>>,
+}
+
+/// One span of a [`TraceView`].
+#[derive(Debug, Serialize)]
+pub struct SpanView<'a> {
+    span_id: SpanId,
+    parent_span_id: Option<SpanId>,
+    name: &'a str,
+    kind: SpanKind,
+    started_at: TimeMs,
+    ended_at: Option<TimeMs>,
+    duration_ms: Option<u64>,
+    status: SpanStatus,
+    error_type: Option<&'static str>,
+    error_message: Option<&'a str>,
+    call: Option<CallId>,
+    attempt: Option<u32>,
+    iteration: Option<u32>,
+    usage: Option<&'a Usage>,
+    latency_ms: Option<u64>,
+    time_to_first_chunk_ms: Option<u64>,
+    attributes: BTreeMap<&'a str, &'a Value>,
+    /// The system message first, then the newest messages that fit.
+    input: Vec<TurnView<'a>>,
+    /// Messages between the system message and the oldest one shown.
+    input_left_out: usize,
+    output: Option<TurnView<'a>>,
+    events: Vec<EventView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct TurnView<'a> {
+    role: Role,
+    content: Cow<'a, str>,
+    #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
+    tool_calls: &'a [ToolCall],
+}
+
+#[derive(Debug, Serialize)]
+struct EventView<'a> {
+    name: &'a str,
+    at: TimeMs,
+    attributes: BTreeMap<&'a str, &'a Value>,
+}
+
+impl Trace {
+    /// The trace as people and the dashboard read it. A running one has `ended_at: null`.
+    pub fn view(&self) -> TraceView<'_> {
+        TraceView {
+            trace_id: self.trace_id,
+            session: &self.session,
+            run: self.run,
+            name: &self.name,
+            agent: &self.agent,
+            model: &self.model,
+            status: self.status,
+            stop_reason: self.stop_reason,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            usage: &self.usage,
+            iterations: self.iterations,
+            attempts: self.attempts,
+            resumed: self.resumed,
+            metadata: &self.metadata,
+            spans: self.spans.iter().map(|span| span_view(self, span)).collect(),
+        }
+    }
+}
+
+fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
+    let content = trace.content(span);
+    let model = span.model.as_ref();
+    let shown = newest_that_fit(&content.input);
+    let system = content.system.map(|text| Turn { role: Role::System, content: text, tool_calls: &[] });
+    SpanView {
+        span_id: span.span_id,
+        parent_span_id: span.parent_span_id,
+        name: &span.name,
+        kind: span.kind,
+        started_at: span.started_at,
+        ended_at: span.ended_at,
+        duration_ms: span.ended_at.map(|at| at.saturating_sub(span.started_at)),
+        status: span.status,
+        error_type: span.error_type,
+        error_message: span.error_message.as_deref(),
+        call: model.map(|model| model.call),
+        attempt: model.map(|model| model.attempt),
+        iteration: model.map(|model| model.iteration),
+        usage: span.usage.as_ref(),
+        latency_ms: model.and_then(|model| model.latency_ms),
+        time_to_first_chunk_ms: model.and_then(|model| model.time_to_first_chunk_ms),
+        attributes: attribute_map(&span.attributes),
+        input: system.iter().chain(shown).map(turn_view).collect(),
+        input_left_out: content.input.len() - shown.len(),
+        output: content.output.as_ref().map(turn_view),
+        events: span.events.iter().map(event_view).collect(),
+    }
+}
+
+/// The newest of `turns`; the last one always, because it is what the call was about.
+fn newest_that_fit<'t, 'a>(turns: &'t [Turn<'a>]) -> &'t [Turn<'a>] {
+    let mut left = VIEW_CONTENT_BYTES_MAX;
+    let fits = |turn: &&Turn<'_>| match left.checked_sub(turn.content.len()) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    let count = turns.iter().rev().take_while(fits).count().max(1);
+    &turns[turns.len().saturating_sub(count)..]
+}
+
+fn turn_view<'a>(turn: &Turn<'a>) -> TurnView<'a> {
+    let mut left = VIEW_CONTENT_BYTES_MAX;
+    let content = cut(turn.content, usize::MAX, &mut left);
+    TurnView { role: turn.role, content, tool_calls: turn.tool_calls }
+}
+
+fn event_view(event: &SpanEvent) -> EventView<'_> {
+    EventView { name: event.name, at: event.at, attributes: attribute_map(&event.attributes) }
+}
+
+fn attribute_map(attributes: &[Attribute]) -> BTreeMap<&str, &Value> {
+    attributes.iter().map(|attribute| (attribute.key.as_ref(), &attribute.value)).collect()
+}

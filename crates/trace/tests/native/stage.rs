@@ -1,0 +1,154 @@
+//! A session that a test drives by hand; its journal is what the core decided.
+
+use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
+
+use longhaul_core::{
+    Budget, CallRef, Cause, Event, Fault, FaultKind, FinishReason, Journal, Message, ModelAnswer, Moment,
+    NewRun, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
+};
+use longhaul_trace::Trace;
+
+pub(crate) const OBJECT: &str = "acme/ses_1";
+/// When the stage's clock begins, in milliseconds.
+pub(crate) const START: u64 = 1_800_000_000_000;
+
+#[derive(Default)]
+pub(crate) struct Stage {
+    session: Session,
+    journal: Memory,
+    /// Milliseconds since [`START`].
+    pub(crate) clock: u64,
+}
+
+#[derive(Default)]
+struct Memory(RefCell<Vec<Record>>);
+
+impl Journal for Memory {
+    type Error = Infallible;
+
+    fn append(&self, records: &[Record]) -> Result<(), Infallible> {
+        self.0.borrow_mut().extend_from_slice(records);
+        Ok(())
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Infallible> {
+        Ok(self.0.borrow().iter().filter(|record| record.seq > after).take(limit).cloned().collect())
+    }
+}
+
+impl Stage {
+    pub(crate) fn accept(&mut self, task: &str) {
+        self.accept_run(new_run(task));
+    }
+
+    pub(crate) fn accept_run(&mut self, run: NewRun) {
+        self.feed(Event::Accept(run));
+    }
+
+    /// The call in flight answers after `ms`, its first chunk after half of that.
+    pub(crate) fn answer(&mut self, text: &str, ms: u64) {
+        let timing = self.spend(ms);
+        let answer = ModelAnswer {
+            message: Message::text(Role::Assistant, text),
+            finish_reason: FinishReason::Stop,
+            usage: Usage {
+                input_tokens: Some(10),
+                output_tokens: Some(5),
+                total_tokens: Some(15),
+                cost_usd: Some(0.25),
+                ..Usage::default()
+            },
+            response_id: Some("resp_1".to_owned()),
+            response_model: Some("tiny-2026".to_owned()),
+        };
+        if let Some(call) = self.outstanding() {
+            self.feed(Event::Answered { call, answer, timing });
+        }
+    }
+
+    pub(crate) fn fail(&mut self, kind: FaultKind, ms: u64) {
+        let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
+        if let Some(call) = self.outstanding() {
+            self.feed(Event::Failed { call, fault: Fault::new(kind, "it said no"), timing });
+        }
+    }
+
+    /// The object goes away and comes back after `ms`.
+    pub(crate) fn crash(&mut self, ms: u64) {
+        self.clock += ms;
+        self.session = Session::replay(&*self.journal.0.borrow()).unwrap();
+        self.feed(Event::Resume(Cause::Crash));
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.feed(Event::Cancel { by: "acme".to_owned() });
+    }
+
+    pub(crate) fn wait(&mut self, ms: u64) {
+        self.clock += ms;
+        self.feed(Event::Tick);
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.journal.0.borrow().clone()
+    }
+
+    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.session.runs().iter().map(|run| run.id)
+    }
+
+    pub(crate) fn trace(&self, run: u32) -> Trace {
+        Trace::of_run(OBJECT, RunId(run), self.records()).unwrap()
+    }
+
+    fn outstanding(&self) -> Option<CallRef> {
+        self.session.outstanding().first().copied()
+    }
+
+    fn spend(&mut self, ms: u64) -> Timing {
+        let started_at = START + self.clock;
+        self.clock += ms;
+        Timing { started_at, ended_at: START + self.clock, first_chunk_at: Some(started_at + ms / 2) }
+    }
+
+    /// A refused event changes nothing, and a test that counts on it sees that.
+    fn feed(&mut self, event: Event) {
+        let moment = Moment { now: START + self.clock, seed: 7 };
+        if let Ok(step) = self.session.decide(event, moment) {
+            let committed = self.session.commit(step, &self.journal).unwrap();
+            drop(committed);
+        }
+    }
+}
+
+pub(crate) fn new_run(task: &str) -> NewRun {
+    NewRun {
+        task: task.to_owned(),
+        agent: "poet".to_owned(),
+        model: "openai:tiny".to_owned(),
+        max_iterations: 6,
+        metadata: BTreeMap::from([("customer".to_owned(), "42".into())]),
+        settings: RunSettings {
+            instructions: Some("Be brief.".to_owned()),
+            sentinel: "DONE".to_owned(),
+            budget: Budget::default(),
+            model_timeout_ms: 120_000,
+            max_output_tokens: Some(256),
+            temperature: Some(0.5),
+            sinks: vec!["otlp".to_owned()],
+        },
+        idempotency: None,
+    }
+}
+
+/// A run with all that can happen to one that succeeds: a crash, a retry, two answers.
+pub(crate) fn eventful() -> Stage {
+    let mut stage = Stage::default();
+    stage.accept("Write a haiku about tides.");
+    stage.crash(40);
+    stage.fail(FaultKind::ServerError, 100);
+    stage.wait(30_000);
+    stage.answer("Salt breath, in and out.", 200);
+    stage.answer("The moon lets go of the sea.\n\nDONE", 300);
+    stage
+}
