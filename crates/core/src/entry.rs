@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::{
     done::FinalRule,
@@ -212,14 +212,37 @@ pub enum Entry {
 /// Fields of an entry that its public event does not show.
 const PRIVATE_FIELDS: [&str; 5] = ["settings", "idempotency", "timing", "response_id", "response_model"];
 
+/// Fields that every event has, in the order in which it shows them.
+const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];
+
 impl Record {
-    /// The event of `api.md` as JSON.
-    pub fn public_event(&self) -> Value {
-        let mut event = serde_json::to_value(self).expect("a record has string keys and finite numbers only");
-        if let Value::Object(fields) = &mut event {
-            fields.retain(|key, _| !PRIVATE_FIELDS.contains(&key.as_str()));
+    /// The event of `api.md`. Serialize it, or display it as JSON text.
+    pub fn public_event(&self) -> PublicEvent {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut fields)) => {
+                fields.retain(|key, _| !PRIVATE_FIELDS.contains(&key.as_str()));
+                PublicEvent(fields)
+            }
+            _ => unreachable!("a record is an object with string keys and finite numbers only"),
         }
-        event
+    }
+}
+
+/// The public form of a record: the envelope first, then the fields of its type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublicEvent(Map<String, Value>);
+
+impl Serialize for PublicEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let envelope = ENVELOPE.iter().filter_map(|name| self.0.get_key_value(*name));
+        let others = self.0.iter().filter(|(name, _)| !ENVELOPE.contains(&name.as_str()));
+        serializer.collect_map(envelope.chain(others))
+    }
+}
+
+impl fmt::Display for PublicEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -30,7 +30,8 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
 pub use deadline::Deadline;
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
-    Budget, Cause, Entry, Idempotency, Record, RunError, RunSettings, RunStatus, StopReason, Timing,
+    Budget, Cause, Entry, Idempotency, PublicEvent, Record, RunError, RunSettings, RunStatus, StopReason,
+    Timing,
 };
 pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};

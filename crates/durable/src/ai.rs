@@ -6,6 +6,9 @@ use worker::{Env, js_sys::futures::JsFuture};
 
 use crate::{http::body_of_stream, platform::HangUp};
 
+/// What the stub throws that stands for the binding in `wrangler dev --local`: no retry makes it a model.
+const LOCAL_STUB: &str = "needs to be run remotely";
+
 #[wasm_bindgen]
 extern "C" {
     /// `env.AI`. The `worker` crate's own type has no third argument, so no gateway, headers or signal.
@@ -80,5 +83,9 @@ fn json_body(value: &JsValue) -> Result<Body, WireFault> {
 
 fn thrown(error: JsValue) -> WireFault {
     let text = error.dyn_ref::<js_sys::Error>().map(|e| String::from(e.to_string()));
-    WireFault::Binding(text.unwrap_or_else(|| format!("{error:?}")))
+    let text = text.unwrap_or_else(|| format!("{error:?}"));
+    if text.contains(LOCAL_STUB) {
+        return WireFault::NotConfigured("Workers AI does not run locally without an account".to_owned());
+    }
+    WireFault::Binding(text)
 }

@@ -27,7 +27,7 @@ const SSE_RETRY_MS: u64 = 1_000;
 pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Value> {
     let head = check_cursor(runtime, query)?;
     let (events, reached) = collect(runtime, query)?;
-    let events: Vec<Value> = events.iter().map(Record::public_event).collect();
+    let events: Vec<_> = events.iter().map(Record::public_event).collect();
     Ok(json!({ "events": events, "next": (reached < head).then_some(reached) }))
 }
 
