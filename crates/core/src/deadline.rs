@@ -21,6 +21,13 @@ pub enum Deadline {
 
 /// The earliest deadline of `session`, and its reason.
 pub(crate) fn next(session: &Session, retention_ms: u64) -> Option<(TimeMs, Deadline)> {
+    let erase = (!session.runs().is_empty())
+        .then(|| (session.last_activity.saturating_add(retention_ms), Deadline::Retention));
+    all(session).min_by_key(|(at, _)| *at).or(erase)
+}
+
+/// Every deadline of a session that is not idle.
+pub(crate) fn all(session: &Session) -> impl Iterator<Item = (TimeMs, Deadline)> {
     let runs = session.open_runs().enumerate().flat_map(|(place, run)| {
         let work = match &run.phase {
             Phase::Calling(_) | Phase::Settled => Some((0, Deadline::Work)),
@@ -36,7 +43,5 @@ pub(crate) fn next(session: &Session, retention_ms: u64) -> Option<(TimeMs, Dead
             DeliveryState::Flushed | DeliveryState::Parked => None,
         }
     });
-    let erase = (!session.runs().is_empty())
-        .then(|| (session.last_activity.saturating_add(retention_ms), Deadline::Retention));
-    runs.chain(flushes).min_by_key(|(at, _)| *at).or(erase)
+    runs.chain(flushes)
 }

@@ -1,5 +1,3 @@
-use serde_json::Value;
-
 use crate::{
     backoff::{MODEL_RETRY, SINK_RETRY},
     done::{FinalRule, final_rule},
@@ -10,7 +8,7 @@ use crate::{
     limits,
     message::{ModelAnswer, Usage},
     run::{DeliveryState, InFlight, Phase, Run},
-    session::{Session, last_answer, result_of},
+    session::{Session, last_answer, result_of, said},
     step::Step,
 };
 
@@ -141,7 +139,7 @@ impl<'a> Draft<'a> {
             return self.failed(call, Fault::new(FaultKind::Malformed, text), timing);
         }
         let usage = run.usage.plus(&answer.usage);
-        let result = final_text(&answer);
+        let result = said(&answer.message).content;
         self.write_answer(call, flight, answer, timing, rule);
         let stop = match rule {
             Some(FinalRule::Done) => Some(StopReason::Done),
@@ -393,20 +391,6 @@ fn call_ref(run: RunId, flight: InFlight) -> CallRef {
 fn give_up_at(now: TimeMs, timeout_ms: u64, deadline: Option<TimeMs>) -> TimeMs {
     let timeout = now.saturating_add(timeout_ms);
     deadline.map_or(timeout, |at| at.min(timeout))
-}
-
-/// What a final answer says: its text, or what it handed to `finish` when it has none.
-fn final_text(answer: &ModelAnswer) -> String {
-    if !answer.message.content.trim().is_empty() {
-        return answer.message.content.clone();
-    }
-    let arguments = answer.message.tool_calls.first().map(|tool| tool.arguments.as_str()).unwrap_or_default();
-    let Ok(Value::Object(fields)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
-    match fields.get("result") {
-        Some(Value::String(result)) => result.clone(),
-        None if fields.is_empty() => String::new(),
-        _ => arguments.to_owned(),
-    }
 }
 
 fn budget_error(reason: StopReason) -> Option<RunError> {

@@ -1,3 +1,4 @@
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
@@ -209,6 +210,12 @@ impl Session {
         deadline::next(self, retention_ms)
     }
 
+    /// The next time after `now` at which something falls due, whatever is due already: what a host that is busy
+    /// must not sleep through.
+    pub fn next_deadline_after(&self, now: TimeMs) -> Option<TimeMs> {
+        deadline::all(self).map(|(at, _)| at).filter(|at| *at > now).min()
+    }
+
     /// Live and replay share this one function.
     fn evolve(&mut self, record: &Record) {
         self.head = record.seq;
@@ -222,7 +229,7 @@ impl Session {
                 self.extend_conversation(record);
                 self.calls = self.calls.max(call.0);
             }
-            Entry::ModelAnswered { message, .. } => self.messages.push(message.clone()),
+            Entry::ModelAnswered { message, .. } => self.messages.push(said(message)),
             _ => {}
         }
         let run = self.run_mut(record.run);
@@ -335,6 +342,27 @@ pub(crate) fn last_answer<'a>(session: &'a Session, run: &Run) -> Option<&'a str
     }
     let messages = session.messages.get(run.first_message..)?;
     messages.iter().rev().find(|m| m.role == Role::Assistant).map(|m| m.content.as_str())
+}
+
+/// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
+/// a conversation with a tool call that was never answered.
+pub(crate) fn said(message: &Message) -> Message {
+    match message.tool_calls.first() {
+        Some(finish) if message.content.trim().is_empty() => {
+            Message::text(message.role, finished_with(&finish.arguments))
+        }
+        _ => Message::text(message.role, message.content.clone()),
+    }
+}
+
+/// What a model handed to `finish`: the `result` of its arguments, or all of them.
+fn finished_with(arguments: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
+    match fields.get("result") {
+        Some(Value::String(result)) => result.clone(),
+        None if fields.is_empty() => String::new(),
+        _ => arguments.to_owned(),
+    }
 }
 
 fn accepted(record: &Record) -> Run {

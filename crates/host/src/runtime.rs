@@ -303,7 +303,7 @@ impl<P: Ports> Runtime<P> {
         // Whoever woke the loop until here has queued commands that were just launched.
         self.woken.set(false);
         let now = self.ports.now();
-        let due_in = self.next_deadline()?.map(|(at, _)| at.saturating_sub(now)).filter(|ms| *ms > 0);
+        let due_in = self.with_session(|session| session.next_deadline_after(now))?.map(|at| at - now);
         let woken = futures::future::poll_fn(|cx| {
             self.wake.register(cx.waker());
             if self.woken.take() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

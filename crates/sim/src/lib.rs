@@ -1,1 +1,46 @@
-//! Fakes with fault switches and a scripted world, to test the runtime natively.
+//! A world in which a session's process can die at any operation, and an oracle that knows what must hold afterwards.
+//!
+//! What is real: the core, the driver, the codecs and the trace. What is fake: the disk, the clock, the alarm, the
+//! model's server, the trace sink, the watchers and the callers. Absent, on purpose: threads, real time, real chance
+//! and an async runtime. The same [`Scenario`] and the same faults give the same journal, byte for byte.
+//!
+//! ```
+//! use longhaul_sim::{Fault, FaultAt, Scenario, check, survive};
+//!
+//! let scenario = Scenario::named("six turns").unwrap();
+//! // The process dies after the first append of its first life, and the next one at the fifth operation.
+//! let faults = [FaultAt { operation: 1, fault: Fault::CrashAfter }, FaultAt { operation: 5, fault: Fault::TurnLost }];
+//! let end = survive(&scenario, &faults).unwrap();
+//! assert!(check(&scenario, &end).is_empty());
+//! ```
+//!
+//! An [`Outside`] is all that outlives a process; a [`Life`] is one process from its start to its death or to rest.
+//! [`enumerate`] lets a scenario die at each of its operations, and again at each operation of each recovery.
+
+mod clients;
+mod clock;
+mod crashes;
+mod disk;
+mod executor;
+mod faults;
+mod invariants;
+mod life;
+mod model;
+mod object;
+mod outside;
+mod ports;
+mod scenario;
+mod sink;
+mod world;
+
+pub use clients::{Action, Clients, Post};
+pub use crashes::{CleanRun, Depth, End, Failure, Tally, Unfinished, enumerate, run_clean, survive};
+pub use disk::{Disk, Row};
+pub use faults::{Fault, FaultAt, Op, Operation};
+pub use invariants::{Violation, check};
+pub use life::{Ending, Life};
+pub use model::{ModelPlan, ModelServer, Reply, Request};
+pub use outside::{Outside, Watcher};
+pub use ports::{DiskError, SimPorts};
+pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario, catalogue};
+pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};

@@ -403,7 +403,10 @@ fn pinned(entry: Entry, literal: &str, shown: &[&str]) {
     assert_eq!(encode_row(std::slice::from_ref(&record)), row);
     assert_eq!(decode_row(Seq(12), &row).unwrap(), std::slice::from_ref(&record));
 
-    let public = record.public_event();
+    let text = record.public_event().to_string();
+    let envelope = format!(r#"{{"seq":12,"run":3,"at":1700000000000,"type":"{}""#, record.entry.type_name());
+    assert!(text.starts_with(&envelope), "the envelope comes first: {text}");
+    let public: Value = serde_json::from_str(&text).unwrap();
     let fields: std::collections::BTreeSet<_> =
         public.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["seq", "run", "at", "type"].iter().chain(shown).copied().collect());

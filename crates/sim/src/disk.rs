@@ -1,0 +1,67 @@
+use std::rc::Rc;
+
+use longhaul_core::{Entry, Record, Seq, TimeMs, decode_row, encode_row};
+
+/// What survives a process: the rows of the journal, and the alarm.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    rows: Vec<Rc<Row>>,
+    /// When the alarm is due. While its handler runs it stays, until the handler returns or sets another.
+    pub alarm: Option<TimeMs>,
+    open_runs: usize,
+}
+
+/// A row of the journal.
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    /// As it is stored.
+    pub text: String,
+    /// As it is read.
+    pub records: Vec<Record>,
+}
+
+impl Disk {
+    /// The rows, oldest first.
+    pub fn rows(&self) -> &[Rc<Row>] {
+        &self.rows
+    }
+
+    /// All records, oldest first.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.rows.iter().flat_map(|row| &row.records)
+    }
+
+    /// The position of the last record.
+    pub fn head(&self) -> Seq {
+        self.rows.last().and_then(|row| row.records.last()).map_or(Seq(0), |record| record.seq)
+    }
+
+    /// Runs that were accepted and have not ended.
+    pub fn open_runs(&self) -> usize {
+        self.open_runs
+    }
+
+    /// Adds a row in the stored format, and keeps what a reader of that format gets. `false` when the position is
+    /// taken: a primary key.
+    pub(crate) fn append(&mut self, records: &[Record]) -> bool {
+        let Some(first) = records.first() else { return true };
+        if first.seq <= self.head() {
+            return false;
+        }
+        let text = encode_row(records);
+        let records = decode_row(first.seq, &text).expect("what was encoded just now can be decoded");
+        for record in &records {
+            match record.entry {
+                Entry::RunAccepted { .. } => self.open_runs += 1,
+                Entry::RunEnded { .. } => self.open_runs = self.open_runs.saturating_sub(1),
+                _ => {}
+            }
+        }
+        self.rows.push(Rc::new(Row { text, records }));
+        true
+    }
+
+    pub(crate) fn read(&self, after: Seq, limit: usize) -> Vec<Record> {
+        self.records().filter(|record| record.seq > after).take(limit).cloned().collect()
+    }
+}

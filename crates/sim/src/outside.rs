@@ -1,0 +1,101 @@
+use longhaul_core::{Record, TimeMs, full_jitter_ms};
+use longhaul_host::Delta;
+
+use crate::{clients::Clients, disk::Disk, model::ModelServer, scenario::Scenario, sink::TraceSink};
+
+/// When every world begins.
+const BEGINNING: TimeMs = 1_800_000_000_000;
+
+/// All that outlives a process.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// The wall clock.
+    pub now: TimeMs,
+    /// Journal and alarm.
+    pub disk: Disk,
+    /// The model's server.
+    pub model: ModelServer,
+    /// Where traces go.
+    pub sink: TraceSink,
+    /// Somebody who watches from the first event to the last, and reconnects when a process dies.
+    pub watcher: Watcher,
+    /// Those who post and cancel.
+    pub clients: Clients,
+    /// Processes that died.
+    pub deaths: u32,
+    /// Operations of the disk that failed.
+    pub storage_errors: u32,
+    /// Panics of the code in the process.
+    pub panics: u32,
+    /// How often the storage was erased.
+    pub erasures: u32,
+    /// How late the platform delivers an alarm, in milliseconds.
+    pub alarm_lag_ms: u64,
+    /// Deliveries of the alarm.
+    pub alarms: u32,
+    /// What was seen to be wrong while it happened.
+    pub offences: Vec<String>,
+    draws: u64,
+}
+
+/// What a watcher heard.
+#[derive(Debug, Clone, Default)]
+pub struct Watcher {
+    /// The records that were published, in order, since the storage was last erased.
+    pub records: Vec<Record>,
+    /// The text of calls in flight.
+    pub deltas: Vec<Delta>,
+}
+
+impl Outside {
+    /// The world of a scenario before its first event.
+    pub fn new(scenario: &Scenario) -> Self {
+        Self {
+            now: BEGINNING,
+            disk: Disk::default(),
+            model: ModelServer::new(scenario.model.clone()),
+            sink: TraceSink::new(scenario.sink.clone()),
+            watcher: Watcher::default(),
+            clients: Clients::new(BEGINNING, &scenario.actions),
+            deaths: 0,
+            storage_errors: 0,
+            panics: 0,
+            erasures: 0,
+            alarm_lag_ms: scenario.alarm_lag_ms,
+            alarms: 0,
+            offences: Vec::new(),
+            draws: scenario.seed,
+        }
+    }
+
+    /// Milliseconds since the beginning.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.now - BEGINNING
+    }
+
+    /// What may have cut off a call: each explains at most one attempt more.
+    pub fn interruptions(&self) -> u32 {
+        self.deaths + self.storage_errors + self.panics
+    }
+
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        full_jitter_ms(u64::MAX - 1, self.draws)
+    }
+}
+
+impl Watcher {
+    pub(crate) fn hear(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+    }
+
+    /// The watcher's connection is lost: it asks the journal for what it missed when it is back.
+    pub(crate) fn reconnect(&mut self, disk: &Disk) {
+        let heard = self.records.last().map(|record| record.seq).unwrap_or_default();
+        self.records.extend(disk.read(heard, usize::MAX));
+    }
+
+    pub(crate) fn let_go(&mut self) {
+        self.records.clear();
+    }
+}

@@ -1,0 +1,100 @@
+use std::rc::Rc;
+
+use futures::{FutureExt, future::LocalBoxFuture};
+use longhaul_core::{Journal, Record, Seq, TimeMs};
+use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
+use thiserror::Error;
+
+use crate::{model, sink, world::World};
+
+/// The ports of the runtime on a simulated world. When its process is dead they do nothing more, whatever the code
+/// that holds them still tries.
+#[derive(Debug, Clone)]
+pub struct SimPorts(pub(crate) Rc<World>);
+
+/// Why the simulated disk did not do what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DiskError {
+    /// The fault that was ordered: nothing changed.
+    #[error("the simulated disk failed")]
+    Failed,
+    /// The position is taken: the process works on an old state.
+    #[error("the position is taken")]
+    Conflict,
+    /// The process is dead; nobody sees this.
+    #[error("the process is dead")]
+    Dead,
+}
+
+impl Journal for SimPorts {
+    type Error = DiskError;
+
+    fn append(&self, records: &[Record]) -> Result<(), DiskError> {
+        self.0.append(records)
+    }
+
+    fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {
+        self.0.read(after, limit)
+    }
+}
+
+impl Clock for SimPorts {
+    fn now(&self) -> TimeMs {
+        self.0.now()
+    }
+
+    fn seed(&self) -> u64 {
+        self.0.outside.borrow_mut().draw()
+    }
+
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
+        self.0.sleep(ms).boxed_local()
+    }
+}
+
+impl Transport for SimPorts {
+    fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
+        let world = Rc::clone(&self.0);
+        async move {
+            let WireRequest::Http(request) = request else {
+                return Err(WireFault::NotConfigured("the world has no binding".to_owned()));
+            };
+            if !world.leave().await {
+                return futures::future::pending().await;
+            }
+            if request.url.starts_with(model::BASE_URL) {
+                model::serve(world, &request).await
+            } else {
+                sink::serve(world, request).await
+            }
+        }
+        .boxed_local()
+    }
+}
+
+impl Platform for SimPorts {
+    fn set_alarm(&self, at: TimeMs) {
+        self.0.set_alarm(at);
+    }
+
+    fn erase(&self) -> LocalBoxFuture<'static, ()> {
+        self.0.erase();
+        self.0.sleep(0).boxed_local()
+    }
+
+    fn reset(&self) {
+        self.0.kill();
+    }
+}
+
+impl Audience for SimPorts {
+    fn publish(&self, records: &[Record]) {
+        self.0.publish(records);
+    }
+
+    fn publish_delta(&self, delta: &Delta) {
+        if self.0.is_alive() {
+            self.0.outside.borrow_mut().watcher.deltas.push(delta.clone());
+        }
+    }
+}

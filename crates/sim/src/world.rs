@@ -1,0 +1,184 @@
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Poll, Waker},
+};
+
+use longhaul_core::{Record, Seq, TimeMs};
+
+use crate::{
+    clock::{Sleep, Timers},
+    disk::Disk,
+    faults::{Fault, FaultAt, Fuse, Op, Operation},
+    outside::Outside,
+    ports::DiskError,
+};
+
+/// The world as one process meets it: what outlives it, its timers, and the faults that await it.
+///
+/// A turn is what a task does between two awaits. As on the platform, the writes of a turn go to disk together, and
+/// nothing leaves the process before they are there.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) outside: RefCell<Outside>,
+    pub(crate) timers: Rc<Timers>,
+    fuse: RefCell<Fuse>,
+    vital: Cell<Vital>,
+    turn: RefCell<Turn>,
+    turns: Cell<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vital {
+    Alive,
+    /// An alarm that belongs to what was just written still goes to disk.
+    Dying,
+    Dead,
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    /// The disk before the turn's first write.
+    before: Option<Disk>,
+    /// What watchers get when the turn is on disk.
+    published: Vec<Record>,
+    /// Those who wait for the turn's end.
+    gated: Vec<Waker>,
+    alarm_was_set: bool,
+}
+
+impl World {
+    pub(crate) fn new(outside: Outside, faults: Vec<FaultAt>) -> Self {
+        Self {
+            outside: RefCell::new(outside),
+            timers: Rc::default(),
+            fuse: RefCell::new(Fuse::new(faults)),
+            vital: Cell::new(Vital::Alive),
+            turn: RefCell::default(),
+            turns: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> TimeMs {
+        self.outside.borrow().now
+    }
+
+    pub(crate) fn sleep(&self, ms: u64) -> Sleep {
+        self.timers.sleep_until(self.now().saturating_add(ms))
+    }
+
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        self.fuse.borrow().log().to_vec()
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.vital.get() == Vital::Alive
+    }
+
+    /// Ends the process, with all that the turn has written so far.
+    pub(crate) fn kill(&self) {
+        self.vital.set(Vital::Dead);
+    }
+
+    pub(crate) fn append(&self, records: &[Record]) -> Result<(), DiskError> {
+        let fault = self.operate(Op::Append)?;
+        match fault {
+            Some(Fault::StorageError) => {
+                self.outside.borrow_mut().storage_errors += 1;
+                return Err(DiskError::Failed);
+            }
+            Some(Fault::CrashBefore | Fault::TurnLost) => return Err(DiskError::Dead),
+            Some(Fault::CrashAfter) | None => {}
+        }
+        let stored = self.write(|disk| disk.append(records));
+        if stored { Ok(()) } else { Err(DiskError::Conflict) }
+    }
+
+    pub(crate) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {
+        if self.operate(Op::Read)?.is_some() {
+            self.outside.borrow_mut().storage_errors += 1;
+            return Err(DiskError::Failed);
+        }
+        Ok(self.outside.borrow().disk.read(after, limit))
+    }
+
+    pub(crate) fn set_alarm(&self, at: TimeMs) {
+        if self.vital.get() == Vital::Dying || self.operate(Op::SetAlarm).is_ok_and(written) {
+            self.write(|disk| disk.alarm = Some(at));
+            self.turn.borrow_mut().alarm_was_set = true;
+        }
+    }
+
+    pub(crate) fn erase(&self) {
+        if self.operate(Op::Erase).is_ok_and(written) {
+            self.write(|disk| *disk = Disk::default());
+            let mut outside = self.outside.borrow_mut();
+            outside.erasures += 1;
+            outside.watcher.let_go();
+        }
+    }
+
+    pub(crate) fn publish(&self, records: &[Record]) {
+        if self.is_alive() {
+            self.turn.borrow_mut().published.extend_from_slice(records);
+        }
+    }
+
+    /// Waits until the turn's writes are on disk; then a request leaves. `false` when the process is dead by then.
+    pub(crate) async fn leave(&self) -> bool {
+        let turn = self.turns.get();
+        futures::future::poll_fn(|cx| {
+            if self.turns.get() > turn {
+                return Poll::Ready(());
+            }
+            self.turn.borrow_mut().gated.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        // The request itself is made even where the process dies right after it.
+        self.operate(Op::Send).is_ok()
+    }
+
+    /// Ends a turn: what it wrote is on disk, what it said is heard. Whether the alarm was set in it.
+    pub(crate) fn end_turn(&self) -> bool {
+        let turn = self.turn.take();
+        self.turns.set(self.turns.get() + 1);
+        if self.is_alive() {
+            self.outside.borrow_mut().watcher.hear(turn.published);
+            turn.gated.into_iter().for_each(Waker::wake);
+        }
+        turn.alarm_was_set
+    }
+
+    /// Counts an operation and lets its fault strike.
+    fn operate(&self, op: Op) -> Result<Option<Fault>, DiskError> {
+        if !self.is_alive() {
+            self.vital.set(Vital::Dead);
+            return Err(DiskError::Dead);
+        }
+        let follows_write = self.turn.borrow().before.is_some();
+        let fault = self.fuse.borrow_mut().burn(Operation { op, follows_write });
+        match fault {
+            Some(Fault::CrashAfter) => self.vital.set(Vital::Dying),
+            Some(Fault::CrashBefore) => self.vital.set(Vital::Dead),
+            Some(Fault::TurnLost) => {
+                self.vital.set(Vital::Dead);
+                if let Some(before) = self.turn.borrow_mut().before.take() {
+                    self.outside.borrow_mut().disk = before;
+                }
+            }
+            Some(Fault::StorageError) | None => {}
+        }
+        Ok(fault)
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut Disk) -> T) -> T {
+        let mut outside = self.outside.borrow_mut();
+        self.turn.borrow_mut().before.get_or_insert_with(|| outside.disk.clone());
+        change(&mut outside.disk)
+    }
+}
+
+fn written(fault: Option<Fault>) -> bool {
+    matches!(fault, None | Some(Fault::CrashAfter))
+}
