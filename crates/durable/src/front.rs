@@ -18,6 +18,8 @@ use crate::{
 
 /// The Durable Object binding of the sessions.
 const SESSIONS: &str = "SESSIONS";
+/// How often an object is asked that does not answer.
+const ASKED_MAX: u32 = 3;
 /// Headers that go on to the session's object.
 const FORWARDED: [&str; 3] = ["Accept", "Last-Event-ID", "Upgrade"];
 /// What a person sees who opens the server in a browser.
@@ -70,8 +72,19 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<worker:
         }
         Route::Session { session, .. } => {
             refuse_foreign_origin(&request)?;
+            let object = format!("{tenant}/{session}");
+            // These methods may be asked again: an object that was reset meanwhile answers the second time.
+            for _ in 1..ASKED_MAX {
+                let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
+                match ask_object(env, &object, forwarded).await {
+                    Ok(response) => return Ok(Ok(response)),
+                    Err(error) => {
+                        tracing::warn!(%error, object, "the object did not answer; it is asked again")
+                    }
+                }
+            }
             let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
-            Ok(ask_object(env, &format!("{tenant}/{session}"), forwarded).await)
+            ask_object(env, &object, forwarded).await.map(Ok).map_err(unavailable)
         }
     }
 }
@@ -100,7 +113,7 @@ async fn start(
     };
     let run = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
     let forwarded = forward(&request, None, Some(run)).map_err(broken)?;
-    Ok(ask_object(env, &format!("{tenant}/{session}"), forwarded).await)
+    ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map(Ok).map_err(unavailable)
 }
 
 /// The body, of which never more than the limit is held.
@@ -156,6 +169,13 @@ async fn ask_object(env: &Env, object: &str, request: Request) -> worker::Result
 fn broken(error: worker::Error) -> Problem {
     tracing::error!(%error, "a request could not be passed on");
     Problem::internal("the request could not be passed on")
+}
+
+/// The object was reset, or cannot be reached: whether a run was accepted is not known without an `Idempotency-Key`.
+fn unavailable(error: worker::Error) -> Problem {
+    tracing::error!(%error, "the object did not answer");
+    Problem::session_unavailable("the session's object did not answer; ask again")
+        .with_header("Retry-After", "1")
 }
 
 #[wasm_bindgen]

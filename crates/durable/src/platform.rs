@@ -110,10 +110,11 @@ impl Platform for Cloudflare {
     }
 
     fn reset(&self) {
+        // `abort` ends JavaScript where it stands. With Rust frames on the stack that would leave the wasm memory,
+        // which other objects share, in the middle of something: so the platform's own timer calls it.
         let state: &Abortable = self.state.as_raw().unchecked_ref();
-        if let Err(error) = state.abort("the scripted model was told to reset the object") {
-            tracing::error!(?error, "the object was not reset");
-        }
+        let abort = state.abort().bind(state, "the scripted model was told to reset the object");
+        set_timeout(&abort, 0);
     }
 }
 
@@ -169,6 +170,13 @@ extern "C" {
     fn delete_all(this: &AlarmStorage) -> Result<Promise, JsValue>;
 
     type Abortable;
-    #[wasm_bindgen(method, catch)]
-    fn abort(this: &Abortable, reason: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, getter)]
+    fn abort(this: &Abortable) -> Abort;
+
+    type Abort;
+    #[wasm_bindgen(method)]
+    fn bind(this: &Abort, object: &Abortable, reason: &str) -> Abort;
+
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Abort, ms: i32);
 }

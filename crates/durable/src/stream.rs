@@ -5,7 +5,7 @@ use futures::{
     future::{Either, select},
 };
 use js_sys::JsString;
-use longhaul_core::{Record, Seq, Session, limits};
+use longhaul_core::{Entry, Record, Seq, Session, limits};
 use longhaul_host::Runtime;
 use serde_json::{Value, json};
 use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
@@ -36,8 +36,12 @@ pub(crate) fn sse(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<
     check_cursor(runtime, query)?;
     check_room(runtime)?;
     let mut replay = format!("retry: {SSE_RETRY_MS}\n\n");
+    let mut ended = false;
     each_record(runtime, query, |record| {
-        replay.push_str(&sse_event(record, &record.public_event().to_string()));
+        if !ended {
+            replay.push_str(&sse_event(record, &record.public_event().to_string()));
+        }
+        ended |= query.run.is_some() && matches!(record.entry, Entry::RunEnded { .. });
     })?;
     let over = runtime.with_session(|session| is_over(session, query)).map_err(problem_of)?;
     let live = (query.deltas && !over).then(|| runtime.live_deltas()).unwrap_or_default();

@@ -9,6 +9,7 @@ pub struct Disk {
     /// When the alarm is due. While its handler runs it stays, until the handler returns or sets another.
     pub alarm: Option<TimeMs>,
     open_runs: usize,
+    erased: Vec<Vec<Rc<Row>>>,
 }
 
 /// A row of the journal.
@@ -29,6 +30,11 @@ impl Disk {
     /// All records, oldest first.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.rows.iter().flat_map(|row| &row.records)
+    }
+
+    /// What was there before each erasure: nobody but the oracle reads it.
+    pub fn erased(&self) -> &[Vec<Rc<Row>>] {
+        &self.erased
     }
 
     /// The position of the last record.
@@ -59,6 +65,13 @@ impl Disk {
         }
         self.rows.push(Rc::new(Row { text, records }));
         true
+    }
+
+    /// Forgets rows and alarm.
+    pub(crate) fn erase(&mut self) {
+        self.erased.push(std::mem::take(&mut self.rows));
+        self.alarm = None;
+        self.open_runs = 0;
     }
 
     pub(crate) fn read(&self, after: Seq, limit: usize) -> Vec<Record> {

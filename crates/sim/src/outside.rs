@@ -27,8 +27,6 @@ pub struct Outside {
     pub storage_errors: u32,
     /// Panics of the code in the process.
     pub panics: u32,
-    /// How often the storage was erased.
-    pub erasures: u32,
     /// How late the platform delivers an alarm, in milliseconds.
     pub alarm_lag_ms: u64,
     /// Deliveries of the alarm.
@@ -45,6 +43,7 @@ pub struct Watcher {
     pub records: Vec<Record>,
     /// The text of calls in flight.
     pub deltas: Vec<Delta>,
+    erasures: usize,
 }
 
 impl Outside {
@@ -60,7 +59,6 @@ impl Outside {
             deaths: 0,
             storage_errors: 0,
             panics: 0,
-            erasures: 0,
             alarm_lag_ms: scenario.alarm_lag_ms,
             alarms: 0,
             offences: Vec::new(),
@@ -85,17 +83,23 @@ impl Outside {
 }
 
 impl Watcher {
-    pub(crate) fn hear(&mut self, records: Vec<Record>) {
+    pub(crate) fn hear(&mut self, records: Vec<Record>, disk: &Disk) {
+        self.start_anew_if_erased(disk);
         self.records.extend(records);
     }
 
-    /// The watcher's connection is lost: it asks the journal for what it missed when it is back.
+    /// The watcher's connection is lost: when it is back, it asks the journal for what it missed.
     pub(crate) fn reconnect(&mut self, disk: &Disk) {
+        self.start_anew_if_erased(disk);
         let heard = self.records.last().map(|record| record.seq).unwrap_or_default();
         self.records.extend(disk.read(heard, usize::MAX));
     }
 
-    pub(crate) fn let_go(&mut self) {
-        self.records.clear();
+    /// An erased session lets its watchers go.
+    fn start_anew_if_erased(&mut self, disk: &Disk) {
+        if self.erasures != disk.erased().len() {
+            self.erasures = disk.erased().len();
+            self.records.clear();
+        }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct World {
     vital: Cell<Vital>,
     turn: RefCell<Turn>,
     turns: Cell<u64>,
+    open_requests: Cell<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,7 @@ impl World {
             vital: Cell::new(Vital::Alive),
             turn: RefCell::default(),
             turns: Cell::new(0),
+            open_requests: Cell::new(0),
         }
     }
 
@@ -111,10 +113,8 @@ impl World {
 
     pub(crate) fn erase(&self) {
         if self.operate(Op::Erase).is_ok_and(written) {
-            self.write(|disk| *disk = Disk::default());
-            let mut outside = self.outside.borrow_mut();
-            outside.erasures += 1;
-            outside.watcher.let_go();
+            self.write(Disk::erase);
+            self.turn.borrow_mut().published.clear();
         }
     }
 
@@ -139,12 +139,23 @@ impl World {
         self.operate(Op::Send).is_ok()
     }
 
+    /// One request to the model's server more, or one less.
+    pub(crate) fn count_open(&self, change: isize) {
+        let open = self.open_requests.get().saturating_add_signed(change);
+        self.open_requests.set(open);
+        let model = &mut self.outside.borrow_mut().model;
+        model.open_max = model.open_max.max(open);
+    }
+
     /// Ends a turn: what it wrote is on disk, what it said is heard. Whether the alarm was set in it.
     pub(crate) fn end_turn(&self) -> bool {
         let turn = self.turn.take();
         self.turns.set(self.turns.get() + 1);
         if self.is_alive() {
-            self.outside.borrow_mut().watcher.hear(turn.published);
+            let mut outside = self.outside.borrow_mut();
+            let Outside { watcher, disk, .. } = &mut *outside;
+            watcher.hear(turn.published, disk);
+            drop(outside);
             turn.gated.into_iter().for_each(Waker::wake);
         }
         turn.alarm_was_set

@@ -58,6 +58,7 @@ problems! {
     internal: 500 "internal" "Something broke here";
     auth_not_configured: 503 "auth_not_configured" "Access is not configured";
     misconfigured: 503 "misconfigured" "The deployment is misconfigured";
+    session_unavailable: 503 "session_unavailable" "The session does not answer";
     storage_unavailable: 503 "storage_unavailable" "The storage does not answer";
 }
 

@@ -1,0 +1,106 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use longhaul_core::{Budget, Idempotency, NewRun, RunId, RunSettings, TimeMs};
+use longhaul_host::OTLP_SINK;
+
+/// After a lost connection or a failure a caller asks again, in milliseconds.
+const PATIENCE_MS: u64 = 50;
+
+/// What a caller does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Posts a task.
+    Post(Post),
+    /// Cancels all runs.
+    Cancel,
+    /// Deletes the session.
+    Delete,
+    /// Reads something.
+    Touch,
+    /// The platform evicts the idle object; no caller is involved.
+    Evict,
+}
+
+/// A task as it is posted, always with an idempotency key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// The `Idempotency-Key`.
+    pub key: &'static str,
+    /// The model's full name.
+    pub model: &'static str,
+    /// Wall clock that the run may take, in milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// One attempt of a model call, in milliseconds.
+    pub model_timeout_ms: u64,
+}
+
+impl Default for Post {
+    fn default() -> Self {
+        Self { key: "first", model: "openai:tiny", deadline_ms: None, model_timeout_ms: 120_000 }
+    }
+}
+
+impl Post {
+    /// The run as the edge hands it to the object.
+    pub fn new_run(&self) -> NewRun {
+        NewRun {
+            task: format!("Write about tides ({}).", self.key),
+            agent: "default".to_owned(),
+            model: self.model.to_owned(),
+            max_iterations: longhaul_core::limits::ITERATIONS_MAX,
+            metadata: BTreeMap::new(),
+            settings: RunSettings {
+                instructions: None,
+                sentinel: "DONE".to_owned(),
+                budget: Budget { deadline_ms: self.deadline_ms, ..Budget::default() },
+                model_timeout_ms: self.model_timeout_ms,
+                max_output_tokens: None,
+                temperature: None,
+                sinks: vec![OTLP_SINK.to_owned()],
+            },
+            idempotency: Some(Idempotency { key: self.key.to_owned(), body: self.key.to_owned() }),
+        }
+    }
+}
+
+/// Those who post and cancel: one action after the other, each repeated until it is acknowledged.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    waiting: VecDeque<(TimeMs, Action)>,
+    /// The runs whose posts were acknowledged.
+    pub acknowledged: Vec<RunId>,
+}
+
+impl Clients {
+    /// Actions with their times after `beginning`, in milliseconds and in order.
+    pub(crate) fn new(beginning: TimeMs, actions: &[(u64, Action)]) -> Self {
+        let waiting = actions.iter().map(|(after_ms, action)| (beginning + after_ms, action.clone()));
+        Self { waiting: waiting.collect(), acknowledged: Vec::new() }
+    }
+
+    /// Adds an action behind the others.
+    pub fn plan(&mut self, at: TimeMs, action: Action) {
+        self.waiting.push_back((at, action));
+    }
+
+    /// When the next action is due.
+    pub(crate) fn next_at(&self) -> Option<TimeMs> {
+        self.waiting.front().map(|(at, _)| *at)
+    }
+
+    /// The next action, if it is due. It stays the next one until it is acknowledged.
+    pub(crate) fn due(&self, now: TimeMs) -> Option<&Action> {
+        self.waiting.front().filter(|(at, _)| *at <= now).map(|(_, action)| action)
+    }
+
+    pub(crate) fn acknowledge(&mut self, run: Option<RunId>) {
+        self.waiting.pop_front();
+        self.acknowledged.extend(run);
+    }
+
+    pub(crate) fn ask_again(&mut self, now: TimeMs) {
+        if let Some((at, _)) = self.waiting.front_mut() {
+            *at = now + PATIENCE_MS;
+        }
+    }
+}

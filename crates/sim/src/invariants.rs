@@ -1,0 +1,275 @@
+use std::{collections::BTreeMap, fmt};
+
+use longhaul_core::{CallId, Deadline, DeliveryState, Entry, Phase, Record, RunId, Seq, Session, TimeMs};
+use longhaul_trace::{Trace, encode_protobuf};
+
+use crate::{
+    crashes::End,
+    outside::Outside,
+    scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario},
+};
+
+/// Answers of one run at most.
+const ANSWERS_MAX: usize = 6;
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The number of the invariant in ARCHITECTURE.md.
+    pub invariant: u8,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {}: {}", self.invariant, self.detail)
+    }
+}
+
+/// The oracle: what does not hold in a world at rest, whatever happened to it.
+pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
+    let mut found = Findings::default();
+    let outside = &end.outside;
+    let erased = outside.disk.erased().iter().map(|rows| {
+        let records = rows.iter().flat_map(|row| row.records.iter().cloned());
+        records.collect::<Vec<_>>()
+    });
+    let present: Vec<Record> = outside.disk.records().cloned().collect();
+    let mut journals: Vec<Vec<Record>> = erased.collect();
+    if !(present.is_empty() && scenario.ends_erased()) {
+        journals.push(present);
+    }
+    for records in &journals {
+        found.each_run_ends_once(records);
+        found.answers_are_few_and_in_order(records);
+        found.positions_are_dense(records);
+    }
+    let Some(records) = journals.last() else {
+        found.report(1, "nothing was stored");
+        return found.0;
+    };
+    found.runs_end_as_they_may(scenario, outside, records);
+    found.calls_are_repeated_only_for_a_reason(outside, records);
+    found.readers_agree(end, records, scenario);
+    found.rest_is_rest(end, scenario);
+    found.the_far_side_saw_what_is_allowed(outside);
+    found.one_trace_per_run(scenario, outside, records);
+    found.no_secret_is_kept(outside);
+    found.0
+}
+
+#[derive(Default)]
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn report(&mut self, invariant: u8, detail: impl Into<String>) {
+        self.0.push(Violation { invariant, detail: detail.into() });
+    }
+
+    fn expect(&mut self, invariant: u8, holds: bool, detail: impl FnOnce() -> String) {
+        if !holds {
+            self.report(invariant, detail());
+        }
+    }
+
+    fn each_run_ends_once(&mut self, records: &[Record]) {
+        let mut open: BTreeMap<RunId, bool> = BTreeMap::new();
+        for record in records {
+            let run = record.run;
+            match &record.entry {
+                Entry::RunAccepted { .. } => {
+                    self.expect(1, open.insert(run, true).is_none(), || format!("run {run} began twice"));
+                }
+                Entry::RunEnded { status, stop_reason, .. } => {
+                    self.expect(1, open.insert(run, false) == Some(true), || format!("run {run} ended twice"));
+                    self.expect(1, stop_reason.status() == *status, || format!("run {run}: {status:?}"));
+                }
+                Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
+                    self.expect(1, open.get(&run) == Some(&false), || format!("run {run}: an early trace"));
+                }
+                entry => {
+                    let what = entry.type_name();
+                    self.expect(1, open.get(&run) == Some(&true), || format!("run {run}: {what} after its end"));
+                }
+            }
+        }
+        for (run, _) in open.iter().filter(|(_, is_open)| **is_open) {
+            self.report(1, format!("run {run} has not ended"));
+        }
+    }
+
+    fn answers_are_few_and_in_order(&mut self, records: &[Record]) {
+        let mut answers: BTreeMap<RunId, usize> = BTreeMap::new();
+        let mut latest: BTreeMap<RunId, Option<(CallId, u32)>> = BTreeMap::new();
+        for record in records {
+            let run = record.run;
+            match &record.entry {
+                Entry::ModelCalled { call, attempt, .. } => {
+                    latest.insert(run, Some((*call, *attempt)));
+                }
+                Entry::ModelAnswered { call, attempt, iteration, .. } => {
+                    let count = answers.entry(run).or_default();
+                    *count += 1;
+                    let is_next = usize::try_from(*iteration) == Ok(*count) && *count <= ANSWERS_MAX;
+                    self.expect(3, is_next, || format!("run {run}: answer {iteration} of {call}"));
+                    let awaited = latest.insert(run, None).flatten();
+                    let is_awaited = awaited == Some((*call, *attempt));
+                    self.expect(6, is_awaited, || format!("call {call}: attempt {attempt} came late"));
+                }
+                Entry::ModelFailed { call, attempt, .. } => {
+                    let awaited = latest.insert(run, None).flatten();
+                    let is_awaited = awaited == Some((*call, *attempt));
+                    self.expect(6, is_awaited, || format!("call {call}: attempt {attempt} failed late"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn positions_are_dense(&mut self, records: &[Record]) {
+        let is_dense = records.iter().zip(1..).all(|(record, seq)| record.seq == Seq(seq));
+        self.expect(4, is_dense, || "the journal has a gap".to_owned());
+    }
+
+    fn runs_end_as_they_may(&mut self, scenario: &Scenario, outside: &Outside, records: &[Record]) {
+        for (run, allowed) in (1..).map(RunId).zip(&scenario.ends) {
+            let reason = records.iter().find_map(|record| match &record.entry {
+                Entry::RunEnded { stop_reason, .. } if record.run == run => Some(*stop_reason),
+                _ => None,
+            });
+            let may = if outside.interruptions() == 0 { &allowed[..1] } else { allowed };
+            self.expect(1, reason.is_some_and(|reason| may.contains(&reason)), || {
+                format!("run {run} ended with {reason:?}, not {may:?}")
+            });
+        }
+        let accepted = records.iter().filter(|record| matches!(record.entry, Entry::RunAccepted { .. })).count();
+        self.expect(1, accepted == scenario.ends.len(), || format!("{accepted} runs were accepted"));
+        let acknowledged = &outside.clients.acknowledged;
+        self.expect(1, acknowledged.len() == accepted, || format!("acknowledged: {acknowledged:?}"));
+    }
+
+    /// Each attempt behind the first has a failure before it, or a resumption.
+    fn calls_are_repeated_only_for_a_reason(&mut self, outside: &Outside, records: &[Record]) {
+        let mut attempts: BTreeMap<(RunId, CallId), u32> = BTreeMap::new();
+        let mut reason: BTreeMap<RunId, bool> = BTreeMap::new();
+        let mut unexplained = 0;
+        for record in records {
+            let run = record.run;
+            match &record.entry {
+                Entry::ModelCalled { call, attempt, .. } => {
+                    let before = attempts.insert((run, *call), *attempt).unwrap_or(0);
+                    self.expect(2, *attempt == before + 1, || format!("call {call}: attempt {attempt}"));
+                    let has_reason = *attempt == 1 || reason.get(&run) == Some(&true);
+                    self.expect(2, has_reason, || format!("call {call} was repeated for no reason"));
+                    reason.insert(run, false);
+                }
+                Entry::ModelFailed { retry_at: Some(_), .. } => {
+                    reason.insert(run, true);
+                }
+                Entry::RunResumed { outstanding, .. } => {
+                    unexplained += u32::try_from(outstanding.len()).unwrap_or(u32::MAX);
+                    reason.insert(run, true);
+                }
+                _ => {}
+            }
+        }
+        let interruptions = outside.interruptions();
+        self.expect(2, unexplained <= interruptions, || {
+            format!("{interruptions} interruptions repeated {unexplained} calls")
+        });
+        for ((run, call), attempts) in attempts {
+            let requests = outside.model.requests_of(run, call);
+            let promised = attempts as usize;
+            self.expect(2, requests <= promised, || {
+                format!("call {call}: {promised} attempts, {requests} requests")
+            });
+            // An attempt may be promised and never leave, but only where something cut it off.
+            let missing = promised.saturating_sub(requests);
+            self.expect(9, missing <= interruptions as usize, || {
+                format!("call {call}: {missing} attempts that nobody saw")
+            });
+        }
+    }
+
+    fn readers_agree(&mut self, end: &End, records: &[Record], scenario: &Scenario) {
+        let heard = &end.outside.watcher.records;
+        let last = if scenario.ends_erased() && end.outside.disk.rows().is_empty() { &[] } else { records };
+        self.expect(4, heard == last, || {
+            format!("the watcher heard {} records of {}", heard.len(), last.len())
+        });
+        match Session::replay(last) {
+            Err(error) => self.report(5, format!("the journal cannot be replayed: {error}")),
+            Ok(replayed) => {
+                let agrees = end.memory.as_ref().is_none_or(|memory| *memory == replayed);
+                self.expect(5, agrees, || "the memory differs from a replay".to_owned());
+            }
+        }
+    }
+
+    fn rest_is_rest(&mut self, end: &End, scenario: &Scenario) {
+        let outside = &end.outside;
+        for offence in &outside.offences {
+            self.report(7, offence);
+        }
+        let Ok(session) = Session::replay(outside.disk.records()) else { return };
+        self.expect(7, session.outstanding().is_empty(), || "a call is outstanding".to_owned());
+        let expected: Option<TimeMs> = match session.next_deadline(RETENTION_MS) {
+            Some((at, Deadline::Retention)) => Some(at),
+            None => None,
+            Some((_, reason)) => return self.report(7, format!("{reason:?} is still due")),
+        };
+        let armed = outside.disk.alarm;
+        self.expect(7, armed == expected, || format!("the alarm is at {armed:?}, not at {expected:?}"));
+        let is_gone = session.runs().is_empty();
+        self.expect(7, is_gone == scenario.ends_erased(), || format!("erased: {is_gone}"));
+    }
+
+    fn the_far_side_saw_what_is_allowed(&mut self, outside: &Outside) {
+        for request in &outside.model.requests {
+            let key = &request.key;
+            self.expect(2, !request.after_answer, || format!("{key} was requested after its answer"));
+            self.expect(8, !request.after_end, || format!("{key} was requested after its run's end"));
+            let expected = format!("s1/{}/{}", request.run, request.call);
+            self.expect(2, *key == expected, || format!("the key {key:?}, not {expected:?}"));
+        }
+        let open_max = outside.model.open_max;
+        self.expect(6, open_max <= 1, || format!("{open_max} calls were open at once"));
+    }
+
+    fn one_trace_per_run(&mut self, scenario: &Scenario, outside: &Outside, records: &[Record]) {
+        let services = scenario.services();
+        let Some((_, resource)) = &services.otlp else { return };
+        let Ok(session) = Session::replay(records) else { return };
+        let mut expected = Vec::new();
+        for run in session.runs() {
+            let Some(trace) = Trace::of_run(OBJECT, run.id, records) else {
+                self.report(9, format!("run {} has no trace", run.id));
+                continue;
+            };
+            let spans = trace.finished_spans().count();
+            let promised = run.attempts as usize + 1;
+            self.expect(9, spans == promised, || format!("run {}: {spans} spans of {promised}", run.id));
+            let body = encode_protobuf(&trace, resource, services.capture);
+            let taken = outside.sink.taken().filter(|taken| *taken == body).count();
+            let is_settled = matches!(run.phase, Phase::Ended { .. }) && !scenario.deletes();
+            let flushed = run.deliveries.values().all(|sink| sink.state == DeliveryState::Flushed);
+            // A sink may have a trace whose delivery was never written down: a death came between.
+            self.expect(9, !is_settled || !flushed || taken >= 1, || format!("run {}: no trace", run.id));
+            let most = 1 + outside.interruptions() as usize;
+            self.expect(9, taken <= most, || format!("run {}: {taken} deliveries", run.id));
+            expected.push(body);
+        }
+        let strange = outside.sink.deliveries.iter().filter(|sent| !expected.contains(&sent.body)).count();
+        self.expect(9, strange == 0, || format!("{strange} deliveries differ from the journal's trace"));
+    }
+
+    fn no_secret_is_kept(&mut self, outside: &Outside) {
+        let is_kept = outside.disk.rows().iter().any(|row| row.text.contains(API_KEY));
+        self.expect(10, !is_kept, || "the journal holds the credentials".to_owned());
+        let secret = API_KEY.as_bytes();
+        let mut sent = outside.sink.deliveries.iter();
+        let is_sent = sent.any(|delivery| delivery.body.windows(secret.len()).any(|part| part == secret));
+        self.expect(10, !is_sent, || "a trace holds the credentials".to_owned());
+    }
+}

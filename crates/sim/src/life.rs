@@ -1,0 +1,255 @@
+use std::{cell::Cell, rc::Rc};
+
+use futures::FutureExt;
+use longhaul_core::{RunId, Session, TimeMs};
+use longhaul_host::{Delta, Runtime, Services};
+
+use crate::{
+    clients::Action,
+    executor::{Polled, Role, Tasks},
+    faults::{FaultAt, Operation},
+    object::Object,
+    outside::Outside,
+    ports::SimPorts,
+    scenario::Scenario,
+    world::World,
+};
+
+/// From the death of a process to the start of the next, in milliseconds: what workerd was measured to take.
+const RESTART_MS: u64 = 29;
+/// A life with more turns than this goes round in circles.
+const TURNS_MAX: u32 = 20_000;
+/// So does one in which the alarm rings more often than this.
+const ALARMS_MAX: u32 = 200;
+
+/// One process, from its start to its death or to rest. Its object is made when something touches it.
+pub struct Life {
+    world: Rc<World>,
+    services: Services,
+    rest_horizon_ms: u64,
+    object: Option<Rc<Object>>,
+    tasks: Tasks,
+    answer: Rc<Cell<Option<Answer>>>,
+    /// The alarm was set while its handler ran.
+    is_rearmed: bool,
+    turns: u32,
+    alarms: u32,
+}
+
+/// What a caller got: the run of a post, or a failure.
+type Answer = Result<Option<RunId>, ()>;
+
+/// How a life, or a part of it, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing is under way and nothing is due for a long time.
+    Quiet,
+    /// The process died.
+    Died,
+    /// The time that was asked for has come.
+    TimeUp,
+    /// It goes round in circles.
+    Endless,
+}
+
+impl Life {
+    /// The next process on what outlived the last one, with the faults that await it.
+    pub fn new(scenario: &Scenario, mut outside: Outside, faults: &[FaultAt]) -> Self {
+        let Outside { watcher, disk, .. } = &mut outside;
+        watcher.reconnect(disk);
+        Self {
+            world: Rc::new(World::new(outside, faults.to_vec())),
+            services: scenario.services(),
+            rest_horizon_ms: scenario.rest_horizon_ms,
+            object: None,
+            tasks: Tasks::default(),
+            answer: Rc::default(),
+            is_rearmed: false,
+            turns: 0,
+            alarms: 0,
+        }
+    }
+
+    /// Goes on until nothing is due, or the process dies.
+    pub fn run(&mut self) -> Ending {
+        self.run_until(TimeMs::MAX)
+    }
+
+    /// Goes on for so many milliseconds.
+    pub fn run_for(&mut self, ms: u64) -> Ending {
+        self.run_until(self.world.now() + ms)
+    }
+
+    /// What is outside of the process, right now.
+    pub fn outside(&self) -> std::cell::Ref<'_, Outside> {
+        self.world.outside.borrow()
+    }
+
+    /// Lets a caller do something, now and behind what others still want.
+    pub fn ask(&mut self, action: Action) {
+        let now = self.world.now();
+        self.world.outside.borrow_mut().clients.plan(now, action);
+    }
+
+    /// The session in the memory of the process; `None` where it has no object.
+    pub fn session(&self) -> Option<Session> {
+        self.object.as_ref().and_then(|object| object.runtime.with_session(Session::clone).ok())
+    }
+
+    /// The runtime, where the process has an object.
+    pub fn runtime(&self) -> Option<&Runtime<SimPorts>> {
+        self.object.as_ref().map(|object| &object.runtime)
+    }
+
+    /// What a watcher who joins now gets first.
+    pub fn live_deltas(&self) -> Vec<Delta> {
+        self.runtime().map(Runtime::live_deltas).unwrap_or_default()
+    }
+
+    /// The operations so far.
+    pub fn operations(&self) -> Vec<Operation> {
+        self.world.operations()
+    }
+
+    /// Drops the process, with whatever it was doing, and gives back the rest.
+    pub fn end(mut self) -> Outside {
+        self.drop_object();
+        let world = Rc::try_unwrap(self.world).expect("nothing of a process outlives it");
+        world.outside.into_inner()
+    }
+
+    fn run_until(&mut self, until: TimeMs) -> Ending {
+        loop {
+            if self.turns > TURNS_MAX || self.alarms > ALARMS_MAX {
+                return Ending::Endless;
+            }
+            match self.tasks.poll_one() {
+                Polled::Stalled if self.begin_due() => {}
+                Polled::Stalled => match self.next_at() {
+                    Some(at) if at <= until => self.pass_time(at),
+                    _ if until < TimeMs::MAX => {
+                        self.pass_time(until);
+                        return Ending::TimeUp;
+                    }
+                    _ => return Ending::Quiet,
+                },
+                polled => {
+                    if !self.end_turn(polled) {
+                        self.die();
+                        return Ending::Died;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts one thing that is due now: a caller's request, a timer, the alarm.
+    fn begin_due(&mut self) -> bool {
+        let now = self.world.now();
+        let action = self.world.outside.borrow().clients.due(now).cloned();
+        if let Some(action) = action.filter(|_| !self.tasks.has(Role::Request)) {
+            self.begin_request(action);
+            return true;
+        }
+        if self.world.timers.fire(now) {
+            return true;
+        }
+        let is_due = self.alarm_at().is_some_and(|at| at <= now);
+        if is_due {
+            self.is_rearmed = false;
+            self.alarms += 1;
+            self.world.outside.borrow_mut().alarms += 1;
+            let ring = self.object().ring();
+            self.tasks.spawn(Role::Alarm, ring.boxed_local());
+        }
+        is_due
+    }
+
+    fn begin_request(&mut self, action: Action) {
+        if action == Action::Evict {
+            // A busy object is not evicted.
+            if self.tasks.is_empty() {
+                self.drop_object();
+            }
+            self.world.outside.borrow_mut().clients.acknowledge(None);
+            return;
+        }
+        let answered = self.object().answer(action);
+        let slot = Rc::clone(&self.answer);
+        let request = async move { slot.set(Some(answered.await.map_err(|_| ()))) };
+        self.tasks.spawn(Role::Request, request.boxed_local());
+    }
+
+    /// Whether the process still lives.
+    fn end_turn(&mut self, polled: Polled) -> bool {
+        self.turns += 1;
+        self.is_rearmed |= self.world.end_turn();
+        let mut outside = self.world.outside.borrow_mut();
+        let is_alive = self.world.is_alive();
+        if is_alive && polled == Polled::Finished(Role::Alarm) && !self.is_rearmed {
+            outside.disk.alarm = None;
+        }
+        if outside.disk.open_runs() > 0 && outside.disk.alarm.is_none() {
+            outside.offences.push("a run is open and no alarm is armed".to_owned());
+        }
+        let now = outside.now;
+        match self.answer.take().filter(|_| is_alive) {
+            Some(Ok(run)) => outside.clients.acknowledge(run),
+            Some(Err(())) => outside.clients.ask_again(now),
+            None => {}
+        }
+        drop(outside);
+        for future in self.object.iter().flat_map(|object| object.take_background()) {
+            self.tasks.spawn(Role::Background, future);
+        }
+        is_alive
+    }
+
+    fn die(&mut self) {
+        let is_asked = self.tasks.has(Role::Request);
+        self.drop_object();
+        let mut outside = self.world.outside.borrow_mut();
+        outside.deaths += 1;
+        outside.now += RESTART_MS;
+        let now = outside.now;
+        if is_asked || outside.clients.due(now).is_some() {
+            outside.clients.ask_again(now);
+        }
+    }
+
+    fn drop_object(&mut self) {
+        self.tasks.clear();
+        if let Some(object) = self.object.take() {
+            object.stop_driving();
+        }
+    }
+
+    fn object(&mut self) -> Rc<Object> {
+        let object = self.object.get_or_insert_with(|| {
+            let ports = SimPorts(Rc::clone(&self.world));
+            Rc::new(Object::new(Runtime::new(ports, self.services.clone())))
+        });
+        Rc::clone(object)
+    }
+
+    /// When the platform delivers the alarm, if it is not at it.
+    fn alarm_at(&self) -> Option<TimeMs> {
+        let outside = self.world.outside.borrow();
+        let at = outside.disk.alarm.filter(|_| !self.tasks.has(Role::Alarm))?;
+        Some(at.saturating_add(outside.alarm_lag_ms))
+    }
+
+    /// When the next thing is due; `None` when nothing is, but for what is far away.
+    fn next_at(&self) -> Option<TimeMs> {
+        let outside = self.world.outside.borrow();
+        let horizon = outside.now.saturating_add(self.rest_horizon_ms);
+        let alarm = self.alarm_at().filter(|at| *at <= horizon);
+        let action = outside.clients.next_at().filter(|_| !self.tasks.has(Role::Request));
+        [self.world.timers.next(), action, alarm].into_iter().flatten().min()
+    }
+
+    fn pass_time(&self, at: TimeMs) {
+        let mut outside = self.world.outside.borrow_mut();
+        outside.now = outside.now.max(at);
+    }
+}

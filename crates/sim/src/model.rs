@@ -1,0 +1,252 @@
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+
+use futures::{FutureExt, StreamExt, stream};
+use longhaul_core::{CallId, Entry, RunId, TimeMs};
+use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
+use serde_json::json;
+
+use crate::{scenario::API_KEY, world::World};
+
+/// Where the model's server is.
+pub(crate) const BASE_URL: &str = "http://model.test/v1";
+/// The wait between two chunks of an answer, in milliseconds.
+const CHUNK_MS: u64 = 10;
+/// Chunks of text in an answer.
+const CHUNKS: usize = 3;
+
+/// What the model's server does.
+#[derive(Debug, Clone)]
+pub struct ModelPlan {
+    /// Which answer of a run ends with DONE; none does if it is `None`.
+    pub done_at: Option<usize>,
+    /// What the server does instead of answering: for the calls of a run in order, reply by reply. A further request
+    /// of the call is answered.
+    pub replies: BTreeMap<usize, Vec<Reply>>,
+    /// The wait before the head of an answer, in milliseconds.
+    pub latency_ms: u64,
+}
+
+/// What the model's server does with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// It streams an answer.
+    Answer,
+    /// It streams an answer of white space.
+    Empty,
+    /// It answers with another status. The body quotes the credentials that it was sent.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// `Retry-After`, in seconds.
+        retry_after_s: Option<u32>,
+    },
+    /// It cannot be reached.
+    Refused,
+    /// The connection breaks in the middle of the answer.
+    Cut,
+    /// The answer ends in the middle, as if it were whole.
+    Truncated,
+    /// It says nothing, ever.
+    Hang,
+    /// The code that reads the answer panics.
+    Panic,
+}
+
+/// A request as the server saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its `Idempotency-Key`.
+    pub key: String,
+    /// The run in the key.
+    pub run: RunId,
+    /// The call in the key.
+    pub call: CallId,
+    /// When it came.
+    pub at: TimeMs,
+    /// Whether the journal had an answer of the call by then.
+    pub after_answer: bool,
+    /// Whether the run was cancelled, or over, by then.
+    pub after_end: bool,
+}
+
+/// The model's server: it outlives every process that calls it.
+#[derive(Debug, Clone)]
+pub struct ModelServer {
+    plan: ModelPlan,
+    /// What came, in order.
+    pub requests: Vec<Request>,
+    /// The most requests that were open at once.
+    pub open_max: usize,
+    /// Requests that were dropped before their answer was whole.
+    pub hung_up: usize,
+}
+
+impl Default for ModelPlan {
+    fn default() -> Self {
+        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100 }
+    }
+}
+
+impl ModelPlan {
+    /// A plan with these replies to a run's `turn`-th call, from 1.
+    #[must_use]
+    pub fn reply(mut self, turn: usize, replies: &[Reply]) -> Self {
+        self.replies.insert(turn, replies.to_vec());
+        self
+    }
+}
+
+impl ModelServer {
+    pub(crate) fn new(plan: ModelPlan) -> Self {
+        Self { plan, requests: Vec::new(), open_max: 0, hung_up: 0 }
+    }
+
+    /// Requests with the key of a call.
+    pub fn requests_of(&self, run: RunId, call: CallId) -> usize {
+        self.requests.iter().filter(|request| request.run == run && request.call == call).count()
+    }
+
+    /// What to do with the newest request: its turn in the run, and the reply.
+    fn choose(&self, run: RunId, call: CallId) -> (usize, Reply) {
+        let mut calls: Vec<CallId> =
+            self.requests.iter().filter(|seen| seen.run == run).map(|seen| seen.call).collect();
+        calls.sort_unstable();
+        calls.dedup();
+        let turn = calls.iter().position(|seen| *seen == call).map_or(1, |index| index + 1);
+        let seen = self.requests_of(run, call);
+        let reply = self.plan.replies.get(&turn).and_then(|replies| replies.get(seen - 1));
+        (turn, reply.copied().unwrap_or(Reply::Answer))
+    }
+}
+
+/// Serves one request of the OpenAI-compatible protocol.
+pub(crate) async fn serve(world: Rc<World>, request: &HttpRequest) -> Result<WireResponse, WireFault> {
+    let (run, turn, reply, latency_ms) = receive(&world, request);
+    let open = Open::new(Rc::clone(&world));
+    world.sleep(latency_ms).await;
+    let text = match reply {
+        Reply::Empty => " \n".to_owned(),
+        _ => text(&world, run, turn),
+    };
+    let chunks = events(&text);
+    let half = chunks.len() / 2;
+    match reply {
+        Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None)),
+        Reply::Truncated => Ok(streamed(world, open, chunks[..half].to_vec(), None)),
+        Reply::Cut => {
+            let broken = WireFault::Connection("the connection was reset".to_owned());
+            Ok(streamed(world, open, chunks[..half].to_vec(), Some(broken)))
+        }
+        Reply::Status { status, retry_after_s } => {
+            open.close();
+            Ok(refusal(status, retry_after_s))
+        }
+        Reply::Refused => {
+            open.close();
+            Err(WireFault::Connection("connection refused".to_owned()))
+        }
+        Reply::Hang => futures::future::pending().await,
+        Reply::Panic => {
+            world.outside.borrow_mut().panics += 1;
+            // Without the hook, which would print every one of thousands.
+            std::panic::resume_unwind(Box::new("a panic that the scenario asked for"))
+        }
+    }
+}
+
+/// Writes down who asked for what, and what the journal said at that moment.
+fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
+    let mut outside = world.outside.borrow_mut();
+    let header = |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
+    let key = header("Idempotency-Key").to_owned();
+    let mut parts = key.rsplit('/').map(|part| part.parse().unwrap_or(0));
+    let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));
+    if header("Authorization") != format!("Bearer {API_KEY}") {
+        outside.offences.push(format!("request {key} came without credentials"));
+    }
+    let (mut after_answer, mut after_end) = (false, false);
+    for record in outside.disk.records().filter(|record| record.run == run) {
+        match &record.entry {
+            Entry::ModelAnswered { call: answered, .. } => after_answer |= *answered == call,
+            Entry::CancelRequested { .. } | Entry::RunEnded { .. } => after_end = true,
+            _ => {}
+        }
+    }
+    let at = outside.now;
+    outside.model.requests.push(Request { key, run, call, at, after_answer, after_end });
+    let (turn, reply) = outside.model.choose(run, call);
+    (run, turn, reply, outside.model.plan.latency_ms)
+}
+
+fn text(world: &World, run: RunId, turn: usize) -> String {
+    let is_last = world.outside.borrow().model.plan.done_at.is_some_and(|done| turn >= done);
+    let verse = format!("Verse {turn} of run {run}: the tide comes in.");
+    if is_last { format!("{verse}\nDONE") } else { verse }
+}
+
+/// The answer as server-sent events: some of text, one with the end, one with the usage, and the mark of the end.
+fn events(text: &str) -> Vec<Vec<u8>> {
+    let mut pieces = text.as_bytes().chunks(text.len().div_ceil(CHUNKS).max(1)).map(String::from_utf8_lossy);
+    let of_text = pieces.by_ref().map(|piece| {
+        json!({"id": "r", "model": "tiny", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
+    });
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
+    let data = of_text.chain([end, usage]).map(|event| event.to_string()).chain(["[DONE]".to_owned()]);
+    data.map(|data| format!("data: {data}\n\n").into_bytes()).collect()
+}
+
+fn streamed(world: Rc<World>, open: Open, chunks: Vec<Vec<u8>>, fault: Option<WireFault>) -> WireResponse {
+    let steps = chunks.into_iter().map(Ok).chain(fault.map(Err)).collect::<std::collections::VecDeque<_>>();
+    let body = stream::unfold((world, open, steps), |(world, open, mut steps)| async move {
+        let Some(step) = steps.pop_front() else {
+            open.close();
+            return None;
+        };
+        world.sleep(CHUNK_MS).await;
+        if steps.is_empty() {
+            open.close();
+        }
+        Some((step, (world, open, steps)))
+    });
+    response(200, "text/event-stream", None, body.boxed_local())
+}
+
+fn refusal(status: u16, retry_after_s: Option<u32>) -> WireResponse {
+    let body = json!({"error": {"message": format!("not now, bearer of {API_KEY}")}}).to_string();
+    let body = async move { Ok(body.into_bytes()) }.into_stream().boxed_local();
+    response(status, "application/json", retry_after_s, body)
+}
+
+fn response(status: u16, content_type: &str, retry_after_s: Option<u32>, body: Body) -> WireResponse {
+    let retry_after = retry_after_s.map(|seconds| seconds.to_string());
+    WireResponse { status, content_type: Some(content_type.to_owned()), retry_after, body }
+}
+
+/// A request that is open. Dropping it before its answer is whole is hanging up.
+struct Open {
+    world: Rc<World>,
+    is_open: Cell<bool>,
+}
+
+impl Open {
+    fn new(world: Rc<World>) -> Self {
+        world.count_open(1);
+        Self { world, is_open: Cell::new(true) }
+    }
+
+    fn close(&self) {
+        if self.is_open.replace(false) {
+            self.world.count_open(-1);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.is_open.get() {
+            self.world.outside.borrow_mut().model.hung_up += 1;
+        }
+        self.close();
+    }
+}
