@@ -2,6 +2,7 @@ use std::{
     cell::RefCell,
     panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe},
     rc::Rc,
+    time::Duration,
 };
 
 use futures::{
@@ -33,6 +34,9 @@ use crate::{
 /// that its count begins anew.
 const RETRIES_TRUSTED: u32 = 3;
 
+/// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
+const MISCONFIGURED_WAIT_MS: u64 = 60_000;
+
 /// What a request to the object comes to.
 pub(crate) type Outcome<T> = Result<T, Problem>;
 
@@ -45,6 +49,7 @@ type Driving = Shared<LocalBoxFuture<'static, ()>>;
 /// pub struct Session(longhaul::SessionObject);
 /// ```
 pub struct SessionObject {
+    state: Rc<State>,
     inner: Result<Rc<Inner>, Problem>,
 }
 
@@ -64,14 +69,14 @@ impl SessionObject {
     /// The object. It reads nothing until it is asked.
     pub fn new(state: State, env: Env) -> Self {
         log::init();
+        let state = Rc::new(state);
         let inner = env::config(&env).and_then(|config| {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
-            let state = Rc::new(state);
             let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name));
-            Ok(Rc::new(Inner { state, runtime, driving: RefCell::new(None) }))
+            Ok(Rc::new(Inner { state: Rc::clone(&state), runtime, driving: RefCell::new(None) }))
         });
-        Self { inner }
+        Self { state, inner }
     }
 
     /// Answers a request that [`crate::serve`] has checked. A session with work that is not under way resumes.
@@ -97,8 +102,10 @@ impl SessionObject {
                 Ok(inner) => inner.ring(&info).await,
                 Err(problem) => {
                     tracing::error!(code = problem.code, "the alarm waits for a working configuration");
-                    // The platform tries again; a deployment that is mended reads its variables anew.
-                    return Err(JsValue::from_str(problem.code));
+                    // Not an error, of which the platform takes six: the work must still be there when a deployment
+                    // that is mended reads its variables anew.
+                    let later = Duration::from_millis(MISCONFIGURED_WAIT_MS);
+                    self.state.storage().set_alarm(later).await?;
                 }
             }
             Ok(JsValue::UNDEFINED)

@@ -44,7 +44,7 @@ pub(crate) fn sse(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<
         ended |= query.run.is_some() && matches!(record.entry, Entry::RunEnded { .. });
     })?;
     let over = runtime.with_session(|session| is_over(session, query)).map_err(problem_of)?;
-    let live = (query.deltas && !over).then(|| runtime.live_deltas()).unwrap_or_default();
+    let live = if query.deltas && !over { runtime.live_deltas() } else { Vec::new() };
     for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
         replay.push_str(&format!("event: model.delta\ndata: {}\n\n", delta_text(delta)));
     }

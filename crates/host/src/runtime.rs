@@ -6,7 +6,7 @@ use std::{
 
 use futures::{
     FutureExt, StreamExt,
-    future::{AbortHandle, Abortable, Aborted, Either, LocalBoxFuture, select},
+    future::{AbortHandle, Abortable, Either, LocalBoxFuture, select},
     stream::FuturesUnordered,
     task::AtomicWaker,
 };
@@ -267,7 +267,7 @@ impl<P: Ports> Runtime<P> {
                     let outcome = Abortable::new(self.call_model(&call), registration).await;
                     self.flights.borrow_mut().remove(&call.call);
                     self.live.borrow_mut().forget(call.call);
-                    outcome.map_or_else(|Aborted| None, Some)
+                    outcome.ok()
                 };
                 flights.push(landed.boxed_local());
             }

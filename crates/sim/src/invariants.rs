@@ -82,7 +82,9 @@ impl Findings {
                     self.expect(1, open.insert(run, true).is_none(), || format!("run {run} began twice"));
                 }
                 Entry::RunEnded { status, stop_reason, .. } => {
-                    self.expect(1, open.insert(run, false) == Some(true), || format!("run {run} ended twice"));
+                    self.expect(1, open.insert(run, false) == Some(true), || {
+                        format!("run {run} ended twice")
+                    });
                     self.expect(1, stop_reason.status() == *status, || format!("run {run}: {status:?}"));
                 }
                 Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
@@ -90,7 +92,9 @@ impl Findings {
                 }
                 entry => {
                     let what = entry.type_name();
-                    self.expect(1, open.get(&run) == Some(&true), || format!("run {run}: {what} after its end"));
+                    self.expect(1, open.get(&run) == Some(&true), || {
+                        format!("run {run}: {what} after its end")
+                    });
                 }
             }
         }
@@ -143,7 +147,8 @@ impl Findings {
                 format!("run {run} ended with {reason:?}, not {may:?}")
             });
         }
-        let accepted = records.iter().filter(|record| matches!(record.entry, Entry::RunAccepted { .. })).count();
+        let accepted =
+            records.iter().filter(|record| matches!(record.entry, Entry::RunAccepted { .. })).count();
         self.expect(1, accepted == scenario.ends.len(), || format!("{accepted} runs were accepted"));
         let acknowledged = &outside.clients.acknowledged;
         self.expect(1, acknowledged.len() == accepted, || format!("acknowledged: {acknowledged:?}"));

@@ -212,7 +212,7 @@ impl Life {
         outside.deaths += 1;
         outside.now += RESTART_MS;
         let now = outside.now;
-        if is_asked || outside.clients.due(now).is_some() {
+        if is_asked {
             outside.clients.ask_again(now);
         }
     }

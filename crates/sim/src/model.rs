@@ -191,7 +191,8 @@ fn events(text: &str) -> Vec<Vec<u8>> {
         json!({"id": "r", "model": "tiny", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
     });
     let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
-    let usage = json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
+    let usage =
+        json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
     let data = of_text.chain([end, usage]).map(|event| event.to_string()).chain(["[DONE]".to_owned()]);
     data.map(|data| format!("data: {data}\n\n").into_bytes()).collect()
 }

@@ -42,7 +42,10 @@ impl Object {
         if self.runtime.has_work()? {
             self.keep_driving();
         }
+        let is_empty = self.runtime.with_session(|session| session.runs().is_empty())?;
         match action {
+            // There is no such session.
+            Action::Cancel | Action::Delete | Action::Touch if is_empty => Ok(None),
             Action::Post(post) => {
                 let run = match self.runtime.submit(Event::Accept(post.new_run())) {
                     Ok(records) => records.first().map(|record| record.run),

@@ -119,7 +119,8 @@ impl Scenario {
 
     /// How the object is configured.
     pub fn services(&self) -> Services {
-        let variable = |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| sink::BASE_URL.to_owned());
+        let variable =
+            |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| sink::BASE_URL.to_owned());
         let otlp = OtlpConfig::parse(&variable).expect("the endpoint is a URL");
         Services {
             object: OBJECT.to_owned(),
@@ -165,14 +166,21 @@ pub fn catalogue() -> Vec<Scenario> {
             .model(ModelPlan { done_at: Some(2), ..plan() })
             .then_post(10, post("second"), &[Done])
             .then_post(20, post("third"), &[Done]),
-        Scenario::new("a second run later", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() })
-            .then_post(10_000, post("second"), &[Done]),
+        Scenario::new("three runs, late alarms", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .then_post(50, post("second"), &[Done])
+            .then_post(150, post("third"), &[Done])
+            .late_alarms(1_000),
+        Scenario::new("a second run later", Done).model(ModelPlan { done_at: Some(1), ..plan() }).then_post(
+            10_000,
+            post("second"),
+            &[Done],
+        ),
         Scenario::new("deadline in a call", Deadline)
             .first(Post { deadline_ms: Some(1_000), ..Post::default() })
             .model(plan().reply(2, &[Reply::Hang; 9])),
         Scenario::new("deadline in the queue", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() }.reply(1, &[busy]))
+            .model(ModelPlan { done_at: Some(1), ..plan() }.reply(1, &[busy; 9]))
             .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline]),
         Scenario::new("sink down twice", Done)
             .model(ModelPlan { done_at: Some(1), ..plan() })
@@ -185,7 +193,8 @@ pub fn catalogue() -> Vec<Scenario> {
             .sink(&[SinkReply::Hang])
             .then_post(1_000, post("second"), &[Done]),
         Scenario::new("panic", Done).model(plan().reply(2, &[Reply::Panic, Reply::Panic])),
-        Scenario::new("panic to the end", StopReason::ModelUnavailable).model(plan().reply(2, &[Reply::Panic; 20])),
+        Scenario::new("panic to the end", StopReason::ModelUnavailable)
+            .model(plan().reply(2, &[Reply::Panic; 20])),
         Scenario::new("evicted while backing off", Done)
             .model(plan().reply(2, &[busy]))
             .then(10_000, Action::Evict)

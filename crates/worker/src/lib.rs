@@ -1,4 +1,5 @@
 //! The deployable Worker: the fetch event and the shell of the Session object.
+#![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
 use longhaul::{Agents, SessionObject};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};

@@ -1,4 +1,5 @@
 //! A Workers AI agent with a loop of six turns at most: "Continue.", DONE, and one trace of it all.
+#![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
 use longhaul::{Agent, Agents, SessionObject};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};

@@ -1,8 +1,15 @@
+use std::ops::Deref;
+
 use serde::Serialize;
 
 /// An error as RFC 9457 `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Details>);
+
+/// The members of the document, and the headers beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Details {
     r#type: String,
     title: &'static str,
     pub(crate) status: u16,
@@ -65,16 +72,24 @@ problems! {
 impl Problem {
     fn new(status: u16, code: &'static str, title: &'static str, detail: String) -> Self {
         let r#type = format!("/errors/{code}");
-        Self { r#type, title, status, detail, code, errors: Vec::new(), headers: Vec::new() }
+        Self(Box::new(Details {
+            r#type,
+            title,
+            status,
+            detail,
+            code,
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }))
     }
 
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.0.headers.push((name, value.into()));
         self
     }
 
@@ -87,5 +102,13 @@ impl Problem {
     /// 400 for one query parameter or header.
     pub(crate) fn parameter(name: &str, detail: &str) -> Self {
         Self::invalid_parameter(format!("{name} {detail}")).with_errors(vec![FieldError::new(name, detail)])
+    }
+}
+
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
     }
 }

@@ -1,0 +1,30 @@
+//! The harness of the end to end tests: real workerd with storage on disk, a model server and an OTLP
+//! receiver of the tests' own over real HTTP, and clients for every way to watch a session.
+//!
+//! Absent on purpose: any code of the server. The tests know it by its HTTP contract alone, and a test waits for
+//! a condition (see [`wait`]), never for a time.
+
+#![allow(clippy::panic, reason = "a harness reports a broken expectation to its test by a panic")]
+
+pub mod api;
+mod config;
+pub mod dev;
+mod http;
+pub mod model;
+pub mod oracle;
+pub mod otlp;
+pub mod reply;
+pub mod server;
+pub mod stage;
+pub mod storage;
+pub mod wait;
+pub mod watch;
+
+pub use api::{Answer, Api, Post};
+pub use dev::DevServer;
+pub use model::{Call, ModelServer};
+pub use otlp::{OtlpReceiver, Span, Verdict};
+pub use reply::{Gate, Reply};
+pub use server::{Launch, Server, StandIn};
+pub use stage::{Stage, StageBuilder};
+pub use watch::{Frame, SseWatcher, WsWatcher};

@@ -1,0 +1,223 @@
+//! A model server: OpenAI's chat completions at `/v1/chat/completions`, and Workers AI's shape at `/ai` for the
+//! stand-in of the `AI` binding. It records every call and answers as the test's script says.
+
+use std::sync::{Arc, Mutex};
+
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, Response};
+use serde_json::{Value, json};
+
+use crate::http::{HttpServer, full};
+use crate::reply::{Finish, Reply};
+use crate::wait::{eventually, now_ms};
+
+/// A listening model server.
+pub struct ModelServer {
+    http: HttpServer,
+    calls: Arc<Mutex<Vec<Call>>>,
+}
+
+/// A call as the model server saw it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Position among all calls, from 0.
+    pub index: usize,
+    /// When it arrived, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// The `Idempotency-Key` header; empty if there was none.
+    pub key: String,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// The JSON body.
+    pub body: Value,
+    /// Arrivals of this key so far, this one included.
+    pub arrival: usize,
+    /// Whether the last byte of the answer was handed over.
+    pub finished: bool,
+    /// Whether the client went away before that.
+    pub disconnected: bool,
+}
+
+impl Call {
+    /// Which turn of its run asks: one more than the assistant messages since the run's task.
+    pub fn turn(&self) -> usize {
+        let messages = self.messages();
+        let is_task = |message: &Value| message["role"] == "user" && message["content"] != "Continue.";
+        let task = messages.iter().rposition(is_task).unwrap_or_default();
+        messages[task..].iter().filter(|message| message["role"] == "assistant").count() + 1
+    }
+
+    /// The messages that the model was given.
+    pub fn messages(&self) -> Vec<Value> {
+        let input = if self.body["input"].is_object() { &self.body["input"] } else { &self.body };
+        input["messages"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+impl ModelServer {
+    /// Starts on a free port of loopback; `script` says what happens to each call.
+    pub async fn start(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> ModelServer {
+        let calls = Arc::new(Mutex::new(Vec::new()));
+        let (record, script) = (Arc::clone(&calls), Arc::new(script));
+        let http = HttpServer::start(move |request| {
+            let (record, script) = (Arc::clone(&record), Arc::clone(&script));
+            async move {
+                let Some(dialect) = Dialect::of(&request) else {
+                    return Ok(Response::builder()
+                        .status(404)
+                        .body(full("no such route"))
+                        .expect("a bare response is valid"));
+                };
+                let call = enter(&record, &request);
+                let leave = Leave { calls: record, index: call.index, finished: false };
+                let input = if dialect == Dialect::WorkersAi { &call.body["input"] } else { &call.body };
+                script(&call).play(dialect, input, leave).await
+            }
+        })
+        .await;
+        ModelServer { http, calls }
+    }
+
+    /// The value for `OPENAI_BASE_URL`.
+    pub fn base_url(&self) -> String {
+        format!("{}/v1", self.origin())
+    }
+
+    /// The server's origin, without a path.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.http.address)
+    }
+
+    /// Every call so far, in order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().expect("no handler panics").clone()
+    }
+
+    /// Waits until `count` calls have arrived and gives them.
+    pub async fn wait_for_calls(&self, count: usize) -> Vec<Call> {
+        let calls = || self.calls();
+        eventually(format!("model call {count}"), || async {
+            Some(calls()).filter(|calls| calls.len() >= count)
+        })
+        .await
+    }
+}
+
+/// Which API a call was made in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Dialect {
+    OpenAi,
+    WorkersAi,
+}
+
+impl Dialect {
+    fn of(request: &Request<Bytes>) -> Option<Dialect> {
+        match (request.method().as_str(), request.uri().path()) {
+            ("POST", "/v1/chat/completions") => Some(Dialect::OpenAi),
+            ("POST", "/ai") => Some(Dialect::WorkersAi),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn streams_usage(self, request: &Value) -> bool {
+        self == Dialect::WorkersAi || request["stream_options"]["include_usage"] == true
+    }
+
+    pub(crate) fn whole(self, text: &str, usage: Option<(u64, u64)>, finish_reason: &str) -> Value {
+        let mut body = match self {
+            Dialect::OpenAi => json!({"id": "chatcmpl-test", "object": "chat.completion", "model": "tiny-0",
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": text},
+                             "finish_reason": finish_reason}]}),
+            Dialect::WorkersAi => json!({"response": text}),
+        };
+        if let Some(usage) = usage {
+            body["usage"] = counted(usage);
+        }
+        body
+    }
+
+    pub(crate) fn delta(self, text: &str) -> String {
+        event(&match self {
+            Dialect::OpenAi => {
+                openai_chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": text},
+                                                    "finish_reason": null}]))
+            }
+            Dialect::WorkersAi => json!({"response": text}),
+        })
+    }
+
+    pub(crate) fn tail(self, usage: Option<(u64, u64)>, finish_reason: &str) -> Vec<String> {
+        let mut events = Vec::new();
+        if self == Dialect::OpenAi {
+            events.push(event(&openai_chunk(
+                json!([{"index": 0, "delta": {}, "finish_reason": finish_reason}]),
+            )));
+        }
+        if let Some(usage) = usage {
+            let mut last = match self {
+                Dialect::OpenAi => openai_chunk(json!([])),
+                Dialect::WorkersAi => json!({"response": ""}),
+            };
+            last["usage"] = counted(usage);
+            events.push(event(&last));
+        }
+        events.push("data: [DONE]\n\n".into());
+        events
+    }
+}
+
+/// Marks its call as finished, or as disconnected when it is dropped before that.
+struct Leave {
+    calls: Arc<Mutex<Vec<Call>>>,
+    index: usize,
+    finished: bool,
+}
+
+impl Finish for Leave {
+    fn finish(mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let mut calls = self.calls.lock().expect("no handler panics");
+        let call = &mut calls[self.index];
+        call.finished = self.finished;
+        call.disconnected = !self.finished;
+    }
+}
+
+fn enter(calls: &Mutex<Vec<Call>>, request: &Request<Bytes>) -> Call {
+    let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+    // The stand-in for the AI binding passes the options on; a real binding has no headers of its own.
+    let in_options = &body["options"]["extraHeaders"]["Idempotency-Key"];
+    let header = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
+    let key = header.or(in_options.as_str()).unwrap_or_default().to_owned();
+    let mut calls = calls.lock().expect("no handler panics");
+    let arrival = calls.iter().filter(|call| call.key == key).count() + 1;
+    let call = Call {
+        index: calls.len(),
+        at_ms: now_ms(),
+        key,
+        headers: request.headers().clone(),
+        body,
+        arrival,
+        finished: false,
+        disconnected: false,
+    };
+    calls.push(call.clone());
+    call
+}
+
+fn openai_chunk(choices: Value) -> Value {
+    json!({"id": "chatcmpl-test", "object": "chat.completion.chunk", "model": "tiny-0", "choices": choices})
+}
+
+fn counted((input, output): (u64, u64)) -> Value {
+    json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
+}
+
+fn event(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}

@@ -1,0 +1,257 @@
+//! What the model server does with a call.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, stream};
+use hyper::Response;
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use crate::http::{Body, full, streamed};
+use crate::model::Dialect;
+
+/// A gate that a test holds shut to keep a call in flight. Clones are the same gate.
+#[derive(Clone)]
+pub struct Gate(Arc<watch::Sender<bool>>);
+
+impl Gate {
+    /// A gate that is shut.
+    pub fn shut() -> Gate {
+        Gate(Arc::new(watch::Sender::new(false)))
+    }
+
+    /// Lets everything through, from now on.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn passed(&self) {
+        let mut open = self.0.subscribe();
+        // The sender lives in `self`, so the only way out is an open gate.
+        open.wait_for(|open| *open).await.expect("the gate outlives its waiters");
+    }
+}
+
+/// What the model server does with one call; the default of every part is the plain, quick, honest answer.
+#[derive(Clone)]
+pub struct Reply {
+    kind: Kind,
+    before: Option<Gate>,
+    midway: Option<Gate>,
+    chunks: usize,
+    chunk_delay: Duration,
+    usage: Option<(u64, u64)>,
+    finish_reason: &'static str,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Answer(String),
+    Half(String),
+    Status { status: u16, headers: Vec<(&'static str, String)>, body: String },
+    NoResponse,
+    Hang,
+}
+
+impl Reply {
+    /// An answer of one chunk, with 10 input and 5 output tokens.
+    pub fn says(text: impl Into<String>) -> Reply {
+        Reply::of(Kind::Answer(text.into()))
+    }
+
+    /// The answer of `turn` of `turns`; the last one says DONE.
+    pub fn turn(turn: usize, turns: usize) -> Reply {
+        let done = if turn >= turns { "\nDONE" } else { "" };
+        Reply::says(format!("Answer {turn}.{done}"))
+    }
+
+    /// A stream that breaks off after `text`: the connection is closed in the middle of the body.
+    pub fn breaks_off_after(text: impl Into<String>) -> Reply {
+        Reply::of(Kind::Half(text.into()))
+    }
+
+    /// An error status with a JSON error as OpenAI's API words it.
+    pub fn status(status: u16) -> Reply {
+        let body =
+            json!({"error": {"message": format!("status {status} of the test"), "type": "test_error"}});
+        Reply::of(Kind::Status {
+            status,
+            headers: vec![("content-type", "application/json".into())],
+            body: body.to_string(),
+        })
+    }
+
+    /// The status 429 with a `Retry-After` of this text.
+    pub fn too_many(retry_after: impl Into<String>) -> Reply {
+        let mut reply = Reply::status(429);
+        if let Kind::Status { headers, .. } = &mut reply.kind {
+            headers.push(("retry-after", retry_after.into()));
+        }
+        reply
+    }
+
+    /// An HTML page with status 200, as a captive portal or a wrong base URL gives.
+    pub fn html() -> Reply {
+        let headers = vec![("content-type", "text/html; charset=utf-8".into())];
+        Reply::of(Kind::Status { status: 200, headers, body: "<!doctype html><h1>Welcome</h1>".into() })
+    }
+
+    /// The connection is closed without a response.
+    pub fn no_response() -> Reply {
+        Reply::of(Kind::NoResponse)
+    }
+
+    /// No answer, ever.
+    pub fn hang() -> Reply {
+        Reply::of(Kind::Hang)
+    }
+
+    /// Not a byte is sent before the gate opens.
+    pub fn held_by(mut self, gate: &Gate) -> Reply {
+        self.before = Some(gate.clone());
+        self
+    }
+
+    /// The first chunk is sent, the others wait for the gate (in streams only).
+    pub fn paused_by(mut self, gate: &Gate) -> Reply {
+        self.midway = Some(gate.clone());
+        self
+    }
+
+    /// Cuts the text into this many chunks (in streams only).
+    pub fn in_chunks(mut self, chunks: usize) -> Reply {
+        self.chunks = chunks.max(1);
+        self
+    }
+
+    /// The wait between two chunks.
+    pub fn every_ms(mut self, delay_ms: u64) -> Reply {
+        self.chunk_delay = Duration::from_millis(delay_ms);
+        self
+    }
+
+    /// The tokens that the answer says it used.
+    pub fn using(mut self, input_tokens: u64, output_tokens: u64) -> Reply {
+        self.usage = Some((input_tokens, output_tokens));
+        self
+    }
+
+    /// An answer that does not say what it used.
+    pub fn without_usage(mut self) -> Reply {
+        self.usage = None;
+        self
+    }
+
+    /// The reason why the model stopped (`stop` if nothing else is said).
+    pub fn finished_by(mut self, finish_reason: &'static str) -> Reply {
+        self.finish_reason = finish_reason;
+        self
+    }
+
+    fn of(kind: Kind) -> Reply {
+        let chunk_delay = Duration::ZERO;
+        Reply {
+            kind,
+            before: None,
+            midway: None,
+            chunks: 1,
+            chunk_delay,
+            usage: Some((10, 5)),
+            finish_reason: "stop",
+        }
+    }
+
+    /// Plays the reply; `finished` is dropped when the last byte is handed over or the client has gone.
+    pub(crate) async fn play(
+        self,
+        dialect: Dialect,
+        request: &Value,
+        finished: impl Finish,
+    ) -> io::Result<Response<Body>> {
+        if let Some(gate) = &self.before {
+            gate.passed().await;
+        }
+        let stream = request["stream"].as_bool().unwrap_or(false);
+        match self.kind.clone() {
+            Kind::NoResponse => {
+                finished.finish();
+                Err(io::Error::other("no response, as the test asked"))
+            }
+            Kind::Hang => std::future::pending().await,
+            Kind::Status { status, headers, body } => {
+                let mut response = Response::builder().status(status);
+                for (name, value) in headers {
+                    response = response.header(name, value);
+                }
+                finished.finish();
+                Ok(response.body(full(body)).expect("the headers of a reply are valid"))
+            }
+            Kind::Answer(text) if !stream => {
+                finished.finish();
+                let body = dialect.whole(&text, self.usage, self.finish_reason).to_string();
+                Ok(typed("application/json", full(body)))
+            }
+            Kind::Answer(text) => {
+                let include_usage = dialect.streams_usage(request);
+                let mut events = self.deltas(&text, dialect);
+                events.extend(dialect.tail(self.usage.filter(|_| include_usage), self.finish_reason));
+                Ok(typed("text/event-stream", streamed(self.paced(events, Ok(()), finished))))
+            }
+            Kind::Half(text) => {
+                let cut = Err(io::Error::other("half a stream, as the test asked"));
+                Ok(typed(
+                    "text/event-stream",
+                    streamed(self.paced(self.deltas(&text, dialect), cut, finished)),
+                ))
+            }
+        }
+    }
+
+    fn deltas(&self, text: &str, dialect: Dialect) -> Vec<String> {
+        let characters: Vec<char> = text.chars().collect();
+        let size = characters.len().div_ceil(self.chunks).max(1);
+        characters.chunks(size).map(|chunk| dialect.delta(&String::from_iter(chunk))).collect()
+    }
+
+    fn paced<F: Finish>(
+        &self,
+        events: Vec<String>,
+        end: io::Result<()>,
+        finished: F,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<F> {
+        let (midway, delay) = (self.midway.clone(), self.chunk_delay);
+        let events = stream::iter(events.into_iter().enumerate()).then(move |(index, event)| {
+            let gate = midway.clone().filter(|_| index == 1);
+            async move {
+                if let Some(gate) = gate {
+                    gate.passed().await;
+                }
+                if index > 0 && !delay.is_zero() {
+                    sleep(delay).await;
+                }
+                Ok(Bytes::from(event))
+            }
+        });
+        let end = stream::once(async move {
+            // A pause lets the chunks go out: an error right behind them would take them along.
+            yield_now().await;
+            finished.finish();
+            end.map(|()| Bytes::new())
+        });
+        events.chain(end)
+    }
+}
+
+/// Told when a reply is complete; dropped untold when the client went away before.
+pub(crate) trait Finish: Send + 'static {
+    fn finish(self);
+}
+
+fn typed(content_type: &str, body: Body) -> Response<Body> {
+    Response::builder().header("content-type", content_type).body(body).expect("a static header is valid")
+}

@@ -1,0 +1,97 @@
+//! Who may do what.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use longhaul_tests::{Api, Launch, Server, WsWatcher};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn without_tokens_everything_but_health_is_shut() {
+    let server = Launch::new().start().await;
+    let api = Api::new(server.base_url());
+    api.get("/healthz").await.ok(200);
+    api.post("/v1/sessions", &json!({"task": "a"})).await.problem(503, "auth_not_configured");
+    for path in ["/v1/sessions/a", "/v1/sessions/a/events", "/v1/sessions/a/runs/1/trace"] {
+        api.get(path).await.problem(503, "auth_not_configured");
+        api.with_token("guess").get(path).await.problem(503, "auth_not_configured");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_401_and_a_right_one_is_let_in() {
+    let (_server, api) = with_tenants().await;
+    let body = json!({"task": "a"});
+    for caller in [api.clone(), api.with_token("wrong"), api.with_token(""), api.with_token("alice")] {
+        let answer = caller.post("/v1/sessions", &body).await;
+        assert_eq!((answer.status, &answer.body["status"]), (401, &json!(401)), "{}", answer.text);
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+    }
+    let basic = [("authorization", "Basic YWxpY2U6YWxpY2UtdG9rZW4="), ("content-type", "application/json")];
+    assert_eq!(api.call(Method::POST, "/v1/sessions", &basic, Some(body.to_string())).await.status, 401);
+    let alice = api.with_token("alice-token");
+    let post = alice.start(&body).await;
+    assert_eq!(alice.ended(&post).await["status"], "succeeded");
+    api.get("/healthz").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_session_of_another_tenant_is_not_there() {
+    let (_server, api) = with_tenants().await;
+    let (alice, bob) = (api.with_token("alice-token"), api.with_token("bob-token"));
+    let post = alice.start_task("Keep to yourself.").await;
+    alice.ended(&post).await;
+    let path = format!("/v1/sessions/{}", post.session);
+    for route in ["", "/runs/1", "/runs/1?wait=1", "/messages", "/events", "/runs/1/trace"] {
+        bob.get(&format!("{path}{route}")).await.problem(404, "not_found");
+    }
+    bob.post(&format!("{path}/runs"), &json!({"task": "a"})).await.problem(404, "not_found");
+    bob.post_nothing(&format!("{path}/cancel")).await.problem(404, "not_found");
+    bob.call(Method::DELETE, &path, &[], None).await.problem(404, "not_found");
+    assert_eq!(WsWatcher::open(&bob, &format!("{path}/events"), &[]).await.err(), Some(404));
+    alice.get(&path).await.ok(200);
+}
+
+#[tokio::test]
+async fn tenants_do_not_share_their_idempotency_keys() {
+    let (_server, api) = with_tenants().await;
+    let body = json!({"task": "a"});
+    let alice = api.with_token("alice-token").post_with_key("/v1/sessions", "k", &body).await;
+    let bob = api.with_token("bob-token").post_with_key("/v1/sessions", "k", &body).await;
+    assert_eq!(bob.header("idempotent-replayed"), "");
+    assert_ne!(alice.ok(202)["session"], bob.ok(202)["session"]);
+}
+
+#[tokio::test]
+async fn a_browser_opens_the_socket_with_a_subprotocol() {
+    let (_server, api) = with_tenants().await;
+    let post = api.with_token("alice-token").start_task("Be watched.").await;
+    let path = format!("/v1/sessions/{}/events", post.session);
+    let protocols = |token: &str| format!("longhaul, longhaul.bearer.{}", URL_SAFE_NO_PAD.encode(token));
+    let offered = protocols("alice-token");
+    let mut watcher =
+        WsWatcher::open(&api, &path, &[("sec-websocket-protocol", &offered)]).await.expect("let in");
+    assert_eq!(watcher.headers["sec-websocket-protocol"], "longhaul");
+    watcher.until_ended(1).await;
+    let wrong = protocols("wrong");
+    assert_eq!(WsWatcher::open(&api, &path, &[("sec-websocket-protocol", &wrong)]).await.err(), Some(401));
+    assert_eq!(WsWatcher::open(&api, &path, &[]).await.err(), Some(401));
+}
+
+#[tokio::test]
+async fn a_foreign_origin_gets_no_socket() {
+    let (_server, api) = with_tenants().await;
+    let alice = api.with_token("alice-token");
+    let post = alice.start_task("Be watched.").await;
+    let path = format!("/v1/sessions/{}/events", post.session);
+    let foreign = WsWatcher::open(&alice, &path, &[("origin", "https://evil.example")]).await;
+    assert_eq!(foreign.err(), Some(403));
+    let own = api.url("");
+    assert!(WsWatcher::open(&alice, &path, &[("origin", &own)]).await.is_ok());
+}
+
+async fn with_tenants() -> (Server, Api) {
+    let server = Launch::new().var("API_TOKENS", "alice:alice-token,bob:bob-token").start().await;
+    let api = Api::new(server.base_url());
+    (server, api)
+}

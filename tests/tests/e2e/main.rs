@@ -1,0 +1,13 @@
+//! End to end tests, by topic. Each test has a workerd, a model server and an OTLP receiver of its own.
+
+mod access;
+mod budgets;
+mod cancel;
+mod durability;
+mod examples;
+mod faults;
+mod happy;
+mod input;
+mod limits;
+mod sink;
+mod stream;
