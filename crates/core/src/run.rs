@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     entry::{Budget, Idempotency, RunError, RunSettings, RunStatus, StopReason},
-    ids::{CallId, RunId, TimeMs},
+    ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
 };
 
@@ -13,6 +13,8 @@ use crate::{
 pub struct Run {
     /// Its number.
     pub id: RunId,
+    /// The position of its first entry.
+    pub first_seq: Seq,
     /// When it became durable.
     pub accepted_at: TimeMs,
     /// When its first call was promised.

@@ -373,6 +373,7 @@ fn accepted(record: &Record) -> Run {
     };
     Run {
         id: record.run,
+        first_seq: record.seq,
         accepted_at: record.at,
         started_at: None,
         ended_at: None,

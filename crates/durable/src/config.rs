@@ -18,7 +18,8 @@ pub(crate) struct Config {
     pub(crate) default_model: Option<String>,
     pub(crate) workers_ai: Option<WorkersAi>,
     pub(crate) openai: Option<OpenAi>,
-    pub(crate) otlp: Option<(OtlpConfig, Resource)>,
+    pub(crate) otlp: Option<OtlpConfig>,
+    pub(crate) resource: Resource,
     pub(crate) capture: Capture,
     pub(crate) prices: Prices,
     pub(crate) retention_ms: u64,
@@ -39,7 +40,7 @@ impl Config {
         let mut errors = Vec::new();
         let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
             .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
-        let otlp = otlp(&var, &mut errors);
+        let (otlp, resource) = otlp(&var, &mut errors);
         let capture = var("CAPTURE").map_or(Ok(Capture::Preview), |text| text.parse::<Capture>());
         let capture = capture.map_err(|error| errors.push(FieldError::new("CAPTURE", error.to_string())));
         let prices = var("PRICES").map_or_else(|| Ok(Prices::default()), |json| Prices::parse(&json));
@@ -66,6 +67,7 @@ impl Config {
                 workers_ai,
                 openai,
                 otlp,
+                resource,
                 capture,
                 prices,
                 retention_ms: days * DAY_MS,
@@ -106,6 +108,7 @@ impl Config {
             workers_ai: self.workers_ai.clone(),
             openai: self.openai.clone(),
             otlp: self.otlp.clone(),
+            resource: self.resource.clone(),
             capture: self.capture,
             prices: self.prices.clone(),
             retention_ms: self.retention_ms,
@@ -125,13 +128,19 @@ fn default_model(configured: Option<String>, ai_is_bound: bool, openai_is_set: b
 fn otlp(
     lookup: &dyn Fn(&str) -> Option<String>,
     errors: &mut Vec<FieldError>,
-) -> Option<(OtlpConfig, Resource)> {
+) -> (Option<OtlpConfig>, Resource) {
     let mut noted = |faults: ConfigErrors| {
         errors.extend(faults.0.into_iter().map(|fault| FieldError::new(fault.variable, fault.problem)));
     };
-    let config = OtlpConfig::parse(lookup).map_err(&mut noted).ok()??;
-    let resource = Resource::parse(lookup).map_err(noted).ok()?;
-    Some((config, resource))
+    let config = OtlpConfig::parse(lookup).unwrap_or_else(|faults| {
+        noted(faults);
+        None
+    });
+    let resource = Resource::parse(lookup).unwrap_or_else(|faults| {
+        noted(faults);
+        Resource::default()
+    });
+    (config, resource)
 }
 
 fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<FieldError>) -> Option<OpenAi> {
@@ -183,6 +192,7 @@ mod tests {
             ("MODEL", "gpt"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "no pair"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -190,7 +200,10 @@ mod tests {
         {
             assert!(faults.iter().any(|f| f.contains(name)), "{name} is missing in {faults:?}");
         }
-        assert!(faults.iter().any(|f| f.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT")), "{faults:?}");
+        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_RESOURCE_ATTRIBUTES"]
+        {
+            assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
+        }
     }
 
     #[test]

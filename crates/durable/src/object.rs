@@ -21,7 +21,7 @@ use crate::{
         problem::Problem,
         query::Query,
         route::{Ask, Route, route},
-        views,
+        views::{self, Messages, SessionView},
     },
     env, http, log,
     platform::Cloudflare,
@@ -175,10 +175,10 @@ impl Inner {
         }
         match ask {
             Ask::StartRun => made(self.start(request).await?),
-            Ask::Show => made(http::json(200, &self.view(views::session)?)),
-            Ask::Messages => {
-                made(http::json(200, &self.view(|_, id, session| views::messages(id, session))?))
-            }
+            Ask::Show => made(
+                self.view(|object, id, session| http::json(200, &SessionView::new(object, id, session)))?,
+            ),
+            Ask::Messages => made(self.view(|_, id, session| http::json(200, &Messages::new(id, session)))?),
             Ask::ShowRun(run) => made(self.show_run(run, &query_of(&request)?).await?),
             Ask::Trace(run) => made(self.trace(run, &query_of(&request)?)?),
             Ask::Events => self.events(&request),
@@ -205,7 +205,7 @@ impl Inner {
         let run = run.ok_or_else(|| Problem::internal("the run was not stored"))?;
         self.keep_driving();
         let services = self.runtime.services();
-        let accepted = views::accepted(&services.object, &services.session, run);
+        let accepted = views::Accepted::new(&services.object, &services.session, run);
         Ok(http::json(202, &accepted).and_then(|mut response| {
             response.headers_mut().set("Location", &views::location(&services.session, run))?;
             if replayed {
@@ -261,7 +261,7 @@ impl Inner {
 
     fn cancel(&self) -> Outcome<worker::Result<Response>> {
         self.cancel_runs()?;
-        Ok(http::json(202, &self.view(views::session)?))
+        self.view(|object, id, session| http::json(202, &SessionView::new(object, id, session)))
     }
 
     fn cancel_runs(&self) -> Outcome<()> {

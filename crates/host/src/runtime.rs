@@ -39,7 +39,7 @@ pub struct Runtime<P: Ports> {
     pub(crate) ports: P,
     pub(crate) services: Services,
     session: RefCell<Option<Session>>,
-    /// What the session went through since it last committed; `None` in an object that was never away.
+    /// What the open runs went through and were not yet resumed from; `None` in an object that was never away.
     survived: Cell<Option<Cause>>,
     pending: RefCell<VecDeque<Command>>,
     flights: RefCell<BTreeMap<CallRef, AbortHandle>>,
@@ -137,6 +137,8 @@ impl<P: Ports> Runtime<P> {
     /// When the event is refused or could not be stored: then nothing changed.
     pub fn submit(&self, event: Event) -> Result<Vec<Record>, HostError<P::Error>> {
         let mut session = self.take_session()?;
+        // Only a resumption makes the calls again that were in flight: another event, that comes first, leaves it due.
+        let resumes = matches!(event, Event::Resume(_)) || session.open_runs().next().is_none();
         let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
         let decided = session.decide(event, moment);
         let committed = decided.map_err(HostError::from).and_then(|step| {
@@ -158,7 +160,9 @@ impl<P: Ports> Runtime<P> {
             }
         }
         if !committed.records.is_empty() {
-            self.survived.set(None);
+            if resumes {
+                self.survived.set(None);
+            }
             self.ports.publish(&committed.records);
             self.cover();
         }
@@ -180,13 +184,17 @@ impl<P: Ports> Runtime<P> {
         self.alarm.set(AlarmState::Running);
     }
 
-    /// The alarm's handler is about to return: arms what is next.
+    /// The alarm's handler is about to return: arms what is next, unless that was done while it ran. An alarm that
+    /// waits after trouble is left as it is.
     ///
     /// # Errors
     /// When the journal cannot be read.
     pub fn alarm_ends(&self) -> Result<(), HostError<P::Error>> {
-        self.alarm.set(AlarmState::Unknown);
-        self.arm()
+        if self.alarm.get() == AlarmState::Running {
+            self.alarm.set(AlarmState::Unknown);
+            self.arm()?;
+        }
+        Ok(())
     }
 
     /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.
@@ -385,18 +393,21 @@ impl<P: Ports> Runtime<P> {
         Ok(matches!(self.next_deadline()?, Some((at, Deadline::Retention)) if at <= now))
     }
 
-    /// Work that was just promised must not outlive a crash unnoticed: an alarm covers it, or a running handler does.
+    /// Work that was just promised must not outlive a crash unnoticed, nor be noticed late: an alarm covers it, or a
+    /// running handler does. The retention can wait for the end of a drive.
     fn cover(&self) {
         let now = self.ports.now();
-        let covered = match self.alarm.get() {
+        let next = self.session.borrow().as_ref().and_then(|s| s.next_deadline(self.services.retention_ms));
+        let Some((at, _)) = next.filter(|(_, reason)| *reason != Deadline::Retention) else { return };
+        let at = at.max(now);
+        let is_covered = match self.alarm.get() {
             AlarmState::Running => true,
-            AlarmState::Armed(at) => at <= now,
+            AlarmState::Armed(armed) => armed <= at,
             AlarmState::Unknown => false,
         };
-        let urgent = self.session.borrow().as_ref().and_then(|s| s.next_deadline(self.services.retention_ms));
-        if !covered && urgent.is_some_and(|(at, _)| at <= now) {
-            self.ports.set_alarm(now);
-            self.alarm.set(AlarmState::Armed(now));
+        if !is_covered {
+            self.ports.set_alarm(at);
+            self.alarm.set(AlarmState::Armed(at));
         }
     }
 

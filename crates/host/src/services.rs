@@ -15,8 +15,10 @@ pub struct Services {
     pub workers_ai: Option<WorkersAi>,
     /// An OpenAI-compatible server, for models `openai:…`.
     pub openai: Option<OpenAi>,
-    /// The OTLP sink and what it says of the service.
-    pub otlp: Option<(OtlpConfig, Resource)>,
+    /// The OTLP sink.
+    pub otlp: Option<OtlpConfig>,
+    /// What traces say of the service.
+    pub resource: Resource,
     /// Content in traces that leave the object.
     pub capture: Capture,
     /// US dollars per million tokens.

@@ -8,6 +8,8 @@ pub struct Disk {
     rows: Vec<Rc<Row>>,
     /// When the alarm is due. While its handler runs it stays, until the handler returns or sets another.
     pub alarm: Option<TimeMs>,
+    /// Whether each append fails.
+    pub is_full: bool,
     open_runs: usize,
     erased: Vec<Vec<Rc<Row>>>,
 }

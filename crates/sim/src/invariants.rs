@@ -272,9 +272,8 @@ impl Findings {
     fn no_secret_is_kept(&mut self, outside: &Outside) {
         let is_kept = outside.disk.rows().iter().any(|row| row.text.contains(API_KEY));
         self.expect(10, !is_kept, || "the journal holds the credentials".to_owned());
-        let secret = API_KEY.as_bytes();
         let mut sent = outside.sink.deliveries.iter();
-        let is_sent = sent.any(|delivery| delivery.body.windows(secret.len()).any(|part| part == secret));
+        let is_sent = sent.any(|delivery| String::from_utf8_lossy(&delivery.body).contains(API_KEY));
         self.expect(10, !is_sent, || "a trace holds the credentials".to_owned());
     }
 }

@@ -85,6 +85,11 @@ impl Life {
         self.world.outside.borrow()
     }
 
+    /// The same, to change it.
+    pub fn outside_mut(&mut self) -> std::cell::RefMut<'_, Outside> {
+        self.world.outside.borrow_mut()
+    }
+
     /// Lets a caller do something, now and behind what others still want.
     pub fn ask(&mut self, action: Action) {
         let now = self.world.now();

@@ -127,7 +127,8 @@ impl Scenario {
             session: "s1".to_owned(),
             workers_ai: None,
             openai: Some(OpenAi { base_url: model::BASE_URL.to_owned(), api_key: Some(API_KEY.to_owned()) }),
-            otlp: otlp.map(|config| (config, Resource::default())),
+            otlp,
+            resource: Resource::default(),
             capture: Capture::Full,
             prices: Prices::default(),
             retention_ms: RETENTION_MS,
@@ -139,18 +140,21 @@ impl Scenario {
 pub fn catalogue() -> Vec<Scenario> {
     use StopReason::{Cancelled, Deadline, Done, EmptyResponse, MaxIterations, ModelRefused};
     let plan = ModelPlan::default;
+    let at_once = || ModelPlan { done_at: Some(1), ..ModelPlan::default() };
     let post = |key| Post { key, ..Post::default() };
     let busy = Reply::Status { status: 429, retry_after_s: Some(60) };
     let down = Reply::Status { status: 503, retry_after_s: None };
     let refused = Reply::Status { status: 401, retry_after_s: None };
     vec![
         Scenario::new("six turns", MaxIterations).model(ModelPlan { done_at: None, ..plan() }),
-        Scenario::new("done at once", Done).model(ModelPlan { done_at: Some(1), ..plan() }),
+        Scenario::new("done at once", Done).model(at_once()),
         Scenario::new("six turns, late alarms", MaxIterations)
             .model(ModelPlan { done_at: None, ..plan() })
             .late_alarms(1_000),
         Scenario::new("transient faults", Done)
-            .model(plan().reply(1, &[down, busy]).reply(2, &[Reply::Refused, Reply::Cut, Reply::Truncated])),
+            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(1, &[down, busy]).reply(2, &[down])),
+        Scenario::new("broken answers", Done)
+            .model(at_once().reply(1, &[Reply::Refused, Reply::Cut, Reply::Truncated])),
         Scenario::new("empty to the end", EmptyResponse).model(plan().reply(2, &[Reply::Empty; 9])),
         Scenario::new("refused", ModelRefused).model(plan().reply(2, &[refused; 9])),
         Scenario::new("timeout", Done)
@@ -171,27 +175,23 @@ pub fn catalogue() -> Vec<Scenario> {
             .then_post(50, post("second"), &[Done])
             .then_post(150, post("third"), &[Done])
             .late_alarms(1_000),
-        Scenario::new("a second run later", Done).model(ModelPlan { done_at: Some(1), ..plan() }).then_post(
-            10_000,
-            post("second"),
-            &[Done],
-        ),
+        Scenario::new("a second run later", Done).model(at_once()).then_post(10_000, post("second"), &[Done]),
         Scenario::new("deadline in a call", Deadline)
             .first(Post { deadline_ms: Some(1_000), ..Post::default() })
             .model(plan().reply(2, &[Reply::Hang; 9])),
         Scenario::new("deadline in the queue", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() }.reply(1, &[busy; 9]))
-            .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline]),
+            .model(at_once().reply(1, &[busy]))
+            // A death in run 1's first call uses the refusal up, and run 2 has its turn in time.
+            .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline, Done]),
         Scenario::new("sink down twice", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() })
+            .model(at_once())
             .sink(&[SinkReply::Status(503), SinkReply::Refused]),
-        Scenario::new("sink refuses", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() })
-            .sink(&[SinkReply::Status(400); 9]),
-        Scenario::new("slow sink beside a run", Done)
-            .model(ModelPlan { done_at: Some(1), ..plan() })
-            .sink(&[SinkReply::Hang])
-            .then_post(1_000, post("second"), &[Done]),
+        Scenario::new("sink refuses", Done).model(at_once()).sink(&[SinkReply::Status(400); 9]),
+        Scenario::new("slow sink beside a run", Done).model(at_once()).sink(&[SinkReply::Hang]).then_post(
+            1_000,
+            post("second"),
+            &[Done],
+        ),
         Scenario::new("panic", Done).model(plan().reply(2, &[Reply::Panic, Reply::Panic])),
         Scenario::new("panic to the end", StopReason::ModelUnavailable)
             .model(plan().reply(2, &[Reply::Panic; 20])),
@@ -202,6 +202,6 @@ pub fn catalogue() -> Vec<Scenario> {
         Scenario::new("deleted in a call", Cancelled)
             .model(plan().reply(2, &[Reply::Hang; 9]))
             .then(500, Action::Delete),
-        Scenario::new("retention", Done).model(ModelPlan { done_at: Some(1), ..plan() }).until_erased(),
+        Scenario::new("retention", Done).model(at_once()).until_erased(),
     ]
 }

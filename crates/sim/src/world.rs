@@ -83,8 +83,8 @@ impl World {
     }
 
     pub(crate) fn append(&self, records: &[Record]) -> Result<(), DiskError> {
-        let fault = self.operate(Op::Append)?;
-        match fault {
+        let is_full = self.outside.borrow().disk.is_full;
+        match self.operate(Op::Append)?.or_else(|| is_full.then_some(Fault::StorageError)) {
             Some(Fault::StorageError) => {
                 self.outside.borrow_mut().storage_errors += 1;
                 return Err(DiskError::Failed);

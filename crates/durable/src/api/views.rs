@@ -1,8 +1,7 @@
 use longhaul_core::{
-    Message, Phase, Run, RunError, RunId, RunStatus, Session, StopReason, TimeMs, ToolCall, Usage,
+    Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
 
 /// A run as `api.md` shows it.
 #[derive(Debug, Serialize)]
@@ -53,21 +52,38 @@ impl<'a> RunView<'a> {
 }
 
 /// The answer to a run that was accepted, the same for a replay of its key.
-pub(crate) fn accepted(object: &str, session: &str, run: RunId) -> Value {
-    let base = format!("/v1/sessions/{session}");
-    json!({
-        "session": session,
-        "run": run,
-        "status": "queued",
-        "trace_id": trace_id(object, run),
-        "links": {
-            "self": location(session, run),
-            "events": format!("{base}/events"),
-            "messages": format!("{base}/messages"),
-            "trace": format!("{base}/runs/{run}/trace"),
-            "cancel": format!("{base}/cancel"),
-        },
-    })
+#[derive(Debug, Serialize)]
+pub(crate) struct Accepted<'a> {
+    session: &'a str,
+    run: RunId,
+    status: RunStatus,
+    trace_id: String,
+    links: Links,
+}
+
+#[derive(Debug, Serialize)]
+struct Links {
+    #[serde(rename = "self")]
+    this: String,
+    events: String,
+    messages: String,
+    trace: String,
+    cancel: String,
+}
+
+impl<'a> Accepted<'a> {
+    pub(crate) fn new(object: &str, session: &'a str, run: RunId) -> Self {
+        let base = format!("/v1/sessions/{session}");
+        let this = location(session, run);
+        let links = Links {
+            events: format!("{base}/events"),
+            messages: format!("{base}/messages"),
+            trace: format!("{this}/trace"),
+            cancel: format!("{base}/cancel"),
+            this,
+        };
+        Self { session, run, status: RunStatus::Queued, trace_id: trace_id(object, run), links }
+    }
 }
 
 /// The path of a run.
@@ -76,30 +92,46 @@ pub(crate) fn location(session: &str, run: RunId) -> String {
 }
 
 /// The session and its runs, newest first.
-pub(crate) fn session(object: &str, id: &str, session: &Session) -> Value {
-    let runs: Vec<_> = session.runs().iter().rev().map(|run| RunView::new(object, id, run)).collect();
-    let status = session.open_runs().next().or(session.runs().last()).map(Run::status);
-    let created_at = session.runs().first().map(|run| run.accepted_at);
-    json!({ "session": id, "status": status, "created_at": created_at, "seq": session.head(), "runs": runs })
+#[derive(Debug, Serialize)]
+pub(crate) struct SessionView<'a> {
+    session: &'a str,
+    status: Option<RunStatus>,
+    created_at: Option<TimeMs>,
+    seq: Seq,
+    runs: Vec<RunView<'a>>,
+}
+
+impl<'a> SessionView<'a> {
+    pub(crate) fn new(object: &str, id: &'a str, session: &'a Session) -> Self {
+        Self {
+            session: id,
+            status: session.open_runs().next().or(session.runs().last()).map(Run::status),
+            created_at: session.runs().first().map(|run| run.accepted_at),
+            seq: session.head(),
+            runs: session.runs().iter().rev().map(|run| RunView::new(object, id, run)).collect(),
+        }
+    }
 }
 
 /// The conversation, oldest first.
-pub(crate) fn messages(id: &str, session: &Session) -> Value {
-    #[derive(Serialize)]
-    struct View<'a> {
-        run: RunId,
-        role: longhaul_core::Role,
-        content: &'a str,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        tool_calls: &'a [ToolCall],
+#[derive(Debug, Serialize)]
+pub(crate) struct Messages<'a> {
+    session: &'a str,
+    messages: Vec<MessageView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct MessageView<'a> {
+    run: RunId,
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
+impl<'a> Messages<'a> {
+    pub(crate) fn new(id: &'a str, session: &'a Session) -> Self {
+        let messages = session.conversation().into_iter();
+        Self { session: id, messages: messages.map(|(run, message)| MessageView { run, message }).collect() }
     }
-    let view = |(run, message): (RunId, &'_ Message)| {
-        let Message { role, content, tool_calls } = message;
-        serde_json::to_value(View { run, role: *role, content, tool_calls })
-            .expect("a message has string keys only")
-    };
-    let messages: Vec<Value> = session.conversation().into_iter().map(view).collect();
-    json!({ "session": id, "messages": messages })
 }
 
 fn trace_id(object: &str, run: RunId) -> String {
