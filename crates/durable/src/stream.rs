@@ -5,9 +5,10 @@ use futures::{
     future::{Either, select},
 };
 use js_sys::JsString;
-use longhaul_core::{Entry, Record, Seq, Session, limits};
+use longhaul_core::{Entry, PublicEvent, Record, Seq, Session, limits};
 use longhaul_host::Runtime;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
 
 use crate::{
@@ -23,12 +24,19 @@ const SSE_KEEP_ALIVE_MS: u64 = 15_000;
 /// How long an SSE reader waits before it comes back, in milliseconds.
 const SSE_RETRY_MS: u64 = 1_000;
 
+/// A page of events, and the cursor of the next one.
+#[derive(Serialize)]
+pub(crate) struct Page {
+    events: Vec<PublicEvent>,
+    next: Option<Seq>,
+}
+
 /// A page of events.
-pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Value> {
+pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Page> {
     let head = check_cursor(runtime, query)?;
     let (events, reached) = collect(runtime, query)?;
-    let events: Vec<_> = events.iter().map(Record::public_event).collect();
-    Ok(json!({ "events": events, "next": (reached < head).then_some(reached) }))
+    let events = events.iter().map(Record::public_event).collect();
+    Ok(Page { events, next: (reached < head).then_some(reached) })
 }
 
 /// The events as Server-Sent Events: replay, then tail.

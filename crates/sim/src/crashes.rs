@@ -89,7 +89,7 @@ pub fn survive(scenario: &Scenario, faults: &[FaultAt]) -> Result<End, Unfinishe
     loop {
         let strikes: Vec<FaultAt> = faults.next().into_iter().copied().collect();
         match live(scenario, outside, &strikes) {
-            Lived::Died(left) => outside = left,
+            Lived::Died(left) => outside = *left,
             Lived::Rested(end) => return Ok(*end),
             Lived::Unfinished(ending) => return Err(Unfinished(ending)),
         }
@@ -106,14 +106,14 @@ pub fn enumerate(scenario: &Scenario, depth: Depth) -> Tally {
             tally.count(scenario, &[(first, op)], lived);
             continue;
         };
-        let recovery = live(scenario, left.clone(), &[]);
+        let recovery = live(scenario, (*left).clone(), &[]);
         tally.count(scenario, &[(first, op)], recovery);
         if depth == Depth::Once {
             continue;
         }
         for (second, second_op, lived) in each_fault(scenario, &left) {
             let lived = match lived {
-                Lived::Died(left) => live(scenario, left, &[]),
+                Lived::Died(left) => live(scenario, *left, &[]),
                 rested => rested,
             };
             tally.count(scenario, &[(first, op), (second, second_op)], lived);
@@ -125,7 +125,7 @@ pub fn enumerate(scenario: &Scenario, depth: Depth) -> Tally {
 /// How a life ended.
 enum Lived {
     Rested(Box<End>),
-    Died(Outside),
+    Died(Box<Outside>),
     Unfinished(Ending),
 }
 
@@ -137,7 +137,7 @@ fn live(scenario: &Scenario, outside: Outside, faults: &[FaultAt]) -> Lived {
             let memory = life.session();
             Lived::Rested(Box::new(End { memory, operations, outside: life.end() }))
         }
-        Ending::Died => Lived::Died(life.end()),
+        Ending::Died => Lived::Died(Box::new(life.end())),
         ending => Lived::Unfinished(ending),
     }
 }

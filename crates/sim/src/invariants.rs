@@ -244,18 +244,18 @@ impl Findings {
 
     fn one_trace_per_run(&mut self, scenario: &Scenario, outside: &Outside, records: &[Record]) {
         let services = scenario.services();
-        let Some((_, resource)) = &services.otlp else { return };
         let Ok(session) = Session::replay(records) else { return };
         let mut expected = Vec::new();
         for run in session.runs() {
-            let Some(trace) = Trace::of_run(OBJECT, run.id, records) else {
+            let own = records.iter().filter(|record| record.seq >= run.first_seq);
+            let Some(trace) = Trace::of_run(OBJECT, run.id, own) else {
                 self.report(9, format!("run {} has no trace", run.id));
                 continue;
             };
             let spans = trace.finished_spans().count();
             let promised = run.attempts as usize + 1;
             self.expect(9, spans == promised, || format!("run {}: {spans} spans of {promised}", run.id));
-            let body = encode_protobuf(&trace, resource, services.capture);
+            let body = encode_protobuf(&trace, &services.resource, services.capture);
             let taken = outside.sink.taken().filter(|taken| *taken == body).count();
             let is_settled = matches!(run.phase, Phase::Ended { .. }) && !scenario.deletes();
             let flushed = run.deliveries.values().all(|sink| sink.state == DeliveryState::Flushed);
@@ -275,5 +275,67 @@ impl Findings {
         let mut sent = outside.sink.deliveries.iter();
         let is_sent = sent.any(|delivery| String::from_utf8_lossy(&delivery.body).contains(API_KEY));
         self.expect(10, !is_sent, || "a trace holds the credentials".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{crashes::run_clean, disk::Disk};
+
+    type Change = fn(&mut End);
+
+    /// The invariants that the oracle finds broken in a world without faults that was changed behind its back.
+    fn found(change: impl FnOnce(&mut End)) -> Vec<u8> {
+        let scenario = Scenario::named("done at once").unwrap();
+        let mut end = run_clean(&scenario).unwrap().end;
+        change(&mut end);
+        check(&scenario, &end).into_iter().map(|violation| violation.invariant).collect()
+    }
+
+    /// The same journal with its records changed, one row each.
+    fn rewrite(end: &mut End, change: impl FnOnce(&mut Vec<Record>)) {
+        let mut records: Vec<Record> = end.outside.disk.records().cloned().collect();
+        change(&mut records);
+        let mut disk = Disk::default();
+        disk.alarm = end.outside.disk.alarm;
+        for record in &records {
+            assert!(disk.append(std::slice::from_ref(record)));
+        }
+        end.outside.disk = disk;
+    }
+
+    #[test]
+    fn the_oracle_sees_each_invariant_broken() {
+        assert!(found(|_| {}).is_empty(), "nothing was changed");
+        let broken: [(u8, Change); 15] = [
+            (1, |end| end.outside.clients.acknowledged.clear()),
+            (1, |end| rewrite(end, |records| records.retain(|r| !matches!(r.entry, Entry::RunEnded { .. })))),
+            (2, |end| end.outside.model.requests[0].after_answer = true),
+            (2, |end| end.outside.model.requests.extend(end.outside.model.requests.clone())),
+            (3, |end| rewrite(end, |records| set_iteration(records, 7))),
+            (4, |end| drop(end.outside.watcher.records.pop())),
+            (4, |end| rewrite(end, |records| drop(records.remove(1)))),
+            (5, |end| end.memory = Some(Session::default())),
+            (6, |end| end.outside.model.open_max = 2),
+            (7, |end| end.outside.disk.alarm = None),
+            (7, |end| rewrite(end, |records| drop(records.pop()))),
+            (8, |end| end.outside.model.requests[0].after_end = true),
+            (9, |end| end.outside.sink.deliveries.clear()),
+            (9, |end| end.outside.sink.deliveries[0].body.push(0)),
+            (10, |end| end.outside.sink.deliveries[0].body.extend(API_KEY.as_bytes())),
+        ];
+        for (index, (invariant, change)) in broken.into_iter().enumerate() {
+            let found = found(change);
+            assert!(found.contains(&invariant), "change {index} breaks {invariant}, found {found:?}");
+        }
+    }
+
+    fn set_iteration(records: &mut [Record], to: u32) {
+        for record in records {
+            if let Entry::ModelAnswered { iteration, .. } = &mut record.entry {
+                *iteration = to;
+            }
+        }
     }
 }

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub sink: SinkPlan,
     /// How late alarms come, in milliseconds.
     pub alarm_lag_ms: u64,
+    /// Content in traces: to encode it is half the time that a world takes.
+    pub capture: Capture,
     /// For each run the reasons by which it may end; the first one is that of the world without faults.
     pub ends: Vec<Vec<StopReason>>,
     /// What is due later than this does not keep the world from resting, in milliseconds.
@@ -55,6 +57,7 @@ impl Scenario {
             model: ModelPlan::default(),
             sink: SinkPlan::default(),
             alarm_lag_ms: 0,
+            capture: Capture::Off,
             ends: vec![vec![end]],
             rest_horizon_ms: REST_HORIZON_MS,
             seed: 7,
@@ -95,6 +98,12 @@ impl Scenario {
         self
     }
 
+    /// Sends all content with the traces.
+    #[must_use]
+    pub fn with_content(self) -> Self {
+        Self { capture: Capture::Full, ..self }
+    }
+
     /// Lets alarms come late, so that it is the requests that drive.
     #[must_use]
     pub fn late_alarms(self, alarm_lag_ms: u64) -> Self {
@@ -129,7 +138,7 @@ impl Scenario {
             openai: Some(OpenAi { base_url: model::BASE_URL.to_owned(), api_key: Some(API_KEY.to_owned()) }),
             otlp,
             resource: Resource::default(),
-            capture: Capture::Full,
+            capture: self.capture,
             prices: Prices::default(),
             retention_ms: RETENTION_MS,
         }
@@ -152,7 +161,8 @@ pub fn catalogue() -> Vec<Scenario> {
             .model(ModelPlan { done_at: None, ..plan() })
             .late_alarms(1_000),
         Scenario::new("transient faults", Done)
-            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(1, &[down, busy]).reply(2, &[down])),
+            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(1, &[down, busy]).reply(2, &[down]))
+            .with_content(),
         Scenario::new("broken answers", Done)
             .model(at_once().reply(1, &[Reply::Refused, Reply::Cut, Reply::Truncated])),
         Scenario::new("empty to the end", EmptyResponse).model(plan().reply(2, &[Reply::Empty; 9])),
