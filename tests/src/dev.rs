@@ -91,9 +91,16 @@ impl Drop for DevServer {
     }
 }
 
+/// A free port below the ephemeral range: there, a poll of a port that nobody listens on yet could connect to itself,
+/// and hold the port against the server.
 async fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("less than 10,000");
+    for port in first..first + 100 {
+        if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {
+            return port;
+        }
+    }
+    panic!("loopback has no free port from {first} on");
 }
 
 async fn keep(from: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {

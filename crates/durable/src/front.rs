@@ -20,6 +20,8 @@ use crate::{
 const SESSIONS: &str = "SESSIONS";
 /// How often an object is asked that does not answer.
 const ASKED_MAX: u32 = 3;
+/// How much of a body that is too large is read before the connection is given up, in bytes.
+const DRAINED_BYTES_MAX: usize = 16 * limits::BODY_BYTES_MAX;
 /// Headers that go on to the session's object.
 const FORWARDED: [&str; 3] = ["Accept", "Last-Event-ID", "Upgrade"];
 /// What a person sees who opens the server in a browser.
@@ -100,10 +102,6 @@ async fn start(
 ) -> Outcome<worker::Result<Response>> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
-    let announced = header("Content-Length").and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX) {
-        return Err(body::too_large());
-    }
     let bytes = read_body(&mut request).await?;
     let run = body::new_run(content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
     let session = match (session, &run.idempotency) {
@@ -116,19 +114,23 @@ async fn start(
     ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map(Ok).map_err(unavailable)
 }
 
-/// The body, of which never more than the limit is held.
+/// The body, of which never more than the limit is held. What is too large is read on for a while and dropped: a client
+/// that is still sending would otherwise see a broken connection in place of the answer.
 async fn read_body(request: &mut Request) -> Outcome<Vec<u8>> {
     let mut read = Vec::new();
+    let mut read_bytes = 0;
     // A request without a body has no stream.
     let Ok(mut chunks) = request.stream() else { return Ok(read) };
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| Problem::malformed_json(format!("the body broke off: {error}")))?;
-        read.extend_from_slice(&chunk);
-        if read.len() > limits::BODY_BYTES_MAX {
-            return Err(body::too_large());
+        read_bytes += chunk.len();
+        if read_bytes <= limits::BODY_BYTES_MAX {
+            read.extend_from_slice(&chunk);
+        } else if read_bytes > DRAINED_BYTES_MAX {
+            break;
         }
     }
-    Ok(read)
+    if read_bytes > limits::BODY_BYTES_MAX { Err(body::too_large()) } else { Ok(read) }
 }
 
 /// Pages of other origins must not read a session through the browser of somebody who may.
