@@ -1,0 +1,270 @@
+//! From a crate to the module and the wasm that Cloudflare runs.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{
+    fingerprint, names,
+    process::{self, CommandError},
+    report::{self, Mark, Progress, Stopwatch, Took},
+    workspace::Workspace,
+};
+
+/// Set for the builds that a change starts while `wrangler dev` serves. Wrangler answers no request from a failed
+/// build until the next one that works, so such a build is reported, and what is there stays in service.
+pub(crate) const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
+
+/// What every build is made of, beside its crates: the lock files, and how it is built.
+const SHARED_INPUTS: [&str; 8] = [
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "dashboard",
+    "package-lock.json",
+    "xtask/src/build.rs",
+    "xtask/src/names.rs",
+    "xtask/src/pins.rs",
+];
+
+/// What is built for Cloudflare: the worker, or one of the examples.
+pub(crate) struct Target {
+    name: String,
+    /// Relative to the root.
+    dir: PathBuf,
+    /// Relative to the root.
+    config: PathBuf,
+}
+
+impl Target {
+    /// The worker, or the example of that name. Fails when there is no such example.
+    pub(crate) fn new(workspace: &Workspace, example: Option<String>) -> Result<Self> {
+        let Some(name) = example else {
+            return Ok(Self {
+                name: "worker".into(),
+                dir: "crates/worker".into(),
+                config: "wrangler.toml".into(),
+            });
+        };
+        let examples = example_names(workspace)?;
+        if !examples.contains(&name) {
+            bail!("there is no example {name}: choose one of {}", examples.join(", "));
+        }
+        let dir = Path::new("examples").join(&name);
+        Ok(Self { name, config: dir.join("wrangler.toml"), dir })
+    }
+
+    /// The worker and all examples.
+    pub(crate) fn all(workspace: &Workspace) -> Result<Vec<Self>> {
+        let examples = example_names(workspace)?.into_iter().map(Some);
+        std::iter::once(None).chain(examples).map(|example| Self::new(workspace, example)).collect()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The configuration that wrangler reads, relative to the root.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Whether this is an example.
+    pub(crate) fn is_example(&self) -> bool {
+        self.dir.starts_with("examples")
+    }
+
+    /// The wasm that is built, relative to the root.
+    pub(crate) fn wasm(&self) -> PathBuf {
+        self.dir.join("build/index_bg.wasm")
+    }
+
+    fn fingerprint(&self, workspace: &Workspace) -> Result<String> {
+        let mut inputs: Vec<PathBuf> = SHARED_INPUTS.map(PathBuf::from).into();
+        inputs.extend(wasm_crates(workspace.root())?);
+        inputs.push(self.dir.clone());
+        fingerprint::of(workspace.root(), &inputs)
+    }
+}
+
+/// Builds the target, unless nothing that it is made of has changed since the last time.
+pub(crate) fn run(workspace: &Workspace, target: &Target) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let title = format!("build {}", target.name());
+    let build_dir = workspace.root().join(&target.dir).join("build");
+    fs::create_dir_all(workspace.scratch())?;
+    let lock = fs::File::create(workspace.scratch().join(format!("{}.lock", target.name())))?;
+    lock.lock().context("cannot wait for the other build")?;
+
+    let fingerprint = target.fingerprint(workspace)?;
+    let stamp = build_dir.join(".fingerprint");
+    let is_there = build_dir.join("index.js").is_file() && build_dir.join("index_bg.wasm").is_file();
+    if is_there && fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint) {
+        report::done(Mark::Ok, &title, "unchanged", stopwatch.elapsed());
+        return Ok(());
+    }
+
+    let progress = Progress::start(&title);
+    match worker_build(workspace, target, &progress) {
+        Ok(phases) => {
+            let wasm_bytes = gzip_bytes(&workspace.root().join(target.wasm()))?;
+            progress.finish(Mark::Ok, &format!("{}; {} gzipped", phases.summary(), Kib(wasm_bytes)));
+        }
+        Err(error) => {
+            let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));
+            let is_kept = is_there && is_broken && env::var_os(KEEP_LAST_BUILD).is_some();
+            progress.finish(Mark::Failed, if is_kept { "the last build that worked stays" } else { "" });
+            if is_kept {
+                report::failure(&error);
+                return Ok(());
+            }
+            return Err(error);
+        }
+    }
+    fs::write(stamp, fingerprint)?;
+    Ok(())
+}
+
+/// The size of a file as Cloudflare counts it, in bytes.
+pub(crate) fn gzip_bytes(path: &Path) -> Result<u64> {
+    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut encoder = GzEncoder::new(CountBytes(0), Compression::default());
+    encoder.write_all(&content)?;
+    Ok(encoder.finish()?.0)
+}
+
+/// A size in bytes, shown in KiB.
+pub(crate) struct Kib(pub(crate) u64);
+
+impl std::fmt::Display for Kib {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{} KiB", self.0 / 1024, self.0 % 1024 * 10 / 1024)
+    }
+}
+
+fn worker_build(workspace: &Workspace, target: &Target, progress: &Progress) -> Result<Phases> {
+    let mut command = Command::new(workspace.tool("worker-build"));
+    command
+        .args(["--release", "--panic-unwind"])
+        .current_dir(workspace.root().join(&target.dir))
+        .env("PATH", workspace.path_with_node()?)
+        .env("RUST_BACKTRACE", "0")
+        .env("WASM_BINDGEN_BIN", workspace.tool("wasm-bindgen"))
+        .env("WASM_OPT_BIN", workspace.node_modules().join("binaryen/bin/wasm-opt"))
+        .env("ESBUILD_BIN", workspace.node_modules().join("esbuild/bin/esbuild"));
+    let mut phases = Phases::start();
+    process::run(command, |line| {
+        phases.line(line);
+        progress.line(line);
+    })?;
+    let wasm = workspace.root().join(target.wasm());
+    let content = fs::read(&wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
+    fs::write(&wasm, names::strip(&content)?)?;
+    phases.end();
+    Ok(phases)
+}
+
+/// The time of each part of a build, told by what `worker-build` prints.
+struct Phases {
+    stopwatch: Stopwatch,
+    current: &'static str,
+    began: Duration,
+    ended: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn start() -> Self {
+        Self { stopwatch: Stopwatch::start(), current: "compile", began: Duration::ZERO, ended: Vec::new() }
+    }
+
+    fn line(&mut self, line: &str) {
+        for (text, next) in
+            [("Finished `", "bind"), ("Optimizing wasm binaries", "optimise"), ("ready to publish", "bundle")]
+        {
+            if line.contains(text) {
+                self.end();
+                self.current = next;
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        let now = self.stopwatch.elapsed();
+        self.ended.push((self.current, now.saturating_sub(self.began)));
+        self.began = now;
+    }
+
+    fn summary(&self) -> String {
+        let parts = self.ended.iter().map(|(name, took)| format!("{name} {}", Took(*took)));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+struct CountBytes(u64);
+
+impl Write for CountBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The crates below crates/ that can end up in the wasm, relative to the root. What is built for Cloudflare is
+/// left out, as are the crates that only run on the machine itself.
+pub(crate) fn wasm_crates(root: &Path) -> Result<Vec<PathBuf>> {
+    const NOT_LINKED: [&str; 3] = ["worker", "sim", "cli"];
+    let names = crates_in(&root.join("crates"))?;
+    let linked = names.into_iter().filter(|name| !NOT_LINKED.contains(&name.as_str()));
+    Ok(linked.map(|name| Path::new("crates").join(name)).collect())
+}
+
+fn example_names(workspace: &Workspace) -> Result<Vec<String>> {
+    crates_in(&workspace.root().join("examples"))
+}
+
+/// The names of the directories with a Cargo.toml, sorted.
+pub(crate) fn crates_in(parent: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phases_follow_what_worker_build_prints() {
+        let mut phases = Phases::start();
+        phases.line("[INFO]: Compiling to Wasm (with panic=unwind)...");
+        phases.line("    Finished `release` profile [optimized] target(s) in 2m 28s");
+        phases.line("[INFO]: Optimizing wasm binaries with `wasm-opt`...");
+        phases.line("[INFO]: Your wasm pkg is ready to publish at build.");
+        phases.end();
+        let names: Vec<_> = phases.ended.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["compile", "bind", "optimise", "bundle"]);
+    }
+
+    #[test]
+    fn sizes_are_shown_in_kib() {
+        assert_eq!(Kib(1536).to_string(), "1.5 KiB");
+        assert_eq!(Kib(400 * 1024).to_string(), "400.0 KiB");
+    }
+}

@@ -1,0 +1,281 @@
+//! `cargo xtask test`: every check, step by step.
+
+use std::{
+    process::{Command, ExitCode},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    build::{self, Kib, Target},
+    pins, process,
+    report::{self, Mark, Progress, Stopwatch, Took},
+    setup, tidy,
+    workspace::Workspace,
+};
+
+/// Lines of a passing step that are worth showing: what the tests measured.
+const MEASURED: &str = "measured: ";
+
+/// End to end tests each run a server; more at once than this only makes them wait for each other.
+const E2E_THREADS_MAX: usize = 4;
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    /// Steps whose output this one reads.
+    needs: &'static [&'static str],
+    run: fn(&Workspace, &Progress) -> Result<Report>,
+}
+
+/// What a step has to say when it passed: a short note, and what it measured.
+struct Report {
+    note: String,
+    measured: Vec<String>,
+}
+
+/// In the order of execution: what fails fast comes first.
+const STEPS: [Step; 11] = [
+    Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
+    Step { name: "tidy", about: "crate edges, sizes, manifests, documents", needs: &[], run: run_tidy },
+    Step { name: "clippy", about: "lints of every crate, on this machine", needs: &[], run: clippy },
+    Step { name: "wasm-check", about: "lints of what is deployed, as wasm", needs: &[], run: wasm_check },
+    Step { name: "doc", about: "the documentation builds without a warning", needs: &[], run: doc },
+    Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
+    Step { name: "wasm-test", about: "the codecs as wasm, under Node", needs: &[], run: wasm_test },
+    Step { name: "build", about: "the worker and the examples", needs: &[], run: run_build },
+    Step { name: "size", about: "the budget of the deployed wasm", needs: &["build"], run: size },
+    Step {
+        name: "deploy-dry-run",
+        about: "what wrangler would deploy",
+        needs: &["build"],
+        run: deploy_dry_run,
+    },
+    Step {
+        name: "e2e",
+        about: "end to end, against workerd with storage on disk",
+        needs: &["build"],
+        run: e2e,
+    },
+];
+
+/// Which steps to run.
+pub(crate) struct Selection(Vec<&'static str>);
+
+impl Selection {
+    /// All steps, or `only` some and what they need, without those to `skip`. Fails on an unknown name.
+    pub(crate) fn new(only: &[String], skip: &[String]) -> Result<Self> {
+        if let Some(unknown) =
+            only.iter().chain(skip).find(|name| STEPS.iter().all(|step| step.name != *name))
+        {
+            bail!("there is no step {unknown}: see cargo xtask test --list");
+        }
+        let named = |names: &[String], name: &str| names.iter().any(|other| other == name);
+        let wanted = |name: &str| {
+            let needed = STEPS.iter().any(|step| named(only, step.name) && step.needs.contains(&name));
+            only.is_empty() || named(only, name) || needed
+        };
+        let chosen = STEPS.iter().map(|step| step.name).filter(|name| wanted(name) && !named(skip, name));
+        Ok(Self(chosen.collect()))
+    }
+}
+
+/// Prints the names of the steps.
+pub(crate) fn list() {
+    for step in &STEPS {
+        println!("{:<16} {}", step.name, step.about);
+    }
+}
+
+/// Runs the steps, all of them whatever fails, except those that need what failed. Fails with the
+/// exit code, so that `N passed, N failed` stays the last line.
+pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    setup::run(workspace)?;
+    let mut outcomes: Vec<(&Step, Mark, Duration)> = Vec::new();
+    for step in STEPS.iter().filter(|step| selection.0.contains(&step.name)) {
+        let failed =
+            outcomes.iter().find(|(done, mark, _)| step.needs.contains(&done.name) && *mark != Mark::Ok);
+        if let Some((needed, ..)) = failed {
+            report::done(
+                Mark::Skipped,
+                step.name,
+                &format!("needs {}, which failed", needed.name),
+                Duration::ZERO,
+            );
+            outcomes.push((step, Mark::Skipped, Duration::ZERO));
+            continue;
+        }
+        let (mark, took) = run_step(workspace, step)?;
+        outcomes.push((step, mark, took));
+    }
+
+    let count = |mark: Mark| outcomes.iter().filter(|(_, other, _)| *other == mark).count();
+    println!("\nsummary ({})", Took(stopwatch.elapsed()));
+    for (step, mark, took) in &outcomes {
+        println!("  {mark} {:<18} {:>12}  {}", step.name, Took(*took), step.about);
+    }
+    println!("\n{} passed, {} failed", count(Mark::Ok), count(Mark::Failed));
+    Ok(if count(Mark::Ok) == outcomes.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Fails only when the person at the terminal wants us to stop.
+fn run_step(workspace: &Workspace, step: &Step) -> Result<(Mark, Duration)> {
+    let progress = Progress::start(step.name);
+    match (step.run)(workspace, &progress) {
+        Ok(report) => {
+            let took = progress.finish(Mark::Ok, &report.note);
+            for line in report.measured {
+                println!("      {line}");
+            }
+            Ok((Mark::Ok, took))
+        }
+        Err(error) => {
+            let took = progress.finish(Mark::Failed, "");
+            if process::interrupted().is_some() {
+                return Err(error);
+            }
+            report::failure(&error);
+            Ok((Mark::Failed, took))
+        }
+    }
+}
+
+fn fmt(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    cargo(workspace.cargo(&["fmt", "--all", "--check"]), progress)
+}
+
+fn run_tidy(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
+    Ok(Report { note: tidy::run(workspace.root())?, measured: Vec::new() })
+}
+
+fn clippy(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    cargo(workspace.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), progress)
+}
+
+fn wasm_check(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let mut command = workspace.cargo(&["clippy", "--target", pins::WASM_TARGET]);
+    command.args(["-p", "longhaul", "-p", "longhaul-worker"]);
+    for example in Target::all(workspace)?.iter().filter(|target| target.is_example()) {
+        command.args(["-p", example.name()]);
+    }
+    command.args(["--", "-D", "warnings"]);
+    cargo(command, progress)
+}
+
+fn doc(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    cargo(command, progress)
+}
+
+fn unit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    cargo(workspace.cargo(&["test", "--workspace", "--exclude", "longhaul-tests"]), progress)
+}
+
+fn wasm_test(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let mut command = workspace.cargo(&["test", "--target", pins::WASM_TARGET, "--test", "wasm"]);
+    command.args(["-p", "longhaul-models", "-p", "longhaul-trace"]);
+    command.env("PATH", workspace.path_with_node()?);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", workspace.tool("wasm-bindgen-test-runner"));
+    cargo(command, progress)
+}
+
+fn run_build(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
+    let targets = Target::all(workspace)?;
+    for target in &targets {
+        build::run(workspace, target)?;
+    }
+    Ok(Report { note: format!("{} targets", targets.len()), measured: Vec::new() })
+}
+
+fn size(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
+    let worker = Target::new(workspace, None)?;
+    let bytes = build::gzip_bytes(&workspace.root().join(worker.wasm()))?;
+    let shown = format!("{} of {} gzipped", Kib(bytes), Kib(pins::WASM_GZIP_BYTES_MAX));
+    if bytes > pins::WASM_GZIP_BYTES_MAX {
+        bail!("{shown}: the wasm is over its budget");
+    }
+    Ok(Report { note: shown, measured: Vec::new() })
+}
+
+fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let mut notes = Vec::new();
+    for target in Target::all(workspace)? {
+        let mut command = workspace.wrangler()?;
+        command.current_dir(workspace.root()).args(["deploy", "--dry-run", "--config"]).arg(target.config());
+        command.arg("--outdir").arg(workspace.scratch().join("deploy").join(target.name()));
+        let output = process::run(command, |line| progress.line(line))?;
+        if let Some(warning) = output.lines().find(|line| line.contains("WARNING")) {
+            bail!("wrangler warns about {}: {}\n{output}", target.config().display(), warning.trim());
+        }
+        let upload = output.lines().find_map(|line| line.strip_prefix("Total Upload: ")).unwrap_or("?");
+        notes.push(format!("{} {upload}", target.name()));
+    }
+    Ok(Report { note: notes.join("; "), measured: Vec::new() })
+}
+
+fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
+    let mut command = workspace.cargo(&["test", "-p", "longhaul-tests", "--", "--show-output"]);
+    command.args(["--test-threads", &threads.to_string()]);
+    command.env("PATH", workspace.path_with_node()?);
+    command.env("LONGHAUL_ROOT", workspace.root());
+    command.env("LONGHAUL_NODE", workspace.node());
+    command.env("LONGHAUL_WORKERD", workspace.workerd());
+    cargo(command, progress)
+}
+
+/// Runs cargo, keeps its output as the step's log, and counts the tests in it.
+fn cargo(command: Command, progress: &Progress) -> Result<Report> {
+    let output = process::run(command, |line| progress.line(line))?;
+    let passed: u32 = output.lines().filter_map(tests_passed).sum();
+    let note = if passed > 0 { format!("{passed} tests") } else { String::new() };
+    let measured =
+        output.lines().filter_map(|line| line.trim().strip_prefix(MEASURED)).map(str::to_owned).collect();
+    Ok(Report { note, measured })
+}
+
+/// The number of tests in `test result: ok. 12 passed; 0 failed; …`.
+fn tests_passed(line: &str) -> Option<u32> {
+    line.trim().strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn select(only: &[&str], skip: &[&str]) -> Result<Vec<&'static str>> {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Selection::new(&owned(only), &owned(skip)).map(|selection| selection.0)
+    }
+
+    #[test]
+    fn a_step_brings_what_it_needs() {
+        assert_eq!(select(&["e2e"], &[]).unwrap(), ["build", "e2e"]);
+        assert_eq!(select(&["e2e"], &["build"]).unwrap(), ["e2e"]);
+        assert_eq!(select(&[], &["e2e"]).unwrap().len(), STEPS.len() - 1);
+        assert!(select(&["nonsense"], &[]).is_err());
+    }
+
+    #[test]
+    fn what_a_step_needs_comes_before_it() {
+        for (index, step) in STEPS.iter().enumerate() {
+            for needed in step.needs {
+                assert!(
+                    STEPS[..index].iter().any(|earlier| earlier.name == *needed),
+                    "{} needs {needed}",
+                    step.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn tests_are_counted() {
+        assert_eq!(tests_passed("test result: ok. 12 passed; 0 failed; 0 ignored"), Some(12));
+        assert_eq!(tests_passed("test result: FAILED. 1 passed; 1 failed"), None);
+    }
+}

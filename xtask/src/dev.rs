@@ -1,0 +1,262 @@
+//! `cargo xtask dev`: the worker on this machine, as `wrangler dev` serves it.
+
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    build::{self, Target},
+    pins,
+    process::{self, Group},
+    report::{Stopwatch, Took},
+    setup,
+    workspace::Workspace,
+};
+
+/// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers but
+/// which does not run without an account, does not make its model the default.
+const LOCAL_VARS: [(&str, &str); 2] = [("AUTH", "off"), ("MODEL", "scripted:haiku")];
+const POLL: Duration = Duration::from_millis(50);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Sets up, builds and serves until Ctrl-C, SIGTERM, or the end of wrangler.
+pub(crate) fn run(workspace: &Workspace, target: &Target, wrangler_args: Vec<String>) -> Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    let settings = Settings::parse(workspace, target, wrangler_args)?;
+    let address = settings.free_address()?;
+    setup::run(workspace)?;
+    build::run(workspace, target)?;
+
+    println!("  > wrangler dev");
+    let mut server = Group::spawn(settings.command(workspace, address)?)?;
+    let ready = when_it_answers(address);
+    loop {
+        if let Some(signal) = process::interrupted() {
+            server.stop();
+            return Ok(ExitCode::from(signal.exit_code()));
+        }
+        if let Some(status) = server.try_wait()? {
+            server.stop();
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            eprintln!("error: wrangler ended by itself ({status})");
+            return Ok(ExitCode::from(code.max(1)));
+        }
+        if ready.try_recv().is_ok() {
+            println!("{} is ready on {} ({})", settings.title, url(address), Took(stopwatch.elapsed()));
+            io::stdout().flush()?;
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// What to serve and where: our settings, weaker than what the user gave.
+struct Settings {
+    title: String,
+    ip: IpAddr,
+    /// 0 means any free one.
+    port: u16,
+    args: Vec<String>,
+}
+
+impl Settings {
+    fn parse(workspace: &Workspace, target: &Target, user: Vec<String>) -> Result<Self> {
+        let ip = match option(&user, "--ip") {
+            Some("localhost") | None => IpAddr::from([127, 0, 0, 1]),
+            Some(ip) => ip.parse().with_context(|| format!("--ip {ip} is no IP address"))?,
+        };
+        let port = match option(&user, "--port") {
+            Some(port) => port.parse().with_context(|| format!("--port {port} is no port"))?,
+            None => pins::DEV_PORT,
+        };
+        let mut args = vec!["dev".to_owned(), "--local".to_owned()];
+        let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
+        if !has_option(&user, &["--config", "-c"]) {
+            add("--config", display(workspace.root().join(target.config())));
+        }
+        if !has_option(&user, &["--persist-to"]) {
+            let name = if target.is_example() { target.name() } else { "state" };
+            add("--persist-to", display(workspace.root().join(".wrangler").join(name)));
+        }
+        let config = workspace.root().join(target.config());
+        let written = [config.with_file_name(".dev.vars"), config].map(|file| fs::read_to_string(file).ok());
+        for (name, value) in LOCAL_VARS {
+            let is_written =
+                written.iter().flatten().any(|text| text.lines().any(|line| assigns(line, name)));
+            if !sets(&user, name) && !is_written {
+                add("--var", format!("{name}:{value}"));
+            }
+        }
+        args.extend(without_address(user));
+        let title = if target.is_example() { target.name().to_owned() } else { "longhaul".to_owned() };
+        Ok(Self { title, ip, port, args })
+    }
+
+    /// The address to serve on, which nobody listens on at the moment.
+    fn free_address(&self) -> Result<SocketAddr> {
+        let wanted = SocketAddr::new(self.ip, self.port);
+        match TcpListener::bind(wanted).and_then(|listener| listener.local_addr()) {
+            Ok(address) => Ok(address),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let other = if self.port == u16::MAX { self.port - 1 } else { self.port + 1 };
+                bail!(
+                    "port {} is in use: end what listens there, or choose another: cargo xtask dev -- --port {other}",
+                    self.port
+                )
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot listen on {wanted}")),
+        }
+    }
+
+    fn command(&self, workspace: &Workspace, address: SocketAddr) -> Result<Command> {
+        let mut command = workspace.wrangler()?;
+        command.args(&self.args);
+        command.args(["--ip", &address.ip().to_string(), "--port", &address.port().to_string()]);
+        command.env(build::KEEP_LAST_BUILD, "1").stdin(Stdio::null());
+        Ok(command)
+    }
+}
+
+/// The value of an option, given as `--name value` or `--name=value`; the last one counts.
+fn option<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
+    let mut found = None;
+    for (index, arg) in args.iter().enumerate() {
+        if arg == name {
+            found = args.get(index + 1).map(String::as_str);
+        } else if let Some(value) = arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
+            found = Some(value);
+        }
+    }
+    found
+}
+
+fn has_option(args: &[String], names: &[&str]) -> bool {
+    names.iter().any(|name| option(args, name).is_some())
+}
+
+/// The user's arguments without `--ip` and `--port`, which are given once, resolved.
+fn without_address(args: Vec<String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--ip" | "--port" => drop(args.next()),
+            other if other.starts_with("--ip=") || other.starts_with("--port=") => {}
+            _ => kept.push(arg),
+        }
+    }
+    kept
+}
+
+/// Whether the arguments for wrangler set a variable.
+fn sets(args: &[String], name: &str) -> bool {
+    let value = |arg: &str| arg.strip_prefix("--var=").unwrap_or(arg).strip_prefix(name).map(str::to_owned);
+    args.iter().filter_map(|arg| value(arg)).any(|rest| rest.starts_with(':'))
+}
+
+/// Whether a line of `.dev.vars` or `wrangler.toml` sets a variable.
+fn assigns(line: &str, name: &str) -> bool {
+    let line = line.trim_start();
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+}
+
+/// Sends once, when the server answers. In a thread of its own, so that Ctrl-C never waits for an answer.
+fn when_it_answers(address: SocketAddr) -> Receiver<()> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        while !answers(address) {
+            thread::sleep(POLL);
+        }
+        // Nobody listens any more when the server has ended before it answered.
+        sender.send(()).ok();
+    });
+    receiver
+}
+
+/// One look at `/healthz`. A refused connection is an answer at once; a server that is still loading the worker
+/// holds the request until it can answer.
+fn answers(address: SocketAddr) -> bool {
+    let target = if address.ip().is_unspecified() {
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    } else {
+        address
+    };
+    let ask = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect_timeout(&target, POLL)?;
+        stream.set_read_timeout(Some(HEALTH_TIMEOUT))?;
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n")?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status.ends_with(b" 200"))
+    };
+    ask().unwrap_or(false)
+}
+
+fn url(address: SocketAddr) -> String {
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("http://localhost:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn display(path: PathBuf) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(args: &[&str]) -> Settings {
+        let workspace = Workspace::open().unwrap();
+        let target = Target::new(&workspace, None).unwrap();
+        Settings::parse(&workspace, &target, args.iter().map(ToString::to_string).collect()).unwrap()
+    }
+
+    #[test]
+    fn ours_are_loopback_a_fixed_port_and_storage_on_disk() {
+        let ours = settings(&[]);
+        assert_eq!((ours.ip.to_string().as_str(), ours.port), ("127.0.0.1", 8787));
+        assert!(option(&ours.args, "--persist-to").unwrap().ends_with(".wrangler/state"));
+        assert!(option(&ours.args, "--config").unwrap().ends_with("wrangler.toml"));
+        assert!(
+            ours.args.contains(&"AUTH:off".to_owned())
+                && ours.args.contains(&"MODEL:scripted:haiku".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_the_user_gives_wins() {
+        let theirs = settings(&["--port", "9000", "--persist-to=/tmp/x", "--var", "MODEL:a", "AUTH:tokens"]);
+        assert_eq!(theirs.port, 9000);
+        assert_eq!(theirs.args.iter().filter(|arg| arg.starts_with("--persist-to")).count(), 1);
+        assert!(!theirs.args.contains(&"AUTH:off".to_owned()));
+        assert!(theirs.args.contains(&"MODEL:a".to_owned()));
+        assert!(!theirs.args.contains(&"MODEL:scripted:haiku".to_owned()));
+        assert!(!theirs.args.contains(&"9000".to_owned()));
+    }
+
+    #[test]
+    fn a_port_in_use_is_named_with_the_cure() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = settings(&["--port", &port.to_string()]).free_address().unwrap_err().to_string();
+        assert!(error.contains(&format!("port {port} is in use")) && error.contains("-- --port"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_in_a_file_is_seen() {
+        assert!(assigns("AUTH=tokens", "AUTH") && assigns("  export AUTH = \"tokens\"", "AUTH"));
+        assert!(!assigns("# AUTH=tokens", "AUTH") && !assigns("AUTHOR=me", "AUTH"));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a person types: `cargo xtask dev`, `cargo xtask build`, `cargo xtask test`.
+//!
+//! Knows the tools and their versions, nothing of what the worker does. No async, no network of its own:
+//! everything is fetched by `rustup`, `cargo` and `npm`.
+
+mod build;
+mod check;
+mod dev;
+mod fingerprint;
+mod names;
+mod pins;
+mod process;
+mod report;
+mod setup;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{build::Target, check::Selection, workspace::Workspace};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set-up, dev, build and test of longhaul",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing: the compilers' wasm targets, the npm packages, the build tools
+    Setup,
+    /// Build the wasm of the worker, or of an example
+    Build {
+        /// An example's directory under examples/
+        #[arg(long, value_name = "NAME")]
+        example: Option<String>,
+    },
+    /// Set up, build and serve on this machine, with storage kept on disk
+    Dev {
+        /// Serve an example instead of the worker
+        #[arg(long, value_name = "NAME")]
+        example: Option<String>,
+        /// Handed to `wrangler dev`, and stronger than our own settings: --port, --ip, --persist-to, --var
+        #[arg(last = true, value_name = "WRANGLER ARGS")]
+        wrangler_args: Vec<String>,
+    },
+    /// Run every check, or some of them
+    Test {
+        /// Run this step and what it needs; may be repeated
+        #[arg(long, value_name = "STEP")]
+        only: Vec<String>,
+        /// Leave this step out; may be repeated
+        #[arg(long, value_name = "STEP")]
+        skip: Vec<String>,
+        /// Name the steps and stop
+        #[arg(long)]
+        list: bool,
+    },
+    /// Check what the compiler does not: the edges between crates, sizes, the documents
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let task = Cli::parse().task;
+    process::catch_signals();
+    match run(task) {
+        Ok(code) => code,
+        Err(error) => {
+            report::failure(&error);
+            process::interrupted().map_or(ExitCode::FAILURE, |signal| ExitCode::from(signal.exit_code()))
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::open()?;
+    match task {
+        Task::Setup => setup::run(&workspace)?,
+        Task::Build { example } => {
+            let target = Target::new(&workspace, example)?;
+            setup::run(&workspace)?;
+            build::run(&workspace, &target)?;
+        }
+        Task::Dev { example, wrangler_args } => {
+            return dev::run(&workspace, &Target::new(&workspace, example)?, wrangler_args);
+        }
+        Task::Test { list: true, .. } => check::list(),
+        Task::Test { only, skip, list: false } => {
+            return check::run(&workspace, &Selection::new(&only, &skip)?);
+        }
+        Task::Tidy => {
+            let summary = tidy::run(workspace.root())?;
+            println!("{summary}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

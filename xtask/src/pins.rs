@@ -1,0 +1,22 @@
+//! Every version and limit that is not in a manifest or a lock file of its own.
+//!
+//! The compiler is pinned by `rust-toolchain.toml`, the crates by `Cargo.lock`, the npm tools by
+//! `package-lock.json`, and wasm-bindgen's tool follows the crate in `Cargo.lock`.
+
+/// The tool that turns a crate into a Worker's module; the same release line as the `worker` crate.
+pub(crate) const WORKER_BUILD_VERSION: &str = "0.8.7";
+
+/// The compiler that rebuilds std so that a panic unwinds; `worker-build` asks for it by this name.
+pub(crate) const NIGHTLY: &str = "nightly";
+
+/// The target of everything that is deployed.
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The oldest Node whose npm installs the packages; the packages bring the Node that wrangler runs on.
+pub(crate) const NODE_MAJOR_MIN: u32 = 20;
+
+/// What `cargo xtask dev` listens on.
+pub(crate) const DEV_PORT: u16 = 8787;
+
+/// The budget of the deployed worker: the gzip size of its wasm, in bytes.
+pub(crate) const WASM_GZIP_BYTES_MAX: u64 = 400 * 1024;

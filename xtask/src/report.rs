@@ -1,0 +1,154 @@
+//! What the person at the terminal sees: one line per step, with the time it took.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::process::CommandError;
+
+/// Measures real time, for people only.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "a terminal shows real time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// A duration as a person reads it: `12 ms`, `3.4 s`, `2 min 05 s`.
+pub(crate) struct Took(pub(crate) Duration);
+
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0.as_millis() {
+            ms @ 0..1_000 => format!("{ms} ms"),
+            1_000..60_000 => format!("{:.1} s", self.0.as_secs_f64()),
+            _ => format!("{} min {:02} s", self.0.as_secs() / 60, self.0.as_secs() % 60),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A step under way. On a terminal it is a spinner that shows the last line of output; elsewhere one line
+/// at the start, so that a log tells what a slow step is.
+pub(crate) struct Progress {
+    title: String,
+    spinner: Option<ProgressBar>,
+    stopwatch: Stopwatch,
+}
+
+impl Progress {
+    pub(crate) fn start(title: &str) -> Self {
+        let spinner = io::stderr().is_terminal().then(|| {
+            let spinner = ProgressBar::new_spinner();
+            let style =
+                ProgressStyle::with_template("  {spinner} {prefix:<18} {elapsed:>4}  {wide_msg:.dim}");
+            spinner.set_style(style.expect("the template is a literal"));
+            spinner.set_prefix(title.to_owned());
+            spinner.enable_steady_tick(Duration::from_millis(100));
+            spinner
+        });
+        if spinner.is_none() {
+            println!("  > {title}");
+        }
+        Self { title: title.to_owned(), spinner, stopwatch: Stopwatch::start() }
+    }
+
+    /// Shows what the step is doing now.
+    pub(crate) fn line(&self, line: &str) {
+        if let Some(spinner) = &self.spinner {
+            spinner.set_message(line.trim().to_owned());
+        }
+    }
+
+    /// Ends the step with its result, and returns the time it took.
+    pub(crate) fn finish(self, mark: Mark, note: &str) -> Duration {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+        let took = self.stopwatch.elapsed();
+        done(mark, &self.title, note, took);
+        took
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Ok,
+    Failed,
+    Skipped,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "✓",
+            Self::Failed => "✗",
+            Self::Skipped => "-",
+        })
+    }
+}
+
+/// The line of a step that has ended.
+pub(crate) fn done(mark: Mark, title: &str, note: &str, took: Duration) {
+    println!("  {mark} {title:<18} {:>12}  {note}", Took(took));
+}
+
+/// Tells why something failed, with what the failed command had to say.
+pub(crate) fn failure(error: &anyhow::Error) {
+    if let Some(CommandError::Failed { output, .. }) = error.downcast_ref() {
+        for line in output.lines().filter(|line| is_news(line)) {
+            eprintln!("{line}");
+        }
+    }
+    eprintln!("error: {error:#}");
+}
+
+/// Whether a line of a failed command is more than a report of progress.
+fn is_news(line: &str) -> bool {
+    const PROGRESS: [&str; 9] = [
+        "Blocking ",
+        "Checking ",
+        "Compiling ",
+        "Documenting ",
+        "Downloaded ",
+        "Downloading ",
+        "Finished ",
+        "Fresh ",
+        "Running ",
+    ];
+    let is_progress =
+        line.starts_with("   ") && PROGRESS.iter().any(|verb| line.trim_start().starts_with(verb));
+    let is_passing_test = line.starts_with("test ") && line.ends_with(" ... ok");
+    !is_progress && !is_passing_test
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let shown = |ms| Took(Duration::from_millis(ms)).to_string();
+        assert_eq!(shown(7), "7 ms");
+        assert_eq!(shown(3_440), "3.4 s");
+        assert_eq!(shown(125_000), "2 min 05 s");
+    }
+
+    #[test]
+    fn a_failure_shows_what_is_wrong_and_no_progress() {
+        assert!(!is_news("   Compiling serde v1.0.0") && !is_news("test a::b ... ok"));
+        assert!(is_news("error[E0308]: mismatched types") && is_news("test a::b ... FAILED"));
+        assert!(is_news("    let compiling = 1;"));
+    }
+}
