@@ -172,11 +172,15 @@ fn doc(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn unit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    cargo(workspace.cargo(&["test", "--workspace", "--exclude", "longhaul-tests"]), progress)
+    cargo(
+        workspace.cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "longhaul-tests"]),
+        progress,
+    )
 }
 
 fn wasm_test(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let mut command = workspace.cargo(&["test", "--target", pins::WASM_TARGET, "--test", "wasm"]);
+    let mut command =
+        workspace.cargo(&["test", "--no-fail-fast", "--target", pins::WASM_TARGET, "--test", "wasm"]);
     command.args(["-p", "longhaul-models", "-p", "longhaul-trace"]);
     command.env("PATH", workspace.path_with_node()?);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", workspace.tool("wasm-bindgen-test-runner"));
@@ -219,7 +223,8 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
 
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
-    let mut command = workspace.cargo(&["test", "-p", "longhaul-tests", "--", "--show-output"]);
+    let mut command =
+        workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--", "--show-output"]);
     command.args(["--test-threads", &threads.to_string()]);
     command.env("PATH", workspace.path_with_node()?);
     command.env("LONGHAUL_ROOT", workspace.root());

@@ -157,6 +157,25 @@ async fn a_kill_during_a_back_off_keeps_the_time_of_the_retry() {
     assert_interrupted(&spans, &[]);
 }
 
+/// The runtime evicts an object that has nothing to do for ten seconds; a socket that hibernates does not hinder it.
+#[tokio::test]
+async fn an_object_that_sleeps_through_a_back_off_wakes_for_it_and_its_watcher_misses_nothing() {
+    let stage = Stage::new(|call| match call.index {
+        0 => Reply::too_many("13"),
+        _ => Reply::turn(call.turn(), 2),
+    })
+    .await;
+    let post = stage.api.start_task("Sleep on it.").await;
+    let mut watcher = stage.api.watch(&post.session, 0).await;
+    let seen = events(&watcher.until_ended(1).await);
+    let spans = stage.sink.wait_for_trace(&post.trace_id).await;
+    finished(&stage, &post, &spans, Injury { kills: 1, faults: 1 }).await;
+    let resumed = of_type(&seen, "run.resumed");
+    assert_eq!(resumed.len(), 1, "memory was gone, and nothing else: {seen:#?}");
+    assert_eq!((&resumed[0]["cause"], &resumed[0]["outstanding"]), (&json!("eviction"), &json!([])));
+    assert_eq!(seen, stage.api.events(&post.session).await[..seen.len()]);
+}
+
 #[tokio::test]
 async fn a_kill_with_runs_in_the_queue_loses_none() {
     let mut stage = held_at_first_arrival_of(&[1]).await;
