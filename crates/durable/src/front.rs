@@ -1,5 +1,6 @@
 use futures::StreamExt;
 use longhaul_core::limits;
+use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Context, Env, Headers, Method, Request, RequestInit, Response, Url};
 
@@ -8,12 +9,11 @@ use crate::{
     api::{
         auth::SUBPROTOCOL,
         body,
-        problem::Problem,
+        problem::{Outcome, Problem},
         route::{Ask, Route, route},
     },
     config::Config,
     env, http, log,
-    object::Outcome,
 };
 
 /// The Durable Object binding of the sessions.
@@ -45,20 +45,15 @@ pub async fn serve(
     agents: &Agents,
 ) -> worker::Result<Response> {
     log::init();
-    match answer(request, &env, agents).await {
-        Ok(response) => response,
-        Err(problem) => http::problem(&problem),
-    }
+    let answered = answer(request, &env, agents).await;
+    answered.or_else(|problem| http::problem(&problem))
 }
 
-async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<worker::Result<Response>> {
+async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Response> {
     let method = request.method().to_string();
     let path = request.path();
-    if path == "/healthz" && route(&method, &path)? == Route::Health {
-        return Ok(http::json(
-            200,
-            &serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}),
-        ));
+    if route(&method, &path) == Ok(Route::Health) {
+        return http::json(200, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
     }
     let config = env::config(env)?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
@@ -67,7 +62,7 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<worker:
         config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref())?.to_owned();
     match route(&method, &path)? {
         Route::Health => Err(Problem::not_found("no such path")),
-        Route::Home => Ok(http::answer(200, "text/plain; charset=utf-8", HOME.into())),
+        Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::StartSession => start(request, env, &tenant, None, agents, &config).await,
         Route::Session { session, ask: Ask::StartRun } => {
             start(request, env, &tenant, Some(session), agents, &config).await
@@ -79,14 +74,14 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<worker:
             for _ in 1..ASKED_MAX {
                 let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
                 match ask_object(env, &object, forwarded).await {
-                    Ok(response) => return Ok(Ok(response)),
+                    Ok(response) => return Ok(response),
                     Err(error) => {
                         tracing::warn!(%error, object, "the object did not answer; it is asked again")
                     }
                 }
             }
             let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
-            ask_object(env, &object, forwarded).await.map(Ok).map_err(unavailable)
+            ask_object(env, &object, forwarded).await.map_err(unavailable)
         }
     }
 }
@@ -99,7 +94,7 @@ async fn start(
     session: Option<String>,
     agents: &Agents,
     config: &Config,
-) -> Outcome<worker::Result<Response>> {
+) -> Outcome<Response> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
     let bytes = read_body(&mut request).await?;
@@ -111,7 +106,7 @@ async fn start(
     };
     let run = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
     let forwarded = forward(&request, None, Some(run)).map_err(broken)?;
-    ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map(Ok).map_err(unavailable)
+    ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unavailable)
 }
 
 /// The body, of which never more than the limit is held. What is too large is read on for a while and dropped: a client

@@ -4,7 +4,10 @@ use serde::Serialize;
 use wasm_bindgen::JsValue;
 use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
 
-use crate::{api::problem::Problem, platform::HangUp};
+use crate::{
+    api::problem::{Outcome, Problem},
+    platform::HangUp,
+};
 
 /// Sends an HTTP POST. Redirects are not followed: they would carry credentials to another host.
 pub(crate) async fn post(request: HttpRequest) -> Result<WireResponse, WireFault> {
@@ -43,32 +46,47 @@ pub(crate) fn body_of_stream(stream: web_sys::ReadableStream, hang_up: HangUp) -
 }
 
 /// An answer of JSON.
-pub(crate) fn json(status: u16, value: &impl Serialize) -> worker::Result<Response> {
-    let body = serde_json::to_vec(value)?;
-    answer(status, "application/json", body)
+pub(crate) fn json(status: u16, value: &impl Serialize) -> Outcome<Response> {
+    answer(status, "application/json", serde_json::to_vec(value).map_err(unmade)?)
+}
+
+/// An answer with a body and the headers that every answer has.
+pub(crate) fn answer(status: u16, content_type: &str, body: Vec<u8>) -> Outcome<Response> {
+    Ok(Response::builder().with_status(status).with_headers(headers(content_type)?).fixed(body))
+}
+
+/// The answer with one more header.
+pub(crate) fn with_header(mut response: Response, name: &str, value: &str) -> Outcome<Response> {
+    response.headers_mut().set(name, value).map_err(unmade)?;
+    Ok(response)
 }
 
 /// An answer that says what went wrong.
 pub(crate) fn problem(problem: &Problem) -> worker::Result<Response> {
     let body = serde_json::to_vec(problem)?;
-    let mut response = answer(problem.status, "application/problem+json", body)?;
-    for (name, value) in &problem.headers {
-        response.headers_mut().set(name, value)?;
-    }
-    Ok(response)
+    let made = answer(problem.status, "application/problem+json", body).and_then(|response| {
+        problem.headers.iter().try_fold(response, |r, (name, value)| with_header(r, name, value))
+    });
+    made.map_err(|problem| worker::Error::RustError(problem.code.to_owned()))
 }
 
-/// An answer with a body and the headers that every answer has.
-pub(crate) fn answer(status: u16, content_type: &str, body: Vec<u8>) -> worker::Result<Response> {
-    Ok(Response::builder().with_status(status).with_headers(headers(content_type)?).fixed(body))
+/// The problem of an answer that could not be made: ours, and logged.
+pub(crate) fn unmade(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "an answer could not be made");
+    Problem::internal("the answer could not be made")
 }
 
 /// The headers that every answer has.
-pub(crate) fn headers(content_type: &str) -> worker::Result<Headers> {
+pub(crate) fn headers(content_type: &str) -> Outcome<Headers> {
     let headers = Headers::new();
-    headers.set("Content-Type", content_type)?;
-    headers.set("Cache-Control", "no-store")?;
-    headers.set("X-Content-Type-Options", "nosniff")?;
+    let fixed = [
+        ("Content-Type", content_type),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ];
+    for (name, value) in fixed {
+        headers.set(name, value).map_err(unmade)?;
+    }
     Ok(headers)
 }
 

@@ -18,7 +18,7 @@ use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage}
 
 use crate::{
     api::{
-        problem::Problem,
+        problem::{Outcome, Problem},
         query::Query,
         route::{Ask, Route, route},
         views::{self, Messages, SessionView},
@@ -36,9 +36,6 @@ const RETRIES_TRUSTED: u32 = 3;
 
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
 const MISCONFIGURED_WAIT_MS: u64 = 60_000;
-
-/// What a request to the object comes to.
-pub(crate) type Outcome<T> = Result<T, Problem>;
 
 type Driving = Shared<LocalBoxFuture<'static, ()>>;
 
@@ -154,19 +151,13 @@ impl Inner {
     }
 
     async fn answer(self: &Rc<Self>, request: Request) -> Outcome<Response> {
-        let made = |answer: worker::Result<Response>| {
-            answer.map_err(|error| {
-                tracing::error!(%error, "an answer could not be made");
-                Problem::internal("the answer could not be made")
-            })
-        };
         let method = request.method().to_string();
         let route = route(&method, &request.path())?;
         if self.runtime.has_work().map_err(problem_of)? {
             self.keep_driving();
         }
         let ask = match route {
-            Route::StartSession => return made(self.start(request).await?),
+            Route::StartSession => return self.start(request).await,
             Route::Session { ask, .. } => ask,
             Route::Health | Route::Home => return Err(Problem::not_found("not a path of a session")),
         };
@@ -174,29 +165,29 @@ impl Inner {
             return Err(Problem::not_found("there is no such session"));
         }
         match ask {
-            Ask::StartRun => made(self.start(request).await?),
-            Ask::Show => made(
-                self.view(|object, id, session| http::json(200, &SessionView::new(object, id, session)))?,
-            ),
-            Ask::Messages => made(self.view(|_, id, session| http::json(200, &Messages::new(id, session)))?),
-            Ask::ShowRun(run) => made(self.show_run(run, &query_of(&request)?).await?),
-            Ask::Trace(run) => made(self.trace(run, &query_of(&request)?)?),
+            Ask::StartRun => self.start(request).await,
+            Ask::Show => self.show(200),
+            Ask::Messages => self.view(|_, id, session| http::json(200, &Messages::new(id, session)))?,
+            Ask::ShowRun(run) => self.show_run(run, &query_of(&request)?).await,
+            Ask::Trace(run) => self.trace(run, &query_of(&request)?),
             Ask::Events => self.events(&request),
-            Ask::Cancel => made(self.cancel()?),
+            Ask::Cancel => {
+                self.cancel_runs()?;
+                self.show(202)
+            }
             Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
             Ask::Delete => {
                 self.cancel_runs()?;
                 self.runtime.erase().await;
-                made(Response::empty().map(|response| response.with_status(204)))
+                Response::empty().map(|response| response.with_status(204)).map_err(http::unmade)
             }
         }
     }
 
     /// Accepts a run. The platform holds the answer back until the row is on disk.
-    async fn start(self: &Rc<Self>, mut request: Request) -> Outcome<worker::Result<Response>> {
-        let body = request.bytes().await.map_err(|error| Problem::internal(error.to_string()))?;
-        let run: NewRun =
-            serde_json::from_slice(&body).map_err(|error| Problem::internal(error.to_string()))?;
+    async fn start(self: &Rc<Self>, mut request: Request) -> Outcome<Response> {
+        let body = request.bytes().await.map_err(http::unmade)?;
+        let run: NewRun = serde_json::from_slice(&body).map_err(http::unmade)?;
         let (run, replayed) = match self.runtime.submit(Event::Accept(run)) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
@@ -206,16 +197,16 @@ impl Inner {
         self.keep_driving();
         let services = self.runtime.services();
         let accepted = views::Accepted::new(&services.object, &services.session, run);
-        Ok(http::json(202, &accepted).and_then(|mut response| {
-            response.headers_mut().set("Location", &views::location(&services.session, run))?;
-            if replayed {
-                response.headers_mut().set("Idempotent-Replayed", "true")?;
-            }
-            Ok(response)
-        }))
+        let response = http::json(202, &accepted)?;
+        let response = http::with_header(response, "Location", &views::location(&services.session, run))?;
+        if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
     }
 
-    async fn show_run(&self, run: RunId, query: &Query) -> Outcome<worker::Result<Response>> {
+    fn show(&self, status: u16) -> Outcome<Response> {
+        self.view(|object, id, session| http::json(status, &SessionView::new(object, id, session)))?
+    }
+
+    async fn show_run(&self, run: RunId, query: &Query) -> Outcome<Response> {
         let wait = query.number("wait", 0, limits::WAIT_SECONDS_MAX)?;
         let open = self.runtime.with_session(|session| session.run(run).map(|run| run.is_open()));
         let open = open.map_err(problem_of)?.ok_or_else(no_such_run)?;
@@ -229,19 +220,16 @@ impl Inner {
         let services = self.runtime.services();
         let shown = self.runtime.with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
-            Ok(http::json(200, &views::RunView::new(&services.object, &services.session, run)))
+            http::json(200, &views::RunView::new(&services.object, &services.session, run))
         });
         shown.map_err(problem_of)?
     }
 
-    fn trace(&self, run: RunId, query: &Query) -> Outcome<worker::Result<Response>> {
+    fn trace(&self, run: RunId, query: &Query) -> Outcome<Response> {
         let trace = self.runtime.trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
         match query.value("format") {
-            None | Some("json") => Ok(http::json(200, &trace.view())),
-            Some("otlp") => {
-                let otlp = self.runtime.otlp_json(&trace);
-                Ok(http::answer(200, "application/json", otlp))
-            }
+            None | Some("json") => http::json(200, &trace.view()),
+            Some("otlp") => http::answer(200, "application/json", self.runtime.otlp_json(&trace)),
             Some(_) => Err(Problem::parameter("format", "must be `json` or `otlp`")),
         }
     }
@@ -255,13 +243,7 @@ impl Inner {
         if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
             return stream::sse(&self.runtime, query);
         }
-        let page = stream::page(&self.runtime, query)?;
-        http::json(200, &page).map_err(|error| Problem::internal(error.to_string()))
-    }
-
-    fn cancel(&self) -> Outcome<worker::Result<Response>> {
-        self.cancel_runs()?;
-        self.view(|object, id, session| http::json(202, &SessionView::new(object, id, session)))
+        http::json(200, &stream::page(&self.runtime, query)?)
     }
 
     fn cancel_runs(&self) -> Outcome<()> {

@@ -12,9 +12,13 @@ use serde_json::json;
 use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
 
 use crate::{
-    api::{auth::SUBPROTOCOL, problem::Problem, query::EventsQuery},
+    api::{
+        auth::SUBPROTOCOL,
+        problem::{Outcome, Problem},
+        query::EventsQuery,
+    },
     http,
-    object::{Outcome, problem_of},
+    object::problem_of,
     platform::Cloudflare,
     watchers::{delta_text, send, sse_event},
 };
@@ -71,7 +75,7 @@ pub(crate) fn sse(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<
     };
     let chunks = futures::stream::once(async { replay }).chain(tail);
     let chunks = chunks.map(|chunk| Ok::<_, worker::Error>(chunk.into_bytes()));
-    let headers = http::headers("text/event-stream; charset=utf-8").map_err(broken)?;
+    let headers = http::headers("text/event-stream; charset=utf-8")?;
     Response::builder().with_headers(headers).from_stream(chunks).map_err(broken)
 }
 

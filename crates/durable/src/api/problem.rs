@@ -2,6 +2,9 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+/// What a request comes to: its answer, or a problem.
+pub(crate) type Outcome<T> = Result<T, Problem>;
+
 /// An error as RFC 9457 `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
