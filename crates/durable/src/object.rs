@@ -1,17 +1,13 @@
 use std::{
-    cell::RefCell,
     panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe},
     rc::Rc,
     time::Duration,
 };
 
-use futures::{
-    FutureExt,
-    future::{Either, LocalBoxFuture, Shared, select},
-};
+use futures::future::{Either, select};
 use js_sys::{JsString, Reflect};
 use longhaul_core::{Event, NewRun, Refusal, RunId, limits};
-use longhaul_host::{Clock, HostError, Runtime};
+use longhaul_host::{Clock, Driver, HostError, Runtime};
 use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
@@ -30,14 +26,8 @@ use crate::{
     watchers::{close, send},
 };
 
-/// The platform gives an alarm up after six retries: from this one on a new alarm is armed before anything else, so
-/// that its count begins anew.
-const RETRIES_TRUSTED: u32 = 3;
-
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
 const MISCONFIGURED_WAIT_MS: u64 = 60_000;
-
-type Driving = Shared<LocalBoxFuture<'static, ()>>;
 
 /// A session's Durable Object. The class that a deployment exports is a thin shell around it:
 ///
@@ -47,7 +37,7 @@ type Driving = Shared<LocalBoxFuture<'static, ()>>;
 /// ```
 pub struct SessionObject {
     state: Rc<State>,
-    inner: Result<Rc<Inner>, Problem>,
+    inner: Result<Inner, Problem>,
 }
 
 // An assertion, not a matter of memory safety: after a panic the runtime drops its memory and replays the journal,
@@ -57,9 +47,7 @@ impl UnwindSafe for SessionObject {}
 
 struct Inner {
     state: Rc<State>,
-    runtime: Runtime<Cloudflare>,
-    /// The loop, while it runs: whoever comes second joins it.
-    driving: RefCell<Option<Driving>>,
+    driver: Rc<Driver<Cloudflare>>,
 }
 
 impl SessionObject {
@@ -71,7 +59,7 @@ impl SessionObject {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
             let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name));
-            Ok(Rc::new(Inner { state: Rc::clone(&state), runtime, driving: RefCell::new(None) }))
+            Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
         Self { state, inner }
     }
@@ -96,7 +84,7 @@ impl SessionObject {
         // A panic is caught inside of the loop, which then replays the journal.
         AssertUnwindSafe(async move {
             match &self.inner {
-                Ok(inner) => inner.ring(&info).await,
+                Ok(inner) => inner.driver.ring(retry_count(&info)).await,
                 Err(problem) => {
                     tracing::error!(code = problem.code, "the alarm waits for a working configuration");
                     // Not an error, of which the platform takes six: the work must still be there when a deployment
@@ -137,31 +125,20 @@ impl SessionObject {
 }
 
 impl Inner {
-    async fn ring(self: &Rc<Self>, info: &JsValue) {
-        let retries = Reflect::get(info, &"retryCount".into()).ok().and_then(|count| count.as_f64());
-        if retries.is_some_and(|count| count > f64::from(RETRIES_TRUSTED)) {
-            self.runtime.arm_for_trouble();
-        }
-        self.runtime.alarm_began();
-        self.drive().await;
-        if let Err(error) = self.runtime.alarm_ends() {
-            tracing::error!(%error, "the alarm could not be armed");
-            self.runtime.arm_for_trouble();
-        }
+    fn runtime(&self) -> &Runtime<Cloudflare> {
+        self.driver.runtime()
     }
 
-    async fn answer(self: &Rc<Self>, request: Request) -> Outcome<Response> {
+    async fn answer(&self, request: Request) -> Outcome<Response> {
         let method = request.method().to_string();
         let route = route(&method, &request.path())?;
-        if self.runtime.has_work().map_err(problem_of)? {
-            self.keep_driving();
-        }
+        self.keep_driving()?;
         let ask = match route {
             Route::StartSession => return self.start(request).await,
             Route::Session { ask, .. } => ask,
             Route::Health | Route::Home => return Err(Problem::not_found("not a path of a session")),
         };
-        if self.runtime.with_session(|session| session.runs().is_empty()).map_err(problem_of)? {
+        if self.runtime().with_session(|session| session.runs().is_empty()).map_err(problem_of)? {
             return Err(Problem::not_found("there is no such session"));
         }
         match ask {
@@ -178,24 +155,24 @@ impl Inner {
             Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
             Ask::Delete => {
                 self.cancel_runs()?;
-                self.runtime.erase().await;
+                self.runtime().erase().await;
                 Response::empty().map(|response| response.with_status(204)).map_err(http::unmade)
             }
         }
     }
 
     /// Accepts a run. The platform holds the answer back until the row is on disk.
-    async fn start(self: &Rc<Self>, mut request: Request) -> Outcome<Response> {
+    async fn start(&self, mut request: Request) -> Outcome<Response> {
         let body = request.bytes().await.map_err(http::unmade)?;
         let run: NewRun = serde_json::from_slice(&body).map_err(http::unmade)?;
-        let (run, replayed) = match self.runtime.submit(Event::Accept(run)) {
+        let (run, replayed) = match self.runtime().submit(Event::Accept(run)) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
             Err(error) => return Err(problem_of(error)),
         };
         let run = run.ok_or_else(|| Problem::internal("the run was not stored"))?;
-        self.keep_driving();
-        let services = self.runtime.services();
+        self.keep_driving()?;
+        let services = self.runtime().services();
         let accepted = views::Accepted::new(&services.object, &services.session, run);
         let response = http::json(202, &accepted)?;
         let response = http::with_header(response, "Location", &views::location(&services.session, run))?;
@@ -208,17 +185,17 @@ impl Inner {
 
     async fn show_run(&self, run: RunId, query: &Query) -> Outcome<Response> {
         let wait = query.number("wait", 0, limits::WAIT_SECONDS_MAX)?;
-        let open = self.runtime.with_session(|session| session.run(run).map(|run| run.is_open()));
+        let open = self.runtime().with_session(|session| session.run(run).map(|run| run.is_open()));
         let open = open.map_err(problem_of)?.ok_or_else(no_such_run)?;
         if let Some(seconds) = wait.filter(|seconds| open && *seconds > 0) {
-            let ended = self.runtime.ports().watchers.end_of(run);
-            let patience = self.runtime.ports().sleep(seconds * 1_000);
+            let ended = self.runtime().ports().watchers.end_of(run);
+            let patience = self.runtime().ports().sleep(seconds * 1_000);
             if let Either::Left((Err(_), _)) = select(ended, patience).await {
                 return Err(no_such_run());
             }
         }
-        let services = self.runtime.services();
-        let shown = self.runtime.with_session(|session| {
+        let services = self.runtime().services();
+        let shown = self.runtime().with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
             http::json(200, &views::RunView::new(&services.object, &services.session, run))
         });
@@ -226,10 +203,10 @@ impl Inner {
     }
 
     fn trace(&self, run: RunId, query: &Query) -> Outcome<Response> {
-        let trace = self.runtime.trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
+        let trace = self.runtime().trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
         match query.value("format") {
             None | Some("json") => http::json(200, &trace.view()),
-            Some("otlp") => http::answer(200, "application/json", self.runtime.otlp_json(&trace)),
+            Some("otlp") => http::answer(200, "application/json", self.runtime().otlp_json(&trace)),
             Some(_) => Err(Problem::parameter("format", "must be `json` or `otlp`")),
         }
     }
@@ -238,22 +215,22 @@ impl Inner {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let query = query_of(request)?.events(header("Last-Event-ID").as_deref())?;
         if header("Upgrade").is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
-            return stream::websocket(&self.runtime, query, header("Sec-WebSocket-Protocol").as_deref());
+            return stream::websocket(self.runtime(), query, header("Sec-WebSocket-Protocol").as_deref());
         }
         if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
-            return stream::sse(&self.runtime, query);
+            return stream::sse(self.runtime(), query);
         }
-        http::json(200, &stream::page(&self.runtime, query)?)
+        http::json(200, &stream::page(self.runtime(), query)?)
     }
 
     fn cancel_runs(&self) -> Outcome<()> {
-        let object = &self.runtime.services().object;
+        let object = &self.runtime().services().object;
         let tenant = object.split_once('/').map_or("", |(tenant, _)| tenant);
-        self.runtime.submit(Event::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
+        self.runtime().submit(Event::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
         Ok(())
     }
 
-    fn take_frame(self: &Rc<Self>, socket: &WebSocket, message: &WebSocketIncomingMessage) {
+    fn take_frame(&self, socket: &WebSocket, message: &WebSocketIncomingMessage) {
         let refused = match message {
             WebSocketIncomingMessage::String(text) if text.len() > limits::CLIENT_FRAME_BYTES_MAX => {
                 Some("the frame is too large")
@@ -271,41 +248,35 @@ impl Inner {
             let frame = json!({"type": "error", "code": "unknown_frame", "detail": detail}).to_string();
             send(socket, &JsString::from(frame));
         }
-        self.keep_driving();
+        if let Err(problem) = self.keep_driving() {
+            tracing::error!(code = problem.code, "the session cannot be read");
+        }
     }
 
     fn view<T>(&self, show: impl FnOnce(&str, &str, &longhaul_core::Session) -> T) -> Outcome<T> {
-        let services = self.runtime.services();
+        let services = self.runtime().services();
         let view = |session: &longhaul_core::Session| show(&services.object, &services.session, session);
-        self.runtime.with_session(view).map_err(problem_of)
+        self.runtime().with_session(view).map_err(problem_of)
     }
 
     /// Drives for as long as the work lasts, whether or not anybody watches.
-    fn keep_driving(self: &Rc<Self>) {
-        match self.runtime.has_work() {
-            Ok(true) => self.state.wait_until(self.drive()),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the session cannot be read"),
+    fn keep_driving(&self) -> Outcome<()> {
+        if let Some(driving) = self.driver.work().map_err(problem_of)? {
+            self.state.wait_until(driving);
         }
+        Ok(())
     }
+}
 
-    /// The loop: the one that runs, or a new one.
-    fn drive(self: &Rc<Self>) -> Driving {
-        let mut driving = self.driving.borrow_mut();
-        let running = driving.as_ref().filter(|running| running.peek().is_none());
-        if let Some(running) = running {
-            return running.clone();
-        }
-        let inner = Rc::clone(self);
-        let fresh = async move {
-            if let Err(error) = inner.runtime.drive().await {
-                tracing::error!(%error, "driving stopped; the alarm goes on");
-            }
-        };
-        let fresh = fresh.boxed_local().shared();
-        *driving = Some(fresh.clone());
-        fresh
-    }
+/// What the platform says of an alarm: how often it was tried before.
+fn retry_count(info: &JsValue) -> u32 {
+    let count = Reflect::get(info, &"retryCount".into()).ok().and_then(|count| count.as_f64());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small count; the cast saturates"
+    )]
+    count.map_or(0, |count| count as u32)
 }
 
 /// The answer to what the runtime could not do.

@@ -4,6 +4,7 @@
 //! here performs what the core promised: it encodes, sends, decodes, races time, and feeds the outcome back.
 
 mod deliver;
+mod driver;
 mod live;
 mod perform;
 mod ports;
@@ -11,6 +12,7 @@ mod runtime;
 mod services;
 mod wire;
 
+pub use driver::{Driver, Driving};
 pub use live::Delta;
 pub use longhaul_core::Journal;
 pub use ports::{Audience, Clock, Platform, Ports, Transport};

@@ -98,12 +98,12 @@ impl Life {
 
     /// The session in the memory of the process; `None` where it has no object.
     pub fn session(&self) -> Option<Session> {
-        self.object.as_ref().and_then(|object| object.runtime.with_session(Session::clone).ok())
+        self.object.as_ref().and_then(|object| object.runtime().with_session(Session::clone).ok())
     }
 
     /// The runtime, where the process has an object.
     pub fn runtime(&self) -> Option<&Runtime<SimPorts>> {
-        self.object.as_ref().map(|object| &object.runtime)
+        self.object.as_ref().map(|object| object.runtime())
     }
 
     /// What a watcher who joins now gets first.
