@@ -311,6 +311,6 @@ fn assert_interrupted(spans: &[Span], expected: &[(u64, u64)]) {
 /// Printed past the capture of the test runner: these numbers are for people.
 fn report(what: &str, restarted_ms: u64, called_ms: u64) {
     let latency_ms = called_ms.saturating_sub(restarted_ms);
-    writeln!(io::stderr(), "resume latency, {what}: {latency_ms} ms to the model call")
+    writeln!(io::stderr(), "measured: resume latency, {what}: {latency_ms} ms to the model call")
         .expect("stderr is open");
 }
