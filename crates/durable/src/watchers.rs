@@ -1,4 +1,7 @@
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use futures::channel::{mpsc, oneshot};
 use js_sys::JsString;
@@ -15,6 +18,9 @@ const TAG_ALL: &str = "all";
 /// Everybody who watches a session: hibernating sockets, SSE readers, and requests that wait for a run's end.
 pub(crate) struct Watchers {
     state: Rc<State>,
+    /// Whether a socket may be open. An object that wakes does not know, and asks the platform once; most runs are
+    /// watched by nobody, and then a record costs no text and no call into JavaScript.
+    may_have_sockets: Cell<bool>,
     sse: RefCell<Vec<SseWatcher>>,
     waiting: RefCell<Vec<(RunId, oneshot::Sender<()>)>>,
 }
@@ -27,7 +33,8 @@ struct SseWatcher {
 
 impl Watchers {
     pub(crate) fn new(state: Rc<State>) -> Self {
-        Self { state, sse: RefCell::default(), waiting: RefCell::default() }
+        let may_have_sockets = Cell::new(true);
+        Self { state, may_have_sockets, sse: RefCell::default(), waiting: RefCell::default() }
     }
 
     /// Whether another watcher may come.
@@ -40,6 +47,7 @@ impl Watchers {
     pub(crate) fn accept(&self, socket: &WebSocket, run: Option<RunId>) {
         let tag = run.map_or_else(|| TAG_ALL.to_owned(), run_tag);
         self.state.accept_websocket_with_tags(socket, &[tag.as_str()]);
+        self.may_have_sockets.set(true);
     }
 
     /// A reader of SSE; the channel's end is the stream's.
@@ -60,9 +68,11 @@ impl Watchers {
 
     /// New records, in order.
     pub(crate) fn publish(&self, records: &[Record]) {
-        let texts: Vec<String> = records.iter().map(|record| record.public_event().to_string()).collect();
-        self.publish_to_sockets(records, &texts);
-        self.publish_to_sse(records, &texts);
+        if self.has_sockets() || !self.sse.borrow().is_empty() {
+            let texts: Vec<String> = records.iter().map(|record| record.public_event().to_string()).collect();
+            self.publish_to_sockets(records, &texts);
+            self.publish_to_sse(records, &texts);
+        }
         for record in records.iter().filter(|record| matches!(record.entry, Entry::RunEnded { .. })) {
             let ended =
                 self.waiting.borrow_mut().extract_if(.., |(run, _)| *run == record.run).collect::<Vec<_>>();
@@ -75,16 +85,14 @@ impl Watchers {
 
     /// New text of a call in flight.
     pub(crate) fn publish_delta(&self, delta: &Delta) {
-        let all = self.state.get_websockets_with_tag(TAG_ALL);
-        let of_run = self.state.get_websockets_with_tag(&run_tag(RunId(delta.run)));
+        let has_sockets = self.has_sockets();
         let mut sse = self.sse.borrow_mut();
-        if all.is_empty() && of_run.is_empty() && !sse.iter().any(|watcher| watcher.deltas) {
+        if !has_sockets && !sse.iter().any(|watcher| watcher.deltas) {
             return;
         }
         let text = delta_text(delta);
-        let frame = JsString::from(text.as_str());
-        for socket in all.iter().chain(&of_run) {
-            send(socket, &frame);
+        if has_sockets {
+            self.send_to_sockets(RunId(delta.run), &text);
         }
         let chunk = format!("event: model.delta\ndata: {text}\n\n");
         let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
@@ -100,17 +108,27 @@ impl Watchers {
         self.waiting.borrow_mut().clear();
     }
 
+    fn has_sockets(&self) -> bool {
+        if self.may_have_sockets.get() && self.state.get_websockets().is_empty() {
+            self.may_have_sockets.set(false);
+        }
+        self.may_have_sockets.get()
+    }
+
     fn publish_to_sockets(&self, records: &[Record], texts: &[String]) {
+        if self.has_sockets() {
+            for (record, text) in records.iter().zip(texts) {
+                self.send_to_sockets(record.run, text);
+            }
+        }
+    }
+
+    fn send_to_sockets(&self, run: RunId, text: &str) {
         let all = self.state.get_websockets_with_tag(TAG_ALL);
-        for (record, text) in records.iter().zip(texts) {
-            let of_run = self.state.get_websockets_with_tag(&run_tag(record.run));
-            if all.is_empty() && of_run.is_empty() {
-                continue;
-            }
-            let frame = JsString::from(text.as_str());
-            for socket in all.iter().chain(&of_run) {
-                send(socket, &frame);
-            }
+        let of_run = self.state.get_websockets_with_tag(&run_tag(run));
+        let frame = JsString::from(text);
+        for socket in all.iter().chain(&of_run) {
+            send(socket, &frame);
         }
     }
 
