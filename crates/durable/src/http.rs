@@ -90,11 +90,20 @@ pub(crate) fn headers(content_type: &str) -> Outcome<Headers> {
     Ok(headers)
 }
 
+/// Hangs up when it is dropped before its end; a body that was read to its end leaves the connection for the next call.
 fn guarded(stream: impl Stream<Item = worker::Result<Vec<u8>>> + 'static, hang_up: HangUp) -> Body {
-    let chunks = stream.map(move |chunk| {
-        // Owned by the stream: dropping the body drops this, which aborts the request.
-        let _held = &hang_up;
-        chunk.map_err(|error| WireFault::Connection(error.to_string()))
+    let state = (stream.boxed_local(), hang_up);
+    let chunks = futures::stream::unfold(state, |(mut stream, hang_up)| async move {
+        match stream.next().await {
+            Some(chunk) => {
+                let chunk = chunk.map_err(|error| WireFault::Connection(error.to_string()));
+                Some((chunk, (stream, hang_up)))
+            }
+            None => {
+                hang_up.disarm();
+                None
+            }
+        }
     });
     chunks.boxed_local()
 }

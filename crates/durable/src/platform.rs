@@ -1,4 +1,4 @@
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
@@ -128,15 +128,16 @@ impl Audience for Cloudflare {
     }
 }
 
-/// Aborts a request when it is dropped.
+/// Aborts a request when it is dropped, unless it was disarmed.
 pub(crate) struct HangUp {
     controller: web_sys::AbortController,
+    is_armed: Cell<bool>,
 }
 
 impl Default for HangUp {
     fn default() -> Self {
         let controller = web_sys::AbortController::new().expect("the platform has AbortController");
-        Self { controller }
+        Self { controller, is_armed: Cell::new(true) }
     }
 }
 
@@ -144,6 +145,11 @@ impl HangUp {
     /// The signal to give to a `worker` request.
     pub(crate) fn worker_signal(&self) -> worker::AbortSignal {
         worker::AbortSignal::from(self.signal())
+    }
+
+    /// The answer is whole: there is nothing to abort.
+    pub(crate) fn disarm(&self) {
+        self.is_armed.set(false);
     }
 
     /// The signal as JavaScript has it.
@@ -154,8 +160,9 @@ impl HangUp {
 
 impl Drop for HangUp {
     fn drop(&mut self) {
-        // After the body's end this does nothing.
-        self.controller.abort();
+        if self.is_armed.get() {
+            self.controller.abort();
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use futures::{
     StreamExt,
     future::{Either, select},
@@ -13,6 +15,8 @@ use crate::{
     wire::{Body, HttpRequest, WireFault, WireRequest, WireResponse, retry_after_ms},
 };
 
+/// How long a server may take to end a body that said that it is whole, in milliseconds.
+const CLOSING_MS_MAX: u64 = 20;
 /// What is read of an error's body, in bytes.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -25,13 +29,16 @@ enum Prepared {
 /// An attempt under way, as far as its span needs it.
 struct Attempt {
     call: CallRef,
-    first_chunk_at: std::cell::Cell<Option<u64>>,
+    first_chunk_at: Cell<Option<u64>>,
+    /// When the server said that the answer is whole.
+    whole_at: Cell<Option<u64>>,
 }
 
 impl<P: Ports> Runtime<P> {
     /// One attempt of a model call, from the request to the whole answer or a fault.
     pub(crate) async fn call_model(&self, promised: &ModelCall) -> Event {
-        let attempt = Attempt { call: promised.call, first_chunk_at: std::cell::Cell::new(None) };
+        let attempt =
+            Attempt { call: promised.call, first_chunk_at: Cell::new(None), whole_at: Cell::new(None) };
         let prepared = self.prepare(promised);
         let started_at = self.ports.now();
         let allowed_ms = promised.give_up_at.saturating_sub(started_at);
@@ -47,7 +54,7 @@ impl<P: Ports> Runtime<P> {
                 }
             }
         };
-        let ended_at = self.ports.now();
+        let ended_at = attempt.whole_at.get().unwrap_or_else(|| self.ports.now());
         let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
         match outcome {
             Ok(mut answer) => {
@@ -132,10 +139,19 @@ impl<P: Ports> Runtime<P> {
             let chunk = chunk.map_err(fault_of_wire)?;
             self.take_chunk(&mut decoder, &chunk, attempt)?;
             if decoder.has_ended() {
+                attempt.whole_at.set(Some(self.ports.now()));
+                self.read_to_end(response.body).await;
                 break;
             }
         }
         decoder.finish()
+    }
+
+    /// The answer is whole; a body that is read to its end leaves the connection for the next call. A server that
+    /// keeps it open is not waited for.
+    async fn read_to_end(&self, mut body: Body) {
+        let rest = Box::pin(async move { while let Some(Ok(_)) = body.next().await {} });
+        select(rest, self.ports.sleep(CLOSING_MS_MAX)).await;
     }
 
     fn take_chunk(&self, decoder: &mut Decoder, chunk: &[u8], attempt: &Attempt) -> Result<(), Fault> {
