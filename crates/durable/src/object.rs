@@ -79,7 +79,8 @@ impl SessionObject {
     /// Drives the session until nothing is due. `info` is what the platform passes to `alarm`.
     ///
     /// # Errors
-    /// Never: an error would use up the platform's retries. What fails is logged, and a new alarm is armed.
+    /// When a misconfigured deployment cannot even arm the next alarm. All else that fails is logged, and a new alarm is
+    /// armed: an error would use up the platform's retries.
     pub fn alarm(&self, info: JsValue) -> impl Future<Output = Result<JsValue, JsValue>> + UnwindSafe {
         // A panic is caught inside of the loop, which then replays the journal.
         AssertUnwindSafe(async move {

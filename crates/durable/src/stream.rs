@@ -48,12 +48,12 @@ pub(crate) fn sse(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<
     check_cursor(runtime, query)?;
     check_room(runtime)?;
     let mut replay = format!("retry: {SSE_RETRY_MS}\n\n");
-    let mut ended = false;
     each_record(runtime, query, |record| {
-        if !ended {
+        // What a sink said comes behind the terminal event, which is the last one of a run's stream.
+        let is_behind_end = matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
+        if query.run.is_none() || !is_behind_end {
             replay.push_str(&sse_event(record, &record.public_event().to_string()));
         }
-        ended |= query.run.is_some() && matches!(record.entry, Entry::RunEnded { .. });
     })?;
     let over = runtime.with_session(|session| is_over(session, query)).map_err(problem_of)?;
     let live = if query.deltas && !over { runtime.live_deltas() } else { Vec::new() };

@@ -162,6 +162,11 @@ async fn server_sent_events_of_one_run_end_with_it() {
     let again: Vec<Value> =
         again.iter().filter(|event| !event.id.is_empty()).map(|event| event.json()).collect();
     assert_eq!(again, numbered, "a run that has ended is replayed and the stream closed");
+    stage.sink.wait_for_trace(&post.trace_id).await;
+    stage.api.event(&post.session, "trace.flushed", |event| event["type"] == "trace.flushed").await;
+    let end = numbered.last().expect("events")["seq"].to_string();
+    let back = stage.api.sse(&post.session, "?run=1", &[("Last-Event-ID", &end)]).await.rest().await;
+    assert!(back.iter().all(|event| event.id.is_empty()), "nothing is behind a run's end: {back:#?}");
 }
 
 #[tokio::test]
