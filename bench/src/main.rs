@@ -1,6 +1,7 @@
 //! The budgets of the runtime, measured. It prints a Markdown table and judges nothing: times depend on the machine.
 
 mod history;
+mod index;
 mod model;
 mod resume;
 mod runs;
@@ -12,11 +13,11 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     thread,
-    time::SystemTime,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
@@ -27,7 +28,10 @@ use crate::{
 
 /// Measures the worker that `cargo xtask build` made.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// What is measured
     #[arg(value_enum, default_value_t = Bench::All)]
     bench: Bench,
@@ -40,6 +44,13 @@ struct Arguments {
     /// Pieces that an answer of `runs` is streamed in
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=32))]
     pieces: u8,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// The index of traces, with many in it
+    #[command(subcommand)]
+    Index(index::Command),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,6 +68,9 @@ enum Bench {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(Other::Index(command)) = &arguments.other {
+        return index::run(command, now_ms()?).await;
+    }
     let does = |bench| arguments.bench == bench || arguments.bench == Bench::All;
     let ours = Side::Longhaul(arguments.build.clone());
     let theirs = arguments.against.clone().map_or(Side::Peer, Side::Longhaul);
@@ -88,8 +102,7 @@ fn table([left, right]: [&str; 2], rows: &[String]) -> String {
 
 /// When, where and with what was measured.
 fn conditions() -> Result<String> {
-    #[expect(clippy::disallowed_methods, reason = "the date of a measurement is the real one")]
-    let now = httpdate::fmt_http_date(SystemTime::now());
+    let now = httpdate::fmt_http_date(now());
     let cores = thread::available_parallelism()?;
     let manifest = here().join("../node_modules/workerd/package.json");
     let text =
@@ -97,6 +110,16 @@ fn conditions() -> Result<String> {
     let manifest: Value = serde_json::from_str(&text)?;
     let workerd = manifest["version"].as_str().unwrap_or("of unknown version");
     Ok(format!("{now}; {cores} cores; longhaul {}, workerd {workerd}", env!("CARGO_PKG_VERSION")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the date of a measurement is the real one")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Milliseconds since the epoch.
+fn now_ms() -> Result<u64> {
+    Ok(u64::try_from(now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }
 
 /// The load average of the last minute, where the system tells it.

@@ -3,32 +3,76 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::server::StandIn;
-
 /// The platform behaviour that the tests run on; the same date as in `wrangler.toml`.
 const COMPATIBILITY_DATE: &str = "2026-11-17";
 
+/// What a configuration is made of.
+pub(crate) struct Config<'a> {
+    pub(crate) listen: &'a str,
+    pub(crate) vars: &'a BTreeMap<String, String>,
+    pub(crate) code: Code,
+    pub(crate) ai: Option<Ai<'a>>,
+    pub(crate) index: Option<Database<'a>>,
+}
+
+/// What the Worker is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// A build: a module with its wasm, and the object of a session.
+    Built,
+    /// One module.
+    Script,
+}
+
+/// The `AI` binding, whose far side is `ai.js`.
+pub(crate) struct Ai<'a> {
+    pub(crate) far_side: &'a str,
+    pub(crate) streams: bool,
+}
+
+/// The `DB` binding, whose switch is `db.js`; its storage is the directory `index`.
+pub(crate) struct Database<'a> {
+    pub(crate) listen: &'a str,
+    /// The fault that it starts with, as JSON.
+    pub(crate) fault: &'a str,
+}
+
+/// The name of the socket that is the test's way into the database.
+pub(crate) const INDEX_SOCKET: &str = "index";
+
 /// The text of `config.capnp` for a directory that holds the Worker's modules and the directory `storage`.
-pub(crate) fn capnp(listen: &str, vars: &BTreeMap<String, String>, stand_in: Option<&StandIn>) -> String {
-    let mut bindings = String::from("    (name = \"SESSIONS\", durableObjectNamespace = \"Session\"),\n");
-    for (name, value) in vars {
+pub(crate) fn capnp(config: &Config<'_>) -> String {
+    let mut bindings = String::new();
+    for (name, value) in config.vars {
         writeln!(bindings, "    (name = {}, text = {}),", quoted(name), quoted(value))
             .expect("strings take all");
     }
-    let (mut services, mut workers) = (String::new(), String::new());
-    if let Some(stand_in) = stand_in {
-        bindings.push_str("    (name = \"AI\", service = (name = \"ai\", entrypoint = \"Ai\")),\n");
-        services.push_str("    (name = \"ai\", worker = .ai),\n");
-        workers = format!(
-            r#"const ai :Workerd.Worker = (
-  modules = [(name = "ai.js", esModule = embed "ai.js")],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  bindings = [(name = "FAR_SIDE", text = {})],
-);
-"#,
-            quoted(&stand_in.far_side)
-        );
+    let mut modules = String::from("    (name = \"index.js\", esModule = embed \"index.js\"),\n");
+    let mut objects = "";
+    if config.code == Code::Built {
+        modules.push_str("    (name = \"index_bg.wasm\", wasm = embed \"index_bg.wasm\"),\n");
+        bindings.push_str("    (name = \"SESSIONS\", durableObjectNamespace = \"Session\"),\n");
+        objects = r#"
+  durableObjectNamespaces = [(className = "Session", uniqueKey = "longhaul-session", enableSql = true)],
+  durableObjectStorage = (localDisk = "storage"),"#;
     }
+    let (mut services, mut sockets, mut workers) = (String::new(), String::new(), String::new());
+    if let Some(ai) = &config.ai {
+        bindings.push_str(&wrapped("AI", "cloudflare-internal:ai-api", "ai", "Ai"));
+        services.push_str("    (name = \"ai\", worker = .ai),\n");
+        workers.push_str(&ai_worker(ai));
+    }
+    if let Some(index) = &config.index {
+        bindings.push_str(&wrapped("DB", "cloudflare-internal:d1-api", "index", "Database"));
+        services.push_str("    (name = \"index\", worker = .index),\n    (name = \"d1\", worker = .d1),\n");
+        services.push_str("    (name = \"index-storage\", disk = (path = \"index\", writable = true)),\n");
+        let listen = index.listen;
+        sockets = format!(
+            "    (name = \"{INDEX_SOCKET}\", address = \"{listen}\", http = (), service = \"index\"),\n"
+        );
+        workers.push_str(&index_workers(index));
+    }
+    let listen = config.listen;
     format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -38,22 +82,64 @@ const config :Workerd.Config = (
 {services}    (name = "internet", network = (allow = ["public", "private"])),
     (name = "storage", disk = (path = "storage", writable = true)),
   ],
-  sockets = [(name = "http", address = "{listen}", http = (), service = "main")],
+  sockets = [
+    (name = "http", address = "{listen}", http = (), service = "main"),
+{sockets}  ],
 );
 
 const main :Workerd.Worker = (
   modules = [
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
-  ],
+{modules}  ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
-{bindings}  ],
-  durableObjectNamespaces = [(className = "Session", uniqueKey = "longhaul-session", enableSql = true)],
-  durableObjectStorage = (localDisk = "storage"),
+{bindings}  ],{objects}
 );
 
 {workers}"#
+    )
+}
+
+/// A binding whose near side is workerd's own client, as it is deployed.
+fn wrapped(name: &str, client: &str, service: &str, entrypoint: &str) -> String {
+    let far_side =
+        format!("(name = \"fetcher\", service = (name = \"{service}\", entrypoint = \"{entrypoint}\"))");
+    format!("    (name = \"{name}\", wrapped = (moduleName = \"{client}\", innerBindings = [{far_side}])),\n")
+}
+
+fn ai_worker(ai: &Ai<'_>) -> String {
+    let (far_side, streams) = (quoted(ai.far_side), ai.streams);
+    format!(
+        r#"const ai :Workerd.Worker = (
+  modules = [(name = "ai.js", esModule = embed "ai.js")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [(name = "FAR_SIDE", text = {far_side}), (name = "STREAMS", json = "{streams}")],
+);
+
+"#
+    )
+}
+
+fn index_workers(index: &Database<'_>) -> String {
+    let (fault, database) = (quoted(index.fault), quoted(r#"{"database": "index"}"#));
+    format!(
+        r#"const index :Workerd.Worker = (
+  modules = [(name = "db.js", esModule = embed "db.js")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [
+    (name = "D1", service = (name = "d1", props = (json = {database}))),
+    (name = "FAULT", json = {fault}),
+  ],
+);
+
+const d1 :Workerd.Worker = (
+  modules = [(name = "d1.js", bundled = "/workerd/d1.js")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [(name = "DATABASE", durableObjectNamespace = "D1Database")],
+  durableObjectNamespaces = [(className = "D1Database", uniqueKey = "longhaul-index", enableSql = true)],
+  durableObjectStorage = (localDisk = "index-storage"),
+);
+
+"#
     )
 }
 

@@ -1,5 +1,5 @@
-//! The harness of the end to end tests: real workerd with storage on disk, a model server and an OTLP
-//! receiver of the tests' own over real HTTP, and clients for every way to watch a session.
+//! The harness of the end to end tests: real workerd with storage on disk, workerd's own D1 with a switch for faults,
+//! a model server and an OTLP receiver of the tests' own over real HTTP, and clients for every way to watch a session.
 //!
 //! Absent on purpose: any code of the server. The tests know it by its HTTP contract alone, and a test waits for
 //! a condition (see [`wait`]), never for a time.
@@ -10,7 +10,9 @@ pub mod api;
 mod config;
 pub mod dev;
 mod http;
+pub mod index;
 pub mod model;
+pub mod nexus;
 pub mod oracle;
 pub mod otlp;
 pub mod reply;
@@ -22,6 +24,7 @@ pub mod watch;
 
 pub use api::{Answer, Api, Post};
 pub use dev::DevServer;
+pub use index::{Executed, Fault, Index, Tables};
 pub use model::{Call, ModelServer};
 pub use otlp::{OtlpReceiver, Span, Verdict};
 pub use reply::{Gate, Reply};

@@ -190,10 +190,8 @@ impl Drop for Leave {
 
 fn enter(calls: &Mutex<Vec<Call>>, request: &Request<Bytes>) -> Call {
     let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
-    // The stand-in for the AI binding passes the options on; a real binding has no headers of its own.
-    let in_options = &body["options"]["extraHeaders"]["Idempotency-Key"];
     let header = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
-    let key = header.or(in_options.as_str()).unwrap_or_default().to_owned();
+    let key = header.unwrap_or_default().to_owned();
     let mut calls = calls.lock().expect("no handler panics");
     let arrival = calls.iter().filter(|call| call.key == key).count() + 1;
     let call = Call {

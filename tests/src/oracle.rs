@@ -113,6 +113,7 @@ fn assert_shape(event: &Value) {
         "run.resumed" => (&["cause", "outstanding"], &[]),
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
         "cancel.requested" => (&["by"], &[]),
+        "trace.sent" => (&["sink", "part", "remote_id"], &[]),
         "trace.flushed" => (&["sink", "spans", "attempt"], &[]),
         "trace.failed" => (&["sink", "status", "retry_at"], &["spans", "attempt"]),
         other => panic!("an event of unknown type {other:?}: {event}"),

@@ -47,6 +47,7 @@ pub struct Reply {
     chunk_delay: Duration,
     usage: Option<(u64, u64)>,
     finish_reason: &'static str,
+    gateway_log_id: Option<String>,
 }
 
 #[derive(Clone)]
@@ -153,6 +154,13 @@ impl Reply {
         self
     }
 
+    /// The log that the AI Gateway keeps of this call, for calls that go through one (those of the `AI` binding with
+    /// the option `gateway`).
+    pub fn logged_as(mut self, gateway_log_id: impl Into<String>) -> Reply {
+        self.gateway_log_id = Some(gateway_log_id.into());
+        self
+    }
+
     fn of(kind: Kind) -> Reply {
         let chunk_delay = Duration::ZERO;
         Reply {
@@ -163,6 +171,7 @@ impl Reply {
             chunk_delay,
             usage: Some((10, 5)),
             finish_reason: "stop",
+            gateway_log_id: None,
         }
     }
 
@@ -176,6 +185,21 @@ impl Reply {
         if let Some(gate) = &self.before {
             gate.passed().await;
         }
+        let log_id =
+            self.gateway_log_id.as_deref().map(|id| id.parse().expect("a log's id is a valid header"));
+        let mut response = self.respond(dialect, request, finished).await?;
+        if let Some(id) = log_id {
+            response.headers_mut().insert("cf-aig-log-id", id);
+        }
+        Ok(response)
+    }
+
+    async fn respond(
+        self,
+        dialect: Dialect,
+        request: &Value,
+        finished: impl Finish,
+    ) -> io::Result<Response<Body>> {
         let stream = request["stream"].as_bool().unwrap_or(false);
         match self.kind.clone() {
             Kind::NoResponse => {

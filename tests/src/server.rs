@@ -16,21 +16,31 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use crate::config::capnp;
+use crate::config::{self, Ai, Code, Config, Database};
+use crate::index::{Fault, Index, Tables};
 use crate::wait::{PATIENCE, in_time, now_ms};
 
 /// How a server is to be started.
 #[derive(Clone, Default)]
 pub struct Launch {
-    package: Option<String>,
+    worker: Option<Worker>,
     vars: BTreeMap<String, String>,
     stand_in: Option<StandIn>,
+    index: Option<Tables>,
 }
 
-/// A JavaScript service that plays the `AI` binding; it asks the model server's `/ai` for every answer.
+#[derive(Clone)]
+enum Worker {
+    Package(String),
+    Script(String),
+}
+
+/// The far side of the `AI` binding; it asks the model server's `/ai` for every answer. The near side, `env.AI`, is
+/// the platform's own client. A call arrives at the model server with the client's `options` as a part of its body,
+/// `extraHeaders` among them, which are headers of the call as well.
 #[derive(Clone)]
 pub struct StandIn {
-    pub(crate) far_side: String,
+    far_side: String,
     streams: Streams,
 }
 
@@ -51,22 +61,8 @@ impl StandIn {
         StandIn { far_side: model_server_origin, streams: Streams::Never }
     }
 
-    fn source(&self) -> String {
-        let stream = if self.streams == Streams::WhenAsked { "input.stream === true" } else { "false" };
-        format!(
-            r#"import {{ WorkerEntrypoint }} from "cloudflare:workers";
-export class Ai extends WorkerEntrypoint {{
-  async run(model, input, options) {{
-    const stream = {stream};
-    const body = JSON.stringify({{ model, input: {{ ...input, stream }}, asked_to_stream: input.stream === true, options }});
-    const answer = await fetch(this.env.FAR_SIDE + "/ai", {{ method: "POST", body }});
-    if (!answer.ok) throw new Error(`${{answer.status}}: ${{await answer.text()}}`);
-    return stream ? answer.body : answer.json();
-  }}
-}}
-export default {{ fetch() {{ return new Response("not here", {{ status: 404 }}); }} }};
-"#
-        )
+    fn config(&self) -> Ai<'_> {
+        Ai { far_side: &self.far_side, streams: self.streams == Streams::WhenAsked }
     }
 }
 
@@ -78,7 +74,13 @@ impl Launch {
 
     /// The Worker of `examples/NAME` in place of `crates/worker`.
     pub fn example(mut self, name: &str) -> Launch {
-        self.package = Some(format!("examples/{name}"));
+        self.worker = Some(Worker::Package(format!("examples/{name}")));
+        self
+    }
+
+    /// A Worker of the test's own in place of `crates/worker`: the source of one JavaScript module.
+    pub fn script(mut self, source: impl Into<String>) -> Launch {
+        self.worker = Some(Worker::Script(source.into()));
         self
     }
 
@@ -98,9 +100,10 @@ impl Launch {
     pub fn overridden_by(mut self, other: Launch) -> Launch {
         self.vars.extend(other.vars);
         Launch {
-            package: other.package.or(self.package),
+            worker: other.worker.or(self.worker),
             vars: self.vars,
             stand_in: other.stand_in.or(self.stand_in),
+            index: other.index.or(self.index),
         }
     }
 
@@ -110,23 +113,35 @@ impl Launch {
         self
     }
 
+    /// Binds `DB` to a stand-in for D1 that has these tables.
+    pub fn index(mut self, tables: Tables) -> Launch {
+        self.index = Some(tables);
+        self
+    }
+
     /// Starts the server on a free port and waits until it listens.
     pub async fn start(self) -> Server {
-        let build = root().join(self.package.as_deref().unwrap_or("crates/worker")).join("build");
         let dir = TempDir::with_prefix("longhaul-test-").expect("the temporary directory is writable");
-        for module in ["index.js", "index_bg.wasm"] {
-            let from = build.join(module);
-            fs::copy(&from, dir.path().join(module))
-                .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask build` makes it", from.display()));
+        let write = |name: &str, content: &str| {
+            fs::write(dir.path().join(name), content).expect("the temporary directory is writable");
+        };
+        match &self.worker {
+            None => copy_build("crates/worker", dir.path()),
+            Some(Worker::Package(package)) => copy_build(package, dir.path()),
+            Some(Worker::Script(source)) => write("index.js", source),
         }
-        if let Some(stand_in) = &self.stand_in {
-            fs::write(dir.path().join("ai.js"), stand_in.source())
-                .expect("the temporary directory is writable");
+        write("ai.js", include_str!("stand_in/ai.js"));
+        write("db.js", include_str!("stand_in/db.js"));
+        for storage in ["storage", "index"] {
+            fs::create_dir(dir.path().join(storage)).expect("the temporary directory is writable");
         }
-        fs::create_dir(dir.path().join("storage")).expect("the temporary directory is writable");
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut server = Server { launch: self, dir, port: 0, child: None, log };
+        let (log, fault) = (Arc::default(), Arc::default());
+        let tables = self.index;
+        let mut server = Server { launch: self, dir, ports: Ports::default(), child: None, log, fault };
         server.serve().await;
+        if tables == Some(Tables::Migrated) {
+            server.index().migrate().await;
+        }
         server
     }
 }
@@ -135,20 +150,34 @@ impl Launch {
 pub struct Server {
     launch: Launch,
     dir: TempDir,
-    port: u16,
+    ports: Ports,
     child: Option<Child>,
     log: Arc<Mutex<String>>,
+    fault: Arc<Mutex<Fault>>,
+}
+
+/// Where the process listens; 0 before its first start, and where it has nothing to listen for.
+#[derive(Clone, Copy, Default)]
+struct Ports {
+    main: u16,
+    index: u16,
 }
 
 impl Server {
     /// Where it listens, without a slash at the end; the same after a restart.
     pub fn base_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.ports.main)
     }
 
     /// The directory that holds the objects' databases.
     pub fn storage(&self) -> PathBuf {
         self.dir.path().join("storage")
+    }
+
+    /// The way into the database behind `DB`. Panics unless the launch has one, see [`Launch::index`].
+    pub fn index(&self) -> Index {
+        assert!(self.launch.index.is_some(), "this server has no index");
+        Index::new(self.ports.index, Arc::clone(&self.fault))
     }
 
     /// What the process has written to stdout and stderr, over all restarts.
@@ -184,13 +213,12 @@ impl Server {
     }
 
     async fn serve(&mut self) {
-        let listen = format!("127.0.0.1:{}", self.port);
-        let config = capnp(&listen, &self.launch.vars, self.launch.stand_in.as_ref());
-        fs::write(self.dir.path().join("config.capnp"), config).expect("the temporary directory is writable");
+        fs::write(self.dir.path().join("config.capnp"), self.config())
+            .expect("the temporary directory is writable");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some((child, port)) = self.spawn().await {
-                (self.child, self.port) = (Some(child), port);
+            if let Some((child, ports)) = self.spawn().await {
+                (self.child, self.ports) = (Some(child), ports);
                 return;
             }
             // The port of the process before may be held for a moment; any other fault shows in the log.
@@ -199,10 +227,31 @@ impl Server {
         }
     }
 
+    fn config(&self) -> String {
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        let (listen, index_listen) = (address(self.ports.main), address(self.ports.index));
+        let fault = self.fault.lock().expect("no test panics here").json(0).to_string();
+        config::capnp(&Config {
+            listen: &listen,
+            vars: &self.launch.vars,
+            code: if matches!(self.launch.worker, Some(Worker::Script(_))) {
+                Code::Script
+            } else {
+                Code::Built
+            },
+            ai: self.launch.stand_in.as_ref().map(StandIn::config),
+            index: self.launch.index.map(|_| Database { listen: &index_listen, fault: &fault }),
+        })
+    }
+
     /// One attempt; `None` if the process ended before it listened.
-    async fn spawn(&self) -> Option<(Child, u16)> {
+    async fn spawn(&self) -> Option<(Child, Ports)> {
         let mut command = Command::new(workerd());
         command.args(["serve", "config.capnp", "--control-fd=1", "--verbose"]).current_dir(self.dir.path());
+        if self.launch.index.is_some() {
+            // For workerd's own D1 server, see `config`; the Worker itself sees no difference.
+            command.arg("--experimental");
+        }
         command.env("PWD", self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("workerd can be run");
@@ -211,16 +260,20 @@ impl Server {
         let stderr = child.stderr.take().expect("stderr is piped");
         tokio::spawn(keep(stdout, Arc::clone(&self.log), Some(sender)));
         tokio::spawn(keep(stderr, Arc::clone(&self.log), None));
-        let port = in_time("workerd to listen", async {
-            while let Some(line) = lines.recv().await {
-                if let Some(port) = listening(&line) {
-                    return Some(port);
+        let mut ports = Ports::default();
+        let has_index = self.launch.index.is_some();
+        let listening = in_time("workerd to listen", async {
+            while ports.main == 0 || (has_index && ports.index == 0) {
+                match listening(&lines.recv().await?) {
+                    Some((socket, port)) if socket == config::INDEX_SOCKET => ports.index = port,
+                    Some((_, port)) => ports.main = port,
+                    None => {}
                 }
             }
-            None
+            Some(())
         });
-        let port = port.await?;
-        Some((child, port))
+        listening.await?;
+        Some((child, ports))
     }
 }
 
@@ -248,6 +301,15 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are one directory below the root")
 }
 
+fn copy_build(package: &str, dir: &Path) {
+    let build = root().join(package).join("build");
+    for module in ["index.js", "index_bg.wasm"] {
+        let from = build.join(module);
+        fs::copy(&from, dir.join(module))
+            .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask build` makes it", from.display()));
+    }
+}
+
 fn workerd() -> PathBuf {
     let scope = root().join("node_modules/@cloudflare");
     let packages = fs::read_dir(&scope)
@@ -260,10 +322,11 @@ fn workerd() -> PathBuf {
     binaries.next().unwrap_or_else(|| panic!("no workerd for this platform in {}", scope.display()))
 }
 
-/// The port in a line of workerd's control channel, if the line is about it.
-fn listening(line: &str) -> Option<u16> {
+/// The socket and its port in a line of workerd's control channel, if the line is about one.
+fn listening(line: &str) -> Option<(String, u16)> {
     let event: Value = serde_json::from_str(line).ok()?;
-    (event["event"] == "listen").then(|| u16::try_from(event["port"].as_u64()?).ok())?
+    let port = u16::try_from(event["port"].as_u64()?).ok()?;
+    (event["event"] == "listen").then(|| Some((event["socket"].as_str()?.to_owned(), port)))?
 }
 
 async fn keep(

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::{Api, Post};
+use crate::index::Tables;
 use crate::model::{Call, ModelServer};
 use crate::otlp::{OtlpReceiver, Verdict};
 use crate::reply::Reply;
@@ -98,6 +99,12 @@ impl StageBuilder {
     /// Binds `AI` to a stand-in that never streams.
     pub fn plain_workers_ai(mut self) -> StageBuilder {
         self.binding = Binding::Plain;
+        self
+    }
+
+    /// Binds `DB` to a stand-in for D1 that has these tables; `stage.server.index()` is the way into it.
+    pub fn index(mut self, tables: Tables) -> StageBuilder {
+        self.launch = self.launch.index(tables);
         self
     }
 

@@ -1,7 +1,7 @@
 //! From a crate to the module and the wasm that Cloudflare runs.
 
 use std::{
-    env, fs,
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
@@ -12,22 +12,18 @@ use anyhow::{Context, Result, bail};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{
-    fingerprint, names,
-    process::{self, CommandError},
-    report::{self, Mark, Progress, Stopwatch, Took},
+    dashboard::Dashboard,
+    fingerprint, names, pins, process,
+    product::{self, Product},
+    report::{Progress, Stopwatch, Took},
     workspace::Workspace,
 };
 
-/// Set for the builds that a change starts while `wrangler dev` serves. Wrangler answers no request from a failed
-/// build until the next one that works, so such a build is reported, and what is there stays in service.
-pub(crate) const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
-
 /// What every build is made of, beside its crates: the lock files, and how it is built.
-const SHARED_INPUTS: [&str; 8] = [
+const SHARED_INPUTS: [&str; 7] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
-    "dashboard",
     "package-lock.json",
     "xtask/src/build.rs",
     "xtask/src/names.rs",
@@ -67,10 +63,6 @@ impl Target {
         std::iter::once(None).chain(examples).map(|example| Self::new(workspace, example)).collect()
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The configuration that wrangler reads, relative to the root.
     pub(crate) fn config(&self) -> &Path {
         &self.config
@@ -86,50 +78,45 @@ impl Target {
         self.dir.join("build/index_bg.wasm")
     }
 
-    fn fingerprint(&self, workspace: &Workspace) -> Result<String> {
+    fn build_dir(&self, workspace: &Workspace) -> PathBuf {
+        workspace.root().join(&self.dir).join("build")
+    }
+}
+
+impl Product for Target {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stamp(&self, workspace: &Workspace) -> PathBuf {
+        self.build_dir(workspace).join(".fingerprint")
+    }
+
+    fn is_there(&self, workspace: &Workspace) -> bool {
+        let dir = self.build_dir(workspace);
+        dir.join("index.js").is_file() && dir.join("index_bg.wasm").is_file()
+    }
+
+    fn inputs(&self, workspace: &Workspace) -> Result<String> {
         let mut inputs: Vec<PathBuf> = SHARED_INPUTS.map(PathBuf::from).into();
         inputs.extend(wasm_crates(workspace.root())?);
         inputs.push(self.dir.clone());
         fingerprint::of(workspace.root(), &inputs)
     }
+
+    fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String> {
+        let phases = worker_build(workspace, self, progress)?;
+        let wasm_bytes = gzip_bytes(&workspace.root().join(self.wasm()))?;
+        Ok(format!("{}; {} gzipped", phases.summary(), Kib(wasm_bytes)))
+    }
 }
 
-/// Builds the target, unless nothing that it is made of has changed since the last time.
+/// Builds the target, and for the worker the dashboard that is deployed with it: what has changed of them.
 pub(crate) fn run(workspace: &Workspace, target: &Target) -> Result<()> {
-    let stopwatch = Stopwatch::start();
-    let title = format!("build {}", target.name());
-    let build_dir = workspace.root().join(&target.dir).join("build");
-    fs::create_dir_all(workspace.scratch())?;
-    let lock = fs::File::create(workspace.scratch().join(format!("{}.lock", target.name())))?;
-    lock.lock().context("cannot wait for the other build")?;
-
-    let fingerprint = target.fingerprint(workspace)?;
-    let stamp = build_dir.join(".fingerprint");
-    let is_there = build_dir.join("index.js").is_file() && build_dir.join("index_bg.wasm").is_file();
-    if is_there && fs::read_to_string(&stamp).is_ok_and(|built| built == fingerprint) {
-        report::done(Mark::Ok, &title, "unchanged", stopwatch.elapsed());
-        return Ok(());
+    if !target.is_example() {
+        product::build(workspace, &Dashboard)?;
     }
-
-    let progress = Progress::start(&title);
-    match worker_build(workspace, target, &progress) {
-        Ok(phases) => {
-            let wasm_bytes = gzip_bytes(&workspace.root().join(target.wasm()))?;
-            progress.finish(Mark::Ok, &format!("{}; {} gzipped", phases.summary(), Kib(wasm_bytes)));
-        }
-        Err(error) => {
-            let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));
-            let is_kept = is_there && is_broken && env::var_os(KEEP_LAST_BUILD).is_some();
-            progress.finish(Mark::Failed, if is_kept { "the last build that worked stays" } else { "" });
-            if is_kept {
-                report::failure(&error);
-                return Ok(());
-            }
-            return Err(error);
-        }
-    }
-    fs::write(stamp, fingerprint)?;
-    Ok(())
+    product::build(workspace, target)
 }
 
 /// The size of a file as Cloudflare counts it, in bytes.
@@ -156,6 +143,7 @@ fn worker_build(workspace: &Workspace, target: &Target, progress: &Progress) -> 
         .current_dir(workspace.root().join(&target.dir))
         .env("PATH", workspace.path_with_node()?)
         .env("RUST_BACKTRACE", "0")
+        .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", pins::STD_FEATURES)
         .env("WASM_BINDGEN_BIN", workspace.tool("wasm-bindgen"))
         .env("WASM_OPT_BIN", workspace.node_modules().join("binaryen/bin/wasm-opt"))
         .env("ESBUILD_BIN", workspace.node_modules().join("esbuild/bin/esbuild"));

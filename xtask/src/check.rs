@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every check, step by step.
 
 use std::{
+    fs,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -10,7 +11,10 @@ use anyhow::{Result, bail};
 
 use crate::{
     build::{self, Kib, Target},
+    chromium,
+    dashboard::{self, Dashboard},
     pins, process,
+    product::{self, Product},
     report::{self, Mark, Progress, Stopwatch, Took},
     setup, tidy,
     workspace::Workspace,
@@ -21,6 +25,9 @@ const MEASURED: &str = "measured: ";
 
 /// End to end tests each run a server; more at once than this only makes them wait for each other.
 const E2E_THREADS_MAX: usize = 4;
+
+/// The browser tests, which are a program of their own.
+const BROWSER_TESTS: &str = "tests/browser/run.mjs";
 
 struct Step {
     name: &'static str,
@@ -37,15 +44,26 @@ struct Report {
 }
 
 /// In the order of execution: what fails fast comes first.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 13] = [
     Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
-    Step { name: "tidy", about: "crate edges, sizes, manifests, documents", needs: &[], run: run_tidy },
+    Step {
+        name: "tidy",
+        about: "crate edges, sizes, manifests, documents, sources of the page",
+        needs: &[],
+        run: run_tidy,
+    },
+    Step {
+        name: "dashboard",
+        about: "types, unit tests and size of the dashboard",
+        needs: &[],
+        run: dashboard,
+    },
     Step { name: "clippy", about: "lints of every crate, on this machine", needs: &[], run: clippy },
     Step { name: "wasm-check", about: "lints of what is deployed, as wasm", needs: &[], run: wasm_check },
     Step { name: "doc", about: "the documentation builds without a warning", needs: &[], run: doc },
     Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
     Step { name: "wasm-test", about: "the codecs as wasm, under Node", needs: &[], run: wasm_test },
-    Step { name: "build", about: "the worker and the examples", needs: &[], run: run_build },
+    Step { name: "build", about: "the worker, its dashboard and the examples", needs: &[], run: run_build },
     Step { name: "size", about: "the budget of the deployed wasm", needs: &["build"], run: size },
     Step {
         name: "deploy-dry-run",
@@ -58,6 +76,12 @@ const STEPS: [Step; 11] = [
         about: "end to end, against workerd with storage on disk",
         needs: &["build"],
         run: e2e,
+    },
+    Step {
+        name: "browser",
+        about: "the dashboard in Chromium, against workerd",
+        needs: &["build"],
+        run: browser,
     },
 ];
 
@@ -151,6 +175,13 @@ fn run_tidy(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
     Ok(Report { note: tidy::run(workspace.root())?, measured: Vec::new() })
 }
 
+fn dashboard(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let tests = node_tests(&dashboard::test(workspace, progress)?);
+    product::build(workspace, &Dashboard)?;
+    let (size, measured) = dashboard::size(workspace)?;
+    Ok(Report { note: format!("{size}; {tests}"), measured })
+}
+
 fn clippy(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     cargo(workspace.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), progress)
 }
@@ -233,19 +264,50 @@ fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     cargo(command, progress)
 }
 
+/// A program of its own: it gets what it needs by variables, and leaves files in the directory that one of them names.
+fn browser(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    if !workspace.root().join(BROWSER_TESTS).is_file() {
+        return Ok(Report { note: format!("{BROWSER_TESTS} is not there"), measured: Vec::new() });
+    }
+    let chromium = chromium::find(workspace, progress)?;
+    let artifacts = workspace.scratch().join("browser");
+    fs::create_dir_all(&artifacts)?;
+    let mut command = Command::new(workspace.node());
+    command.arg(BROWSER_TESTS).current_dir(workspace.root());
+    command.env("PATH", workspace.path_with_node()?);
+    command.env(chromium::VARIABLE, chromium);
+    command.env("LONGHAUL_ROOT", workspace.root());
+    command.env("LONGHAUL_NODE", workspace.node());
+    command.env("LONGHAUL_WORKERD", workspace.workerd());
+    command.env("LONGHAUL_ARTIFACTS", artifacts);
+    let output = process::run(command, |line| progress.line(line))?;
+    Ok(Report { note: node_tests(&output), measured: measured(&output) })
+}
+
 /// Runs cargo, keeps its output as the step's log, and counts the tests in it.
 fn cargo(command: Command, progress: &Progress) -> Result<Report> {
     let output = process::run(command, |line| progress.line(line))?;
     let passed: u32 = output.lines().filter_map(tests_passed).sum();
     let note = if passed > 0 { format!("{passed} tests") } else { String::new() };
-    let measured =
-        output.lines().filter_map(|line| line.trim().strip_prefix(MEASURED)).map(str::to_owned).collect();
-    Ok(Report { note, measured })
+    Ok(Report { note, measured: measured(&output) })
+}
+
+fn measured(output: &str) -> Vec<String> {
+    output.lines().filter_map(|line| line.trim().strip_prefix(MEASURED)).map(str::to_owned).collect()
 }
 
 /// The number of tests in `test result: ok. 12 passed; 0 failed; …`.
 fn tests_passed(line: &str) -> Option<u32> {
     line.trim().strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok()
+}
+
+/// What Node's test runner says of itself: `12 tests`.
+fn node_tests(output: &str) -> String {
+    let passed = output.lines().find_map(|line| {
+        let line = line.trim().trim_start_matches(['#', 'ℹ', ' ']);
+        line.strip_prefix("pass ")?.parse::<u32>().ok()
+    });
+    passed.map(|count| format!("{count} tests")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -261,6 +323,7 @@ mod tests {
     fn a_step_brings_what_it_needs() {
         assert_eq!(select(&["e2e"], &[]).unwrap(), ["build", "e2e"]);
         assert_eq!(select(&["e2e"], &["build"]).unwrap(), ["e2e"]);
+        assert_eq!(select(&["browser"], &[]).unwrap(), ["build", "browser"]);
         assert_eq!(select(&[], &["e2e"]).unwrap().len(), STEPS.len() - 1);
         assert!(select(&["nonsense"], &[]).is_err());
     }
@@ -282,5 +345,8 @@ mod tests {
     fn tests_are_counted() {
         assert_eq!(tests_passed("test result: ok. 12 passed; 0 failed; 0 ignored"), Some(12));
         assert_eq!(tests_passed("test result: FAILED. 1 passed; 1 failed"), None);
+        assert_eq!(node_tests("# tests 3\n# pass 3\n# fail 0\n"), "3 tests");
+        assert_eq!(node_tests("ℹ pass 12\n"), "12 tests");
+        assert_eq!(node_tests("ok\n"), "");
     }
 }

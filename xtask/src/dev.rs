@@ -15,8 +15,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     build::{self, Target},
-    pins,
+    migrations, pins,
     process::{self, Group},
+    product::{KEEP_LAST_BUILD, Product},
     report::{Stopwatch, Took},
     setup,
     workspace::Workspace,
@@ -35,6 +36,9 @@ pub(crate) fn run(workspace: &Workspace, target: &Target, wrangler_args: Vec<Str
     let address = settings.free_address()?;
     setup::run(workspace)?;
     build::run(workspace, target)?;
+    if let Some(persist_to) = &settings.migrated {
+        migrations::apply(workspace, target.config(), persist_to)?;
+    }
 
     println!("  > wrangler dev");
     let mut server = Group::spawn(settings.command(workspace, address)?)?;
@@ -65,6 +69,8 @@ struct Settings {
     /// 0 means any free one.
     port: u16,
     args: Vec<String>,
+    /// The state whose databases get the target's tables; none with a configuration of the user's own.
+    migrated: Option<PathBuf>,
 }
 
 impl Settings {
@@ -79,12 +85,16 @@ impl Settings {
         };
         let mut args = vec!["dev".to_owned(), "--local".to_owned()];
         let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
-        if !has_option(&user, &["--config", "-c"]) {
+        let is_ours = !has_option(&user, &["--config", "-c"]);
+        if is_ours {
             add("--config", display(workspace.root().join(target.config())));
         }
-        if !has_option(&user, &["--persist-to"]) {
+        let persist_to = option(&user, "--persist-to").map(PathBuf::from).unwrap_or_else(|| {
             let name = if target.is_example() { target.name() } else { "state" };
-            add("--persist-to", display(workspace.root().join(".wrangler").join(name)));
+            workspace.root().join(".wrangler").join(name)
+        });
+        if !has_option(&user, &["--persist-to"]) {
+            add("--persist-to", display(persist_to.clone()));
         }
         let config = workspace.root().join(target.config());
         let written = [config.with_file_name(".dev.vars"), config].map(|file| fs::read_to_string(file).ok());
@@ -97,7 +107,7 @@ impl Settings {
         }
         args.extend(without_address(user));
         let title = if target.is_example() { target.name().to_owned() } else { "longhaul".to_owned() };
-        Ok(Self { title, ip, port, args })
+        Ok(Self { title, ip, port, args, migrated: is_ours.then_some(persist_to) })
     }
 
     /// The address to serve on, which nobody listens on at the moment.
@@ -120,7 +130,7 @@ impl Settings {
         let mut command = workspace.wrangler()?;
         command.args(&self.args);
         command.args(["--ip", &address.ip().to_string(), "--port", &address.port().to_string()]);
-        command.env(build::KEEP_LAST_BUILD, "1").stdin(Stdio::null());
+        command.env(KEEP_LAST_BUILD, "1").stdin(Stdio::null());
         Ok(command)
     }
 }
@@ -228,6 +238,7 @@ mod tests {
         let ours = settings(&[]);
         assert_eq!((ours.ip.to_string().as_str(), ours.port), ("127.0.0.1", 8787));
         assert!(option(&ours.args, "--persist-to").unwrap().ends_with(".wrangler/state"));
+        assert!(ours.migrated.unwrap().ends_with(".wrangler/state"));
         assert!(option(&ours.args, "--config").unwrap().ends_with("wrangler.toml"));
         assert!(
             ours.args.contains(&"AUTH:off".to_owned())
@@ -240,6 +251,8 @@ mod tests {
         let theirs = settings(&["--port", "9000", "--persist-to=/tmp/x", "--var", "MODEL:a", "AUTH:tokens"]);
         assert_eq!(theirs.port, 9000);
         assert_eq!(theirs.args.iter().filter(|arg| arg.starts_with("--persist-to")).count(), 1);
+        assert_eq!(theirs.migrated, Some(PathBuf::from("/tmp/x")));
+        assert_eq!(settings(&["--config", "own.toml"]).migrated, None);
         assert!(!theirs.args.contains(&"AUTH:off".to_owned()));
         assert!(theirs.args.contains(&"MODEL:a".to_owned()));
         assert!(!theirs.args.contains(&"MODEL:scripted:haiku".to_owned()));

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 
 /// Directories that never reach a build's output: what it wrote itself, and what only tests read.
-pub(crate) const SKIPPED_DIRS: [&str; 6] =
-    ["build", "target", "node_modules", "tests", "benches", "snapshots"];
+pub(crate) const SKIPPED_DIRS: [&str; 7] =
+    ["build", "dist", "target", "node_modules", "tests", "benches", "snapshots"];
 
 /// The fingerprint of files, and of everything below directories, given relative to the root. A path that does
 /// not exist counts as such, so that its appearance is a change.

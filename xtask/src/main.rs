@@ -5,11 +5,15 @@
 
 mod build;
 mod check;
+mod chromium;
+mod dashboard;
 mod dev;
 mod fingerprint;
+mod migrations;
 mod names;
 mod pins;
 mod process;
+mod product;
 mod report;
 mod setup;
 mod tidy;
@@ -36,7 +40,7 @@ struct Cli {
 enum Task {
     /// Install what is missing: the compilers' wasm targets, the npm packages, the build tools
     Setup,
-    /// Build the wasm of the worker, or of an example
+    /// Build the worker with its dashboard, or an example
     Build {
         /// An example's directory under examples/
         #[arg(long, value_name = "NAME")]

@@ -1,6 +1,6 @@
 use crate::{
     ids::TimeMs,
-    run::{DeliveryState, Phase},
+    run::{DeliveryState, LaneState, Phase},
     session::Session,
 };
 
@@ -33,9 +33,16 @@ pub(crate) fn all(session: &Session) -> impl Iterator<Item = (TimeMs, Deadline)>
             Phase::Calling(_) | Phase::Settled => Some((0, Deadline::Work)),
             Phase::BackingOff { until, .. } => Some((*until, Deadline::Retry)),
             Phase::Queued if place == 0 => Some((0, Deadline::Work)),
-            Phase::Queued | Phase::Ended { .. } => None,
+            Phase::Comparing | Phase::Queued | Phase::Ended { .. } => None,
         };
-        work.into_iter().chain(run.deadline_at().map(|at| (at, Deadline::RunDeadline)))
+        let lanes = if run.phase == Phase::Comparing { run.lanes.as_slice() } else { &[] };
+        let lanes = lanes.iter().filter_map(|lane| match lane.state {
+            LaneState::Calling => Some((0, Deadline::Work)),
+            LaneState::BackingOff(until) => Some((until, Deadline::Retry)),
+            LaneState::Answered(_) | LaneState::Failed(_) => None,
+        });
+        let deadline = run.deadline_at().map(|at| (at, Deadline::RunDeadline));
+        work.into_iter().chain(lanes).chain(deadline)
     });
     let flushes = session.runs().iter().flat_map(|run| run.deliveries.values()).filter_map(|delivery| {
         match delivery.state {

@@ -1,7 +1,8 @@
 use crate::{
     backoff::{MODEL_RETRY, SINK_RETRY},
+    compare::LaneOutcome,
     done::{FinalRule, final_rule},
-    entry::{Cause, Entry, Idempotency, RunError, StopReason, Timing},
+    entry::{Cause, Entry, Idempotency, Observed, RunError, StopReason, Timing},
     event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
     fault::{Fault, FaultKind},
     ids::{CallId, RunId, TimeMs},
@@ -30,10 +31,15 @@ impl Session {
         match event {
             Event::Accept(run) => draft.accept(run)?,
             Event::Cancel { by } => draft.cancel(&by),
-            Event::Answered { call, answer, timing } => draft.answered(call, answer, timing),
-            Event::Failed { call, fault, timing } => draft.failed(call, fault, timing),
+            Event::Answered { call, answer, timing, observed } => {
+                draft.answered(call, answer, Seen { timing, observed })
+            }
+            Event::Failed { call, fault, timing, observed } => {
+                draft.failed(call, fault, Seen { timing, observed })
+            }
             Event::Resume(cause) => draft.resume(cause),
             Event::Tick => draft.tick(None),
+            Event::Sent { run, sink, part, remote_id } => draft.sent(run, sink, part, remote_id),
             Event::Flushed { run, sink, spans } => draft.flushed(run, sink, spans),
             Event::FlushFailed { run, sink, failure } => draft.flush_failed(run, sink, failure),
         }
@@ -41,11 +47,17 @@ impl Session {
     }
 }
 
+/// An attempt, as far as its span needs it.
+struct Seen {
+    timing: Timing,
+    observed: Observed,
+}
+
 /// A step in the making.
-struct Draft<'a> {
-    session: &'a Session,
-    moment: Moment,
-    step: Step,
+pub(crate) struct Draft<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) moment: Moment,
+    pub(crate) step: Step,
     /// Runs that this step ends.
     ended: Vec<RunId>,
     /// Messages that this step adds to the conversation.
@@ -63,6 +75,9 @@ impl<'a> Draft<'a> {
         if let Some(key) = &new.idempotency {
             self.refuse_known_key(key)?;
         }
+        if self.session.runs.first().is_some_and(Run::is_comparison) {
+            return Err(Refusal::Comparison);
+        }
         let waiting = self.session.open_runs().count();
         if waiting > limits::QUEUED_RUNS_MAX {
             return Err(Refusal::QueueFull);
@@ -70,16 +85,28 @@ impl<'a> Draft<'a> {
         let id =
             RunId(u32::try_from(self.session.runs.len() + 1).expect("a session has fewer than 2^32 runs"));
         let affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
-        let first = self.first_call(id, &new);
-        let NewRun { task, agent, model, max_iterations, metadata, settings, idempotency } = new;
+        let first = self.first_calls(id, &new);
+        let sampled_out = is_sampled_out(new.settings.sample_ratio, self.moment.seed);
+        let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency } = new;
         self.write(
             id,
-            Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency },
+            Entry::RunAccepted {
+                task,
+                agent,
+                model,
+                models,
+                max_iterations,
+                metadata,
+                settings,
+                sampled_out,
+                idempotency,
+            },
         );
         if waiting == 0 && affordable {
-            let (entry, command) = first;
-            self.write(id, entry);
-            self.step.order(command);
+            for (entry, command) in first {
+                self.write(id, entry);
+                self.step.order(command);
+            }
         }
         Ok(())
     }
@@ -93,23 +120,25 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The first call of a run that is accepted in an idle session: promised in the same row.
-    fn first_call(&mut self, run: RunId, new: &NewRun) -> (Entry, Command) {
+    /// The first call of a run that is accepted in an idle session, or a comparison's first calls: promised in the same
+    /// row.
+    fn first_calls(&mut self, run: RunId, new: &NewRun) -> Vec<(Entry, Command)> {
         let deadline = new.settings.budget.deadline_ms.map(|ms| self.moment.now.saturating_add(ms));
-        let call = CallId(self.calls + 1);
-        let entry = Entry::ModelCalled {
-            call,
-            attempt: 1,
-            iteration: 1,
-            model: new.model.clone(),
-            message_count: self.message_count(1),
+        let give_up_at = give_up_at(self.moment.now, new.settings.model_timeout_ms, deadline);
+        let (models, message_count) = if new.models.is_empty() {
+            (std::slice::from_ref(&new.model), self.message_count(1))
+        } else {
+            (new.models.as_slice(), compared_messages(new.settings.instructions.as_deref()))
         };
-        let command = Command::CallModel(ModelCall {
-            call: CallRef { run, call, attempt: 1 },
-            model: new.model.clone(),
-            give_up_at: give_up_at(self.moment.now, new.settings.model_timeout_ms, deadline),
-        });
-        (entry, command)
+        let calls = (self.calls + 1..).map(CallId).zip(models);
+        let promise = |(call, model): (CallId, &String)| {
+            let model = model.clone();
+            let entry =
+                Entry::ModelCalled { call, attempt: 1, iteration: 1, model: model.clone(), message_count };
+            let call = CallRef { run, call, attempt: 1 };
+            (entry, Command::CallModel(ModelCall { call, model, give_up_at }))
+        };
+        calls.map(promise).collect()
     }
 
     fn cancel(&mut self, by: &str) {
@@ -117,30 +146,34 @@ impl<'a> Draft<'a> {
         for run in open {
             self.write(run.id, Entry::CancelRequested { by: by.to_owned() });
             self.end(run, StopReason::Cancelled, None, None, &run.usage, run.iterations);
-            if let Some(flight) = run.in_flight() {
+            for flight in run.in_flight() {
                 self.step.order(Command::Abort(call_ref(run.id, flight)));
             }
         }
     }
 
-    fn answered(&mut self, call: CallRef, answer: ModelAnswer, timing: Timing) {
+    fn answered(&mut self, call: CallRef, answer: ModelAnswer, seen: Seen) {
         let Some((run, flight)) = self.awaited(call) else { return self.ignore() };
         if answer.message.content.trim().is_empty() && answer.message.tool_calls.is_empty() {
-            return self.failed(
-                call,
-                Fault::new(FaultKind::EmptyResponse, "the model answered nothing"),
-                timing,
-            );
+            let fault = Fault::new(FaultKind::EmptyResponse, "the model answered nothing");
+            return self.failed(call, fault, seen);
         }
-        let rule = final_rule(&answer.message, answer.finish_reason, &run.settings.sentinel);
+        let rule = if run.is_comparison() {
+            None
+        } else {
+            final_rule(&answer.message, answer.finish_reason, &run.settings.sentinel)
+        };
         if let (None, Some(tool)) = (rule, answer.message.tool_calls.first()) {
             let name: String = tool.name.chars().take(limits::NAME_BYTES_MAX).collect();
             let text = format!("the model called the tool {name:?}; it was offered none");
-            return self.failed(call, Fault::new(FaultKind::Malformed, text), timing);
+            return self.failed(call, Fault::new(FaultKind::Malformed, text), seen);
         }
         let usage = run.usage.plus(&answer.usage);
         let result = said(&answer.message).content;
-        self.write_answer(call, flight, answer, timing, rule);
+        self.write_answer(call, flight, answer, seen, rule);
+        if run.is_comparison() {
+            return self.lane_settled(run, flight.call, &usage, LaneOutcome::Answered);
+        }
         let stop = match rule {
             Some(FinalRule::Done) => Some(StopReason::Done),
             Some(FinalRule::FinishTool) => Some(StopReason::FinishTool),
@@ -162,10 +195,11 @@ impl<'a> Draft<'a> {
         call: CallRef,
         flight: InFlight,
         answer: ModelAnswer,
-        timing: Timing,
+        seen: Seen,
         rule: Option<FinalRule>,
     ) {
         self.messages_added += 1;
+        let Seen { timing, observed } = seen;
         self.write(
             call.run,
             Entry::ModelAnswered {
@@ -180,11 +214,12 @@ impl<'a> Draft<'a> {
                 timing,
                 response_id: answer.response_id,
                 response_model: answer.response_model,
+                observed,
             },
         );
     }
 
-    fn failed(&mut self, call: CallRef, fault: Fault, timing: Timing) {
+    fn failed(&mut self, call: CallRef, fault: Fault, seen: Seen) {
         let Some((run, flight)) = self.awaited(call) else { return self.ignore() };
         let failures = flight.failures + 1;
         let late = run.is_late(self.moment.now);
@@ -199,20 +234,20 @@ impl<'a> Draft<'a> {
                 error_type: fault.kind,
                 message: fault.message.clone(),
                 retry_at,
-                timing,
+                timing: seen.timing,
+                observed: seen.observed,
             },
         );
         if again {
             return;
         }
+        if run.is_comparison() {
+            return self.lane_settled(run, flight.call, &run.usage, LaneOutcome::Failed(fault));
+        }
         if late {
             self.end_for_budget(run, StopReason::Deadline);
         } else {
-            let reason = match fault.kind {
-                FaultKind::EmptyResponse => StopReason::EmptyResponse,
-                kind if kind.is_transient() => StopReason::ModelUnavailable,
-                _ => StopReason::ModelRefused,
-            };
+            let reason = reason_of(fault.kind);
             let error = RunError { code: fault.kind.as_str().to_owned(), message: fault.message };
             self.end(run, reason, None, Some(error), &run.usage, run.iterations);
         }
@@ -223,6 +258,7 @@ impl<'a> Draft<'a> {
         let Some(run) = self.session.open_runs().next() else { return };
         match &run.phase {
             Phase::Calling(flight) => self.resume_call(run, *flight, cause),
+            Phase::Comparing => self.resume_comparison(run, cause),
             Phase::Settled => {
                 self.write_resumed(run.id, cause, Vec::new());
                 self.call(run, CallId(self.calls + 1), 1, run.iterations + 1);
@@ -254,13 +290,22 @@ impl<'a> Draft<'a> {
     /// Begins what is due. `survived` says what a session went through that was replayed since its last step.
     fn tick(&mut self, survived: Option<Cause>) {
         let now = self.moment.now;
-        let late: Vec<&Run> =
-            self.session.open_runs().filter(|run| run.in_flight().is_none() && run.is_late(now)).collect();
+        let late: Vec<&Run> = self
+            .session
+            .open_runs()
+            .filter(|run| run.in_flight().next().is_none() && run.is_late(now))
+            .collect();
         for run in late {
-            self.end_for_budget(run, StopReason::Deadline);
+            if run.phase == Phase::Comparing {
+                self.end_late_comparison(run);
+            } else {
+                self.end_for_budget(run, StopReason::Deadline);
+            }
         }
         let waiting = self.session.open_runs().find(|run| !self.ended.contains(&run.id));
-        if let Some((run, Phase::BackingOff { call, until })) = waiting.map(|run| (run, &run.phase)) {
+        if let Some(run) = waiting.filter(|run| run.phase == Phase::Comparing) {
+            self.tick_comparison(run, survived);
+        } else if let Some((run, Phase::BackingOff { call, until })) = waiting.map(|run| (run, &run.phase)) {
             if *until <= now {
                 if let Some(cause) = survived {
                     self.write_resumed(run.id, cause, Vec::new());
@@ -270,6 +315,13 @@ impl<'a> Draft<'a> {
         } else {
             self.begin_next();
         }
+    }
+
+    fn sent(&mut self, run: RunId, sink: String, part: String, remote_id: String) {
+        if self.owed(run, &sink).is_none() {
+            return self.ignore();
+        }
+        self.write(run, Entry::TraceSent { sink, part, remote_id });
     }
 
     fn flushed(&mut self, run: RunId, sink: String, spans: u32) {
@@ -282,6 +334,7 @@ impl<'a> Draft<'a> {
         let attempt = attempts + 1;
         let (status, retry_at) = match failure {
             SinkFailure::Permanent { status } => (status, None),
+            SinkFailure::Quota { status, resumes_at } => (Some(status), Some(resumes_at)),
             SinkFailure::Transient { status, retry_after_ms } => {
                 let at = self.moment.now + SINK_RETRY.wait_ms(attempt, retry_after_ms, self.moment.seed);
                 (status, (at < ended_at.saturating_add(SINK_PATIENCE_MS)).then_some(at))
@@ -305,11 +358,14 @@ impl<'a> Draft<'a> {
     }
 
     /// Promises an attempt of a call. Budgets were checked: nothing is spent between an answer and a retry but time.
-    fn call(&mut self, run: &Run, call: CallId, attempt: u32, iteration: u32) {
-        let new_message = usize::from(call.0 > self.session.calls);
-        let message_count = self.message_count(new_message);
+    pub(crate) fn call(&mut self, run: &Run, call: CallId, attempt: u32, iteration: u32) {
+        let message_count = if run.is_comparison() {
+            compared_messages(run.settings.instructions.as_deref())
+        } else {
+            self.message_count(usize::from(call.0 > self.session.calls))
+        };
         self.calls = self.calls.max(call.0);
-        let model = run.model.clone();
+        let model = run.model_of(call).to_owned();
         self.write(
             run.id,
             Entry::ModelCalled { call, attempt, iteration, model: model.clone(), message_count },
@@ -326,7 +382,7 @@ impl<'a> Draft<'a> {
         self.end(run, reason, result, None, &run.usage, run.iterations);
     }
 
-    fn end(
+    pub(crate) fn end(
         &mut self,
         run: &Run,
         stop_reason: StopReason,
@@ -350,11 +406,11 @@ impl<'a> Draft<'a> {
         );
     }
 
-    fn write_resumed(&mut self, run: RunId, cause: Cause, outstanding: Vec<CallId>) {
+    pub(crate) fn write_resumed(&mut self, run: RunId, cause: Cause, outstanding: Vec<CallId>) {
         self.write(run, Entry::RunResumed { cause, outstanding });
     }
 
-    fn write(&mut self, run: RunId, entry: Entry) {
+    pub(crate) fn write(&mut self, run: RunId, entry: Entry) {
         self.step.write(run, self.moment, entry);
     }
 
@@ -365,8 +421,8 @@ impl<'a> Draft<'a> {
     /// The run that waits for exactly this attempt.
     fn awaited(&self, call: CallRef) -> Option<(&'a Run, InFlight)> {
         let run = self.session.run(call.run)?;
-        let flight = run.in_flight()?;
-        (flight.call == call.call && flight.attempt == call.attempt).then_some((run, flight))
+        let flight = run.in_flight().find(|f| f.call == call.call && f.attempt == call.attempt)?;
+        Some((run, flight))
     }
 
     /// A delivery that has no final outcome: its attempts so far, and when its run ended.
@@ -381,6 +437,27 @@ impl<'a> Draft<'a> {
     fn message_count(&self, more: usize) -> u32 {
         let count = 1 + self.session.messages.len() + self.messages_added + more;
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+/// Head sampling: decided once, when the run is accepted.
+fn is_sampled_out(ratio: Option<f64>, seed: u64) -> bool {
+    // The upper 53 bits of the seed, as a number from 0 to 1.
+    let chance = (seed >> 11) as f64 / (1_u64 << 53) as f64;
+    ratio.is_some_and(|ratio| chance >= ratio)
+}
+
+/// Messages of a comparison's request: the task, and the instructions where there are any.
+fn compared_messages(instructions: Option<&str>) -> u32 {
+    1 + u32::from(instructions.is_some())
+}
+
+/// The rule by which a run ends whose call failed for good.
+pub(crate) fn reason_of(kind: FaultKind) -> StopReason {
+    match kind {
+        FaultKind::EmptyResponse => StopReason::EmptyResponse,
+        kind if kind.is_transient() => StopReason::ModelUnavailable,
+        _ => StopReason::ModelRefused,
     }
 }
 

@@ -11,10 +11,9 @@ use crate::{
 };
 
 /// An entry of the journal in its place. Its public form is the event of `api.md`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// The entry's position. Not stored: the row's position and the place in the row give it.
-    #[serde(skip_deserializing, default)]
     pub seq: Seq,
     /// The run that it belongs to.
     pub run: RunId,
@@ -27,7 +26,7 @@ pub struct Record {
 
 /// What can happen to a run. Each variant's JSON is pinned by a literal in this module's tests and may only grow
 /// by optional fields: old journals must always replay.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type")]
 pub enum Entry {
     /// The run is durable. Nothing was called yet.
@@ -37,16 +36,22 @@ pub enum Entry {
         task: String,
         /// The agent's name.
         agent: String,
-        /// The model's full name, with its provider's prefix.
+        /// The model's full name, with its provider's prefix; those of a comparison, joined by commas.
         model: String,
+        /// The models of a comparison, which are called side by side; empty in any other run.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        models: Vec<String>,
         /// Answers at most.
         max_iterations: u32,
         /// The caller's own labels: scalars.
         metadata: BTreeMap<String, Value>,
         /// All else that the run needs, as it was configured then.
         settings: RunSettings,
+        /// Whether head sampling spares the sinks this run's trace, unless something goes wrong in it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        sampled_out: bool,
         /// The key that the caller sent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         idempotency: Option<Idempotency>,
     },
     /// A model call is promised: it is made after this entry is stored, and again if it has no outcome.
@@ -85,11 +90,14 @@ pub enum Entry {
         /// Times for the span.
         timing: Timing,
         /// The provider's id of the response.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         response_id: Option<String>,
         /// The model that the provider says answered.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         response_model: Option<String>,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        observed: Observed,
     },
     /// An attempt failed.
     #[serde(rename = "model.failed")]
@@ -106,6 +114,9 @@ pub enum Entry {
         retry_at: Option<TimeMs>,
         /// Times for the span.
         timing: Timing,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        observed: Observed,
     },
     /// A tool call is promised. Tools are not driven yet: nothing writes this, a replay only counts it.
     #[serde(rename = "tool.called")]
@@ -125,10 +136,10 @@ pub enum Entry {
         /// The tool's name.
         tool: String,
         /// What it gave.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
         /// Why it failed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
         /// From the call to the answer, in milliseconds.
         latency_ms: u64,
@@ -185,6 +196,16 @@ pub enum Entry {
         /// Answers committed.
         iterations: u32,
     },
+    /// A sink that takes a trace in several requests has one part of it.
+    #[serde(rename = "trace.sent")]
+    TraceSent {
+        /// The sink's name.
+        sink: String,
+        /// Which part: `trace`, or the id of a span in hex.
+        part: String,
+        /// What the sink calls it.
+        remote_id: String,
+    },
     /// A sink has the run's trace.
     #[serde(rename = "trace.flushed")]
     TraceFlushed {
@@ -210,7 +231,8 @@ pub enum Entry {
 }
 
 /// Fields of an entry that its public event does not show.
-const PRIVATE_FIELDS: [&str; 5] = ["settings", "idempotency", "timing", "response_id", "response_model"];
+const PRIVATE_FIELDS: [&str; 7] =
+    ["settings", "idempotency", "timing", "response_id", "response_model", "sampled_out", "observed"];
 
 /// Fields that every event has, in the order in which it shows them.
 const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];
@@ -261,6 +283,7 @@ impl Entry {
             Self::RunResumed { .. } => "run.resumed",
             Self::CancelRequested { .. } => "cancel.requested",
             Self::RunEnded { .. } => "run.ended",
+            Self::TraceSent { .. } => "trace.sent",
             Self::TraceFlushed { .. } => "trace.flushed",
             Self::TraceFailed { .. } => "trace.failed",
         }
@@ -289,7 +312,14 @@ pub struct RunSettings {
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
+    /// The share of runs, 0 to 1, whose traces the sinks get; all when absent. A run in which something went wrong is
+    /// always kept, and [`INDEX_SINK`] gets every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_ratio: Option<f64>,
 }
+
+/// The sink that is the deployment's own list of runs: no run is missing from it, whatever the sampling.
+pub const INDEX_SINK: &str = "index";
 
 /// What a run may spend; checked before each call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -325,6 +355,54 @@ pub struct Timing {
     /// When the first chunk of text arrived, of a streaming model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_chunk_at: Option<TimeMs>,
+}
+
+/// What was seen around an attempt, beside its answer: for its span.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The AI Gateway that the request went through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Gateway>,
+    /// Spans that the agent's own code opened during the attempt, parents before children.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<UserSpan>,
+}
+
+/// An AI Gateway that a request went through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway {
+    /// Its id.
+    pub id: String,
+    /// Its own id of the request's log entry, where it said one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_id: Option<String>,
+}
+
+/// A span that the agent's own code opened with `tracing` during an attempt of a model call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserSpan {
+    /// Its name.
+    pub name: String,
+    /// The place of its parent in the same list; `None` right below the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<u32>,
+    /// When it was opened.
+    pub started_at: TimeMs,
+    /// When it was closed, or the attempt ended.
+    pub ended_at: TimeMs,
+    /// Whether an event of level `ERROR` came inside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
+    /// Its fields: scalars.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+}
+
+impl Observed {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.gateway.is_none() && self.spans.is_empty()
+    }
 }
 
 /// What a run survived.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    entry::{Cause, Idempotency, RunSettings, Timing},
+    entry::{Cause, Idempotency, Observed, RunSettings, Timing},
     fault::Fault,
     ids::{CallId, RunId, TimeMs},
     limits,
@@ -50,6 +50,8 @@ pub enum Event {
         answer: ModelAnswer,
         /// When.
         timing: Timing,
+        /// What was seen beside it.
+        observed: Observed,
     },
     /// A model call's attempt failed.
     Failed {
@@ -59,11 +61,24 @@ pub enum Event {
         fault: Fault,
         /// When.
         timing: Timing,
+        /// What was seen beside it.
+        observed: Observed,
     },
     /// The session was replayed: what was promised and not answered is made again.
     Resume(Cause),
     /// Time passed: what is due begins.
     Tick,
+    /// A sink that takes a trace in several requests has one part.
+    Sent {
+        /// The run.
+        run: RunId,
+        /// The sink.
+        sink: String,
+        /// Which part: `trace`, or the id of a span in hex.
+        part: String,
+        /// What the sink calls it.
+        remote_id: String,
+    },
     /// A sink took the trace of a run.
     Flushed {
         /// The run.
@@ -94,6 +109,13 @@ pub enum SinkFailure {
         /// How long the sink asked to wait, in milliseconds.
         retry_after_ms: Option<u64>,
     },
+    /// A quota is used up: the sink takes it once that begins anew.
+    Quota {
+        /// The HTTP status.
+        status: u16,
+        /// When the quota begins anew.
+        resumes_at: TimeMs,
+    },
     /// It will never be taken: the delivery is parked.
     Permanent {
         /// The HTTP status, if there was an answer.
@@ -108,8 +130,12 @@ pub struct NewRun {
     pub task: String,
     /// The agent's name.
     pub agent: String,
-    /// The model's full name.
+    /// The model's full name; those of a comparison, joined by commas.
     pub model: String,
+    /// The models of a comparison: [`limits::COMPARED_MODELS_MIN`] to [`limits::COMPARED_MODELS_MAX`], no two the
+    /// same. Empty in any other run.
+    #[serde(default)]
+    pub models: Vec<String>,
     /// Answers at most, 1 to [`limits::ITERATIONS_MAX`].
     pub max_iterations: u32,
     /// Labels.
@@ -148,6 +174,9 @@ pub enum Refusal {
     /// The caller must wait until runs have ended.
     #[error("the session has {} queued runs, its limit; wait until some have ended", limits::QUEUED_RUNS_MAX)]
     QueueFull,
+    /// The session is a comparison, whose answers are no conversation: the caller starts another session.
+    #[error("the session compares models and takes no further run; start another session")]
+    Comparison,
     /// The same key and body came before: the caller gets the first answer.
     #[error("run {0} was accepted with this key")]
     Replayed(RunId),

@@ -12,8 +12,10 @@
 //! All of crash recovery is [`Session::replay`] followed by [`Event::Resume`].
 
 mod backoff;
+mod compare;
 mod deadline;
 mod decide;
+mod decode;
 mod done;
 mod entry;
 mod event;
@@ -30,14 +32,14 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
 pub use deadline::Deadline;
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
-    Budget, Cause, Entry, Idempotency, PublicEvent, Record, RunError, RunSettings, RunStatus, StopReason,
-    Timing,
+    Budget, Cause, Entry, Gateway, INDEX_SINK, Idempotency, Observed, PublicEvent, Record, RunError,
+    RunSettings, RunStatus, StopReason, Timing, UserSpan,
 };
 pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, RunId, Seq, TimeMs};
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
 pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage};
-pub use run::{Delivery, DeliveryState, InFlight, Phase, Run};
+pub use run::{Delivery, DeliveryState, InFlight, Lane, LaneAnswer, LaneState, Phase, Run};
 pub use session::{CONTINUE, Conversation, ModelRequest, ReplayError, Session};
 pub use step::{CommitError, Committed, Step};

@@ -2,6 +2,18 @@
 
 /// Answers committed per run at most; also the default of `max_iterations`.
 pub const ITERATIONS_MAX: u32 = 6;
+/// Models of one comparison at least.
+pub const COMPARED_MODELS_MIN: usize = 2;
+/// Models of one comparison at most.
+pub const COMPARED_MODELS_MAX: usize = 8;
+/// Spans of the agent's own code in one attempt of a call; later ones are not kept.
+pub const USER_SPANS_MAX: usize = 64;
+/// Fields of one such span.
+pub const USER_SPAN_FIELDS_MAX: usize = 16;
+/// One text of such a span, in bytes: a longer one is cut.
+pub const USER_SPAN_TEXT_BYTES_MAX: usize = 512;
+/// What a sink calls a part of a trace, in bytes. A longer id is a malformed answer.
+pub const REMOTE_ID_BYTES_MAX: usize = 128;
 /// A request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// A task, in bytes of UTF-8.

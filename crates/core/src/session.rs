@@ -4,12 +4,12 @@ use thiserror::Error;
 use crate::{
     deadline::{self, Deadline},
     done,
-    entry::{Entry, Record},
+    entry::{Entry, Record, RunError},
     event::CallRef,
     ids::{CallId, RunId, Seq, TimeMs},
     journal::Journal,
     message::{Message, Role},
-    run::{Delivery, DeliveryState, InFlight, Phase, Run},
+    run::{Delivery, DeliveryState, InFlight, Lane, LaneAnswer, LaneState, Phase, Run},
     step::{CommitError, Committed, Step},
 };
 
@@ -46,6 +46,8 @@ pub struct ModelRequest<'a> {
     pub messages: &'a [Message],
     /// The run's task.
     pub task: &'a str,
+    /// The line that ends the run; `None` in a comparison, which has no loop.
+    pub sentinel: Option<&'a str>,
     /// Which answer of the run this is to be, from 1.
     pub iteration: u32,
     /// The attempt of the call, from 1.
@@ -167,15 +169,28 @@ impl Session {
         shown
     }
 
+    /// The messages of the conversation, oldest first; after a comparison's task, its answers as they came.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The text of an answer in a comparison.
+    pub fn lane_text(&self, answer: &LaneAnswer) -> &str {
+        self.messages.get(answer.message).map_or("", |message| &message.content)
+    }
+
     /// The request of a call in flight; `None` for a call that has its outcome.
     pub fn model_request(&self, call: CallRef) -> Option<ModelRequest<'_>> {
         let run = self.run(call.run)?;
-        let flight = run.in_flight().filter(|f| f.call == call.call && f.attempt == call.attempt)?;
+        let flight = run.in_flight().find(|f| f.call == call.call && f.attempt == call.attempt)?;
+        // What one model of a comparison says is no business of the others.
+        let end = if run.is_comparison() { run.first_message + 1 } else { self.messages.len() };
         Some(ModelRequest {
-            model: &run.model,
-            system: Some(system_message(run)),
-            messages: &self.messages,
+            model: run.model_of(call.call),
+            system: system_message(run),
+            messages: self.messages.get(..end)?,
             task: &run.task,
+            sentinel: (!run.is_comparison()).then_some(&run.settings.sentinel),
             iteration: flight.iteration,
             attempt: flight.attempt,
             max_output_tokens: run.settings.max_output_tokens,
@@ -186,7 +201,7 @@ impl Session {
     /// The calls that were promised and have no outcome: what a restart makes again.
     pub fn outstanding(&self) -> Vec<CallRef> {
         self.open_runs()
-            .filter_map(|run| {
+            .flat_map(|run| {
                 run.in_flight().map(|f| CallRef { run: run.id, call: f.call, attempt: f.attempt })
             })
             .collect()
@@ -232,19 +247,33 @@ impl Session {
             Entry::ModelAnswered { message, .. } => self.messages.push(said(message)),
             _ => {}
         }
+        let messages = self.messages.len();
         let run = self.run_mut(record.run);
         match &record.entry {
             Entry::ModelCalled { call, attempt, iteration, .. } => {
                 run.attempts += 1;
                 run.started_at.get_or_insert(record.at);
-                run.phase = Phase::Calling(next_flight(&run.phase, *call, *attempt, *iteration));
+                run.phase = if run.is_comparison() {
+                    Phase::Comparing
+                } else {
+                    Phase::Calling(next_flight(&run.phase, *call, *attempt, *iteration))
+                };
+                evolve_lane(run, &record.entry, messages);
             }
             Entry::ModelAnswered { iteration, usage, .. } => {
                 run.iterations = *iteration;
                 run.usage = run.usage.plus(usage);
-                run.phase = Phase::Settled;
+                if !run.is_comparison() {
+                    run.phase = Phase::Settled;
+                }
+                evolve_lane(run, &record.entry, messages);
+            }
+            Entry::ModelFailed { .. } if run.is_comparison() => {
+                run.has_failures = true;
+                evolve_lane(run, &record.entry, messages);
             }
             Entry::ModelFailed { retry_at, .. } => {
+                run.has_failures = true;
                 run.phase = match (&run.phase, retry_at) {
                     (Phase::Calling(call), Some(until)) => Phase::BackingOff {
                         call: InFlight { failures: call.failures + 1, ..*call },
@@ -258,6 +287,9 @@ impl Session {
                 if let Phase::Calling(call) = &mut run.phase {
                     call.interruptions += 1;
                 }
+                for lane in run.lanes.iter_mut().filter(|lane| lane.state == LaneState::Calling) {
+                    lane.call.interruptions += 1;
+                }
             }
             Entry::RunEnded { status, stop_reason, result, error, .. } => {
                 run.ended_at = Some(record.at);
@@ -267,18 +299,30 @@ impl Session {
                     result: result.clone(),
                     error: error.clone(),
                 };
-                let due = Delivery { attempts: 0, state: DeliveryState::Due(record.at) };
-                run.deliveries = run.settings.sinks.iter().map(|sink| (sink.clone(), due)).collect();
+                let due = Delivery {
+                    sent: std::collections::BTreeMap::new(),
+                    attempts: 0,
+                    state: DeliveryState::Due(record.at),
+                };
+                run.deliveries = run.owed_sinks().map(|sink| (sink.clone(), due.clone())).collect();
                 self.first_open +=
                     self.runs[self.first_open..].iter().take_while(|run| !run.is_open()).count();
             }
+            Entry::TraceSent { sink, part, remote_id } => {
+                if let Some(delivery) = run.deliveries.get_mut(sink) {
+                    delivery.sent.insert(part.clone(), remote_id.clone());
+                }
+            }
             Entry::TraceFlushed { sink, attempt, .. } => {
-                let settled = Delivery { attempts: *attempt, state: DeliveryState::Flushed };
-                run.deliveries.insert(sink.clone(), settled);
+                if let Some(delivery) = run.deliveries.get_mut(sink) {
+                    (delivery.attempts, delivery.state) = (*attempt, DeliveryState::Flushed);
+                }
             }
             Entry::TraceFailed { sink, attempt, retry_at, .. } => {
-                let state = retry_at.map_or(DeliveryState::Parked, DeliveryState::Due);
-                run.deliveries.insert(sink.clone(), Delivery { attempts: *attempt, state });
+                if let Some(delivery) = run.deliveries.get_mut(sink) {
+                    delivery.attempts = *attempt;
+                    delivery.state = retry_at.map_or(DeliveryState::Parked, DeliveryState::Due);
+                }
             }
             Entry::RunAccepted { .. }
             | Entry::CancelRequested { .. }
@@ -299,6 +343,7 @@ impl Session {
                 run.first_message = at;
                 run.task.clone()
             }
+            Phase::Comparing => return,
             Phase::Calling(flight) | Phase::BackingOff { call: flight, .. } if flight.call == *call => return,
             _ => CONTINUE.to_owned(),
         };
@@ -311,17 +356,20 @@ impl Session {
     }
 }
 
-/// The system message of a run's calls.
-pub(crate) fn system_message(run: &Run) -> String {
+/// The system message of a run's calls; a comparison has no loop to be told of.
+fn system_message(run: &Run) -> Option<String> {
+    if run.is_comparison() {
+        return run.settings.instructions.clone();
+    }
     let rule = format!(
         "Work in as many turns as you need, at most {}. When the task is complete, end your answer with a line \
          that says only {}.",
         run.max_iterations, run.settings.sentinel
     );
-    match &run.settings.instructions {
+    Some(match &run.settings.instructions {
         Some(instructions) => format!("{instructions}\n\n{rule}"),
         None => rule,
-    }
+    })
 }
 
 /// The result of a run that ends with `answer`: without its sentinel line, or the answer before it where nothing
@@ -366,8 +414,17 @@ fn finished_with(arguments: &str) -> String {
 }
 
 fn accepted(record: &Record) -> Run {
-    let Entry::RunAccepted { task, agent, model, max_iterations, metadata, settings, idempotency } =
-        &record.entry
+    let Entry::RunAccepted {
+        task,
+        agent,
+        model,
+        models,
+        max_iterations,
+        metadata,
+        settings,
+        sampled_out,
+        idempotency,
+    } = &record.entry
     else {
         unreachable!("evolve calls this for run.accepted alone")
     };
@@ -380,9 +437,11 @@ fn accepted(record: &Record) -> Run {
         task: task.clone(),
         agent: agent.clone(),
         model: model.clone(),
+        lanes: models.iter().map(|model| lane(model)).collect(),
         max_iterations: *max_iterations,
         metadata: metadata.clone(),
         settings: settings.clone(),
+        sampled_out: *sampled_out,
         idempotency: idempotency.clone(),
         phase: Phase::Queued,
         iterations: 0,
@@ -391,6 +450,51 @@ fn accepted(record: &Record) -> Run {
         resumed: 0,
         deliveries: std::collections::BTreeMap::new(),
         first_message: 0,
+        has_failures: false,
+    }
+}
+
+/// A model of a comparison before its call is promised, which happens in the row of the acceptance or, behind nothing
+/// that could be queued, at once.
+fn lane(model: &str) -> Lane {
+    let call = InFlight { call: CallId(0), attempt: 0, iteration: 1, failures: 0, interruptions: 0 };
+    Lane { model: model.to_owned(), call, state: LaneState::BackingOff(0) }
+}
+
+/// Takes an entry of a comparison into the lane of its call.
+fn evolve_lane(run: &mut Run, entry: &Entry, messages: usize) {
+    let (call, state) = match entry {
+        Entry::ModelCalled { call, attempt, model, .. } => {
+            let known = run.lanes.iter().any(|lane| lane.call.call == *call);
+            let is_meant = |lane: &&mut Lane| {
+                if known { lane.call.call == *call } else { lane.call.attempt == 0 && lane.model == *model }
+            };
+            if let Some(lane) = run.lanes.iter_mut().find(is_meant) {
+                lane.call = InFlight { call: *call, attempt: *attempt, ..lane.call };
+                lane.state = LaneState::Calling;
+            }
+            return;
+        }
+        Entry::ModelAnswered { call, finish_reason, usage, latency_ms, timing, .. } => {
+            let first_chunk_ms = timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at));
+            let answer = LaneAnswer {
+                finish_reason: *finish_reason,
+                usage: usage.clone(),
+                latency_ms: *latency_ms,
+                time_to_first_chunk_ms: first_chunk_ms,
+                message: messages - 1,
+            };
+            (call, LaneState::Answered(answer))
+        }
+        Entry::ModelFailed { call, error_type, message, retry_at, .. } => {
+            let error = RunError { code: error_type.as_str().to_owned(), message: message.clone() };
+            (call, retry_at.map_or(LaneState::Failed(error), LaneState::BackingOff))
+        }
+        _ => return,
+    };
+    if let Some(lane) = run.lanes.iter_mut().find(|lane| lane.call.call == *call) {
+        lane.call.failures += u32::from(matches!(entry, Entry::ModelFailed { .. }));
+        lane.state = state;
     }
 }
 

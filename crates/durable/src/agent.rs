@@ -28,6 +28,7 @@ pub struct Agent {
     pub(crate) total_tokens: Option<u64>,
     pub(crate) cost_usd: Option<f64>,
     pub(crate) deadline_ms: Option<u64>,
+    pub(crate) sample_ratio: Option<f64>,
 }
 
 impl Agent {
@@ -51,6 +52,7 @@ impl Agent {
             total_tokens: None,
             cost_usd: None,
             deadline_ms: None,
+            sample_ratio: None,
         }
     }
 
@@ -126,6 +128,19 @@ impl Agent {
         self
     }
 
+    /// The share of runs, 0 to 1, whose traces go to the sinks. It is decided when a run is accepted; a run in which
+    /// something goes wrong (it fails, a call is retried, a crash is survived) is always kept, and the index of traces
+    /// has every run.
+    ///
+    /// # Panics
+    /// When it is out of range.
+    #[must_use]
+    pub fn sample(mut self, ratio: f64) -> Self {
+        assert!((0.0..=1.0).contains(&ratio), "a sample ratio is 0 to 1");
+        self.sample_ratio = Some(ratio);
+        self
+    }
+
     /// Wall clock that a run may take in milliseconds, unless its request says otherwise.
     #[must_use]
     pub fn deadline_ms(mut self, ms: u64) -> Self {
@@ -155,6 +170,12 @@ impl Agents {
     /// The agent of a name, or the one for requests that name none.
     pub(crate) fn find(&self, name: Option<&str>) -> Option<&Agent> {
         self.by_name.get(name.unwrap_or(&self.first))
+    }
+
+    /// All agents, the one for requests that name none first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Agent> {
+        let others = self.by_name.values().filter(|agent| agent.name != self.first);
+        self.by_name.get(&self.first).into_iter().chain(others)
     }
 
     /// All names, for an error that says what exists.

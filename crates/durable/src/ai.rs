@@ -1,10 +1,13 @@
 use futures::StreamExt;
 use js_sys::{Object, Promise, Reflect};
-use longhaul_host::{Body, WireFault, WireResponse};
+use longhaul_host::{Body, GatewayRequest, WireFault, WireResponse};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Env, js_sys::futures::JsFuture};
 
-use crate::{http::body_of_stream, platform::HangUp};
+use crate::{
+    http::{self, body_of_stream},
+    platform::HangUp,
+};
 
 /// What the stub throws that stands for the binding in `wrangler dev --local`: no retry makes it a model.
 const LOCAL_STUB: &str = "needs to be run remotely";
@@ -28,7 +31,7 @@ pub(crate) async fn run(
     env: Env,
     model: String,
     input: Vec<u8>,
-    gateway_id: Option<String>,
+    gateway: Option<GatewayRequest>,
     headers: Vec<(String, String)>,
 ) -> Result<WireResponse, WireFault> {
     let ai = binding(&env).ok_or_else(|| WireFault::NotConfigured("the AI binding is missing".to_owned()))?;
@@ -36,13 +39,28 @@ pub(crate) async fn run(
     let input =
         std::str::from_utf8(&input).map_err(|_| WireFault::Binding("the input is not UTF-8".to_owned()))?;
     let input = js_sys::JSON::parse(input).map_err(thrown)?;
-    let options = options(&ai, gateway_id.as_deref(), &headers, &hang_up).map_err(thrown)?;
+    let options = options(&ai, gateway.as_ref(), &headers, &hang_up).map_err(thrown)?;
     let result = JsFuture::from(ai.run(&model, input, options).map_err(thrown)?).await.map_err(thrown)?;
+    let result = match result.dyn_into::<web_sys::Response>() {
+        Ok(response) => return http::received(response.into(), hang_up),
+        Err(value) => value,
+    };
+    let gateway_log_id = if gateway.is_some() { latest_log_id(&ai).await } else { None };
     let (content_type, body) = match result.dyn_into::<web_sys::ReadableStream>() {
         Ok(stream) => ("text/event-stream", body_of_stream(stream, hang_up)?),
         Err(value) => ("application/json", json_body(&value)?),
     };
-    Ok(WireResponse { status: 200, content_type: Some(content_type.to_owned()), retry_after: None, body })
+    let content_type = Some(content_type.to_owned());
+    Ok(WireResponse { status: 200, content_type, retry_after: None, gateway_log_id, body })
+}
+
+/// The gateway's id of the latest request, of a binding that gave no whole response.
+async fn latest_log_id(ai: &AiBinding) -> Option<String> {
+    let value = Reflect::get(ai, &"aiGatewayLogId".into()).ok()?;
+    // A stand-in of the binding in another Worker answers properties as calls do.
+    let value =
+        if value.is_string() { value } else { JsFuture::from(Promise::resolve(&value)).await.ok()? };
+    value.as_string()
 }
 
 fn binding(env: &Env) -> Option<AiBinding> {
@@ -52,7 +70,7 @@ fn binding(env: &Env) -> Option<AiBinding> {
 
 fn options(
     ai: &AiBinding,
-    gateway_id: Option<&str>,
+    gateway: Option<&GatewayRequest>,
     headers: &[(String, String)],
     hang_up: &HangUp,
 ) -> Result<JsValue, JsValue> {
@@ -62,10 +80,16 @@ fn options(
         Reflect::set(&extra, &name.into(), &value.into())?;
     }
     Reflect::set(&options, &"extraHeaders".into(), &extra)?;
-    if let Some(id) = gateway_id {
-        let gateway = Object::new();
-        Reflect::set(&gateway, &"id".into(), &id.into())?;
+    if let Some(request) = gateway {
+        let (gateway, metadata) = (Object::new(), Object::new());
+        for (name, value) in &request.metadata {
+            Reflect::set(&metadata, &(*name).into(), &value.into())?;
+        }
+        Reflect::set(&gateway, &"id".into(), &request.id.as_str().into())?;
+        Reflect::set(&gateway, &"metadata".into(), &metadata)?;
         Reflect::set(&options, &"gateway".into(), &gateway)?;
+        // Only the whole response has the log's id of this very call: the binding's property is that of the latest.
+        Reflect::set(&options, &"returnRawResponse".into(), &true.into())?;
     }
     // A signal cannot cross to another Worker's entrypoint, which is what stands in for the real binding in tests.
     let is_entrypoint = Object::from(JsValue::from(ai)).constructor().name() == "Fetcher";

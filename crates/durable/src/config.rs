@@ -1,7 +1,9 @@
-use longhaul_core::limits::MODEL_TIMEOUT_MS_DEFAULT;
-use longhaul_host::{OTLP_SINK, OpenAi, Services, WorkersAi};
+use std::rc::Rc;
+
+use longhaul_core::{INDEX_SINK, limits::MODEL_TIMEOUT_MS_DEFAULT};
+use longhaul_host::{Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
 use longhaul_models::{ModelName, Prices, Provider};
-use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource};
+use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::api::{auth::Access, problem::FieldError};
 
@@ -19,6 +21,9 @@ pub(crate) struct Config {
     pub(crate) workers_ai: Option<WorkersAi>,
     pub(crate) openai: Option<OpenAi>,
     pub(crate) otlp: Option<OtlpConfig>,
+    pub(crate) nexus: Option<NexusConfig>,
+    pub(crate) has_index: bool,
+    pub(crate) redaction: Redaction,
     pub(crate) resource: Resource,
     pub(crate) capture: Capture,
     pub(crate) prices: Prices,
@@ -26,21 +31,32 @@ pub(crate) struct Config {
     pub(crate) model_timeout_ms: u64,
 }
 
+/// What a deployment has beside its variables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Bindings {
+    /// `AI`, Workers AI.
+    pub(crate) ai: bool,
+    /// `DB`, the database of the index of traces.
+    pub(crate) db: bool,
+}
+
 impl Config {
-    /// Reads every variable of `api.md`. `lookup` gives a variable or secret by name; `ai_is_bound` says whether the
-    /// deployment has a Workers AI binding.
+    /// Reads every variable of `api.md`. `lookup` gives a variable or secret by name.
     ///
     /// # Errors
     /// Every variable at fault, by name; never a secret.
     pub(crate) fn parse(
         lookup: &dyn Fn(&str) -> Option<String>,
-        workers_ai: Option<WorkersAi>,
+        bindings: Bindings,
     ) -> Result<Self, Vec<FieldError>> {
         let var = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let mut errors = Vec::new();
         let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
             .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
-        let (otlp, resource) = otlp(&var, &mut errors);
+        let (otlp, nexus, resource) = sinks(&var, &mut errors);
+        let redaction =
+            var("REDACT").map_or_else(|| Ok(Redaction::default()), |text| Redaction::parse(&text));
+        let redaction = redaction.map_err(|error| errors.push(FieldError::new("REDACT", error.to_string())));
         let capture = var("CAPTURE").map_or(Ok(Capture::Preview), |text| text.parse::<Capture>());
         let capture = capture.map_err(|error| errors.push(FieldError::new("CAPTURE", error.to_string())));
         let prices = var("PRICES").map_or_else(|| Ok(Prices::default()), |json| Prices::parse(&json));
@@ -55,18 +71,21 @@ impl Config {
             &mut errors,
         );
         let gateway_id = var("AI_GATEWAY_ID");
-        let workers_ai = workers_ai.map(|_| WorkersAi { gateway_id });
+        let workers_ai = bindings.ai.then_some(WorkersAi { gateway_id });
         let default_model = default_model(var("MODEL"), workers_ai.is_some(), openai.is_some());
         if let Some(Err(error)) = default_model.as_deref().map(ModelName::parse) {
             errors.push(FieldError::new("MODEL", error.to_string()));
         }
-        match (access, capture, prices) {
-            (Ok(access), Ok(capture), Ok(prices)) if errors.is_empty() => Ok(Self {
+        match (access, capture, prices, redaction) {
+            (Ok(access), Ok(capture), Ok(prices), Ok(redaction)) if errors.is_empty() => Ok(Self {
                 access,
                 default_model,
                 workers_ai,
                 openai,
                 otlp,
+                nexus,
+                has_index: bindings.db,
+                redaction,
                 resource,
                 capture,
                 prices,
@@ -96,11 +115,16 @@ impl Config {
 
     /// The sinks that a run's trace goes to.
     pub(crate) fn sinks(&self) -> Vec<String> {
-        self.otlp.iter().map(|_| OTLP_SINK.to_owned()).collect()
+        let configured = [
+            (INDEX_SINK, self.has_index),
+            (OTLP_SINK, self.otlp.is_some()),
+            (NEXUS_SINK, self.nexus.is_some()),
+        ];
+        configured.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// What driving the session `<tenant>/<session>` needs.
-    pub(crate) fn services(&self, object: &str) -> Services {
+    /// What driving the session `<tenant>/<session>` needs; `hooks` is the deployment's own code.
+    pub(crate) fn services(&self, object: &str, hooks: Rc<dyn Hooks>) -> Services {
         let session = object.split_once('/').map_or(object, |(_, session)| session);
         Services {
             object: object.to_owned(),
@@ -108,6 +132,10 @@ impl Config {
             workers_ai: self.workers_ai.clone(),
             openai: self.openai.clone(),
             otlp: self.otlp.clone(),
+            nexus: self.nexus.clone(),
+            index: self.has_index,
+            redaction: self.redaction,
+            hooks,
             resource: self.resource.clone(),
             capture: self.capture,
             prices: self.prices.clone(),
@@ -125,10 +153,10 @@ fn default_model(configured: Option<String>, ai_is_bound: bool, openai_is_set: b
     })
 }
 
-fn otlp(
+fn sinks(
     lookup: &dyn Fn(&str) -> Option<String>,
     errors: &mut Vec<FieldError>,
-) -> (Option<OtlpConfig>, Resource) {
+) -> (Option<OtlpConfig>, Option<NexusConfig>, Resource) {
     let mut noted = |faults: ConfigErrors| {
         errors.extend(faults.0.into_iter().map(|fault| FieldError::new(fault.variable, fault.problem)));
     };
@@ -136,11 +164,15 @@ fn otlp(
         noted(faults);
         None
     });
+    let nexus = NexusConfig::parse(lookup).unwrap_or_else(|faults| {
+        noted(faults);
+        None
+    });
     let resource = Resource::parse(lookup).unwrap_or_else(|faults| {
         noted(faults);
         Resource::default()
     });
-    (config, resource)
+    (config, nexus, resource)
 }
 
 fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<FieldError>) -> Option<OpenAi> {
@@ -168,7 +200,8 @@ mod tests {
 
     fn parse(vars: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        Config::parse(&lookup, None).map_err(|errors| errors.into_iter().map(|e| e.pointer).collect())
+        Config::parse(&lookup, Bindings::default())
+            .map_err(|errors| errors.into_iter().map(|e| e.pointer).collect())
     }
 
     #[test]
@@ -193,6 +226,9 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_RESOURCE_ATTRIBUTES", "no pair"),
+            ("REDACT", "everything"),
+            ("NEXUS_API_KEY", "nxs_0"),
+            ("NEXUS_MODE", "both"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -200,8 +236,13 @@ mod tests {
         {
             assert!(faults.iter().any(|f| f.contains(name)), "{name} is missing in {faults:?}");
         }
-        for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_RESOURCE_ATTRIBUTES"]
-        {
+        for name in [
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "REDACT",
+            "NEXUS_MODE",
+        ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }
     }
@@ -213,5 +254,13 @@ mod tests {
         assert!(config.missing_for("@cf/x").unwrap().contains("[ai]"));
         assert!(config.missing_for("gpt-5").unwrap().contains("openai:"));
         assert_eq!(config.missing_for("scripted:haiku"), None);
+    }
+
+    #[test]
+    fn each_sink_that_is_configured_gets_every_trace() {
+        let all = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), ("NEXUS_API_KEY", "nxs_0")];
+        let lookup = |name: &str| all.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let config = Config::parse(&lookup, Bindings { ai: false, db: true }).ok().unwrap();
+        assert_eq!(config.sinks(), ["index", "otlp", "nexus"]);
     }
 }

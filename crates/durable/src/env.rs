@@ -1,14 +1,14 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use js_sys::Reflect;
-use longhaul_host::WorkersAi;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
 use crate::{
     ai,
     api::problem::{FieldError, Problem},
-    config::Config,
+    config::{Bindings, Config},
+    d1,
 };
 
 thread_local! {
@@ -30,6 +30,6 @@ pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
 
 fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {
     let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
-    let workers_ai = ai::is_bound(env).then(WorkersAi::default);
-    Config::parse(&lookup, workers_ai).map(Rc::new)
+    let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env) };
+    Config::parse(&lookup, bindings).map(Rc::new)
 }

@@ -2,18 +2,20 @@ use futures::StreamExt;
 use longhaul_core::limits;
 use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::{Context, Env, Headers, Method, Request, RequestInit, Response, Url};
+use worker::{Context, Env, Headers, Method, Request, RequestInit, Response};
 
 use crate::{
     agent::Agents,
     api::{
         auth::SUBPROTOCOL,
-        body,
+        body::{self, Asked},
         problem::{Outcome, Problem},
         route::{Ask, Route, route},
+        views,
     },
     config::Config,
-    env, http, log,
+    env, http, index, log,
+    platform::now_ms,
 };
 
 /// The Durable Object binding of the sessions.
@@ -63,9 +65,13 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     match route(&method, &path)? {
         Route::Health => Err(Problem::not_found("no such path")),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
-        Route::StartSession => start(request, env, &tenant, None, agents, &config).await,
+        Route::Agents => http::json(200, &views::AgentsView::new(&tenant, agents, &config)),
+        Route::Traces => index::traces(&request, env, &tenant).await,
+        Route::Stats => index::stats(&request, env, &tenant, now_ms()).await,
+        Route::Compare => start(Asked::Comparison, request, env, &tenant, None, agents, &config).await,
+        Route::StartSession => start(Asked::Run, request, env, &tenant, None, agents, &config).await,
         Route::Session { session, ask: Ask::StartRun } => {
-            start(request, env, &tenant, Some(session), agents, &config).await
+            start(Asked::Run, request, env, &tenant, Some(session), agents, &config).await
         }
         Route::Session { session, .. } => {
             refuse_foreign_origin(&request)?;
@@ -88,6 +94,7 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
 
 /// Reads and checks a run, and passes it on in the form that the object stores.
 async fn start(
+    asked: Asked,
     mut request: Request,
     env: &Env,
     tenant: &str,
@@ -98,7 +105,7 @@ async fn start(
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
     let bytes = read_body(&mut request).await?;
-    let run = body::new_run(content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
+    let run = body::new_run(asked, content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
     let session = match (session, &run.idempotency) {
         (Some(session), _) => session,
         (None, Some(key)) => body::session_of_key(tenant, key),
@@ -135,9 +142,9 @@ fn refuse_foreign_origin(request: &Request) -> Outcome<()> {
         return Ok(());
     }
     let Some(origin) = header("Origin") else { return Ok(()) };
-    let own = request.url().ok().map(|url| url.origin());
-    let theirs = Url::parse(&origin).ok().map(|url| url.origin());
-    if own.is_some() && own == theirs {
+    // Both are serialized by the URL standard: an origin has no path and its default port is left out.
+    let url = request.inner().url();
+    if url.strip_prefix(origin.as_str()).is_some_and(|rest| rest.starts_with('/')) {
         return Ok(());
     }
     Err(Problem::foreign_origin("the Origin header names another site"))
@@ -156,7 +163,7 @@ fn forward(request: &Request, subprotocols: Option<&str>, body: Option<String>) 
     let mut init = RequestInit::new();
     let method = if request.method() == Method::Head { Method::Get } else { request.method() };
     init.with_method(method).with_headers(headers).with_body(body.map(JsValue::from));
-    Request::new_with_init(request.url()?.as_str(), &init)
+    Request::new_with_init(&request.inner().url(), &init)
 }
 
 async fn ask_object(env: &Env, object: &str, request: Request) -> worker::Result<Response> {

@@ -1,5 +1,5 @@
 use futures::{Stream, StreamExt};
-use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
+use longhaul_host::{Body, HttpRequest, Method as Wanted, WireFault, WireResponse};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use worker::{Fetch, Headers, Method, Request, RequestInit, RequestRedirect, Response};
@@ -9,8 +9,8 @@ use crate::{
     platform::HangUp,
 };
 
-/// Sends an HTTP POST. Redirects are not followed: they would carry credentials to another host.
-pub(crate) async fn post(request: HttpRequest) -> Result<WireResponse, WireFault> {
+/// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host.
+pub(crate) async fn send(request: HttpRequest) -> Result<WireResponse, WireFault> {
     let unsendable =
         |error: worker::Error| WireFault::NotConfigured(format!("the request cannot be made: {error}"));
     let headers = Headers::new();
@@ -18,23 +18,34 @@ pub(crate) async fn post(request: HttpRequest) -> Result<WireResponse, WireFault
         headers.set(name, value).map_err(unsendable)?;
     }
     let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual)
-        .with_body(Some(js_sys::Uint8Array::from(request.body.as_slice()).into()));
+    init.with_headers(headers).with_redirect(RequestRedirect::Manual);
+    init.with_method(match request.method {
+        Wanted::Get => Method::Get,
+        Wanted::Post => Method::Post,
+        Wanted::Patch => Method::Patch,
+    });
+    // A GET with a body, even an empty one, is refused by the platform.
+    if request.method != Wanted::Get {
+        init.with_body(Some(js_sys::Uint8Array::from(request.body.as_slice()).into()));
+    }
     let request = Request::new_with_init(&request.url, &init).map_err(unsendable)?;
     let hang_up = HangUp::default();
     let sent = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
-    let mut response = sent.map_err(|error| WireFault::Connection(error.to_string()))?;
+    received(sent.map_err(|error| WireFault::Connection(error.to_string()))?, hang_up)
+}
+
+/// A response whose head has arrived; dropping its body hangs up.
+pub(crate) fn received(mut response: Response, hang_up: HangUp) -> Result<WireResponse, WireFault> {
     let header = |name: &str| response.headers().get(name).ok().flatten();
     let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let gateway_log_id = header("cf-aig-log-id");
     let status = response.status_code();
     let body = match response.stream() {
         Ok(stream) => guarded(stream, hang_up),
         // An answer without a body has no stream.
         Err(_) => futures::stream::empty().boxed_local(),
     };
-    Ok(WireResponse { status, content_type, retry_after, body })
+    Ok(WireResponse { status, content_type, retry_after, gateway_log_id, body })
 }
 
 /// A JavaScript stream of bytes as a body; dropping it hangs up.

@@ -10,9 +10,11 @@ mod agent;
 mod ai;
 mod api;
 mod config;
+mod d1;
 mod env;
 mod front;
 mod http;
+mod index;
 mod log;
 mod object;
 mod platform;
@@ -22,4 +24,6 @@ mod watchers;
 
 pub use agent::{Agent, Agents};
 pub use front::serve;
+pub use longhaul_core::{CallId, Fault, FaultKind, ModelAnswer, RunId};
+pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;

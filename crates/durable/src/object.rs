@@ -7,7 +7,7 @@ use std::{
 use futures::future::{Either, select};
 use js_sys::{JsString, Reflect};
 use longhaul_core::{Event, NewRun, Refusal, RunId, limits};
-use longhaul_host::{Clock, Driver, HostError, Runtime};
+use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime};
 use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
@@ -53,12 +53,18 @@ struct Inner {
 impl SessionObject {
     /// The object. It reads nothing until it is asked.
     pub fn new(state: State, env: Env) -> Self {
+        Self::with_hooks(state, env, NoHooks)
+    }
+
+    /// The object, with code of the deployment's own around each model call.
+    pub fn with_hooks(state: State, env: Env, hooks: impl Hooks + 'static) -> Self {
         log::init();
         let state = Rc::new(state);
         let inner = env::config(&env).and_then(|config| {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
-            let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name));
+            let runtime =
+                Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name, Rc::new(hooks)));
             Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
         Self { state, inner }
@@ -135,9 +141,11 @@ impl Inner {
         let route = route(&method, &request.path())?;
         self.keep_driving()?;
         let ask = match route {
-            Route::StartSession => return self.start(request).await,
+            Route::StartSession | Route::Compare => return self.start(request).await,
             Route::Session { ask, .. } => ask,
-            Route::Health | Route::Home => return Err(Problem::not_found("not a path of a session")),
+            Route::Health | Route::Home | Route::Agents | Route::Traces | Route::Stats => {
+                return Err(Problem::not_found("not a path of a session"));
+            }
         };
         if self.runtime().with_session(|session| session.runs().is_empty()).map_err(problem_of)? {
             return Err(Problem::not_found("there is no such session"));
@@ -146,19 +154,15 @@ impl Inner {
             Ask::StartRun => self.start(request).await,
             Ask::Show => self.show(200),
             Ask::Messages => self.view(|_, id, session| http::json(200, &Messages::new(id, session)))?,
-            Ask::ShowRun(run) => self.show_run(run, &query_of(&request)?).await,
-            Ask::Trace(run) => self.trace(run, &query_of(&request)?),
+            Ask::ShowRun(run) => self.show_run(run, &query_of(&request)).await,
+            Ask::Trace(run) => self.trace(run, &query_of(&request)),
             Ask::Events => self.events(&request),
             Ask::Cancel => {
                 self.cancel_runs()?;
                 self.show(202)
             }
             Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
-            Ask::Delete => {
-                self.cancel_runs()?;
-                self.runtime().erase().await;
-                Response::empty().map(|response| response.with_status(204)).map_err(http::unmade)
-            }
+            Ask::Delete => self.delete().await,
         }
     }
 
@@ -198,7 +202,7 @@ impl Inner {
         let services = self.runtime().services();
         let shown = self.runtime().with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
-            http::json(200, &views::RunView::new(&services.object, &services.session, run))
+            http::json(200, &views::RunView::new(&services.object, &services.session, session, run))
         });
         shown.map_err(problem_of)?
     }
@@ -214,7 +218,7 @@ impl Inner {
 
     fn events(&self, request: &Request) -> Outcome<Response> {
         let header = |name: &str| request.headers().get(name).ok().flatten();
-        let query = query_of(request)?.events(header("Last-Event-ID").as_deref())?;
+        let query = query_of(request).events(header("Last-Event-ID").as_deref())?;
         if header("Upgrade").is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
             return stream::websocket(self.runtime(), query, header("Sec-WebSocket-Protocol").as_deref());
         }
@@ -222,6 +226,21 @@ impl Inner {
             return stream::sse(self.runtime(), query);
         }
         http::json(200, &stream::page(self.runtime(), query)?)
+    }
+
+    /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can
+    /// be asked for again.
+    async fn delete(&self) -> Outcome<Response> {
+        self.runtime().close();
+        self.cancel_runs()?;
+        if let Err(error) = self.runtime().unlist().await {
+            self.runtime().reopen();
+            self.keep_driving()?;
+            let detail = format!("{error}; the runs are cancelled, nothing is erased: ask again");
+            return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));
+        }
+        self.runtime().erase().await;
+        Response::empty().map(|response| response.with_status(204)).map_err(http::unmade)
     }
 
     fn cancel_runs(&self) -> Outcome<()> {
@@ -286,6 +305,9 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
         HostError::Refused(Refusal::QueueFull) => {
             Problem::queue_full(Refusal::QueueFull.to_string()).with_header("Retry-After", "5")
         }
+        HostError::Refused(Refusal::Comparison) => {
+            Problem::comparison_takes_no_runs(Refusal::Comparison.to_string())
+        }
         HostError::Refused(refusal) => Problem::idempotency_conflict(refusal.to_string()),
         HostError::Storage(error) => {
             tracing::error!(%error, "the storage failed");
@@ -302,7 +324,6 @@ fn no_such_run() -> Problem {
     Problem::not_found("the session has no such run")
 }
 
-fn query_of(request: &Request) -> Outcome<Query> {
-    let url = request.url().map_err(|error| Problem::invalid_parameter(error.to_string()))?;
-    Ok(Query::new(url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned()))))
+fn query_of(request: &Request) -> Query {
+    Query::of_url(&request.inner().url())
 }

@@ -8,10 +8,16 @@ use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
 
 use crate::{
-    ai, http,
+    ai, d1, http,
     sql::{JournalError, SqlJournal},
     watchers::Watchers,
 };
+
+/// The wall clock.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole milliseconds since 1970")]
+pub(crate) fn now_ms() -> TimeMs {
+    js_sys::Date::now() as u64
+}
 
 /// A Durable Object as the ports of the runtime.
 pub(crate) struct Cloudflare {
@@ -48,13 +54,8 @@ impl Journal for Cloudflare {
 }
 
 impl Clock for Cloudflare {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole milliseconds since 1970"
-    )]
     fn now(&self) -> TimeMs {
-        js_sys::Date::now() as u64
+        now_ms()
     }
 
     fn seed(&self) -> u64 {
@@ -70,9 +71,10 @@ impl Clock for Cloudflare {
 impl Transport for Cloudflare {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         match request {
-            WireRequest::Http(request) => http::post(request).boxed_local(),
-            WireRequest::WorkersAi { model, input, gateway_id, headers } => {
-                ai::run(self.env.clone(), model, input, gateway_id, headers).boxed_local()
+            WireRequest::Http(request) => http::send(request).boxed_local(),
+            WireRequest::Index(statements) => d1::write(self.env.clone(), statements).boxed_local(),
+            WireRequest::WorkersAi { model, input, gateway, headers } => {
+                ai::run(self.env.clone(), model, input, gateway, headers).boxed_local()
             }
         }
     }

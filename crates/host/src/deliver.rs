@@ -1,56 +1,71 @@
+use std::borrow::Cow;
+
 use futures::future::{Either, select};
-use longhaul_core::{Entry, Event, Record, RunId, Seq, SinkFailure, limits::PAGE_EVENTS_MAX};
+use longhaul_core::{Entry, Event, INDEX_SINK, Record, RunId, Seq, SinkFailure, limits::PAGE_EVENTS_MAX};
 use longhaul_trace::{
     Capture, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, classify, encode_json,
-    encode_protobuf,
+    encode_protobuf, redact,
 };
 
 use crate::{
     perform::read_at_most,
     ports::Ports,
     runtime::{HostError, Runtime},
-    services::OTLP_SINK,
-    wire::{HttpRequest, WireRequest, retry_after_ms},
+    services::{NEXUS_SINK, OTLP_SINK},
+    wire::{HttpRequest, Method, WireRequest, retry_after_ms},
 };
 
 /// One delivery, from the request to the sink's answer, in milliseconds.
-const DELIVERY_TIMEOUT_MS: u64 = 30_000;
+pub(crate) const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 /// A failure that is ours or the network's: there was no answer.
-const NO_ANSWER: SinkFailure = SinkFailure::Transient { status: None, retry_after_ms: None };
+pub(crate) const NO_ANSWER: SinkFailure = SinkFailure::Transient { status: None, retry_after_ms: None };
 
 impl<P: Ports> Runtime<P> {
     /// Sends a run's trace to a sink. The outcome is an event, whatever happens: a run never fails for its trace.
     pub(crate) async fn deliver(&self, run: RunId, sink: &str) -> Event {
-        let failed = |failure| Event::FlushFailed { run, sink: sink.to_owned(), failure };
-        let configured = self.services.otlp.as_ref().filter(|_| sink == OTLP_SINK);
-        let Some(config) = configured else {
-            tracing::warn!(%run, sink, "the sink is no longer configured; its trace is parked");
-            return failed(SinkFailure::Permanent { status: None });
-        };
-        let trace = match self.own_trace(run) {
-            Ok(Some(trace)) => trace,
-            Ok(None) => return failed(SinkFailure::Permanent { status: None }),
+        let outcome = match self.own_trace(run) {
+            Ok(Some(trace)) => self.deliver_trace(sink, &trace).await,
+            Ok(None) => Err(SinkFailure::Permanent { status: None }),
             Err(error) => {
                 tracing::error!(%run, %error, "the trace cannot be folded");
-                return failed(NO_ANSWER);
+                Err(NO_ANSWER)
             }
         };
+        match outcome {
+            Ok(spans) => Event::Flushed { run, sink: sink.to_owned(), spans },
+            Err(failure) => {
+                tracing::warn!(%run, sink, ?failure, "the sink did not take the trace");
+                Event::FlushFailed { run, sink: sink.to_owned(), failure }
+            }
+        }
+    }
+
+    /// The spans that the sink has now.
+    async fn deliver_trace(&self, sink: &str, trace: &Trace) -> Result<u32, SinkFailure> {
+        match (sink, &self.services.otlp, &self.services.nexus) {
+            (OTLP_SINK, Some(config), _) => self.deliver_otlp(config, trace).await,
+            (NEXUS_SINK, _, Some(config)) => self.deliver_nexus(config, trace).await,
+            (INDEX_SINK, ..) if self.services.index => self.deliver_index(trace).await,
+            _ => {
+                tracing::warn!(run = %trace.run, sink, "the sink is no longer configured; its trace is parked");
+                Err(SinkFailure::Permanent { status: None })
+            }
+        }
+    }
+
+    async fn deliver_otlp(&self, config: &OtlpConfig, trace: &Trace) -> Result<u32, SinkFailure> {
         let body = match config.protocol() {
-            Protocol::HttpProtobuf => encode_protobuf(&trace, &self.services.resource, self.services.capture),
-            Protocol::HttpJson => encode_json(&trace, &self.services.resource, self.services.capture),
+            Protocol::HttpProtobuf => encode_protobuf(trace, &self.services.resource, self.services.capture),
+            Protocol::HttpJson => encode_json(trace, &self.services.resource, self.services.capture),
         };
         match self.post_trace(config, body).await {
             SinkOutcome::Taken { rejected_spans, message } => {
                 if rejected_spans > 0 {
-                    tracing::warn!(%run, sink, rejected_spans, message, "the sink rejected spans");
+                    tracing::warn!(run = %trace.run, rejected_spans, message, "the sink rejected spans");
                 }
-                let spans = u32::try_from(trace.spans.len()).unwrap_or(u32::MAX);
-                Event::Flushed { run, sink: sink.to_owned(), spans }
+                Ok(span_count(trace))
             }
-            SinkOutcome::Failed(failure) => {
-                tracing::warn!(%run, sink, ?failure, "the sink did not take the trace");
-                failed(failure)
-            }
+            SinkOutcome::Failed(failure) => Err(failure),
         }
     }
 
@@ -59,20 +74,34 @@ impl<P: Ports> Runtime<P> {
     /// # Errors
     /// When the journal cannot be read.
     pub fn trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        self.trace_from(Seq(0), run)
+        Ok(Trace::of_run(&self.services.object, run, &self.records_of(Seq(0), run)?))
     }
 
-    /// The trace as a sink gets it: inputs begin with the run's own task. What earlier runs said is in their traces,
-    /// and a delivery costs the same however long the session's history is.
-    fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
+    /// The trace as a sink gets it, without secrets. Inputs begin with the run's own task: what earlier runs said is in
+    /// their traces, and a delivery costs the same however long the session's history is.
+    pub(crate) fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
         let first = self.with_session(|session| session.run(run).map(|run| run.first_seq))?;
         match first {
-            Some(first) => self.trace_from(Seq(first.0 - 1), run),
+            Some(first) => {
+                let mut records = self.records_of(Seq(first.0 - 1), run)?;
+                redact::records(&mut records, &|text| self.redacted(text));
+                Ok(Trace::of_run(&self.services.object, run, &records))
+            }
             None => Ok(None),
         }
     }
 
-    fn trace_from(&self, mut after: Seq, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
+    /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.
+    fn redacted(&self, text: &str) -> Option<String> {
+        let cleared = match self.services.redaction.text(text) {
+            Cow::Owned(cleared) => Some(cleared),
+            Cow::Borrowed(_) => None,
+        };
+        let own = self.services.hooks.redact(cleared.as_deref().unwrap_or(text));
+        own.or(cleared)
+    }
+
+    fn records_of(&self, mut after: Seq, run: RunId) -> Result<Vec<Record>, HostError<P::Error>> {
         let mut records: Vec<Record> = Vec::new();
         loop {
             let page = self.read(after, PAGE_EVENTS_MAX)?;
@@ -84,7 +113,7 @@ impl<P: Ports> Runtime<P> {
                 break;
             }
         }
-        Ok(Trace::of_run(&self.services.object, run, &records))
+        Ok(records)
     }
 
     /// A trace as OTLP/JSON with all its content: for its owner, who may read it anyway.
@@ -95,7 +124,8 @@ impl<P: Ports> Runtime<P> {
     async fn post_trace(&self, config: &OtlpConfig, body: Vec<u8>) -> SinkOutcome {
         let mut headers = vec![("Content-Type".to_owned(), config.protocol().content_type().to_owned())];
         headers.extend(config.headers().iter().cloned());
-        let request = HttpRequest { url: config.url().to_owned(), headers, body };
+        let url = config.url().to_owned();
+        let request = HttpRequest { method: Method::Post, url, headers, body };
         let exchange = Box::pin(async {
             let mut response = self.ports.send(WireRequest::Http(request)).await.ok()?;
             let answer = read_at_most(&mut response.body, SINK_ANSWER_BYTES_MAX).await;
@@ -108,4 +138,9 @@ impl<P: Ports> Runtime<P> {
             Either::Left((None, _)) | Either::Right(_) => SinkOutcome::Failed(NO_ANSWER),
         }
     }
+}
+
+/// How many spans a delivery brings.
+pub(crate) fn span_count(trace: &Trace) -> u32 {
+    u32::try_from(trace.finished_spans().count()).unwrap_or(u32::MAX)
 }

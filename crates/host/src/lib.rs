@@ -5,17 +5,25 @@
 
 mod deliver;
 mod driver;
+mod hooks;
+mod index;
 mod live;
+mod nexus;
 mod perform;
 mod ports;
 mod runtime;
 mod services;
+mod spans;
 mod wire;
 
 pub use driver::{Driver, Driving};
+pub use hooks::{CallInfo, Hooks, NoHooks};
 pub use live::Delta;
 pub use longhaul_core::Journal;
 pub use ports::{Audience, Clock, Platform, Ports, Transport};
 pub use runtime::{HostError, Runtime};
-pub use services::{OTLP_SINK, OpenAi, Services, WorkersAi};
-pub use wire::{Body, HttpRequest, WireFault, WireRequest, WireResponse, retry_after_ms};
+pub use services::{NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
+pub use spans::{CALL_TARGET, Telemetry};
+pub use wire::{
+    Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms,
+};

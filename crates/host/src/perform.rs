@@ -1,18 +1,26 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use futures::{
     StreamExt,
     future::{Either, select},
 };
-use longhaul_core::{CallRef, Event, Fault, FaultKind, ModelAnswer, ModelCall, ModelRequest, Timing, limits};
+use longhaul_core::{
+    CallRef, Event, Fault, FaultKind, Gateway, ModelAnswer, ModelCall, ModelRequest, Observed, Timing, limits,
+};
 use longhaul_models::{
     Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status, openai, redact, workers_ai,
 };
+use longhaul_trace::{span_id, trace_id};
+
+use tracing::Instrument;
 
 use crate::{
+    hooks::CallInfo,
     ports::Ports,
     runtime::Runtime,
-    wire::{Body, HttpRequest, WireFault, WireRequest, WireResponse, retry_after_ms},
+    services::WorkersAi,
+    spans::{call_span, finish},
+    wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms},
 };
 
 /// How long a server may take to end a body that said that it is whole, in milliseconds.
@@ -32,20 +40,64 @@ struct Attempt {
     first_chunk_at: Cell<Option<u64>>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
+    /// The AI Gateway that the request goes through.
+    gateway: RefCell<Option<Gateway>>,
+}
+
+impl Attempt {
+    fn new(call: CallRef) -> Self {
+        Self { call, first_chunk_at: Cell::new(None), whole_at: Cell::new(None), gateway: RefCell::new(None) }
+    }
 }
 
 impl<P: Ports> Runtime<P> {
-    /// One attempt of a model call, from the request to the whole answer or a fault.
+    /// One attempt of a model call, from the request to the whole answer or a fault, with the spans that the
+    /// deployment's own code opens around it.
     pub(crate) async fn call_model(&self, promised: &ModelCall) -> Event {
-        let attempt =
-            Attempt { call: promised.call, first_chunk_at: Cell::new(None), whole_at: Cell::new(None) };
+        let CallRef { run, call, attempt } = promised.call;
+        let info = CallInfo {
+            session: self.services.session.clone(),
+            run,
+            call,
+            attempt,
+            model: promised.model.clone(),
+        };
+        let span = call_span(&info);
+        let attempt = Attempt::new(promised.call);
+        let (outcome, timing) = async {
+            let (outcome, timing) = self.attempt(promised, &attempt, &info).await;
+            self.services.hooks.after_call(&info, outcome.as_ref()).await;
+            (outcome, timing)
+        }
+        .instrument(span.clone())
+        .await;
+        let observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
+        let call = promised.call;
+        match outcome {
+            Ok(answer) => Event::Answered { call, answer, timing, observed },
+            Err(fault) => Event::Failed { call, fault, timing, observed },
+        }
+    }
+
+    async fn attempt(
+        &self,
+        promised: &ModelCall,
+        attempt: &Attempt,
+        info: &CallInfo,
+    ) -> (Result<ModelAnswer, Fault>, Timing) {
         let prepared = self.prepare(promised);
+        if let Ok(Prepared::Wire(_, WireRequest::WorkersAi { gateway: Some(gateway), .. })) = &prepared {
+            attempt.gateway.replace(Some(Gateway { id: gateway.id.clone(), log_id: None }));
+        }
         let started_at = self.ports.now();
         let allowed_ms = promised.give_up_at.saturating_sub(started_at);
         let outcome = match prepared {
             Err(fault) => Err(fault),
             Ok(prepared) => {
-                let exchange = Box::pin(self.exchange(prepared, &attempt));
+                let exchange = Box::pin(async {
+                    self.services.hooks.before_call(info).await;
+                    self.exchange(prepared, attempt).await
+                });
                 match select(exchange, self.ports.sleep(allowed_ms)).await {
                     Either::Left((outcome, _)) => outcome,
                     Either::Right(_) => {
@@ -56,13 +108,14 @@ impl<P: Ports> Runtime<P> {
         };
         let ended_at = attempt.whole_at.get().unwrap_or_else(|| self.ports.now());
         let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
-        match outcome {
+        let outcome = match outcome {
             Ok(mut answer) => {
                 answer.usage.cost_usd = self.services.prices.cost_usd(&promised.model, &answer.usage);
-                Event::Answered { call: promised.call, answer, timing }
+                Ok(answer)
             }
-            Err(fault) => Event::Failed { call: promised.call, fault: self.without_secrets(fault), timing },
-        }
+            Err(fault) => Err(self.without_secrets(fault)),
+        };
+        (outcome, timing)
     }
 
     fn prepare(&self, promised: &ModelCall) -> Result<Prepared, Fault> {
@@ -97,19 +150,45 @@ impl<P: Ports> Runtime<P> {
                 }
                 let url = format!("{}/chat/completions", openai.base_url);
                 let body = openai::request_body(&name, request).into_bytes();
-                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(HttpRequest { url, headers, body })))
+                let method = Method::Post;
+                let request = HttpRequest { method, url, headers, body };
+                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request)))
             }
             Provider::WorkersAi => {
                 let binding = self.services.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
+                let (gateway, trace_headers) = self.gateway_request(binding, promised.call).unzip();
+                let headers = std::iter::once(key).chain(trace_headers.into_iter().flatten()).collect();
                 let request = WireRequest::WorkersAi {
                     model: request.model.to_owned(),
                     input: workers_ai::input(request).into_bytes(),
-                    gateway_id: binding.gateway_id.clone(),
-                    headers: vec![key],
+                    gateway,
+                    headers,
                 };
                 Ok(Prepared::Wire(Provider::WorkersAi, request))
             }
         }
+    }
+
+    /// What the AI Gateway is told, where there is one: labels for its log, and our trace, which it then joins.
+    fn gateway_request(
+        &self,
+        binding: &WorkersAi,
+        call: CallRef,
+    ) -> Option<(GatewayRequest, [(String, String); 2])> {
+        let id = binding.gateway_id.clone()?;
+        let trace = trace_id(&self.services.object, call.run);
+        let span = span_id(trace, Some((call.call, call.attempt)));
+        let metadata = vec![
+            ("session", self.services.session.clone()),
+            ("run", call.run.to_string()),
+            ("call", call.call.to_string()),
+            ("attempt", call.attempt.to_string()),
+        ];
+        let headers = [
+            ("cf-aig-otel-trace-id".to_owned(), trace.to_string()),
+            ("cf-aig-otel-parent-span-id".to_owned(), span.to_string()),
+        ];
+        Some((GatewayRequest { id, metadata }, headers))
     }
 
     async fn exchange(&self, prepared: Prepared, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
@@ -128,6 +207,9 @@ impl<P: Ports> Runtime<P> {
         mut response: WireResponse,
         attempt: &Attempt,
     ) -> Result<ModelAnswer, Fault> {
+        if let Some(gateway) = &mut *attempt.gateway.borrow_mut() {
+            gateway.log_id = response.gateway_log_id.take();
+        }
         if !(200..300).contains(&response.status) {
             let now = self.ports.now();
             let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));

@@ -11,8 +11,8 @@ use futures::{
     task::AtomicWaker,
 };
 use longhaul_core::{
-    CallRef, Cause, Command, CommitError, Deadline, Event, Moment, Record, Refusal, ReplayError, RunId, Seq,
-    Session, TimeMs,
+    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Moment, Record, Refusal, ReplayError,
+    RunId, Seq, Session, TimeMs,
 };
 use thiserror::Error;
 
@@ -28,6 +28,8 @@ const HANDOVER_AFTER_MS: u64 = 10 * 60_000;
 const PANICS_PER_DRIVE_MAX: u32 = 3;
 /// The wait before the alarm tries again what this invocation could not do, in milliseconds.
 const TROUBLE_WAIT_MS: u64 = 2_000;
+/// The wait before an idle session is erased whose index did not answer, in milliseconds.
+const UNLIST_WAIT_MS: u64 = 3_600_000;
 /// Records per read of a replay.
 const REPLAY_PAGE: usize = 1_000;
 
@@ -45,10 +47,25 @@ pub struct Runtime<P: Ports> {
     flights: RefCell<BTreeMap<CallRef, AbortHandle>>,
     delivering: RefCell<BTreeSet<(RunId, String)>>,
     pub(crate) live: RefCell<Live>,
+    /// Runs whose end this memory saw, none of whose deliveries has gone out unaccounted for.
+    pub(crate) witnessed: RefCell<BTreeSet<RunId>>,
+    announcements: RefCell<Announcements>,
+    /// No delivery begins any more: the session is about to be erased.
+    closing: Cell<bool>,
+    /// An idle session is not erased before this time.
+    erase_not_before: Cell<TimeMs>,
     wake: AtomicWaker,
     woken: Cell<bool>,
     alarm: Cell<AlarmState>,
     ignored: Cell<u64>,
+}
+
+/// Open runs that the index of traces does not show yet.
+#[derive(Debug, Default)]
+struct Announcements {
+    due: BTreeSet<RunId>,
+    /// They are tried again with the run's next step.
+    failed: BTreeSet<RunId>,
 }
 
 /// What is known of the object's one alarm.
@@ -89,6 +106,10 @@ impl<P: Ports> Runtime<P> {
             flights: RefCell::default(),
             delivering: RefCell::default(),
             live: RefCell::default(),
+            witnessed: RefCell::default(),
+            announcements: RefCell::default(),
+            closing: Cell::new(false),
+            erase_not_before: Cell::new(0),
             wake: AtomicWaker::new(),
             woken: Cell::new(false),
             alarm: Cell::new(AlarmState::Unknown),
@@ -163,11 +184,32 @@ impl<P: Ports> Runtime<P> {
             if resumes {
                 self.survived.set(None);
             }
+            self.note(&committed.records);
             self.ports.publish(&committed.records);
             self.cover();
         }
         self.wake();
         Ok(committed.records)
+    }
+
+    /// Remembers what deliveries need to know of new records.
+    fn note(&self, records: &[Record]) {
+        let mut announcements = self.announcements.borrow_mut();
+        for record in records {
+            let is_new = match &record.entry {
+                Entry::RunAccepted { .. } => true,
+                // A run that was queued begins.
+                Entry::ModelCalled { attempt: 1, iteration: 1, .. } => true,
+                Entry::RunEnded { .. } => {
+                    self.witnessed.borrow_mut().insert(record.run);
+                    false
+                }
+                _ => announcements.failed.remove(&record.run),
+            };
+            if is_new && self.services.index {
+                announcements.due.insert(record.run);
+            }
+        }
     }
 
     /// Whether there is anything to drive now.
@@ -177,6 +219,16 @@ impl<P: Ports> Runtime<P> {
     pub fn has_work(&self) -> Result<bool, HostError<P::Error>> {
         let now = self.ports.now();
         Ok(self.next_deadline()?.is_some_and(|(at, _)| at <= now))
+    }
+
+    /// Begins no delivery any more: the session is about to be erased.
+    pub fn close(&self) {
+        self.closing.set(true);
+    }
+
+    /// Takes [`close`](Self::close) back: the session could not be erased.
+    pub fn reopen(&self) {
+        self.closing.set(false);
     }
 
     /// The alarm's handler began: the platform covers the loop until it returns.
@@ -235,6 +287,7 @@ impl<P: Ports> Runtime<P> {
         self.survived.set(None);
         self.ports.erase().await;
         self.alarm.set(AlarmState::Unknown);
+        self.reopen();
     }
 
     async fn drive_until_idle(&self) -> Result<(), HostError<P::Error>> {
@@ -254,7 +307,13 @@ impl<P: Ports> Runtime<P> {
             }
         }
         if self.retention_is_over()? {
-            self.erase().await;
+            match self.unlist().await {
+                Ok(()) => self.erase().await,
+                Err(error) => {
+                    tracing::warn!(%error, "the idle session is erased later");
+                    self.erase_not_before.set(self.ports.now() + UNLIST_WAIT_MS);
+                }
+            }
         }
         Ok(())
     }
@@ -279,6 +338,18 @@ impl<P: Ports> Runtime<P> {
                 };
                 flights.push(landed.boxed_local());
             }
+        }
+        if self.closing.get() {
+            return Ok(());
+        }
+        for run in std::mem::take(&mut self.announcements.borrow_mut().due) {
+            let announced = async move {
+                if !self.announce(run).await {
+                    self.announcements.borrow_mut().failed.insert(run);
+                }
+                None
+            };
+            flights.push(announced.boxed_local());
         }
         let now = self.ports.now();
         let due = self.with_session(|session| {
@@ -380,12 +451,18 @@ impl<P: Ports> Runtime<P> {
             handle.abort();
         }
         self.delivering.borrow_mut().clear();
+        self.witnessed.borrow_mut().clear();
+        self.announcements.take();
         self.live.borrow_mut().clear();
     }
 
     fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
         let retention_ms = self.services.retention_ms;
-        self.with_session(|session| session.next_deadline(retention_ms))
+        let next = self.with_session(|session| session.next_deadline(retention_ms))?;
+        Ok(next.map(|(at, reason)| match reason {
+            Deadline::Retention => (at.max(self.erase_not_before.get()), reason),
+            _ => (at, reason),
+        }))
     }
 
     fn retention_is_over(&self) -> Result<bool, HostError<P::Error>> {

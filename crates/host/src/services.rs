@@ -1,11 +1,17 @@
+use std::rc::Rc;
+
 use longhaul_models::Prices;
-use longhaul_trace::{Capture, OtlpConfig, Resource};
+use longhaul_trace::{Capture, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
+
+use crate::hooks::Hooks;
 
 /// The name of the OTLP sink in the journal.
 pub const OTLP_SINK: &str = "otlp";
+/// The name of the Nexus sink in the journal.
+pub const NEXUS_SINK: &str = "nexus";
 
 /// What a deployment is configured with, as far as driving a session needs it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Services {
     /// The object's name, `<tenant>/<session>`.
     pub object: String,
@@ -17,6 +23,14 @@ pub struct Services {
     pub openai: Option<OpenAi>,
     /// The OTLP sink.
     pub otlp: Option<OtlpConfig>,
+    /// The Nexus sink.
+    pub nexus: Option<NexusConfig>,
+    /// Whether there is a database for the index of traces.
+    pub index: bool,
+    /// What is taken out of texts that leave the object in a trace.
+    pub redaction: Redaction,
+    /// The deployment's own code.
+    pub hooks: Rc<dyn Hooks>,
     /// What traces say of the service.
     pub resource: Resource,
     /// Content in traces that leave the object.
@@ -25,6 +39,13 @@ pub struct Services {
     pub prices: Prices,
     /// An idle session is erased after this time, in milliseconds.
     pub retention_ms: u64,
+}
+
+impl Services {
+    /// The session's tenant.
+    pub fn tenant(&self) -> &str {
+        self.object.split_once('/').map_or("", |(tenant, _)| tenant)
+    }
 }
 
 /// The Workers AI binding.

@@ -2,6 +2,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use futures::stream::LocalBoxStream;
 use longhaul_core::TimeMs;
+use longhaul_trace::index::Statement;
 use thiserror::Error;
 
 /// A request that leaves the object.
@@ -16,21 +17,45 @@ pub enum WireRequest {
         /// The input, as JSON text.
         input: Vec<u8>,
         /// The AI Gateway that the call goes through.
-        gateway_id: Option<String>,
+        gateway: Option<GatewayRequest>,
         /// Headers for the gateway and the upstream.
         headers: Vec<(String, String)>,
     },
+    /// Statements for the D1 database of the index, in one transaction. The answer has status 200 and no body.
+    Index(Vec<Statement>),
 }
 
-/// An HTTP POST.
+/// An HTTP request.
 #[derive(Clone)]
 pub struct HttpRequest {
+    /// What is asked.
+    pub method: Method,
     /// An absolute URL.
     pub url: String,
     /// Names and values; some are secrets.
     pub headers: Vec<(String, String)>,
     /// The bytes, in the format that the headers name.
     pub body: Vec<u8>,
+}
+
+/// The HTTP methods that models and sinks need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; the body is empty.
+    Get,
+    /// Makes something.
+    Post,
+    /// Changes something.
+    Patch,
+}
+
+/// What an AI Gateway is told of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayRequest {
+    /// The gateway's id.
+    pub id: String,
+    /// Labels of its log entry: at most five, which is the gateway's limit.
+    pub metadata: Vec<(&'static str, String)>,
 }
 
 /// The head of an answer, and its body as it arrives.
@@ -41,6 +66,8 @@ pub struct WireResponse {
     pub content_type: Option<String>,
     /// `Retry-After`, as it was sent.
     pub retry_after: Option<String>,
+    /// The AI Gateway's id of its log entry.
+    pub gateway_log_id: Option<String>,
     /// The body.
     pub body: Body,
 }

@@ -4,7 +4,7 @@ use longhaul_core::limits::NAME_BYTES_MAX;
 use thiserror::Error;
 
 /// The models of the embedded scripted provider, by their full names.
-pub const SCRIPTED_MODELS: [&str; 2] = ["scripted:haiku", "scripted:echo"];
+pub const SCRIPTED_MODELS: [&str; 3] = ["scripted:haiku", "scripted:echo", "scripted:slow"];
 
 const WORKERS_AI_PREFIX: &str = "@cf/";
 const OPENAI_PREFIX: &str = "openai:";
@@ -112,7 +112,7 @@ pub enum UnknownModel {
     #[error("the model's name ends after `{0}`; {HELP}")]
     PrefixOnly(&'static str),
     /// Not one of [`SCRIPTED_MODELS`].
-    #[error("there is no model `{0}`; the scripted models are `{haiku}` and `{echo}`", haiku = SCRIPTED_MODELS[0], echo = SCRIPTED_MODELS[1])]
+    #[error("there is no model `{0}`; the scripted models are `{known}`", known = SCRIPTED_MODELS.join("`, `"))]
     Scripted(String),
 }
 
@@ -132,6 +132,7 @@ mod tests {
             ("openai:openai:x", Provider::OpenAi, "openai:x"),
             ("scripted:haiku", Provider::Scripted, "scripted:haiku"),
             ("scripted:echo", Provider::Scripted, "scripted:echo"),
+            ("scripted:slow", Provider::Scripted, "scripted:slow"),
         ];
         for (full, provider, wire_name) in table {
             let name = ModelName::parse(full).unwrap();
@@ -148,7 +149,7 @@ mod tests {
             }
         }
         let text = ModelName::parse("scripted:sonnet").unwrap_err().to_string();
-        assert!(text.contains("`scripted:haiku` and `scripted:echo`"), "{text}");
+        assert!(text.contains("`scripted:haiku`, `scripted:echo`, `scripted:slow`"), "{text}");
     }
 
     #[test]

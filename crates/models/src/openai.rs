@@ -83,6 +83,7 @@ mod tests {
             system: None,
             messages,
             task: "t",
+            sentinel: Some("DONE"),
             iteration: 1,
             attempt: 1,
             max_output_tokens: None,

@@ -2,7 +2,8 @@
 //! the wire format of Chat Completions, without any network. It is there to try the runtime, and to test it.
 //!
 //! `scripted:haiku` writes verses about the task and says DONE at its third turn. `scripted:echo` says the task once
-//! more and DONE at its first. A line of the task that starts with `#scripted` changes that:
+//! more and DONE at its first. `scripted:slow` writes other verses than `scripted:haiku`, a word at a time, so that there
+//! is something to watch and to compare. In a comparison none says DONE. A line of the task that starts with `#scripted` changes that:
 //!
 //! ```text
 //! #scripted turns=4 words=20 latency_ms=200 chunk_ms=50 fault=500@2x3,empty@4
@@ -25,6 +26,13 @@ use crate::directive::{Directive, FaultWord, plain_task};
 
 /// The turn at which `scripted:haiku` says DONE by itself.
 const HAIKU_TURNS: u32 = 3;
+/// The models beside `scripted:haiku`.
+const ECHO: &str = "scripted:echo";
+const SLOW: &str = "scripted:slow";
+/// Where the verses of `scripted:slow` begin, and its pauses unless the task says otherwise, in milliseconds.
+const SLOW_VERSE: u32 = 3;
+const SLOW_LATENCY_MS: u32 = 400;
+const SLOW_CHUNK_MS: u32 = 60;
 /// Chunks of one answer at most: in a longer answer a chunk has several words.
 const CHUNKS_MAX: usize = 512;
 /// What a task without words is about.
@@ -70,11 +78,14 @@ impl Script {
     pub fn for_request(request: &ModelRequest<'_>) -> Self {
         match Directive::of_task(request.task) {
             Err(message) => Self { latency_ms: 0, chunk_ms: 0, outcome: status(400, None, &message) },
-            Ok(directive) => Self {
-                latency_ms: directive.latency_ms,
-                chunk_ms: directive.chunk_ms,
-                outcome: outcome(&directive, request),
-            },
+            Ok(directive) => {
+                let pace = if request.model == SLOW { (SLOW_LATENCY_MS, SLOW_CHUNK_MS) } else { (0, 0) };
+                Self {
+                    latency_ms: directive.latency_ms.max(pace.0),
+                    chunk_ms: directive.chunk_ms.max(pace.1),
+                    outcome: outcome(&directive, request),
+                }
+            }
         }
     }
 }
@@ -105,18 +116,24 @@ fn status(status: u16, retry_after_s: Option<u32>, message: &str) -> ScriptOutco
 /// The text of this turn's answer.
 fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
     let task = plain_task(request.task);
-    let echoes = request.model == "scripted:echo";
+    let echoes = request.model == ECHO;
+    let verse = if request.model == SLOW { request.iteration + SLOW_VERSE } else { request.iteration };
     let text = match (echoes, task.is_empty()) {
         (true, true) => NO_SUBJECT.to_owned(),
         (true, false) => task,
-        (false, _) => haiku(&subject(&task), request.iteration),
+        (false, _) => haiku(&subject(&task), verse),
     };
     let text = match directive.words {
         Some(words) => of_length(&text, words),
         None => text,
     };
     let last_turn = directive.turns.unwrap_or(if echoes { 1 } else { HAIKU_TURNS });
-    if directive.never_done || request.iteration < last_turn { text } else { format!("{text}\nDONE") }
+    match request.sentinel {
+        Some(sentinel) if !directive.never_done && request.iteration >= last_turn => {
+            format!("{text}\n{sentinel}")
+        }
+        _ => text,
+    }
 }
 
 /// Exactly so many words: the text's own, again and again.
@@ -211,6 +228,7 @@ mod tests {
             system: Some("Say DONE at the end.".into()),
             messages: &messages,
             task,
+            sentinel: Some("DONE"),
             iteration,
             attempt,
             max_output_tokens: None,

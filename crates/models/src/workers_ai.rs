@@ -157,6 +157,7 @@ mod tests {
             system: Some("s".into()),
             messages: &messages,
             task: "a",
+            sentinel: Some("DONE"),
             iteration: 1,
             attempt: 1,
             max_output_tokens: Some(8),

@@ -13,6 +13,7 @@ fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelR
         system: Some("Be brief.".to_owned()),
         messages,
         task,
+        sentinel: Some("DONE"),
         iteration: 1,
         attempt: 1,
         max_output_tokens: Some(9),

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use longhaul_core::{Budget, Idempotency, NewRun, RunId, RunSettings, TimeMs};
-use longhaul_host::OTLP_SINK;
+use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, TimeMs};
+use longhaul_host::{NEXUS_SINK, OTLP_SINK, Services};
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
@@ -28,26 +28,49 @@ pub struct Post {
     pub key: &'static str,
     /// The model's full name.
     pub model: &'static str,
+    /// The models of a comparison; empty in any other run.
+    pub models: &'static [&'static str],
     /// Wall clock that the run may take, in milliseconds.
     pub deadline_ms: Option<u64>,
     /// One attempt of a model call, in milliseconds.
     pub model_timeout_ms: u64,
+    /// The share of runs whose traces the sinks get.
+    pub sample_ratio: Option<f64>,
 }
 
 impl Default for Post {
     fn default() -> Self {
-        Self { key: "first", model: "openai:tiny", deadline_ms: None, model_timeout_ms: 120_000 }
+        Self {
+            key: "first",
+            model: "openai:tiny",
+            models: &[],
+            deadline_ms: None,
+            model_timeout_ms: 120_000,
+            sample_ratio: None,
+        }
     }
 }
 
 impl Post {
-    /// The run as the edge hands it to the object.
-    pub fn new_run(&self) -> NewRun {
+    /// A comparison of three models.
+    pub fn comparison() -> Self {
+        Self { models: &["openai:tiny", "openai:small", "openai:large"], ..Self::default() }
+    }
+
+    /// The run as the edge of such a deployment hands it to the object.
+    pub fn new_run(&self, services: &Services) -> NewRun {
+        let is_compared = !self.models.is_empty();
+        let sinks = [
+            (INDEX_SINK, services.index),
+            (OTLP_SINK, services.otlp.is_some()),
+            (NEXUS_SINK, services.nexus.is_some()),
+        ];
         NewRun {
             task: format!("Write about tides ({}).", self.key),
             agent: "default".to_owned(),
-            model: self.model.to_owned(),
-            max_iterations: longhaul_core::limits::ITERATIONS_MAX,
+            model: if is_compared { self.models.join(",") } else { self.model.to_owned() },
+            models: self.models.iter().map(|model| (*model).to_owned()).collect(),
+            max_iterations: if is_compared { 1 } else { longhaul_core::limits::ITERATIONS_MAX },
             metadata: BTreeMap::new(),
             settings: RunSettings {
                 instructions: None,
@@ -56,7 +79,12 @@ impl Post {
                 model_timeout_ms: self.model_timeout_ms,
                 max_output_tokens: None,
                 temperature: None,
-                sinks: vec![OTLP_SINK.to_owned()],
+                sinks: sinks
+                    .iter()
+                    .filter(|(_, is_there)| *is_there)
+                    .map(|(sink, _)| (*sink).to_owned())
+                    .collect(),
+                sample_ratio: self.sample_ratio,
             },
             idempotency: Some(Idempotency { key: self.key.to_owned(), body: self.key.to_owned() }),
         }

@@ -162,8 +162,7 @@ fn each_fault<'a>(
 /// A touch and an alarm that rings for nothing: neither may change anything.
 fn disturb(scenario: &Scenario, end: &End) -> Option<Violation> {
     let mut outside = end.outside.clone();
-    let (rows, alarm, requests) =
-        (outside.disk.rows().len(), outside.disk.alarm, outside.model.requests.len());
+    let (rows, alarm, requests) = (outside.disk.rows().len(), outside.disk.alarm, requests(&outside));
     let now = outside.now;
     outside.disk.alarm = alarm.map(|_| now);
     outside.clients.plan(now + 1, Action::Touch);
@@ -172,11 +171,17 @@ fn disturb(scenario: &Scenario, end: &End) -> Option<Violation> {
     let outside = life.end();
     let is_same = outside.disk.rows().len() == rows
         && outside.disk.alarm == alarm
-        && outside.model.requests.len() == requests;
+        && self::requests(&outside) == requests;
     (ending != Ending::Quiet || !is_same).then(|| Violation {
         invariant: 7,
         detail: format!("disturbed at rest: {ending:?}, {rows} rows became {}", outside.disk.rows().len()),
     })
+}
+
+/// What the far sides were asked so far.
+fn requests(outside: &Outside) -> [usize; 4] {
+    let Outside { model, sink, index, nexus, .. } = outside;
+    [model.requests.len(), sink.deliveries.len(), index.asked.len(), nexus.requests.len()]
 }
 
 impl Tally {

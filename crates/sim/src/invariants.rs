@@ -1,12 +1,16 @@
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use longhaul_core::{CallId, Deadline, DeliveryState, Entry, Phase, Record, RunId, Seq, Session, TimeMs};
-use longhaul_trace::{Trace, encode_protobuf};
+use longhaul_core::{CallId, Deadline, Entry, Record, RunId, Seq, Session, TimeMs};
+use longhaul_trace::index::Param;
 
 use crate::{
     crashes::End,
+    nexus,
     outside::Outside,
-    scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario},
+    scenario::{API_KEY, RETENTION_MS, Scenario},
 };
 
 /// Answers of one run at most.
@@ -44,6 +48,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
         found.each_run_ends_once(records);
         found.answers_are_few_and_in_order(records);
         found.positions_are_dense(records);
+        found.each_part_is_sent_once(records);
     }
     let Some(records) = journals.last() else {
         found.report(1, "nothing was stored");
@@ -53,21 +58,22 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.calls_are_repeated_only_for_a_reason(outside, records);
     found.readers_agree(end, records, scenario);
     found.rest_is_rest(end, scenario);
-    found.the_far_side_saw_what_is_allowed(outside);
+    found.the_far_side_saw_what_is_allowed(outside, records);
     found.one_trace_per_run(scenario, outside, records);
+    found.the_index_agrees(scenario, outside, &journals);
     found.no_secret_is_kept(outside);
     found.0
 }
 
 #[derive(Default)]
-struct Findings(Vec<Violation>);
+pub(crate) struct Findings(Vec<Violation>);
 
 impl Findings {
-    fn report(&mut self, invariant: u8, detail: impl Into<String>) {
+    pub(crate) fn report(&mut self, invariant: u8, detail: impl Into<String>) {
         self.0.push(Violation { invariant, detail: detail.into() });
     }
 
-    fn expect(&mut self, invariant: u8, holds: bool, detail: impl FnOnce() -> String) {
+    pub(crate) fn expect(&mut self, invariant: u8, holds: bool, detail: impl FnOnce() -> String) {
         if !holds {
             self.report(invariant, detail());
         }
@@ -87,7 +93,7 @@ impl Findings {
                     });
                     self.expect(1, stop_reason.status() == *status, || format!("run {run}: {status:?}"));
                 }
-                Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
+                Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
                     self.expect(1, open.get(&run) == Some(&false), || format!("run {run}: an early trace"));
                 }
                 entry => {
@@ -103,31 +109,40 @@ impl Findings {
         }
     }
 
+    /// A run's answers come one after the other; those of a comparison side by side, one for each model.
     fn answers_are_few_and_in_order(&mut self, records: &[Record]) {
-        let mut answers: BTreeMap<RunId, usize> = BTreeMap::new();
-        let mut latest: BTreeMap<RunId, Option<(CallId, u32)>> = BTreeMap::new();
+        let lanes = Lanes::of(records);
+        let mut answers: BTreeMap<Lane, usize> = BTreeMap::new();
+        let mut latest: BTreeMap<Lane, Option<(CallId, u32)>> = BTreeMap::new();
         for record in records {
             let run = record.run;
             match &record.entry {
                 Entry::ModelCalled { call, attempt, .. } => {
-                    latest.insert(run, Some((*call, *attempt)));
+                    latest.insert(lanes.lane(run, *call), Some((*call, *attempt)));
                 }
                 Entry::ModelAnswered { call, attempt, iteration, .. } => {
-                    let count = answers.entry(run).or_default();
+                    let lane = lanes.lane(run, *call);
+                    let count = answers.entry(lane).or_default();
                     *count += 1;
-                    let is_next = usize::try_from(*iteration) == Ok(*count) && *count <= ANSWERS_MAX;
+                    let most = if lanes.models(run) == 0 { ANSWERS_MAX } else { 1 };
+                    let is_next = usize::try_from(*iteration) == Ok(*count) && *count <= most;
                     self.expect(3, is_next, || format!("run {run}: answer {iteration} of {call}"));
-                    let awaited = latest.insert(run, None).flatten();
+                    let awaited = latest.insert(lane, None).flatten();
                     let is_awaited = awaited == Some((*call, *attempt));
                     self.expect(6, is_awaited, || format!("call {call}: attempt {attempt} came late"));
                 }
+                // A call that is given up after a crash was awaited until then.
                 Entry::ModelFailed { call, attempt, .. } => {
-                    let awaited = latest.insert(run, None).flatten();
+                    let awaited = latest.insert(lanes.lane(run, *call), None).flatten();
                     let is_awaited = awaited == Some((*call, *attempt));
                     self.expect(6, is_awaited, || format!("call {call}: attempt {attempt} failed late"));
                 }
                 _ => {}
             }
+        }
+        for (run, models) in &lanes.0 {
+            let called = latest.keys().filter(|lane| lane.0 == *run).count();
+            self.expect(3, called <= *models, || format!("run {run}: {called} calls of {models} models"));
         }
     }
 
@@ -156,33 +171,40 @@ impl Findings {
 
     /// Each attempt behind the first has a failure before it, or a resumption.
     fn calls_are_repeated_only_for_a_reason(&mut self, outside: &Outside, records: &[Record]) {
+        let lanes = Lanes::of(records);
         let mut attempts: BTreeMap<(RunId, CallId), u32> = BTreeMap::new();
-        let mut reason: BTreeMap<RunId, bool> = BTreeMap::new();
-        let mut unexplained = 0;
+        let mut reason: BTreeMap<Lane, bool> = BTreeMap::new();
+        // How often a crash repeated what was in flight: the one call, or each of a comparison's.
+        let mut unexplained: BTreeMap<CallId, u32> = BTreeMap::new();
         for record in records {
             let run = record.run;
             match &record.entry {
                 Entry::ModelCalled { call, attempt, .. } => {
                     let before = attempts.insert((run, *call), *attempt).unwrap_or(0);
                     self.expect(2, *attempt == before + 1, || format!("call {call}: attempt {attempt}"));
-                    let has_reason = *attempt == 1 || reason.get(&run) == Some(&true);
+                    let had_reason = reason.insert(lanes.lane(run, *call), false) == Some(true);
+                    let has_reason = *attempt == 1 || had_reason;
                     self.expect(2, has_reason, || format!("call {call} was repeated for no reason"));
-                    reason.insert(run, false);
                 }
-                Entry::ModelFailed { retry_at: Some(_), .. } => {
-                    reason.insert(run, true);
+                Entry::ModelFailed { call, retry_at: Some(_), .. } => {
+                    reason.insert(lanes.lane(run, *call), true);
                 }
                 Entry::RunResumed { outstanding, .. } => {
-                    unexplained += u32::try_from(outstanding.len()).unwrap_or(u32::MAX);
-                    reason.insert(run, true);
+                    for call in outstanding {
+                        let lane = lanes.lane(run, *call);
+                        *unexplained.entry(lane.1).or_default() += 1;
+                        reason.insert(lane, true);
+                    }
                 }
                 _ => {}
             }
         }
         let interruptions = outside.interruptions();
-        self.expect(2, unexplained <= interruptions, || {
-            format!("{interruptions} interruptions repeated {unexplained} calls")
-        });
+        for (call, repeats) in unexplained {
+            self.expect(2, repeats <= interruptions, || {
+                format!("{interruptions} interruptions repeated calls {repeats} times (lane {call})")
+            });
+        }
         for ((run, call), attempts) in attempts {
             let requests = outside.model.requests_of(run, call);
             let promised = attempts as usize;
@@ -194,6 +216,30 @@ impl Findings {
             self.expect(9, missing <= interruptions as usize, || {
                 format!("call {call}: {missing} attempts that nobody saw")
             });
+        }
+    }
+
+    /// A part that a sink has is written down once, and only while the sink is owed the trace.
+    fn each_part_is_sent_once(&mut self, records: &[Record]) {
+        let mut parts = BTreeSet::new();
+        let mut settled = BTreeSet::new();
+        for record in records {
+            let run = record.run;
+            match &record.entry {
+                Entry::TraceSent { sink, part, remote_id } => {
+                    let is_new = parts.insert((run, sink, part)) && parts.insert((run, sink, remote_id));
+                    self.expect(9, is_new, || format!("run {run}: {sink} has {part} twice"));
+                    self.expect(9, !settled.contains(&(run, sink)), || {
+                        format!("run {run}: {part} came late")
+                    });
+                }
+                Entry::TraceFlushed { sink, .. } | Entry::TraceFailed { sink, retry_at: None, .. } => {
+                    self.expect(9, settled.insert((run, sink)), || {
+                        format!("run {run}: {sink} settled twice")
+                    });
+                }
+                _ => {}
+            }
         }
     }
 
@@ -230,7 +276,7 @@ impl Findings {
         self.expect(7, is_gone == scenario.ends_erased(), || format!("erased: {is_gone}"));
     }
 
-    fn the_far_side_saw_what_is_allowed(&mut self, outside: &Outside) {
+    fn the_far_side_saw_what_is_allowed(&mut self, outside: &Outside, records: &[Record]) {
         for request in &outside.model.requests {
             let key = &request.key;
             self.expect(2, !request.after_answer, || format!("{key} was requested after its answer"));
@@ -239,42 +285,48 @@ impl Findings {
             self.expect(2, *key == expected, || format!("the key {key:?}, not {expected:?}"));
         }
         let open_max = outside.model.open_max;
-        self.expect(6, open_max <= 1, || format!("{open_max} calls were open at once"));
-    }
-
-    fn one_trace_per_run(&mut self, scenario: &Scenario, outside: &Outside, records: &[Record]) {
-        let services = scenario.services();
-        let Ok(session) = Session::replay(records) else { return };
-        let mut expected = Vec::new();
-        for run in session.runs() {
-            let own = records.iter().filter(|record| record.seq >= run.first_seq);
-            let Some(trace) = Trace::of_run(OBJECT, run.id, own) else {
-                self.report(9, format!("run {} has no trace", run.id));
-                continue;
-            };
-            let spans = trace.finished_spans().count();
-            let promised = run.attempts as usize + 1;
-            self.expect(9, spans == promised, || format!("run {}: {spans} spans of {promised}", run.id));
-            let body = encode_protobuf(&trace, &services.resource, services.capture);
-            let taken = outside.sink.taken().filter(|taken| *taken == body).count();
-            let is_settled = matches!(run.phase, Phase::Ended { .. }) && !scenario.deletes();
-            let flushed = run.deliveries.values().all(|sink| sink.state == DeliveryState::Flushed);
-            // A sink may have a trace whose delivery was never written down: a death came between.
-            self.expect(9, !is_settled || !flushed || taken >= 1, || format!("run {}: no trace", run.id));
-            let most = 1 + outside.interruptions() as usize;
-            self.expect(9, taken <= most, || format!("run {}: {taken} deliveries", run.id));
-            expected.push(body);
-        }
-        let strange = outside.sink.deliveries.iter().filter(|sent| !expected.contains(&sent.body)).count();
-        self.expect(9, strange == 0, || format!("{strange} deliveries differ from the journal's trace"));
+        let most = Lanes::of(records).0.values().copied().max().unwrap_or(0).max(1);
+        self.expect(6, open_max <= most, || format!("{open_max} calls were open at once"));
     }
 
     fn no_secret_is_kept(&mut self, outside: &Outside) {
-        let is_kept = outside.disk.rows().iter().any(|row| row.text.contains(API_KEY));
+        let is_secret = |text: &str| [API_KEY, nexus::KEY].iter().any(|secret| text.contains(secret));
+        let is_kept = outside.disk.rows().iter().any(|row| is_secret(&row.text));
         self.expect(10, !is_kept, || "the journal holds the credentials".to_owned());
-        let mut sent = outside.sink.deliveries.iter();
-        let is_sent = sent.any(|delivery| String::from_utf8_lossy(&delivery.body).contains(API_KEY));
+        let to_otlp = outside.sink.deliveries.iter().map(|delivery| &delivery.body);
+        let mut sent = to_otlp.chain(outside.nexus.requests.iter().map(|request| &request.body));
+        let is_sent = sent.any(|body| is_secret(&String::from_utf8_lossy(body)));
         self.expect(10, !is_sent, || "a trace holds the credentials".to_owned());
+        let statements = outside.index.committed.iter().flat_map(|list| list.iter());
+        let is_listed = statements.flat_map(|statement| &statement.params).any(|param| match param {
+            Param::Text(text) => is_secret(text),
+            _ => false,
+        });
+        self.expect(10, !is_listed, || "the index holds the credentials".to_owned());
+    }
+}
+
+/// Where calls follow one another: a run, or a call of a comparison.
+type Lane = (RunId, CallId);
+
+/// The comparisons of a journal, and how many models each has.
+struct Lanes(BTreeMap<RunId, usize>);
+
+impl Lanes {
+    fn of(records: &[Record]) -> Self {
+        let compared = records.iter().filter_map(|record| match &record.entry {
+            Entry::RunAccepted { models, .. } if !models.is_empty() => Some((record.run, models.len())),
+            _ => None,
+        });
+        Self(compared.collect())
+    }
+
+    fn models(&self, run: RunId) -> usize {
+        self.0.get(&run).copied().unwrap_or(0)
+    }
+
+    fn lane(&self, run: RunId, call: CallId) -> Lane {
+        (run, if self.models(run) == 0 { CallId(0) } else { call })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A world in which a session's process can die at any operation, and an oracle that knows what must hold afterwards.
 //!
 //! What is real: the core, the driver, the codecs and the trace. What is fake: the disk, the clock, the alarm, the
-//! model's server, the trace sink, the watchers and the callers. Absent, on purpose: threads, real time, real chance
+//! model's server, the sinks (behind the index is the real SQLite), the watchers and the callers. Absent, on purpose: threads, real time, real chance
 //! and an async runtime. The same [`Scenario`] and the same faults give the same journal, byte for byte.
 //!
 //! ```
@@ -17,15 +17,19 @@
 //! An [`Outside`] is all that outlives a process; a [`Life`] is one process from its start to its death or to rest.
 //! [`enumerate`] lets a scenario die at each of its operations, and again at each operation of each recovery.
 
+mod catalogue;
 mod clients;
 mod clock;
 mod crashes;
+mod deliveries;
 mod disk;
 mod executor;
 mod faults;
+mod index;
 mod invariants;
 mod life;
 mod model;
+mod nexus;
 mod object;
 mod outside;
 mod ports;
@@ -33,14 +37,17 @@ mod scenario;
 mod sink;
 mod world;
 
+pub use catalogue::catalogue;
 pub use clients::{Action, Clients, Post};
 pub use crashes::{CleanRun, Depth, End, Failure, Tally, Unfinished, enumerate, run_clean, survive};
 pub use disk::{Disk, Row};
 pub use faults::{Fault, FaultAt, Op, Operation};
+pub use index::{IndexDatabase, IndexPlan, IndexReply, IndexTables, Purpose};
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
 pub use model::{ModelPlan, ModelServer, Reply, Request};
+pub use nexus::{NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace};
 pub use outside::{Outside, Watcher};
 pub use ports::{DiskError, SimPorts};
-pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario, catalogue};
+pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};

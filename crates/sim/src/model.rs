@@ -3,7 +3,7 @@ use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 use futures::{FutureExt, StreamExt, stream};
 use longhaul_core::{CallId, Entry, RunId, TimeMs};
 use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{scenario::API_KEY, world::World};
 
@@ -11,6 +11,8 @@ use crate::{scenario::API_KEY, world::World};
 pub(crate) const BASE_URL: &str = "http://model.test/v1";
 /// The wait between two chunks of an answer, in milliseconds.
 const CHUNK_MS: u64 = 10;
+/// How much slower each next model of a comparison is, in milliseconds.
+const COMPARED_STEP_MS: u64 = 25;
 /// Chunks of text in an answer.
 const CHUNKS: usize = 3;
 
@@ -22,7 +24,7 @@ pub struct ModelPlan {
     /// What the server does instead of answering: for the calls of a run in order, reply by reply. A further request
     /// of the call is answered.
     pub replies: BTreeMap<usize, Vec<Reply>>,
-    /// The wait before the head of an answer, in milliseconds.
+    /// The wait before the head of an answer, in milliseconds; in a comparison that of the first model.
     pub latency_ms: u64,
 }
 
@@ -106,16 +108,11 @@ impl ModelServer {
         self.requests.iter().filter(|request| request.run == run && request.call == call).count()
     }
 
-    /// What to do with the newest request: its turn in the run, and the reply.
-    fn choose(&self, run: RunId, call: CallId) -> (usize, Reply) {
-        let mut calls: Vec<CallId> =
-            self.requests.iter().filter(|seen| seen.run == run).map(|seen| seen.call).collect();
-        calls.sort_unstable();
-        calls.dedup();
-        let turn = calls.iter().position(|seen| *seen == call).map_or(1, |index| index + 1);
+    /// What to do with the newest request, which is of the run's `turn`-th call.
+    fn choose(&self, run: RunId, call: CallId, turn: usize) -> Reply {
         let seen = self.requests_of(run, call);
         let reply = self.plan.replies.get(&turn).and_then(|replies| replies.get(seen - 1));
-        (turn, reply.copied().unwrap_or(Reply::Answer))
+        reply.copied().unwrap_or(Reply::Answer)
     }
 }
 
@@ -164,18 +161,35 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     if header("Authorization") != format!("Bearer {API_KEY}") {
         outside.offences.push(format!("request {key} came without credentials"));
     }
-    let (mut after_answer, mut after_end) = (false, false);
+    let (mut after_answer, mut after_end, mut compared, mut first) = (false, false, Vec::new(), None);
     for record in outside.disk.records().filter(|record| record.run == run) {
         match &record.entry {
+            Entry::RunAccepted { models, .. } => compared.clone_from(models),
+            Entry::ModelCalled { call, .. } => {
+                first.get_or_insert(*call);
+            }
             Entry::ModelAnswered { call: answered, .. } => after_answer |= *answered == call,
             Entry::CancelRequested { .. } | Entry::RunEnded { .. } => after_end = true,
             _ => {}
         }
     }
+    let turn = call.0.saturating_sub(first.unwrap_or(call).0) as usize + 1;
+    if !compared.is_empty() && !is_of_comparison(&request.body, compared.get(turn - 1)) {
+        outside.offences.push(format!("request {key} asks another model, or says more than the task"));
+    }
     let at = outside.now;
     outside.model.requests.push(Request { key, run, call, at, after_answer, after_end });
-    let (turn, reply) = outside.model.choose(run, call);
-    (run, turn, reply, outside.model.plan.latency_ms)
+    let reply = outside.model.choose(run, call, turn);
+    let step_ms = if compared.is_empty() { 0 } else { COMPARED_STEP_MS };
+    (run, turn, reply, outside.model.plan.latency_ms + step_ms * (turn as u64 - 1))
+}
+
+/// Whether a request asks this model, and tells it nothing but the task.
+fn is_of_comparison(body: &[u8], model: Option<&String>) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let name = model.map(|model| model.trim_start_matches("openai:"));
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    body["model"].as_str() == name && messages.len() == 1 && messages[0]["role"] == "user"
 }
 
 fn text(world: &World, run: RunId, turn: usize) -> String {
@@ -221,7 +235,13 @@ fn refusal(status: u16, retry_after_s: Option<u32>) -> WireResponse {
 
 fn response(status: u16, content_type: &str, retry_after_s: Option<u32>, body: Body) -> WireResponse {
     let retry_after = retry_after_s.map(|seconds| seconds.to_string());
-    WireResponse { status, content_type: Some(content_type.to_owned()), retry_after, body }
+    WireResponse {
+        status,
+        content_type: Some(content_type.to_owned()),
+        retry_after,
+        gateway_log_id: None,
+        body,
+    }
 }
 
 /// A request that is open. Dropping it before its answer is whole is hanging up.

@@ -18,6 +18,9 @@ pub(crate) struct Object {
 
 type Failure = HostError<DiskError>;
 
+/// What the caller asked for was not done, or not all of it.
+pub(crate) struct NotDone;
+
 impl Object {
     pub(crate) fn new(runtime: Runtime<SimPorts>) -> Self {
         Self { driver: Driver::new(runtime), background: RefCell::default() }
@@ -33,27 +36,27 @@ impl Object {
     }
 
     /// A request; a post's answer names its run.
-    pub(crate) async fn answer(self: Rc<Self>, action: Action) -> Result<Option<RunId>, Failure> {
+    pub(crate) async fn answer(self: Rc<Self>, action: Action) -> Result<Option<RunId>, NotDone> {
         self.keep_driving()?;
         let is_empty = self.runtime().with_session(|session| session.runs().is_empty())?;
         match action {
             // There is no such session.
             Action::Cancel | Action::Delete | Action::Touch if is_empty => Ok(None),
             Action::Post(post) => {
-                let run = match self.runtime().submit(Event::Accept(post.new_run())) {
+                let new = post.new_run(self.runtime().services());
+                let run = match self.runtime().submit(Event::Accept(new)) {
                     Ok(records) => records.first().map(|record| record.run),
                     Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
-                    Err(error) => return Err(error),
+                    Err(_) => return Err(NotDone),
                 };
                 self.keep_driving()?;
                 Ok(run)
             }
-            Action::Cancel => self.cancel().map(|()| None),
-            Action::Delete => {
+            Action::Cancel => {
                 self.cancel()?;
-                self.runtime().erase().await;
                 Ok(None)
             }
+            Action::Delete => self.delete().await.map(|()| None),
             Action::Touch | Action::Evict => Ok(None),
         }
     }
@@ -68,6 +71,18 @@ impl Object {
         self.background.take();
     }
 
+    async fn delete(&self) -> Result<(), NotDone> {
+        self.runtime().close();
+        self.cancel()?;
+        if self.runtime().unlist().await.is_err() {
+            self.runtime().reopen();
+            self.keep_driving()?;
+            return Err(NotDone);
+        }
+        self.runtime().erase().await;
+        Ok(())
+    }
+
     fn cancel(&self) -> Result<(), Failure> {
         self.runtime().submit(Event::Cancel { by: "tenant".to_owned() }).map(|_| ())
     }
@@ -75,5 +90,11 @@ impl Object {
     fn keep_driving(&self) -> Result<(), Failure> {
         self.background.borrow_mut().extend(self.driver.work()?);
         Ok(())
+    }
+}
+
+impl From<Failure> for NotDone {
+    fn from(_: Failure) -> Self {
+        Self
     }
 }

@@ -1,7 +1,15 @@
 use longhaul_core::{Record, TimeMs, full_jitter_ms};
 use longhaul_host::Delta;
 
-use crate::{clients::Clients, disk::Disk, model::ModelServer, scenario::Scenario, sink::TraceSink};
+use crate::{
+    clients::Clients,
+    disk::Disk,
+    index::IndexDatabase,
+    model::ModelServer,
+    nexus::{NexusPlan, NexusServer},
+    scenario::Scenario,
+    sink::TraceSink,
+};
 
 /// When every world begins.
 const BEGINNING: TimeMs = 1_800_000_000_000;
@@ -15,8 +23,12 @@ pub struct Outside {
     pub disk: Disk,
     /// The model's server.
     pub model: ModelServer,
-    /// Where traces go.
+    /// The OTLP collector.
     pub sink: TraceSink,
+    /// The index of traces.
+    pub index: IndexDatabase,
+    /// Nexus.
+    pub nexus: NexusServer,
     /// Somebody who watches from the first event to the last, and reconnects when a process dies.
     pub watcher: Watcher,
     /// Those who post and cancel.
@@ -53,7 +65,9 @@ impl Outside {
             now: BEGINNING,
             disk: Disk::default(),
             model: ModelServer::new(scenario.model.clone()),
-            sink: TraceSink::new(scenario.sink.clone()),
+            sink: TraceSink::new(scenario.otlp.clone().unwrap_or_default()),
+            index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),
+            nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),
             clients: Clients::new(BEGINNING, &scenario.actions),
             deaths: 0,

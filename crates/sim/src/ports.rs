@@ -5,7 +5,7 @@ use longhaul_core::{Journal, Record, Seq, TimeMs};
 use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
 use thiserror::Error;
 
-use crate::{model, sink, world::World};
+use crate::{index, model, nexus, sink, world::World};
 
 /// The ports of the runtime on a simulated world. When its process is dead they do nothing more, whatever the code
 /// that holds them still tries.
@@ -56,16 +56,21 @@ impl Transport for SimPorts {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         let world = Rc::clone(&self.0);
         async move {
-            let WireRequest::Http(request) = request else {
-                return Err(WireFault::NotConfigured("the world has no binding".to_owned()));
-            };
             if !world.leave().await {
                 return futures::future::pending().await;
             }
-            if request.url.starts_with(model::BASE_URL) {
-                model::serve(world, &request).await
-            } else {
-                sink::serve(world, request).await
+            match request {
+                WireRequest::Http(request) if request.url.starts_with(model::BASE_URL) => {
+                    model::serve(world, &request).await
+                }
+                WireRequest::Http(request) if request.url.starts_with(nexus::BASE_URL) => {
+                    nexus::serve(world, request).await
+                }
+                WireRequest::Http(request) => sink::serve(world, request).await,
+                WireRequest::Index(statements) => index::serve(world, statements).await,
+                WireRequest::WorkersAi { .. } => {
+                    Err(WireFault::NotConfigured("the world has no binding".to_owned()))
+                }
             }
         }
         .boxed_local()

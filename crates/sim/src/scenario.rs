@@ -1,11 +1,17 @@
+use std::rc::Rc;
+
 use longhaul_core::StopReason;
-use longhaul_host::{OpenAi, Services};
+use longhaul_host::{NoHooks, OpenAi, Services};
 use longhaul_models::Prices;
-use longhaul_trace::{Capture, OtlpConfig, Resource};
+use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
 use crate::{
+    catalogue::catalogue,
     clients::{Action, Post},
-    model::{self, ModelPlan, Reply},
+    crashes::Depth,
+    index::IndexPlan,
+    model::{self, ModelPlan},
+    nexus::NexusPlan,
     sink::{self, SinkPlan, SinkReply},
 };
 
@@ -29,8 +35,12 @@ pub struct Scenario {
     pub actions: Vec<(u64, Action)>,
     /// The model's server.
     pub model: ModelPlan,
-    /// The trace sink.
-    pub sink: SinkPlan,
+    /// The OTLP collector, where there is one.
+    pub otlp: Option<SinkPlan>,
+    /// The index of traces, where there is one.
+    pub index: Option<IndexPlan>,
+    /// Nexus, where traces go there.
+    pub nexus: Option<NexusPlan>,
     /// How late alarms come, in milliseconds.
     pub alarm_lag_ms: u64,
     /// Content in traces: to encode it is half the time that a world takes.
@@ -41,6 +51,8 @@ pub struct Scenario {
     pub rest_horizon_ms: u64,
     /// Chance.
     pub seed: u64,
+    /// How often its process dies when all that can happen to it is gone through.
+    pub depth: Depth,
 }
 
 impl Scenario {
@@ -55,12 +67,15 @@ impl Scenario {
             name,
             actions: vec![(0, Action::Post(Post::default()))],
             model: ModelPlan::default(),
-            sink: SinkPlan::default(),
+            otlp: Some(SinkPlan::default()),
+            index: None,
+            nexus: None,
             alarm_lag_ms: 0,
             capture: Capture::Off,
             ends: vec![vec![end]],
             rest_horizon_ms: REST_HORIZON_MS,
             seed: 7,
+            depth: Depth::Twice,
         }
     }
 
@@ -70,10 +85,40 @@ impl Scenario {
         Self { model, ..self }
     }
 
-    /// Replaces what the sink does with the first deliveries.
+    /// Replaces what the OTLP collector does with the first deliveries.
     #[must_use]
     pub fn sink(self, replies: &[SinkReply]) -> Self {
-        Self { sink: SinkPlan(replies.to_vec()), ..self }
+        Self { otlp: Some(SinkPlan(replies.to_vec())), ..self }
+    }
+
+    /// Takes the OTLP collector away.
+    #[must_use]
+    pub fn without_otlp(self) -> Self {
+        Self { otlp: None, ..self }
+    }
+
+    /// Adds the index of traces.
+    #[must_use]
+    pub fn index(self, index: IndexPlan) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    /// Adds Nexus.
+    #[must_use]
+    pub fn nexus(self, nexus: NexusPlan) -> Self {
+        Self { nexus: Some(nexus), ..self }
+    }
+
+    /// Goes through the deaths of its process only, not through those of each recovery too.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { depth: Depth::Once, ..self }
+    }
+
+    /// Waits as long for what is due, in milliseconds, before the world rests.
+    #[must_use]
+    pub fn patient(self, rest_horizon_ms: u64) -> Self {
+        Self { rest_horizon_ms, ..self }
     }
 
     /// Replaces the first post.
@@ -95,6 +140,13 @@ impl Scenario {
     pub fn then_post(mut self, at_ms: u64, post: Post, ends: &[StopReason]) -> Self {
         self.actions.push((at_ms, Action::Post(post)));
         self.ends.push(ends.to_vec());
+        self
+    }
+
+    /// Adds reasons by which the first run may end when something was interrupted.
+    #[must_use]
+    pub fn or(mut self, ends: &[StopReason]) -> Self {
+        self.ends[0].extend_from_slice(ends);
         self
     }
 
@@ -136,82 +188,15 @@ impl Scenario {
             session: "s1".to_owned(),
             workers_ai: None,
             openai: Some(OpenAi { base_url: model::BASE_URL.to_owned(), api_key: Some(API_KEY.to_owned()) }),
-            otlp,
+            otlp: otlp.filter(|_| self.otlp.is_some()),
+            nexus: self.nexus.as_ref().and_then(NexusPlan::config),
+            index: self.index.is_some(),
+            redaction: Redaction::default(),
+            hooks: Rc::new(NoHooks),
             resource: Resource::default(),
             capture: self.capture,
             prices: Prices::default(),
             retention_ms: RETENTION_MS,
         }
     }
-}
-
-/// All scenarios.
-pub fn catalogue() -> Vec<Scenario> {
-    use StopReason::{Cancelled, Deadline, Done, EmptyResponse, MaxIterations, ModelRefused};
-    let plan = ModelPlan::default;
-    let at_once = || ModelPlan { done_at: Some(1), ..ModelPlan::default() };
-    let post = |key| Post { key, ..Post::default() };
-    let busy = Reply::Status { status: 429, retry_after_s: Some(60) };
-    let down = Reply::Status { status: 503, retry_after_s: None };
-    let refused = Reply::Status { status: 401, retry_after_s: None };
-    vec![
-        Scenario::new("six turns", MaxIterations).model(ModelPlan { done_at: None, ..plan() }),
-        Scenario::new("done at once", Done).model(at_once()),
-        Scenario::new("six turns, late alarms", MaxIterations)
-            .model(ModelPlan { done_at: None, ..plan() })
-            .late_alarms(1_000),
-        Scenario::new("transient faults", Done)
-            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(1, &[down, busy]).reply(2, &[down]))
-            .with_content(),
-        Scenario::new("broken answers", Done)
-            .model(at_once().reply(1, &[Reply::Refused, Reply::Cut, Reply::Truncated])),
-        Scenario::new("empty to the end", EmptyResponse).model(plan().reply(2, &[Reply::Empty; 9])),
-        Scenario::new("refused", ModelRefused).model(plan().reply(2, &[refused; 9])),
-        Scenario::new("timeout", Done)
-            .first(Post { model_timeout_ms: 1_000, ..Post::default() })
-            .model(plan().reply(2, &[Reply::Hang])),
-        Scenario::new("cancelled in a call", Cancelled)
-            .model(plan().reply(2, &[Reply::Hang; 9]))
-            .then(500, Action::Cancel),
-        Scenario::new("cancelled while backing off", Cancelled)
-            .model(plan().reply(1, &[busy; 9]))
-            .then(5_000, Action::Cancel),
-        Scenario::new("three runs", Done)
-            .model(ModelPlan { done_at: Some(2), ..plan() })
-            .then_post(10, post("second"), &[Done])
-            .then_post(20, post("third"), &[Done]),
-        Scenario::new("three runs, late alarms", Done)
-            .model(ModelPlan { done_at: Some(2), ..plan() })
-            .then_post(50, post("second"), &[Done])
-            .then_post(150, post("third"), &[Done])
-            .late_alarms(1_000),
-        Scenario::new("a second run later", Done).model(at_once()).then_post(10_000, post("second"), &[Done]),
-        Scenario::new("deadline in a call", Deadline)
-            .first(Post { deadline_ms: Some(1_000), ..Post::default() })
-            .model(plan().reply(2, &[Reply::Hang; 9])),
-        Scenario::new("deadline in the queue", Done)
-            .model(at_once().reply(1, &[busy]))
-            // A death in run 1's first call uses the refusal up, and run 2 has its turn in time.
-            .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline, Done]),
-        Scenario::new("sink down twice", Done)
-            .model(at_once())
-            .sink(&[SinkReply::Status(503), SinkReply::Refused]),
-        Scenario::new("sink refuses", Done).model(at_once()).sink(&[SinkReply::Status(400); 9]),
-        Scenario::new("slow sink beside a run", Done).model(at_once()).sink(&[SinkReply::Hang]).then_post(
-            1_000,
-            post("second"),
-            &[Done],
-        ),
-        Scenario::new("panic", Done).model(plan().reply(2, &[Reply::Panic, Reply::Panic])),
-        Scenario::new("panic to the end", StopReason::ModelUnavailable)
-            .model(plan().reply(2, &[Reply::Panic; 20])),
-        Scenario::new("evicted while backing off", Done)
-            .model(plan().reply(2, &[busy]))
-            .then(10_000, Action::Evict)
-            .then(20_000, Action::Touch),
-        Scenario::new("deleted in a call", Cancelled)
-            .model(plan().reply(2, &[Reply::Hang; 9]))
-            .then(500, Action::Delete),
-        Scenario::new("retention", Done).model(at_once()).until_erased(),
-    ]
 }

@@ -72,5 +72,6 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
         SinkReply::Hang => futures::future::pending().await,
     };
     let content_type = Some("application/x-protobuf".to_owned());
-    Ok(WireResponse { status, content_type, retry_after: None, body: stream::empty().boxed_local() })
+    let body = stream::empty().boxed_local();
+    Ok(WireResponse { status, content_type, retry_after: None, gateway_log_id: None, body })
 }

@@ -1,8 +1,13 @@
-//! Every scenario dies at each of its operations, and again at each operation of each recovery.
+//! Every scenario dies at each of its operations, and most again at each operation of each recovery.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    num::NonZero,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
-use longhaul_sim::{Depth, Tally, catalogue, check, enumerate, run_clean};
+use longhaul_sim::{Tally, catalogue, check, enumerate, run_clean};
 
 /// Failures that are printed before the rest is only counted.
 const SHOWN: usize = 20;
@@ -15,22 +20,37 @@ fn without_faults_everything_holds() {
         assert!(violations.is_empty(), "{}: {violations:#?}", scenario.name);
         let again = run_clean(&scenario).unwrap();
         assert_eq!(clean.end.outside.disk.rows(), again.end.outside.disk.rows(), "it is deterministic");
-        println!("{:<30} {:>3} durable operations", scenario.name, clean.durable_operations);
+        println!("{:<40} {:>3} durable operations", scenario.name, clean.durable_operations);
     }
 }
 
 #[test]
 fn whatever_dies_everything_holds() {
+    let scenarios = catalogue();
+    // Each world is alone in its thread; the scenarios are shared out one by one.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut own = Tally::default();
+        while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let tally = enumerate(scenario, scenario.depth);
+            println!("{:<40} {:>6} worlds {:>6} deaths", scenario.name, tally.worlds, tally.deaths);
+            own.add(tally);
+        }
+        own
+    };
     let mut total = Tally::default();
-    for scenario in catalogue() {
-        let tally = enumerate(&scenario, Depth::Twice);
-        println!("{:<30} {:>6} worlds {:>6} deaths", scenario.name, tally.worlds, tally.deaths);
-        total.add(tally);
-    }
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let working: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for thread in working {
+            total.add(thread.join().expect("an enumeration reports what fails, it does not panic"));
+        }
+    });
     // Not through `println!`, which a test that passes does not show.
     writeln!(
         io::stderr(),
-        "measured: {} worlds, {} simulated deaths, {} storage errors, {} failures",
+        "measured: {} scenarios, {} worlds, {} simulated deaths, {} storage errors, {} failures",
+        scenarios.len(),
         total.worlds,
         total.deaths,
         total.storage_errors,

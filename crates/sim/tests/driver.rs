@@ -177,7 +177,8 @@ fn a_cancel_hangs_up_and_a_late_outcome_changes_nothing() {
         response_id: None,
         response_model: None,
     };
-    let late = Event::Answered { call, answer, timing: Timing::default() };
+    let observed = longhaul_core::Observed::default();
+    let late = Event::Answered { call, answer, timing: Timing::default(), observed };
     assert_eq!(life.runtime().unwrap().submit(late).unwrap(), []);
     assert_eq!(life.outside().disk.head(), head);
 }

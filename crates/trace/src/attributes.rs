@@ -1,4 +1,6 @@
-use longhaul_core::{Cause, FinalRule, FinishReason, Run, RunId, RunSettings, Usage};
+use std::collections::BTreeMap;
+
+use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Run, RunId, RunSettings, Usage};
 use serde_json::Value as Json;
 
 use crate::{
@@ -30,7 +32,12 @@ pub(crate) fn of_run(
         Attribute::new("gen_ai.agent.name", run.agent.as_str()),
         Attribute::new("gen_ai.conversation.id", session),
     ];
-    push_model(&mut list, &run.model);
+    if run.is_comparison() {
+        let models: Vec<String> = run.lanes.iter().map(|lane| lane.model.clone()).collect();
+        list.push(Attribute::new("longhaul.models", models));
+    } else {
+        push_model(&mut list, &run.model);
+    }
     list.extend([
         Attribute::new("longhaul.run", id.0),
         Attribute::new("longhaul.iterations", run.iterations),
@@ -103,6 +110,23 @@ pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute
     }
     push_usage(&mut list, usage);
     list
+}
+
+/// What a call that went through an AI Gateway adds to its attempt.
+pub(crate) fn of_gateway(gateway: &Gateway) -> Vec<Attribute> {
+    let mut list =
+        vec![Attribute::new("via_ai_gateway", true), Attribute::new("gateway_id", cut(&gateway.id))];
+    if let Some(log_id) = &gateway.log_id {
+        list.push(Attribute::new("cloudflare.ai_gateway.log.id", cut(log_id)));
+    }
+    list
+}
+
+/// The fields of a span of the agent's own code.
+pub(crate) fn of_fields(fields: &BTreeMap<String, Json>) -> Vec<Attribute> {
+    let attribute =
+        |(key, value): (&String, &Json)| Some(Attribute { key: key.clone().into(), value: scalar(value)? });
+    fields.iter().filter_map(attribute).collect()
 }
 
 /// The event of a crash or an eviction that was survived.

@@ -50,7 +50,7 @@ impl FromStr for Capture {
 pub struct Content<'a> {
     /// The system message of a call.
     pub system: Option<&'a str>,
-    /// Of a call: the conversation that it sent, oldest first. Of the root: the task.
+    /// Of a call: the conversation that it sent, oldest first. Of the root: the task. Else empty.
     pub input: Vec<Turn<'a>>,
     /// Of a call: the answer. Of the root: the run's result.
     pub output: Option<Turn<'a>>,
@@ -74,6 +74,9 @@ impl Trace {
     /// What was said in one of this trace's spans.
     pub fn content(&self, span: &Span) -> Content<'_> {
         let Some(call) = &span.model else {
+            if span.parent_span_id.is_some() {
+                return Content { system: None, input: Vec::new(), output: None, finish_reason: None };
+            }
             let text = |role, content| Turn { role, content, tool_calls: &[] };
             return Content {
                 system: None,
@@ -82,19 +85,18 @@ impl Trace {
                 finish_reason: None,
             };
         };
-        let conversation = self.history.conversation();
-        let mut turns = conversation.into_iter().map(|(_, message)| Turn {
-            role: message.role,
-            content: &message.content,
-            tool_calls: &message.tool_calls,
-        });
+        let messages = self.history.messages();
         Content {
             system: self.system.as_deref(),
-            input: turns.by_ref().take(call.sent).collect(),
-            output: turns.next().filter(|_| call.is_answered),
+            input: messages.iter().take(call.sent).map(turn).collect(),
+            output: call.answer.and_then(|index| messages.get(index)).map(turn),
             finish_reason: call.finish_reason,
         }
     }
+}
+
+fn turn(message: &longhaul_core::Message) -> Turn<'_> {
+    Turn { role: message.role, content: &message.content, tool_calls: &message.tool_calls }
 }
 
 /// Content as the texts of the `gen_ai.…` attributes, each at most `bytes_max` bytes.

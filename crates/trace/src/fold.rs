@@ -2,12 +2,13 @@ use std::{borrow::Borrow, collections::BTreeMap};
 
 use longhaul_core::{
     CallId, CallRef, Entry, Phase, Record, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
+    UserSpan,
 };
 use serde_json::Value as Json;
 
 use crate::{
     attributes,
-    ids::{SpanId, TraceId, span_id, trace_id},
+    ids::{SpanId, TraceId, span_id, trace_id, user_span_id},
     provider::provider_of,
     span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus},
 };
@@ -16,6 +17,9 @@ use crate::{
 const NAME_CHARS: usize = 60;
 /// The `error.type` of an attempt that a crash cut off.
 const INTERRUPTED: &str = "interrupted";
+/// The `error.type` of a span of the agent's own code in which an event of level `ERROR` came: the conventions' word for
+/// what has no class of its own.
+const FAILED_INSIDE: &str = "_OTHER";
 /// The `error.type` of an attempt that was in flight when its run failed.
 const ABORTED: &str = "aborted";
 
@@ -132,9 +136,14 @@ impl<'a> Fold<'a> {
                 self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
                 self.open_call(record, local);
             }
-            Entry::ModelAnswered { call, attempt, .. } | Entry::ModelFailed { call, attempt, .. } => {
+            Entry::ModelAnswered { call, attempt, observed, .. }
+            | Entry::ModelFailed { call, attempt, observed, .. } => {
+                let answer = self.history.messages().len().checked_sub(1);
                 if let Some(span) = self.open_span(*call, *attempt) {
-                    settle(span, &record.entry);
+                    settle(span, &record.entry, answer);
+                    span.attributes.extend(observed.gateway.iter().flat_map(attributes::of_gateway));
+                    let call_id = span.span_id;
+                    self.nest((*call, *attempt), call_id, &observed.spans);
                 }
             }
             Entry::RunResumed { cause, outstanding } => {
@@ -178,7 +187,14 @@ impl<'a> Fold<'a> {
         let request = self.history.model_request(CallRef { run: local, call, attempt });
         let sent = request.as_ref().map_or(0, |request| request.messages.len());
         let system = request.and_then(|request| request.system);
+        let run = self.history.run(local);
+        let provider = provider_of(model);
+        let name = match run {
+            Some(run) if run.is_comparison() => format!("inference:{}", provider.last_part()),
+            _ => format!("chat {}", provider.model),
+        };
         let call = ModelSpan {
+            model: model.clone(),
             call,
             attempt,
             iteration: *iteration,
@@ -186,14 +202,14 @@ impl<'a> Fold<'a> {
             latency_ms: None,
             time_to_first_chunk_ms: None,
             sent,
-            is_answered: false,
+            answer: None,
             finish_reason: None,
         };
-        let settings = self.history.run(local).map(|run| &run.settings);
+        let settings = run.map(|run| &run.settings);
         self.calls.push(Span {
             span_id: span_id(self.trace_id, Some((call.call, attempt))),
             parent_span_id: Some(self.root_id),
-            name: format!("chat {}", provider_of(model).model),
+            name,
             kind: SpanKind::Client,
             started_at: record.at,
             ended_at: None,
@@ -206,6 +222,37 @@ impl<'a> Fold<'a> {
             model: Some(call),
         });
         self.system = system;
+    }
+
+    /// Spans of the agent's own code, below the attempt in which they were opened.
+    fn nest(&mut self, attempt: (CallId, u32), parent: SpanId, opened: &[UserSpan]) {
+        let (call, attempt) = attempt;
+        let ids: Vec<SpanId> =
+            (0..opened.len()).map(|place| user_span_id(self.trace_id, (call, attempt), place)).collect();
+        for (span, id) in opened.iter().zip(&ids) {
+            let above = span.parent.and_then(|place| ids.get(usize::try_from(place).ok()?));
+            let mut nested = Span {
+                span_id: *id,
+                parent_span_id: Some(*above.unwrap_or(&parent)),
+                name: span.name.clone(),
+                kind: SpanKind::Internal,
+                started_at: span.started_at,
+                ended_at: None,
+                status: SpanStatus::Unset,
+                error_type: None,
+                error_message: None,
+                attributes: attributes::of_fields(&span.fields),
+                events: Vec::new(),
+                usage: None,
+                model: None,
+            };
+            if span.is_error {
+                nested.fail(span.ended_at, FAILED_INSIDE);
+            } else {
+                nested.end(span.ended_at, SpanStatus::Unset);
+            }
+            self.calls.push(nested);
+        }
     }
 
     fn open_span(&mut self, call: CallId, attempt: u32) -> Option<&mut Span> {
@@ -279,8 +326,8 @@ impl<'a> Fold<'a> {
     }
 }
 
-/// Gives an attempt its outcome, with the times at which it really ran.
-fn settle(span: &mut Span, outcome: &Entry) {
+/// Gives an attempt its outcome, with the times at which it really ran. `answer` is the place of its message.
+fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
     match outcome {
         Entry::ModelAnswered {
             finish_reason,
@@ -299,7 +346,7 @@ fn settle(span: &mut Span, outcome: &Entry) {
             if let Some(model) = &mut span.model {
                 model.latency_ms = Some(*latency_ms);
                 model.time_to_first_chunk_ms = first_chunk_ms;
-                model.is_answered = true;
+                model.answer = answer;
                 model.finish_reason = Some(attributes::finish_reason_word(*finish_reason));
             }
             let response = attributes::Response {

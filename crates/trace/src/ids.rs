@@ -33,6 +33,18 @@ pub fn span_id(trace: TraceId, attempt: Option<(CallId, u32)>) -> SpanId {
     SpanId(prefix(&hash.finalize()))
 }
 
+/// A span of the agent's own code: the `place`-th that was opened in an attempt, from 0.
+pub(crate) fn user_span_id(trace: TraceId, attempt: (CallId, u32), place: usize) -> SpanId {
+    let place = u64::try_from(place).unwrap_or(u64::MAX);
+    let mut hash = Sha256::new();
+    hash.update(b"longhaul.user_span\0");
+    hash.update(trace.0);
+    hash.update(attempt.0.0.to_be_bytes());
+    hash.update(attempt.1.to_be_bytes());
+    hash.update(place.to_be_bytes());
+    SpanId(prefix(&hash.finalize()))
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(&self.0, f)

@@ -19,8 +19,11 @@ mod attributes;
 mod content;
 mod fold;
 mod ids;
+pub mod index;
+pub mod nexus;
 mod otlp;
 mod provider;
+pub mod redact;
 mod span;
 mod view;
 

@@ -9,6 +9,13 @@ pub(crate) struct Provider<'a> {
     pub(crate) is_scripted: bool,
 }
 
+impl Provider<'_> {
+    /// The last part of the model's name: how a comparison calls its spans.
+    pub(crate) fn last_part(&self) -> &str {
+        self.model.rsplit('/').next().unwrap_or(self.model)
+    }
+}
+
 /// Reads a model's full name, with its provider's prefix.
 pub(crate) fn provider_of(model: &str) -> Provider<'_> {
     let (name, model) = if let Some(model) = model.strip_prefix("openai:") {

@@ -5,14 +5,15 @@ use serde::Serialize;
 
 use crate::ids::SpanId;
 
-/// One piece of work of a run: the run itself (the root), or an attempt of a model call.
+/// One piece of work of a run: the run itself (the root), an attempt of a model call, or what the agent's own code did
+/// during one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
     /// Its id, the same in every replay.
     pub span_id: SpanId,
-    /// The root's id; `None` in the root.
+    /// The root's id, or that of the attempt in which the agent's own code opened it; `None` in the root.
     pub parent_span_id: Option<SpanId>,
-    /// `invoke_agent {agent}` or `chat {model}`.
+    /// `invoke_agent {agent}`, `chat {model}`, `inference:{model}` in a comparison, or what the agent's code chose.
     pub name: String,
     /// What kind of work it is.
     pub kind: SpanKind,
@@ -32,13 +33,15 @@ pub struct Span {
     pub events: Vec<SpanEvent>,
     /// What it used: the root all, a call its own; `None` while a call has no answer.
     pub usage: Option<Usage>,
-    /// Which call it is; `None` in the root.
+    /// Which call it is; `None` in the root and in spans of the agent's own code.
     pub model: Option<ModelSpan>,
 }
 
 /// What only the attempt of a model call has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSpan {
+    /// The model's full name, with its provider's prefix.
+    pub model: String,
     /// The call.
     pub call: CallId,
     /// The attempt, from 1.
@@ -53,8 +56,8 @@ pub struct ModelSpan {
     pub time_to_first_chunk_ms: Option<u64>,
     /// How many messages of the trace's conversation it sent.
     pub(crate) sent: usize,
-    /// Whether the next message of the conversation is its answer.
-    pub(crate) is_answered: bool,
+    /// Which message of the conversation is its answer.
+    pub(crate) answer: Option<usize>,
     /// Why the answer ended.
     pub(crate) finish_reason: Option<&'static str>,
 }

@@ -3,7 +3,7 @@
 use cargo_metadata::{DependencyKind, Metadata, Package};
 
 /// The crates of the workspace and what each may use of the others. A crate that is not here is a problem.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("longhaul-core", &[]),
     ("longhaul-models", &["longhaul-core"]),
     ("longhaul-trace", &["longhaul-core"]),
@@ -13,6 +13,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("longhaul-worker", &["longhaul"]),
     ("haiku", &["longhaul"]),
     ("article", &["longhaul"]),
+    ("observed", &["longhaul"]),
     ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-trace"]),
     ("longhaul-bench", &[]),
     ("xtask", &[]),
@@ -20,7 +21,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
 
 /// What ties a crate to the Workers platform, and the only crates that may be tied.
 const PLATFORM: [&str; 4] = ["worker", "wasm-bindgen", "js-sys", "web-sys"];
-const MAY_KNOW_PLATFORM: [&str; 4] = ["longhaul", "longhaul-worker", "haiku", "article"];
+const MAY_KNOW_PLATFORM: [&str; 5] = ["longhaul", "longhaul-worker", "haiku", "article", "observed"];
 
 /// What the core does without: it decides, and neither waits nor hashes.
 const ABSENT_FROM_CORE: [&str; 3] = ["futures", "tokio", "sha2"];

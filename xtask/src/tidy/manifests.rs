@@ -30,6 +30,9 @@ pub(super) fn problems(root: &Path, metadata: &Metadata) -> Result<Vec<String>> 
         let mut expected: Vec<String> =
             crates.iter().map(|dir| format!("{up}{}/src", dir.display())).collect();
         expected.push(if up.is_empty() { format!("{own}/src") } else { "src".to_owned() });
+        if up.is_empty() {
+            expected.extend(["dashboard/src", "dashboard/static"].map(str::to_owned));
+        }
         problems.extend(watch_problems(&config, &wrangler, &expected));
     }
     Ok(problems)

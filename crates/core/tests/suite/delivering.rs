@@ -47,7 +47,7 @@ fn a_sink_that_is_down_is_asked_again() {
         assert_eq!(stage.session.deliveries_due(stage.now), [(RunId(1), "otlp")]);
     }
     assert_eq!(send_ok(&mut stage, 1, "otlp"), ["1 trace.flushed otlp 4, 3 spans"]);
-    let delivery = stage.session.runs()[0].deliveries["otlp"];
+    let delivery = &stage.session.runs()[0].deliveries["otlp"];
     assert_eq!((delivery.attempts, delivery.state), (4, DeliveryState::Flushed));
 }
 
@@ -146,4 +146,68 @@ fn expect_parked(stage: &mut Stage) {
     assert_eq!(stage.session.deliveries_due(TimeMs::MAX), []);
     assert_eq!(stage.deadline().1, Deadline::Retention);
     assert_eq!(send_ok(stage, 1, "otlp"), ["ignored"], "too late");
+}
+
+#[test]
+fn parts_that_a_sink_has_are_remembered() {
+    let mut stage = Stage::started(traced("Write."));
+    let sent = |part: &str| Event::Sent {
+        run: RunId(1),
+        sink: "nexus".to_owned(),
+        part: part.to_owned(),
+        remote_id: format!("r-{part}"),
+    };
+    assert_eq!(stage.send(sent("trace")), ["ignored"], "nothing is owed before the end");
+    stage.answer("DONE");
+    assert_eq!(stage.send(sent("trace")), ["1 trace.sent nexus trace r-trace"]);
+    stage.send(sent("ab12"));
+    send_failed(&mut stage, 1, "nexus", transient());
+    let delivery = &stage.session.runs()[0].deliveries["nexus"];
+    assert_eq!(delivery.sent.len(), 2);
+    assert_eq!(delivery.sent["ab12"], "r-ab12");
+    stage.now += DAY_MS / 2;
+    send_ok(&mut stage, 1, "nexus");
+    assert_eq!(stage.send(sent("late")), ["ignored"]);
+}
+
+#[test]
+fn a_quota_is_waited_for_however_long() {
+    let mut stage = Stage::started(traced("Write."));
+    stage.answer("DONE");
+    let resumes_at = stage.now + 20 * DAY_MS;
+    let out = send_failed(&mut stage, 1, "nexus", SinkFailure::Quota { status: 429, resumes_at });
+    assert_eq!(out, [format!("1 trace.failed nexus 1, 429, again +{}", 20 * DAY_MS)]);
+}
+
+#[test]
+fn sampling_spares_the_sinks_a_run_in_which_nothing_went_wrong() {
+    let sampled = |ratio| {
+        let mut run = traced("Write.");
+        run.settings.sinks.push("index".to_owned());
+        run.settings.sample_ratio = Some(ratio);
+        Stage::started(run)
+    };
+    let owed = |stage: &Stage| stage.session.runs()[0].deliveries.len();
+    let mut spared = sampled(0.0);
+    spared.answer("DONE");
+    assert_eq!(owed(&spared), 1, "the index has every run");
+
+    let mut kept = sampled(1.0);
+    kept.answer("DONE");
+    assert_eq!(owed(&kept), 3);
+
+    let mut failed = sampled(0.0);
+    failed.fail(FaultKind::Refused);
+    assert_eq!(owed(&failed), 3);
+
+    let mut retried = sampled(0.0);
+    retried.fail(FaultKind::ServerError);
+    retried.wake();
+    retried.answer("DONE");
+    assert_eq!(owed(&retried), 3);
+
+    let mut resumed = sampled(0.0);
+    resumed.restart(longhaul_core::Cause::Crash);
+    resumed.answer("DONE");
+    assert_eq!(owed(&resumed), 3);
 }

@@ -1,4 +1,6 @@
-use longhaul_core::{CallId, CallRef, Deadline, Event, Fault, FaultKind, MODEL_RETRY, RunId, RunStatus};
+use longhaul_core::{
+    CallId, CallRef, Deadline, Event, Fault, FaultKind, MODEL_RETRY, Observed, RunId, RunStatus,
+};
 
 use crate::kit::{SEED, Stage, answer, run};
 
@@ -139,12 +141,21 @@ fn expect_ignored(stage: &mut Stage, call: CallRef, why: &str) {
     let before = stage.session.clone();
     let timing = stage.timing();
     assert_eq!(
-        stage.send(Event::Answered { call, answer: answer("late\nDONE"), timing }),
+        stage.send(Event::Answered {
+            call,
+            answer: answer("late\nDONE"),
+            timing,
+            observed: Observed::default()
+        }),
         ["ignored"],
         "{why}"
     );
     let fault = Fault::new(FaultKind::Refused, "late");
-    assert_eq!(stage.send(Event::Failed { call, fault, timing }), ["ignored"], "{why}");
+    assert_eq!(
+        stage.send(Event::Failed { call, fault, timing, observed: Observed::default() }),
+        ["ignored"],
+        "{why}"
+    );
     assert_eq!(stage.session, before, "{why}");
 }
 

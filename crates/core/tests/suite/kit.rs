@@ -5,8 +5,8 @@ use std::{
 
 use longhaul_core::{
     Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Event, Fault, FaultKind,
-    FinishReason, Journal, Message, ModelAnswer, Moment, NewRun, Record, Refusal, Role, RunId, RunSettings,
-    Seq, Session, TimeMs, Timing, Usage, decode_row, encode_row,
+    FinishReason, Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Refusal, Role, RunId,
+    RunSettings, Seq, Session, TimeMs, Timing, Usage, decode_row, encode_row,
 };
 use thiserror::Error;
 
@@ -116,9 +116,32 @@ impl Stage {
         outstanding[0]
     }
 
+    /// One of several calls in flight.
+    pub(crate) fn flight_of(&self, call: u32) -> CallRef {
+        let outstanding = self.session.outstanding();
+        *outstanding.iter().find(|flight| flight.call.0 == call).expect("the call is in flight")
+    }
+
+    /// One of several calls in flight brings `text`.
+    pub(crate) fn answer_to(&mut self, call: u32, text: &str) -> Vec<String> {
+        let (call, timing) = (self.flight_of(call), self.timing());
+        self.send(Event::Answered { call, answer: answer(text), timing, observed: Observed::default() })
+    }
+
+    /// One of several calls in flight fails.
+    pub(crate) fn fail_call(&mut self, call: u32, kind: FaultKind) -> Vec<String> {
+        let (call, timing, fault) = (self.flight_of(call), self.timing(), Fault::new(kind, "no luck"));
+        self.send(Event::Failed { call, fault, timing, observed: Observed::default() })
+    }
+
     /// The call in flight brings `answer`.
     pub(crate) fn answer_with(&mut self, answer: ModelAnswer) -> Vec<String> {
-        self.send(Event::Answered { call: self.flight(), answer, timing: self.timing() })
+        self.send(Event::Answered {
+            call: self.flight(),
+            answer,
+            timing: self.timing(),
+            observed: Observed::default(),
+        })
     }
 
     /// The call in flight brings `text`, naturally ended.
@@ -131,7 +154,12 @@ impl Stage {
     }
 
     pub(crate) fn fail_with(&mut self, fault: Fault) -> Vec<String> {
-        self.send(Event::Failed { call: self.flight(), fault, timing: self.timing() })
+        self.send(Event::Failed {
+            call: self.flight(),
+            fault,
+            timing: self.timing(),
+            observed: Observed::default(),
+        })
     }
 
     pub(crate) fn cancel(&mut self) -> Vec<String> {
@@ -173,6 +201,7 @@ pub(crate) fn run(task: &str) -> NewRun {
         task: task.to_owned(),
         agent: "poet".to_owned(),
         model: "m".to_owned(),
+        models: Vec::new(),
         max_iterations: 6,
         metadata: BTreeMap::new(),
         settings: RunSettings {
@@ -183,6 +212,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             max_output_tokens: None,
             temperature: None,
             sinks: Vec::new(),
+            sample_ratio: None,
         },
         idempotency: None,
     }
@@ -257,6 +287,7 @@ fn line(record: &Record, now: TimeMs) -> String {
         Entry::TraceFailed { sink, status, attempt, retry_at } => {
             format!("{name} {sink} {attempt}, {}, again {}", word(status), later(retry_at))
         }
+        Entry::TraceSent { sink, part, remote_id } => format!("{name} {sink} {part} {remote_id}"),
         other => panic!("nothing writes {} yet", other.type_name()),
     }
 }

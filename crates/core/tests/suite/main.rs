@@ -7,6 +7,8 @@ mod budgets;
 #[cfg(test)]
 mod cancelling;
 #[cfg(test)]
+mod comparing;
+#[cfg(test)]
 mod delivering;
 #[cfg(test)]
 mod failing;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Idempotency, Message, Record, Role,
-    RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, Usage, decode_row,
-    encode_row,
+    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Message,
+    Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall,
+    Usage, UserSpan, decode_row, encode_row,
 };
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ fn run_accepted() {
         max_output_tokens: Some(512),
         temperature: Some(0.2),
         sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+        sample_ratio: None,
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -28,9 +29,11 @@ fn run_accepted() {
         task: "Write a \"haiku\".\n潮".to_owned(),
         agent: "poet".to_owned(),
         model: "@cf/meta/llama".to_owned(),
+        models: Vec::new(),
         max_iterations: 6,
         metadata,
         settings,
+        sampled_out: false,
         idempotency,
     };
     pinned(
@@ -46,6 +49,7 @@ fn run_accepted() {
         max_output_tokens: None,
         temperature: None,
         sinks: Vec::new(),
+        sample_ratio: None,
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -75,6 +79,44 @@ fn model_called() {
 }
 
 #[test]
+fn run_accepted_of_a_sampled_comparison() {
+    let settings = RunSettings {
+        instructions: None,
+        sentinel: "DONE".to_owned(),
+        budget: Budget::default(),
+        model_timeout_ms: 120_000,
+        max_output_tokens: None,
+        temperature: None,
+        sinks: Vec::new(),
+        sample_ratio: Some(0.25),
+    };
+    pinned(
+        Entry::RunAccepted {
+            task: "x".to_owned(),
+            agent: "poet".to_owned(),
+            model: "a,b".to_owned(),
+            models: vec!["a".to_owned(), "b".to_owned()],
+            max_iterations: 1,
+            metadata: BTreeMap::new(),
+            settings,
+            sampled_out: true,
+            idempotency: None,
+        },
+        r#"{"type":"run.accepted","task":"x","agent":"poet","model":"a,b","models":["a","b"],"max_iterations":1,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"sample_ratio":0.25},"sampled_out":true}"#,
+        &["task", "agent", "model", "models", "max_iterations", "metadata"],
+    );
+}
+
+#[test]
+fn trace_sent() {
+    pinned(
+        Entry::TraceSent { sink: "nexus".to_owned(), part: "trace".to_owned(), remote_id: "t_1".to_owned() },
+        r#"{"type":"trace.sent","sink":"nexus","part":"trace","remote_id":"t_1"}"#,
+        &["sink", "part", "remote_id"],
+    );
+}
+
+#[test]
 fn model_answered() {
     let shown = ["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"];
     let tool = ToolCall { id: "c1".to_owned(), name: "finish".to_owned(), arguments: "{}".to_owned() };
@@ -98,8 +140,19 @@ fn model_answered() {
             timing: Timing { started_at: 100, ended_at: 1_000, first_chunk_at: Some(200) },
             response_id: Some("r1".to_owned()),
             response_model: Some("tiny-2".to_owned()),
+            observed: Observed {
+                gateway: Some(Gateway { id: "gw".to_owned(), log_id: Some("l1".to_owned()) }),
+                spans: vec![UserSpan {
+                    name: "look up".to_owned(),
+                    parent: Some(0),
+                    started_at: 110,
+                    ended_at: 120,
+                    is_error: true,
+                    fields: [("rows".to_owned(), json!(3))].into(),
+                }],
+            },
         },
-        r#"{"type":"model.answered","call":3,"attempt":2,"iteration":1,"message":{"role":"assistant","content":"tides","tool_calls":[{"id":"c1","name":"finish","arguments":"{}"}]},"finish_reason":"tool_calls","usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15,"cost_usd":0.001,"cached_input_tokens":4,"reasoning_tokens":2},"latency_ms":900,"final":"finish_tool","timing":{"started_at":100,"ended_at":1000,"first_chunk_at":200},"response_id":"r1","response_model":"tiny-2"}"#,
+        r#"{"type":"model.answered","call":3,"attempt":2,"iteration":1,"message":{"role":"assistant","content":"tides","tool_calls":[{"id":"c1","name":"finish","arguments":"{}"}]},"finish_reason":"tool_calls","usage":{"input_tokens":10,"output_tokens":5,"total_tokens":15,"cost_usd":0.001,"cached_input_tokens":4,"reasoning_tokens":2},"latency_ms":900,"final":"finish_tool","timing":{"started_at":100,"ended_at":1000,"first_chunk_at":200},"response_id":"r1","response_model":"tiny-2","observed":{"gateway":{"id":"gw","log_id":"l1"},"spans":[{"name":"look up","parent":0,"started_at":110,"ended_at":120,"is_error":true,"fields":{"rows":3}}]}}"#,
         &shown,
     );
     let least = Entry::ModelAnswered {
@@ -114,6 +167,7 @@ fn model_answered() {
         timing: Timing::default(),
         response_id: None,
         response_model: None,
+        observed: Observed::default(),
     };
     pinned(
         least.clone(),
@@ -136,6 +190,7 @@ fn model_failed() {
         message: "slow down".to_owned(),
         retry_at,
         timing: Timing { started_at: 100, ended_at: 150, first_chunk_at: None },
+        observed: Observed::default(),
     };
     pinned(
         failed(Some(900)),

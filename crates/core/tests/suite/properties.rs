@@ -2,14 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
     Budget, CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind,
-    FinishReason, Idempotency, Message, ModelAnswer, NewRun, Phase, Record, Role, RunId, RunStatus, Seq,
-    Session, SinkFailure, TimeMs, ToolCall, Usage, limits,
+    FinishReason, INDEX_SINK, Idempotency, Message, ModelAnswer, NewRun, Observed, Phase, Record, Role, Run,
+    RunId, RunStatus, Seq, Session, SinkFailure, TimeMs, ToolCall, Usage, limits,
 };
 use proptest::{
     collection::vec,
     option,
     prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest},
-    sample::{Index, select},
+    sample::{Index, select, subsequence},
 };
 
 use crate::kit::{RETENTION_MS, Stage, answer, run};
@@ -31,6 +31,7 @@ proptest! {
 /// What may happen to a session, also what should not.
 #[derive(Debug, Clone)]
 enum Deed {
+    /// A comparison only where the session has no run yet: the edge gives each a session of its own.
     Accept(NewRun),
     Answer(Which, ModelAnswer),
     Fail(Which, Fault),
@@ -41,10 +42,10 @@ enum Deed {
     Tick,
     /// The object goes away and comes back.
     Crash(Cause),
-    Flush {
+    Deliver {
         run: Index,
         sink: &'static str,
-        failure: Option<SinkFailure>,
+        outcome: Delivered,
     },
     /// The clock moves, maybe backwards.
     Clock(i64),
@@ -54,14 +55,26 @@ enum Deed {
     Race,
 }
 
+/// What a sink says.
+#[derive(Debug, Clone)]
+enum Delivered {
+    Part(&'static str),
+    Whole,
+    Failed(SinkFailure),
+}
+
 /// Which attempt an outcome belongs to.
 #[derive(Debug, Clone)]
 enum Which {
-    InFlight,
+    /// One of those in flight, by its place modulo their number.
+    InFlight(usize),
     /// Any that was ever ordered: late ones, duplicates.
     Ordered(Index),
     Unknown(u32, u32, u32),
 }
+
+/// The sinks that a run may have.
+const SINKS: [&str; 3] = ["otlp", "nexus", INDEX_SINK];
 
 struct World {
     stage: Stage,
@@ -85,14 +98,29 @@ impl World {
 
     fn perform(&mut self, deed: Deed) {
         match deed {
-            Deed::Accept(run) => self.step(Event::Accept(run)),
+            Deed::Accept(mut run) => {
+                if !self.stage.session.runs().is_empty() && !run.models.is_empty() {
+                    (run.model, run.models) = ("m".to_owned(), Vec::new());
+                }
+                self.step(Event::Accept(run));
+            }
             Deed::Answer(which, answer) => {
                 let Some(call) = self.pick(&which) else { return };
-                self.step(Event::Answered { call, answer, timing: self.stage.timing() });
+                self.step(Event::Answered {
+                    call,
+                    answer,
+                    timing: self.stage.timing(),
+                    observed: Observed::default(),
+                });
             }
             Deed::Fail(which, fault) => {
                 let Some(call) = self.pick(&which) else { return };
-                self.step(Event::Failed { call, fault, timing: self.stage.timing() });
+                self.step(Event::Failed {
+                    call,
+                    fault,
+                    timing: self.stage.timing(),
+                    observed: Observed::default(),
+                });
             }
             Deed::Cancel => self.step(Event::Cancel { by: "ann".to_owned() }),
             Deed::Wake => {
@@ -102,18 +130,17 @@ impl World {
                 self.step(Event::Tick);
             }
             Deed::Tick => self.step(Event::Tick),
-            Deed::Crash(cause) => {
-                self.stage.session = Session::replay(&self.stage.journal.all()).unwrap();
-                assert_eq!(self.stage.session, self.shadow);
-                self.step(Event::Resume(cause));
-            }
-            Deed::Flush { run, sink, failure } => {
+            Deed::Crash(cause) => self.crash(cause),
+            Deed::Deliver { run, sink, outcome } => {
                 let count = self.stage.session.runs().len();
                 let run = if count == 0 { RunId(1) } else { self.stage.session.runs()[run.index(count)].id };
                 let sink = sink.to_owned();
-                self.step(match failure {
-                    None => Event::Flushed { run, sink, spans: 3 },
-                    Some(failure) => Event::FlushFailed { run, sink, failure },
+                self.step(match outcome {
+                    Delivered::Part(part) => {
+                        Event::Sent { run, sink, part: part.to_owned(), remote_id: format!("r-{part}") }
+                    }
+                    Delivered::Whole => Event::Flushed { run, sink, spans: 3 },
+                    Delivered::Failed(failure) => Event::FlushFailed { run, sink, failure },
                 });
             }
             Deed::Clock(by) => self.stage.now = self.stage.now.saturating_add_signed(by).max(1_000),
@@ -124,11 +151,34 @@ impl World {
 
     fn pick(&self, which: &Which) -> Option<CallRef> {
         match which {
-            Which::InFlight => self.stage.session.outstanding().first().copied(),
+            Which::InFlight(place) => {
+                let outstanding = self.stage.session.outstanding();
+                (!outstanding.is_empty()).then(|| outstanding[place % outstanding.len()])
+            }
             Which::Ordered(index) => (!self.ordered.is_empty()).then(|| *index.get(&self.ordered)),
             Which::Unknown(run, call, attempt) => {
                 Some(CallRef { run: RunId(*run), call: CallId(*call), attempt: *attempt })
             }
+        }
+    }
+
+    /// The object goes away and comes back: what was in flight is made again once, or never.
+    fn crash(&mut self, cause: Cause) {
+        self.stage.session = Session::replay(&self.stage.journal.all()).unwrap();
+        assert_eq!(self.stage.session, self.shadow);
+        let cut_off = self.stage.session.outstanding();
+        let (rows, ordered) = (self.stage.journal.row_count(), self.ordered.len());
+        self.step(Event::Resume(cause));
+        if self.stage.journal.row_count() == rows {
+            return;
+        }
+        let outstanding = self.stage.session.outstanding();
+        let made = &self.ordered[ordered..];
+        for old in cut_off {
+            assert!(!outstanding.contains(&old), "nobody will ever answer {old:?}");
+            let again: Vec<u32> =
+                made.iter().filter(|call| call.call == old.call).map(|call| call.attempt).collect();
+            assert!(again.is_empty() || again == [old.attempt + 1], "{old:?} was made again as {again:?}");
         }
     }
 
@@ -200,8 +250,10 @@ impl World {
                     assert!(order.give_up_at > self.stage.now, "a call has time to run");
                     assert!(!self.cancelled.contains(&call.run), "a cancelled run makes no call");
                     let request = self.stage.session.model_request(call).expect("the call is in flight");
-                    assert_eq!(message_count as usize, request.messages.len() + 1);
+                    let system = usize::from(request.system.is_some());
+                    assert_eq!(message_count as usize, request.messages.len() + system);
                     assert_eq!(request.messages.last().unwrap().role, Role::User);
+                    assert_eq!(order.model, request.model);
                     self.ordered.push(call);
                 }
                 Command::Abort(call) => assert!(self.ordered.contains(call)),
@@ -212,10 +264,14 @@ impl World {
 
     fn check_session(&mut self) {
         let session = &self.stage.session;
-        assert!(session.outstanding().len() <= 1, "at most one call is in flight");
         for run in session.runs() {
             assert!(run.phase != Phase::Settled, "a row never ends between an answer and what follows it");
             assert!(run.iterations <= run.max_iterations && run.max_iterations <= limits::ITERATIONS_MAX);
+            if run.is_comparison() {
+                check_comparison(session, run);
+            } else {
+                assert!(run.in_flight().count() <= 1, "only a comparison has several calls in flight");
+            }
             if let Some(status) = self.ended.get(&run.id) {
                 assert_eq!(*status, run.status(), "an end never changes");
             }
@@ -253,7 +309,7 @@ impl World {
             } else if self.stage.session.outstanding().is_empty() {
                 self.perform(Deed::Wake);
             } else {
-                self.perform(Deed::Answer(Which::InFlight, answer("the end\nDONE")));
+                self.perform(Deed::Answer(Which::InFlight(0), answer("the end\nDONE")));
             }
         }
         assert!(is_over(&self.stage.session), "the session comes to its end");
@@ -273,33 +329,24 @@ impl World {
             assert_eq!(record.seq, Seq(index as u64 + 1), "positions are dense");
             session.replay_one(record).expect("each prefix replays");
             let told = runs.entry(record.run).or_default();
-            let of_trace = matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
-            assert_eq!(told.ended, of_trace, "only a trace comes after the end: {record:?}");
+            told.take(record);
             match &record.entry {
                 Entry::ModelCalled { call, attempt, .. } => {
                     let known = calls.entry(*call).or_insert((record.run, 0, false));
                     assert_eq!((known.0, known.1 + 1, known.2), (record.run, *attempt, false), "{call}");
                     known.1 = *attempt;
                 }
-                Entry::ModelAnswered { call, attempt, usage, .. } => {
+                Entry::ModelAnswered { call, attempt, .. } => {
                     assert_eq!(
                         calls.insert(*call, (record.run, *attempt, true)),
                         Some((record.run, *attempt, false))
                     );
-                    told.answers += 1;
-                    told.usage = told.usage.plus(usage);
                 }
                 Entry::ModelFailed { call, attempt, .. } => {
                     assert_eq!(calls[call], (record.run, *attempt, false));
                 }
-                Entry::RunEnded { status, stop_reason, usage, iterations, .. } => {
-                    told.ended = true;
-                    assert_eq!(*status, stop_reason.status());
-                    assert_eq!((usage, *iterations), (&told.usage, told.answers));
-                }
                 _ => {}
             }
-            assert!(told.answers <= limits::ITERATIONS_MAX);
         }
         assert!(runs.values().all(|told| told.ended), "every run ends");
         assert_eq!(
@@ -310,11 +357,95 @@ impl World {
     }
 }
 
+/// Each model of a comparison has one call, and hears the task and nothing else.
+fn check_comparison(session: &Session, run: &Run) {
+    let in_flight: Vec<CallId> = run.in_flight().map(|flight| flight.call).collect();
+    let distinct: BTreeSet<CallId> = in_flight.iter().copied().collect();
+    assert_eq!(distinct.len(), in_flight.len(), "a call is in flight once");
+    assert!(in_flight.len() <= run.lanes.len());
+    assert_eq!(session.runs().len(), 1, "a comparison is alone in its session");
+    for lane in &run.lanes {
+        let call = CallRef { run: run.id, call: lane.call.call, attempt: lane.call.attempt };
+        let request = session.model_request(call);
+        assert_eq!(request.is_some(), in_flight.contains(&call.call) && run.is_open());
+        if let Some(request) = request {
+            assert_eq!(request.model, lane.model);
+            assert_eq!(request.messages, [Message::text(Role::User, &run.task)]);
+        }
+    }
+}
+
+/// A run as the journal tells it.
 #[derive(Default)]
 struct Told {
+    models: Vec<String>,
+    /// The models of a comparison that answered.
+    answered: BTreeSet<String>,
+    model_of: BTreeMap<CallId, String>,
+    sampled_out: bool,
+    /// Something went wrong in it: it is kept whatever the sampling says.
+    has_trouble: bool,
     ended: bool,
     answers: u32,
     usage: Usage,
+    /// Sinks that have its trace, or never will.
+    settled: BTreeSet<String>,
+}
+
+impl Told {
+    fn take(&mut self, record: &Record) {
+        let sink = match &record.entry {
+            Entry::TraceSent { sink, .. }
+            | Entry::TraceFlushed { sink, .. }
+            | Entry::TraceFailed { sink, .. } => Some(sink),
+            _ => None,
+        };
+        assert_eq!(self.ended, sink.is_some(), "only a trace comes after the end: {record:?}");
+        if let Some(sink) = sink {
+            assert!(!self.settled.contains(sink), "{sink} is left alone: {record:?}");
+            assert!(!self.sampled_out || self.has_trouble || sink == INDEX_SINK, "spared: {record:?}");
+        }
+        match &record.entry {
+            Entry::RunAccepted { models, sampled_out, .. } => {
+                (self.models, self.sampled_out) = (models.clone(), *sampled_out);
+            }
+            Entry::ModelCalled { call, model, .. } => {
+                let known = self.model_of.entry(*call).or_insert_with(|| model.clone());
+                assert_eq!(known, model, "a call keeps its model");
+            }
+            Entry::ModelAnswered { call, iteration, usage, .. } => {
+                self.answers += 1;
+                self.usage = self.usage.plus(usage);
+                if self.models.is_empty() {
+                    assert_eq!(*iteration, self.answers);
+                } else {
+                    let is_first = self.answered.insert(self.model_of[call].clone());
+                    assert!(is_first && *iteration == 1, "one answer per model");
+                }
+            }
+            Entry::ModelFailed { .. } | Entry::RunResumed { .. } => self.has_trouble = true,
+            Entry::RunEnded { status, stop_reason, usage, iterations, result, .. } => {
+                self.ended = true;
+                self.has_trouble |= *status == RunStatus::Failed;
+                assert_eq!((*status, usage), (stop_reason.status(), &self.usage));
+                if self.models.is_empty() {
+                    assert_eq!(*iterations, self.answers);
+                } else {
+                    assert_eq!((*iterations, result), (self.answers.min(1), &None));
+                    let is_good = *status == RunStatus::Succeeded;
+                    assert!(is_good == (self.answers > 0) || *status == RunStatus::Cancelled);
+                }
+            }
+            Entry::TraceFlushed { sink, .. } | Entry::TraceFailed { sink, retry_at: None, .. } => {
+                self.settled.insert(sink.clone());
+            }
+            _ => {}
+        }
+        let answers_max = if self.models.is_empty() { 6 } else { self.models.len() };
+        assert!(self.answers as usize <= answers_max);
+        let of_models: BTreeSet<&String> = self.model_of.values().collect();
+        assert!(self.models.is_empty() || of_models.len() == self.model_of.len(), "one call per model");
+    }
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -326,8 +457,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         5 => Just(Deed::Wake),
         1 => Just(Deed::Tick),
         4 => select(vec![Cause::Crash, Cause::Eviction, Cause::Panic]).prop_map(Deed::Crash),
-        3 => (any::<Index>(), select(vec!["otlp", "nexus"]), option::of(sink_failure()))
-            .prop_map(|(run, sink, failure)| Deed::Flush { run, sink, failure }),
+        4 => (any::<Index>(), select(SINKS.to_vec()), delivered())
+            .prop_map(|(run, sink, outcome)| Deed::Deliver { run, sink, outcome }),
         1 => (-100_000i64..100_000).prop_map(Deed::Clock),
         1 => Just(Deed::DiskFull),
         1 => Just(Deed::Race),
@@ -336,7 +467,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 
 fn which() -> impl Strategy<Value = Which> {
     prop_oneof![
-        8 => Just(Which::InFlight),
+        8 => (0usize..4).prop_map(Which::InFlight),
         2 => any::<Index>().prop_map(Which::Ordered),
         1 => (0u32..4, 0u32..9, 0u32..4).prop_map(|(run, call, attempt)| Which::Unknown(run, call, attempt)),
     ]
@@ -345,12 +476,22 @@ fn which() -> impl Strategy<Value = Which> {
 fn new_run() -> impl Strategy<Value = NewRun> {
     let budget = (option::of(0u64..500), option::of(0.0f64..1.0), option::weighted(0.3, 0u64..200_000));
     let key = option::of((0u32..4, 0u32..2));
-    (1..=limits::ITERATIONS_MAX, budget, key, vec(select(vec!["otlp", "nexus"]), 0..3)).prop_map(
-        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, sinks)| {
+    let models = option::weighted(0.4, subsequence(vec!["a", "b", "c", "d"], 2..=4));
+    let traced = (subsequence(SINKS.to_vec(), 0..=3), select(vec![None, Some(0.0), Some(1.0)]));
+    let instructions = option::of(Just("Be brief.".to_owned()));
+    (1..=limits::ITERATIONS_MAX, budget, key, models, traced, instructions).prop_map(
+        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, instructions)| {
             let mut new = run("Write.");
             new.max_iterations = max_iterations;
+            if let Some(models) = models {
+                new.model = models.join(",");
+                new.models = models.into_iter().map(str::to_owned).collect();
+            }
+            new.settings.instructions = instructions;
             new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
+            let (sinks, sample_ratio) = traced;
             new.settings.sinks = sinks.into_iter().map(str::to_owned).collect();
+            new.settings.sample_ratio = sample_ratio;
             new.idempotency =
                 key.map(|(key, body)| Idempotency { key: key.to_string(), body: body.to_string() });
             new
@@ -385,10 +526,15 @@ fn fault() -> impl Strategy<Value = Fault> {
         .prop_map(|(kind, retry_after_ms)| Fault { retry_after_ms, ..Fault::new(kind, "no luck") })
 }
 
-fn sink_failure() -> impl Strategy<Value = SinkFailure> {
+fn delivered() -> impl Strategy<Value = Delivered> {
+    let transient = option::of(0u64..4_000_000)
+        .prop_map(|retry_after_ms| SinkFailure::Transient { status: Some(503), retry_after_ms });
+    let quota = (0u64..4_000_000_000).prop_map(|resumes_at| SinkFailure::Quota { status: 429, resumes_at });
     prop_oneof![
-        3 => option::of(0u64..4_000_000)
-            .prop_map(|retry_after_ms| SinkFailure::Transient { status: Some(503), retry_after_ms }),
-        1 => Just(SinkFailure::Permanent { status: Some(400) }),
+        3 => select(vec!["trace", "ab12"]).prop_map(Delivered::Part),
+        4 => Just(Delivered::Whole),
+        3 => transient.prop_map(Delivered::Failed),
+        1 => quota.prop_map(Delivered::Failed),
+        1 => Just(Delivered::Failed(SinkFailure::Permanent { status: Some(400) })),
     ]
 }

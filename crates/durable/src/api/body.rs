@@ -8,16 +8,29 @@ use super::{
     fields::{Fields, kind},
     problem::{FieldError, Problem},
 };
-use crate::{agent::Agents, config::Config};
+use crate::{
+    agent::{Agent, Agents},
+    config::Config,
+};
 
 /// A field that comes with tools: known, and refused by name until then.
 const WITH_TOOLS: &str = "is not supported yet: it comes with tools";
 
-/// Reads the body of a run that is to be started.
+/// What a body asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A run of one model's loop.
+    Run,
+    /// A comparison of several models.
+    Comparison,
+}
+
+/// Reads the body of a run or a comparison that is to be started.
 ///
 /// # Errors
 /// 413, 415, 400, or 422 with every field at fault.
 pub(crate) fn new_run(
+    asked: Asked,
     content_type: Option<&str>,
     body: &[u8],
     idempotency_key: Option<&str>,
@@ -27,7 +40,7 @@ pub(crate) fn new_run(
     let json = json_body(content_type, body)?;
     let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
     let mut errors = Vec::new();
-    let run = read_run(json, idempotency, agents, config, &mut errors);
+    let run = read_run(asked, json, idempotency, agents, config, &mut errors);
     match run {
         Some(run) if errors.is_empty() => Ok(run),
         _ => Err(Problem::fields(errors)),
@@ -71,6 +84,7 @@ fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
 }
 
 fn read_run(
+    asked: Asked,
     json: Value,
     idempotency: Option<Idempotency>,
     agents: &Agents,
@@ -88,52 +102,107 @@ fn read_run(
     if agent.is_none() {
         fields.fail::<()>("agent", format!("is not an agent of this deployment; it has: {}", agents.names()));
     }
-    let model = fields.string("model", limits::NAME_BYTES_MAX);
-    let model =
-        model.or_else(|| agent.and_then(|a| a.model.clone())).or_else(|| config.default_model.clone());
-    match model.as_deref().map(|model| config.missing_for(model)) {
-        None => fields.fail("model", "is required: the deployment has no default, set MODEL"),
-        Some(Some(missing)) => fields.fail("model", missing),
-        Some(None) => Some(()),
+    let (model, models, max_iterations) = match asked {
+        Asked::Run => {
+            let model = read_model(&mut fields, agent, config);
+            (model, Vec::new(), fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into()))
+        }
+        Asked::Comparison => {
+            let models = read_models(&mut fields, config);
+            (Some(models.join(",")), models, Some(1))
+        }
     };
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
-    let max_iterations = fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into());
-    let budget = fields.take("budget").map(|value| read_budget(value, fields.errors()));
+    let budget = fields.take("budget").map(|value| read_budget(asked, value, fields.errors()));
     let metadata = fields.take("metadata").map(|value| read_metadata(value, fields.errors()));
     fields.finish();
     let agent = agent?;
     let budget = budget.unwrap_or_default();
-    let asked = max_iterations.and_then(|n| u32::try_from(n).ok());
+    let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     Some(NewRun {
         task: task?,
         agent: agent.name.clone(),
         model: model?,
-        max_iterations: asked.unwrap_or(agent.max_iterations),
+        models,
+        max_iterations: max_iterations.unwrap_or(agent.max_iterations),
         metadata: metadata.unwrap_or_default(),
         settings: RunSettings {
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {
-                total_tokens: budget.total_tokens.or(agent.total_tokens),
-                cost_usd: budget.cost_usd.or(agent.cost_usd),
+                total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| asked == Asked::Run)),
+                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| asked == Asked::Run)),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
             },
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
             temperature: agent.temperature,
             sinks: config.sinks(),
+            sample_ratio: agent.sample_ratio,
         },
         idempotency,
     })
 }
 
-fn read_budget(value: Value, errors: &mut Vec<FieldError>) -> Budget {
+fn read_model(fields: &mut Fields<'_>, agent: Option<&Agent>, config: &Config) -> Option<String> {
+    let model = fields.string("model", limits::NAME_BYTES_MAX);
+    let model =
+        model.or_else(|| agent.and_then(|a| a.model.clone())).or_else(|| config.default_model.clone());
+    match model.as_deref().map(|model| config.missing_for(model)) {
+        None => fields.fail::<()>("model", "is required: the deployment has no default, set MODEL"),
+        Some(Some(missing)) => fields.fail("model", missing),
+        Some(None) => Some(()),
+    };
+    model
+}
+
+/// The models of a comparison, each named that is at fault.
+fn read_models(fields: &mut Fields<'_>, config: &Config) -> Vec<String> {
+    let range = limits::COMPARED_MODELS_MIN..=limits::COMPARED_MODELS_MAX;
+    let listed = match fields.take("models") {
+        Some(Value::Array(listed)) if range.contains(&listed.len()) => listed,
+        _ => {
+            let (min, max) = range.into_inner();
+            fields.fail::<()>("models", format!("is required: an array of {min} to {max} model names"));
+            return Vec::new();
+        }
+    };
+    let mut models: Vec<String> = Vec::with_capacity(listed.len());
+    for (index, value) in listed.into_iter().enumerate() {
+        let fault = match &value {
+            Value::String(name) if name.len() > limits::NAME_BYTES_MAX => {
+                Some(format!("must be at most {} bytes, is {}", limits::NAME_BYTES_MAX, name.len()))
+            }
+            // The names are joined by commas where a run has one model.
+            Value::String(name) if name.contains(',') => Some("must not contain a comma".to_owned()),
+            Value::String(name) if models.contains(name) => Some("is there twice".to_owned()),
+            Value::String(name) => config.missing_for(name),
+            other => Some(format!("must be a string, not {}", kind(other))),
+        };
+        if let Some(fault) = fault {
+            fields.errors().push(FieldError::new(format!("/models/{index}"), fault));
+        }
+        models.extend(value.as_str().map(str::to_owned));
+    }
+    models
+}
+
+fn read_budget(asked: Asked, value: Value, errors: &mut Vec<FieldError>) -> Budget {
     let mut fields = Fields::of(value, "/budget", errors);
     let budget = Budget {
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
         cost_usd: fields.positive("cost_usd"),
         deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
     };
+    if asked == Asked::Comparison {
+        for (name, is_there) in
+            [("total_tokens", budget.total_tokens.is_some()), ("cost_usd", budget.cost_usd.is_some())]
+        {
+            if is_there {
+                fields.fail::<()>(name, "cannot bound a comparison, whose calls are all made at once");
+            }
+        }
+    }
     if fields.take("tool_calls").is_some() {
         fields.fail::<()>("tool_calls", WITH_TOOLS);
     }
@@ -185,6 +254,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Bindings;
 
     const JSON: Option<&str> = Some("application/json; charset=utf-8");
 
@@ -193,8 +263,8 @@ mod tests {
     }
 
     fn read_with_key(body: &Value, key: Option<&str>) -> Result<NewRun, Problem> {
-        let config = Config::parse(&|_| None, None).ok().unwrap();
-        new_run(JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        new_run(Asked::Run, JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
     }
 
     fn pointers(problem: &Problem) -> Vec<&str> {
@@ -253,9 +323,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_apart_from_what_is_wrong_in_it() {
-        let config = Config::parse(&|_| None, None).ok().unwrap();
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let status = |content_type, body: &[u8]| {
-            new_run(content_type, body, None, &Agents::default(), &config).unwrap_err().status
+            new_run(Asked::Run, content_type, body, None, &Agents::default(), &config).unwrap_err().status
         };
         assert_eq!(status(JSON, b"{"), 400);
         assert_eq!(status(JSON, b"\xff"), 400);
@@ -265,15 +335,49 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_names_each_model_at_fault() {
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let read = |body: &Value| {
+            new_run(Asked::Comparison, JSON, body.to_string().as_bytes(), None, &Agents::default(), &config)
+        };
+        let run = read(&json!({"task": "x", "models": ["scripted:haiku", "scripted:echo"]})).unwrap();
+        assert_eq!((run.model.as_str(), run.models.len()), ("scripted:haiku,scripted:echo", 2));
+        let problem = read(&json!({
+            "models": ["scripted:echo", 7, "scripted:echo", "gpt", "scripted:x,y"], "model": "scripted:echo",
+            "max_iterations": 2, "budget": {"total_tokens": 5, "deadline_ms": 5}
+        }))
+        .unwrap_err();
+        let mut found = pointers(&problem);
+        found.sort_unstable();
+        let expected = [
+            "/budget/total_tokens",
+            "/max_iterations",
+            "/model",
+            "/models/1",
+            "/models/2",
+            "/models/3",
+            "/models/4",
+            "/task",
+        ];
+        assert_eq!(found, expected);
+        for models in [json!([]), json!(["scripted:echo"]), json!("scripted:echo"), json!(null)] {
+            let problem = read(&json!({"task": "x", "models": models})).unwrap_err();
+            assert_eq!(pointers(&problem), ["/models"]);
+        }
+        let nine: Vec<_> = (0..9).map(|n| format!("scripted:{n}")).collect();
+        assert_eq!(pointers(&read(&json!({"task": "x", "models": nine})).unwrap_err()), ["/models"]);
+    }
+
+    #[test]
     fn a_key_is_visible_ascii_and_the_body_is_compared_as_json() {
         let max = "k".repeat(limits::IDEMPOTENCY_KEY_BYTES_MAX);
         for bad in ["", "a b", "é", "a\u{7f}", format!("{max}k").as_str()] {
             assert_eq!(read_with_key(&json!({"task": "x"}), Some(bad)).unwrap_err().status, 400, "{bad}");
         }
         let first = read_with_key(&json!({"task": "x", "model": "scripted:haiku"}), Some(&max)).unwrap();
-        let config = Config::parse(&|_| None, None).ok().unwrap();
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let respelled = b"{ \"model\":\"scripted:haiku\",\n\"task\":\"\\u0078\"}";
-        let second = new_run(JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
+        let second = new_run(Asked::Run, JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
         assert_eq!(first.idempotency, second.idempotency);
         let session = session_of_key("ann", &first.idempotency.clone().unwrap());
         assert_eq!(session.len(), 32);

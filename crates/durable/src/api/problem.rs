@@ -59,12 +59,15 @@ problems! {
     not_found: 404 "not_found" "There is no such thing";
     method_not_allowed: 405 "method_not_allowed" "The method is not allowed here";
     idempotency_conflict: 409 "idempotency_conflict" "The key was used with another body";
+    comparison_takes_no_runs: 409 "comparison_takes_no_runs" "A comparison takes no further run";
     body_too_large: 413 "body_too_large" "The body is too large";
     unsupported_media_type: 415 "unsupported_media_type" "The body must be JSON";
     cursor_beyond_end: 416 "cursor_beyond_end" "The cursor is beyond the end";
     invalid_request: 422 "invalid_request" "Fields are at fault";
     queue_full: 429 "queue_full" "Too many runs wait in the session";
     too_many_watchers: 429 "too_many_watchers" "Too many watchers";
+    index_not_configured: 503 "index_not_configured" "There is no index of traces";
+    index_unavailable: 503 "index_unavailable" "The index of traces does not answer";
     internal: 500 "internal" "Something broke here";
     auth_not_configured: 503 "auth_not_configured" "Access is not configured";
     misconfigured: 503 "misconfigured" "The deployment is misconfigured";

@@ -28,6 +28,11 @@ impl Query {
         Self { values: pairs.into_iter().collect() }
     }
 
+    /// The parameters of a URL as the platform gives it.
+    pub(crate) fn of_url(url: &str) -> Self {
+        Self::new(pairs(url))
+    }
+
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
@@ -68,6 +73,12 @@ impl Query {
     }
 }
 
+/// The parameters of a URL in their order, decoded as the URL standard says (application/x-www-form-urlencoded).
+pub(crate) fn pairs(url: &str) -> Vec<(String, String)> {
+    let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(""));
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +95,14 @@ mod tests {
         assert_eq!((given.after, given.limit, given.run), (Seq(7), 1_000, Some(RunId(2))));
         let back = query(&[("after", "7")]).events(Some("9")).unwrap();
         assert_eq!(back.after, Seq(9), "the header is where the reader stopped, the URL where it began");
+    }
+
+    #[test]
+    fn a_urls_parameters_are_decoded() {
+        let read = pairs("http://h/p?q=a+b%20c&metadata.k%26=%C3%A9&empty=&bare#q=no");
+        let expected = [("q", "a b c"), ("metadata.k&", "é"), ("empty", ""), ("bare", "")];
+        assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(pairs("http://h/p"), []);
     }
 
     #[test]

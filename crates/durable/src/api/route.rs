@@ -7,6 +7,10 @@ use super::problem::Problem;
 pub(crate) enum Route {
     Health,
     Home,
+    Agents,
+    Compare,
+    Traces,
+    Stats,
     StartSession,
     Session { session: String, ask: Ask },
 }
@@ -37,6 +41,10 @@ pub(crate) fn route(method: &str, path: &str) -> Result<Route, Problem> {
     match segments.as_slice() {
         ["healthz"] => allow(method, &["GET"]).map(|_| Route::Health),
         [""] => allow(method, &["GET"]).map(|_| Route::Home),
+        ["v1", "agents"] => allow(method, &["GET"]).map(|_| Route::Agents),
+        ["v1", "compare"] => allow(method, &["POST"]).map(|_| Route::Compare),
+        ["v1", "traces"] => allow(method, &["GET"]).map(|_| Route::Traces),
+        ["v1", "stats"] => allow(method, &["GET"]).map(|_| Route::Stats),
         ["v1", "sessions"] => allow(method, &["POST"]).map(|_| Route::StartSession),
         ["v1", "sessions", session] => match allow(method, &["GET", "DELETE"])? {
             "DELETE" => of_session(session, Ask::Delete),
@@ -115,6 +123,10 @@ mod tests {
     fn each_path_of_the_contract_has_its_route() {
         assert_eq!(route("GET", "/healthz"), Ok(Route::Health));
         assert_eq!(route("POST", "/v1/sessions"), Ok(Route::StartSession));
+        assert_eq!(route("POST", "/v1/compare"), Ok(Route::Compare));
+        assert_eq!(route("GET", "/v1/traces"), Ok(Route::Traces));
+        assert_eq!(route("GET", "/v1/stats"), Ok(Route::Stats));
+        assert_eq!(route("GET", "/v1/agents"), Ok(Route::Agents));
         assert_eq!(session("GET", ""), Ok(Ask::Show));
         assert_eq!(session("DELETE", ""), Ok(Ask::Delete));
         assert_eq!(session("POST", "/runs"), Ok(Ask::StartRun));

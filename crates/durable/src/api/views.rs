@@ -1,7 +1,13 @@
 use longhaul_core::{
-    Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
+    CallId, FinishReason, Lane, LaneState, Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session,
+    StopReason, TimeMs, Usage,
 };
 use serde::Serialize;
+
+use crate::{
+    agent::{Agent, Agents},
+    config::Config,
+};
 
 /// A run as `api.md` shows it.
 #[derive(Debug, Serialize)]
@@ -21,10 +27,61 @@ pub(crate) struct RunView<'a> {
     started_at: Option<TimeMs>,
     ended_at: Option<TimeMs>,
     trace_id: String,
+    /// What each model of a comparison said, in the order of the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    comparison: Vec<LaneView<'a>>,
+}
+
+/// One model of a comparison.
+#[derive(Debug, Serialize)]
+struct LaneView<'a> {
+    model: &'a str,
+    call: CallId,
+    status: RunStatus,
+    attempts: u32,
+    text: Option<&'a str>,
+    error: Option<&'a RunError>,
+    finish_reason: Option<FinishReason>,
+    usage: Option<&'a Usage>,
+    latency_ms: Option<u64>,
+    time_to_first_chunk_ms: Option<u64>,
+}
+
+impl<'a> LaneView<'a> {
+    fn new(session: &'a Session, run: &Run, lane: &'a Lane) -> Self {
+        let answer = match &lane.state {
+            LaneState::Answered(answer) => Some(answer),
+            _ => None,
+        };
+        let status = match &lane.state {
+            LaneState::Answered(_) => RunStatus::Succeeded,
+            LaneState::Failed(_) => RunStatus::Failed,
+            // A run that is over and was not cancelled ran out of time.
+            _ if run.status() == RunStatus::Cancelled => RunStatus::Cancelled,
+            _ if !run.is_open() => RunStatus::Failed,
+            LaneState::Calling => RunStatus::Running,
+            LaneState::BackingOff(_) => RunStatus::Waiting,
+        };
+        Self {
+            model: &lane.model,
+            call: lane.call.call,
+            status,
+            attempts: lane.call.attempt,
+            text: answer.map(|answer| session.lane_text(answer)),
+            error: match &lane.state {
+                LaneState::Failed(error) => Some(error),
+                _ => None,
+            },
+            finish_reason: answer.map(|answer| answer.finish_reason),
+            usage: answer.map(|answer| &answer.usage),
+            latency_ms: answer.map(|answer| answer.latency_ms),
+            time_to_first_chunk_ms: answer.and_then(|answer| answer.time_to_first_chunk_ms),
+        }
+    }
 }
 
 impl<'a> RunView<'a> {
-    pub(crate) fn new(object: &str, session: &'a str, run: &'a Run) -> Self {
+    pub(crate) fn new(object: &str, id: &'a str, session: &'a Session, run: &'a Run) -> Self {
         let (stop_reason, result, error) = match &run.phase {
             Phase::Ended { stop_reason, result, error, .. } => {
                 (Some(*stop_reason), result.as_deref(), error.as_ref())
@@ -32,7 +89,7 @@ impl<'a> RunView<'a> {
             _ => (None, None, None),
         };
         Self {
-            session,
+            session: id,
             run: run.id,
             status: run.status(),
             stop_reason,
@@ -47,6 +104,7 @@ impl<'a> RunView<'a> {
             started_at: run.started_at,
             ended_at: run.ended_at,
             trace_id: trace_id(object, run.id),
+            comparison: run.lanes.iter().map(|lane| LaneView::new(session, run, lane)).collect(),
         }
     }
 }
@@ -108,7 +166,7 @@ impl<'a> SessionView<'a> {
             status: session.open_runs().next().or(session.runs().last()).map(Run::status),
             created_at: session.runs().first().map(|run| run.accepted_at),
             seq: session.head(),
-            runs: session.runs().iter().rev().map(|run| RunView::new(object, id, run)).collect(),
+            runs: session.runs().iter().rev().map(|run| RunView::new(object, id, session, run)).collect(),
         }
     }
 }
@@ -136,4 +194,36 @@ impl<'a> Messages<'a> {
 
 fn trace_id(object: &str, run: RunId) -> String {
     longhaul_trace::trace_id(object, run).to_string()
+}
+
+/// What a form needs to know of the deployment.
+#[derive(Debug, Serialize)]
+pub(crate) struct AgentsView<'a> {
+    tenant: &'a str,
+    agents: Vec<AgentView<'a>>,
+    default_model: Option<&'a str>,
+    index: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct AgentView<'a> {
+    name: &'a str,
+    model: Option<&'a str>,
+    max_iterations: u32,
+}
+
+impl<'a> AgentsView<'a> {
+    pub(crate) fn new(tenant: &'a str, agents: &'a Agents, config: &'a Config) -> Self {
+        let view = |agent: &'a Agent| AgentView {
+            name: &agent.name,
+            model: agent.model.as_deref(),
+            max_iterations: agent.max_iterations,
+        };
+        Self {
+            tenant,
+            agents: agents.iter().map(view).collect(),
+            default_model: config.default_model.as_deref(),
+            index: config.has_index,
+        }
+    }
 }

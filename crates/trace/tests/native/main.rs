@@ -4,7 +4,16 @@
 
 mod content;
 mod fold;
+mod index;
+mod index_database;
+mod index_stats;
+mod index_traces;
+mod nexus;
+mod nexus_bodies;
+mod nexus_fake;
 mod oracle;
 mod properties;
+mod redact;
+mod redact_records;
 mod stage;
 mod view;

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use longhaul_core::{
     Budget, CallRef, Cause, Event, Fault, FaultKind, FinishReason, Journal, Message, ModelAnswer, Moment,
-    NewRun, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
+    NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
 };
 use longhaul_trace::Trace;
 
@@ -62,14 +62,19 @@ impl Stage {
             response_model: Some("tiny-2026".to_owned()),
         };
         if let Some(call) = self.outstanding() {
-            self.feed(Event::Answered { call, answer, timing });
+            self.feed(Event::Answered { call, answer, timing, observed: Observed::default() });
         }
     }
 
     pub(crate) fn fail(&mut self, kind: FaultKind, ms: u64) {
         let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
         if let Some(call) = self.outstanding() {
-            self.feed(Event::Failed { call, fault: Fault::new(kind, "it said no"), timing });
+            self.feed(Event::Failed {
+                call,
+                fault: Fault::new(kind, "it said no"),
+                timing,
+                observed: Observed::default(),
+            });
         }
     }
 
@@ -126,6 +131,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
         task: task.to_owned(),
         agent: "poet".to_owned(),
         model: "openai:tiny".to_owned(),
+        models: Vec::new(),
         max_iterations: 6,
         metadata: BTreeMap::from([("customer".to_owned(), "42".into())]),
         settings: RunSettings {
@@ -136,6 +142,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             max_output_tokens: Some(256),
             temperature: Some(0.5),
             sinks: vec!["otlp".to_owned()],
+            sample_ratio: None,
         },
         idempotency: None,
     }

@@ -1,0 +1,146 @@
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    entry::{Entry, Record},
+    ids::Seq,
+};
+
+// By hand, because the derived code for a tagged enum inside a flattened record is four times as large, and a twelfth of
+// the deployed wasm.
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Fields(Map::deserialize(deserializer)?).record().map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Fields(Map::deserialize(deserializer)?).entry().map_err(D::Error::custom)
+    }
+}
+
+/// The members of an entry's object. What an entry does not know it leaves: a later version may have written it.
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// The position is not stored: the row's, and the place in the row, give it.
+    fn record(&mut self) -> Result<Record, serde_json::Error> {
+        Ok(Record { seq: Seq::default(), run: self.take("run")?, at: self.take("at")?, entry: self.entry()? })
+    }
+
+    fn entry(&mut self) -> Result<Entry, serde_json::Error> {
+        let kind: String = self.take("type")?;
+        Ok(match kind.as_str() {
+            "run.accepted" => Entry::RunAccepted {
+                task: self.take("task")?,
+                agent: self.take("agent")?,
+                model: self.take("model")?,
+                models: self.or_default("models")?,
+                max_iterations: self.take("max_iterations")?,
+                metadata: self.take("metadata")?,
+                settings: self.take("settings")?,
+                sampled_out: self.or_default("sampled_out")?,
+                idempotency: self.or_default("idempotency")?,
+            },
+            "model.called" => Entry::ModelCalled {
+                call: self.take("call")?,
+                attempt: self.take("attempt")?,
+                iteration: self.take("iteration")?,
+                model: self.take("model")?,
+                message_count: self.take("message_count")?,
+            },
+            "model.answered" => Entry::ModelAnswered {
+                call: self.take("call")?,
+                attempt: self.take("attempt")?,
+                iteration: self.take("iteration")?,
+                message: self.take("message")?,
+                finish_reason: self.take("finish_reason")?,
+                usage: self.take("usage")?,
+                latency_ms: self.take("latency_ms")?,
+                r#final: self.or_default("final")?,
+                timing: self.take("timing")?,
+                response_id: self.or_default("response_id")?,
+                response_model: self.or_default("response_model")?,
+                observed: self.or_default("observed")?,
+            },
+            "model.failed" => Entry::ModelFailed {
+                call: self.take("call")?,
+                attempt: self.take("attempt")?,
+                error_type: self.take("error_type")?,
+                message: self.take("message")?,
+                retry_at: self.or_default("retry_at")?,
+                timing: self.take("timing")?,
+                observed: self.or_default("observed")?,
+            },
+            "tool.called" => Entry::ToolCalled {
+                call: self.take("call")?,
+                tool: self.take("tool")?,
+                arguments: self.take("arguments")?,
+            },
+            "tool.answered" => Entry::ToolAnswered {
+                call: self.take("call")?,
+                tool: self.take("tool")?,
+                result: self.or_default("result")?,
+                error: self.or_default("error")?,
+                latency_ms: self.take("latency_ms")?,
+            },
+            "approval.requested" => Entry::ApprovalRequested {
+                call: self.take("call")?,
+                tool: self.take("tool")?,
+                arguments: self.take("arguments")?,
+            },
+            "approval.resolved" => Entry::ApprovalResolved {
+                call: self.take("call")?,
+                decision: self.take("decision")?,
+                reason: self.or_default("reason")?,
+                by: self.take("by")?,
+            },
+            "run.resumed" => {
+                Entry::RunResumed { cause: self.take("cause")?, outstanding: self.take("outstanding")? }
+            }
+            "cancel.requested" => Entry::CancelRequested { by: self.take("by")? },
+            "run.ended" => Entry::RunEnded {
+                status: self.take("status")?,
+                stop_reason: self.take("stop_reason")?,
+                result: self.or_default("result")?,
+                error: self.or_default("error")?,
+                usage: self.take("usage")?,
+                iterations: self.take("iterations")?,
+            },
+            "trace.sent" => Entry::TraceSent {
+                sink: self.take("sink")?,
+                part: self.take("part")?,
+                remote_id: self.take("remote_id")?,
+            },
+            "trace.flushed" => Entry::TraceFlushed {
+                sink: self.take("sink")?,
+                spans: self.take("spans")?,
+                attempt: self.take("attempt")?,
+            },
+            "trace.failed" => Entry::TraceFailed {
+                sink: self.take("sink")?,
+                status: self.or_default("status")?,
+                attempt: self.take("attempt")?,
+                retry_at: self.or_default("retry_at")?,
+            },
+            unknown => return Err(Error::unknown_variant(unknown, &[])),
+        })
+    }
+
+    /// A member that every entry of its type has.
+    fn take<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, serde_json::Error> {
+        match self.0.remove(name) {
+            Some(value) => serde_json::from_value(value),
+            None => Err(Error::missing_field(name)),
+        }
+    }
+
+    /// A member that may be absent.
+    fn or_default<T: DeserializeOwned + Default>(&mut self, name: &str) -> Result<T, serde_json::Error> {
+        self.0.remove(name).map_or_else(|| Ok(T::default()), serde_json::from_value)
+    }
+}

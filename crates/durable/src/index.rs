@@ -1,0 +1,52 @@
+use longhaul_trace::index::{QueryFaults, Statement, StatsQuery, TracesQuery};
+use serde_json::Value;
+use worker::{Env, Request, Response};
+
+use crate::{
+    api::{
+        problem::{FieldError, Outcome, Problem},
+        query::pairs,
+    },
+    d1, http,
+};
+
+/// `GET /v1/traces`: a page of the tenant's runs.
+pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
+    let pairs = pairs(&request.inner().url());
+    let query = TracesQuery::parse(borrowed(&pairs)).map_err(at_fault)?;
+    let rows = rows(env, &query.to_statement(tenant)).await?;
+    http::json(200, &query.page(rows).map_err(unreadable)?)
+}
+
+/// `GET /v1/stats`: what each model did.
+pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) -> Outcome<Response> {
+    let pairs = pairs(&request.inner().url());
+    let query = StatsQuery::parse(borrowed(&pairs), now).map_err(at_fault)?;
+    let rows = rows(env, &query.to_statement(tenant)).await?;
+    http::json(200, &query.stats(rows).map_err(unreadable)?)
+}
+
+async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
+    match d1::rows(env, statement).await {
+        None => Err(Problem::index_not_configured("bind a D1 database as DB and apply the migrations to it")),
+        Some(Ok(rows)) => Ok(rows),
+        Some(Err(error)) => {
+            tracing::error!(error, "the index of traces did not answer");
+            Err(Problem::index_unavailable("ask again").with_header("Retry-After", "2"))
+        }
+    }
+}
+
+fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+fn at_fault(faults: QueryFaults) -> Problem {
+    let errors: Vec<_> = faults.into_iter().map(|(name, detail)| FieldError::new(name, detail)).collect();
+    Problem::invalid_parameter("parameters are at fault").with_errors(errors)
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a row of the index of traces cannot be read");
+    Problem::internal("the index of traces cannot be read: are its migrations applied?")
+}

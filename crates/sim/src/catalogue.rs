@@ -1,0 +1,221 @@
+use longhaul_core::StopReason::{
+    self, Cancelled, Deadline, Done, EmptyResponse, MaxIterations, ModelRefused,
+};
+
+use crate::{
+    clients::{Action, Post},
+    index::{IndexPlan, IndexReply},
+    model::{ModelPlan, Reply},
+    nexus::{NexusPlan, NexusReply},
+    scenario::Scenario,
+    sink::SinkReply,
+};
+
+/// After this time, in milliseconds, a new month has begun; the retention is longer.
+const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
+const DOWN: Reply = Reply::Status { status: 503, retry_after_s: None };
+const BUSY: Reply = Reply::Status { status: 429, retry_after_s: Some(60) };
+const REFUSED: Reply = Reply::Status { status: 401, retry_after_s: None };
+
+/// All scenarios.
+pub fn catalogue() -> Vec<Scenario> {
+    [runs(), comparisons(), indexed(), at_nexus(), at_all_sinks()].concat()
+}
+
+/// Runs whose traces go to an OTLP collector.
+fn runs() -> Vec<Scenario> {
+    let plan = ModelPlan::default;
+    let post = |key| Post { key, ..Post::default() };
+    vec![
+        Scenario::new("six turns", MaxIterations).model(ModelPlan { done_at: None, ..plan() }),
+        Scenario::new("done at once", Done).model(at_once()),
+        Scenario::new("six turns, late alarms", MaxIterations)
+            .model(ModelPlan { done_at: None, ..plan() })
+            .late_alarms(1_000),
+        Scenario::new("transient faults", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(1, &[DOWN, BUSY]).reply(2, &[DOWN]))
+            .with_content(),
+        Scenario::new("broken answers", Done)
+            .model(at_once().reply(1, &[Reply::Refused, Reply::Cut, Reply::Truncated])),
+        Scenario::new("empty to the end", EmptyResponse).model(plan().reply(2, &[Reply::Empty; 9])),
+        Scenario::new("refused", ModelRefused).model(plan().reply(2, &[REFUSED; 9])),
+        Scenario::new("timeout", Done)
+            .first(Post { model_timeout_ms: 1_000, ..Post::default() })
+            .model(plan().reply(2, &[Reply::Hang])),
+        Scenario::new("cancelled in a call", Cancelled)
+            .model(plan().reply(2, &[Reply::Hang; 9]))
+            .then(500, Action::Cancel),
+        Scenario::new("cancelled while backing off", Cancelled)
+            .model(plan().reply(1, &[BUSY; 9]))
+            .then(5_000, Action::Cancel),
+        Scenario::new("three runs", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .then_post(10, post("second"), &[Done])
+            .then_post(20, post("third"), &[Done]),
+        Scenario::new("three runs, late alarms", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .then_post(50, post("second"), &[Done])
+            .then_post(150, post("third"), &[Done])
+            .late_alarms(1_000),
+        Scenario::new("a second run later", Done).model(at_once()).then_post(10_000, post("second"), &[Done]),
+        Scenario::new("deadline in a call", Deadline)
+            .first(Post { deadline_ms: Some(1_000), ..Post::default() })
+            .model(plan().reply(2, &[Reply::Hang; 9])),
+        Scenario::new("deadline in the queue", Done)
+            .model(at_once().reply(1, &[BUSY]))
+            // A death in run 1's first call uses the refusal up, and run 2 has its turn in time.
+            .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline, Done]),
+        Scenario::new("sink down twice", Done)
+            .model(at_once())
+            .sink(&[SinkReply::Status(503), SinkReply::Refused]),
+        Scenario::new("sink refuses", Done).model(at_once()).sink(&[SinkReply::Status(400); 9]),
+        Scenario::new("slow sink beside a run", Done).model(at_once()).sink(&[SinkReply::Hang]).then_post(
+            1_000,
+            post("second"),
+            &[Done],
+        ),
+        Scenario::new("panic", Done).model(plan().reply(2, &[Reply::Panic, Reply::Panic])),
+        Scenario::new("panic to the end", StopReason::ModelUnavailable)
+            .model(plan().reply(2, &[Reply::Panic; 20])),
+        Scenario::new("evicted while backing off", Done)
+            .model(plan().reply(2, &[BUSY]))
+            .then(10_000, Action::Evict)
+            .then(20_000, Action::Touch),
+        Scenario::new("deleted in a call", Cancelled)
+            .model(plan().reply(2, &[Reply::Hang; 9]))
+            .then(500, Action::Delete),
+        Scenario::new("retention", Done).model(at_once()).until_erased(),
+    ]
+}
+
+/// Three models side by side.
+fn comparisons() -> Vec<Scenario> {
+    let compared = |name, end| Scenario::new(name, end).first(Post::comparison());
+    let timed = || Post { deadline_ms: Some(1_000), ..Post::comparison() };
+    let hangs = || ModelPlan::default().reply(3, &[Reply::Hang; 9]);
+    vec![
+        compared("comparison", Done),
+        compared("comparison, late alarms", Done).late_alarms(1_000),
+        compared("comparison, one is refused", Done).model(plan().reply(2, &[REFUSED; 9])),
+        compared("comparison, two are made again", Done).model(plan().reply(1, &[DOWN]).reply(2, &[BUSY])),
+        // A storage error may take an answer along, and the deadline comes before it can be asked for again.
+        compared("comparison, one hangs", Done).first(timed()).model(hangs()).or(&[Deadline]),
+        compared("comparison, all are refused", ModelRefused)
+            .model(plan().reply(1, &[REFUSED; 9]).reply(2, &[REFUSED; 9]).reply(3, &[REFUSED; 9])),
+        compared("comparison cancelled", Cancelled).model(hangs()).then(500, Action::Cancel),
+        compared("comparison, one panics", Done).model(plan().reply(2, &[Reply::Panic])),
+        compared("comparison, evicted", Done)
+            .model(plan().reply(2, &[BUSY]))
+            .then(10_000, Action::Evict)
+            .then(20_000, Action::Touch)
+            .once(),
+    ]
+}
+
+/// The index of traces, alone.
+fn indexed() -> Vec<Scenario> {
+    let indexed = |name, plan| Scenario::new(name, Done).without_otlp().model(at_once()).index(plan);
+    let plan = IndexPlan::default;
+    let deleted = |name, plan, at_ms| {
+        let scenario = Scenario::new(name, Cancelled).without_otlp().index(plan).then(at_ms, Action::Delete);
+        scenario.model(ModelPlan::default().reply(2, &[Reply::Hang; 9]))
+    };
+    vec![
+        indexed("index", plan())
+            .model(ModelPlan { done_at: Some(2), ..ModelPlan::default() }.reply(1, &[DOWN])),
+        indexed("index down twice", plan().recording(&[IndexReply::Refused, IndexReply::Hang])),
+        indexed(
+            "index, answers lost",
+            plan().announcing(&[IndexReply::Lost]).recording(&[IndexReply::Lost; 2]),
+        ),
+        indexed("index, announcement refused", plan().announcing(&[IndexReply::Refused])),
+        indexed("index, announcement hangs", plan().announcing(&[IndexReply::Hang])),
+        indexed("index, announcement late", plan().announcing(&[IndexReply::TakeLate(1_000)])),
+        indexed("index, two runs", plan())
+            .then_post(10, Post { key: "second", ..Post::default() }, &[Done])
+            .once(),
+        indexed("index, comparison", plan())
+            .first(Post::comparison())
+            .model(ModelPlan::default().reply(2, &[REFUSED; 9]))
+            .once(),
+        deleted("index, deleted", plan(), 500),
+        deleted(
+            "index down at the deletion",
+            plan().forgetting(&[IndexReply::Refused, IndexReply::Lost]),
+            500,
+        ),
+        deleted("index hangs at the deletion", plan().forgetting(&[IndexReply::Hang]), 500),
+        deleted(
+            "index, deleted beside an announcement",
+            plan().announcing(&[IndexReply::TakeLate(1_000)]),
+            500,
+        ),
+        indexed("index, deleted beside a record", plan().recording(&[IndexReply::TakeLate(1_000)]))
+            .then(500, Action::Delete),
+        indexed("index, deleted later", plan()).then(5_000, Action::Delete),
+        indexed("index, retention", plan()).until_erased(),
+        indexed("index down at the retention", plan().forgetting(&[IndexReply::Refused, IndexReply::Hang]))
+            .until_erased(),
+    ]
+}
+
+/// Nexus, alone.
+fn at_nexus() -> Vec<Scenario> {
+    use NexusReply::{DoneBut, HangWhenDone, Lost, Refused, Serve, Status};
+    let at_nexus = |name, plan| Scenario::new(name, Done).without_otlp().model(at_once()).nexus(plan);
+    let retried = || at_once().reply(1, &[DOWN, Reply::Cut]);
+    vec![
+        at_nexus("nexus", NexusPlan::native(&[])).model(retried()),
+        at_nexus(
+            "nexus, 500 in the middle",
+            NexusPlan::native(&[Serve, Serve, Status(500), Serve, DoneBut(500)]),
+        )
+        .model(retried()),
+        at_nexus("nexus, answers lost", NexusPlan::native(&[Lost, Serve, Lost, Serve, HangWhenDone]))
+            .model(retried())
+            .once(),
+        at_nexus("nexus, out of reach", NexusPlan::native(&[Refused, Serve, Refused, Serve])),
+        at_nexus("nexus, quota", NexusPlan::native(&[Serve, Status(429)])).patient(NEXT_MONTH_MS),
+        at_nexus("nexus refuses", NexusPlan::native(&[Status(403)])),
+        at_nexus("nexus, two runs", NexusPlan::native(&[]))
+            .then_post(10, Post { key: "second", ..Post::default() }, &[Done])
+            .once(),
+        at_nexus("nexus, comparison", NexusPlan::native(&[]))
+            .first(Post::comparison())
+            .model(ModelPlan::default().reply(2, &[DOWN]))
+            .once(),
+        at_nexus("nexus by otlp", NexusPlan::otlp(&[])),
+        at_nexus("nexus by otlp, 500 and lost", NexusPlan::otlp(&[Status(500), Serve, Lost])),
+        at_nexus("nexus by otlp, quota", NexusPlan::otlp(&[Status(429)])).patient(NEXT_MONTH_MS),
+    ]
+}
+
+/// The index, an OTLP collector and Nexus at once.
+fn at_all_sinks() -> Vec<Scenario> {
+    let everywhere = |name, end| {
+        let scenario = Scenario::new(name, end).model(at_once()).index(IndexPlan::default());
+        scenario.nexus(NexusPlan::native(&[]))
+    };
+    let rarely = || Post { sample_ratio: Some(0.0), ..Post::default() };
+    vec![
+        everywhere("all sinks", Done).once(),
+        everywhere("all sinks, each fails once", Done)
+            .index(IndexPlan::default().recording(&[IndexReply::Lost]))
+            .sink(&[SinkReply::Status(503)])
+            .nexus(NexusPlan::native(&[NexusReply::Serve, NexusReply::Lost]))
+            .once(),
+        everywhere("sampled out", Done).first(rarely()),
+        everywhere("sampled out, but refused", ModelRefused)
+            .first(rarely())
+            .model(at_once().reply(1, &[REFUSED; 9]))
+            .once(),
+    ]
+}
+
+fn plan() -> ModelPlan {
+    ModelPlan::default()
+}
+
+fn at_once() -> ModelPlan {
+    ModelPlan { done_at: Some(1), ..ModelPlan::default() }
+}

@@ -1,0 +1,334 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_core::{CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs};
+use longhaul_host::{NEXUS_SINK, OTLP_SINK};
+use longhaul_trace::{Span, SpanId, SpanStatus, Trace, encode_protobuf, nexus::NexusMode};
+use serde_json::{Map, Value};
+
+use crate::{
+    invariants::Findings,
+    nexus::{NexusSpan, NexusTrace, iso8601},
+    outside::Outside,
+    scenario::{OBJECT, Scenario},
+};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// What calls of a model came to in an hour: hour, model and the name of the counter.
+type Counters = BTreeMap<(TimeMs, String, String), u64>;
+
+/// A run that is over, as the journal tells it.
+struct Told<'a> {
+    run: &'a Run,
+    trace: Trace,
+    /// The sinks that get its trace.
+    owed: BTreeSet<&'static str>,
+}
+
+/// What the sinks must have when the world is at rest.
+impl Findings {
+    pub(crate) fn one_trace_per_run(&mut self, scenario: &Scenario, outside: &Outside, records: &[Record]) {
+        let Ok(session) = Session::replay(records) else { return };
+        let mut told = Vec::new();
+        for run in session.runs() {
+            let own = records.iter().filter(|record| record.seq >= run.first_seq);
+            let Some(trace) = Trace::of_run(OBJECT, run.id, own) else {
+                self.report(9, format!("run {} has no trace", run.id));
+                continue;
+            };
+            let of_calls = trace.finished_spans().filter(|span| span.model.is_some()).count();
+            let promised = run.attempts as usize;
+            self.expect(9, of_calls == promised, || {
+                format!("run {}: {of_calls} spans of {promised}", run.id)
+            });
+            let owed = owed(scenario, run, records);
+            let sinks: BTreeSet<&str> = run.deliveries.keys().map(String::as_str).collect();
+            self.expect(9, sinks == owed, || format!("run {} goes to {sinks:?}, not {owed:?}", run.id));
+            told.push(Told { run, trace, owed });
+        }
+        self.otlp_agrees(scenario, outside, &told);
+        self.nexus_agrees(scenario, outside, &told);
+    }
+
+    fn otlp_agrees(&mut self, scenario: &Scenario, outside: &Outside, told: &[Told<'_>]) {
+        let services = scenario.services();
+        let mut expected = Vec::new();
+        for Told { run, trace, .. } in told.iter().filter(|told| told.owed.contains(OTLP_SINK)) {
+            let body = encode_protobuf(trace, &services.resource, services.capture);
+            let taken = outside.sink.taken().filter(|taken| *taken == body).count();
+            // A sink may have a trace whose delivery was never written down: a death came between.
+            let is_owed = is_flushed(run, OTLP_SINK) && !scenario.deletes();
+            self.expect(9, !is_owed || taken >= 1, || format!("run {}: no trace", run.id));
+            let most = 1 + outside.interruptions() as usize;
+            self.expect(9, taken <= most, || format!("run {}: {taken} deliveries", run.id));
+            expected.push(body);
+        }
+        let strange = outside.sink.deliveries.iter().filter(|sent| !expected.contains(&sent.body)).count();
+        self.expect(9, strange == 0, || format!("{strange} deliveries differ from the journal's trace"));
+    }
+
+    /// Nothing is idempotent there: each trace and each span was posted once, whatever died.
+    fn nexus_agrees(&mut self, scenario: &Scenario, outside: &Outside, told: &[Told<'_>]) {
+        for request in &outside.nexus.requests {
+            if let Some(fault) = &request.fault {
+                self.report(9, format!("Nexus refuses {}: {fault}", request.line));
+            }
+        }
+        let mut known = 0;
+        let mode = scenario.nexus.as_ref().map_or(NexusMode::Native, |plan| plan.mode);
+        for Told { run, trace, .. } in told.iter().filter(|told| told.owed.contains(NEXUS_SINK)) {
+            let of_run = outside.nexus.traces.iter().filter(|remote| is_of(remote, trace));
+            let remotes: Vec<&NexusTrace> = of_run.collect();
+            known += remotes.len();
+            self.expect(9, remotes.len() <= 1, || format!("run {}: {} traces", run.id, remotes.len()));
+            let is_whole = is_flushed(run, NEXUS_SINK);
+            let Some(remote) = remotes.first() else {
+                self.expect(9, !is_whole, || format!("run {} is not at Nexus", run.id));
+                continue;
+            };
+            let (here, there) = (spans_here(trace, mode), spans_there(remote));
+            let is_right = if is_whole { here == there } else { is_part(&there, &here) };
+            self.expect(9, is_right, || format!("run {}: {there:#?} at Nexus, not {here:#?}", run.id));
+            let times = (&*remote.started_at, remote.ended_at.as_deref());
+            let ended_at = trace.ended_at.map(iso8601);
+            let expected = (&*iso8601(trace.started_at), ended_at.as_deref());
+            self.expect(9, times == expected, || format!("run {}: {times:?} at Nexus", run.id));
+            let parts = run.deliveries.get(NEXUS_SINK).map_or(0, |delivery| delivery.sent.len());
+            let expected = if mode == NexusMode::Native { there.len() + 1 } else { 0 };
+            self.expect(9, !is_whole || parts == expected, || format!("run {}: {parts} parts", run.id));
+        }
+        let strange = outside.nexus.traces.len() - known;
+        self.expect(9, strange == 0, || format!("{strange} traces at Nexus that nobody owed"));
+    }
+
+    /// The index has one row for each run of a session that is there, none of one that is gone, and each run's calls
+    /// were counted once.
+    pub(crate) fn the_index_agrees(
+        &mut self,
+        scenario: &Scenario,
+        outside: &Outside,
+        journals: &[Vec<Record>],
+    ) {
+        if scenario.index.is_none() {
+            return self.expect(9, outside.index.asked.is_empty(), || "there is no index".to_owned());
+        }
+        let tables = match outside.index.tables() {
+            Ok(tables) => tables,
+            Err(error) => return self.report(9, format!("the index refuses a statement: {error}")),
+        };
+        let Ok(present) = Session::replay(outside.disk.records()) else { return };
+        let rows = tables.traces.len();
+        self.expect(9, rows == present.runs().len(), || format!("{rows} rows in the index"));
+        for run in present.runs() {
+            let id = longhaul_trace::trace_id(OBJECT, run.id).to_string();
+            let own = tables.traces.iter().find(|row| row["trace_id"] == *id);
+            let differences = own.map(|row| differences(row, run));
+            self.expect(9, differences.as_ref().is_some_and(Vec::is_empty), || {
+                format!("run {} in the index: {differences:?}", run.id)
+            });
+        }
+        let mut certain = Counters::new();
+        let mut uncertain = Vec::new();
+        for records in journals {
+            let Ok(session) = Session::replay(records) else { return };
+            for run in session.runs() {
+                let counters = counters_of(run, records);
+                if is_flushed(run, INDEX_SINK) {
+                    add(&mut certain, &counters);
+                } else {
+                    // Its session was erased before the outcome was written down.
+                    uncertain.push(counters);
+                }
+            }
+        }
+        let counted = counted(&tables.hours);
+        let is_right = (0..1_u32 << uncertain.len()).any(|chosen| {
+            let mut sum = certain.clone();
+            let of_chosen = uncertain.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0);
+            of_chosen.for_each(|(_, counters)| add(&mut sum, counters));
+            sum == counted
+        });
+        self.expect(9, is_right, || {
+            format!("the index counts {counted:?}; the journal {certain:?}, and maybe {uncertain:?}")
+        });
+    }
+}
+
+/// The sinks that a run's trace is owed to: with sampling perhaps the index alone.
+fn owed(scenario: &Scenario, run: &Run, records: &[Record]) -> BTreeSet<&'static str> {
+    let mut owed = BTreeSet::new();
+    if run.is_open() {
+        return owed;
+    }
+    let went_wrong = records.iter().filter(|record| record.run == run.id).any(|record| match &record.entry {
+        Entry::ModelFailed { .. } | Entry::RunResumed { .. } => true,
+        Entry::RunEnded { status, .. } => *status == RunStatus::Failed,
+        _ => false,
+    });
+    let is_spared = run.settings.sample_ratio == Some(0.0) && !went_wrong;
+    owed.extend(scenario.index.as_ref().map(|_| INDEX_SINK));
+    owed.extend(scenario.otlp.as_ref().filter(|_| !is_spared).map(|_| OTLP_SINK));
+    owed.extend(scenario.nexus.as_ref().filter(|_| !is_spared).map(|_| NEXUS_SINK));
+    owed
+}
+
+fn is_flushed(run: &Run, sink: &str) -> bool {
+    run.deliveries.get(sink).is_some_and(|delivery| delivery.state == DeliveryState::Flushed)
+}
+
+/// Whether a trace at Nexus is this one, in whichever mode it came.
+fn is_of(remote: &NexusTrace, trace: &Trace) -> bool {
+    let metadata = &remote.metadata;
+    metadata["longhaul_trace_id"] == trace.trace_id.to_string()
+        || metadata["gen_ai.conversation.id"] == trace.session
+            && metadata["longhaul.run"] == trace.run.0.to_string()
+}
+
+/// The spans as they are to be at Nexus, each with those that it is in, sorted.
+fn spans_here(trace: &Trace, mode: NexusMode) -> Vec<Vec<String>> {
+    let mut by_id: BTreeMap<SpanId, &Span> = BTreeMap::new();
+    // The root is Nexus's trace, and in OTLP mode a span besides.
+    let is_shown = |span: &&Span| mode == NexusMode::Otlp || span.parent_span_id.is_some();
+    by_id.extend(trace.finished_spans().filter(is_shown).map(|span| (span.span_id, span)));
+    let line = |span: &Span| {
+        let name = match &span.model {
+            Some(call) if mode == NexusMode::Native && !span.name.starts_with("inference:") => {
+                format!("llm-call-{}", call.iteration)
+            }
+            _ => span.name.clone(),
+        };
+        let status = if span.status == SpanStatus::Error { "error" } else { "ok" };
+        let ended_at = span.ended_at.map(iso8601).unwrap_or_default();
+        format!("{name} {status} {} {ended_at}", iso8601(span.started_at))
+    };
+    let mut spans: Vec<Vec<String>> = by_id
+        .values()
+        .map(|span| {
+            let above = |span: &&Span| by_id.get(&span.parent_span_id?).copied();
+            std::iter::successors(Some(*span), above).map(line).collect()
+        })
+        .collect();
+    spans.sort();
+    spans
+}
+
+/// The spans that are at Nexus, in the same form.
+fn spans_there(remote: &NexusTrace) -> Vec<Vec<String>> {
+    let line = |span: &NexusSpan| {
+        let ended_at = span.ended_at.as_deref().unwrap_or_default();
+        format!("{} {} {} {ended_at}", span.name, span.status, span.started_at)
+    };
+    let above = |span: &&NexusSpan| {
+        let parent = span.parent_span_id.as_ref()?;
+        remote.spans.iter().find(|other| other.id == *parent)
+    };
+    let chain = |span| std::iter::successors(Some(span), above).map(line).collect();
+    let mut spans: Vec<Vec<String>> = remote.spans.iter().map(chain).collect();
+    spans.sort();
+    spans
+}
+
+/// Whether the whole has each item of the part, as often.
+fn is_part<T: PartialEq>(part: &[T], whole: &[T]) -> bool {
+    let count = |of: &[T], item: &T| of.iter().filter(|other| *other == item).count();
+    part.iter().all(|item| count(part, item) <= count(whole, item))
+}
+
+/// The columns of a run's row that do not say what its journal says.
+fn differences(row: &Map<String, Value>, run: &Run) -> Vec<String> {
+    let status = serde_json::to_value(run.status()).unwrap_or_default();
+    let reason = match &run.phase {
+        longhaul_core::Phase::Ended { stop_reason, .. } => stop_reason.as_str().into(),
+        _ => Value::Null,
+    };
+    let expected: [(&str, Value); 12] = [
+        ("session", "s1".into()),
+        ("run", run.id.0.into()),
+        ("status", status),
+        ("stop_reason", reason),
+        ("model", run.model.as_str().into()),
+        ("iterations", run.iterations.into()),
+        ("attempts", run.attempts.into()),
+        ("resumed", run.resumed.into()),
+        ("input_tokens", run.usage.input_tokens.into()),
+        ("total_tokens", run.usage.total_tokens.into()),
+        ("accepted_at", run.accepted_at.into()),
+        ("ended_at", run.ended_at.into()),
+    ];
+    let differs = |(column, value): &(&str, Value)| row.get(*column) != Some(value);
+    let wrong = expected.iter().filter(|pair| differs(pair));
+    wrong.map(|(column, value)| format!("{column} is {:?}, not {value}", row.get(*column))).collect()
+}
+
+/// What the attempts of a run came to. One that somebody cancelled does not count.
+fn counters_of(run: &Run, records: &[Record]) -> Counters {
+    let mut sums = Counters::new();
+    let mut open: BTreeMap<CallId, TimeMs> = BTreeMap::new();
+    let mut count = |call: CallId, at: TimeMs, counter: &str, by: u64| {
+        let key = (at - at % HOUR_MS, run.model_of(call).to_owned(), counter.to_owned());
+        *sums.entry(key).or_default() += by;
+    };
+    for record in records.iter().filter(|record| record.run == run.id) {
+        match &record.entry {
+            Entry::ModelCalled { call, .. } => {
+                open.insert(*call, record.at);
+            }
+            Entry::ModelAnswered { call, usage, timing, .. } => {
+                open.remove(call);
+                let tokens = [
+                    ("input_tokens", usage.input_tokens),
+                    ("output_tokens", usage.output_tokens),
+                    ("total_tokens", usage.total_tokens),
+                ];
+                for (counter, by) in tokens {
+                    count(*call, timing.started_at, counter, by.unwrap_or(0));
+                }
+                for (counter, by) in
+                    [("answered", 1), ("l", 1), ("f", timing.first_chunk_at.map_or(0, |_| 1))]
+                {
+                    count(*call, timing.started_at, counter, by);
+                }
+            }
+            // A call that is given up was cut off before: that is its outcome.
+            Entry::ModelFailed { call, error_type, timing, .. } if open.remove(call).is_some() => {
+                count(*call, timing.started_at, &format!("error.{}", error_type.as_str()), 1);
+            }
+            Entry::RunResumed { .. } => {
+                for (call, at) in std::mem::take(&mut open) {
+                    count(call, at, "error.interrupted", 1);
+                }
+            }
+            Entry::RunEnded { status, .. } if *status != RunStatus::Cancelled => {
+                for (call, at) in std::mem::take(&mut open) {
+                    count(call, at, "error.aborted", 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    sums.retain(|_, sum| *sum > 0);
+    sums
+}
+
+/// The same of the rows of the index; the buckets of a histogram are added up.
+fn counted(hours: &[Map<String, Value>]) -> Counters {
+    let mut sums = Counters::new();
+    for row in hours {
+        let hour = row["hour"].as_u64().unwrap_or(0);
+        let model = row["model"].as_str().unwrap_or_default();
+        let text = row["counters"].as_str().unwrap_or_default();
+        let members: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+        for (name, value) in members {
+            let is_bucket = name.len() > 1 && name[1..].bytes().all(|byte| byte.is_ascii_digit());
+            let counter = if is_bucket { name[..1].to_owned() } else { name };
+            *sums.entry((hour, model.to_owned(), counter)).or_default() += value.as_u64().unwrap_or(0);
+        }
+    }
+    sums
+}
+
+fn add(sum: &mut Counters, counters: &Counters) {
+    for (key, count) in counters {
+        *sum.entry(key.clone()).or_default() += count;
+    }
+}

@@ -1,0 +1,228 @@
+use std::{cell::RefCell, path::Path, rc::Rc};
+
+use futures::{StreamExt, stream};
+use longhaul_host::{WireFault, WireResponse};
+use longhaul_trace::index::{Param, Statement};
+use rusqlite::{Connection, Transaction, params_from_iter, types::Value as Sql};
+use serde_json::{Map, Value};
+
+use crate::world::World;
+
+/// How long the database takes to answer, in milliseconds.
+const LATENCY_MS: u64 = 5;
+/// What D1 takes in one statement.
+const PARAMS_MAX: usize = 100;
+/// And as its text, in bytes.
+const SQL_BYTES_MAX: usize = 100_000;
+
+/// What the database of the index does with writes of each purpose, in order; those behind the plan are taken.
+#[derive(Debug, Clone, Default)]
+pub struct IndexPlan {
+    /// Open runs that are shown.
+    pub announcing: Vec<IndexReply>,
+    /// Runs that have ended.
+    pub recording: Vec<IndexReply>,
+    /// Runs whose session is erased.
+    pub forgetting: Vec<IndexReply>,
+}
+
+/// What the database does with a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexReply {
+    /// It commits and says so.
+    Take,
+    /// It commits after this time, in milliseconds, and says so. A process that dies meanwhile takes the write along.
+    TakeLate(u64),
+    /// It does nothing and cannot be reached.
+    Refused,
+    /// It commits, and the answer is lost.
+    Lost,
+    /// It does nothing and says nothing, ever.
+    Hang,
+}
+
+/// What a write is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// To show an open run.
+    Announce,
+    /// To write down a run that has ended.
+    Record,
+    /// To take out the runs of a session.
+    Forget,
+}
+
+/// The database of the index: it outlives every process that writes to it.
+///
+/// What is kept is what was committed, in order. The real SQLite executes it when the tables are read, because worlds
+/// are copied by the thousand and few of them are looked at.
+#[derive(Debug, Clone)]
+pub struct IndexDatabase {
+    plan: IndexPlan,
+    /// What came, in order.
+    pub asked: Vec<Purpose>,
+    /// What was committed, in order: the statements of one transaction each.
+    pub committed: Vec<Rc<[Statement]>>,
+}
+
+/// What is in the tables: each row as an object with a member per column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexTables {
+    /// The rows of `traces`.
+    pub traces: Vec<Map<String, Value>>,
+    /// The rows of `model_hours`.
+    pub hours: Vec<Map<String, Value>>,
+}
+
+impl IndexPlan {
+    /// Open runs meet these replies.
+    #[must_use]
+    pub fn announcing(mut self, replies: &[IndexReply]) -> Self {
+        self.announcing = replies.to_vec();
+        self
+    }
+
+    /// Runs that have ended meet these replies.
+    #[must_use]
+    pub fn recording(mut self, replies: &[IndexReply]) -> Self {
+        self.recording = replies.to_vec();
+        self
+    }
+
+    /// Sessions that are erased meet these replies.
+    #[must_use]
+    pub fn forgetting(mut self, replies: &[IndexReply]) -> Self {
+        self.forgetting = replies.to_vec();
+        self
+    }
+}
+
+impl IndexDatabase {
+    pub(crate) fn new(plan: IndexPlan) -> Self {
+        Self { plan, asked: Vec::new(), committed: Vec::new() }
+    }
+
+    /// The tables as the real database has them after what was committed.
+    ///
+    /// # Errors
+    /// When it does not take a statement: D1 would have answered so.
+    pub fn tables(&self) -> Result<IndexTables, rusqlite::Error> {
+        DATABASE.with_borrow_mut(|database| {
+            // It is rolled back when it is dropped: the next world finds empty tables.
+            let transaction = database.transaction()?;
+            for Statement { sql, params } in self.committed.iter().flat_map(|list| list.iter()) {
+                let params = params_from_iter(params.iter().map(sql_value));
+                transaction.prepare_cached(sql)?.execute(params)?;
+            }
+            Ok(IndexTables {
+                traces: rows(&transaction, "SELECT * FROM traces")?,
+                hours: rows(&transaction, "SELECT * FROM model_hours")?,
+            })
+        })
+    }
+
+    fn choose(&mut self, purpose: Purpose) -> IndexReply {
+        let plan = match purpose {
+            Purpose::Announce => &self.plan.announcing,
+            Purpose::Record => &self.plan.recording,
+            Purpose::Forget => &self.plan.forgetting,
+        };
+        let before = self.asked.iter().filter(|asked| **asked == purpose).count();
+        self.asked.push(purpose);
+        plan.get(before).copied().unwrap_or(IndexReply::Take)
+    }
+}
+
+/// Serves one list of statements.
+pub(crate) async fn serve(world: Rc<World>, statements: Vec<Statement>) -> Result<WireResponse, WireFault> {
+    let reply = {
+        let mut outside = world.outside.borrow_mut();
+        for Statement { sql, params } in &statements {
+            if params.len() > PARAMS_MAX || sql.len() > SQL_BYTES_MAX {
+                outside.offences.push(format!("D1 takes no statement with {} parameters", params.len()));
+            }
+        }
+        outside.index.choose(purpose_of(&statements))
+    };
+    let unreachable = || WireFault::Connection("the database does not answer".to_owned());
+    let commit = || world.outside.borrow_mut().index.committed.push(statements.into());
+    match reply {
+        IndexReply::Take => commit(),
+        IndexReply::TakeLate(ms) => {
+            world.sleep(ms).await;
+            commit();
+        }
+        IndexReply::Lost => {
+            commit();
+            world.sleep(LATENCY_MS).await;
+            return Err(unreachable());
+        }
+        IndexReply::Refused => {
+            world.sleep(LATENCY_MS).await;
+            return Err(unreachable());
+        }
+        IndexReply::Hang => futures::future::pending().await,
+    }
+    world.sleep(LATENCY_MS).await;
+    let body = stream::empty().boxed_local();
+    Ok(WireResponse { status: 200, content_type: None, retry_after: None, gateway_log_id: None, body })
+}
+
+thread_local! {
+    static DATABASE: RefCell<Connection> = RefCell::new(migrated());
+}
+
+/// An empty database with the tables of the migrations, in the order of their names.
+fn migrated() -> Connection {
+    let database = Connection::open_in_memory().expect("SQLite is linked in");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let files = std::fs::read_dir(folder).expect("the migrations are in the repository");
+    let mut paths: Vec<_> = files.map(|file| file.expect("the folder can be read").path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "sql")) {
+        let sql = std::fs::read_to_string(path).expect("a migration can be read");
+        database.execute_batch(&sql).expect("a migration is SQL");
+    }
+    database
+}
+
+/// Nobody says what a write is for: a deletion begins so, and a run that has ended has a time for it.
+fn purpose_of(statements: &[Statement]) -> Purpose {
+    let Some(Statement { sql, params }) = statements.last() else { return Purpose::Forget };
+    if sql.starts_with("DELETE") {
+        return Purpose::Forget;
+    }
+    let columns = sql.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(columns, _)| columns);
+    let ended_at = columns.and_then(|columns| columns.split(", ").position(|name| name == "ended_at"));
+    let has_ended = ended_at.and_then(|place| params.get(place)).is_some_and(|param| *param != Param::Null);
+    if has_ended { Purpose::Record } else { Purpose::Announce }
+}
+
+/// D1 binds every number as a double, as JavaScript has it.
+fn sql_value(param: &Param) -> Sql {
+    match param {
+        Param::Null => Sql::Null,
+        #[expect(clippy::cast_precision_loss, reason = "what the statements hold is at most 2^53")]
+        Param::Int(number) => Sql::Real(*number as f64),
+        Param::Float(number) => Sql::Real(*number),
+        Param::Text(text) => Sql::Text(text.clone()),
+    }
+}
+
+fn rows(database: &Transaction<'_>, query: &str) -> Result<Vec<Map<String, Value>>, rusqlite::Error> {
+    let mut query = database.prepare_cached(query)?;
+    let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let rows = query.query_map([], |row| {
+        let member = |(place, name): (usize, &String)| {
+            let value = match row.get(place)? {
+                Sql::Integer(number) => number.into(),
+                Sql::Real(number) => number.into(),
+                Sql::Text(text) => text.into(),
+                Sql::Null | Sql::Blob(_) => Value::Null,
+            };
+            Ok((name.clone(), value))
+        };
+        columns.iter().enumerate().map(member).collect()
+    })?;
+    rows.collect()
+}

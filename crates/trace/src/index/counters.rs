@@ -1,0 +1,287 @@
+use std::{collections::BTreeMap, fmt, ops::Range};
+
+use longhaul_core::{TimeMs, Usage};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::{Map, Value};
+
+use super::{histogram::Histogram, write::HOUR_MS};
+use crate::span::{Span, SpanStatus};
+
+/// What one call may add to a sum of tokens. Much larger numbers would overflow SQLite's integers in the end, and an
+/// hour whose sum overflows takes no further run.
+const CALL_TOKENS_MAX: u64 = 1 << 40;
+
+/// What calls of a model came to. All of it adds up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counters {
+    answered: u64,
+    errors: BTreeMap<String, u64>,
+    usage: Usage,
+    latencies: Histogram,
+    first_chunks: Histogram,
+}
+
+/// Percentiles of times, in milliseconds, each right to 5 %; `None` when there were none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Percentiles {
+    /// Half of the times are at most this.
+    pub p50: Option<u64>,
+    /// 95 of 100 are.
+    pub p95: Option<u64>,
+    /// 99 of 100 are.
+    pub p99: Option<u64>,
+}
+
+impl Counters {
+    /// Attempts that ended, unless somebody cancelled them.
+    pub fn calls(&self) -> u64 {
+        self.answered + self.error_count()
+    }
+
+    /// Attempts that were answered.
+    pub fn answered(&self) -> u64 {
+        self.answered
+    }
+
+    /// Attempts that failed or were cut off.
+    pub fn error_count(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// These by their `error.type`.
+    pub fn errors(&self) -> &BTreeMap<String, u64> {
+        &self.errors
+    }
+
+    /// Attempts whose answer had nothing in it.
+    pub fn empty(&self) -> u64 {
+        self.errors.get("empty_response").copied().unwrap_or(0)
+    }
+
+    /// What the answers used.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// From the request to the whole answer, of answers.
+    pub fn latency_ms(&self) -> Percentiles {
+        percentiles(&self.latencies)
+    }
+
+    /// From the request to the first chunk of text, of answers that came in chunks.
+    pub fn time_to_first_chunk_ms(&self) -> Percentiles {
+        percentiles(&self.first_chunks)
+    }
+
+    /// Whether an attempt counts: it ended, and not because somebody cancelled it.
+    pub(super) fn counts(span: &Span) -> bool {
+        span.model.is_some() && span.ended_at.is_some() && span.status != SpanStatus::Unset
+    }
+
+    /// Adds an attempt that counts.
+    pub(super) fn take(&mut self, span: &Span) {
+        if let Some(error) = span.error_type {
+            *self.errors.entry(error.to_owned()).or_default() += 1;
+            return;
+        }
+        self.answered += 1;
+        let time = |ms: Option<u64>, histogram: &mut Histogram| {
+            if let Some(ms) = ms {
+                histogram.take(ms);
+            }
+        };
+        if let Some(model) = &span.model {
+            time(model.latency_ms, &mut self.latencies);
+            time(model.time_to_first_chunk_ms, &mut self.first_chunks);
+        }
+        if let Some(usage) = &span.usage {
+            let tokens = |count: Option<u64>| count.map(|count| count.min(CALL_TOKENS_MAX));
+            self.usage = self.usage.plus(&Usage {
+                input_tokens: tokens(usage.input_tokens),
+                output_tokens: tokens(usage.output_tokens),
+                total_tokens: tokens(usage.total_tokens),
+                cost_usd: usage.cost_usd.filter(|cost| cost.is_finite()),
+                ..Usage::default()
+            });
+        }
+    }
+
+    /// The flat object of the column `counters`. What is 0 or unknown has no member.
+    pub(super) fn to_members(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        if self.answered > 0 {
+            members.insert("answered".to_owned(), self.answered.into());
+        }
+        for (error, count) in &self.errors {
+            members.insert(["error.", error].concat(), (*count).into());
+        }
+        let tokens = [
+            ("input_tokens", self.usage.input_tokens),
+            ("output_tokens", self.usage.output_tokens),
+            ("total_tokens", self.usage.total_tokens),
+        ];
+        for (name, count) in tokens {
+            members.extend(count.map(|count| (name.to_owned(), count.into())));
+        }
+        members.extend(self.usage.cost_usd.map(|cost| ("cost_usd".to_owned(), cost.into())));
+        for (letter, histogram) in [("l", &self.latencies), ("f", &self.first_chunks)] {
+            for (bucket, count) in histogram.buckets() {
+                members.insert([letter, &bucket.to_string()].concat(), count.into());
+            }
+        }
+        members
+    }
+
+    /// Adds what a column `counters` holds; `None`, with a part of it added, when that is no flat object of numbers.
+    pub(super) fn add_json(&mut self, text: &str) -> Option<()> {
+        read(text, Members(self))
+    }
+
+    /// Adds what others came to.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.answered += other.answered;
+        for (error, count) in &other.errors {
+            *self.errors.entry(error.clone()).or_default() += count;
+        }
+        self.usage = self.usage.plus(&other.usage);
+        self.latencies.add_all(&other.latencies);
+        self.first_chunks.add_all(&other.first_chunks);
+    }
+
+    /// Names that this version does not know are passed over.
+    fn add_member(&mut self, name: &str, value: f64) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast from float saturates"
+        )]
+        let count = value as u64;
+        let sum = match name {
+            "answered" => &mut self.answered,
+            "input_tokens" => self.usage.input_tokens.get_or_insert(0),
+            "output_tokens" => self.usage.output_tokens.get_or_insert(0),
+            "total_tokens" => self.usage.total_tokens.get_or_insert(0),
+            "cost_usd" => {
+                *self.usage.cost_usd.get_or_insert(0.0) += value;
+                return;
+            }
+            _ => return self.add_by_prefix(name, count),
+        };
+        *sum = sum.saturating_add(count);
+    }
+
+    fn add_by_prefix(&mut self, name: &str, count: u64) {
+        let bucket = |letter: char| name.strip_prefix(letter)?.parse::<u32>().ok();
+        if let Some(error) = name.strip_prefix("error.") {
+            *self.errors.entry(error.to_owned()).or_default() += count;
+        } else if let Some(bucket) = bucket('l') {
+            self.latencies.add(bucket, count);
+        } else if let Some(bucket) = bucket('f') {
+            self.first_chunks.add(bucket, count);
+        }
+    }
+
+    /// Its members in an answer.
+    pub(super) fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("calls", &self.calls())?;
+        map.serialize_entry("answered", &self.answered)?;
+        map.serialize_entry("errors", &self.errors)?;
+        map.serialize_entry("error_count", &self.error_count())?;
+        map.serialize_entry("empty", &self.empty())?;
+        map.serialize_entry("latency_ms", &self.latency_ms())?;
+        map.serialize_entry("time_to_first_chunk_ms", &self.time_to_first_chunk_ms())?;
+        map.serialize_entry("usage", &self.usage)
+    }
+}
+
+fn percentiles(histogram: &Histogram) -> Percentiles {
+    Percentiles {
+        p50: histogram.percentile(50),
+        p95: histogram.percentile(95),
+        p99: histogram.percentile(99),
+    }
+}
+
+/// An object of `h0` to `h23`, each a flat object of numbers, that is added to the buckets of those hours.
+pub(super) struct Hours<'a> {
+    /// The counters by when their hour begins.
+    pub(super) buckets: &'a mut BTreeMap<TimeMs, Counters>,
+    /// When the day begins.
+    pub(super) day: TimeMs,
+    /// The hours that are wanted, as times.
+    pub(super) wanted: Range<TimeMs>,
+}
+
+impl Hours<'_> {
+    /// Adds what a column `hours` holds; `None`, with a part of it added, when it has another shape.
+    pub(super) fn add_json(self, text: &str) -> Option<()> {
+        read(text, self)
+    }
+}
+
+/// Members are taken as they are read: a month has a hundred thousand of them, and a tree of each row costs twice.
+fn read<'de>(text: &'de str, seed: impl DeserializeSeed<'de, Value = ()>) -> Option<()> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    seed.deserialize(&mut json).ok()?;
+    json.end().ok()
+}
+
+/// A flat object of numbers.
+struct Members<'a>(&'a mut Counters);
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a flat object of numbers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some((name, value)) = members.next_entry::<&str, f64>()? {
+            self.0.add_member(name, value);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Hours<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hours<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of hours")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut hours: A) -> Result<(), A::Error> {
+        while let Some(name) = hours.next_key::<&str>()? {
+            let hour = name.strip_prefix('h').and_then(|hour| hour.parse::<u8>().ok());
+            let hour = hour.ok_or_else(|| A::Error::custom("no hour"))?;
+            let at = self.day + u64::from(hour) * HOUR_MS;
+            if self.wanted.contains(&at) {
+                hours.next_value_seed(Members(self.buckets.entry(at).or_default()))?;
+            } else {
+                hours.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}

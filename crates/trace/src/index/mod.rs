@@ -1,0 +1,37 @@
+//! The index of traces: rows of a D1 database, written by a sink and read by `GET /v1/traces` and `GET /v1/stats`.
+//!
+//! Encoders only: what is to be written or asked is a list of [`Statement`]s for the tables of
+//! `migrations/0001_traces.sql`, and the rows of an answer are JSON objects with a member per column, as D1 gives them.
+//! The statements of one list belong in one transaction; any list may be sent again and changes nothing then.
+//!
+//! ```text
+//! announce(tenant, &trace, capture)            // a run was accepted, or its first call was made
+//! record(tenant, &trace, capture)              // it ended
+//! forget(tenant, &runs)                        // its session was erased
+//! let query = TracesQuery::parse(pairs)?;      // GET /v1/traces
+//! let page = query.page(rows_of(query.to_statement(tenant)))?;
+//! let query = StatsQuery::parse(pairs, now)?;  // GET /v1/stats
+//! let view = query.stats(rows_of(query.to_statement(tenant)))?;
+//! ```
+
+mod counters;
+mod histogram;
+mod parameters;
+mod row;
+mod statement;
+mod stats;
+mod traces;
+mod write;
+
+pub use counters::{Counters, Percentiles};
+pub use parameters::QueryFaults;
+pub use row::UnexpectedRow;
+pub use statement::{Param, Statement};
+pub use stats::{
+    HourStats, ModelStats, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery, StatsView,
+};
+pub use traces::{
+    METADATA_FILTERS_MAX, Q_BYTES_MAX, TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage,
+    TracesQuery,
+};
+pub use write::{INDEX_TEXT_BYTES_MAX, announce, forget, record};

@@ -1,0 +1,21 @@
+/// A SQL statement with its parameters, for D1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The SQL, with `?1`, `?2` … for the parameters.
+    pub sql: String,
+    /// The parameters, in order.
+    pub params: Vec<Param>,
+}
+
+/// A parameter of a [`Statement`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// SQL NULL.
+    Null,
+    /// An integer, at most 2^53 either way: JavaScript carries it.
+    Int(i64),
+    /// A finite number.
+    Float(f64),
+    /// A text.
+    Text(String),
+}

@@ -1,0 +1,163 @@
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use longhaul_core::TimeMs;
+use serde::{
+    Serialize,
+    ser::{SerializeMap, Serializer},
+};
+use serde_json::Value;
+
+use super::{
+    counters::{Counters, Hours},
+    parameters::{Parameters, QueryFaults},
+    row::{Row, UnexpectedRow},
+    statement::Statement,
+    write::{DAY_MS, HOUR_MS, text, whole},
+};
+
+/// Days in the statistics when nothing is asked for.
+pub const STATS_DAYS_DEFAULT: u64 = 7;
+/// Days in the statistics at most.
+pub const STATS_DAYS_MAX: u64 = 92;
+/// Days that are shown hour by hour; of more, each day is one bucket.
+pub const STATS_HOURLY_DAYS_MAX: u64 = 31;
+
+const SELECT_DAYS: &str = "\
+SELECT day, model, counters FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
+const SELECT_HOURS: &str = "\
+SELECT day, model, hours FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
+
+/// The time that `GET /v1/stats` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatsQuery {
+    since: TimeMs,
+    until: TimeMs,
+    bucket_ms: u64,
+}
+
+/// The answer of `GET /v1/stats`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StatsView {
+    /// When the first bucket begins.
+    pub since: TimeMs,
+    /// When the last bucket ends.
+    pub until: TimeMs,
+    /// What `hours` are, in milliseconds: an hour, or a day of UTC.
+    pub bucket_ms: u64,
+    /// Those with the most calls first.
+    pub models: Vec<ModelStats>,
+}
+
+/// What a model did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelStats {
+    /// Its full name.
+    pub model: String,
+    /// In all of the time.
+    pub total: Counters,
+    /// The buckets in which it was called, oldest first.
+    pub hours: Vec<HourStats>,
+}
+
+/// What a model did in one bucket of the time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HourStats {
+    /// When it begins.
+    pub at: TimeMs,
+    /// In it.
+    pub counters: Counters,
+}
+
+impl StatsQuery {
+    /// Reads a query string. `since` is rounded down to the hour, `until` up, or to the day where a bucket is one; by
+    /// default they are the days before `now`. Names that it does not know are ignored.
+    ///
+    /// # Errors
+    /// Every parameter at fault.
+    pub fn parse<'a>(
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+        now: TimeMs,
+    ) -> Result<Self, QueryFaults> {
+        let mut given = Parameters::new(pairs);
+        // The hour that has just begun is one of those before `now`.
+        let until = given.time("until").unwrap_or(now + 1);
+        let default = until.saturating_sub(STATS_DAYS_DEFAULT * DAY_MS);
+        let since = given.time("since").unwrap_or(default);
+        if given.has_faults() {
+            // A bound that is unknown is not held against the other one.
+        } else if since >= until {
+            given.fault("since", "must be before `until`, which is now when it is absent");
+        } else if until - since > STATS_DAYS_MAX * DAY_MS + 1 {
+            given.fault("since", format!("must be at most {STATS_DAYS_MAX} days before `until`"));
+        }
+        let is_hourly = until.saturating_sub(since) <= STATS_HOURLY_DAYS_MAX * DAY_MS + 1;
+        let bucket_ms = if is_hourly { HOUR_MS } else { DAY_MS };
+        let until = until.div_ceil(bucket_ms) * bucket_ms;
+        let query = Self { since: since - since % bucket_ms, until, bucket_ms };
+        given.finish(query)
+    }
+
+    /// The statement that finds the days.
+    pub fn to_statement(&self, tenant: &str) -> Statement {
+        let sql = if self.is_hourly() { SELECT_HOURS } else { SELECT_DAYS };
+        let first = self.since - self.since % DAY_MS;
+        Statement { sql: sql.to_owned(), params: vec![text(tenant), whole(first), whole(self.until)] }
+    }
+
+    /// What the statement's rows come to.
+    ///
+    /// # Errors
+    /// [`UnexpectedRow`] for rows of other tables than this version's.
+    pub fn stats(&self, rows: Vec<Value>) -> Result<StatsView, UnexpectedRow> {
+        let mut models: BTreeMap<String, BTreeMap<TimeMs, Counters>> = BTreeMap::new();
+        for row in rows {
+            let mut row = Row::new(row)?;
+            let (day, model) = (row.whole("day")?, row.text("model")?);
+            let buckets = models.entry(model).or_default();
+            let column = if self.is_hourly() { "hours" } else { "counters" };
+            let json = row.text(column)?;
+            let read = if self.is_hourly() {
+                Hours { buckets, day, wanted: self.since..self.until }.add_json(&json)
+            } else {
+                buckets.entry(day).or_default().add_json(&json)
+            };
+            read.ok_or(UnexpectedRow(column))?;
+        }
+        let mut models: Vec<ModelStats> =
+            models.into_iter().filter(|(_, buckets)| !buckets.is_empty()).map(ModelStats::new).collect();
+        models.sort_by_key(|stats| Reverse(stats.total.calls()));
+        Ok(StatsView { since: self.since, until: self.until, bucket_ms: self.bucket_ms, models })
+    }
+
+    fn is_hourly(&self) -> bool {
+        self.bucket_ms == HOUR_MS
+    }
+}
+
+impl ModelStats {
+    fn new((model, buckets): (String, BTreeMap<TimeMs, Counters>)) -> Self {
+        let mut total = Counters::default();
+        buckets.values().for_each(|counters| total.add(counters));
+        let hours = buckets.into_iter().map(|(at, counters)| HourStats { at, counters }).collect();
+        Self { model, total, hours }
+    }
+}
+
+impl Serialize for ModelStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("model", &self.model)?;
+        self.total.serialize_into(&mut map)?;
+        map.serialize_entry("hours", &self.hours)?;
+        map.end()
+    }
+}
+
+impl Serialize for HourStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("at", &self.at)?;
+        self.counters.serialize_into(&mut map)?;
+        map.end()
+    }
+}

@@ -1,0 +1,198 @@
+use std::{borrow::Cow, collections::BTreeMap};
+
+use longhaul_core::{RunStatus, StopReason, TimeMs};
+use serde_json::Value;
+
+use super::{
+    counters::Counters,
+    statement::{Param, Statement},
+};
+use crate::{
+    content::{Capture, PREVIEW_CHARS, cut},
+    fold::Trace,
+    ids::TraceId,
+};
+
+/// A task or a result in the index, in bytes of UTF-8 as JSON; the note of what was cut off comes on top.
+pub const INDEX_TEXT_BYTES_MAX: usize = 4 * 1024;
+/// Runs that one statement of [`forget`] deletes.
+const FORGOTTEN_MAX: usize = 500;
+/// Milliseconds of an hour.
+pub(super) const HOUR_MS: u64 = 3_600_000;
+/// Milliseconds of a day.
+pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+/// What JavaScript, and so D1, carries as a whole number.
+const WHOLE_MAX: u64 = 1 << 53;
+
+/// A row that has ended stays as it is, and news that come late do not put an open one back.
+const UPSERT_TRACE: &str = "\
+INSERT INTO traces (tenant, accepted_at, trace_id, session, run, status, stop_reason, error_type, agent, model, \
+iterations, attempts, resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, metadata, \
+task, result) \
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+ON CONFLICT (tenant, accepted_at, trace_id) DO UPDATE SET status = excluded.status, \
+stop_reason = excluded.stop_reason, error_type = excluded.error_type, iterations = excluded.iterations, \
+attempts = excluded.attempts, resumed = excluded.resumed, input_tokens = excluded.input_tokens, \
+output_tokens = excluded.output_tokens, total_tokens = excluded.total_tokens, cost_usd = excluded.cost_usd, \
+started_at = excluded.started_at, ended_at = excluded.ended_at, result = excluded.result \
+WHERE traces.ended_at IS NULL AND (excluded.ended_at IS NOT NULL OR traces.attempts < excluded.attempts)";
+
+/// Adds up number by number, the day and its hour, unless the run's row says that it was done.
+const UPSERT_DAY: &str = "\
+INSERT INTO model_days (tenant, day, model, counters, hours) \
+SELECT ?1, ?4, ?5, ?6, json_object(?7, json(?6)) WHERE NOT EXISTS \
+(SELECT 1 FROM traces WHERE tenant = ?1 AND accepted_at = ?2 AND trace_id = ?3 AND ended_at IS NOT NULL) \
+ON CONFLICT (tenant, day, model) DO UPDATE SET counters = (SELECT json_group_object(key, total) FROM \
+(SELECT key, sum(value) AS total FROM (SELECT key, value FROM json_each(model_days.counters) \
+UNION ALL SELECT key, value FROM json_each(excluded.counters)) GROUP BY key)), \
+hours = json_set(model_days.hours, '$.' || ?7, json((SELECT json_group_object(key, total) FROM \
+(SELECT key, sum(value) AS total FROM (SELECT key, value FROM json_each(model_days.hours, '$.' || ?7) \
+UNION ALL SELECT key, value FROM json_each(excluded.counters)) GROUP BY key))))";
+
+/// One parameter for any number of rows, because D1 takes 100 per statement.
+const DELETE_TRACES: &str = "\
+DELETE FROM traces WHERE tenant = ?1 AND (accepted_at, trace_id) IN \
+(SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
+
+/// The row of an open run; nothing for one that has ended, which [`record`] writes.
+///
+/// Its status is `queued` or `running`: nobody writes again when a wait begins or ends.
+pub fn announce(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
+    if trace.ended_at.is_some() { Vec::new() } else { vec![upsert_trace(tenant, trace, capture)] }
+}
+
+/// The statistics of a finished run's calls, and its row, which comes last because it guards them against a repeat.
+/// For an open run this is [`announce`].
+pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
+    if trace.ended_at.is_none() {
+        return announce(tenant, trace, capture);
+    }
+    let mut hours: BTreeMap<(TimeMs, &str), Counters> = BTreeMap::new();
+    for span in trace.spans.iter().filter(|span| Counters::counts(span)) {
+        let Some(model) = &span.model else { continue };
+        let hour = span.started_at - span.started_at % HOUR_MS;
+        hours.entry((hour, &model.model)).or_default().take(span);
+    }
+    let mut statements: Vec<Statement> = hours
+        .into_iter()
+        .map(|((hour, model), counters)| {
+            let mut params = key(tenant, trace);
+            params.extend([
+                whole(hour - hour % DAY_MS),
+                text(model),
+                text(json(&counters.to_members())),
+                text(["h", &(hour % DAY_MS / HOUR_MS).to_string()].concat()),
+            ]);
+            Statement { sql: UPSERT_DAY.to_owned(), params }
+        })
+        .collect();
+    statements.push(upsert_trace(tenant, trace, capture));
+    statements
+}
+
+/// Deletes the rows of an erased session's runs, named by acceptance and trace. What they added to the statistics stays.
+pub fn forget(tenant: &str, runs: &[(TimeMs, TraceId)]) -> Vec<Statement> {
+    let delete = |runs: &[(TimeMs, TraceId)]| {
+        let keys: Vec<(TimeMs, String)> = runs.iter().map(|(at, id)| (*at, id.to_string())).collect();
+        Statement { sql: DELETE_TRACES.to_owned(), params: vec![text(tenant), text(json(&keys))] }
+    };
+    runs.chunks(FORGOTTEN_MAX).map(delete).collect()
+}
+
+/// A whole number as a parameter.
+pub(super) fn whole(number: u64) -> Param {
+    Param::Int(i64::try_from(number.min(WHOLE_MAX)).expect("2^53 fits"))
+}
+
+/// A text as a parameter.
+pub(super) fn text(text: impl Into<String>) -> Param {
+    Param::Text(text.into())
+}
+
+/// The text of a status in the index and in the query.
+pub(super) fn status_word(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Queued => "queued",
+        RunStatus::Running => "running",
+        RunStatus::Waiting => "waiting",
+        RunStatus::Succeeded => "succeeded",
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "cancelled",
+    }
+}
+
+/// A member of the metadata as the column has it. A string in JSON has no line break, so that one between two of them
+/// is a whole member: a filter finds it as text, whatever its key is.
+pub(super) fn metadata_member(key: &str, value: &Value) -> String {
+    ["\n", &json(key), ":", &json(value), "\n"].concat()
+}
+
+/// JSON text.
+pub(super) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("it has string keys only")
+}
+
+fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
+    let status = match trace.status {
+        RunStatus::Waiting => RunStatus::Running,
+        status => status,
+    };
+    let usage = &trace.usage;
+    let members: Vec<String> =
+        trace.metadata.iter().map(|(key, value)| metadata_member(key, value)).collect();
+    let started_at = trace.spans.iter().find(|span| span.model.is_some()).map(|span| span.started_at);
+    let mut params = key(tenant, trace);
+    params.extend([
+        text(&trace.session),
+        whole(trace.run.0.into()),
+        text(status_word(status)),
+        or_null(trace.stop_reason.map(StopReason::as_str), text),
+        or_null(error_type(trace), text),
+        text(&trace.agent),
+        text(&trace.model),
+        whole(trace.iterations.into()),
+        whole(trace.attempts.into()),
+        whole(trace.resumed.into()),
+        or_null(usage.input_tokens, whole),
+        or_null(usage.output_tokens, whole),
+        or_null(usage.total_tokens, whole),
+        or_null(usage.cost_usd.filter(|cost| cost.is_finite()), Param::Float),
+        or_null(started_at, whole),
+        or_null(trace.ended_at, whole),
+        text(["{", &members.join(","), "}"].concat()),
+        or_null(captured(&trace.task, capture), text),
+        or_null(trace.result.as_deref().and_then(|result| captured(result, capture)), text),
+    ]);
+    Statement { sql: UPSERT_TRACE.to_owned(), params }
+}
+
+/// The first parameters of the statements that write: the key of the run's row.
+fn key(tenant: &str, trace: &Trace) -> Vec<Param> {
+    vec![text(tenant), whole(trace.started_at), text(trace.trace_id.to_string())]
+}
+
+/// Of a failed run: what its last call came to where that is the reason, else the rule that ended it.
+fn error_type(trace: &Trace) -> Option<&'static str> {
+    let reason = trace.stop_reason.filter(|_| trace.status == RunStatus::Failed)?;
+    let of_a_call = match reason {
+        StopReason::EmptyResponse | StopReason::ModelRefused | StopReason::ModelUnavailable => {
+            let mut calls = trace.spans.iter().rev().filter(|span| span.model.is_some());
+            calls.find_map(|span| span.error_type)
+        }
+        _ => None,
+    };
+    Some(of_a_call.unwrap_or(reason.as_str()))
+}
+
+fn captured(content: &str, capture: Capture) -> Option<Cow<'_, str>> {
+    let (chars_max, mut left) = match capture {
+        Capture::Full => (usize::MAX, INDEX_TEXT_BYTES_MAX),
+        Capture::Preview => (PREVIEW_CHARS, usize::MAX),
+        Capture::Off => return None,
+    };
+    Some(cut(content, chars_max, &mut left))
+}
+
+fn or_null<T>(value: Option<T>, param: impl FnOnce(T) -> Param) -> Param {
+    value.map_or(Param::Null, param)
+}

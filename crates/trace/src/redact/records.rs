@@ -1,0 +1,124 @@
+use longhaul_core::{Entry, Message, Observed, Record};
+use serde_json::{Map, Value};
+
+/// A rule for texts: the text in its place, or `None` where it may stay.
+type Rule<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Applies a rule to every text in `records` that came from outside: tasks, instructions, metadata, messages, errors,
+/// results, arguments, and the spans of the agent's own code. Ids and the words of the runtime stay.
+///
+/// A text under a key is shown to the rule in its place too, as `key="text"`, where it passed alone: the key may say
+/// that it is a secret.
+pub fn records(records: &mut [Record], redact: Rule<'_>) {
+    for record in records {
+        entry(&mut record.entry, redact);
+    }
+}
+
+fn entry(entry: &mut Entry, redact: Rule<'_>) {
+    match entry {
+        Entry::RunAccepted { task, metadata, settings, .. } => {
+            text(task, redact);
+            optional(&mut settings.instructions, redact);
+            *metadata =
+                std::mem::take(metadata).into_iter().map(|(key, value)| member(key, value, redact)).collect();
+        }
+        Entry::ModelAnswered { message, observed, .. } => {
+            words(message, redact);
+            spans(observed, redact);
+        }
+        Entry::ModelFailed { message, observed, .. } => {
+            text(message, redact);
+            spans(observed, redact);
+        }
+        Entry::ToolCalled { arguments, .. } | Entry::ApprovalRequested { arguments, .. } => {
+            json(arguments, redact);
+        }
+        Entry::ToolAnswered { result, error, .. } => {
+            if let Some(result) = result {
+                json(result, redact);
+            }
+            optional(error, redact);
+        }
+        Entry::ApprovalResolved { reason, .. } => optional(reason, redact),
+        Entry::RunEnded { result, error, .. } => {
+            optional(result, redact);
+            if let Some(error) = error {
+                text(&mut error.message, redact);
+            }
+        }
+        Entry::ModelCalled { .. }
+        | Entry::RunResumed { .. }
+        | Entry::CancelRequested { .. }
+        | Entry::TraceSent { .. }
+        | Entry::TraceFlushed { .. }
+        | Entry::TraceFailed { .. } => {}
+    }
+}
+
+fn words(message: &mut Message, redact: Rule<'_>) {
+    text(&mut message.content, redact);
+    for call in &mut message.tool_calls {
+        // A model chooses both.
+        text(&mut call.name, redact);
+        text(&mut call.arguments, redact);
+    }
+}
+
+fn spans(observed: &mut Observed, redact: Rule<'_>) {
+    for span in &mut observed.spans {
+        text(&mut span.name, redact);
+        span.fields = std::mem::take(&mut span.fields)
+            .into_iter()
+            .map(|(key, value)| member(key, value, redact))
+            .collect();
+    }
+}
+
+fn json(value: &mut Value, redact: Rule<'_>) {
+    match value {
+        Value::String(string) => text(string, redact),
+        Value::Array(items) => items.iter_mut().for_each(|item| json(item, redact)),
+        Value::Object(members) => {
+            *members = std::mem::take(members)
+                .into_iter()
+                .map(|(key, value)| member(key, value, redact))
+                .collect::<Map<_, _>>();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn member(mut key: String, mut value: Value, redact: Rule<'_>) -> (String, Value) {
+    let shown = match &value {
+        Value::String(text) if redact(text).is_none() => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    };
+    // Quotes or lines in the text would end it early.
+    let replaced = if shown.is_empty() || shown.contains(['"', '\\', '\n']) {
+        None
+    } else {
+        let place = format!("{key}=\"");
+        redact(&format!("{place}{shown}\""))
+            .and_then(|pair| Some(pair.strip_prefix(&place)?.strip_suffix('"')?.to_owned()))
+    };
+    match replaced {
+        Some(replaced) => value = Value::String(replaced),
+        None => json(&mut value, redact),
+    }
+    text(&mut key, redact);
+    (key, value)
+}
+
+fn optional(value: &mut Option<String>, redact: Rule<'_>) {
+    if let Some(value) = value {
+        text(value, redact);
+    }
+}
+
+fn text(text: &mut String, redact: Rule<'_>) {
+    if let Some(redacted) = redact(text) {
+        *text = redacted;
+    }
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use longhaul_core::{
+    CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunError, RunId, RunStatus, Seq,
+    StopReason, Timing, ToolCall, Usage, UserSpan,
+};
+use longhaul_trace::redact::{Redaction, records};
+use serde_json::{Value, json};
+
+use crate::stage::new_run;
+
+fn rule(text: &str) -> Option<String> {
+    match Redaction::default().text(text) {
+        std::borrow::Cow::Owned(text) => Some(text),
+        std::borrow::Cow::Borrowed(_) => None,
+    }
+}
+
+/// A text with a secret in it, joined here so that no file holds one.
+fn secret() -> String {
+    format!("use {}{}", "ghp_", "Q7rk2Vx9".repeat(5))
+}
+
+fn record(entry: Entry) -> Record {
+    Record { seq: Seq(1), run: RunId(1), at: 1, entry }
+}
+
+fn observed() -> Observed {
+    let fields = BTreeMap::from([("api_key".to_owned(), json!("hunter22")), ("hits".to_owned(), json!(3))]);
+    let span = UserSpan { name: secret(), parent: None, started_at: 1, ended_at: 2, is_error: false, fields };
+    Observed { gateway: None, spans: vec![span] }
+}
+
+fn entries() -> Vec<Entry> {
+    let new_run = new_run("x");
+    let call = CallId(1);
+    let arguments =
+        json!({ "list": [secret(), 1, null], "password": 12345678, "inner": { "token": "abc123" } });
+    let message = Message {
+        role: Role::Assistant,
+        content: secret(),
+        tool_calls: vec![ToolCall {
+            id: "t_1".into(),
+            name: secret(),
+            arguments: json!({ "q": secret() }).to_string(),
+        }],
+    };
+    vec![
+        Entry::RunAccepted {
+            task: secret(),
+            agent: "poet".to_owned(),
+            model: "openai:tiny".to_owned(),
+            models: Vec::new(),
+            max_iterations: 6,
+            metadata: BTreeMap::from([
+                ("note".to_owned(), secret().into()),
+                (secret(), true.into()),
+                ("client_secret".to_owned(), "swordfishes".into()),
+                ("count".to_owned(), 3.into()),
+            ]),
+            settings: {
+                let mut settings = new_run.settings;
+                settings.instructions = Some(secret());
+                settings
+            },
+            sampled_out: false,
+            idempotency: None,
+        },
+        Entry::ModelAnswered {
+            call,
+            attempt: 1,
+            iteration: 1,
+            message,
+            finish_reason: FinishReason::Stop,
+            usage: Usage::default(),
+            latency_ms: 1,
+            r#final: None,
+            timing: Timing::default(),
+            response_id: None,
+            response_model: None,
+            observed: observed(),
+        },
+        Entry::ModelFailed {
+            call,
+            attempt: 1,
+            error_type: FaultKind::Refused,
+            message: secret(),
+            retry_at: None,
+            timing: Timing::default(),
+            observed: observed(),
+        },
+        Entry::ToolCalled { call, tool: "search".to_owned(), arguments: arguments.clone() },
+        Entry::ToolAnswered {
+            call,
+            tool: "search".to_owned(),
+            result: Some(json!([secret()])),
+            error: Some(secret()),
+            latency_ms: 1,
+        },
+        Entry::ApprovalRequested { call, tool: "search".to_owned(), arguments },
+        Entry::ApprovalResolved {
+            call,
+            decision: "deny".to_owned(),
+            reason: Some(secret()),
+            by: "acme".to_owned(),
+        },
+        Entry::RunEnded {
+            status: RunStatus::Failed,
+            stop_reason: StopReason::ModelRefused,
+            result: Some(secret()),
+            error: Some(RunError { code: "refused".to_owned(), message: secret() }),
+            usage: Usage::default(),
+            iterations: 1,
+        },
+    ]
+}
+
+#[test]
+fn every_text_from_outside_is_redacted() {
+    let mut redacted: Vec<_> = entries().into_iter().map(record).collect();
+    records(&mut redacted, &rule);
+    let json = serde_json::to_string(&redacted).unwrap();
+    for gone in ["ghp_", "hunter22", "12345678", "abc123", "swordfishes"] {
+        assert!(!json.contains(gone), "{gone} is in {json}");
+    }
+    let value: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value[0]["metadata"]["client_secret"], "[redacted:secret]");
+    assert_eq!(value[0]["metadata"]["use [redacted:api_key]"], true);
+    assert_eq!(value[0]["metadata"]["count"], 3);
+    assert_eq!(value[0]["agent"], "poet");
+    assert_eq!(value[1]["message"]["tool_calls"][0]["id"], "t_1");
+    assert_eq!(
+        value[1]["observed"]["spans"][0]["fields"],
+        json!({ "api_key": "[redacted:api_key]", "hits": 3 })
+    );
+    assert_eq!(value[3]["arguments"]["list"], json!(["use [redacted:api_key]", 1, null]));
+    assert_eq!(value[3]["arguments"]["password"], "[redacted:password]");
+
+    let again = redacted.clone();
+    records(&mut redacted, &rule);
+    assert_eq!(redacted, again);
+}
+
+#[test]
+fn a_rule_that_changes_nothing_changes_nothing() {
+    let mut same: Vec<_> = entries().into_iter().map(record).collect();
+    let before = same.clone();
+    records(&mut same, &|_| None);
+    assert_eq!(same, before);
+}

@@ -1,0 +1,84 @@
+// Builds the dashboard into dist/: `node dashboard/build.mjs [--watch]`.
+//
+// The same sources give the same bytes. Scripts and styles are named by their content, so that they may be cached for
+// ever; only index.html is asked for again.
+
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+/** All files of the page together, compressed. */
+const PAGE_GZIP_BYTES_MAX = 150 * 1024;
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, "dist");
+const statics = join(root, "static");
+
+const options = {
+  absWorkingDir: root,
+  entryPoints: { app: "src/main.tsx" },
+  entryNames: "assets/[name]-[hash]",
+  outdir: dist,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  charset: "utf8",
+  legalComments: "none",
+  metafile: true,
+  logLevel: "warning",
+  plugins: [{ name: "page", setup: (build) => build.onEnd(writePage) }],
+};
+
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context(options);
+  await context.watch();
+} else {
+  const { errors } = await esbuild.build(options).catch((failure) => failure);
+  if (errors?.length > 0 || !report()) process.exitCode = 1;
+}
+
+/** Writes what refers to the bundles, and removes the bundles of earlier builds. */
+function writePage({ errors, metafile }) {
+  if (errors.length > 0) return;
+  const written = Object.keys(metafile.outputs).map((path) => relative(dist, join(root, path)).replaceAll("\\", "/"));
+  const bundle = (extension) => `/${written.find((path) => path.endsWith(extension))}`;
+  mkdirSync(dist, { recursive: true });
+  for (const path of files(dist)) if (!written.includes(path)) rmSync(join(dist, path));
+  for (const name of ["_headers", "favicon.svg"]) copyFileSync(join(statics, name), join(dist, name));
+  const html = readFileSync(join(statics, "index.html"), "utf8");
+  writeFileSync(
+    join(dist, "index.html"),
+    html.replace("{{js}}", () => bundle(".js")).replace("{{css}}", () => bundle(".css")),
+  );
+}
+
+/** Prints the compressed sizes; false when the page is over its budget. */
+function report() {
+  let total = 0;
+  for (const path of files(dist).filter((path) => path !== "_headers")) {
+    const bytes = gzipSync(readFileSync(join(dist, path)), { level: 9 }).length;
+    total += bytes;
+    console.log(`${kib(bytes)}  ${path}`);
+  }
+  console.log(`${kib(total)}  in all, gzip; the limit is ${PAGE_GZIP_BYTES_MAX / 1024} KiB`);
+  if (total > PAGE_GZIP_BYTES_MAX) console.error("error: the dashboard is over its limit");
+  return total <= PAGE_GZIP_BYTES_MAX;
+}
+
+function files(folder, prefix = "") {
+  return readdirSync(folder)
+    .sort()
+    .flatMap((name) => {
+      const path = join(folder, name);
+      return statSync(path).isDirectory() ? files(path, `${prefix}${name}/`) : [`${prefix}${name}`];
+    });
+}
+
+function kib(bytes) {
+  return `${(bytes / 1024).toFixed(1).padStart(7)} KiB`;
+}

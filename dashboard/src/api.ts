@@ -1,0 +1,162 @@
+/**
+ * The typed client of the HTTP API. Every call takes an `AbortSignal`; what goes wrong is an `ApiError` (the server
+ * said so, as problem+json) or `Unreachable` (nobody answered).
+ */
+import { gate, token } from "./auth";
+import type { Accepted, Deployment, NewComparison, NewRun, Run, Session, Stats, Trace, TracePage } from "./types";
+
+export interface FieldFault {
+  /** A JSON pointer into the body (`/budget/cost_usd`), or a parameter's name. */
+  pointer: string;
+  detail: string;
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    /** A word for programs: `not_found`, `index_not_configured`. */
+    readonly code: string,
+    readonly title: string,
+    readonly detail: string,
+    readonly fields: readonly FieldFault[],
+    readonly retryAfterMs: number | null,
+  ) {
+    super(detail === "" ? title : `${title}: ${detail}`);
+  }
+}
+
+export class Unreachable extends Error {
+  constructor() {
+    super("The server does not answer.");
+  }
+}
+
+export function deployment(signal?: AbortSignal): Promise<Deployment> {
+  return json("/v1/agents", { signal });
+}
+
+/** A page of the index; `query` has the parameters of `GET /v1/traces`. */
+export function traces(query: URLSearchParams, signal?: AbortSignal): Promise<TracePage> {
+  return json(`/v1/traces?${query}`, { signal });
+}
+
+/** Per model and hour; the server's default is the last seven days. */
+export function stats(range: { since?: number; until?: number }, signal?: AbortSignal): Promise<Stats> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(range)) if (value !== undefined) query.set(name, String(value));
+  return json(`/v1/stats?${query}`, { signal });
+}
+
+export function session(id: string, signal?: AbortSignal): Promise<Session> {
+  return json(`/v1/sessions/${encodeURIComponent(id)}`, { signal });
+}
+
+export function run(id: string, number: number, signal?: AbortSignal): Promise<Run> {
+  return json(runPath(id, number), { signal });
+}
+
+export function trace(id: string, number: number, signal?: AbortSignal): Promise<Trace> {
+  return json(`${runPath(id, number)}/trace`, { signal });
+}
+
+/** The trace as OTLP/JSON text, ready to be copied. */
+export async function traceOtlp(id: string, number: number, signal?: AbortSignal): Promise<string> {
+  return (await send(`${runPath(id, number)}/trace?format=otlp`, { signal })).text();
+}
+
+/** Starts a session. The same key and body start only one. */
+export function start(body: NewRun, idempotencyKey: string, signal?: AbortSignal): Promise<Accepted> {
+  return json("/v1/sessions", { method: "POST", body, idempotencyKey, signal });
+}
+
+/** The next task of a session. */
+export function startNext(id: string, body: NewRun, idempotencyKey: string, signal?: AbortSignal): Promise<Accepted> {
+  return json(`/v1/sessions/${encodeURIComponent(id)}/runs`, { method: "POST", body, idempotencyKey, signal });
+}
+
+export function compare(body: NewComparison, idempotencyKey: string, signal?: AbortSignal): Promise<Accepted> {
+  return json("/v1/compare", { method: "POST", body, idempotencyKey, signal });
+}
+
+/** Cancels the session's running and queued runs. */
+export function cancel(id: string, signal?: AbortSignal): Promise<Session> {
+  return json(`/v1/sessions/${encodeURIComponent(id)}/cancel`, { method: "POST", signal });
+}
+
+/** A fresh `Idempotency-Key`. Keep it while the same body is tried again. */
+export function newIdempotencyKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Whether an error is only that the request was given up. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+interface Request {
+  method?: "GET" | "POST";
+  body?: unknown;
+  idempotencyKey?: string;
+  signal?: AbortSignal | undefined;
+}
+
+function runPath(id: string, number: number): string {
+  return `/v1/sessions/${encodeURIComponent(id)}/runs/${number}`;
+}
+
+async function json<T>(path: string, request: Request): Promise<T> {
+  const response = await send(path, request);
+  try {
+    return (await response.json()) as T;
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new ApiError(response.status, "not_json", "The answer is not JSON", path, [], null);
+  }
+}
+
+async function send(path: string, { method = "GET", body, idempotencyKey, signal }: Request): Promise<Response> {
+  const sent = token.get();
+  const headers = new Headers({ Accept: "application/json" });
+  if (sent !== null) headers.set("Authorization", `Bearer ${sent}`);
+  if (body !== undefined) headers.set("Content-Type", "application/json");
+  if (idempotencyKey !== undefined) headers.set("Idempotency-Key", idempotencyKey);
+  const init = { method, headers, cache: "no-store", credentials: "omit", redirect: "error" } as const;
+  const response = await fetch(path, {
+    ...init,
+    body: body === undefined ? null : JSON.stringify(body),
+    signal: signal ?? null,
+  }).catch((error: unknown) => {
+    throw isAbort(error) ? error : new Unreachable();
+  });
+  if (response.ok) return response;
+  const error = await problem(response);
+  if (error.status === 401) gate.set({ state: "token_required", rejected: sent !== null });
+  if (error.code === "auth_not_configured") gate.set({ state: "not_configured", detail: error.detail });
+  throw error;
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : null;
+  const text = await response.text().catch(() => "");
+  const read = parsed(text);
+  const word = (name: string) => (typeof read[name] === "string" ? (read[name] as string) : null);
+  return new ApiError(
+    response.status,
+    word("code") ?? `http_${response.status}`,
+    word("title") ?? `The server answered ${response.status}`,
+    word("detail") ?? "",
+    Array.isArray(read.errors) ? (read.errors as FieldFault[]) : [],
+    retryAfterMs,
+  );
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

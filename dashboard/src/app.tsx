@@ -1,0 +1,66 @@
+import { useEffect, useRef } from "preact/hooks";
+import { gate, token } from "./auth";
+import { Announcer } from "./components/announcer";
+import { Empty } from "./components/states";
+import { TopBar } from "./components/top-bar";
+import { loadDeployment } from "./deployment";
+import { ComparePage } from "./pages/compare";
+import { ModelsPage } from "./pages/models";
+import { RunPage } from "./pages/run";
+import { RunsPage } from "./pages/runs";
+import { SignInPage } from "./pages/sign-in";
+import { href, useRoute, type Route } from "./router";
+import { useStore } from "./store";
+
+/** The bar, and the page that the address names; or the sign-in, when the server wants a token. */
+export function App() {
+  const route = useRoute();
+  const entry = useStore(gate);
+  const user = useStore(token);
+  const main = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const abort = new AbortController();
+    // The pages say themselves what is wrong; without it the forms have no suggestions.
+    if (entry.state === "open") loadDeployment(abort.signal).catch(() => undefined);
+    return () => abort.abort();
+  }, [entry.state, user]);
+  const skip = (event: Event) => {
+    event.preventDefault();
+    main.current?.focus();
+  };
+  return (
+    <>
+      <a class="skip-link" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <TopBar page={route.path[0] ?? "runs"} />
+      <main id="main" ref={main} tabIndex={-1}>
+        {entry.state === "open" ? <Content route={route} /> : <SignInPage gate={entry} />}
+      </main>
+      <Announcer />
+    </>
+  );
+}
+
+function Content({ route: { path, query } }: { route: Route }) {
+  const [page = "runs", session, run] = path;
+  if (page === "runs" && session === undefined) return <RunsPage query={query} />;
+  if (page === "runs" && session !== undefined && run !== undefined && /^[1-9]\d{0,8}$/.test(run)) {
+    return <RunPage key={`${session}/${run}`} session={session} run={Number(run)} query={query} />;
+  }
+  if (page === "compare") return <ComparePage key={session ?? ""} session={session ?? null} query={query} />;
+  if (page === "models") return <ModelsPage query={query} />;
+  return (
+    <div class="page">
+      <h1 class="visually-hidden">Not found</h1>
+      <Empty
+        title="There is no such page"
+        actions={
+          <a class="button" href={href(["runs"])}>
+            All runs
+          </a>
+        }
+      />
+    </div>
+  );
+}

@@ -1,0 +1,36 @@
+/** One message of a conversation or of a call's input. */
+import type { ComponentChildren } from "preact";
+import { visible } from "../format";
+import type { Message } from "../types";
+import { TextBlock } from "./text";
+
+const SPEAKERS: Record<string, string> = { system: "System", user: "User", assistant: "Model", tool: "Tool" };
+
+interface MessageProps {
+  message: Message;
+  /** Beside the speaker: figures, a link to the span. */
+  aside?: ComponentChildren;
+  isLive?: boolean;
+}
+
+export function MessageView({ message, aside, isLive = false }: MessageProps) {
+  return (
+    <article class={`message from-${message.role} ${isLive ? "is-live" : ""}`}>
+      <header class="message-head">
+        <h3>{SPEAKERS[message.role] ?? visible(message.role)}</h3>
+        {aside}
+      </header>
+      {message.content === "" && !message.tool_calls?.length && !isLive ? (
+        <p class="muted">(empty)</p>
+      ) : (
+        <TextBlock text={message.content} part={isLive ? "end" : "start"} />
+      )}
+      {message.tool_calls?.map((call) => (
+        <div key={call.id} class="tool-call">
+          <span class="label">Tool call: {visible(call.name)}</span>
+          <TextBlock text={call.arguments} mono />
+        </div>
+      ))}
+    </article>
+  );
+}

@@ -1,0 +1,94 @@
+import { useState } from "preact/hooks";
+import * as api from "../api";
+import { gate as gateStore, signIn, signOut, type Gate } from "../auth";
+import { Field } from "../components/field";
+import { Page } from "../components/page";
+import { Empty, explained } from "../components/states";
+
+/** What is shown instead of a page while the server lets nobody in. */
+export function SignInPage({ gate }: { gate: Exclude<Gate, { state: "open" }> }) {
+  return gate.state === "not_configured" ? <NotConfigured /> : <SignIn wasRejected={gate.rejected} />;
+}
+
+const REJECTED = "The server does not accept this token.";
+
+function SignIn({ wasRejected }: { wasRejected: boolean }) {
+  const [value, setValue] = useState("");
+  const [error, setError] = useState<string | null>(wasRejected ? REJECTED : null);
+  const [isBusy, setIsBusy] = useState(false);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (value.trim() === "") return setError("Paste a token.");
+    // Anything else cannot be sent in a header.
+    if (/[^\x21-\x7e]/.test(value.trim())) return setError("A token has visible ASCII characters only.");
+    setIsBusy(true);
+    setError(null);
+    signIn(value.trim());
+    try {
+      await api.deployment();
+      gateStore.set({ state: "open" });
+    } catch (failure) {
+      const isRejected = failure instanceof api.ApiError && failure.status === 401;
+      if (isRejected) signOut();
+      const { title, detail } = explained(failure);
+      setError(isRejected ? REJECTED : `${title}. ${detail}`);
+    } finally {
+      setIsBusy(false);
+    }
+  };
+  return (
+    <Page title="Sign in" class="narrow-page">
+      <form class="panel form" onSubmit={(event) => void submit(event)} noValidate>
+        <p>This deployment asks for a token. It is kept in this tab only, and forgotten when you close it.</p>
+        <Field
+          label="Token"
+          error={error}
+          help={
+            <>
+              One of the <code>API_TOKENS</code> of the deployment, without its name.
+            </>
+          }
+        >
+          {(ids) => (
+            <input
+              {...ids}
+              type="password"
+              autocomplete="off"
+              spellcheck={false}
+              required
+              value={value}
+              onInput={(event) => setValue(event.currentTarget.value)}
+            />
+          )}
+        </Field>
+        <div class="actions end">
+          <button type="submit" class="button primary" disabled={isBusy}>
+            {isBusy ? "Signing in…" : "Sign in"}
+          </button>
+        </div>
+      </form>
+    </Page>
+  );
+}
+
+function NotConfigured() {
+  return (
+    <Page title="Closed" class="narrow-page">
+      <Empty
+        title="Access is not configured"
+        icon="warning"
+        actions={
+          <button type="button" class="button" onClick={() => gateStore.set({ state: "open" })}>
+            Try again
+          </button>
+        }
+      >
+        <p>Nobody can sign in until this deployment has tokens. Set the secret to name:token pairs:</p>
+        <pre class="code">npx wrangler secret put API_TOKENS</pre>
+        <p>
+          For work on your own machine <code>cargo xtask dev</code> passes <code>AUTH=off</code>.
+        </p>
+      </Empty>
+    </Page>
+  );
+}

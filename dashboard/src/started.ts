@@ -1,0 +1,23 @@
+/** Runs that were started from this browser: ids only. They are listed where the deployment has no index. */
+import { readLocalList, writeLocalList } from "./storage";
+
+const KEY = "longhaul.started";
+const KEPT = 50;
+
+export interface StartedRun {
+  session: string;
+  run: number;
+}
+
+export function rememberRun({ session, run }: StartedRun): void {
+  const id = `${session}/${run}`;
+  writeLocalList(KEY, [id, ...readLocalList(KEY).filter((other) => other !== id)].slice(0, KEPT));
+}
+
+/** Newest first. */
+export function startedRuns(): StartedRun[] {
+  return readLocalList(KEY).flatMap((id) => {
+    const [session = "", run = ""] = id.split("/");
+    return session !== "" && /^\d+$/.test(run) ? [{ session, run: Number(run) }] : [];
+  });
+}

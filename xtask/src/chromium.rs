@@ -1,0 +1,67 @@
+//! The browser of the browser tests: Debian's Chromium, or the one that `CHROMIUM_BIN` names.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    process,
+    report::Progress,
+    workspace::{Workspace, is_on_path},
+};
+
+/// Names another browser.
+pub(crate) const VARIABLE: &str = "CHROMIUM_BIN";
+const DEBIANS: &str = "/usr/bin/chromium";
+
+/// Finds the browser. Where it is missing and we may, it is installed; two runs at once wait for each other, and for
+/// any other user of apt.
+pub(crate) fn find(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    let chosen = env::var_os(VARIABLE).map(PathBuf::from);
+    let browser = chosen.clone().unwrap_or_else(|| DEBIANS.into());
+    if browser.is_file() {
+        return Ok(browser);
+    }
+    if chosen.is_some() {
+        bail!("{VARIABLE} is {}, which is not there", browser.display());
+    }
+    if !is_on_path("apt-get") || !rustix::process::geteuid().is_root() {
+        bail!(
+            "{DEBIANS} is missing: install it (on Debian: `sudo apt-get install chromium`), or set {VARIABLE} to a Chromium or Chrome"
+        );
+    }
+    let lock = fs::File::create(workspace.tools().join("lock"))?;
+    lock.lock().context("cannot lock .tools/lock")?;
+    if !browser.is_file() {
+        install(progress)?;
+    }
+    if !browser.is_file() {
+        bail!("apt-get installed chromium, but {DEBIANS} is not there: set {VARIABLE} to where it is");
+    }
+    Ok(browser)
+}
+
+fn install(progress: &Progress) -> Result<()> {
+    // A fresh machine has no package lists.
+    if !has_package_lists(Path::new("/var/lib/apt/lists")) {
+        process::run(apt_get(&["update"]), |line| progress.line(line))?;
+    }
+    let install = apt_get(&["install", "--yes", "--no-install-recommends", "chromium"]);
+    process::run(install, |line| progress.line(line))?;
+    Ok(())
+}
+
+fn apt_get(args: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(["-o", "DPkg::Lock::Timeout=300"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn has_package_lists(dir: &Path) -> bool {
+    let mut entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+}

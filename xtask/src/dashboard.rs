@@ -1,0 +1,110 @@
+//! The dashboard: from TypeScript to the files that the Worker's static assets serve at `/`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    build::{self, Kib},
+    fingerprint, pins, process,
+    product::Product,
+    report::Progress,
+    workspace::Workspace,
+};
+
+const DIR: &str = "dashboard";
+const DIST: &str = "dashboard/dist";
+
+/// What it is made of beside its own sources: the packages that are bundled, and how it is built.
+const SHARED_INPUTS: [&str; 2] = ["package-lock.json", "xtask/src/dashboard.rs"];
+
+/// The dashboard as a thing to build. Its build is JavaScript of its own, `dashboard/build.mjs`.
+pub(crate) struct Dashboard;
+
+impl Product for Dashboard {
+    fn name(&self) -> &'static str {
+        "dashboard"
+    }
+
+    /// Not beside the files, which are all served.
+    fn stamp(&self, workspace: &Workspace) -> PathBuf {
+        workspace.scratch().join("dashboard.fingerprint")
+    }
+
+    fn is_there(&self, workspace: &Workspace) -> bool {
+        workspace.root().join(DIST).join("index.html").is_file()
+    }
+
+    fn inputs(&self, workspace: &Workspace) -> Result<String> {
+        let inputs: Vec<&str> = SHARED_INPUTS.into_iter().chain([DIR]).collect();
+        fingerprint::of(workspace.root(), &inputs)
+    }
+
+    /// Any file of it that is lost is made again.
+    fn output(&self, workspace: &Workspace) -> Result<String> {
+        fingerprint::of(workspace.root(), &[DIST])
+    }
+
+    fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String> {
+        let build = node(workspace, &["dashboard/build.mjs"])?;
+        process::run(build, |line| progress.line(line))?;
+        Ok(format!("{} gzipped", Kib(total(&sizes(workspace)?))))
+    }
+}
+
+/// Checks the dashboard's types and runs its unit tests; returns the tests' output.
+pub(crate) fn test(workspace: &Workspace, progress: &Progress) -> Result<String> {
+    let types = node(workspace, &["node_modules/typescript/bin/tsc", "-p", DIR, "--noEmit"])?;
+    process::run(types, |line| progress.line(line))?;
+    Ok(process::run(node(workspace, &["dashboard/test.mjs"])?, |line| progress.line(line))?)
+}
+
+/// Checks the size of what is served, and says it: the sum, and each file. Fails when it is over the budget.
+pub(crate) fn size(workspace: &Workspace) -> Result<(String, Vec<String>)> {
+    let sizes = sizes(workspace)?;
+    let bytes = total(&sizes);
+    let shown = format!("{} of {} gzipped", Kib(bytes), Kib(pins::DASHBOARD_GZIP_BYTES_MAX));
+    if bytes > pins::DASHBOARD_GZIP_BYTES_MAX {
+        bail!("{shown}: the dashboard is over its budget");
+    }
+    Ok((shown, sizes.iter().map(|(name, bytes)| format!("{name} {}", Kib(*bytes))).collect()))
+}
+
+fn node(workspace: &Workspace, args: &[&str]) -> Result<Command> {
+    let mut command = Command::new(workspace.node());
+    command.args(args).current_dir(workspace.root()).env("PATH", workspace.path_with_node()?);
+    Ok(command)
+}
+
+fn total(sizes: &[(String, u64)]) -> u64 {
+    sizes.iter().map(|(_, bytes)| bytes).sum()
+}
+
+/// The gzip size of each file that is served, in bytes, by its path below the output.
+fn sizes(workspace: &Workspace) -> Result<Vec<(String, u64)>> {
+    let dist = workspace.root().join(DIST);
+    let mut files = Vec::new();
+    served(&dist, &mut files)?;
+    files.sort();
+    let size = |file: &PathBuf| {
+        let name = file.strip_prefix(&dist)?.display().to_string();
+        Ok((name, build::gzip_bytes(file)?))
+    };
+    files.iter().map(size).collect()
+}
+
+fn served(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let entry = entry?;
+        if entry.path().is_dir() {
+            served(&entry.path(), files)?;
+        } else if entry.file_name() != "_headers" {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The tables of the local D1 databases, by `wrangler d1 migrations`.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    fingerprint, process,
+    report::{self, Mark, Progress, Stopwatch},
+    workspace::{Workspace, read},
+};
+
+/// Where wrangler keeps the databases, below its state. Our stamp is inside, and is deleted with them.
+const DATABASES: &str = "v3/d1";
+const STAMP: &str = ".migrations";
+
+/// A database of a wrangler.toml.
+#[derive(Debug, PartialEq, Eq)]
+struct Database {
+    binding: String,
+    migrations: PathBuf,
+}
+
+/// Applies what is missing to each database of `config` (relative to the root) in the state below `persist_to`.
+/// When nothing has changed since the last time, nothing is started.
+pub(crate) fn apply(workspace: &Workspace, config: &Path, persist_to: &Path) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let config = workspace.root().join(config);
+    let databases = databases(&config)?;
+    if databases.is_empty() {
+        return Ok(());
+    }
+    let state = persist_to.join(DATABASES);
+    let migrations: Vec<&Path> = databases.iter().map(|database| database.migrations.as_path()).collect();
+    let applied = || -> Result<String> {
+        let wanted = fingerprint::of(workspace.root(), &[&[config.as_path()], &migrations[..]].concat())?;
+        Ok(format!("{wanted}\n{}", files(&state)?.join("\n")))
+    };
+    if fs::read_to_string(state.join(STAMP)).ok() == Some(applied()?) {
+        report::done(Mark::Ok, "migrations", "nothing is missing", stopwatch.elapsed());
+        return Ok(());
+    }
+    let progress = Progress::start("migrations");
+    let mut notes = Vec::new();
+    for database in &databases {
+        let mut command = workspace.wrangler()?;
+        command.args(["d1", "migrations", "apply", &database.binding, "--local", "--config"]).arg(&config);
+        command.arg("--persist-to").arg(persist_to);
+        match process::run(command, |line| progress.line(line)) {
+            Ok(output) => notes.push(note(&database.binding, &output)),
+            Err(error) => {
+                progress.finish(Mark::Failed, "");
+                return Err(error.into());
+            }
+        }
+    }
+    progress.finish(Mark::Ok, &notes.join("; "));
+    fs::write(state.join(STAMP), applied()?)?;
+    Ok(())
+}
+
+/// What wrangler did, by the tables it prints: one after each migration, with all of them.
+fn note(binding: &str, output: &str) -> String {
+    let done = output.lines().filter(|line| line.contains('✅'));
+    let names: BTreeSet<&str> = done.filter_map(|line| line.split('│').nth(1)).collect();
+    match names.len() {
+        0 => format!("{binding}: nothing is missing"),
+        count => format!("{binding}: {count} applied to the local database"),
+    }
+}
+
+fn databases(config: &Path) -> Result<Vec<Database>> {
+    let text: toml::Table = toml::from_str(&read(config)?)?;
+    let dir = config.parent().context("a configuration is in a directory")?;
+    let entries = text.get("d1_databases").and_then(toml::Value::as_array).into_iter().flatten();
+    let database = |entry: &toml::Value| {
+        let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
+        let binding = text("binding").context("a D1 database has no binding")?.to_owned();
+        Ok(Database { binding, migrations: dir.join(text("migrations_dir").unwrap_or("migrations")) })
+    };
+    entries.map(database).collect()
+}
+
+/// The database files with their identity: one that was deleted and made again is another one. Empty when there is
+/// nothing yet.
+fn files(state: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    if !state.is_dir() {
+        return Ok(found);
+    }
+    for entry in fs::read_dir(state).with_context(|| format!("cannot list {}", state.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "sqlite") {
+            let metadata = fs::metadata(&path)?;
+            let born = metadata.created().ok();
+            found.push(format!("{} {} {born:?}", path.display(), metadata.ino()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_read_from_the_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("wrangler.toml");
+        fs::write(
+            &config,
+            "[[d1_databases]]\nbinding = 'DB'\n[[d1_databases]]\nbinding = 'X'\nmigrations_dir = 'm'",
+        )
+        .unwrap();
+        let found = databases(&config).unwrap();
+        let expected = [("DB", "migrations"), ("X", "m")].map(|(binding, dir)| Database {
+            binding: binding.into(),
+            migrations: directory.path().join(dir),
+        });
+        assert_eq!(found, expected);
+        fs::write(&config, "name = 'a'").unwrap();
+        assert_eq!(databases(&config).unwrap(), []);
+    }
+
+    #[test]
+    fn a_database_that_was_made_again_is_another_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("d1");
+        assert_eq!(files(&state).unwrap(), [""; 0]);
+        fs::create_dir_all(state.join("objects")).unwrap();
+        let file = state.join("objects/a.sqlite");
+        fs::write(&file, "").unwrap();
+        let first = files(&state).unwrap();
+        fs::write(&file, "more").unwrap();
+        assert_eq!(files(&state).unwrap(), first);
+        // Both at once, so that the second cannot take the place of the first.
+        fs::write(state.join("b"), "").unwrap();
+        fs::rename(state.join("b"), &file).unwrap();
+        assert_ne!(files(&state).unwrap(), first);
+    }
+
+    #[test]
+    fn migrations_are_counted_once() {
+        let first = "│ name │ status │\n│ 0001_t.sql │ ✅ │\n│ 0002_u.sql │ 🕒️ │\n";
+        let output = format!("{first}{}", first.replace("🕒️", "✅"));
+        assert_eq!(note("DB", &output), "DB: 2 applied to the local database");
+        assert_eq!(note("DB", "✅ No migrations to apply!\n"), "DB: nothing is missing");
+    }
+}

@@ -1,0 +1,74 @@
+//! What is made from sources, and made again only when one of them has changed.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    process::CommandError,
+    report::{self, Mark, Progress, Stopwatch},
+    workspace::Workspace,
+};
+
+/// Set for the builds that a change starts while `wrangler dev` serves. Wrangler answers no request from a failed
+/// build until the next one that works, so such a build is reported, and what is there stays in service.
+pub(crate) const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
+
+/// One thing that can be built.
+pub(crate) trait Product {
+    /// Names it at the terminal, and its lock.
+    fn name(&self) -> &str;
+
+    /// The file that says what it was made of.
+    fn stamp(&self, workspace: &Workspace) -> PathBuf;
+
+    /// Whether an earlier build is there to be used.
+    fn is_there(&self, workspace: &Workspace) -> bool;
+
+    /// Changes with everything that the product is made of.
+    fn inputs(&self, workspace: &Workspace) -> Result<String>;
+
+    /// Changes with the product itself, where it has to be whole to be used.
+    fn output(&self, _workspace: &Workspace) -> Result<String> {
+        Ok(String::new())
+    }
+
+    /// Makes it, and says in a few words how that went.
+    fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String>;
+}
+
+/// Makes the product, unless it is there and nothing that it is made of has changed since. Two builds at once wait for
+/// each other.
+pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let title = format!("build {}", product.name());
+    fs::create_dir_all(workspace.scratch())?;
+    let lock = fs::File::create(workspace.scratch().join(format!("{}.lock", product.name())))?;
+    lock.lock().context("cannot wait for the other build")?;
+
+    let stamp = product.stamp(workspace);
+    let is_there = product.is_there(workspace);
+    let inputs = product.inputs(workspace)?;
+    let state = || product.output(workspace).map(|output| format!("{inputs}{output}"));
+    if is_there && fs::read_to_string(&stamp).ok() == Some(state()?) {
+        report::done(Mark::Ok, &title, "unchanged", stopwatch.elapsed());
+        return Ok(());
+    }
+
+    let progress = Progress::start(&title);
+    match product.make(workspace, &progress) {
+        Ok(note) => progress.finish(Mark::Ok, &note),
+        Err(error) => {
+            let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));
+            let is_kept = is_there && is_broken && env::var_os(KEEP_LAST_BUILD).is_some();
+            progress.finish(Mark::Failed, if is_kept { "the last build that worked stays" } else { "" });
+            if is_kept {
+                report::failure(&error);
+                return Ok(());
+            }
+            return Err(error);
+        }
+    };
+    fs::write(stamp, state()?)?;
+    Ok(())
+}
