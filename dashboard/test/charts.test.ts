@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ERROR_RATE, latency, tokens, costPerCall, COST } from "../src/charts/metrics";
+import { COST, costPerCall, ERROR_RATE, latency, tokens } from "../src/charts/metrics";
 import { bucketLabel, trimmed } from "../src/charts/plot";
 import { DAY_MS, HOUR_MS } from "../src/charts/range";
-import { bucketMsFor, chartData, described, isBlank, lonePlaces, looks, readings, shownModels } from "../src/charts/series";
+import { bucketMsFor, chartData, described, isBlank, lonePlaces } from "../src/charts/series";
+import { looks, readings, shownModels } from "../src/charts/series";
 import type { Counters, ModelStats, Stats } from "../src/types";
 
 const T0 = 1_794_700_800_000; // a midnight in UTC
@@ -72,7 +73,8 @@ test("readings are sorted, the unknown last", () => {
   const slow = { latency_ms: { p50: 1, p95: 9_000, p99: 1 } };
   const stats = statsOf(2, [model("x/none", [[1, {}]]), model("x/quick", [[0, {}]]), model("x/slow", [[0, slow]])]);
   const data = chartData(stats, ["x/none", "x/quick", "x/slow"], [{ metric: latency("p95") }], utc);
-  assert.deepEqual(readings(data, 0).map(({ series, value }) => [series.label, value]), [["slow", 9_000], ["quick", 1_000], ["none", null]]);
+  const read = readings(data, 0).map(({ series, value }) => [series.label, value]);
+  assert.deepEqual(read, [["slow", 9_000], ["quick", 1_000], ["none", null]]);
   assert.match(described(data, String), /none: from 1000 to 1000, latest 1000\. quick/);
 });
 
@@ -108,7 +110,8 @@ function statsOf(hours: number, models: ModelStats[]): Stats {
 }
 
 function model(name: string, hours: [number, Partial<Counters>][]): ModelStats {
-  return { model: name, ...COUNTERS, hours: hours.map(([hour, counters]) => ({ at: T0 + hour * HOUR_MS, ...COUNTERS, ...counters })) };
+  const told = hours.map(([hour, counters]) => ({ at: T0 + hour * HOUR_MS, ...COUNTERS, ...counters }));
+  return { model: name, ...COUNTERS, hours: told };
 }
 
 const COUNTERS: Counters = {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { best } from "../src/diff/best";
 import { atRows, draftOf, EMPTY_DRAFT, requestOf, type Draft } from "../src/diff/draft";
 import { asked, isSettled, lanes, type Lane } from "../src/diff/lanes";
-import type { Frame } from "../src/events";
+import { isEvent, type Frame } from "../src/events";
 import { fold, newFold, type RunFold } from "../src/fold";
 import type { ComparedModel, Run, Usage } from "../src/types";
 
@@ -27,7 +27,8 @@ test("lanes follow the stream: text in flight, a failure that is tried again, an
 
 test("models are in the order in which they were asked for, those not called yet too", () => {
   const state = folded([accepted(["z", "a"]), called(1, "a")]);
-  assert.deepEqual(lanes(state, null, null)?.map(({ model, status }) => [model, status]), [["z", "queued"], ["a", "running"]]);
+  const seen = lanes(state, null, null)?.map(({ model, status }) => [model, status]);
+  assert.deepEqual(seen, [["z", "queued"], ["a", "running"]]);
 });
 
 test("a cancelled comparison leaves no model open", () => {
@@ -36,16 +37,19 @@ test("a cancelled comparison leaves no model open", () => {
 });
 
 test("a crash leaves a call waiting until it is made again", () => {
-  const state = folded([accepted(["a", "b"]), called(1, "a"), { ...envelope(), type: "run.resumed", cause: "crash", outstanding: [1] }]);
+  const resumed: Frame = { ...envelope(), type: "run.resumed", cause: "crash", outstanding: [1] };
+  const state = folded([accepted(["a", "b"]), called(1, "a"), resumed]);
   assert.equal(lanes(state, null, null)?.[0]?.status, "waiting");
   assert.equal(lanes(folded([called(1, "a", 2)], state), null, null)?.[0]?.status, "running");
 });
 
 test("without a stream the run says it all; an ended model is not held open by an old stream", () => {
-  const run = runOf([compared("a", { status: "succeeded", text: "Salt", latency_ms: 80 }), compared("b", { status: "running" })]);
-  assert.deepEqual(lanes(newFold(1), run, null)?.map(({ status, text }) => [status, text]), [["succeeded", "Salt"], ["running", null]]);
+  const run = runOf([compared("a", { status: "succeeded", text: "Salt" }), compared("b", { status: "running" })]);
   const old = folded([accepted(["a", "b"]), called(1, "a"), called(2, "b"), delta(1, "Sa")]);
-  assert.deepEqual(lanes(old, run, null)?.map(({ status, text }) => [status, text]), [["succeeded", "Salt"], ["running", null]]);
+  for (const state of [newFold(1), old]) {
+    const seen = lanes(state, run, null)?.map(({ status, text }) => [status, text]);
+    assert.deepEqual(seen, [["succeeded", "Salt"], ["running", null]]);
+  }
 });
 
 test("a run of one model is no comparison", () => {
@@ -59,9 +63,10 @@ test("what was asked can be asked again", () => {
 });
 
 test("the least value is marked, among answers, once all have ended", () => {
-  const three = [lane("a", { latencyMs: 5 }), lane("b", { latencyMs: 3 }), lane("c", { latencyMs: 1, status: "failed" })];
+  const failed = lane("c", { latencyMs: 1, status: "failed" });
+  const three = [lane("a", { latencyMs: 5 }), lane("b", { latencyMs: 3 }), failed];
   assert.deepEqual([...(best(three).get("latency") ?? [])], ["b"]);
-  assert(isSettled(three[2] ?? lane("x", {})));
+  assert(isSettled(failed));
   assert.equal(best([...three, lane("d", { status: "running" })]).size, 0);
 });
 
@@ -82,9 +87,9 @@ test("a request has what was filled in, and nothing else", () => {
   const request = requestOf({ ...EMPTY_DRAFT, task: " hi ", models: [" a ", "", "b"] });
   assert.deepEqual(request, { body: { task: " hi ", models: ["a", "b"] }, rows: [0, 2] });
   const metadata = [{ key: "customer", value: "42" }, { key: "", value: "" }];
-  const full = requestOf({ task: "t", models: ["a", "b"], agent: "x", instructions: "i", deadlineSeconds: "1.5", metadata });
-  const body = { task: "t", models: ["a", "b"], agent: "x", instructions: "i", budget: { deadline_ms: 1_500 }, metadata: { customer: "42" } };
-  assert.deepEqual(full, { body, rows: [0, 1] });
+  const common = { task: "t", models: ["a", "b"], agent: "x", instructions: "i" };
+  const body = { ...common, budget: { deadline_ms: 1_500 }, metadata: { customer: "42" } };
+  assert.deepEqual(requestOf({ ...common, deadlineSeconds: "1.5", metadata }), { body, rows: [0, 1] });
 });
 
 test("what the form knows to be wrong is said at its field", () => {
@@ -96,31 +101,34 @@ test("what the form knows to be wrong is said at its field", () => {
   assert.deepEqual(pointers({ models: ["a", ""] }), ["/models/1"]);
   assert.deepEqual(pointers({ models: ["", "a", ""] }), ["/models/0"]);
   assert.deepEqual(pointers({ models: ["a", "b", " a"] }), ["/models/2"]);
-  for (const deadlineSeconds of ["0", "-1", "soon", "1e9"]) assert.deepEqual(pointers({ deadlineSeconds }), ["/budget/deadline_ms"]);
+  for (const deadlineSeconds of ["0", "-1", "soon", "1e9"]) {
+    assert.deepEqual(pointers({ deadlineSeconds }), ["/budget/deadline_ms"]);
+  }
   assert.deepEqual(pointers({ metadata: [{ key: "", value: "v" }] }), ["/metadata"]);
   assert.deepEqual(pointers({ metadata: [{ key: "k", value: "1" }, { key: "k ", value: "2" }] }), ["/metadata"]);
 });
 
 test("the server's complaint about a model comes back to its row", () => {
-  const faults = [{ pointer: "/models/1", detail: "no" }, { pointer: "/models", detail: "few" }, { pointer: "/models/9", detail: "?" }];
+  const faults = ["/models/1", "/models", "/models/9"].map((pointer) => ({ pointer, detail: "no" }));
   assert.deepEqual(atRows(faults, [0, 2]).map(({ pointer }) => pointer), ["/models/2", "/models", "/models/9"]);
 });
 
-let seq = 0;
-
 function envelope() {
-  seq += 1;
-  return { seq, run: 1, at: seq };
+  return { seq: 0, run: 1, at: 0 };
 }
 
+/** The frames in their order: each event's number and time are its place. */
 function folded(frames: Frame[], from: RunFold = newFold(1)): RunFold {
-  // Times are told from the start of each story.
-  return frames.reduce((state, frame) => fold(state, "seq" in frame ? { ...frame, seq: state.seq + 1, at: state.seq + 1 } : frame), from);
+  return frames.reduce((state, frame) => {
+    const next = state.seq + 1;
+    return fold(state, isEvent(frame) ? { ...frame, seq: next, at: next } : frame);
+  }, from);
 }
 
 function accepted(models: string[] | undefined): Frame {
   const named = models === undefined ? {} : { models };
-  return { ...envelope(), type: "run.accepted", task: "t", agent: "default", model: "a,b", max_iterations: 1, metadata: {}, ...named };
+  const how = { agent: "default", model: "a,b", max_iterations: 1, metadata: {} };
+  return { ...envelope(), type: "run.accepted", task: "t", ...how, ...named };
 }
 
 function called(call: number, model: string, attempt = 1): Frame {
@@ -133,29 +141,36 @@ function delta(call: number, text: string): Frame {
 
 function answered(call: number, content: string): Frame {
   const message = { role: "assistant", content } as const;
-  return { ...envelope(), type: "model.answered", call, attempt: 1, iteration: 1, message, finish_reason: "stop", usage: USAGE, latency_ms: 70, final: "done" };
+  const outcome = { message, finish_reason: "stop", usage: USAGE, latency_ms: 70, final: "done" };
+  return { ...envelope(), type: "model.answered", call, attempt: 1, iteration: 1, ...outcome };
 }
 
 function failed(call: number, retryAt: number | null, attempt = 1): Frame {
-  return { ...envelope(), type: "model.failed", call, attempt, error_type: "timeout", message: "too slow", retry_at: retryAt };
+  const fault = { error_type: "timeout", message: "too slow" };
+  return { ...envelope(), type: "model.failed", call, attempt, ...fault, retry_at: retryAt };
 }
 
 function ended(status: "cancelled"): Frame {
-  return { ...envelope(), type: "run.ended", status, stop_reason: "cancelled", result: null, error: null, usage: USAGE, iterations: 0 };
+  const nothing = { result: null, error: null, usage: USAGE, iterations: 0 };
+  return { ...envelope(), type: "run.ended", status, stop_reason: "cancelled", ...nothing };
 }
 
 function compared(model: string, part: Partial<ComparedModel>): ComparedModel {
   const figures = { usage: null, latency_ms: null, time_to_first_chunk_ms: null };
-  return { model, call: 1, status: "running", attempts: 1, text: null, error: null, finish_reason: null, ...figures, ...part };
+  const outcome = { text: null, error: null, finish_reason: null, ...figures };
+  return { model, call: 1, status: "running", attempts: 1, ...outcome, ...part };
 }
 
 function runOf(comparison: ComparedModel[]): Run {
   const ids = { session: "s", run: 1, agent: "default", model: "a,b", trace_id: "" };
   const times = { accepted_at: 1, started_at: 1, ended_at: null };
-  return { ...ids, status: "running", stop_reason: null, result: null, error: null, iterations: 0, attempts: 2, usage: USAGE, ...times, comparison };
+  const soFar = { stop_reason: null, result: null, error: null, iterations: 0, attempts: 2, usage: USAGE };
+  return { ...ids, status: "running", ...soFar, ...times, comparison };
 }
 
 function lane(model: string, part: Partial<Lane>): Lane {
-  const none = { call: 1, text: null, error: null, finishReason: null, usage: null, latencyMs: null, firstChunkMs: null };
-  return { model, status: "succeeded", isWhole: true, attempts: 1, runningSince: null, retryAt: null, ...none, ...part };
+  const figures = { finishReason: null, usage: null, latencyMs: null, firstChunkMs: null };
+  const times = { runningSince: null, retryAt: null };
+  const outcome = { status: "succeeded", text: null, isWhole: true, error: null } as const;
+  return { model, call: 1, attempts: 1, ...outcome, ...figures, ...times, ...part };
 }

@@ -6,13 +6,15 @@ import type { ModelStats } from "../src/types";
 
 test("a range survives its address", () => {
   for (const query of ["", "since=24h", "since=30d", "since=1794819600000&until=1794952800000"]) {
-    const entries = Object.entries(rangeQuery(parseRange(new URLSearchParams(query)))).filter(([, value]) => value !== null);
-    assert.equal(new URLSearchParams(entries as [string, string][]).toString(), query);
+    const entries = Object.entries(rangeQuery(parseRange(new URLSearchParams(query))));
+    const written = entries.flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]));
+    assert.equal(written.join("&"), query);
   }
 });
 
 test("what is no range is the default", () => {
-  for (const query of ["since=never", "since=5", "since=9&until=9", "since=10&until=9", "since=-1&until=5", `since=0&until=${100 * DAY_MS}`]) {
+  const tooLong = `since=0&until=${100 * DAY_MS}`;
+  for (const query of ["since=never", "since=5", "since=9&until=9", "since=10&until=9", "since=-1&until=5", tooLong]) {
     assert.deepEqual(parseRange(new URLSearchParams(query)), { preset: "7d" }, query);
   }
 });

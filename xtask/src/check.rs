@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
+    backend,
     build::{self, Kib, Target},
     chromium,
     dashboard::{self, Dashboard},
@@ -44,7 +45,7 @@ struct Report {
 }
 
 /// In the order of execution: what fails fast comes first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
     Step {
         name: "tidy",
@@ -76,6 +77,12 @@ const STEPS: [Step; 13] = [
         about: "end to end, against workerd with storage on disk",
         needs: &["build"],
         run: e2e,
+    },
+    Step {
+        name: "backend",
+        about: "a run's trace in a real OTLP backend, Arize Phoenix",
+        needs: &["build"],
+        run: run_backend,
     },
     Step {
         name: "browser",
@@ -261,6 +268,15 @@ fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     command.env("LONGHAUL_ROOT", workspace.root());
     command.env("LONGHAUL_NODE", workspace.node());
     command.env("LONGHAUL_WORKERD", workspace.workerd());
+    cargo(command, progress)
+}
+
+/// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
+fn run_backend(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let phoenix = backend::find(workspace, progress)?;
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--test", "backend"]);
+    command.args(["--", "--ignored", "--show-output"]);
+    command.env(backend::VARIABLE, phoenix);
     cargo(command, progress)
 }
 

@@ -1,8 +1,9 @@
 //! What a person types: `cargo xtask dev`, `cargo xtask build`, `cargo xtask test`.
 //!
 //! Knows the tools and their versions, nothing of what the worker does. No async, no network of its own:
-//! everything is fetched by `rustup`, `cargo` and `npm`.
+//! everything is fetched by `rustup`, `cargo`, `npm` and `pip`.
 
+mod backend;
 mod build;
 mod check;
 mod chromium;

@@ -19,6 +19,12 @@ pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 /// The oldest Node whose npm installs the packages; the packages bring the Node that wrangler runs on.
 pub(crate) const NODE_MAJOR_MIN: u32 = 20;
 
+/// The OTLP backend that the backend tests run against: `arize-phoenix` on PyPI.
+pub(crate) const PHOENIX_VERSION: &str = "20.26.1";
+
+/// The oldest Python 3 that it runs on, by its minor version.
+pub(crate) const PYTHON_3_MINOR_MIN: u32 = 10;
+
 /// What `cargo xtask dev` listens on.
 pub(crate) const DEV_PORT: u16 = 8787;
 

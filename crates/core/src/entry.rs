@@ -312,6 +312,9 @@ pub struct RunSettings {
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
+    /// Where models `openai:…` are asked: host and port, for the spans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openai_server: Option<String>,
     /// The share of runs, 0 to 1, whose traces the sinks get; all when absent. A run in which something went wrong is
     /// always kept, and [`INDEX_SINK`] gets every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,6 +64,15 @@ pub struct OpenAi {
     pub api_key: Option<String>,
 }
 
+impl OpenAi {
+    /// The server's host and port, as the URL has them; credentials in the URL are left out.
+    pub fn server(&self) -> &str {
+        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        authority.rsplit_once('@').map_or(authority, |(_, server)| server)
+    }
+}
+
 impl std::fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenAi").field("base_url", &self.base_url).finish_non_exhaustive()

@@ -84,6 +84,7 @@ impl Post {
                     .filter(|(_, is_there)| *is_there)
                     .map(|(sink, _)| (*sink).to_owned())
                     .collect(),
+                openai_server: None,
                 sample_ratio: self.sample_ratio,
             },
             idempotency: Some(Idempotency { key: self.key.to_owned(), body: self.key.to_owned() }),

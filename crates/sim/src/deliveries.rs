@@ -1,9 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_core::{CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs};
+use longhaul_core::{
+    CallId, DeliveryState, Entry, INDEX_SINK, Phase, Record, Run, RunStatus, Session, TimeMs,
+};
 use longhaul_host::{NEXUS_SINK, OTLP_SINK};
-use longhaul_trace::{Span, SpanId, SpanStatus, Trace, encode_protobuf, nexus::NexusMode};
-use serde_json::{Map, Value};
+use longhaul_trace::{
+    Span, SpanId, SpanStatus, Trace, encode_protobuf,
+    index::{HourStats, StatsView, TraceSummary},
+    nexus::NexusMode,
+};
 
 use crate::{
     invariants::Findings,
@@ -112,16 +117,16 @@ impl Findings {
         if scenario.index.is_none() {
             return self.expect(9, outside.index.asked.is_empty(), || "there is no index".to_owned());
         }
-        let tables = match outside.index.tables() {
-            Ok(tables) => tables,
-            Err(error) => return self.report(9, format!("the index refuses a statement: {error}")),
+        let answers = match outside.index.answers() {
+            Ok(answers) => answers,
+            Err(error) => return self.report(9, format!("the index does not answer: {error}")),
         };
         let Ok(present) = Session::replay(outside.disk.records()) else { return };
-        let rows = tables.traces.len();
+        let rows = answers.traces.len();
         self.expect(9, rows == present.runs().len(), || format!("{rows} rows in the index"));
         for run in present.runs() {
             let id = longhaul_trace::trace_id(OBJECT, run.id).to_string();
-            let own = tables.traces.iter().find(|row| row["trace_id"] == *id);
+            let own = answers.traces.iter().find(|row| row.trace_id == id);
             let differences = own.map(|row| differences(row, run));
             self.expect(9, differences.as_ref().is_some_and(Vec::is_empty), || {
                 format!("run {} in the index: {differences:?}", run.id)
@@ -141,7 +146,14 @@ impl Findings {
                 }
             }
         }
-        let counted = counted(&tables.hours);
+        let counted = counted(&answers.hourly);
+        let total = |stats: &StatsView| {
+            let totals = stats.models.iter().map(|model| (model.model.clone(), model.total.clone()));
+            totals.collect::<BTreeMap<_, _>>()
+        };
+        self.expect(9, total(&answers.hourly) == total(&answers.daily), || {
+            format!("the hours and the days of the index differ: {answers:?}")
+        });
         let is_right = (0..1_u32 << uncertain.len()).any(|chosen| {
             let mut sum = certain.clone();
             let of_chosen = uncertain.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0);
@@ -234,30 +246,26 @@ fn is_part<T: PartialEq>(part: &[T], whole: &[T]) -> bool {
     part.iter().all(|item| count(part, item) <= count(whole, item))
 }
 
-/// The columns of a run's row that do not say what its journal says.
-fn differences(row: &Map<String, Value>, run: &Run) -> Vec<String> {
-    let status = serde_json::to_value(run.status()).unwrap_or_default();
+/// What a run's row says otherwise than its journal.
+fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
     let reason = match &run.phase {
-        longhaul_core::Phase::Ended { stop_reason, .. } => stop_reason.as_str().into(),
-        _ => Value::Null,
+        Phase::Ended { stop_reason, .. } => Some(stop_reason.as_str()),
+        _ => None,
     };
-    let expected: [(&str, Value); 12] = [
-        ("session", "s1".into()),
-        ("run", run.id.0.into()),
-        ("status", status),
-        ("stop_reason", reason),
-        ("model", run.model.as_str().into()),
-        ("iterations", run.iterations.into()),
-        ("attempts", run.attempts.into()),
-        ("resumed", run.resumed.into()),
-        ("input_tokens", run.usage.input_tokens.into()),
-        ("total_tokens", run.usage.total_tokens.into()),
-        ("accepted_at", run.accepted_at.into()),
-        ("ended_at", run.ended_at.into()),
+    let same = [
+        ("session", row.session == "s1"),
+        ("run", row.run == u64::from(run.id.0)),
+        ("status", serde_json::to_value(run.status()).is_ok_and(|status| status == row.status)),
+        ("stop_reason", row.stop_reason.as_deref() == reason),
+        ("model", row.model == run.model),
+        ("iterations", row.iterations == u64::from(run.iterations)),
+        ("attempts", row.attempts == u64::from(run.attempts)),
+        ("resumed", row.resumed == u64::from(run.resumed)),
+        ("usage", row.usage == run.usage),
+        ("accepted_at", row.accepted_at == run.accepted_at),
+        ("ended_at", row.ended_at == run.ended_at),
     ];
-    let differs = |(column, value): &(&str, Value)| row.get(*column) != Some(value);
-    let wrong = expected.iter().filter(|pair| differs(pair));
-    wrong.map(|(column, value)| format!("{column} is {:?}, not {value}", row.get(*column))).collect()
+    same.iter().filter(|(_, is_same)| !is_same).map(|(column, _)| *column).collect()
 }
 
 /// What the attempts of a run came to. One that somebody cancelled does not count.
@@ -283,11 +291,7 @@ fn counters_of(run: &Run, records: &[Record]) -> Counters {
                 for (counter, by) in tokens {
                     count(*call, timing.started_at, counter, by.unwrap_or(0));
                 }
-                for (counter, by) in
-                    [("answered", 1), ("l", 1), ("f", timing.first_chunk_at.map_or(0, |_| 1))]
-                {
-                    count(*call, timing.started_at, counter, by);
-                }
+                count(*call, timing.started_at, "answered", 1);
             }
             // A call that is given up was cut off before: that is its outcome.
             Entry::ModelFailed { call, error_type, timing, .. } if open.remove(call).is_some() => {
@@ -310,18 +314,22 @@ fn counters_of(run: &Run, records: &[Record]) -> Counters {
     sums
 }
 
-/// The same of the rows of the index; the buckets of a histogram are added up.
-fn counted(hours: &[Map<String, Value>]) -> Counters {
+/// The same as the index has it.
+fn counted(stats: &StatsView) -> Counters {
     let mut sums = Counters::new();
-    for row in hours {
-        let hour = row["hour"].as_u64().unwrap_or(0);
-        let model = row["model"].as_str().unwrap_or_default();
-        let text = row["counters"].as_str().unwrap_or_default();
-        let members: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-        for (name, value) in members {
-            let is_bucket = name.len() > 1 && name[1..].bytes().all(|byte| byte.is_ascii_digit());
-            let counter = if is_bucket { name[..1].to_owned() } else { name };
-            *sums.entry((hour, model.to_owned(), counter)).or_default() += value.as_u64().unwrap_or(0);
+    for model in &stats.models {
+        for HourStats { at, counters } in &model.hours {
+            let usage = counters.usage();
+            let plain = [
+                ("answered", Some(counters.answered())),
+                ("input_tokens", usage.input_tokens),
+                ("output_tokens", usage.output_tokens),
+                ("total_tokens", usage.total_tokens),
+            ];
+            let plain = plain.into_iter().map(|(counter, count)| (counter.to_owned(), count.unwrap_or(0)));
+            let errors = counters.errors().iter().map(|(error, count)| (format!("error.{error}"), *count));
+            let all = plain.chain(errors).filter(|(_, count)| *count > 0);
+            sums.extend(all.map(|(counter, count)| ((*at, model.model.clone(), counter), count)));
         }
     }
     sums

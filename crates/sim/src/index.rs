@@ -2,14 +2,21 @@ use std::{cell::RefCell, path::Path, rc::Rc};
 
 use futures::{StreamExt, stream};
 use longhaul_host::{WireFault, WireResponse};
-use longhaul_trace::index::{Param, Statement};
+use longhaul_trace::index::{
+    Param, Statement, StatsQuery, StatsView, TraceSummary, TracesQuery, UnexpectedRow,
+};
 use rusqlite::{Connection, Transaction, params_from_iter, types::Value as Sql};
 use serde_json::{Map, Value};
+use thiserror::Error;
 
-use crate::world::World;
+use crate::{outside::BEGINNING, scenario::TENANT, world::World};
 
 /// How long the database takes to answer, in milliseconds.
 const LATENCY_MS: u64 = 5;
+const DAY_MS: u64 = 86_400_000;
+/// From the beginning of a world, so many days can be asked for hour by hour, and so many day by day.
+const HOURLY_DAYS: u64 = 30;
+const DAILY_DAYS: u64 = 90;
 /// What D1 takes in one statement.
 const PARAMS_MAX: usize = 100;
 /// And as its text, in bytes.
@@ -55,7 +62,7 @@ pub enum Purpose {
 /// The database of the index: it outlives every process that writes to it.
 ///
 /// What is kept is what was committed, in order. The real SQLite executes it when the tables are read, because worlds
-/// are copied by the thousand and few of them are looked at.
+/// are copied by the thousand.
 #[derive(Debug, Clone)]
 pub struct IndexDatabase {
     plan: IndexPlan,
@@ -65,13 +72,26 @@ pub struct IndexDatabase {
     pub committed: Vec<Rc<[Statement]>>,
 }
 
-/// What is in the tables: each row as an object with a member per column.
+/// What the index answers, by the queries of the API.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IndexTables {
-    /// The rows of `traces`.
-    pub traces: Vec<Map<String, Value>>,
-    /// The rows of `model_hours`.
-    pub hours: Vec<Map<String, Value>>,
+pub struct IndexAnswers {
+    /// All runs of the tenant, newest first.
+    pub traces: Vec<TraceSummary>,
+    /// What the models did, hour by hour.
+    pub hourly: StatsView,
+    /// The same, day by day.
+    pub daily: StatsView,
+}
+
+/// Why the index does not answer: a bug of its statements, or of what reads their rows.
+#[derive(Debug, Error)]
+pub enum IndexError {
+    /// The database refuses a statement.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+    /// A row cannot be read.
+    #[error(transparent)]
+    Row(#[from] UnexpectedRow),
 }
 
 impl IndexPlan {
@@ -102,11 +122,11 @@ impl IndexDatabase {
         Self { plan, asked: Vec::new(), committed: Vec::new() }
     }
 
-    /// The tables as the real database has them after what was committed.
+    /// What the real database answers after all that was committed.
     ///
     /// # Errors
-    /// When it does not take a statement: D1 would have answered so.
-    pub fn tables(&self) -> Result<IndexTables, rusqlite::Error> {
+    /// When it refuses a statement, or its answer cannot be read.
+    pub fn answers(&self) -> Result<IndexAnswers, IndexError> {
         DATABASE.with_borrow_mut(|database| {
             // It is rolled back when it is dropped: the next world finds empty tables.
             let transaction = database.transaction()?;
@@ -114,9 +134,18 @@ impl IndexDatabase {
                 let params = params_from_iter(params.iter().map(sql_value));
                 transaction.prepare_cached(sql)?.execute(params)?;
             }
-            Ok(IndexTables {
-                traces: rows(&transaction, "SELECT * FROM traces")?,
-                hours: rows(&transaction, "SELECT * FROM model_hours")?,
+            let traces = TracesQuery::parse([("limit", "200")].into_iter()).expect("200 are allowed");
+            let stats = |days: u64| {
+                let (since, until) = (BEGINNING.to_string(), (BEGINNING + days * DAY_MS).to_string());
+                let query =
+                    StatsQuery::parse([("since", &*since), ("until", &*until)].into_iter(), BEGINNING);
+                let query = query.expect("so many days are allowed");
+                Ok::<_, IndexError>(query.stats(rows(&transaction, &query.to_statement(TENANT))?)?)
+            };
+            Ok(IndexAnswers {
+                traces: traces.page(rows(&transaction, &traces.to_statement(TENANT))?)?.traces,
+                hourly: stats(HOURLY_DAYS)?,
+                daily: stats(DAILY_DAYS)?,
             })
         })
     }
@@ -209,10 +238,14 @@ fn sql_value(param: &Param) -> Sql {
     }
 }
 
-fn rows(database: &Transaction<'_>, query: &str) -> Result<Vec<Map<String, Value>>, rusqlite::Error> {
-    let mut query = database.prepare_cached(query)?;
+/// Each row as an object with a member per column, as D1 gives it.
+fn rows(
+    database: &Transaction<'_>,
+    Statement { sql, params }: &Statement,
+) -> Result<Vec<Value>, rusqlite::Error> {
+    let mut query = database.prepare_cached(sql)?;
     let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
-    let rows = query.query_map([], |row| {
+    let rows = query.query_map(params_from_iter(params.iter().map(sql_value)), |row| {
         let member = |(place, name): (usize, &String)| {
             let value = match row.get(place)? {
                 Sql::Integer(number) => number.into(),
@@ -222,7 +255,9 @@ fn rows(database: &Transaction<'_>, query: &str) -> Result<Vec<Map<String, Value
             };
             Ok((name.clone(), value))
         };
-        columns.iter().enumerate().map(member).collect()
+        let members: Result<Map<String, Value>, rusqlite::Error> =
+            columns.iter().enumerate().map(member).collect();
+        members.map(Value::Object)
     })?;
     rows.collect()
 }

@@ -42,7 +42,7 @@ pub use clients::{Action, Clients, Post};
 pub use crashes::{CleanRun, Depth, End, Failure, Tally, Unfinished, enumerate, run_clean, survive};
 pub use disk::{Disk, Row};
 pub use faults::{Fault, FaultAt, Op, Operation};
-pub use index::{IndexDatabase, IndexPlan, IndexReply, IndexTables, Purpose};
+pub use index::{IndexAnswers, IndexDatabase, IndexError, IndexPlan, IndexReply, Purpose};
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
 pub use model::{ModelPlan, ModelServer, Reply, Request};

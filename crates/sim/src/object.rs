@@ -73,7 +73,10 @@ impl Object {
 
     async fn delete(&self) -> Result<(), NotDone> {
         self.runtime().close();
-        self.cancel()?;
+        if let Err(error) = self.cancel() {
+            self.runtime().reopen();
+            return Err(error.into());
+        }
         if self.runtime().unlist().await.is_err() {
             self.runtime().reopen();
             self.keep_driving()?;

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// When every world begins.
-const BEGINNING: TimeMs = 1_800_000_000_000;
+pub(crate) const BEGINNING: TimeMs = 1_800_000_000_000;
 
 /// All that outlives a process.
 #[derive(Debug, Clone)]

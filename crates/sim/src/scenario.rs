@@ -17,6 +17,8 @@ use crate::{
 
 /// The name of the object of every world.
 pub const OBJECT: &str = "tenant/s1";
+/// Whose it is.
+pub(crate) const TENANT: &str = "tenant";
 /// The credentials of the model's server. They may be nowhere but in requests to it.
 pub const API_KEY: &str = "sk-simulated-secret";
 /// An idle session is erased after this time, in milliseconds.

@@ -75,6 +75,11 @@ pub(crate) fn of_call(
     ];
     push_model(&mut list, model);
     list.push(Attribute::new("gen_ai.request.stream", true));
+    if let Some(server) = settings.and_then(|settings| settings.openai_server.as_deref())
+        && provider_of(model).name == Some("openai")
+    {
+        push_server(&mut list, server);
+    }
     if let Some(tokens) = settings.and_then(|settings| settings.max_output_tokens) {
         list.push(Attribute::new("gen_ai.request.max_tokens", tokens));
     }
@@ -170,6 +175,14 @@ fn push_model(list: &mut Vec<Attribute>, model: &str) {
     }
 }
 
+/// Where a request went, `host` or `host:port`; the host of an IPv6 address is in brackets.
+fn push_server(list: &mut Vec<Attribute>, server: &str) {
+    let port = server.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u32>().ok()?)));
+    let (host, port) = port.map_or((server, None), |(host, port)| (host, Some(port)));
+    list.push(Attribute::new("server.address", cut(host.trim_matches(['[', ']']))));
+    list.extend(port.map(|port| Attribute::new("server.port", port)));
+}
+
 /// Some sinks drop arrays: they get the same as a text.
 fn push_finish_reason(list: &mut Vec<Attribute>, word: &'static str) {
     list.push(Attribute::new("gen_ai.response.finish_reasons", vec![word.to_owned()]));
@@ -236,6 +249,18 @@ mod tests {
         assert_eq!(scalar(&serde_json::json!(-3)), Some(Value::Int(-3)));
         assert_eq!(scalar(&serde_json::json!(0.5)), Some(Value::Float(0.5)));
         assert_eq!(scalar(&serde_json::json!("42")), Some(Value::Text("42".into())));
+    }
+
+    #[test]
+    fn a_server_is_a_host_and_a_port() {
+        let read = |server| {
+            let mut list = Vec::new();
+            push_server(&mut list, server);
+            list.into_iter().map(|attribute| attribute.value).collect::<Vec<_>>()
+        };
+        assert_eq!(read("127.0.0.1:11434"), [Value::from("127.0.0.1"), Value::Int(11_434)]);
+        assert_eq!(read("api.example.com"), [Value::from("api.example.com")]);
+        assert_eq!(read("[::1]:80"), [Value::from("::1"), Value::Int(80)]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ export function Chart(props: ChartProps) {
   const [isFocused, setIsFocused] = useState(false);
   const isRead = (isPointed || isFocused) && cursor !== null;
   const isNothing = isBlank(data);
+  const name = `${title}, ${detail}. ${described(data, format)}`;
 
   const onKeyDown = (event: KeyboardEvent) => {
     const last = data.at.length - 1;
@@ -63,7 +64,7 @@ export function Chart(props: ChartProps) {
         {children}
       </figcaption>
       <div class="plot" onMouseEnter={() => setIsPointed(true)} onMouseLeave={() => setIsPointed(false)}>
-        <div ref={mount} class="plot-canvas" role="img" aria-label={`${title}, ${detail}. ${described(data, format)}`} />
+        <div ref={mount} class="plot-canvas" role="img" aria-label={name} />
         {!isNothing && (
           <div
             class="plot-keys"
@@ -119,7 +120,9 @@ function Readout({ data, cursor: { place, left, width }, format }: ReadoutProps)
 }
 
 function spoken(data: ChartData, place: number, format: (value: number) => string): string {
-  const values = readings(data, place).map(({ series, value }) => `${series.label} ${value === null ? "no value" : format(value)}`);
+  const values = readings(data, place).map(
+    ({ series, value }) => `${series.label} ${value === null ? "no value" : format(value)}`,
+  );
   return `${bucketLabel(data, place, Date.now())}: ${values.join(", ")}`;
 }
 

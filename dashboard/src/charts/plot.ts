@@ -39,7 +39,8 @@ const DENSE_POINTS = 100;
 /** A drag that is shorter is a click, in pixels. */
 const ZOOM_PX_MIN = 12;
 
-export function plotOptions({ data, ink, format, topMin, onCursor, onZoom }: PlotSource): Omit<uPlot.Options, "width" | "height"> {
+export function plotOptions(source: PlotSource): Omit<uPlot.Options, "width" | "height"> {
+  const { data, ink, format, topMin, onCursor, onZoom } = source;
   const font = `${LABEL_FONT_PX}px ${ink.font}`;
   const grid = { stroke: ink.line, width: 1 };
   return {
@@ -51,7 +52,16 @@ export function plotOptions({ data, ink, format, topMin, onCursor, onZoom }: Plo
       y: { range: (_, __, most) => [0, Math.max(topMin, (most ?? 0) * 1.08)] },
     },
     axes: [
-      { stroke: ink.text, font, grid, ticks: { ...grid, size: TICK_PX }, space: 56, size: 26, gap: 4, values: timeLabels },
+      {
+        stroke: ink.text,
+        font,
+        grid,
+        ticks: { ...grid, size: TICK_PX },
+        space: 56,
+        size: 26,
+        gap: 4,
+        values: timeLabels,
+      },
       {
         stroke: ink.text,
         font,

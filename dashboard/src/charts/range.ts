@@ -33,7 +33,7 @@ export function rangeQuery(range: Range): { since: string | null; until: string 
   return { since: range.preset === PRESET_DEFAULT ? null : range.preset, until: null };
 }
 
-/** The times to ask for now. Days are whole days of local time, so that the first of them is no smaller than the rest. */
+/** The times to ask for now. Days are whole local days, so that the first of them is no smaller than the rest. */
 export function rangeTimes(range: Range, now: number): { since: number; until: number } {
   if (range.preset === null) return { since: range.since, until: range.until };
   const spanMs = PRESETS.find(({ preset }) => preset === range.preset)?.spanMs ?? 7 * DAY_MS;

@@ -95,7 +95,8 @@ export function chartData(
       return lines.map(({ metric, dash }) => {
         const values = hoursAt.map((hours) => (hours.length === 0 ? null : finite(valueOf(metric, hours))));
         const label = lineLabel(stat, lines.length > 1 ? metric : null);
-        return { id: `${stat.model} ${metric.id}`, model: stat.model, label, color: look.color, dash: dash ?? look.dash, values };
+        const { color, dash: own } = look;
+        return { id: `${stat.model} ${metric.id}`, model: stat.model, label, color, dash: dash ?? own, values };
       });
     });
   return { since: stats.since, until: stats.until, at, bucketMs, series };
@@ -139,8 +140,8 @@ export function described(data: ChartData, format: (value: number) => string): s
 }
 
 /**
- * What a metric is over several hours. Percentiles do not add up, and the calls behind them are not here: over more than
- * an hour they are the mean of the hours', by answered calls.
+ * What a metric is over several hours. Percentiles do not add up, and the calls behind them are not here: over more
+ * than an hour they are the mean of the hours', by answered calls.
  */
 function valueOf(metric: Metric, hours: readonly Counters[]): number | null {
   if (metric.kind === "sum") return metric.value(summed(hours));

@@ -41,7 +41,7 @@ export function sortQuery({ column, direction }: Sort): string | null {
   return direction === "descending" ? `-${column}` : column;
 }
 
-/** What a click on a column's head asks for: names and times the least first, amounts the greatest; then the other way. */
+/** What a click on a column's head asks for: names and times rise at first, amounts fall; then the other way. */
 export function nextSort(now: Sort, column: Column): Sort {
   if (now.column === column) {
     return { column, direction: now.direction === "ascending" ? "descending" : "ascending" };
@@ -49,7 +49,10 @@ export function nextSort(now: Sort, column: Column): Sort {
   return { column, direction: LEAST_FIRST.has(column) ? "ascending" : "descending" };
 }
 
-const LEAST_FIRST: ReadonlySet<Column> = new Set(["model", "p50", "p95", "p99", "first_p50", "first_p95", "cost_per_call"]);
+const LEAST_FIRST: ReadonlySet<Column> = new Set<Column>([
+  ...(["model", "p50", "p95", "p99"] as const),
+  ...(["first_p50", "first_p95", "cost_per_call"] as const),
+]);
 
 /** What is not known comes last, whatever the direction; equals by name. */
 export function sorted(models: readonly ModelStats[], { column, direction }: Sort): ModelStats[] {

@@ -57,7 +57,7 @@ export function CompareCard({ lane, best, baseline, isBaseline }: CompareCardPro
         <span class="muted">
           <AnswerNote lane={lane} marks={marks} isBaseline={isBaseline} isMarked={baseline !== null} />
         </span>
-        {lane.isWhole && text !== null && text !== "" && <CopyButton text={text} label={`Copy the answer of ${name}`} />}
+        {lane.isWhole && text && <CopyButton text={text} label={`Copy the answer of ${name}`} />}
       </div>
       <Answer lane={lane} marks={marks} name={name} />
     </article>
@@ -140,11 +140,11 @@ function nothingYet(status: Lane["status"]): string {
 function Fault({ lane: { error, status, retryAt, attempts } }: { lane: Lane }) {
   const now = useNow(retryAt === null ? null : 500);
   if (status === "waiting") {
-    const waitMs = retryAt === null ? null : Math.max(0, retryAt - now);
+    const seconds = retryAt === null ? 0 : Math.max(0, Math.ceil((retryAt - now) / 1_000));
+    const when = seconds === 0 ? "soon" : seconds < 60 ? `in ${seconds} s` : `in ${duration(seconds * 1_000)}`;
     return (
       <p class="compare-wait">
-        <Icon name="clock" /> Attempt {count(attempts)} did not succeed. The next comes{" "}
-        {waitMs === null || waitMs < 1_000 ? "soon" : `in ${duration(Math.ceil(waitMs / 1_000) * 1_000).replace(".00", "")}`}.
+        <Icon name="clock" /> Attempt {count(attempts)} did not succeed. The next comes {when}.
       </p>
     );
   }

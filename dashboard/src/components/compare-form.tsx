@@ -75,7 +75,7 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
   const isMoreAtFault = ["/instructions", "/budget", "/metadata"].some((pointer) => faultAt(error, pointer) !== null);
   return (
     <form class="panel form compare-form" ref={form} onSubmit={(event) => void submit(event)} noValidate>
-      <Field label="Task" error={faultAt(error, "/task")} help="Every model gets the same text, at the same time, once.">
+      <Field label="Task" error={faultAt(error, "/task")} help="Every model gets the same text at the same time.">
         {(ids) => (
           <textarea
             {...ids}
@@ -96,7 +96,9 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
       <Field label="Agent" error={faultAt(error, "/agent")} class="agent-field">
         {(ids) => (
           <select {...ids} value={draft.agent} onChange={(event) => change({ agent: event.currentTarget.value })}>
-            {deployment === null && <option value={draft.agent}>{draft.agent === "" ? "default" : visible(draft.agent)}</option>}
+            {deployment === null && (
+              <option value={draft.agent}>{draft.agent === "" ? "default" : visible(draft.agent)}</option>
+            )}
             {deployment?.agents.map(({ name }, index) => (
               <option key={name} value={index === 0 && draft.agent !== name ? "" : name}>
                 {visible(name)}
@@ -164,13 +166,15 @@ function ModelRows({ models, suggestions, error, onChange }: ModelRowsProps) {
   const rows = useRef<HTMLFieldSetElement>(null);
   const isFull = models.length >= MODELS_MAX;
   // Of the list as a whole: what is about one model is at its row.
-  const fault = error instanceof api.ApiError ? error.fields.find(({ pointer }) => pointer === "/models")?.detail : null;
+  const faults = error instanceof api.ApiError ? error.fields : [];
+  const fault = faults.find(({ pointer }) => pointer === "/models")?.detail;
   // The row that takes the focus is there only after the next render.
   const focusSoon = (index: number) =>
     requestAnimationFrame(() => {
       const inputs = rows.current?.querySelectorAll("input");
       inputs?.[Math.min(index, inputs.length - 1)]?.focus();
     });
+  const set = (index: number, value: string) => onChange(models.map((model, at) => (at === index ? value : model)));
   const add = () => {
     onChange([...models, ""]);
     focusSoon(models.length);
@@ -196,7 +200,7 @@ function ModelRows({ models, suggestions, error, onChange }: ModelRowsProps) {
                 autocomplete="off"
                 autocapitalize="off"
                 placeholder={index === 0 ? (suggestions[0] ?? "") : ""}
-                onInput={(event) => onChange(models.map((other, at) => (at === index ? event.currentTarget.value : other)))}
+                onInput={(event) => set(index, event.currentTarget.value)}
               />
             )}
           </Field>
@@ -256,5 +260,6 @@ function Rest({ error }: { error: unknown }) {
 }
 
 function withRows(error: api.ApiError, rows: readonly number[]): api.ApiError {
-  return new api.ApiError(error.status, error.code, error.title, error.detail, atRows(error.fields, rows), error.retryAfterMs);
+  const { status, code, title, detail, fields, retryAfterMs } = error;
+  return new api.ApiError(status, code, title, detail, atRows(fields, rows), retryAfterMs);
 }

@@ -22,8 +22,8 @@ export function MetadataRows({ rows, onChange, error }: MetadataRowsProps) {
   const focusSoon = (index: number) =>
     requestAnimationFrame(() => {
       const keys = fieldset.current?.querySelectorAll<HTMLElement>("[data-key]");
-      const target = keys?.[Math.min(index, keys.length - 1)] ?? fieldset.current?.querySelector<HTMLElement>("[data-add]");
-      target?.focus();
+      const add = fieldset.current?.querySelector<HTMLElement>("[data-add]");
+      (keys?.[Math.min(index, keys.length - 1)] ?? add)?.focus();
     });
   return (
     <fieldset ref={fieldset} class={error ? "metadata-rows field-bad" : "metadata-rows"}>

@@ -58,7 +58,7 @@ export function ModelCharts(props: ModelChartsProps) {
       <MetricChart {...props} lines={TOKEN_LINES[tokenKind]} title="Tokens" blank="No tokens are known in this time.">
         <Choice label="Tokens" value={tokenKind} options={TOKEN_OPTIONS} onChange={onTokenKind} />
       </MetricChart>
-      <MetricChart {...props} lines={LINES.cost} title="Cost" blank="No cost is known in this time: the models have no price." />
+      <MetricChart {...props} lines={LINES.cost} title="Cost" blank="No cost is known: these models have no price." />
     </div>
   );
 }

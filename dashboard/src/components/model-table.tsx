@@ -108,7 +108,12 @@ function SortHead({ column, name, full, sort, onSort, rows, isStart = false }: S
       class={`${column === "model" || column === "errors" ? "" : "end"} ${isStart ? "group-start" : ""}`}
       aria-sort={isSorted ? sort.direction : undefined}
     >
-      <button type="button" class="sort-button" title={`Sort by: ${full}`} onClick={() => onSort(nextSort(sort, column))}>
+      <button
+        type="button"
+        class="sort-button"
+        title={`Sort by: ${full}`}
+        onClick={() => onSort(nextSort(sort, column))}
+      >
         <span aria-hidden={full !== name}>{name}</span>
         {full !== name && <span class="visually-hidden">{full}</span>}
         <span aria-hidden="true" class={`sort-mark ${isSorted ? sort.direction : ""}`} />

@@ -49,12 +49,22 @@ function CustomRange({ times, onChange }: Pick<RangeFormProps, "times" | "onChan
     <form class="range-custom" onSubmit={submit} noValidate>
       <Field label="From" error={fault.since}>
         {(ids) => (
-          <input {...ids} type="datetime-local" value={since} onInput={(event) => setSince(event.currentTarget.value)} />
+          <input
+            {...ids}
+            type="datetime-local"
+            value={since}
+            onInput={(event) => setSince(event.currentTarget.value)}
+          />
         )}
       </Field>
       <Field label="To" error={fault.until}>
         {(ids) => (
-          <input {...ids} type="datetime-local" value={until} onInput={(event) => setUntil(event.currentTarget.value)} />
+          <input
+            {...ids}
+            type="datetime-local"
+            value={until}
+            onInput={(event) => setUntil(event.currentTarget.value)}
+          />
         )}
       </Field>
       <button type="submit" class="button">

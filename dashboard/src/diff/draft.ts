@@ -22,12 +22,19 @@ export interface Request {
   rows: readonly number[];
 }
 
-export const EMPTY_DRAFT: Draft = { task: "", models: ["", ""], agent: "", instructions: "", deadlineSeconds: "", metadata: [] };
+export const EMPTY_DRAFT: Draft = {
+  task: "",
+  models: ["", ""],
+  agent: "",
+  instructions: "",
+  deadlineSeconds: "",
+  metadata: [],
+};
 
 /** A draft of an address: `task`, `models` (joined by commas) and `agent`. */
 export function draftOf(query: URLSearchParams): Draft {
-  const named = (query.get("models") ?? "").split(",").map((model) => model.trim()).filter((model) => model !== "");
-  const models = [...new Set(named)].slice(0, MODELS_MAX);
+  const named = (query.get("models") ?? "").split(",").map((model) => model.trim());
+  const models = [...new Set(named)].filter((model) => model !== "").slice(0, MODELS_MAX);
   while (models.length < MODELS_MIN) models.push("");
   return { ...EMPTY_DRAFT, task: query.get("task") ?? "", agent: query.get("agent") ?? "", models };
 }
@@ -40,7 +47,8 @@ export function requestOf(draft: Draft): Request | { faults: FieldFault[] } {
   const body: NewComparison = { task: draft.task, models: rows.map((row) => draft.models[row]?.trim() ?? "") };
   if (draft.agent !== "") body.agent = draft.agent;
   if (draft.instructions.trim() !== "") body.instructions = draft.instructions;
-  if (draft.deadlineSeconds.trim() !== "") body.budget = { deadline_ms: Math.round(Number(draft.deadlineSeconds) * 1_000) };
+  const seconds = draft.deadlineSeconds.trim();
+  if (seconds !== "") body.budget = { deadline_ms: Math.round(Number(seconds) * 1_000) };
   const metadata = metadataOf(draft);
   if (Object.keys(metadata).length > 0) body.metadata = metadata;
   return { body, rows };
@@ -67,14 +75,16 @@ function modelFaults({ models }: Draft): FieldFault[] {
   if (twice.length > 0) return twice;
   const missing = MODELS_MIN - names.filter((name) => name !== "").length;
   if (missing <= 0) return [];
-  return names.flatMap((name, row) => (name === "" ? [{ pointer: `/models/${row}`, detail: "Name a model." }] : [])).slice(0, missing);
+  const empty = names.flatMap((name, row) => (name === "" ? [row] : [])).slice(0, missing);
+  return empty.map((row) => ({ pointer: `/models/${row}`, detail: "Name a model." }));
 }
 
 function deadlineFaults({ deadlineSeconds }: Draft): FieldFault[] {
   if (deadlineSeconds.trim() === "") return [];
   const seconds = Number(deadlineSeconds);
   if (Number.isFinite(seconds) && seconds > 0 && seconds <= DEADLINE_SECONDS_MAX) return [];
-  return [{ pointer: "/budget/deadline_ms", detail: `must be more than 0 and at most ${DEADLINE_SECONDS_MAX} seconds` }];
+  const detail = `must be more than 0 and at most ${DEADLINE_SECONDS_MAX} seconds`;
+  return [{ pointer: "/budget/deadline_ms", detail }];
 }
 
 function metadataFaults({ metadata }: Draft): FieldFault[] {

@@ -62,7 +62,13 @@ export function asked(fold: RunFold, trace: Trace | null): Asked | null {
   return { task, models, agent, metadata, instructions };
 }
 
-function streamedLane(fold: RunFold, told: ComparedModel | null, attempts: readonly Attempt[], last: Attempt, trace: Trace | null): Lane {
+function streamedLane(
+  fold: RunFold,
+  told: ComparedModel | null,
+  attempts: readonly Attempt[],
+  last: Attempt,
+  trace: Trace | null,
+): Lane {
   const span = trace?.spans.find((one) => one.call === last.call && one.attempt === last.attempt) ?? null;
   const status = statusOf(last, fold.ended !== null);
   const live = fold.live.get(last.call)?.text ?? null;
@@ -124,8 +130,8 @@ function statusOf({ outcome, retryAt }: Attempt, isOver: boolean): LaneStatus {
 function faultOf({ errorType, errorMessage, outcome }: Attempt, told: ComparedModel | null): RunFault {
   if (told?.error) return told.error;
   if (errorType !== null) return { code: errorType, message: errorMessage ?? "" };
-  const code = outcome === "interrupted" ? "interrupted" : "run_failed";
-  return { code, message: outcome === "interrupted" ? "The call was cut off." : "The run failed while this call was in flight." };
+  if (outcome === "interrupted") return { code: "interrupted", message: "The call was cut off." };
+  return { code: "run_failed", message: "The run failed while this call was in flight." };
 }
 
 /** Text that a call had when it was cut short. */

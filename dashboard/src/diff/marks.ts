@@ -26,7 +26,8 @@ export function marks(before: string, after: string): Marks {
   if (before === after) return { unit: "same" };
   const chars = before.length + after.length;
   if (chars <= WORD_CHARS_MAX) {
-    const found = counted("words", diffWords(before, after, { timeout: WORD_TIMEOUT_MS, ...segmenterFor(before + after) }));
+    const options = { timeout: WORD_TIMEOUT_MS, ...segmenterFor(before + after) };
+    const found = counted("words", diffWords(before, after, options));
     if (found) return found;
   }
   if (chars <= LINE_CHARS_MAX) {

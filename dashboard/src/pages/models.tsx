@@ -14,7 +14,7 @@ import { Icon } from "../components/icon";
 import { count, exactTime, percent } from "../format";
 import { useLoaded } from "../hooks";
 import { href, navigate, setQuery } from "../router";
-import type { Stats } from "../types";
+import type { ModelStats, Stats } from "../types";
 
 /** How often the figures are asked for again, in milliseconds. */
 const REFRESH_MS = 30_000;
@@ -74,8 +74,7 @@ function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLS
         <div class="panel-head">
           <h2 id="figures-title">In figures</h2>
           <span class="muted model-note">
-            {exactTime(stats.since).slice(0, 16)} to {exactTime(Math.min(stats.until, at)).slice(0, 16)}; latency is that of
-            answered calls
+            {minute(stats.since)} to {minute(Math.min(stats.until, at))}; latency is that of answered calls
           </span>
         </div>
         <p class="model-summary">{summary(stats)}</p>
@@ -91,7 +90,13 @@ function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLS
           <h2 id="charts-title">Over time</h2>
           <span class="muted model-note wide-only">Drag over a chart to look closer; arrow keys read a chart</span>
         </div>
-        <ModelToggles models={stats.models} looks={looks} shown={shown} onToggle={toggle} onHighlight={setHighlighted} />
+        <ModelToggles
+          models={stats.models}
+          looks={looks}
+          shown={shown}
+          onToggle={toggle}
+          onHighlight={setHighlighted}
+        />
         <ModelCharts
           stats={stats}
           shown={shown}
@@ -107,13 +112,19 @@ function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLS
   );
 }
 
+/** `2026-11-22 14:05`, local. */
+function minute(at: number): string {
+  return exactTime(at).slice(0, 16);
+}
+
 /** The page in a sentence. */
 function summary({ models }: Stats): string {
-  const total = (value: (stat: Stats["models"][number]) => number) => models.reduce((sum, stat) => sum + value(stat), 0);
+  const total = (value: (stat: ModelStats) => number) => models.reduce((sum, stat) => sum + value(stat), 0);
   const [calls, failed, empty] = [total((s) => s.calls), total((s) => s.error_count), total((s) => s.empty)];
   const named = `${count(models.length)} ${models.length === 1 ? "model" : "models"}`;
   const rate = percent(errorRate({ calls, error_count: failed }));
-  return `${named}, ${count(calls)} ${calls === 1 ? "call" : "calls"}; ${count(failed)} failed (${rate}), ${count(empty)} of them with an empty answer.`;
+  const called = `${count(calls)} ${calls === 1 ? "call" : "calls"}`;
+  return `${named}, ${called}; ${count(failed)} failed (${rate}), ${count(empty)} of them with an empty answer.`;
 }
 
 function Outdated({ error, at, onRetry }: { error: unknown; at: number; onRetry: () => void }) {
@@ -131,11 +142,18 @@ function Outdated({ error, at, onRetry }: { error: unknown; at: number; onRetry:
   );
 }
 
+const BINDING = `[[d1_databases]]
+binding = "DB"
+database_name = "longhaul"
+database_id = "…"`;
+
 function NoIndex() {
   return (
     <Empty title="There are no statistics: this deployment has no index" icon="info">
-      <p>Calls are counted per model and hour in a D1 database. Bind one as DB, apply the migrations, and deploy again.</p>
-      <pre class="code mono">{"[[d1_databases]]\nbinding = \"DB\"\ndatabase_name = \"longhaul\"\ndatabase_id = \"…\""}</pre>
+      <p>
+        Calls are counted per model and hour in a D1 database. Bind one as DB, apply the migrations, and deploy again.
+      </p>
+      <pre class="code mono">{BINDING}</pre>
     </Empty>
   );
 }

@@ -162,9 +162,9 @@ async fn a_kill_between_a_write_and_its_answer_counts_once() {
     let index = stage.server.index();
     index.set(Fault::LostAnswer).await;
     let (post, _) = stage.run("Survive a kill.").await;
-    eventually("the write of the hour", || async {
+    eventually("the write of what the model did", || async {
         let executed = index.executed().await;
-        executed.iter().any(|statement| statement.sql.contains("INTO model_hours")).then_some(())
+        executed.iter().any(|statement| statement.sql.contains("INTO model_")).then_some(())
     })
     .await;
     stage.server.crash().await;

@@ -3,6 +3,7 @@
 mod access;
 mod budgets;
 mod cancel;
+mod compare;
 mod durability;
 mod examples;
 mod faults;

@@ -21,6 +21,7 @@ fn run_accepted() {
         max_output_tokens: Some(512),
         temperature: Some(0.2),
         sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+        openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: None,
     };
     let metadata: BTreeMap<String, Value> =
@@ -38,7 +39,7 @@ fn run_accepted() {
     };
     pinned(
         accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
-        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"]},"idempotency":{"key":"ab","body":"cd"}}"#,
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"],"openai_server":"127.0.0.1:1"},"idempotency":{"key":"ab","body":"cd"}}"#,
         &["task", "agent", "model", "max_iterations", "metadata"],
     );
     let plain = RunSettings {
@@ -49,6 +50,7 @@ fn run_accepted() {
         max_output_tokens: None,
         temperature: None,
         sinks: Vec::new(),
+        openai_server: None,
         sample_ratio: None,
     };
     let least = accepted(plain, BTreeMap::new(), None);
@@ -88,6 +90,7 @@ fn run_accepted_of_a_sampled_comparison() {
         max_output_tokens: None,
         temperature: None,
         sinks: Vec::new(),
+        openai_server: None,
         sample_ratio: Some(0.25),
     };
     pinned(

@@ -138,6 +138,7 @@ fn read_run(
             max_output_tokens: agent.max_output_tokens,
             temperature: agent.temperature,
             sinks: config.sinks(),
+            openai_server: config.openai.as_ref().map(|openai| openai.server().to_owned()),
             sample_ratio: agent.sample_ratio,
         },
         idempotency,

@@ -1,0 +1,129 @@
+//! The OTLP backend that the backend tests run against: Arize Phoenix, in a Python environment of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    pins, process,
+    report::Progress,
+    workspace::{Workspace, is_on_path},
+};
+
+/// Tells the tests where the program is.
+pub(crate) const VARIABLE: &str = "LONGHAUL_PHOENIX";
+const PYTHON: &str = "python3";
+
+/// Finds the program, and installs it where it is missing; two runs at once wait for each other. The packages come
+/// from where pip is configured to find them.
+pub(crate) fn find(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    let dir = workspace.tools().join("phoenix");
+    let program = dir.join("bin/phoenix");
+    if is_installed(&dir) {
+        return Ok(program);
+    }
+    check_python()?;
+    let lock = fs::File::create(workspace.tools().join("lock"))?;
+    lock.lock().context("cannot lock .tools/lock")?;
+    if !is_installed(&dir) {
+        install(&dir, progress)?;
+    }
+    if !program.is_file() {
+        bail!("pip installed Phoenix, but {} is not there", program.display());
+    }
+    Ok(program)
+}
+
+fn install(dir: &Path, progress: &Progress) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir)?;
+    }
+    let mut venv = Command::new(PYTHON);
+    venv.args(["-m", "venv"]).arg(dir);
+    process::run(venv, |line| progress.line(line))
+        .context("cannot make a Python environment (Debian has `venv` in the package python3-venv)")?;
+    let mut pip = Command::new(dir.join("bin").join(PYTHON));
+    pip.args(["-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]);
+    pip.arg(format!("arize-phoenix=={}", pins::PHOENIX_VERSION));
+    process::run(pip, |line| progress.line(line))?;
+    fs::write(stamp(dir), fingerprint(dir)?)?;
+    Ok(())
+}
+
+fn is_installed(dir: &Path) -> bool {
+    let installed = fs::read_to_string(stamp(dir));
+    installed.is_ok_and(|stamp| fingerprint(dir).is_ok_and(|wanted| stamp == wanted))
+        && dir.join("bin/phoenix").is_file()
+}
+
+/// Inside what it describes, so that deleting the environment deletes it too.
+fn stamp(dir: &Path) -> PathBuf {
+    dir.join(".fingerprint")
+}
+
+/// An environment is good for one place and one Python: its programs name the place, and its packages lie in a
+/// directory that is named after the Python.
+fn fingerprint(dir: &Path) -> Result<String> {
+    let python = fs::canonicalize(dir.join("bin").join(PYTHON))?;
+    Ok(format!("arize-phoenix {}\n{}\n{}\n", pins::PHOENIX_VERSION, dir.display(), python.display()))
+}
+
+fn check_python() -> Result<()> {
+    let cure = format!(
+        "install Python 3.{} or later, or leave this step out (--skip backend)",
+        pins::PYTHON_3_MINOR_MIN
+    );
+    if !is_on_path(PYTHON) {
+        bail!("{PYTHON} is missing: {cure}");
+    }
+    let mut python = Command::new(PYTHON);
+    python.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
+    let version = process::run(python, |_| {})?;
+    if !is_recent(version.trim()) {
+        bail!("{PYTHON} is {}, which is too old: {cure}", version.trim());
+    }
+    Ok(())
+}
+
+fn is_recent(version: &str) -> bool {
+    let minor = version.strip_prefix("3.").and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor >= pins::PYTHON_3_MINOR_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(is_recent("3.10") && is_recent("3.14"));
+        assert!(!is_recent("3.9") && !is_recent("2.7") && !is_recent(""));
+    }
+
+    #[test]
+    fn an_environment_is_good_for_one_place_and_one_python() {
+        let directory = tempfile::tempdir().unwrap();
+        let (dir, python) = (directory.path().join("phoenix"), directory.path().join("python3.11"));
+        fs::create_dir_all(dir.join("bin")).unwrap();
+        for file in [&python, &dir.join("bin/phoenix")] {
+            fs::write(file, "").unwrap();
+        }
+        symlink(&python, dir.join("bin/python3")).unwrap();
+        assert!(!is_installed(&dir));
+        fs::write(stamp(&dir), fingerprint(&dir).unwrap()).unwrap();
+        assert!(is_installed(&dir));
+
+        let elsewhere = directory.path().join("elsewhere");
+        fs::rename(&dir, &elsewhere).unwrap();
+        assert!(!is_installed(&elsewhere));
+        fs::rename(&elsewhere, &dir).unwrap();
+        fs::rename(&python, directory.path().join("python3.12")).unwrap();
+        assert!(!is_installed(&dir));
+    }
+}
