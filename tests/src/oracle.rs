@@ -103,7 +103,7 @@ fn assert_trace_sound(post: &Post, events: &[Value], spans: &[Span]) {
 fn assert_shape(event: &Value) {
     let kind = event["type"].as_str().unwrap_or_default();
     let (fields, optional): (&[&str], &[&str]) = match kind {
-        "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &[]),
+        "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models"]),
         "model.called" => (&["call", "attempt", "iteration", "model", "message_count"], &[]),
         "model.answered" => (
             &["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"],

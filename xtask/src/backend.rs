@@ -73,25 +73,25 @@ fn fingerprint(dir: &Path) -> Result<String> {
 }
 
 fn check_python() -> Result<()> {
+    let (oldest, newest) = (pins::PYTHON_3_MINORS.start(), pins::PYTHON_3_MINORS.end());
     let cure = format!(
-        "install Python 3.{} or later, or leave this step out (--skip backend)",
-        pins::PYTHON_3_MINOR_MIN
+        "Phoenix needs Python 3.{oldest} to 3.{newest}. Install one, or leave this step out with `--skip backend`"
     );
     if !is_on_path(PYTHON) {
-        bail!("{PYTHON} is missing: {cure}");
+        bail!("{PYTHON} is missing; {cure}");
     }
     let mut python = Command::new(PYTHON);
     python.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
     let version = process::run(python, |_| {})?;
-    if !is_recent(version.trim()) {
-        bail!("{PYTHON} is {}, which is too old: {cure}", version.trim());
+    if !is_fit(version.trim()) {
+        bail!("{PYTHON} is {}; {cure}", version.trim());
     }
     Ok(())
 }
 
-fn is_recent(version: &str) -> bool {
+fn is_fit(version: &str) -> bool {
     let minor = version.strip_prefix("3.").and_then(|minor| minor.parse::<u32>().ok());
-    minor.is_some_and(|minor| minor >= pins::PYTHON_3_MINOR_MIN)
+    minor.is_some_and(|minor| pins::PYTHON_3_MINORS.contains(&minor))
 }
 
 #[cfg(test)]
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(is_recent("3.10") && is_recent("3.14"));
-        assert!(!is_recent("3.9") && !is_recent("2.7") && !is_recent(""));
+        assert!(is_fit("3.11") && is_fit("3.14"));
+        assert!(!is_fit("3.9") && !is_fit("3.15") && !is_fit("2.7") && !is_fit(""));
     }
 
     #[test]

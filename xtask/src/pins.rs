@@ -3,6 +3,8 @@
 //! The compiler is pinned by `rust-toolchain.toml`, the crates by `Cargo.lock`, the npm tools by
 //! `package-lock.json`, and wasm-bindgen's tool follows the crate in `Cargo.lock`.
 
+use std::ops::RangeInclusive;
+
 /// The tool that turns a crate into a Worker's module; the same release line as the `worker` crate.
 pub(crate) const WORKER_BUILD_VERSION: &str = "0.8.7";
 
@@ -22,8 +24,8 @@ pub(crate) const NODE_MAJOR_MIN: u32 = 20;
 /// The OTLP backend that the backend tests run against: `arize-phoenix` on PyPI.
 pub(crate) const PHOENIX_VERSION: &str = "20.26.1";
 
-/// The oldest Python 3 that it runs on, by its minor version.
-pub(crate) const PYTHON_3_MINOR_MIN: u32 = 10;
+/// The minor versions of Python 3 that it runs on.
+pub(crate) const PYTHON_3_MINORS: RangeInclusive<u32> = 11..=14;
 
 /// What `cargo xtask dev` listens on.
 pub(crate) const DEV_PORT: u16 = 8787;

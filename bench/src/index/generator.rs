@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use longhaul_core::{
-    Budget, CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunId, RunSettings,
-    RunStatus, Seq, StopReason, Timing, Usage,
+    CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunId, RunStatus, Seq,
+    StopReason, Timing, Usage,
 };
 use longhaul_trace::{
     Capture, Trace,
     index::{Statement, announce, record},
 };
 use rusqlite::{Connection, params_from_iter};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::database::sql_value;
 
@@ -149,16 +149,8 @@ impl Journal {
             label("environment", ["production", "staging"][usize::from(random.below(5) == 0)].into()),
             label("priority", random.below(4).into()),
         ]);
-        let settings = RunSettings {
-            instructions: None,
-            sentinel: "DONE".to_owned(),
-            budget: Budget::default(),
-            model_timeout_ms: 120_000,
-            max_output_tokens: None,
-            temperature: None,
-            sinks: Vec::new(),
-            sample_ratio: None,
-        };
+        let settings = serde_json::from_value(json!({"sentinel": "DONE", "model_timeout_ms": 120_000}))
+            .expect("all else has a default");
         let task = random.text(400);
         self.push(Entry::RunAccepted {
             task,

@@ -10,6 +10,9 @@ use crate::{
     d1, http,
 };
 
+/// What SQLite says of a table that no migration has made.
+const NO_TABLE: &str = "no such table";
+
 /// `GET /v1/traces`: a page of the tenant's runs.
 pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
@@ -32,6 +35,10 @@ async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
         Some(Ok(rows)) => Ok(rows),
         Some(Err(error)) => {
             tracing::error!(error, "the index of traces did not answer");
+            if error.contains(NO_TABLE) {
+                let detail = "its migrations are not applied: run `npx wrangler d1 migrations apply DB --remote`";
+                return Err(Problem::index_unavailable(detail));
+            }
             Err(Problem::index_unavailable("ask again").with_header("Retry-After", "2"))
         }
     }

@@ -231,10 +231,10 @@ impl Inner {
     /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can
     /// be asked for again.
     async fn delete(&self) -> Outcome<Response> {
-        self.runtime().close();
+        let closing = self.runtime().close();
         self.cancel_runs()?;
         if let Err(error) = self.runtime().unlist().await {
-            self.runtime().reopen();
+            drop(closing);
             self.keep_driving()?;
             let detail = format!("{error}; the runs are cancelled, nothing is erased: ask again");
             return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));

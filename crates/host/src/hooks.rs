@@ -8,25 +8,22 @@ use longhaul_core::{CallId, Fault, ModelAnswer, RunId};
 pub trait Hooks {
     /// Runs before an attempt's request leaves. Its time counts against the attempt's limit, and a panic is handled
     /// as a panic of the loop: the journal is replayed and the call is made again.
-    fn before_call<'a>(&'a self, call: &'a CallInfo) -> LocalBoxFuture<'a, ()> {
-        let _ = call;
+    fn before_call<'a>(&'a self, _call: &'a CallInfo) -> LocalBoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
     }
 
     /// Runs after an attempt has its outcome, before it is stored. The attempt's latency does not count it.
     fn after_call<'a>(
         &'a self,
-        call: &'a CallInfo,
-        outcome: Result<&'a ModelAnswer, &'a Fault>,
+        _call: &'a CallInfo,
+        _outcome: Result<&'a ModelAnswer, &'a Fault>,
     ) -> LocalBoxFuture<'a, ()> {
-        let _ = (call, outcome);
         Box::pin(std::future::ready(()))
     }
 
     /// A further rule for texts that leave the object in a trace, after the built-in ones: the text without what must
     /// not be seen, or `None` when nothing changes. It is called often and must be quick.
-    fn redact(&self, text: &str) -> Option<String> {
-        let _ = text;
+    fn redact(&self, _text: &str) -> Option<String> {
         None
     }
 }

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use futures::future::{Either, select};
 use longhaul_core::{RunId, SinkFailure};
 use longhaul_trace::{
@@ -14,6 +16,9 @@ use crate::{
     wire::{WireFault, WireRequest},
 };
 
+/// How often it is looked whether writes are still under way, in milliseconds.
+const UNDER_WAY_POLL_MS: u64 = 20;
+
 /// The index of traces still lists the session: the caller tries again later.
 #[derive(Debug, Error)]
 #[error("the index of traces did not answer")]
@@ -22,6 +27,7 @@ pub struct StillListed;
 impl<P: Ports> Runtime<P> {
     /// Writes a finished run into the index of traces.
     pub(crate) async fn deliver_index(&self, trace: &Trace) -> Result<u32, SinkFailure> {
+        let _under_way = UnderWay::new(&self.index_writes);
         self.write_index(record(self.services.tenant(), trace, self.services.capture)).await?;
         Ok(span_count(trace))
     }
@@ -33,6 +39,7 @@ impl<P: Ports> Runtime<P> {
         if trace.ended_at.is_some() {
             return true;
         }
+        let _under_way = UnderWay::new(&self.index_writes);
         self.write_index(announce(self.services.tenant(), &trace, self.services.capture)).await.is_ok()
     }
 
@@ -43,6 +50,10 @@ impl<P: Ports> Runtime<P> {
     pub async fn unlist(&self) -> Result<(), StillListed> {
         if !self.services.index {
             return Ok(());
+        }
+        // A write that is under way could land behind the deletion. Each ends after its timeout at the latest.
+        while self.index_writes.get() > 0 {
+            self.ports.sleep(UNDER_WAY_POLL_MS).await;
         }
         let object = &self.services.object;
         let runs = self.with_session(|session| {
@@ -69,5 +80,21 @@ impl<P: Ports> Runtime<P> {
             }
             Either::Right(_) => Err(NO_ANSWER),
         }
+    }
+}
+
+/// Counts a write while it is under way.
+struct UnderWay<'a>(&'a Cell<u32>);
+
+impl<'a> UnderWay<'a> {
+    fn new(count: &'a Cell<u32>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }

@@ -52,12 +52,25 @@ pub struct Runtime<P: Ports> {
     announcements: RefCell<Announcements>,
     /// No delivery begins any more: the session is about to be erased.
     closing: Cell<bool>,
+    /// Writes to the index of traces that are under way.
+    pub(crate) index_writes: Cell<u32>,
     /// An idle session is not erased before this time.
     erase_not_before: Cell<TimeMs>,
     wake: AtomicWaker,
     woken: Cell<bool>,
     alarm: Cell<AlarmState>,
     ignored: Cell<u64>,
+}
+
+/// While it lives, a session begins no delivery: see [`Runtime::close`].
+#[derive(Debug)]
+#[must_use = "deliveries go on as soon as it is dropped"]
+pub struct Closing<'a>(&'a Cell<bool>);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// Open runs that the index of traces does not show yet.
@@ -109,6 +122,7 @@ impl<P: Ports> Runtime<P> {
             witnessed: RefCell::default(),
             announcements: RefCell::default(),
             closing: Cell::new(false),
+            index_writes: Cell::new(0),
             erase_not_before: Cell::new(0),
             wake: AtomicWaker::new(),
             woken: Cell::new(false),
@@ -200,6 +214,8 @@ impl<P: Ports> Runtime<P> {
                 Entry::RunAccepted { .. } => true,
                 // A run that was queued begins.
                 Entry::ModelCalled { attempt: 1, iteration: 1, .. } => true,
+                // The memory is gone that knew whether it was shown.
+                Entry::RunResumed { .. } => true,
                 Entry::RunEnded { .. } => {
                     self.witnessed.borrow_mut().insert(record.run);
                     false
@@ -221,14 +237,10 @@ impl<P: Ports> Runtime<P> {
         Ok(self.next_deadline()?.is_some_and(|(at, _)| at <= now))
     }
 
-    /// Begins no delivery any more: the session is about to be erased.
-    pub fn close(&self) {
+    /// Begins no delivery any more, because the session is about to be erased; until the guard is dropped.
+    pub fn close(&self) -> Closing<'_> {
         self.closing.set(true);
-    }
-
-    /// Takes [`close`](Self::close) back: the session could not be erased.
-    pub fn reopen(&self) {
-        self.closing.set(false);
+        Closing(&self.closing)
     }
 
     /// The alarm's handler began: the platform covers the loop until it returns.
@@ -287,7 +299,6 @@ impl<P: Ports> Runtime<P> {
         self.survived.set(None);
         self.ports.erase().await;
         self.alarm.set(AlarmState::Unknown);
-        self.reopen();
     }
 
     async fn drive_until_idle(&self) -> Result<(), HostError<P::Error>> {
@@ -461,6 +472,8 @@ impl<P: Ports> Runtime<P> {
         let next = self.with_session(|session| session.next_deadline(retention_ms))?;
         Ok(next.map(|(at, reason)| match reason {
             Deadline::Retention => (at.max(self.erase_not_before.get()), reason),
+            // Nothing is delivered now. If the erasure fails, or the process dies in it, the alarm finds what is due.
+            Deadline::Flush if self.closing.get() => (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason),
             _ => (at, reason),
         }))
     }

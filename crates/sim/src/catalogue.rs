@@ -184,6 +184,10 @@ fn at_nexus() -> Vec<Scenario> {
             .first(Post::comparison())
             .model(ModelPlan::default().reply(2, &[DOWN]))
             .once(),
+        at_nexus("nexus, user spans", NexusPlan::native(&[]))
+            .model(at_once().reply(1, &[DOWN]))
+            .with_user_spans()
+            .once(),
         at_nexus("nexus by otlp", NexusPlan::otlp(&[])),
         at_nexus("nexus by otlp, 500 and lost", NexusPlan::otlp(&[Status(500), Serve, Lost])),
         at_nexus("nexus by otlp, quota", NexusPlan::otlp(&[Status(429)])).patient(NEXT_MONTH_MS),
@@ -198,7 +202,7 @@ fn at_all_sinks() -> Vec<Scenario> {
     };
     let rarely = || Post { sample_ratio: Some(0.0), ..Post::default() };
     vec![
-        everywhere("all sinks", Done).once(),
+        everywhere("all sinks", Done).with_user_spans().with_content().once(),
         everywhere("all sinks, each fails once", Done)
             .index(IndexPlan::default().recording(&[IndexReply::Lost]))
             .sink(&[SinkReply::Status(503)])

@@ -15,6 +15,7 @@ use crate::{
     nexus::{NexusSpan, NexusTrace, iso8601},
     outside::Outside,
     scenario::{OBJECT, Scenario},
+    telemetry::SPANS_PER_ATTEMPT,
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -46,6 +47,9 @@ impl Findings {
             self.expect(9, of_calls == promised, || {
                 format!("run {}: {of_calls} spans of {promised}", run.id)
             });
+            let of_users = trace.finished_spans().count() - of_calls - usize::from(!run.is_open());
+            let expected = user_spans(scenario, run, records);
+            self.expect(9, of_users == expected, || format!("run {}: {of_users} user spans", run.id));
             let owed = owed(scenario, run, records);
             let sinks: BTreeSet<&str> = run.deliveries.keys().map(String::as_str).collect();
             self.expect(9, sinks == owed, || format!("run {} goes to {sinks:?}, not {owed:?}", run.id));
@@ -164,6 +168,16 @@ impl Findings {
             format!("the index counts {counted:?}; the journal {certain:?}, and maybe {uncertain:?}")
         });
     }
+}
+
+/// How many spans of the deployment's own code a run has: an attempt that was cut off has none.
+fn user_spans(scenario: &Scenario, run: &Run, records: &[Record]) -> usize {
+    let has_outcome = |record: &&Record| {
+        let entry = &record.entry;
+        record.run == run.id && matches!(entry, Entry::ModelAnswered { .. } | Entry::ModelFailed { .. })
+    };
+    let of_attempt = if scenario.has_user_spans { SPANS_PER_ATTEMPT } else { 0 };
+    records.iter().filter(has_outcome).count() * of_attempt
 }
 
 /// The sinks that a run's trace is owed to: with sampling perhaps the index alone.

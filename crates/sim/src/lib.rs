@@ -35,6 +35,7 @@ mod outside;
 mod ports;
 mod scenario;
 mod sink;
+mod telemetry;
 mod world;
 
 pub use catalogue::catalogue;

@@ -12,6 +12,7 @@ use crate::{
     outside::Outside,
     ports::SimPorts,
     scenario::Scenario,
+    telemetry::{set_clock, with_telemetry},
     world::World,
 };
 
@@ -26,6 +27,7 @@ const ALARMS_MAX: u32 = 200;
 pub struct Life {
     world: Rc<World>,
     services: Services,
+    has_user_spans: bool,
     rest_horizon_ms: u64,
     object: Option<Rc<Object>>,
     tasks: Tasks,
@@ -60,6 +62,7 @@ impl Life {
         Self {
             world: Rc::new(World::new(outside, faults.to_vec())),
             services: scenario.services(),
+            has_user_spans: scenario.has_user_spans,
             rest_horizon_ms: scenario.rest_horizon_ms,
             object: None,
             tasks: Tasks::default(),
@@ -124,10 +127,18 @@ impl Life {
     }
 
     fn run_until(&mut self, until: TimeMs) -> Ending {
+        if self.has_user_spans {
+            return with_telemetry(|| self.turn_until(until));
+        }
+        self.turn_until(until)
+    }
+
+    fn turn_until(&mut self, until: TimeMs) -> Ending {
         loop {
             if self.turns > TURNS_MAX || self.alarms > ALARMS_MAX {
                 return Ending::Endless;
             }
+            set_clock(self.world.now());
             match self.tasks.poll_one() {
                 Polled::Stalled if self.begin_due() => {}
                 Polled::Stalled => match self.next_at() {

@@ -72,13 +72,13 @@ impl Object {
     }
 
     async fn delete(&self) -> Result<(), NotDone> {
-        self.runtime().close();
+        let closing = self.runtime().close();
         if let Err(error) = self.cancel() {
-            self.runtime().reopen();
+            drop(closing);
             return Err(error.into());
         }
         if self.runtime().unlist().await.is_err() {
-            self.runtime().reopen();
+            drop(closing);
             self.keep_driving()?;
             return Err(NotDone);
         }

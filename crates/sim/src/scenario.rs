@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use longhaul_core::StopReason;
-use longhaul_host::{NoHooks, OpenAi, Services};
+use longhaul_host::{Hooks, NoHooks, OpenAi, Services};
 use longhaul_models::Prices;
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
@@ -13,6 +13,7 @@ use crate::{
     model::{self, ModelPlan},
     nexus::NexusPlan,
     sink::{self, SinkPlan, SinkReply},
+    telemetry::SpanningHooks,
 };
 
 /// The name of the object of every world.
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub index: Option<IndexPlan>,
     /// Nexus, where traces go there.
     pub nexus: Option<NexusPlan>,
+    /// Whether the deployment's own code opens spans around each attempt.
+    pub has_user_spans: bool,
     /// How late alarms come, in milliseconds.
     pub alarm_lag_ms: u64,
     /// Content in traces: to encode it is half the time that a world takes.
@@ -72,6 +75,7 @@ impl Scenario {
             otlp: Some(SinkPlan::default()),
             index: None,
             nexus: None,
+            has_user_spans: false,
             alarm_lag_ms: 0,
             capture: Capture::Off,
             ends: vec![vec![end]],
@@ -152,6 +156,12 @@ impl Scenario {
         self
     }
 
+    /// Has the deployment's own code open spans around each attempt.
+    #[must_use]
+    pub fn with_user_spans(self) -> Self {
+        Self { has_user_spans: true, ..self }
+    }
+
     /// Sends all content with the traces.
     #[must_use]
     pub fn with_content(self) -> Self {
@@ -185,6 +195,8 @@ impl Scenario {
         let variable =
             |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| sink::BASE_URL.to_owned());
         let otlp = OtlpConfig::parse(&variable).expect("the endpoint is a URL");
+        let hooks: Rc<dyn Hooks> =
+            if self.has_user_spans { Rc::new(SpanningHooks) } else { Rc::new(NoHooks) };
         Services {
             object: OBJECT.to_owned(),
             session: "s1".to_owned(),
@@ -194,7 +206,7 @@ impl Scenario {
             nexus: self.nexus.as_ref().and_then(NexusPlan::config),
             index: self.index.is_some(),
             redaction: Redaction::default(),
-            hooks: Rc::new(NoHooks),
+            hooks,
             resource: Resource::default(),
             capture: self.capture,
             prices: Prices::default(),

@@ -46,6 +46,8 @@ pub struct Trace {
     pub stop_reason: Option<StopReason>,
     /// When the run was accepted.
     pub started_at: TimeMs,
+    /// When its first call was promised; `None` while it is queued.
+    pub called_at: Option<TimeMs>,
     /// When it ended; `None` while it is open.
     pub ended_at: Option<TimeMs>,
     /// Crashes and evictions that it survived.
@@ -312,6 +314,7 @@ impl<'a> Fold<'a> {
             status: run.status(),
             stop_reason,
             started_at: root.started_at,
+            called_at: run.started_at,
             ended_at: root.ended_at,
             resumed: run.resumed,
             usage: run.usage.clone(),

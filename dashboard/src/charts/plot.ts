@@ -45,7 +45,7 @@ export function plotOptions(source: PlotSource): Omit<uPlot.Options, "width" | "
   const grid = { stroke: ink.line, width: 1 };
   return {
     ms: 1,
-    padding: [8, 12, 0, 0],
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     scales: {
       x: { time: true, range: () => [data().since, data().until] },

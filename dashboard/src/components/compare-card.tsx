@@ -23,7 +23,7 @@ interface CompareCardProps {
 
 export function CompareCard({ lane, best, baseline, isBaseline }: CompareCardProps) {
   const { model, status, text, usage } = lane;
-  const marks = useMarks(baseline, lane.isWhole ? text : null);
+  const marks = useMarks(baseline, lane.isWhole && text ? text : null);
   const mark = (figure: Figure, word: string) => best.get(figure)?.has(model) && <Best word={word} />;
   const name = oneLine(model, 80);
   return (
@@ -97,7 +97,7 @@ function AnswerNote({ lane: { status, text, isWhole }, marks, isBaseline, isMark
   if (isBaseline) return <strong class="baseline">Baseline</strong>;
   if (marks !== null) return <MarksSummary marks={marks} />;
   if (!isWhole && text !== null && text !== "" && status !== "running") return <>Cut off: what had come so far</>;
-  return isMarked && isWhole ? <>Comparing…</> : <>Answer</>;
+  return isMarked && isWhole && text ? <>Comparing…</> : <>Answer</>;
 }
 
 /** Characters of a text in flight that are shown: its end. */

@@ -65,7 +65,7 @@ export function CompareResult({ session, query }: { session: string; query: URLS
       title={
         <span class="run-title">
           <StatusChip status={status} detail={fold.ended?.stopReason ?? run?.stop_reason} />
-          <bdi>{oneLine(task, TITLE_CHARS_MAX)}</bdi>
+          <bdi>{task === "" ? "Comparison" : oneLine(task, TITLE_CHARS_MAX)}</bdi>
         </span>
       }
       actions={<Actions session={session} status={status} fold={fold} trace={trace} />}
@@ -176,7 +176,7 @@ function Overview({ fold, run, lanes, status, task }: OverviewProps) {
 
 function Answers({ lanes, query }: { lanes: readonly Lane[]; query: URLSearchParams }) {
   const best = useMemo(() => bestOf(lanes), [lanes]);
-  const comparable = lanes.filter(({ isWhole, text }) => isWhole && text !== null);
+  const comparable = lanes.filter(({ isWhole, text }) => isWhole && text);
   const isOn = query.get("diff") !== "off" && comparable.length > 1;
   const chosen = comparable.find(({ model }) => model === query.get("base")) ?? comparable[0];
   const baseline = isOn ? chosen : undefined;

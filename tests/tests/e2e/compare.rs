@@ -266,9 +266,9 @@ async fn a_kill_in_the_middle_repeats_the_calls_in_flight_alone() {
     assert_eq!((&run["status"], &run["attempts"]), (&json!("succeeded"), &json!(5)));
     assert_eq!(statuses(&run), ["succeeded", "succeeded", "succeeded"]);
     let calls = stage.model.calls();
-    let arrivals = |name: &str| calls.iter().filter(|call| name_of(call) == name).map(|call| call.key.as_str());
     for (name, times) in [("ant", 1), ("bee", 2), ("cat", 2)] {
-        let keys: Vec<&str> = arrivals(name).collect();
+        let of_it = calls.iter().filter(|call| name_of(call) == name);
+        let keys: Vec<&str> = of_it.map(|call| call.key.as_str()).collect();
         assert!(keys.len() == times && keys.iter().all(|key| *key == keys[0]), "{name}: {keys:?}");
     }
     let resumed = of_type(&stage.api.events(&post.session).await, "run.resumed");

@@ -7,6 +7,7 @@ mod compare;
 mod durability;
 mod examples;
 mod faults;
+mod gateway;
 mod happy;
 mod index;
 mod index_queries;

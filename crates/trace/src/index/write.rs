@@ -140,7 +140,6 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
     let usage = &trace.usage;
     let members: Vec<String> =
         trace.metadata.iter().map(|(key, value)| metadata_member(key, value)).collect();
-    let started_at = trace.spans.iter().find(|span| span.model.is_some()).map(|span| span.started_at);
     let mut params = key(tenant, trace);
     params.extend([
         text(&trace.session),
@@ -157,7 +156,7 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         or_null(usage.output_tokens, whole),
         or_null(usage.total_tokens, whole),
         or_null(usage.cost_usd.filter(|cost| cost.is_finite()), Param::Float),
-        or_null(started_at, whole),
+        or_null(trace.called_at, whole),
         or_null(trace.ended_at, whole),
         text(["{", &members.join(","), "}"].concat()),
         or_null(captured(&trace.task, capture), text),

@@ -1,5 +1,5 @@
 use longhaul_core::{Entry, Message, Observed, Record};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A rule for texts: the text in its place, or `None` where it may stay.
 type Rule<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -20,8 +20,11 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
         Entry::RunAccepted { task, metadata, settings, .. } => {
             text(task, redact);
             optional(&mut settings.instructions, redact);
-            *metadata =
-                std::mem::take(metadata).into_iter().map(|(key, value)| member(key, value, redact)).collect();
+            for (old, new) in members(metadata.iter_mut(), redact) {
+                if let Some(value) = metadata.remove(&old) {
+                    metadata.insert(new, value);
+                }
+            }
         }
         Entry::ModelAnswered { message, observed, .. } => {
             words(message, redact);
@@ -68,10 +71,8 @@ fn words(message: &mut Message, redact: Rule<'_>) {
 fn spans(observed: &mut Observed, redact: Rule<'_>) {
     for span in &mut observed.spans {
         text(&mut span.name, redact);
-        span.fields = std::mem::take(&mut span.fields)
-            .into_iter()
-            .map(|(key, value)| member(key, value, redact))
-            .collect();
+        // Their names are the code's own.
+        members(span.fields.iter_mut(), redact);
     }
 }
 
@@ -79,36 +80,48 @@ fn json(value: &mut Value, redact: Rule<'_>) {
     match value {
         Value::String(string) => text(string, redact),
         Value::Array(items) => items.iter_mut().for_each(|item| json(item, redact)),
-        Value::Object(members) => {
-            *members = std::mem::take(members)
-                .into_iter()
-                .map(|(key, value)| member(key, value, redact))
-                .collect::<Map<_, _>>();
+        Value::Object(object) => {
+            for (old, new) in members(object.iter_mut(), redact) {
+                if let Some(value) = object.remove(&old) {
+                    object.insert(new, value);
+                }
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn member(mut key: String, mut value: Value, redact: Rule<'_>) -> (String, Value) {
-    let shown = match &value {
+/// Redacts values under keys, and gives the keys that are texts to redact themselves, with what they become.
+fn members<'a>(
+    members: impl Iterator<Item = (&'a String, &'a mut Value)>,
+    redact: Rule<'_>,
+) -> Vec<(String, String)> {
+    let mut renamed = Vec::new();
+    for (key, value) in members {
+        member(key, value, redact);
+        if let Some(new) = redact(key) {
+            renamed.push((key.clone(), new));
+        }
+    }
+    renamed
+}
+
+fn member(key: &str, value: &mut Value, redact: Rule<'_>) {
+    let shown = match &*value {
         Value::String(text) if redact(text).is_none() => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => String::new(),
+        _ => return json(value, redact),
     };
     // Quotes or lines in the text would end it early.
-    let replaced = if shown.is_empty() || shown.contains(['"', '\\', '\n']) {
-        None
-    } else {
-        let place = format!("{key}=\"");
-        redact(&format!("{place}{shown}\""))
-            .and_then(|pair| Some(pair.strip_prefix(&place)?.strip_suffix('"')?.to_owned()))
-    };
-    match replaced {
-        Some(replaced) => value = Value::String(replaced),
-        None => json(&mut value, redact),
+    if shown.contains(['"', '\\', '\n']) {
+        return;
     }
-    text(&mut key, redact);
-    (key, value)
+    let place = [key, "=\""].concat();
+    let pair = redact(&[place.as_str(), shown.as_str(), "\""].concat());
+    let text = pair.as_deref().and_then(|pair| pair.strip_prefix(place.as_str())?.strip_suffix('"'));
+    if let Some(text) = text {
+        *value = Value::String(text.to_owned());
+    }
 }
 
 fn optional(value: &mut Option<String>, redact: Rule<'_>) {

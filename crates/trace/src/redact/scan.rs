@@ -278,7 +278,10 @@ impl<'a> Scan<'a> {
         }
         let dashes = label[length..].strip_prefix(b"-----")?;
         let body = self.text.len() - dashes.len();
-        let next = self.text[body..].find("-----").map_or(self.text.len(), |length| body + length);
+        let next = dashes
+            .windows(5)
+            .position(|part| part == b"-----")
+            .map_or(self.text.len(), |length| body + length);
         let inner = &self.bytes[body..next];
         // What is between the texts of a JSON object is no key: each of the two lines is in a text of its own.
         let is_one_text =

@@ -1,0 +1,172 @@
+//! Arize Phoenix on this machine: its own process with its own storage, and its own API to look at what arrived.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use longhaul_tests::Api;
+use longhaul_tests::wait::eventually;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Says where the program is.
+const VARIABLE: &str = "LONGHAUL_PHOENIX";
+
+/// It takes 6 to 40 seconds, by the load of the machine; only a failure takes longer than this.
+const READY_WITHIN: Duration = Duration::from_secs(300);
+
+/// Loopback only, any free ports (the port of gRPC cannot be switched off), and no request to anybody.
+const SETTINGS: [(&str, &str); 8] = [
+    ("PHOENIX_HOST", "127.0.0.1"),
+    ("PHOENIX_PORT", "0"),
+    ("PHOENIX_GRPC_PORT", "0"),
+    ("PHOENIX_TELEMETRY_ENABLED", "false"),
+    ("PHOENIX_ALLOW_EXTERNAL_RESOURCES", "false"),
+    ("PHOENIX_DISABLE_AGENT_ASSISTANT", "true"),
+    ("PHOENIX_ENABLE_MCP_SERVER", "false"),
+    ("PHOENIX_LOG_MIGRATIONS", "false"),
+];
+
+/// A running Phoenix. Dropping it kills the process and removes the storage; when a test fails it prints the log.
+pub(crate) struct Phoenix {
+    api: Api,
+    base_url: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    _dir: TempDir,
+}
+
+impl Phoenix {
+    /// Starts it on a free port of loopback and waits until it answers.
+    pub(crate) async fn start() -> Phoenix {
+        let dir = TempDir::with_prefix("longhaul-phoenix-").expect("the temporary directory is writable");
+        let mut command = Command::new(program());
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("PHOENIX_") || text.starts_with("OTEL_") {
+                command.env_remove(&name);
+            }
+        }
+        // It stays in our process group, so that what ends the tests ends it too.
+        command.arg("serve").envs(SETTINGS).env("PHOENIX_WORKING_DIR", dir.path()).current_dir(dir.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program().display()));
+        let (log, (sender, lines)) = (Arc::default(), mpsc::unbounded_channel());
+        let stdout = child.stdout.take().expect("stdout is piped");
+        tokio::spawn(keep(stdout, Arc::clone(&log), sender.clone()));
+        tokio::spawn(keep(child.stderr.take().expect("stderr is piped"), Arc::clone(&log), sender));
+        let mut phoenix =
+            Phoenix { api: Api::new(""), base_url: String::new(), child, log, _dir: dir };
+        phoenix.base_url = timeout(READY_WITHIN, listening(lines)).await.ok().flatten().expect("Phoenix serves");
+        phoenix.api = Api::new(phoenix.base_url.as_str());
+        phoenix.api.get("/readyz").await.ok(200);
+        phoenix
+    }
+
+    /// Where it listens; also the value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Waits until a trace has come to a project with as many spans as are `wanted`, and gives them.
+    pub(crate) async fn wait_for_trace(&self, project: &str, trace_id: &str, wanted: usize) -> Vec<Seen> {
+        eventually(format!("{wanted} spans of the trace {trace_id} in Phoenix"), || async {
+            Some(self.spans(project, trace_id).await).filter(|spans| spans.len() >= wanted)
+        })
+        .await
+    }
+
+    /// The spans of a trace in a project, in the order in which they began. None when there is no such project yet.
+    pub(crate) async fn spans(&self, project: &str, trace_id: &str) -> Vec<Seen> {
+        let path = format!("/v1/projects/{project}/spans?trace_id={trace_id}&limit=1000");
+        let mut spans: Vec<Seen> = self.list(&path).await.into_iter().map(Seen).collect();
+        spans.sort_by_key(|span| (span.text("/start_time").to_owned(), span.attribute("longhaul.attempt").as_u64()));
+        spans
+    }
+
+    /// The ids of all traces of a project. None when there is no such project yet.
+    pub(crate) async fn trace_ids(&self, project: &str) -> Vec<String> {
+        let traces = self.list(&format!("/v1/projects/{project}/traces?limit=1000")).await;
+        traces.iter().map(|trace| trace["trace_id"].as_str().expect("a trace has an id").to_owned()).collect()
+    }
+
+    /// Ends it, and waits for its end.
+    pub(crate) async fn stop(mut self) {
+        self.child.kill().await.expect("a child can be killed and waited for");
+    }
+
+    async fn list(&self, path: &str) -> Vec<Value> {
+        let answer = self.api.get(path).await;
+        if answer.status == 404 {
+            return Vec::new();
+        }
+        answer.ok(200)["data"].as_array().expect("the answer is a list").clone()
+    }
+}
+
+impl Drop for Phoenix {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- log of Phoenix\n{}---", self.log.lock().expect("no log reader panics"));
+        }
+    }
+}
+
+/// A span as Phoenix shows it.
+#[derive(Debug)]
+pub(crate) struct Seen(Value);
+
+impl Seen {
+    /// A member by its JSON pointer, as text; empty if it is absent or null.
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// An attribute by its flat name; null if it is absent.
+    pub(crate) fn attribute(&self, name: &str) -> &Value {
+        &self.0["attributes"][name]
+    }
+
+    /// All attributes whose names begin with `prefix`.
+    pub(crate) fn attributes(&self, prefix: &str) -> BTreeMap<&str, &Value> {
+        let all = self.0["attributes"].as_object().expect("a span has attributes");
+        all.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(name, value)| (name.as_str(), value)).collect()
+    }
+}
+
+fn program() -> PathBuf {
+    env::var_os(VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
+        panic!("{VARIABLE} does not say where Phoenix is: `cargo xtask test --only backend` installs it and runs this")
+    })
+}
+
+/// The base URL in the server's own line about it; `None` when the log ends without one.
+async fn listening(mut lines: mpsc::UnboundedReceiver<String>) -> Option<String> {
+    loop {
+        let line = lines.recv().await?;
+        if let Some((_, url)) = line.split_once("Uvicorn running on ") {
+            return Some(url.split(' ').next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+async fn keep(from: impl AsyncRead + Unpin, log: Arc<Mutex<String>>, lines: mpsc::UnboundedSender<String>) {
+    let mut reader = BufReader::new(from).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        {
+            let mut log = log.lock().expect("no log reader panics");
+            log.push_str(&line);
+            log.push('\n');
+        }
+        // Nobody listens any more once the port is known.
+        lines.send(line).ok();
+    }
+}
