@@ -274,7 +274,8 @@ fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 /// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
 fn run_backend(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let phoenix = backend::find(workspace, progress)?;
-    let mut command = workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--test", "backend"]);
+    let mut command =
+        workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--test", "backend"]);
     command.args(["--", "--ignored", "--show-output"]);
     command.env(backend::VARIABLE, phoenix);
     cargo(command, progress)

@@ -92,7 +92,7 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.
-    fn redacted(&self, text: &str) -> Option<String> {
+    pub(crate) fn redacted(&self, text: &str) -> Option<String> {
         let cleared = match self.services.redaction.text(text) {
             Cow::Owned(cleared) => Some(cleared),
             Cow::Borrowed(_) => None,

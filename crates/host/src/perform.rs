@@ -10,8 +10,7 @@ use longhaul_core::{
 use longhaul_models::{
     Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status, openai, redact, workers_ai,
 };
-use longhaul_trace::{span_id, trace_id};
-
+use longhaul_trace::{redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
 
 use crate::{
@@ -71,7 +70,8 @@ impl<P: Ports> Runtime<P> {
         }
         .instrument(span.clone())
         .await;
-        let observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
+        let mut observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
+        redact_observed(&mut observed, &|text| self.redacted(text));
         let call = promised.call;
         match outcome {
             Ok(answer) => Event::Answered { call, answer, timing, observed },

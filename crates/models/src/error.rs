@@ -88,9 +88,16 @@ fn kind_of_error(error: &Value) -> FaultKind {
 /// The message in any of the shapes that servers wrap it in.
 fn message_of(body: &Value) -> Option<&str> {
     let error = &body["error"];
-    [&error["message"], error, &body["errors"][0]["message"], &body["message"], &body["detail"]]
-        .into_iter()
-        .find_map(|value| value.as_str().filter(|text| !text.trim().is_empty()))
+    let shapes = [
+        &error["message"],
+        error,
+        &body["errors"][0]["message"],
+        &body["message"],
+        &body["detail"],
+        // Workers AI, as an AI Gateway passes it on.
+        &body["description"],
+    ];
+    shapes.into_iter().find_map(|value| value.as_str().filter(|text| !text.trim().is_empty()))
 }
 
 /// Stands where a message was cut.
@@ -116,6 +123,10 @@ mod tests {
             ),
             (r#"{"message":"gone"}"#, "the model's server answered 404: gone"),
             (r#"{"detail":"Not Found"}"#, "the model's server answered 404: Not Found"),
+            (
+                r#"{"internalCode":5007,"description":"No such model","name":"x"}"#,
+                "the model's server answered 404: No such model",
+            ),
             (r#"{"error":{"message":" "}}"#, "the model's server answered 404"),
             ("<html>secret</html>", "the model's server answered 404"),
             ("", "the model's server answered 404"),

@@ -151,7 +151,8 @@ fn indexed() -> Vec<Scenario> {
             500,
         ),
         indexed("index, deleted beside a record", plan().recording(&[IndexReply::TakeLate(1_000)]))
-            .then(500, Action::Delete),
+            .then(500, Action::Delete)
+            .or(&[Cancelled]),
         indexed("index, deleted later", plan()).then(5_000, Action::Delete),
         indexed("index, retention", plan()).until_erased(),
         indexed("index down at the retention", plan().forgetting(&[IndexReply::Refused, IndexReply::Hang]))

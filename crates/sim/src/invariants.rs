@@ -339,7 +339,7 @@ mod tests {
 
     /// The invariants that the oracle finds broken in a world without faults that was changed behind its back.
     fn found(change: impl FnOnce(&mut End)) -> Vec<u8> {
-        let scenario = Scenario::named("done at once").unwrap();
+        let scenario = Scenario::named("all sinks").unwrap();
         let mut end = run_clean(&scenario).unwrap().end;
         change(&mut end);
         check(&scenario, &end).into_iter().map(|violation| violation.invariant).collect()
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn the_oracle_sees_each_invariant_broken() {
         assert!(found(|_| {}).is_empty(), "nothing was changed");
-        let broken: [(u8, Change); 15] = [
+        let broken: [(u8, Change); 26] = [
             (1, |end| end.outside.clients.acknowledged.clear()),
             (1, |end| rewrite(end, |records| records.retain(|r| !matches!(r.entry, Entry::RunEnded { .. })))),
             (2, |end| end.outside.model.requests[0].after_answer = true),
@@ -373,6 +373,19 @@ mod tests {
             (7, |end| end.outside.disk.alarm = None),
             (7, |end| rewrite(end, |records| drop(records.pop()))),
             (8, |end| end.outside.model.requests[0].after_end = true),
+            (9, |end| end.outside.index.committed.clear()),
+            (9, |end| drop(end.outside.index.committed.pop())),
+            (9, |end| count_again(&mut end.outside)),
+            (9, |end| end.outside.nexus.traces.clear()),
+            (9, |end| end.outside.nexus.traces.extend(end.outside.nexus.traces.clone())),
+            (9, |end| drop(end.outside.nexus.traces[0].spans.pop())),
+            (9, |end| end.outside.nexus.traces[0].spans.extend_from_within(..1)),
+            (9, |end| end.outside.nexus.traces[0].spans[1].parent_span_id = None),
+            (9, |end| {
+                end.outside.nexus.traces[0].spans[0].started_at = "2027-01-15T07:59:59.000Z".to_owned()
+            }),
+            (9, |end| end.outside.nexus.traces[0].metadata = serde_json::Value::Null),
+            (9, |end| rewrite(end, send_one_part_again)),
             (9, |end| end.outside.sink.deliveries.clear()),
             (9, |end| end.outside.sink.deliveries[0].body.push(0)),
             (10, |end| end.outside.sink.deliveries[0].body.extend(API_KEY.as_bytes())),
@@ -380,6 +393,21 @@ mod tests {
         for (index, (invariant, change)) in broken.into_iter().enumerate() {
             let found = found(change);
             assert!(found.contains(&invariant), "change {index} breaks {invariant}, found {found:?}");
+        }
+    }
+
+    /// The calls of the run are counted for another one too.
+    fn count_again(outside: &mut Outside) {
+        let mut counted = outside.index.committed[1][0].clone();
+        counted.params[2] = Param::Text("another".to_owned());
+        outside.index.committed.push([counted].into());
+    }
+
+    fn send_one_part_again(records: &mut Vec<Record>) {
+        for record in records {
+            if let Entry::TraceSent { part, .. } = &mut record.entry {
+                *part = "trace".to_owned();
+            }
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) const BASE_URL: &str = "http://model.test/v1";
 /// The wait between two chunks of an answer, in milliseconds.
 const CHUNK_MS: u64 = 10;
 /// How much slower each next model of a comparison is, in milliseconds.
-const COMPARED_STEP_MS: u64 = 25;
+const COMPARED_STEP_MS: u64 = 7;
 /// Chunks of text in an answer.
 const CHUNKS: usize = 3;
 

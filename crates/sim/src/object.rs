@@ -73,10 +73,7 @@ impl Object {
 
     async fn delete(&self) -> Result<(), NotDone> {
         let closing = self.runtime().close();
-        if let Err(error) = self.cancel() {
-            drop(closing);
-            return Err(error.into());
-        }
+        self.cancel()?;
         if self.runtime().unlist().await.is_err() {
             drop(closing);
             self.keep_driving()?;

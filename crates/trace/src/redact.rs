@@ -27,7 +27,7 @@ mod assigned;
 mod records;
 mod scan;
 
-pub use records::records;
+pub use records::{observed, records};
 
 /// What is taken out of texts: the variable `REDACT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

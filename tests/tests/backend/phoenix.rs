@@ -1,7 +1,7 @@
 //! Arize Phoenix on this machine: its own process with its own storage, and its own API to look at what arrived.
 
-use std::collections::BTreeMap;
 use std::env;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -63,9 +63,9 @@ impl Phoenix {
         let stdout = child.stdout.take().expect("stdout is piped");
         tokio::spawn(keep(stdout, Arc::clone(&log), sender.clone()));
         tokio::spawn(keep(child.stderr.take().expect("stderr is piped"), Arc::clone(&log), sender));
-        let mut phoenix =
-            Phoenix { api: Api::new(""), base_url: String::new(), child, log, _dir: dir };
-        phoenix.base_url = timeout(READY_WITHIN, listening(lines)).await.ok().flatten().expect("Phoenix serves");
+        let mut phoenix = Phoenix { api: Api::new(""), base_url: String::new(), child, log, _dir: dir };
+        phoenix.base_url =
+            timeout(READY_WITHIN, listening(lines)).await.ok().flatten().expect("Phoenix serves");
         phoenix.api = Api::new(phoenix.base_url.as_str());
         phoenix.api.get("/readyz").await.ok(200);
         phoenix
@@ -76,6 +76,11 @@ impl Phoenix {
         &self.base_url
     }
 
+    /// Its socket.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.base_url.trim_start_matches("http://").parse().expect("Phoenix listens on an address")
+    }
+
     /// Waits until a trace has come to a project with as many spans as are `wanted`, and gives them.
     pub(crate) async fn wait_for_trace(&self, project: &str, trace_id: &str, wanted: usize) -> Vec<Seen> {
         eventually(format!("{wanted} spans of the trace {trace_id} in Phoenix"), || async {
@@ -84,11 +89,13 @@ impl Phoenix {
         .await
     }
 
-    /// The spans of a trace in a project, in the order in which they began. None when there is no such project yet.
+    /// The spans of a trace in a project: the root, then the calls and their attempts in order. None when there is no
+    /// such project yet.
     pub(crate) async fn spans(&self, project: &str, trace_id: &str) -> Vec<Seen> {
         let path = format!("/v1/projects/{project}/spans?trace_id={trace_id}&limit=1000");
         let mut spans: Vec<Seen> = self.list(&path).await.into_iter().map(Seen).collect();
-        spans.sort_by_key(|span| (span.text("/start_time").to_owned(), span.attribute("longhaul.attempt").as_u64()));
+        let number = |span: &Seen, name| span.attribute(name).as_u64();
+        spans.sort_by_key(|span| (number(span, "longhaul.call"), number(span, "longhaul.attempt")));
         spans
     }
 
@@ -96,6 +103,14 @@ impl Phoenix {
     pub(crate) async fn trace_ids(&self, project: &str) -> Vec<String> {
         let traces = self.list(&format!("/v1/projects/{project}/traces?limit=1000")).await;
         traces.iter().map(|trace| trace["trace_id"].as_str().expect("a trace has an id").to_owned()).collect()
+    }
+
+    /// All tokens of a session, as Phoenix sums them up.
+    pub(crate) async fn session_tokens(&self, project: &str, session: &str) -> u64 {
+        let sessions = self.list(&format!("/v1/projects/{project}/sessions?limit=1000")).await;
+        let found =
+            sessions.iter().find(|other| other["session_id"] == session).expect("Phoenix has the session");
+        found["token_count_total"].as_u64().expect("a session has a count")
     }
 
     /// Ends it, and waits for its end.
@@ -135,10 +150,19 @@ impl Seen {
         &self.0["attributes"][name]
     }
 
-    /// All attributes whose names begin with `prefix`.
-    pub(crate) fn attributes(&self, prefix: &str) -> BTreeMap<&str, &Value> {
-        let all = self.0["attributes"].as_object().expect("a span has attributes");
-        all.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(name, value)| (name.as_str(), value)).collect()
+    /// What Phoenix read of a call's messages: `llm.input_messages` or `llm.output_messages`, the role and the text of each.
+    pub(crate) fn messages(&self, list: &str) -> Vec<(&str, &str)> {
+        let member =
+            |index: usize, member| self.attribute(&format!("{list}.{index}.message.{member}")).as_str();
+        (0..)
+            .map_while(|index| Some((member(index, "role")?, member(index, "content").unwrap_or_default())))
+            .collect()
+    }
+
+    /// A time by its JSON pointer, in milliseconds since the epoch.
+    pub(crate) fn time_ms(&self, pointer: &str) -> u64 {
+        let text = self.text(pointer);
+        time_ms(text).unwrap_or_else(|| panic!("{pointer} is no time: {text:?}"))
     }
 }
 
@@ -169,4 +193,28 @@ async fn keep(from: impl AsyncRead + Unpin, log: Arc<Mutex<String>>, lines: mpsc
         // Nobody listens any more once the port is known.
         lines.send(line).ok();
     }
+}
+
+/// Reads `2026-11-22T11:49:03.624000+00:00`; a whole second has no fraction.
+fn time_ms(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix("+00:00")?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "000"));
+    let numbers =
+        |text: &str, separator| text.split(separator).map(str::parse).collect::<Result<Vec<u64>, _>>().ok();
+    let ([year, month, day], [hours, minutes, seconds]) =
+        (numbers(date, '-')?.try_into().ok()?, numbers(time, ':')?.try_into().ok()?);
+    // Counted from March, so that the leap day is the last one of its year.
+    let (year, month): (u64, u64) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    let epoch_days = days.checked_sub(719_468)?;
+    let seconds: u64 = ((epoch_days * 24 + hours) * 60 + minutes) * 60 + seconds;
+    Some(seconds * 1_000 + fraction.get(..3)?.parse::<u64>().ok()?)
+}
+
+#[test]
+fn times_are_read() {
+    assert_eq!(time_ms("1970-01-01T00:00:00+00:00"), Some(0));
+    assert_eq!(time_ms("2026-11-22T11:49:02.880000+00:00"), Some(1_795_348_142_880));
+    assert_eq!(time_ms("2028-02-29T23:59:59.999000+00:00"), Some(1_835_481_599_999));
+    assert_eq!(time_ms("yesterday"), None);
 }

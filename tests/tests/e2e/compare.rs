@@ -32,7 +32,10 @@ async fn all_models_are_called_at_once_and_each_answer_is_shown() {
     // None of them is answered before the last of them is called.
     stage.model.wait_for_calls(3).await;
     let run = stage.api.run(&post).await;
-    assert_eq!((&run["status"], &run["model"]), (&json!("running"), &json!("openai:ant,openai:bee,openai:cat")));
+    assert_eq!(
+        (&run["status"], &run["model"]),
+        (&json!("running"), &json!("openai:ant,openai:bee,openai:cat"))
+    );
     for (index, lane) in lanes(&run).iter().enumerate() {
         let expected = json!({"model": MODELS[index], "call": index + 1, "status": "running", "attempts": 1,
             "text": null, "error": null, "finish_reason": null, "usage": null, "latency_ms": null,
@@ -55,7 +58,9 @@ async fn all_models_are_called_at_once_and_each_answer_is_shown() {
         assert!(lane["time_to_first_chunk_ms"].as_u64() <= lane["latency_ms"].as_u64(), "{lane}");
         assert!(lane["time_to_first_chunk_ms"].is_u64(), "{lane}");
     }
-    assert!(stage.model.calls().iter().all(|call| call.messages().last().is_some_and(|m| m["content"] == "Who?")));
+    assert!(
+        stage.model.calls().iter().all(|call| call.messages().last().is_some_and(|m| m["content"] == "Who?"))
+    );
 }
 
 #[tokio::test]
@@ -68,9 +73,14 @@ async fn its_events_are_those_of_a_run_with_a_call_per_model() {
     assert_eq!((&accepted["models"], &accepted["task"]), (&json!(MODELS), &json!("Who?")));
     assert_eq!(accepted["model"], MODELS.join(","));
     let called = of_type(&events, "model.called");
-    let shown: Vec<Value> =
-        called.iter().map(|event| json!([event["model"], event["call"], event["iteration"], event["attempt"]])).collect();
-    assert_eq!(shown, [json!([MODELS[0], 1, 1, 1]), json!([MODELS[1], 2, 1, 1]), json!([MODELS[2], 3, 1, 1])]);
+    let shown: Vec<Value> = called
+        .iter()
+        .map(|event| json!([event["model"], event["call"], event["iteration"], event["attempt"]]))
+        .collect();
+    assert_eq!(
+        shown,
+        [json!([MODELS[0], 1, 1, 1]), json!([MODELS[1], 2, 1, 1]), json!([MODELS[2], 3, 1, 1])]
+    );
     let answered = of_type(&events, "model.answered");
     let calls: BTreeSet<u64> = answered.iter().filter_map(|event| event["call"].as_u64()).collect();
     assert_eq!(calls, BTreeSet::from([1, 2, 3]));
@@ -91,7 +101,8 @@ async fn it_is_one_trace_with_spans_side_by_side() {
     let spans = stage.sink.wait_for_trace(&post.trace_id).await;
     assert_eq!(stage.sink.deliveries().len(), 1, "one request");
     assert_run_sound(&stage.api, &post, &stage.model.calls(), &spans, Injury::NONE).await;
-    let (roots, calls): (Vec<Span>, Vec<Span>) = spans.into_iter().partition(|span| span.parent_id.is_empty());
+    let (roots, calls): (Vec<Span>, Vec<Span>) =
+        spans.into_iter().partition(|span| span.parent_id.is_empty());
     assert_eq!((roots.len(), roots[0].name.as_str()), (1, "invoke_agent default"));
     assert_eq!(roots[0].attribute("longhaul.models"), json!(MODELS));
     assert_eq!(names(&calls), ["inference:ant", "inference:bee", "inference:cat"]);
@@ -99,12 +110,16 @@ async fn it_is_one_trace_with_spans_side_by_side() {
     let first_end = calls.iter().map(|span| span.end_ns).min();
     assert!(last_start < first_end, "they are one after the other: {calls:#?}");
     let trace = stage.api.get(&format!("/v1/sessions/{}/runs/1/trace", post.session)).await.ok(200);
-    let models: Vec<Value> = trace["spans"].as_array().expect("spans").iter().map(|s| s["model"].clone()).collect();
+    let models: Vec<Value> =
+        trace["spans"].as_array().expect("spans").iter().map(|s| s["model"].clone()).collect();
     assert_eq!(json!(models), json!([null, MODELS[0], MODELS[1], MODELS[2]]));
     for span in &trace["spans"].as_array().expect("spans")[1..] {
         let name = span["model"].as_str().expect("a model")[7..].to_owned();
         assert_eq!(span["output"]["content"], format!("I am {name}."));
-        assert_eq!(span["input"].as_array().and_then(|input| input.last()).map(|m| &m["content"]), Some(&json!("Who?")));
+        assert_eq!(
+            span["input"].as_array().and_then(|input| input.last()).map(|m| &m["content"]),
+            Some(&json!("Who?"))
+        );
     }
 }
 
@@ -117,11 +132,17 @@ async fn a_model_that_fails_does_not_harm_the_others() {
     .await;
     let post = compared(&stage).await;
     let run = stage.api.run(&post).await;
-    assert_eq!((&run["status"], &run["stop_reason"], &run["error"]), (&json!("succeeded"), &json!("done"), &Value::Null));
+    assert_eq!(
+        (&run["status"], &run["stop_reason"], &run["error"]),
+        (&json!("succeeded"), &json!("done"), &Value::Null)
+    );
     assert_eq!(statuses(&run), ["succeeded", "failed", "succeeded"]);
     let failed = &lanes(&run)[1];
     assert_eq!((&failed["error"]["code"], &failed["text"]), (&json!("refused"), &Value::Null));
-    assert!(failed["error"]["message"].as_str().is_some_and(|message| message.contains("of the test")), "{failed}");
+    assert!(
+        failed["error"]["message"].as_str().is_some_and(|message| message.contains("of the test")),
+        "{failed}"
+    );
     assert_eq!(stage.model.calls().len(), 3);
     let spans = stage.sink.wait_for_trace(&post.trace_id).await;
     let broken: Vec<Span> = spans.into_iter().filter(|span| span.status == 2).collect();
@@ -135,6 +156,46 @@ async fn it_fails_when_no_model_answers() {
     assert_eq!((&run["status"], &run["stop_reason"]), (&json!("failed"), &json!("model_refused")));
     assert_eq!(run["error"]["code"], "refused");
     assert_eq!(statuses(&run), ["failed", "failed", "failed"]);
+}
+
+#[tokio::test]
+async fn it_ends_at_its_deadline_with_what_there_is() {
+    for (slow, status, stop_reason) in [("bee", "succeeded", "done"), ("all", "failed", "deadline")] {
+        let stage = Stage::new(move |call| match name_of(call) {
+            name if slow == "all" || slow == name => Reply::hang(),
+            _ => says_its_name(call),
+        })
+        .await;
+        let mut body = task();
+        body["budget"] = json!({"deadline_ms": 1_500});
+        let post = api::started(stage.api.post("/v1/compare", &body).await.ok(202));
+        let run = stage.api.ended(&post).await;
+        assert_eq!((&run["status"], &run["stop_reason"]), (&json!(status), &json!(stop_reason)), "{run}");
+        let answered = statuses(&run).iter().filter(|status| *status == "succeeded").count();
+        assert_eq!(
+            (answered, statuses(&run)[1].as_str()),
+            (if slow == "all" { 0 } else { 2 }, "failed"),
+            "{run}"
+        );
+        let spans = stage.sink.wait_for_trace(&post.trace_id).await;
+        assert_run_sound(&stage.api, &post, &stage.model.calls(), &spans, Injury::NONE).await;
+    }
+}
+
+#[tokio::test]
+async fn each_model_gets_the_task_and_the_instructions_and_no_word_of_a_loop() {
+    let stage = Stage::new(says_its_name).await;
+    compared(&stage).await;
+    let mut body = task();
+    body["instructions"] = json!("Be brief.");
+    stage.api.post("/v1/compare", &body).await.ok(202);
+    let user = json!({"role": "user", "content": "Who?"});
+    for (index, call) in stage.model.wait_for_calls(6).await.iter().enumerate() {
+        let [system, task] = <[Value; 2]>::try_from(call.messages()).expect("two messages");
+        assert_eq!((task, &system["role"]), (user.clone(), &json!("system")));
+        assert!(!system["content"].as_str().expect("a text").contains("DONE"), "{system}");
+        assert!(index < 3 || system["content"] == "Be brief.", "{system}");
+    }
 }
 
 #[tokio::test]
@@ -177,15 +238,22 @@ async fn what_cannot_be_compared_is_named() {
         (json!({"task": "a", "models": ["openai:a"]}), vec!["/models"]),
         (json!({"task": "a", "models": nine}), vec!["/models"]),
         (json!({"task": "a", "models": ["openai:a", "openai:b", "openai:a"]}), vec!["/models/2"]),
-        (json!({"task": "a", "models": ["openai:a,b", 7, "nope:a", "@cf/a/b", long, ""]}),
-         vec!["/models/0", "/models/1", "/models/2", "/models/3", "/models/4", "/models/5"]),
+        (
+            json!({"task": "a", "models": ["openai:a,b", 7, "nope:a", "@cf/a/b", long, ""]}),
+            vec!["/models/0", "/models/1", "/models/2", "/models/3", "/models/4", "/models/5"],
+        ),
         (json!({"models": two}), vec!["/task"]),
         (json!({"task": "", "models": two}), vec!["/task"]),
-        (json!({"task": "a", "models": two, "model": "openai:a", "max_iterations": 2}), vec!["/max_iterations", "/model"]),
+        (
+            json!({"task": "a", "models": two, "model": "openai:a", "max_iterations": 2}),
+            vec!["/max_iterations", "/model"],
+        ),
         (json!({"task": "a", "models": two, "agent": "nobody"}), vec!["/agent"]),
         (json!({"task": "a", "models": two, "metadata": {"a": []}}), vec!["/metadata/a"]),
-        (json!({"task": "a", "models": two, "budget": {"total_tokens": 1, "cost_usd": 1, "deadline_ms": 0}}),
-         vec!["/budget/cost_usd", "/budget/deadline_ms", "/budget/total_tokens"]),
+        (
+            json!({"task": "a", "models": two, "budget": {"total_tokens": 1, "cost_usd": 1, "deadline_ms": 0}}),
+            vec!["/budget/cost_usd", "/budget/deadline_ms", "/budget/total_tokens"],
+        ),
     ];
     for (body, expected) in cases {
         let mut named = stage.api.post("/v1/compare", &body).await.problem(422, "invalid_request");
@@ -193,7 +261,11 @@ async fn what_cannot_be_compared_is_named() {
         assert_eq!(named, expected, "{body}");
     }
     stage.api.get("/v1/compare").await.problem(405, "method_not_allowed");
-    stage.api.post("/v1/sessions", &json!({"task": "a", "models": two})).await.problem(422, "invalid_request");
+    stage
+        .api
+        .post("/v1/sessions", &json!({"task": "a", "models": two}))
+        .await
+        .problem(422, "invalid_request");
     assert!(stage.model.calls().is_empty());
 }
 
@@ -213,7 +285,11 @@ async fn the_same_key_compares_once() {
     }
     let other = json!({"task": "Who?", "models": ["openai:bee", "openai:ant"]});
     stage.api.post_with_key("/v1/compare", "key-1", &other).await.problem(409, "idempotency_conflict");
-    stage.api.post_with_key("/v1/sessions", "key-1", &json!({"task": "Who?"})).await.problem(409, "idempotency_conflict");
+    stage
+        .api
+        .post_with_key("/v1/sessions", "key-1", &json!({"task": "Who?"}))
+        .await
+        .problem(409, "idempotency_conflict");
     assert_eq!(stage.model.calls().len(), 3);
 }
 
@@ -304,14 +380,14 @@ async fn a_watcher_sees_all_answers_grow_at_once() {
     let gate = Gate::shut();
     let held = gate.clone();
     let text = |name: &str| format!("I am {name}, and I say a little more than that, in several chunks.");
-    let stage = Stage::new(move |call| {
-        Reply::says(text(name_of(call))).in_chunks(6).every_ms(5).paused_by(&held)
-    })
-    .await;
+    let stage =
+        Stage::new(move |call| Reply::says(text(name_of(call))).in_chunks(6).every_ms(5).paused_by(&held))
+            .await;
     let post = api::started(stage.api.post("/v1/compare", &task()).await.ok(202));
     let mut watcher = stage.api.watch(&post.session, 0).await;
     let mut frames = Vec::new();
-    let begun = |frames: &[Frame]| deltas(frames).iter().map(|delta| delta["call"].clone()).collect::<Vec<_>>();
+    let begun =
+        |frames: &[Frame]| deltas(frames).iter().map(|delta| delta["call"].clone()).collect::<Vec<_>>();
     while !(1..=3).all(|call| begun(&frames).contains(&json!(call))) {
         frames.extend(watcher.until(|frame| matches!(frame, Frame::Delta(_))).await);
     }
@@ -343,17 +419,29 @@ async fn it_is_listed_under_each_of_its_models() {
     let post = compared(&stage).await;
     flushed(&stage, &post).await;
     let row = listed(&stage.api, &post, "succeeded").await;
-    assert_eq!((&row["model"], &row["result"], &row["attempts"]), (&json!(MODELS.join(",")), &Value::Null, &json!(3)));
-    for (model, found) in [(MODELS[0], 1), (MODELS[1], 1), (MODELS[2], 1), ("openai:dog", 0), ("openai:an", 0), (",", 0)] {
+    assert_eq!(
+        (&row["model"], &row["result"], &row["attempts"]),
+        (&json!(MODELS.join(",")), &Value::Null, &json!(3))
+    );
+    for (model, found) in
+        [(MODELS[0], 1), (MODELS[1], 1), (MODELS[2], 1), ("openai:dog", 0), ("openai:an", 0), (",", 0)]
+    {
         let page = stage.api.get(&format!("/v1/traces?model={model}")).await.ok(200);
         assert_eq!(page["traces"].as_array().map(Vec::len), Some(found), "{model}");
     }
     let models = stats(&stage.api).await;
-    let counted: Vec<Value> =
-        models.as_array().expect("a list").iter().map(|m| json!([m["model"], m["answered"], m["error_count"]])).collect();
+    let counted: Vec<Value> = models
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|m| json!([m["model"], m["answered"], m["error_count"]]))
+        .collect();
     assert_eq!(counted, [json!([MODELS[0], 1, 0]), json!([MODELS[1], 0, 1]), json!([MODELS[2], 1, 0])]);
     let executed = stage.server.index().executed().await;
-    println!("measured: a comparison of 3 models wrote {} rows", executed.iter().map(|s| s.rows_written).sum::<u64>());
+    println!(
+        "measured: a comparison of 3 models wrote {} rows",
+        executed.iter().map(|s| s.rows_written).sum::<u64>()
+    );
 }
 
 fn task() -> Value {
@@ -394,7 +482,9 @@ fn statuses(run: &Value) -> Vec<String> {
 /// The names of spans, in the order of their calls.
 fn names(spans: &[Span]) -> Vec<&str> {
     let mut spans: Vec<&Span> = spans.iter().collect();
-    spans.sort_by_key(|span| (span.attribute("longhaul.call").as_u64(), span.attribute("longhaul.attempt").as_u64()));
+    spans.sort_by_key(|span| {
+        (span.attribute("longhaul.call").as_u64(), span.attribute("longhaul.attempt").as_u64())
+    });
     spans.iter().map(|span| span.name.as_str()).collect()
 }
 

@@ -11,7 +11,8 @@ const MODELS: [&str; 3] = [LLAMA, "@cf/openai/gpt-oss-20b", "@cf/qwen/qwen3-30b-
 
 #[tokio::test]
 async fn the_gateway_is_told_which_call_of_which_trace_it_carries() {
-    let stage = through_gateway(|call| Reply::turn(call.turn(), 2).logged_as(format!("log-{}", call.index))).await;
+    let stage =
+        through_gateway(|call| Reply::turn(call.turn(), 2).logged_as(format!("log-{}", call.index))).await;
     let post = stage.api.start(&json!({"task": "Pass.", "model": LLAMA})).await;
     let spans = stage.sink.wait_for_trace(&post.trace_id).await;
     let calls = stage.model.calls();
@@ -36,10 +37,9 @@ async fn the_gateway_is_told_which_call_of_which_trace_it_carries() {
 
 #[tokio::test]
 async fn an_attempt_that_failed_has_its_log_too_and_is_made_again() {
-    for (fault, error_type, waits_ms) in [
-        (Reply::status(500), "server_error", 0),
-        (Reply::too_many("2"), "rate_limited", 2_000),
-    ] {
+    for (fault, error_type, waits_ms) in
+        [(Reply::status(500), "server_error", 0), (Reply::too_many("2"), "rate_limited", 2_000)]
+    {
         let stage = through_gateway(move |call| {
             let reply = if call.index == 0 { fault.clone() } else { Reply::turn(1, 1) };
             reply.logged_as(format!("log-{}", call.index))
@@ -47,7 +47,11 @@ async fn an_attempt_that_failed_has_its_log_too_and_is_made_again() {
         .await;
         let post = stage.api.start(&json!({"task": "Stumble.", "model": LLAMA})).await;
         let run = stage.api.ended(&post).await;
-        assert_eq!((&run["status"], &run["attempts"]), (&json!("succeeded"), &json!(2)), "{error_type}: {run}");
+        assert_eq!(
+            (&run["status"], &run["attempts"]),
+            (&json!("succeeded"), &json!(2)),
+            "{error_type}: {run}"
+        );
         let calls = stage.model.calls();
         assert!(calls[1].at_ms - calls[0].at_ms >= waits_ms, "{error_type}: retried too early");
         assert_eq!(calls[1].body["options"]["gateway"]["metadata"]["attempt"], "2");
@@ -67,7 +71,10 @@ async fn a_refusal_is_not_made_again() {
     let run = stage.api.ended(&post).await;
     assert_eq!((&run["stop_reason"], &run["attempts"]), (&json!("model_refused"), &json!(1)), "{run}");
     let failed = of_type(&stage.api.events(&post.session).await, "model.failed");
-    assert!(failed[0]["message"].as_str().is_some_and(|message| message.contains("of the test")), "{failed:#?}");
+    assert!(
+        failed[0]["message"].as_str().is_some_and(|message| message.contains("of the test")),
+        "{failed:#?}"
+    );
     assert_carried(of_call(&stage.sink.wait_for_trace(&post.trace_id).await, 1, 1), json!("log-0"));
 }
 
@@ -95,13 +102,16 @@ async fn each_call_of_a_comparison_has_its_own_log() {
         Reply::says("Hello.").held_by(&held).logged_as(log)
     })
     .await;
-    let post = api::started(stage.api.post("/v1/compare", &json!({"task": "Who?", "models": MODELS})).await.ok(202));
+    let post =
+        api::started(stage.api.post("/v1/compare", &json!({"task": "Who?", "models": MODELS})).await.ok(202));
     // All are in flight together: the latest log that the binding knows is that of one of them.
     let calls = stage.model.wait_for_calls(3).await;
     gate.open();
     let spans = stage.sink.wait_for_trace(&post.trace_id).await;
-    let parents: BTreeSet<&str> =
-        calls.iter().filter_map(|call| call.body["options"]["extraHeaders"]["cf-aig-otel-parent-span-id"].as_str()).collect();
+    let parents: BTreeSet<&str> = calls
+        .iter()
+        .filter_map(|call| call.body["options"]["extraHeaders"]["cf-aig-otel-parent-span-id"].as_str())
+        .collect();
     assert_eq!(parents.len(), 3, "{parents:?}");
     for (call, model) in (1..).zip(MODELS) {
         let span = of_call(&spans, call, 1);
@@ -114,12 +124,17 @@ async fn each_call_of_a_comparison_has_its_own_log() {
 #[tokio::test]
 async fn an_answer_through_a_gateway_streams() {
     for plain in [false, true] {
-        let builder = Stage::builder(|_| Reply::says("A text in several chunks.\nDONE").in_chunks(4).logged_as("log-0"));
+        let builder = Stage::builder(|_| {
+            Reply::says("A text in several chunks.\nDONE").in_chunks(4).logged_as("log-0")
+        });
         let builder = if plain { builder.plain_workers_ai() } else { builder.workers_ai() };
         let stage = builder.var("AI_GATEWAY_ID", "my-gateway").start().await;
         let post = stage.api.start(&json!({"task": "Stream.", "model": LLAMA})).await;
         let run = stage.api.ended(&post).await;
-        assert_eq!((&run["result"], &run["usage"]["total_tokens"]), (&json!("A text in several chunks."), &json!(15)));
+        assert_eq!(
+            (&run["result"], &run["usage"]["total_tokens"]),
+            (&json!("A text in several chunks."), &json!(15))
+        );
         assert_eq!(stage.model.calls()[0].body["asked_to_stream"], true);
         let spans = stage.sink.wait_for_trace(&post.trace_id).await;
         assert_carried(of_call(&spans, 1, 1), json!("log-0"));
@@ -148,15 +163,22 @@ fn model_of(call: &Call) -> &str {
 
 #[track_caller]
 fn of_call(spans: &[Span], call: u64, attempt: u64) -> &Span {
-    let is_it =
-        |span: &&Span| span.attribute("longhaul.call") == call && span.attribute("longhaul.attempt") == attempt;
-    spans.iter().find(is_it).unwrap_or_else(|| panic!("no span of call {call}, attempt {attempt}: {spans:#?}"))
+    let number = |span: &Span, key: &str| span.attribute(key).as_u64();
+    let found = spans.iter().find(|span| {
+        (number(span, "longhaul.call"), number(span, "longhaul.attempt")) == (Some(call), Some(attempt))
+    });
+    assert!(found.is_some(), "no span of call {call}, attempt {attempt}: {spans:#?}");
+    found.expect("it was just found")
 }
 
 #[track_caller]
 fn assert_carried(span: &Span, log_id: Value) {
     assert_eq!(
-        (span.attribute("via_ai_gateway"), span.attribute("gateway_id"), span.attribute("cloudflare.ai_gateway.log.id")),
+        (
+            span.attribute("via_ai_gateway"),
+            span.attribute("gateway_id"),
+            span.attribute("cloudflare.ai_gateway.log.id")
+        ),
         (json!(true), json!("my-gateway"), log_id),
         "{span:#?}"
     );

@@ -25,7 +25,9 @@ async fn a_run_is_listed_while_it_runs_and_after_its_end() {
     gate.open();
     let run = stage.api.ended(&post).await;
     let row = listed(&stage.api, &post, "succeeded").await;
-    for same in ["status", "stop_reason", "result", "iterations", "usage", "accepted_at", "started_at", "ended_at"] {
+    for same in
+        ["status", "stop_reason", "result", "iterations", "usage", "accepted_at", "started_at", "ended_at"]
+    {
         expected[same] = run[same].clone();
     }
     expected["duration_ms"] = json!(ms(&run, "ended_at") - ms(&run, "accepted_at"));
@@ -65,7 +67,11 @@ async fn a_cancelled_run_is_listed_as_that() {
     stage.api.cancel(&post.session).await;
     let row = listed(&stage.api, &post, "cancelled").await;
     assert_eq!((&row["stop_reason"], &row["error_type"]), (&json!("cancelled"), &Value::Null));
-    assert_eq!(stats(&stage.api).await, json!([]), "a call that somebody cancelled says nothing of its model");
+    assert_eq!(
+        stats(&stage.api).await,
+        json!([]),
+        "a call that somebody cancelled says nothing of its model"
+    );
 }
 
 #[tokio::test]
@@ -107,7 +113,11 @@ async fn a_slow_index_does_not_slow_a_run_down() {
     stage.server.index().set(Fault::Slow { delay_ms: 5_000 }).await;
     let (post, run) = stage.run("Be quick.").await;
     assert_eq!(run["status"], "succeeded");
-    assert_eq!(of_type(&stage.api.events(&post.session).await, "trace.flushed").len(), 0, "it waited for the index");
+    assert_eq!(
+        of_type(&stage.api.events(&post.session).await, "trace.flushed").len(),
+        0,
+        "it waited for the index"
+    );
     stage.server.index().set(Fault::None).await;
     listed(&stage.api, &post, "succeeded").await;
 }
@@ -227,6 +237,30 @@ async fn a_session_that_is_erased_while_it_runs_does_not_come_back() {
     assert_eq!(trace_ids(&stage).await, [other.trace_id]);
 }
 
+/// The write is on its way when the session is erased, and arrives after that.
+#[tokio::test]
+async fn a_write_under_way_does_not_bring_an_erased_session_back() {
+    for ends in [false, true] {
+        let stage = indexed(move |_| if ends { Reply::turn(1, 1) } else { Reply::hang() }).start().await;
+        let index = stage.server.index();
+        index.set(Fault::Slow { delay_ms: 1_000 }).await;
+        let post = stage.api.start_task("Be erased at once.").await;
+        if ends {
+            stage.api.ended(&post).await;
+        } else {
+            stage.model.wait_for_calls(1).await;
+        }
+        assert_eq!(delete(&stage.api, &post).await, 204);
+        eventually("both statements", || async {
+            let executed = index.executed().await;
+            let has = |word: &str| executed.iter().any(|statement| statement.sql.starts_with(word));
+            (has("INSERT INTO traces") && has("DELETE FROM traces")).then_some(())
+        })
+        .await;
+        assert_eq!(trace_ids(&stage).await, Vec::<String>::new(), "ended: {ends}");
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_erased_while_the_index_is_down() {
     let stage = indexed(|_| Reply::turn(1, 1)).start().await;
@@ -299,7 +333,8 @@ fn indexed(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> StageBuil
 }
 
 async fn of_index(stage: &Stage, post: &Post, kind: &str) -> Value {
-    let wanted = |event: &Value| event["type"] == kind && event["sink"] == "index" && event["run"] == post.run;
+    let wanted =
+        |event: &Value| event["type"] == kind && event["sink"] == "index" && event["run"] == post.run;
     stage.api.event(&post.session, kind, wanted).await
 }
 

@@ -12,6 +12,9 @@ use crate::index::{flushed, listed};
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// Names and values, as they are before they are encoded.
+type Query<'a> = &'a [(&'a str, &'a str)];
+
 #[tokio::test]
 async fn every_filter_keeps_what_it_says() {
     let stage = Stage::builder(|call| match task_of(call).as_str() {
@@ -25,7 +28,10 @@ async fn every_filter_keeps_what_it_says() {
     let bodies = [
         ("percent", json!({"task": "Alpha: 100% sure", "metadata": {"customer": "42"}})),
         ("snake", json!({"task": "A snake_case", "metadata": {"customer": 42, "paid": true}})),
-        ("quotes", json!({"task": r#"The "quoted" \ one"#, "model": "openai:big", "metadata": {"a.b &=": "x\"'y"}})),
+        (
+            "quotes",
+            json!({"task": r#"The "quoted" \ one"#, "model": "openai:big", "metadata": {"a.b &=": "x\"'y"}}),
+        ),
         ("unicode", json!({"task": "Übergröße 日本語 🌊", "metadata": {"größe": "äöü"}})),
         ("failed", json!({"task": "Fail."})),
     ];
@@ -40,7 +46,7 @@ async fn every_filter_keeps_what_it_says() {
     }
     let all = "failed unicode quotes snake percent";
     let (quotes_at, unicode_at) = (accepted_at["quotes"].as_str(), accepted_at["unicode"].as_str());
-    let cases: &[(&[(&str, &str)], &str)] = &[
+    let cases: &[(Query<'_>, &str)] = &[
         (&[], all),
         (&[("status", "failed")], "failed"),
         (&[("status", "succeeded")], "unicode quotes snake percent"),
@@ -73,7 +79,10 @@ async fn every_filter_keeps_what_it_says() {
         (&[("since", quotes_at)], "failed unicode quotes"),
         (&[("until", quotes_at)], "snake percent"),
         (&[("since", quotes_at), ("until", unicode_at)], "quotes"),
-        (&[("status", "succeeded"), ("q", "answer 1"), ("model", "openai:tiny"), ("until", quotes_at)], "snake"),
+        (
+            &[("status", "succeeded"), ("q", "answer 1"), ("model", "openai:tiny"), ("until", quotes_at)],
+            "snake",
+        ),
         (&[("q", ""), ("status", ""), ("limit", "")], all),
     ];
     for (query, expected) in cases {
@@ -136,7 +145,7 @@ async fn garbage_in_a_question_is_named() {
     ask(&stage.api, "/v1/traces", &[("limit", "200"), ("q", &long), ("unknown", "x")]).await.ok(200);
     let nine: Vec<String> = (0..9).map(|n| format!("metadata.k{n}")).collect();
     let nine: Vec<(&str, &str)> = nine.iter().map(|name| (name.as_str(), "v")).collect();
-    let traces: &[(&[(&str, &str)], &[&str])] = &[
+    let traces: &[(Query<'_>, &[&str])] = &[
         (&[("status", "done")], &["status"]),
         (&[("status", "failed,")], &["status"]),
         (&[("status", "FAILED")], &["status"]),
@@ -152,9 +161,12 @@ async fn garbage_in_a_question_is_named() {
         (&[("q", &too_long)], &["q"]),
         (&[("metadata.", "x")], &["metadata."]),
         (&nine, &["metadata"]),
-        (&[("limit", "x"), ("since", "x"), ("status", "x"), ("cursor", "x")], &["cursor", "limit", "since", "status"]),
+        (
+            &[("limit", "x"), ("since", "x"), ("status", "x"), ("cursor", "x")],
+            &["cursor", "limit", "since", "status"],
+        ),
     ];
-    let stats: &[(&[(&str, &str)], &[&str])] = &[
+    let stats: &[(Query<'_>, &[&str])] = &[
         (&[("since", "x"), ("until", "y")], &["since", "until"]),
         (&[("since", "2000"), ("until", "1000")], &["since"]),
         (&[("since", "0")], &["since"]),
@@ -224,11 +236,14 @@ async fn the_statistics_are_what_was_run() {
         assert_eq!(calls, ms(model, "calls"));
         for hour in hours {
             let at = ms(hour, "at");
-            assert!(at % HOUR_MS == 0 && from <= at && since - HOUR_MS < at && at < to, "{hour}");
+            assert!(at.is_multiple_of(HOUR_MS) && from <= at && since - HOUR_MS < at && at < to, "{hour}");
         }
     }
     let empty = &expected["openai:tiny"].errors;
-    assert!(["server_error", "rate_limited", "timeout"].iter().all(|kind| empty.contains_key(*kind)), "{empty:?}");
+    assert!(
+        ["server_error", "rate_limited", "timeout"].iter().all(|kind| empty.contains_key(*kind)),
+        "{empty:?}"
+    );
     let before = format!("/v1/stats?since={}&until={}", since - 9 * HOUR_MS, since - 8 * HOUR_MS);
     assert_eq!(stage.api.get(&before).await.ok(200)["models"], json!([]));
 }
@@ -275,7 +290,10 @@ impl Attempts {
             for (percent, member) in [(50, "p50"), (95, "p95"), (99, "p99")] {
                 let rank = (times.len() * percent).div_ceil(100);
                 let (exact, shown) = (times[rank - 1], ms(&model[key], member));
-                assert!(exact.abs_diff(shown) as f64 <= 0.05 * exact as f64 + 1.0, "{key} {member}: {exact}, {shown}");
+                assert!(
+                    exact.abs_diff(shown) as f64 <= 0.05 * exact as f64 + 1.0,
+                    "{key} {member}: {exact}, {shown}"
+                );
             }
         }
     }
@@ -290,13 +308,18 @@ async fn listed_run(stage: &Stage) -> Post {
     post
 }
 
-async fn ask(api: &Api, path: &str, query: &[(&str, &str)]) -> Answer {
+async fn ask(api: &Api, path: &str, query: Query<'_>) -> Answer {
     let url = Url::parse_with_params(&api.url(path), query).expect("a test's URL is valid");
     api.get(&format!("{path}?{}", url.query().unwrap_or_default())).await
 }
 
 fn ids(page: &Value) -> Vec<String> {
-    page["traces"].as_array().expect("a page has traces").iter().map(|trace| text(&trace["trace_id"])).collect()
+    page["traces"]
+        .as_array()
+        .expect("a page has traces")
+        .iter()
+        .map(|trace| text(&trace["trace_id"]))
+        .collect()
 }
 
 fn task_of(call: &Call) -> String {

@@ -1,14 +1,14 @@
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{fmt, ops::Range};
 
 use longhaul_core::{TimeMs, Usage};
 use serde::{
     Serialize,
-    de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::{Map, Value};
 
-use super::{histogram::Histogram, write::HOUR_MS};
+use super::{histogram::Histogram, stats::ModelStats, write::HOUR_MS};
 use crate::span::{Span, SpanStatus};
 
 /// What one call may add to a sum of tokens. Much larger numbers would overflow SQLite's integers in the end, and an
@@ -19,7 +19,7 @@ const CALL_TOKENS_MAX: u64 = 1 << 40;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Counters {
     answered: u64,
-    errors: BTreeMap<String, u64>,
+    errors: Vec<(String, u64)>,
     usage: Usage,
     latencies: Histogram,
     first_chunks: Histogram,
@@ -49,17 +49,17 @@ impl Counters {
 
     /// Attempts that failed or were cut off.
     pub fn error_count(&self) -> u64 {
-        self.errors.values().sum()
+        self.errors.iter().map(|(_, count)| count).sum()
     }
 
     /// These by their `error.type`.
-    pub fn errors(&self) -> &BTreeMap<String, u64> {
+    pub fn errors(&self) -> &[(String, u64)] {
         &self.errors
     }
 
     /// Attempts whose answer had nothing in it.
     pub fn empty(&self) -> u64 {
-        self.errors.get("empty_response").copied().unwrap_or(0)
+        self.errors.iter().find(|(error, _)| error == "empty_response").map_or(0, |(_, count)| *count)
     }
 
     /// What the answers used.
@@ -85,7 +85,7 @@ impl Counters {
     /// Adds an attempt that counts.
     pub(super) fn take(&mut self, span: &Span) {
         if let Some(error) = span.error_type {
-            *self.errors.entry(error.to_owned()).or_default() += 1;
+            self.add_errors(error, 1);
             return;
         }
         self.answered += 1;
@@ -125,12 +125,16 @@ impl Counters {
             ("total_tokens", self.usage.total_tokens),
         ];
         for (name, count) in tokens {
-            members.extend(count.map(|count| (name.to_owned(), count.into())));
+            if let Some(count) = count {
+                members.insert(name.to_owned(), count.into());
+            }
         }
-        members.extend(self.usage.cost_usd.map(|cost| ("cost_usd".to_owned(), cost.into())));
+        if let Some(cost) = self.usage.cost_usd {
+            members.insert("cost_usd".to_owned(), cost.into());
+        }
         for (letter, histogram) in [("l", &self.latencies), ("f", &self.first_chunks)] {
             for (bucket, count) in histogram.buckets() {
-                members.insert([letter, &bucket.to_string()].concat(), count.into());
+                members.insert([letter, &bucket.to_string()].concat(), (*count).into());
             }
         }
         members
@@ -145,7 +149,7 @@ impl Counters {
     pub(super) fn add(&mut self, other: &Self) {
         self.answered += other.answered;
         for (error, count) in &other.errors {
-            *self.errors.entry(error.clone()).or_default() += count;
+            self.add_errors(error, *count);
         }
         self.usage = self.usage.plus(&other.usage);
         self.latencies.add_all(&other.latencies);
@@ -174,10 +178,17 @@ impl Counters {
         *sum = sum.saturating_add(count);
     }
 
+    fn add_errors(&mut self, error: &str, count: u64) {
+        match self.errors.iter_mut().find(|(known, _)| known == error) {
+            Some((_, sum)) => *sum += count,
+            None => self.errors.push((error.to_owned(), count)),
+        }
+    }
+
     fn add_by_prefix(&mut self, name: &str, count: u64) {
         let bucket = |letter: char| name.strip_prefix(letter)?.parse::<u32>().ok();
         if let Some(error) = name.strip_prefix("error.") {
-            *self.errors.entry(error.to_owned()).or_default() += count;
+            self.add_errors(error, count);
         } else if let Some(bucket) = bucket('l') {
             self.latencies.add(bucket, count);
         } else if let Some(bucket) = bucket('f') {
@@ -189,7 +200,11 @@ impl Counters {
     pub(super) fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("calls", &self.calls())?;
         map.serialize_entry("answered", &self.answered)?;
-        map.serialize_entry("errors", &self.errors)?;
+        let mut errors = Map::new();
+        for (error, count) in &self.errors {
+            errors.insert(error.clone(), (*count).into());
+        }
+        map.serialize_entry("errors", &errors)?;
         map.serialize_entry("error_count", &self.error_count())?;
         map.serialize_entry("empty", &self.empty())?;
         map.serialize_entry("latency_ms", &self.latency_ms())?;
@@ -206,10 +221,10 @@ fn percentiles(histogram: &Histogram) -> Percentiles {
     }
 }
 
-/// An object of `h0` to `h23`, each a flat object of numbers, that is added to the buckets of those hours.
+/// An object of `h0` to `h23`, each a flat object of numbers, that is added to those hours of a model.
 pub(super) struct Hours<'a> {
-    /// The counters by when their hour begins.
-    pub(super) buckets: &'a mut BTreeMap<TimeMs, Counters>,
+    /// The hours that have counters.
+    pub(super) stats: &'a mut ModelStats,
     /// When the day begins.
     pub(super) day: TimeMs,
     /// The hours that are wanted, as times.
@@ -277,9 +292,9 @@ impl<'de> Visitor<'de> for Hours<'_> {
             let hour = hour.ok_or_else(|| A::Error::custom("no hour"))?;
             let at = self.day + u64::from(hour) * HOUR_MS;
             if self.wanted.contains(&at) {
-                hours.next_value_seed(Members(self.buckets.entry(at).or_default()))?;
+                hours.next_value_seed(Members(self.stats.bucket(at)))?;
             } else {
-                hours.next_value::<IgnoredAny>()?;
+                hours.next_value_seed(Members(&mut Counters::default()))?;
             }
         }
         Ok(())

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 /// What is wrong with a query string: the parameter's name, and a sentence that begins after it, for each at fault.
 pub type QueryFaults = Vec<(String, String)>;
 
@@ -9,23 +7,24 @@ const TIME_MAX: u64 = 1 << 53;
 /// The parameters of a query string and what was found wrong with them. A parameter without a value counts as absent,
 /// because a form sends those; of a name that is given twice the last one holds.
 pub(super) struct Parameters<'a> {
-    values: BTreeMap<&'a str, &'a str>,
+    pairs: Vec<(&'a str, &'a str)>,
     faults: QueryFaults,
 }
 
 impl<'a> Parameters<'a> {
     pub(super) fn new(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        Self { values: pairs.collect(), faults: Vec::new() }
+        Self { pairs: pairs.collect(), faults: Vec::new() }
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&'a str> {
-        self.values.get(name).copied().filter(|value| !value.is_empty())
+        let given = self.pairs.iter().rev().find(|(other, _)| *other == name);
+        given.map(|(_, value)| *value).filter(|value| !value.is_empty())
     }
 
     /// Those whose names have a prefix, empty values included: the rest of the name, and the value.
     pub(super) fn with_prefix(&self, prefix: &str) -> Vec<(&'a str, &'a str)> {
-        let values = self.values.iter();
-        values.filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, *value))).collect()
+        let pairs = self.pairs.iter();
+        pairs.filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, *value))).collect()
     }
 
     pub(super) fn text(&mut self, name: &str, bytes_max: usize) -> Option<String> {

@@ -1,5 +1,3 @@
-use std::{cmp::Reverse, collections::BTreeMap};
-
 use longhaul_core::TimeMs;
 use serde::{
     Serialize,
@@ -109,23 +107,25 @@ impl StatsQuery {
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn stats(&self, rows: Vec<Value>) -> Result<StatsView, UnexpectedRow> {
-        let mut models: BTreeMap<String, BTreeMap<TimeMs, Counters>> = BTreeMap::new();
+        let mut models: Vec<ModelStats> = Vec::new();
         for row in rows {
             let mut row = Row::new(row)?;
             let (day, model) = (row.whole("day")?, row.text("model")?);
-            let buckets = models.entry(model).or_default();
+            let place = models.iter().position(|stats| stats.model == model).unwrap_or_else(|| {
+                models.push(ModelStats { model, total: Counters::default(), hours: Vec::new() });
+                models.len() - 1
+            });
+            let stats = &mut models[place];
             let column = if self.is_hourly() { "hours" } else { "counters" };
             let json = row.text(column)?;
             let read = if self.is_hourly() {
-                Hours { buckets, day, wanted: self.since..self.until }.add_json(&json)
+                Hours { stats, day, wanted: self.since..self.until }.add_json(&json)
             } else {
-                buckets.entry(day).or_default().add_json(&json)
+                stats.bucket(day).add_json(&json)
             };
             read.ok_or(UnexpectedRow(column))?;
         }
-        let mut models: Vec<ModelStats> =
-            models.into_iter().filter(|(_, buckets)| !buckets.is_empty()).map(ModelStats::new).collect();
-        models.sort_by_key(|stats| Reverse(stats.total.calls()));
+        let models = by_calls(models);
         Ok(StatsView { since: self.since, until: self.until, bucket_ms: self.bucket_ms, models })
     }
 
@@ -135,11 +135,13 @@ impl StatsQuery {
 }
 
 impl ModelStats {
-    fn new((model, buckets): (String, BTreeMap<TimeMs, Counters>)) -> Self {
-        let mut total = Counters::default();
-        buckets.values().for_each(|counters| total.add(counters));
-        let hours = buckets.into_iter().map(|(at, counters)| HourStats { at, counters }).collect();
-        Self { model, total, hours }
+    /// The counters of a bucket of the time, which may be a new one.
+    pub(super) fn bucket(&mut self, at: TimeMs) -> &mut Counters {
+        let place = self.hours.binary_search_by_key(&at, |bucket| bucket.at).unwrap_or_else(|place| {
+            self.hours.insert(place, HourStats { at, counters: Counters::default() });
+            place
+        });
+        &mut self.hours[place].counters
     }
 }
 
@@ -160,4 +162,15 @@ impl Serialize for HourStats {
         self.counters.serialize_into(&mut map)?;
         map.end()
     }
+}
+
+/// Those that were called, summed up and in the order of their calls.
+fn by_calls(models: Vec<ModelStats>) -> Vec<ModelStats> {
+    let mut sorted: Vec<ModelStats> = Vec::with_capacity(models.len());
+    for mut stats in models.into_iter().filter(|stats| !stats.hours.is_empty()) {
+        stats.hours.iter().for_each(|bucket| stats.total.add(&bucket.counters));
+        let place = sorted.partition_point(|before| before.total.calls() >= stats.total.calls());
+        sorted.insert(place, stats);
+    }
+    sorted
 }

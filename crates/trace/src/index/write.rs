@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use longhaul_core::{RunStatus, StopReason, TimeMs};
 use serde_json::Value;
@@ -67,15 +67,23 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
     if trace.ended_at.is_none() {
         return announce(tenant, trace, capture);
     }
-    let mut hours: BTreeMap<(TimeMs, &str), Counters> = BTreeMap::new();
+    let mut hours: Vec<(TimeMs, &str, Counters)> = Vec::new();
     for span in trace.spans.iter().filter(|span| Counters::counts(span)) {
         let Some(model) = &span.model else { continue };
         let hour = span.started_at - span.started_at % HOUR_MS;
-        hours.entry((hour, &model.model)).or_default().take(span);
+        let is_same = |other: &&mut (TimeMs, &str, Counters)| other.0 == hour && other.1 == model.model;
+        match hours.iter_mut().find(is_same) {
+            Some((_, _, counters)) => counters.take(span),
+            None => {
+                let mut counters = Counters::default();
+                counters.take(span);
+                hours.push((hour, &model.model, counters));
+            }
+        }
     }
     let mut statements: Vec<Statement> = hours
         .into_iter()
-        .map(|((hour, model), counters)| {
+        .map(|(hour, model, counters)| {
             let mut params = key(tenant, trace);
             params.extend([
                 whole(hour - hour % DAY_MS),
@@ -90,7 +98,7 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
     statements
 }
 
-/// Deletes the rows of an erased session's runs, named by acceptance and trace. What they added to the statistics stays.
+/// Deletes the rows of an erased session's runs, named by acceptance and trace. The statistics keep their calls.
 pub fn forget(tenant: &str, runs: &[(TimeMs, TraceId)]) -> Vec<Statement> {
     let delete = |runs: &[(TimeMs, TraceId)]| {
         let keys: Vec<(TimeMs, String)> = runs.iter().map(|(at, id)| (*at, id.to_string())).collect();
@@ -138,8 +146,6 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         status => status,
     };
     let usage = &trace.usage;
-    let members: Vec<String> =
-        trace.metadata.iter().map(|(key, value)| metadata_member(key, value)).collect();
     let mut params = key(tenant, trace);
     params.extend([
         text(&trace.session),
@@ -158,11 +164,24 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         or_null(usage.cost_usd.filter(|cost| cost.is_finite()), Param::Float),
         or_null(trace.called_at, whole),
         or_null(trace.ended_at, whole),
-        text(["{", &members.join(","), "}"].concat()),
+        text(metadata(trace)),
         or_null(captured(&trace.task, capture), text),
         or_null(trace.result.as_deref().and_then(|result| captured(result, capture)), text),
     ]);
     Statement { sql: UPSERT_TRACE.to_owned(), params }
+}
+
+/// A JSON object of [`metadata_member`]s.
+fn metadata(trace: &Trace) -> String {
+    let mut json = "{".to_owned();
+    for (key, value) in &trace.metadata {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&metadata_member(key, value));
+    }
+    json.push('}');
+    json
 }
 
 /// The first parameters of the statements that write: the key of the run's row.

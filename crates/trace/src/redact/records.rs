@@ -28,11 +28,11 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
         }
         Entry::ModelAnswered { message, observed, .. } => {
             words(message, redact);
-            spans(observed, redact);
+            self::observed(observed, redact);
         }
         Entry::ModelFailed { message, observed, .. } => {
             text(message, redact);
-            spans(observed, redact);
+            self::observed(observed, redact);
         }
         Entry::ToolCalled { arguments, .. } | Entry::ApprovalRequested { arguments, .. } => {
             json(arguments, redact);
@@ -68,7 +68,8 @@ fn words(message: &mut Message, redact: Rule<'_>) {
     }
 }
 
-fn spans(observed: &mut Observed, redact: Rule<'_>) {
+/// Redacts what was seen around an attempt, before it is stored: no secret of the agent's own code is in the journal.
+pub fn observed(observed: &mut Observed, redact: Rule<'_>) {
     for span in &mut observed.spans {
         text(&mut span.name, redact);
         // Their names are the code's own.

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { Api } from "./support/api.mjs";
+import { scenario } from "./support/browser.mjs";
+import { counts, eventually, shows } from "./support/expect.mjs";
+import { answers, details, go, runStatus, spans, startByForm, tableRow } from "./support/pages.mjs";
+
+export function tests(server) {
+  scenario("a run is started by the form and watched until it ends", { server }, async ({ page, context }) => {
+    const table = await context.newPage();
+    await go(table, "#/runs");
+    await go(page, "#/runs");
+    await page.evaluate(noteLiveTexts);
+    const started = await startByForm(page, {
+      task: "Describe the tide.\n#scripted turns=4 words=50 latency_ms=200 chunk_ms=30",
+      metadata: { customer: "42" },
+    });
+    await shows(runStatus(page), "running");
+    await shows(tableRow(table, started).locator(".c-status"), "running");
+    await shows(runStatus(page), "succeeded");
+    await shows(tableRow(table, started).locator(".c-status"), "succeeded");
+    await shows(tableRow(table, started).locator(".c-answers"), "4");
+    await counts(answers(page), 4);
+
+    const { texts, shrunk } = await page.evaluate(() => window.liveTexts);
+    assert.deepEqual(shrunk, [], "a text that is written only grows");
+    assert.ok(texts.length >= 20, `the text came in pieces, not in ${texts.length}`);
+    await shows(page.getByRole("list", { name: "Metadata" }), "customer=42");
+  });
+
+  scenario("failed attempts, back-offs and an empty answer are visible", { server }, async ({ page, server }) => {
+    const api = new Api(server);
+    const task = "Describe the ebb.\n#scripted turns=4 words=12 latency_ms=60 fault=500@2x2,empty@3";
+    const started = await api.start({ task, instructions: "Be brief." });
+    await go(page, `#/runs/${started.session}/1`);
+    await shows(runStatus(page), "succeeded");
+    const names = () => spans(page).locator(".wf-name").allInnerTexts();
+    const kinds = (await eventually(names, (rows) => rows.length === 11, "eleven spans")).map((name) => name.split("\n")[0]);
+    assert.deepEqual(kinds.filter((name) => name.startsWith("back-off")).length, 3, `${kinds}`);
+    await counts(page.locator("[data-row].wf-call.out-failed"), 3);
+    await counts(page.locator("[data-row].wf-call.out-answered"), 4);
+    const notes = await page.locator(".wf-call.out-failed .wf-note").allInnerTexts();
+    assert.deepEqual(notes, ["server error", "server error", "empty response"]);
+
+    await page.locator('[data-row="call-2-1"]').click();
+    await shows(details(page).locator("h2"), /chat .*2\.1/s);
+    await shows(details(page).locator(".fault"), "a scripted server error");
+    await page.keyboard.press("ArrowDown");
+    await shows(details(page).locator("h2"), "back-off");
+    await shows(details(page), "Attempt 1 of call 2 failed");
+    for (let step = 0; step < 3; step += 1) await page.keyboard.press("ArrowDown");
+    const answered = details(page);
+    await shows(answered.locator("h2"), /chat .*2\.3/s);
+    await shows(answered.locator(".figures"), /Took.*Tokens\s+\d+.*Finish reason\s+stop/s);
+    await shows(answered.locator("details", { hasText: "Output" }).first(), /Model/);
+    await shows(answered.locator("details", { hasText: /^Input/ }), /Be brief\..*Describe the ebb\./s);
+    await answered.getByText("Attributes", { exact: true }).click();
+    const attributes = answered.locator("details", { hasText: "Attributes" }).last();
+    await shows(attributes, "gen_ai.request.model");
+
+    await page.keyboard.press("Escape");
+    await page.locator('[data-row="run"]').click();
+    await page.keyboard.press("End");
+    await shows(details(page).locator("h2"), "4.1");
+    await page.keyboard.press("Home");
+    await shows(details(page).locator("h2"), "invoke_agent");
+    await page.keyboard.press("Enter");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "details-title");
+  });
+}
+
+/** In the page: notes every text that is being written, and each that does not continue what was there before. */
+function noteLiveTexts() {
+  const texts = [];
+  const shrunk = [];
+  let before = { answer: "", text: "" };
+  const note = () => {
+    const live = document.querySelector(".message.is-live");
+    const text = live?.querySelector(".text")?.textContent ?? "";
+    const answer = live?.querySelector("button")?.getAttribute("aria-label") ?? "";
+    if (text === before.text && answer === before.answer) return;
+    if (answer === before.answer && !text.startsWith(before.text)) shrunk.push([before, text]);
+    before = { answer, text };
+    texts.push(text);
+  };
+  new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
+  window.liveTexts = { texts, shrunk };
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { scenario } from "./support/browser.mjs";
+import { counts, eventually, shows } from "./support/expect.mjs";
+import { go } from "./support/pages.mjs";
+
+const CHARTS = 5;
+
+export function tests(server) {
+  scenario("models are charted and sorted", { server }, async ({ page, watch }) => {
+    await go(page, "#/models");
+    await counts(page.locator(".chart canvas"), CHARTS);
+    const drawn = await eventually(() => inks(page), (all) => all.slice(0, 4).every(isDrawn), "charts with lines");
+    assert.equal(drawn.length, CHARTS);
+    await shows(page.getByRole("img", { name: /^Latency/ }).locator("xpath=ancestor::figure"), "Latency");
+
+    const table = page.getByRole("region", { name: "Models in figures" });
+    for (const [column, place] of [["Latency p95", 6], ["Error rate", 2]]) {
+      await table.getByRole("button", { name: column }).click();
+      await shows(table.locator("th[aria-sort] .visually-hidden"), column);
+      const direction = await table.locator("th[aria-sort]").getAttribute("aria-sort");
+      const cells = await table.locator(`tbody tr td:nth-of-type(${place})`).allInnerTexts();
+      const values = cells.map(inUnits).filter((value) => !Number.isNaN(value));
+      const sorted = values.toSorted((a, b) => (direction === "ascending" ? a - b : b - a));
+      assert.ok(values.length > 3);
+      assert.deepEqual(values, sorted, `${column} ${direction}`);
+    }
+    assert.match(page.url(), /sort=/);
+
+    const week = await page.locator(".model-summary").innerText();
+    await page.getByRole("group", { name: "Time" }).getByRole("button", { name: "30 days" }).click();
+    await eventually(() => page.locator(".model-summary").innerText(), (text) => text !== week, "the figures of another time");
+    assert.match(page.url(), /since=30d/);
+    assert.ok(watch.addresses.filter((address) => address.includes("/v1/stats?since=")).length >= 2);
+
+    await counts(page.locator(".chart canvas"), CHARTS);
+    const light = await eventually(() => inks(page), (all) => all.slice(0, 4).every(isDrawn), "charts with lines");
+    const button = page.getByRole("button", { name: /Colours:/ });
+    await button.click();
+    await button.click();
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    const isRedrawn = (all) => all.length === CHARTS && all.every((ink, index) => ink.digest !== light[index].digest);
+    await eventually(() => inks(page), isRedrawn, "charts in other colours");
+
+    const latency = page.getByRole("slider", { name: "Values of Latency" });
+    await latency.focus();
+    await page.keyboard.press("Home");
+    const first = await latency.getAttribute("aria-valuetext");
+    await page.keyboard.press("End");
+    await eventually(() => latency.getAttribute("aria-valuetext"), (text) => text !== first, "another value");
+    await shows(page.locator(".plot-readout"), "model-");
+  });
+}
+
+/** What is on each canvas: a digest, and how many colours there are. */
+function inks(page) {
+  return page.locator(".chart canvas").evaluateAll((all) =>
+    all.map((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const colors = new Set();
+      let digest = 0;
+      for (let at = 0; at < data.length; at += 4) {
+        const color = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2];
+        if (data[at + 3] > 200) colors.add(color);
+        digest = (Math.imul(digest, 31) + color + data[at + 3]) | 0;
+      }
+      return { digest, colors: colors.size };
+    }),
+  );
+}
+
+/** Lines of several colours, not only an axis. */
+function isDrawn({ colors }) {
+  return colors > 5;
+}
+
+/** `1.20 s` and `12.5%` as numbers. */
+function inUnits(text) {
+  const number = Number.parseFloat(text);
+  if (text.includes("min")) return number * 60_000 + Number.parseFloat(text.split("min")[1]) * 1_000;
+  return / s$/.test(text) ? number * 1_000 : number;
+}

@@ -1,0 +1,53 @@
+// Runs the browser tests, after a build: `node tests/browser/run.mjs [suite …]`. Chromium is `CHROMIUM_BIN`, or
+// Debian's; screenshots go to `LONGHAUL_ARTIFACTS`.
+
+import { after, before } from "node:test";
+import { tests as compare } from "./compare.test.mjs";
+import { tests as crash } from "./crash.test.mjs";
+import { HOSTILE, tests as hostile } from "./hostile.test.mjs";
+import { tests as index } from "./index.test.mjs";
+import { tests as live } from "./live.test.mjs";
+import { tests as looks } from "./looks.test.mjs";
+import { tests as models } from "./models.test.mjs";
+import { tests as noIndex } from "./no-index.test.mjs";
+import { TOKENS, tests as tokens } from "./tokens.test.mjs";
+import { closeBrowser } from "./support/browser.mjs";
+import { fillIndex } from "./support/index.mjs";
+import { ModelServer } from "./support/model-server.mjs";
+import { configWithoutIndex, DevServer } from "./support/server.mjs";
+
+const SUITES = { live, compare, index, models, hostile, looks, tokens, "no-index": noIndex, crash };
+const TRACES = 1_000;
+
+const asked = process.argv.slice(2);
+const chosen = Object.keys(SUITES).filter((name) => asked.length === 0 || asked.includes(name));
+const wants = (...names) => names.some((name) => chosen.includes(name));
+
+const servers = {};
+let provider = null;
+
+before(async () => {
+  provider = await new ModelServer(({ model }) => {
+    if (model === "refuses") return { status: 400, error: "not today" };
+    if (model.startsWith("hostile")) return { status: 400, error: HOSTILE.slice(0, 2_000) };
+    return { text: `${HOSTILE}\nDONE` };
+  }).start();
+  servers.main = await new DevServer({ args: ["--var", `OPENAI_BASE_URL:${provider.baseUrl}`] }).start();
+  if (wants("index", "models", "looks", "no-index", "hostile")) await fillIndex(servers.main, TRACES);
+  if (wants("tokens")) {
+    const tokens = Object.entries(TOKENS).map((pair) => pair.join(":")).join(",");
+    servers.closed = await new DevServer({ args: ["--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`] }).start();
+  }
+  if (wants("no-index")) servers.unindexed = await new DevServer({ args: ["--config", configWithoutIndex()] }).start();
+});
+
+after(async () => {
+  await closeBrowser();
+  await Promise.all(Object.values(servers).map((server) => server.stop()));
+  provider?.stop();
+});
+
+for (const name of chosen) {
+  if (name === "tokens") SUITES[name](() => servers.closed);
+  else SUITES[name](() => servers.main, () => servers.unindexed);
+}
