@@ -144,7 +144,7 @@ fn indexed() -> Vec<Scenario> {
             plan().forgetting(&[IndexReply::Refused, IndexReply::Lost]),
             500,
         ),
-        deleted("index hangs at the deletion", plan().forgetting(&[IndexReply::Hang]), 500),
+        deleted("index hangs at the deletion", plan().forgetting(&[IndexReply::Hang]), 500).once(),
         deleted(
             "index, deleted beside an announcement",
             plan().announcing(&[IndexReply::TakeLate(1_000)]),
@@ -171,7 +171,8 @@ fn at_nexus() -> Vec<Scenario> {
             "nexus, 500 in the middle",
             NexusPlan::native(&[Serve, Serve, Status(500), Serve, DoneBut(500)]),
         )
-        .model(retried()),
+        .model(retried())
+        .once(),
         at_nexus("nexus, answers lost", NexusPlan::native(&[Lost, Serve, Lost, Serve, HangWhenDone]))
             .model(retried())
             .once(),

@@ -205,10 +205,9 @@ fn is_flushed(run: &Run, sink: &str) -> bool {
 
 /// Whether a trace at Nexus is this one, in whichever mode it came.
 fn is_of(remote: &NexusTrace, trace: &Trace) -> bool {
-    let metadata = &remote.metadata;
-    metadata["longhaul_trace_id"] == trace.trace_id.to_string()
-        || metadata["gen_ai.conversation.id"] == trace.session
-            && metadata["longhaul.run"] == trace.run.0.to_string()
+    let (metadata, id, run) = (&remote.metadata, trace.trace_id.to_string(), trace.run.0.to_string());
+    let is_exported = metadata["gen_ai.conversation.id"] == trace.session && metadata["longhaul.run"] == run;
+    metadata["longhaul_trace_id"] == id || is_exported
 }
 
 /// The spans as they are to be at Nexus, each with those that it is in, sorted.

@@ -16,7 +16,8 @@ fn begin(scenario: &Scenario) -> Life {
 }
 
 fn clean(name: &str) -> Outside {
-    run_clean(&Scenario::named(name).unwrap()).unwrap().end.outside
+    let scenario = Scenario::named(name).expect("the catalogue has it");
+    run_clean(&scenario).expect("it comes to rest").end.outside
 }
 
 /// From the acceptance of the first run to its end, in milliseconds.
@@ -30,7 +31,8 @@ fn duration_ms(outside: &Outside) -> u64 {
 
 /// The statuses of the runs that the index lists.
 fn listed(outside: &Outside) -> Vec<String> {
-    outside.index.answers().unwrap().traces.into_iter().map(|trace| trace.status).collect()
+    let answers = outside.index.answers().expect("the index answers");
+    answers.traces.into_iter().map(|trace| trace.status).collect()
 }
 
 fn with_index(plan: IndexPlan) -> Scenario {

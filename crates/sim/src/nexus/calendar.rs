@@ -6,9 +6,8 @@ const DAY_MS: u64 = 86_400_000;
 /// has many to write.
 pub(crate) fn iso8601(at: TimeMs) -> String {
     let (mut year, mut day) = (1970, at / DAY_MS);
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     while day >= 365 + u64::from(is_leap(year)) {
         day -= 365 + u64::from(is_leap(year));
         year += 1;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A task or a result in the index, in bytes of UTF-8 as JSON; the note of what was cut off comes on top.
-pub const INDEX_TEXT_BYTES_MAX: usize = 4 * 1024;
+pub const INDEX_TEXT_BYTES_MAX: usize = 1024;
 /// Runs that one statement of [`forget`] deletes.
 const FORGOTTEN_MAX: usize = 500;
 /// Milliseconds of an hour.

@@ -148,7 +148,7 @@ fn content_is_what_capture_lets_out() {
         assert_eq!(row.task, row.result);
         row.task
     };
-    assert_eq!(kept(Capture::Full), Some(format!("{}…[5904 more bytes]", "ö".repeat(2_048))));
+    assert_eq!(kept(Capture::Full), Some(format!("{}…[8976 more bytes]", "ö".repeat(512))));
     assert_eq!(kept(Capture::Preview), Some(format!("{}…[9600 more bytes]", "ö".repeat(200))));
     assert_eq!(kept(Capture::Off), None);
 }

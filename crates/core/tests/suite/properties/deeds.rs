@@ -1,0 +1,150 @@
+use longhaul_core::{
+    Budget, Cause, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency, Message, ModelAnswer, NewRun,
+    Role, SinkFailure, ToolCall, Usage, limits,
+};
+use proptest::{
+    option,
+    prelude::{Just, Strategy, any, prop_oneof},
+    sample::{Index, select, subsequence},
+};
+
+use crate::kit::{answer, run};
+
+/// The sinks that a run may have.
+const SINKS: [&str; 3] = ["otlp", "nexus", INDEX_SINK];
+
+/// What may happen to a session, also what should not.
+#[derive(Debug, Clone)]
+pub(super) enum Deed {
+    /// A comparison only where the session has no run yet: the edge gives each a session of its own.
+    Accept(NewRun),
+    Answer(Which, ModelAnswer),
+    Fail(Which, Fault),
+    Cancel,
+    /// Time passes until the session asked to be woken.
+    Wake,
+    /// A wake-up that nobody asked for.
+    Tick,
+    /// The object goes away and comes back.
+    Crash(Cause),
+    Deliver {
+        run: Index,
+        sink: &'static str,
+        outcome: Delivered,
+    },
+    /// The clock moves, maybe backwards.
+    Clock(i64),
+    /// The next append fails.
+    DiskFull,
+    /// Two steps are decided at once; the second is committed after the first.
+    Race,
+}
+
+/// What a sink says.
+#[derive(Debug, Clone)]
+pub(super) enum Delivered {
+    Part(&'static str),
+    Whole,
+    Failed(SinkFailure),
+}
+
+/// Which attempt an outcome belongs to.
+#[derive(Debug, Clone)]
+pub(super) enum Which {
+    /// One of those in flight, by its place modulo their number.
+    InFlight(usize),
+    /// Any that was ever ordered: late ones, duplicates.
+    Ordered(Index),
+    Unknown(u32, u32, u32),
+}
+
+pub(super) fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        3 => new_run().prop_map(Deed::Accept),
+        8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, answer)),
+        5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
+        1 => Just(Deed::Cancel),
+        5 => Just(Deed::Wake),
+        1 => Just(Deed::Tick),
+        4 => select(vec![Cause::Crash, Cause::Eviction, Cause::Panic]).prop_map(Deed::Crash),
+        4 => (any::<Index>(), select(SINKS.to_vec()), delivered())
+            .prop_map(|(run, sink, outcome)| Deed::Deliver { run, sink, outcome }),
+        1 => (-100_000i64..100_000).prop_map(Deed::Clock),
+        1 => Just(Deed::DiskFull),
+        1 => Just(Deed::Race),
+    ]
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        8 => (0usize..4).prop_map(Which::InFlight),
+        2 => any::<Index>().prop_map(Which::Ordered),
+        1 => (0u32..4, 0u32..9, 0u32..4).prop_map(|(run, call, attempt)| Which::Unknown(run, call, attempt)),
+    ]
+}
+
+fn new_run() -> impl Strategy<Value = NewRun> {
+    let budget = (option::of(0u64..500), option::of(0.0f64..1.0), option::weighted(0.3, 0u64..200_000));
+    let key = option::of((0u32..4, 0u32..2));
+    let models = option::weighted(0.4, subsequence(vec!["a", "b", "c", "d"], 2..=4));
+    let traced = (subsequence(SINKS.to_vec(), 0..=3), select(vec![None, Some(0.0), Some(1.0)]));
+    let instructions = option::of(Just("Be brief.".to_owned()));
+    (1..=limits::ITERATIONS_MAX, budget, key, models, traced, instructions).prop_map(
+        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, instructions)| {
+            let mut new = run("Write.");
+            new.max_iterations = max_iterations;
+            if let Some(models) = models {
+                new.model = models.join(",");
+                new.models = models.into_iter().map(str::to_owned).collect();
+            }
+            new.settings.instructions = instructions;
+            new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
+            let (sinks, sample_ratio) = traced;
+            new.settings.sinks = sinks.into_iter().map(str::to_owned).collect();
+            new.settings.sample_ratio = sample_ratio;
+            new.idempotency =
+                key.map(|(key, body)| Idempotency { key: key.to_string(), body: body.to_string() });
+            new
+        },
+    )
+}
+
+fn model_answer() -> impl Strategy<Value = ModelAnswer> {
+    let text = select(vec!["draft", "draft\nDONE", "DONE", "", " \n", "```\nDONE"]);
+    let reason = prop_oneof![5 => Just(FinishReason::Stop), 1 => Just(FinishReason::Length)];
+    let tool = option::weighted(0.1, select(vec!["finish", "search"]));
+    let usage = (option::of(0u64..100), option::of(0.0f64..0.3));
+    (text, reason, tool, usage).prop_map(|(text, finish_reason, tool, (total_tokens, cost_usd))| {
+        let tool_calls = tool.map(|name| ToolCall {
+            id: "c".to_owned(),
+            name: name.to_owned(),
+            arguments: r#"{"result":"r"}"#.to_owned(),
+        });
+        let message =
+            Message { tool_calls: tool_calls.into_iter().collect(), ..Message::text(Role::Assistant, text) };
+        let usage = Usage { total_tokens, cost_usd, ..Usage::default() };
+        ModelAnswer { message, finish_reason, usage, ..answer(text) }
+    })
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let kind = prop_oneof![
+        5 => select(vec![FaultKind::Timeout, FaultKind::ServerError, FaultKind::RateLimited, FaultKind::Connection]),
+        1 => select(vec![FaultKind::Refused, FaultKind::Malformed, FaultKind::TooLarge]),
+    ];
+    (kind, option::of(0u64..400_000))
+        .prop_map(|(kind, retry_after_ms)| Fault { retry_after_ms, ..Fault::new(kind, "no luck") })
+}
+
+fn delivered() -> impl Strategy<Value = Delivered> {
+    let transient = option::of(0u64..4_000_000)
+        .prop_map(|retry_after_ms| SinkFailure::Transient { status: Some(503), retry_after_ms });
+    let quota = (0u64..4_000_000_000).prop_map(|resumes_at| SinkFailure::Quota { status: 429, resumes_at });
+    prop_oneof![
+        3 => select(vec!["trace", "ab12"]).prop_map(Delivered::Part),
+        4 => Just(Delivered::Whole),
+        3 => transient.prop_map(Delivered::Failed),
+        1 => quota.prop_map(Delivered::Failed),
+        1 => Just(Delivered::Failed(SinkFailure::Permanent { status: Some(400) })),
+    ]
+}
