@@ -49,7 +49,7 @@ function writePage({ errors, metafile }) {
   const bundle = (extension) => `/${written.find((path) => path.endsWith(extension))}`;
   mkdirSync(dist, { recursive: true });
   for (const path of files(dist)) if (!written.includes(path)) rmSync(join(dist, path));
-  for (const name of ["_headers", "favicon.svg"]) copyFileSync(join(statics, name), join(dist, name));
+  for (const name of ["_headers", "favicon.svg", "openapi.json"]) copyFileSync(join(statics, name), join(dist, name));
   const html = readFileSync(join(statics, "index.html"), "utf8");
   writeFileSync(
     join(dist, "index.html"),

@@ -132,12 +132,12 @@ function callRows(fold: RunFold, trace: Trace | null): Row[] {
     const key = `${attempt.call}.${attempt.attempt}`;
     const span = spans.get(key) ?? null;
     spans.delete(key);
-    return callRow(attempt, span);
+    return callRow(attempt, span, fold.accepted?.models ?? null);
   });
   return [...rows, ...[...spans.values()].map(spanCallRow)].sort(byStart);
 }
 
-function callRow(attempt: Attempt, span: Span | null): Row {
+function callRow(attempt: Attempt, span: Span | null, compared: readonly string[] | null): Row {
   const isSettled = attempt.endedAt !== null && span?.ended_at !== null && span !== null;
   const startedAt = isSettled ? span.started_at : attempt.calledAt;
   return {
@@ -145,7 +145,7 @@ function callRow(attempt: Attempt, span: Span | null): Row {
     id: `call-${attempt.call}-${attempt.attempt}`,
     kind: "call",
     depth: 1,
-    name: span?.name ?? `chat ${modelTail(attempt.model)}`,
+    name: span?.name ?? callName(attempt.model, compared !== null),
     place: `${attempt.call}.${attempt.attempt}`,
     outcome: attempt.outcome,
     startedAt,
@@ -155,6 +155,12 @@ function callRow(attempt: Attempt, span: Span | null): Row {
     span,
     attempt,
   };
+}
+
+/** As the trace will name it, so that no row is renamed under its reader. */
+function callName(model: string, isCompared: boolean): string {
+  const name = model.replace(/^(openai|scripted):/, "");
+  return isCompared ? `inference:${modelTail(name)}` : `chat ${name}`;
 }
 
 function spanCallRow(span: Span): Row {

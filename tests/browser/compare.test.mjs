@@ -37,9 +37,9 @@ export function tests(server) {
     await counts(page.locator(".compare-card ins"), 0);
 
     const names = await spans(page).locator(".wf-word").allInnerTexts();
-    assert.deepEqual(names.slice(1).sort(), ["inference:scripted:echo", "inference:scripted:haiku", "inference:scripted:slow"]);
-    await spans(page).last().click();
-    await shows(details(page).locator("h2"), "inference:scripted:slow");
+    assert.deepEqual(names.slice(1).sort(), ["inference:echo", "inference:haiku", "inference:slow"]);
+    await spans(page).filter({ hasText: "inference:slow" }).click();
+    await shows(details(page).locator("h2"), "inference:slow");
     const trace = await new Api(server).trace({ session });
     assert.deepEqual(trace.spans.slice(1).map((span) => span.parent_span_id), Array(3).fill(trace.spans[0].span_id));
 

@@ -9,6 +9,7 @@ export function tests(server) {
     const table = await context.newPage();
     await go(table, "#/runs");
     await go(page, "#/runs");
+    await page.bringToFront();
     await page.evaluate(noteLiveTexts);
     const started = await startByForm(page, {
       task: "Describe the tide.\n#scripted turns=4 words=50 latency_ms=200 chunk_ms=30",
@@ -23,7 +24,7 @@ export function tests(server) {
 
     const { texts, shrunk } = await page.evaluate(() => window.liveTexts);
     assert.deepEqual(shrunk, [], "a text that is written only grows");
-    assert.ok(texts.length >= 20, `the text came in pieces, not in ${texts.length}`);
+    assert.ok(texts.length >= 20, `the text came in ${texts.length} pieces`);
     await shows(page.getByRole("list", { name: "Metadata" }), "customer=42");
   });
 
@@ -53,8 +54,8 @@ export function tests(server) {
     await shows(answered.locator(".figures"), /Took.*Tokens\s+\d+.*Finish reason\s+stop/s);
     await shows(answered.locator("details", { hasText: "Output" }).first(), /Model/);
     await shows(answered.locator("details", { hasText: /^Input/ }), /Be brief\..*Describe the ebb\./s);
-    await answered.getByText("Attributes", { exact: true }).click();
-    const attributes = answered.locator("details", { hasText: "Attributes" }).last();
+        const attributes = answered.locator("details", { hasText: /^Attributes/ });
+    await attributes.locator("summary").click();
     await shows(attributes, "gen_ai.request.model");
 
     await page.keyboard.press("Escape");

@@ -1,10 +1,13 @@
 //! A small HTTP/1.1 server for the far sides that the tests play: it can also answer nothing, or half.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,8 +17,26 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+/// What goes over the socket in place of a response: the bytes, then the end of the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct ByHand {
+    pub(crate) bytes: Bytes,
+    pub(crate) hangup: Hangup,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hangup {
+    /// As TCP closes in good order.
+    Close,
+    /// By RST: the peer learns that the connection is lost.
+    Reset,
+}
 
 /// A response body; an error in it closes the connection in the middle of the answer.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -27,7 +48,8 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Listens on a free port of loopback. An `Err` from `handler` closes the connection without a response.
+    /// Listens on a free port of loopback. An `Err` from `handler` closes the connection without a response; one that
+    /// is [`ByHand`] says what goes over the socket instead.
     pub(crate) async fn start<H, F>(handler: H) -> HttpServer
     where
         H: Fn(Request<Bytes>) -> F + Send + Sync + 'static,
@@ -41,9 +63,18 @@ impl HttpServer {
             while let Ok((socket, _)) = listener.accept().await {
                 let handler = Arc::clone(&handler);
                 connections.spawn(async move {
-                    let service = service_fn(move |request| respond(Arc::clone(&handler), request));
+                    let service = service_fn(move |request| Box::pin(respond(Arc::clone(&handler), request)));
+                    let mut connection =
+                        http1::Builder::new().serve_connection(TokioIo::new(socket), service);
                     // An error here is a peer that went away or an answer cut off on purpose.
-                    http1::Builder::new().serve_connection(TokioIo::new(socket), service).await.ok();
+                    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+                    let by_hand = served.err().and_then(|error| ByHand::of(&error));
+                    let mut socket = connection.into_parts().io.into_inner();
+                    match by_hand {
+                        Some(answer) => answer.play(socket).await,
+                        None => socket.shutdown().await,
+                    }
+                    .ok();
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -57,6 +88,33 @@ impl Drop for HttpServer {
         self.accepting.abort();
     }
 }
+
+impl ByHand {
+    fn of(error: &hyper::Error) -> Option<ByHand> {
+        let cause: &io::Error = error.source()?.downcast_ref()?;
+        cause.get_ref()?.downcast_ref::<ByHand>().cloned()
+    }
+
+    async fn play(&self, mut socket: TcpStream) -> io::Result<()> {
+        socket.write_all(&self.bytes).await?;
+        match self.hangup {
+            Hangup::Close => socket.shutdown().await,
+            Hangup::Reset => {
+                // The peer reads the bytes first: a reset right behind them would take them along.
+                sleep(Duration::from_millis(50)).await;
+                socket.set_zero_linger()
+            }
+        }
+    }
+}
+
+impl fmt::Display for ByHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes by hand, then {:?}", self.bytes.len(), self.hangup)
+    }
+}
+
+impl Error for ByHand {}
 
 /// A whole body.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {

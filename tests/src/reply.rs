@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::http::{Body, full, streamed};
+use crate::http::{Body, ByHand, Hangup, full, streamed};
 use crate::model::Dialect;
 
 /// A gate that a test holds shut to keep a call in flight. Clones are the same gate.
@@ -54,9 +54,18 @@ pub struct Reply {
 enum Kind {
     Answer(String),
     Half(String),
-    Status { status: u16, headers: Vec<(&'static str, String)>, body: String },
+    Given { status: u16, headers: Vec<(&'static str, String)>, pieces: Vec<Bytes>, end: End },
+    ByHand(ByHand),
     NoResponse,
     Hang,
+}
+
+/// What comes behind the last byte of a body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    BreaksOff,
+    Stalls,
 }
 
 impl Reply {
@@ -78,28 +87,66 @@ impl Reply {
 
     /// An error status with a JSON error as OpenAI's API words it.
     pub fn status(status: u16) -> Reply {
-        let body =
-            json!({"error": {"message": format!("status {status} of the test"), "type": "test_error"}});
-        Reply::of(Kind::Status {
-            status,
-            headers: vec![("content-type", "application/json".into())],
-            body: body.to_string(),
-        })
+        Reply::error(status, &format!("status {status} of the test"))
+    }
+
+    /// An error status with a JSON error of this message.
+    pub fn error(status: u16, message: &str) -> Reply {
+        let body = json!({"error": {"message": message, "type": "test_error"}});
+        Reply::given(status, [body.to_string()]).header("content-type", "application/json")
     }
 
     /// The status 429 with a `Retry-After` of this text.
     pub fn too_many(retry_after: impl Into<String>) -> Reply {
-        let mut reply = Reply::status(429);
-        if let Kind::Status { headers, .. } = &mut reply.kind {
-            headers.push(("retry-after", retry_after.into()));
-        }
-        reply
+        Reply::status(429).header("retry-after", retry_after)
     }
 
     /// An HTML page with status 200, as a captive portal or a wrong base URL gives.
     pub fn html() -> Reply {
-        let headers = vec![("content-type", "text/html; charset=utf-8".into())];
-        Reply::of(Kind::Status { status: 200, headers, body: "<!doctype html><h1>Welcome</h1>".into() })
+        Reply::body("text/html; charset=utf-8", "<!doctype html><h1>Welcome</h1>")
+    }
+
+    /// These bytes with status 200, whatever was asked for.
+    pub fn body(content_type: &str, body: impl Into<Bytes>) -> Reply {
+        Reply::pieces([body]).header("content-type", content_type)
+    }
+
+    /// A body in these pieces with status 200 and no content type; each piece is sent by itself.
+    pub fn pieces(pieces: impl IntoIterator<Item: Into<Bytes>>) -> Reply {
+        Reply::given(200, pieces)
+    }
+
+    /// These pieces of a body with this status, and no header but those that are added.
+    pub fn given(status: u16, pieces: impl IntoIterator<Item: Into<Bytes>>) -> Reply {
+        let pieces = pieces.into_iter().map(Into::into).collect();
+        Reply::of(Kind::Given { status, headers: Vec::new(), pieces, end: End::Whole })
+    }
+
+    /// These bytes go over the socket in place of an HTTP response; then the connection is closed.
+    pub fn by_hand(bytes: impl Into<Bytes>) -> Reply {
+        Reply::of(Kind::ByHand(ByHand { bytes: bytes.into(), hangup: Hangup::Close }))
+    }
+
+    /// The same, but the connection is reset.
+    pub fn by_hand_then_reset(bytes: impl Into<Bytes>) -> Reply {
+        Reply::of(Kind::ByHand(ByHand { bytes: bytes.into(), hangup: Hangup::Reset }))
+    }
+
+    /// One more header of a reply that has a status or a body of its own. Panics for any other reply.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        let Kind::Given { headers, .. } = &mut self.kind else { panic!("this reply has no headers") };
+        headers.push((name, value.into()));
+        self
+    }
+
+    /// The connection is closed behind the body of such a reply, which has not ended.
+    pub fn breaks_off(self) -> Reply {
+        self.ending(End::BreaksOff)
+    }
+
+    /// Nothing comes behind the body of such a reply, which has not ended, and the connection stays open.
+    pub fn stalls(self) -> Reply {
+        self.ending(End::Stalls)
     }
 
     /// The connection is closed without a response.
@@ -161,6 +208,12 @@ impl Reply {
         self
     }
 
+    fn ending(mut self, how: End) -> Reply {
+        let Kind::Given { end, .. } = &mut self.kind else { panic!("this reply has no body of its own") };
+        *end = how;
+        self
+    }
+
     fn of(kind: Kind) -> Reply {
         let chunk_delay = Duration::ZERO;
         Reply {
@@ -207,13 +260,23 @@ impl Reply {
                 Err(io::Error::other("no response, as the test asked"))
             }
             Kind::Hang => std::future::pending().await,
-            Kind::Status { status, headers, body } => {
+            Kind::ByHand(bytes) => {
+                finished.finish();
+                Err(io::Error::other(bytes))
+            }
+            Kind::Given { status, headers, pieces, end } => {
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
                 }
-                finished.finish();
-                Ok(response.body(full(body)).expect("the headers of a reply are valid"))
+                let body = match (end, pieces.as_slice()) {
+                    (End::Whole, [] | [_]) => {
+                        finished.finish();
+                        full(pieces.concat())
+                    }
+                    _ => streamed(self.paced(pieces, end, finished)),
+                };
+                Ok(response.body(body).expect("the headers of a reply are valid"))
             }
             Kind::Answer(text) if !stream => {
                 finished.finish();
@@ -224,14 +287,11 @@ impl Reply {
                 let include_usage = dialect.streams_usage(request);
                 let mut events = self.deltas(&text, dialect);
                 events.extend(dialect.tail(self.usage.filter(|_| include_usage), self.finish_reason));
-                Ok(typed("text/event-stream", streamed(self.paced(events, Ok(()), finished))))
+                Ok(typed("text/event-stream", streamed(self.paced(events, End::Whole, finished))))
             }
             Kind::Half(text) => {
-                let cut = Err(io::Error::other("half a stream, as the test asked"));
-                Ok(typed(
-                    "text/event-stream",
-                    streamed(self.paced(self.deltas(&text, dialect), cut, finished)),
-                ))
+                let deltas = self.deltas(&text, dialect);
+                Ok(typed("text/event-stream", streamed(self.paced(deltas, End::BreaksOff, finished))))
             }
         }
     }
@@ -242,14 +302,14 @@ impl Reply {
         characters.chunks(size).map(|chunk| dialect.delta(&String::from_iter(chunk))).collect()
     }
 
-    fn paced<F: Finish>(
+    fn paced<P: Into<Bytes> + Send + 'static, F: Finish>(
         &self,
-        events: Vec<String>,
-        end: io::Result<()>,
+        pieces: Vec<P>,
+        end: End,
         finished: F,
-    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<F> {
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<P, F> {
         let (midway, delay) = (self.midway.clone(), self.chunk_delay);
-        let events = stream::iter(events.into_iter().enumerate()).then(move |(index, event)| {
+        let pieces = stream::iter(pieces.into_iter().enumerate()).then(move |(index, piece)| {
             let gate = midway.clone().filter(|_| index == 1);
             async move {
                 if let Some(gate) = gate {
@@ -258,16 +318,26 @@ impl Reply {
                 if index > 0 && !delay.is_zero() {
                     sleep(delay).await;
                 }
-                Ok(Bytes::from(event))
+                Ok(piece.into())
             }
         });
         let end = stream::once(async move {
             // A pause lets the chunks go out: an error right behind them would take them along.
             yield_now().await;
-            finished.finish();
-            end.map(|()| Bytes::new())
+            match end {
+                End::Whole => {
+                    finished.finish();
+                    Ok(Bytes::new())
+                }
+                End::BreaksOff => {
+                    finished.finish();
+                    Err(io::Error::other("a body cut off, as the test asked"))
+                }
+                // Dropped with the body when the client hangs up, and `finished` with it.
+                End::Stalls => std::future::pending().await,
+            }
         });
-        events.chain(end)
+        pieces.chain(end)
     }
 }
 

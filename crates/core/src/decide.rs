@@ -75,7 +75,8 @@ impl<'a> Draft<'a> {
         if let Some(key) = &new.idempotency {
             self.refuse_known_key(key)?;
         }
-        if self.session.runs.first().is_some_and(Run::is_comparison) {
+        let comes_late = !new.models.is_empty() && !self.session.runs.is_empty();
+        if comes_late || self.session.runs.first().is_some_and(Run::is_comparison) {
             return Err(Refusal::Comparison);
         }
         let waiting = self.session.open_runs().count();

@@ -312,6 +312,9 @@ pub struct RunSettings {
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
+    /// The AI Gateway that models `@cf/…` are asked through, for the spans.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_id: Option<String>,
     /// Where models `openai:…` are asked: host and port, for the spans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openai_server: Option<String>,

@@ -174,8 +174,9 @@ pub enum Refusal {
     /// The caller must wait until runs have ended.
     #[error("the session has {} queued runs, its limit; wait until some have ended", limits::QUEUED_RUNS_MAX)]
     QueueFull,
-    /// The session is a comparison, whose answers are no conversation: the caller starts another session.
-    #[error("the session compares models and takes no further run; start another session")]
+    /// The session is a comparison, whose answers are no conversation, or was to become one after other runs: the
+    /// caller starts another session.
+    #[error("a comparison is the only run of its session; start another session")]
     Comparison,
     /// The same key and body came before: the caller gets the first answer.
     #[error("run {0} was accepted with this key")]

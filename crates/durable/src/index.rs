@@ -36,7 +36,8 @@ async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
         Some(Err(error)) => {
             tracing::error!(error, "the index of traces did not answer");
             if error.contains(NO_TABLE) {
-                let detail = "its migrations are not applied: run `npx wrangler d1 migrations apply DB --remote`";
+                let detail =
+                    "its migrations are not applied: run `npx wrangler d1 migrations apply DB --remote`";
                 return Err(Problem::index_unavailable(detail));
             }
             Err(Problem::index_unavailable("ask again").with_header("Retry-After", "2"))

@@ -58,8 +58,11 @@ impl Clock for Cloudflare {
         now_ms()
     }
 
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the product is below 2^32")]
     fn seed(&self) -> u64 {
-        js_sys::Math::random().to_bits()
+        // A random number has 52 bits at best, and as a float its upper bits are nearly always the same.
+        let half = || u64::from((js_sys::Math::random() * 4_294_967_296.0) as u32);
+        half() << 32 | half()
     }
 
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {

@@ -27,14 +27,20 @@ impl<P: Ports> Runtime<P> {
             Ok(Some(trace)) => self.deliver_trace(sink, &trace).await,
             Ok(None) => Err(SinkFailure::Permanent { status: None }),
             Err(error) => {
-                tracing::error!(%run, %error, "the trace cannot be folded");
+                tracing::error!(session = self.services.session, run = run.0, %error, "the trace cannot be folded");
                 Err(NO_ANSWER)
             }
         };
         match outcome {
             Ok(spans) => Event::Flushed { run, sink: sink.to_owned(), spans },
             Err(failure) => {
-                tracing::warn!(%run, sink, ?failure, "the sink did not take the trace");
+                tracing::warn!(
+                    session = self.services.session,
+                    run = run.0,
+                    sink,
+                    ?failure,
+                    "the sink did not take the trace"
+                );
                 Event::FlushFailed { run, sink: sink.to_owned(), failure }
             }
         }
@@ -47,7 +53,12 @@ impl<P: Ports> Runtime<P> {
             (NEXUS_SINK, _, Some(config)) => self.deliver_nexus(config, trace).await,
             (INDEX_SINK, ..) if self.services.index => self.deliver_index(trace).await,
             _ => {
-                tracing::warn!(run = %trace.run, sink, "the sink is no longer configured; its trace is parked");
+                tracing::warn!(
+                    session = trace.session,
+                    run = trace.run.0,
+                    sink,
+                    "the sink is no longer configured; its trace is parked"
+                );
                 Err(SinkFailure::Permanent { status: None })
             }
         }
@@ -61,7 +72,13 @@ impl<P: Ports> Runtime<P> {
         match self.post_trace(config, body).await {
             SinkOutcome::Taken { rejected_spans, message } => {
                 if rejected_spans > 0 {
-                    tracing::warn!(run = %trace.run, rejected_spans, message, "the sink rejected spans");
+                    tracing::warn!(
+                        session = trace.session,
+                        run = trace.run.0,
+                        rejected_spans,
+                        message,
+                        "the sink rejected spans"
+                    );
                 }
                 Ok(span_count(trace))
             }

@@ -52,7 +52,7 @@ impl<P: Ports> Driver<P> {
         self.runtime.alarm_began();
         self.drive().await;
         if let Err(error) = self.runtime.alarm_ends() {
-            tracing::error!(%error, "the alarm could not be armed for what is next");
+            tracing::error!(session = self.runtime.services().session, %error, "the alarm could not be armed for what is next");
             self.runtime.arm_for_trouble();
         }
     }
@@ -71,7 +71,7 @@ impl<P: Ports> Driver<P> {
         let driver = Rc::clone(self);
         let fresh = async move {
             if let Err(error) = driver.runtime.drive().await {
-                tracing::error!(%error, "driving stopped; the alarm goes on");
+                tracing::error!(session = driver.runtime.services().session, %error, "driving stopped; the alarm goes on");
             }
         };
         let fresh = fresh.boxed_local().shared();

@@ -72,7 +72,7 @@ impl<P: Ports> Runtime<P> {
         match select(sent, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
             Either::Left((Ok(_), _)) => Ok(()),
             Either::Left((Err(error), _)) => {
-                tracing::warn!(%error, "the index of traces did not take a write");
+                tracing::warn!(session = self.services.session, %error, "the index of traces did not take a write");
                 Err(match error {
                     WireFault::NotConfigured(_) => SinkFailure::Permanent { status: None },
                     WireFault::Connection(_) | WireFault::Binding(_) => NO_ANSWER,

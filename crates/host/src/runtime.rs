@@ -11,8 +11,8 @@ use futures::{
     task::AtomicWaker,
 };
 use longhaul_core::{
-    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Moment, Record, Refusal, ReplayError,
-    RunId, Seq, Session, TimeMs,
+    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind, Moment, Observed, Record,
+    Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
 };
 use thiserror::Error;
 
@@ -50,8 +50,8 @@ pub struct Runtime<P: Ports> {
     /// Runs whose end this memory saw, none of whose deliveries has gone out unaccounted for.
     pub(crate) witnessed: RefCell<BTreeSet<RunId>>,
     announcements: RefCell<Announcements>,
-    /// No delivery begins any more: the session is about to be erased.
-    closing: Cell<bool>,
+    /// Erasures under way: no delivery begins meanwhile.
+    closing: Cell<u32>,
     /// Writes to the index of traces that are under way.
     pub(crate) index_writes: Cell<u32>,
     /// An idle session is not erased before this time.
@@ -65,11 +65,11 @@ pub struct Runtime<P: Ports> {
 /// While it lives, a session begins no delivery: see [`Runtime::close`].
 #[derive(Debug)]
 #[must_use = "deliveries go on as soon as it is dropped"]
-pub struct Closing<'a>(&'a Cell<bool>);
+pub struct Closing<'a>(&'a Cell<u32>);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.set(self.0.get().saturating_sub(1));
     }
 }
 
@@ -121,7 +121,7 @@ impl<P: Ports> Runtime<P> {
             live: RefCell::default(),
             witnessed: RefCell::default(),
             announcements: RefCell::default(),
-            closing: Cell::new(false),
+            closing: Cell::new(0),
             index_writes: Cell::new(0),
             erase_not_before: Cell::new(0),
             wake: AtomicWaker::new(),
@@ -239,7 +239,7 @@ impl<P: Ports> Runtime<P> {
 
     /// Begins no delivery any more, because the session is about to be erased; until the guard is dropped.
     pub fn close(&self) -> Closing<'_> {
-        self.closing.set(true);
+        self.closing.set(self.closing.get() + 1);
         Closing(&self.closing)
     }
 
@@ -278,13 +278,16 @@ impl<P: Ports> Runtime<P> {
             match AssertUnwindSafe(self.drive_until_idle()).catch_unwind().await {
                 Ok(Ok(())) => return self.arm(),
                 Ok(Err(error)) => {
-                    tracing::error!(%error, "the session could not be driven");
+                    tracing::error!(session = self.services.session, %error, "the session could not be driven");
                     self.forget(Cause::Crash);
                     self.arm_for_trouble();
                     return Err(error);
                 }
                 Err(_) => {
-                    tracing::error!("a panic while driving; the session is replayed");
+                    tracing::error!(
+                        session = self.services.session,
+                        "a panic while driving; the session is replayed"
+                    );
                     self.forget(Cause::Panic);
                 }
             }
@@ -321,7 +324,7 @@ impl<P: Ports> Runtime<P> {
             match self.unlist().await {
                 Ok(()) => self.erase().await,
                 Err(error) => {
-                    tracing::warn!(%error, "the idle session is erased later");
+                    tracing::warn!(session = self.services.session, %error, "the idle session is erased later");
                     self.erase_not_before.set(self.ports.now() + UNLIST_WAIT_MS);
                 }
             }
@@ -341,8 +344,21 @@ impl<P: Ports> Runtime<P> {
             if let Command::CallModel(call) = command {
                 let (handle, registration) = AbortHandle::new_pair();
                 self.flights.borrow_mut().insert(call.call, handle);
+                let has_neighbours = self.with_session(|session| {
+                    session.run(call.call.run).is_some_and(longhaul_core::Run::is_comparison)
+                })?;
                 let landed = async move {
-                    let outcome = Abortable::new(self.call_model(&call), registration).await;
+                    let called = self.call_model(&call);
+                    // The journal's replay, which answers a panic, would repeat the calls beside this one too.
+                    let called = if has_neighbours {
+                        let caught = AssertUnwindSafe(called).catch_unwind();
+                        caught
+                            .map(|outcome| outcome.unwrap_or_else(|_| self.panicked(call.call)))
+                            .left_future()
+                    } else {
+                        called.right_future()
+                    };
+                    let outcome = Abortable::new(called, registration).await;
                     self.flights.borrow_mut().remove(&call.call);
                     self.live.borrow_mut().forget(call.call);
                     outcome.ok()
@@ -350,7 +366,7 @@ impl<P: Ports> Runtime<P> {
                 flights.push(landed.boxed_local());
             }
         }
-        if self.closing.get() {
+        if self.closing.get() > 0 {
             return Ok(());
         }
         for run in std::mem::take(&mut self.announcements.borrow_mut().due) {
@@ -378,6 +394,19 @@ impl<P: Ports> Runtime<P> {
             }
         }
         Ok(())
+    }
+
+    /// The outcome of a comparison's call that panicked: a fault like another, which harms no other call.
+    fn panicked(&self, call: CallRef) -> Event {
+        let session = self.services.session.as_str();
+        tracing::error!(session, run = call.run.0, call = call.call.0, "a call panicked");
+        let now = self.ports.now();
+        Event::Failed {
+            call,
+            fault: Fault::new(FaultKind::Connection, "the call panicked"),
+            timing: Timing { started_at: now, ended_at: now, first_chunk_at: None },
+            observed: Observed::default(),
+        }
     }
 
     /// A command to start; those whose run was cancelled meanwhile are gone.
@@ -473,7 +502,7 @@ impl<P: Ports> Runtime<P> {
         Ok(next.map(|(at, reason)| match reason {
             Deadline::Retention => (at.max(self.erase_not_before.get()), reason),
             // Nothing is delivered now. If the erasure fails, or the process dies in it, the alarm finds what is due.
-            Deadline::Flush if self.closing.get() => (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason),
+            Deadline::Flush if self.closing.get() > 0 => (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason),
             _ => (at, reason),
         }))
     }

@@ -84,6 +84,7 @@ impl Post {
                     .filter(|(_, is_there)| *is_there)
                     .map(|(sink, _)| (*sink).to_owned())
                     .collect(),
+                gateway_id: None,
                 openai_server: None,
                 sample_ratio: self.sample_ratio,
             },

@@ -117,14 +117,10 @@ pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute
     list
 }
 
-/// What a call that went through an AI Gateway adds to its attempt.
-pub(crate) fn of_gateway(gateway: &Gateway) -> Vec<Attribute> {
-    let mut list =
-        vec![Attribute::new("via_ai_gateway", true), Attribute::new("gateway_id", cut(&gateway.id))];
-    if let Some(log_id) = &gateway.log_id {
-        list.push(Attribute::new("cloudflare.ai_gateway.log.id", cut(log_id)));
-    }
-    list
+/// What the AI Gateway that a call went through said of it.
+pub(crate) fn of_gateway(gateway: &Gateway) -> Option<Attribute> {
+    let log_id = gateway.log_id.as_deref()?;
+    Some(Attribute::new("cloudflare.ai_gateway.log.id", cut(log_id)))
 }
 
 /// The fields of a span of the agent's own code.

@@ -116,6 +116,10 @@ pub(crate) fn render(content: &Content<'_>, capture: Capture, bytes_max: usize) 
         Capture::Preview => PREVIEW_CHARS,
         Capture::Off => return None,
     };
+    // A span of the agent's own code says nothing.
+    if content.input.is_empty() && content.output.is_none() {
+        return None;
+    }
     let system = content.system.and_then(|text| {
         let part = |left| json(&[Part::text(text, chars_max, &mut { left })]);
         fit(bytes_max, part).into_text()

@@ -143,7 +143,7 @@ impl<'a> Fold<'a> {
                 let answer = self.history.messages().len().checked_sub(1);
                 if let Some(span) = self.open_span(*call, *attempt) {
                     settle(span, &record.entry, answer);
-                    span.attributes.extend(observed.gateway.iter().flat_map(attributes::of_gateway));
+                    span.attributes.extend(observed.gateway.as_ref().and_then(attributes::of_gateway));
                     let call_id = span.span_id;
                     self.nest((*call, *attempt), call_id, &observed.spans);
                 }

@@ -79,7 +79,7 @@ function List({ list: { data: newest, error, loading: isLoading, reload }, query
         </div>
       )}
       {newest !== null && rows.length === 0 && <None query={query} onStart={onStart} />}
-      {data !== null && <Pager query={query} next={data.next} />}
+      {data !== null && <Pager query={query} next={data.next} isLoading={isLoading} />}
     </>
   );
 }
@@ -108,7 +108,14 @@ function None({ query, onStart }: { query: URLSearchParams; onStart: () => void 
   );
 }
 
-function Pager({ query, next }: { query: URLSearchParams; next: string | null }) {
+interface PagerProps {
+  query: URLSearchParams;
+  /** The cursor of the rows that are shown; of those of another question while these are loaded. */
+  next: string | null;
+  isLoading: boolean;
+}
+
+function Pager({ query, next, isLoading }: PagerProps) {
   const newer = newerPage(query);
   if (newer === null && next === null) return null;
   const page = query.getAll("c").length + 1;
@@ -123,7 +130,12 @@ function Pager({ query, next }: { query: URLSearchParams; next: string | null })
       )}
       <span class="muted num">Page {page}</span>
       {next !== null ? (
-        <a class="button" href={href(["runs"], olderPage(query, next))} rel="next">
+        <a
+          class="button"
+          href={href(["runs"], isLoading ? query : olderPage(query, next))}
+          rel="next"
+          aria-disabled={isLoading || undefined}
+        >
           Older <Icon name="right" />
         </a>
       ) : (

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 /// Says where the program is.
 const VARIABLE: &str = "LONGHAUL_PHOENIX";
 
-/// It takes 6 to 40 seconds, by the load of the machine; only a failure takes longer than this.
+/// It takes 10 to 40 seconds, by the load of the machine; only a failure takes longer than this.
 const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// Loopback only, any free ports (the port of gRPC cannot be switched off), and no request to anybody.

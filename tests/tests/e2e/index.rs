@@ -1,5 +1,6 @@
 //! The index of traces: what a run writes into D1, and what happens when D1 does not take it.
 
+use futures::future::join_all;
 use longhaul_tests::oracle::of_type;
 use longhaul_tests::wait::eventually;
 use longhaul_tests::{Api, Call, Fault, Gate, Post, Reply, Stage, StageBuilder, Tables};
@@ -113,11 +114,8 @@ async fn a_slow_index_does_not_slow_a_run_down() {
     stage.server.index().set(Fault::Slow { delay_ms: 5_000 }).await;
     let (post, run) = stage.run("Be quick.").await;
     assert_eq!(run["status"], "succeeded");
-    assert_eq!(
-        of_type(&stage.api.events(&post.session).await, "trace.flushed").len(),
-        0,
-        "it waited for the index"
-    );
+    let flushed = of_type(&stage.api.events(&post.session).await, "trace.flushed");
+    assert!(flushed.iter().all(|event| event["sink"] != "index"), "it waited for the index: {flushed:#?}");
     stage.server.index().set(Fault::None).await;
     listed(&stage.api, &post, "succeeded").await;
 }
@@ -181,6 +179,25 @@ async fn a_kill_between_a_write_and_its_answer_counts_once() {
     index.set(Fault::None).await;
     flushed(&stage, &post).await;
     counted_once(&stage, &post, 2).await;
+}
+
+#[tokio::test]
+async fn of_many_runs_at_once_none_is_lost_or_counted_twice() {
+    let mut stage = indexed(|call| Reply::turn(call.turn(), 2).in_chunks(3).every_ms(20)).start().await;
+    let index = stage.server.index();
+    let mut posts = Vec::new();
+    for fault in [Fault::LostAnswer, Fault::Down, Fault::None] {
+        index.set(fault).await;
+        posts.extend(join_all((0..15).map(|_| stage.api.start_task("Be one of many."))).await);
+        stage.model.wait_for_calls(posts.len()).await;
+        stage.server.crash().await;
+        join_all(posts.iter().map(|post| stage.api.ended(post))).await;
+    }
+    join_all(posts.iter().map(|post| listed(&stage.api, post, "succeeded"))).await;
+    join_all(posts.iter().map(|post| flushed(&stage, post))).await;
+    assert_eq!(trace_ids(&stage).await.len(), 45);
+    let models = stats(&stage.api).await;
+    assert_eq!((&models[0]["answered"], &models[0]["usage"]["total_tokens"]), (&json!(90), &json!(1_350)));
 }
 
 #[tokio::test]

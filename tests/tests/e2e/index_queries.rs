@@ -184,6 +184,34 @@ async fn garbage_in_a_question_is_named() {
 }
 
 #[tokio::test]
+async fn no_text_breaks_the_list() {
+    let stage = Stage::builder(|_| Reply::turn(1, 1)).index(Tables::Migrated).start().await;
+    let tasks = [
+        "before\u{0}after",
+        "</script><img src=x onerror=alert(1)>",
+        "'; DROP TABLE traces; --",
+        "\u{1}\u{1b}[31m\t\r\n\u{7f}\u{85}\u{2028}\u{feff}",
+        "\u{202e}right to left\u{10ffff}\u{1f30a}",
+        "{\"a\":\"b\"}\\u0000%27+%",
+    ];
+    for task in tasks {
+        let post = stage.api.start(&json!({"task": task, "metadata": {"said": task}})).await;
+        let row = listed(&stage.api, &post, "succeeded").await;
+        assert_eq!((&row["task"], &row["metadata"]["said"]), (&json!(task), &json!(task)));
+        for query in [[("q", task)], [("metadata.said", task)]] {
+            let page = ask(&stage.api, "/v1/traces", &query).await.ok(200);
+            assert_eq!(ids(&page), [post.trace_id.as_str()], "{query:?}");
+        }
+    }
+    for query in
+        ["q=%00x", "q=%FF%FE", "q=%ED%A0%80", "metadata.%00=%00", "q", "=", "&&&", "q=%zz", "q=a&q=%00b"]
+    {
+        let page = stage.api.get(&format!("/v1/traces?{query}")).await.ok(200);
+        assert!(page["traces"].is_array(), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn the_statistics_are_what_was_run() {
     let stage = Stage::builder(|call| match (task_of(call).as_str(), call.arrival) {
         ("status", 1) => Reply::status(500),

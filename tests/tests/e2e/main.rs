@@ -14,6 +14,7 @@ mod index;
 mod index_queries;
 mod input;
 mod limits;
+mod matrix;
 mod nexus;
 mod privacy;
 mod sink;

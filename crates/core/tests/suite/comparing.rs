@@ -209,4 +209,6 @@ fn its_session_takes_no_further_run() {
     stage.answer_to(1, "a");
     stage.answer_to(2, "b");
     assert_eq!(stage.refusal(run("more")), Refusal::Comparison);
+    let stage = Stage::started(run("first"));
+    assert_eq!(stage.refusal(comparison(&["a", "b"])), Refusal::Comparison, "it is a session's first run");
 }

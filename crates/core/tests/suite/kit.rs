@@ -212,6 +212,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             max_output_tokens: None,
             temperature: None,
             sinks: Vec::new(),
+            gateway_id: None,
             openai_server: None,
             sample_ratio: None,
         },

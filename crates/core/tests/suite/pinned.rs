@@ -21,6 +21,7 @@ fn run_accepted() {
         max_output_tokens: Some(512),
         temperature: Some(0.2),
         sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+        gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: None,
     };
@@ -39,7 +40,7 @@ fn run_accepted() {
     };
     pinned(
         accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
-        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"],"openai_server":"127.0.0.1:1"},"idempotency":{"key":"ab","body":"cd"}}"#,
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"],"gateway_id":"gw","openai_server":"127.0.0.1:1"},"idempotency":{"key":"ab","body":"cd"}}"#,
         &["task", "agent", "model", "max_iterations", "metadata"],
     );
     let plain = RunSettings {
@@ -50,6 +51,7 @@ fn run_accepted() {
         max_output_tokens: None,
         temperature: None,
         sinks: Vec::new(),
+        gateway_id: None,
         openai_server: None,
         sample_ratio: None,
     };
@@ -90,6 +92,7 @@ fn run_accepted_of_a_sampled_comparison() {
         max_output_tokens: None,
         temperature: None,
         sinks: Vec::new(),
+        gateway_id: None,
         openai_server: None,
         sample_ratio: Some(0.25),
     };

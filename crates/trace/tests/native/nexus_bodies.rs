@@ -214,9 +214,10 @@ fn a_comparison_has_a_span_per_model_with_the_prompt() {
 fn a_call_through_a_gateway_says_so() {
     let mut records = eventful().records();
     for record in &mut records {
-        if let Entry::ModelAnswered { observed, .. } = &mut record.entry {
-            let gateway = Gateway { id: "gw".to_owned(), log_id: Some("log".to_owned()) };
-            *observed = Observed { gateway: Some(gateway), spans: Vec::new() };
+        match &mut record.entry {
+            Entry::RunAccepted { settings, .. } => settings.gateway_id = Some("gw".to_owned()),
+            Entry::ModelCalled { model, .. } => *model = "@cf/meta/llama".to_owned(),
+            _ => {}
         }
     }
     let trace = Trace::of_run(OBJECT, RunId(1), &records).unwrap();

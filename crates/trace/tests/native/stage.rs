@@ -142,6 +142,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             max_output_tokens: Some(256),
             temperature: Some(0.5),
             sinks: vec!["otlp".to_owned()],
+            gateway_id: None,
             openai_server: None,
             sample_ratio: None,
         },

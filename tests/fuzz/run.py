@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Fuzzes the HTTP API of a running server with schemathesis, by the OpenAPI document of this repository.
+
+    cargo xtask dev -- --port 20123 --var AUTH:tokens --var API_TOKENS:fuzz:fuzz-token
+    LONGHAUL_TOKEN=fuzz-token python3 tests/fuzz/run.py --url http://127.0.0.1:20123 --seconds 300
+
+The server gets some thousand runs, so it should be one that may be thrown away; its models should be the scripted ones.
+The exit code is 0 when nothing was found. What was found is printed with a curl command that shows it again.
+
+The packages of requirements.txt are installed into .tools/schemathesis on first use. Only Python's own modules are
+needed for that, and a Python with `venv`.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+DOCUMENT = ROOT / "dashboard/static/openapi.json"
+REQUIREMENTS = HERE / "requirements.txt"
+ENVIRONMENT = ROOT / ".tools/schemathesis"
+# What a server without a provider has: any other name is well-formed, and refused with 422.
+MODELS = ["scripted:haiku", "scripted:echo"]
+AGENTS = ["default"]
+
+
+def main():
+    arguments = parsed()
+    if arguments.install:
+        return install()
+    if not os.environ.get("LONGHAUL_TOKEN"):
+        sys.exit("set LONGHAUL_TOKEN to a token of the server")
+    install()
+    with tempfile.TemporaryDirectory(prefix="longhaul-fuzz-") as directory:
+        document = Path(directory) / "openapi.json"
+        document.write_text(json.dumps(narrowed(json.loads(DOCUMENT.read_text(encoding="utf-8")))), encoding="utf-8")
+        command = [ENVIRONMENT / "bin/schemathesis", "--config-file", HERE / "schemathesis.toml", "run", document]
+        command += ["--url", arguments.url, "--max-time", str(arguments.seconds)]
+        # One worker: more of them crash Python 3.11 in `ast.parse`, and the server is not what they wait for.
+        command += ["--workers", "1"]
+        if arguments.seed is not None:
+            command += ["--seed", str(arguments.seed)]
+        return subprocess.run(command + arguments.more, cwd=directory, check=False).returncode
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", default="http://127.0.0.1:8787", help="the server, without a path")
+    parser.add_argument("--seconds", type=int, default=60, help="how long it goes on finding new requests")
+    parser.add_argument("--seed", type=int, help="makes a run again: the last lines of each name its seed")
+    parser.add_argument("--install", action="store_true", help="only install what is missing")
+    parser.add_argument("more", nargs="*", help="after `--`: more arguments of `schemathesis run`")
+    return parser.parse_args()
+
+
+def narrowed(document):
+    """The document with the names that exist: what is left is accepted or refused by its form alone."""
+    schemas = document["components"]["schemas"]
+    schemas["ModelName"] = {"enum": MODELS}
+    for name in ["NewRun", "NewComparison"]:
+        schemas[name]["properties"]["agent"] = {"enum": [*AGENTS, None]}
+    return document
+
+
+def install():
+    """Makes the environment, unless it is there for these packages, this place and this Python."""
+    ENVIRONMENT.parent.mkdir(exist_ok=True)
+    with open(ENVIRONMENT.parent / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = ENVIRONMENT / ".fingerprint"
+        if stamp.is_file() and stamp.read_text(encoding="utf-8") == fingerprint():
+            return
+        if ENVIRONMENT.exists():
+            shutil.rmtree(ENVIRONMENT)
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        pip = [ENVIRONMENT / "bin/python3", "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
+        pip += ["--disable-pip-version-check", "--quiet", "--requirement", REQUIREMENTS]
+        subprocess.run(pip, check=True)
+        stamp.write_text(fingerprint(), encoding="utf-8")
+
+
+def fingerprint():
+    """An environment is good for one list of packages, one place and one Python."""
+    packages = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    python = (ENVIRONMENT / "bin/python3").resolve()
+    return f"{packages}\n{ENVIRONMENT}\n{python}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+//! Statuses, waits, connections and stalls.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use longhaul_tests::Reply;
+use longhaul_tests::wait::now_ms;
+
+use super::row::{Row, SECRET, Wait, again, put_off, refused, taken, used_up};
+use super::sse::{ends, hello, stream, text};
+
+/// A path of the model's server that answers as its usual one does.
+const ELSEWHERE: &str = "/v1/chat/completions?elsewhere";
+
+/// What each status comes to.
+pub(super) fn statuses() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for status in [100, 102, 103] {
+        let head = format!("HTTP/1.1 {status} Wait\r\n\r\nHTTP/1.1 200 OK\r\n\r\n{}", hello());
+        rows.push(taken(&format!("{status}, then a 200"), Reply::by_hand(head)));
+    }
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
+    rows.push(refused("101 that nobody asked for", Reply::by_hand(switched), "refused", "answered 101"));
+    rows.push(again("204", Reply::given(204, [""; 0]), "empty_response", "empty body"));
+    for status in [201, 202, 203] {
+        let reply = Reply::given(status, [hello()]).header("content-type", "text/event-stream");
+        rows.push(taken(&format!("{status} with an answer"), reply));
+    }
+    for status in [300, 301, 302, 303, 304, 307, 308] {
+        let reply = Reply::given(status, [""; 0]).header("location", ELSEWHERE);
+        rows.push(refused(&format!("{status} to another place"), reply, "refused", &format!("answered {status}")));
+    }
+    for status in [400, 402, 403, 404, 405, 406, 410, 413, 415, 421, 422, 431, 451, 499] {
+        let error = format!("answered {status}: no, [redacted]");
+        rows.push(refused(&status.to_string(), quoting_the_key(status), "refused", &error));
+    }
+    rows.push(refused("401", quoting_the_key(401), "refused", "answered 401: it does not accept the key"));
+    for status in [408, 409, 425, 500, 501, 502, 503, 504, 507, 520, 524, 529, 599] {
+        let error = format!("answered {status}: no, [redacted]");
+        rows.push(again(&status.to_string(), quoting_the_key(status), "server_error", &error));
+    }
+    rows.push(again("429", quoting_the_key(429), "rate_limited", "answered 429: no, [redacted]"));
+    rows.push(used_up("503, always", Reply::status(503), "server_error", "answered 503"));
+    rows.push(used_up("429, always", Reply::status(429), "rate_limited", "answered 429"));
+    rows.extend(error_bodies());
+    rows
+}
+
+/// What `Retry-After` comes to.
+pub(super) fn waits() -> Vec<Row> {
+    let limited = |name: &str, value: &str| {
+        again(&format!("429, Retry-After {name}"), Reply::too_many(value), "rate_limited", "answered 429")
+    };
+    let put_off = |name: &str, value: &str, wait| {
+        let name = format!("429, Retry-After {name}");
+        put_off(&name, Reply::too_many(value), "rate_limited", "answered 429", wait)
+    };
+    let date = |ahead_ms: u64| {
+        let at_ms = (now_ms() + ahead_ms) / 1_000 * 1_000;
+        (httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(at_ms)), at_ms)
+    };
+    let (soon, soon_ms) = date(200_000);
+    let (later, _) = date(20 * 24 * 3_600_000);
+    let minutes = Wait::Ms(300_000);
+    vec![
+        limited("of 0 s", "0"),
+        limited("of 1 s", "1").after(Wait::Ms(1_000)),
+        limited("of 2 s", " 2 ").after(Wait::Ms(2_000)),
+        put_off("of 4 min", "240", Wait::Ms(240_000)),
+        put_off("of a day", "86400", minutes),
+        put_off("of 2^64 - 1 s", "18446744073709551615", minutes),
+        put_off("of 2^64 s", "18446744073709551616", minutes),
+        put_off("of 100 digits", &"9".repeat(100), minutes),
+        limited("below zero", "-5"),
+        limited("with a fraction", "1.5"),
+        limited("of a word", "soon"),
+        limited("that is empty", ""),
+        put_off("with a date", &soon, Wait::Until(soon_ms)),
+        put_off("with a date in 20 days", &later, minutes),
+        put_off("with a date in the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", minutes),
+        limited("with a date in the past", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        limited("with a date of RFC 850", "Sunday, 06-Nov-94 08:49:37 GMT"),
+        limited("with a date that is none", "Someday, 99 Nov 2026 25:61:61 GMT"),
+        again("503, Retry-After of 1 s", Reply::status(503).header("retry-after", "1"), "server_error", "503")
+            .after(Wait::Ms(1_000)),
+        refused("400, Retry-After of 1 s", Reply::status(400).header("retry-after", "1"), "refused", "400"),
+    ]
+}
+
+/// What a connection that fails comes to.
+pub(super) fn connections() -> Vec<Row> {
+    let lost = |name: &str, reply: Reply| again(name, reply, "connection", "");
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+    let chunked = |body: &str| format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
+    let sized = |bytes: usize, body: &str| format!("{head}Content-Length: {bytes}\r\n\r\n{body}");
+    let until_closed = |body: &str| format!("{head}Connection: close\r\n\r\n{body}");
+    let half = text("Half an answ");
+    vec![
+        lost("closed before the head", Reply::no_response()),
+        used_up("closed before the head, always", Reply::no_response(), "connection", ""),
+        lost("reset before the head", Reply::by_hand_then_reset("")),
+        lost("closed in the head", Reply::by_hand("HTTP/1.1 200 OK\r\nContent-Ty")),
+        lost("reset in the head", Reply::by_hand_then_reset("HTTP/1.1 200 OK\r\nContent-Ty")),
+        lost("closed behind the head, of 100 bytes", Reply::by_hand(sized(100, ""))),
+        lost("reset behind the head", Reply::by_hand_then_reset(sized(100, ""))),
+        lost("closed in a chunked body", Reply::by_hand(chunked(&half))),
+        lost("reset in a chunked body", Reply::by_hand_then_reset(chunked(&half))),
+        used_up("reset in a chunked body, always", Reply::by_hand_then_reset(chunked(&half)), "connection", ""),
+        lost("closed in a body of 1,000 bytes", Reply::by_hand(sized(1_000, &half))),
+        lost("reset in a body of 1,000 bytes", Reply::by_hand_then_reset(sized(1_000, &half))),
+        again("closed in a body of unknown size", Reply::by_hand(until_closed(&half)), "truncated", "broke off"),
+        lost("reset in a body of unknown size", Reply::by_hand_then_reset(until_closed(&half))),
+        taken("closed behind a body of unknown size", Reply::by_hand(until_closed(&hello()))),
+        taken("closed behind [DONE], the body not ended", Reply::by_hand(chunked(&hello()))),
+        taken("reset behind [DONE], the body not ended", Reply::by_hand_then_reset(chunked(&hello()))),
+        taken("reset behind the finish reason", Reply::by_hand_then_reset(chunked(&without_done()))),
+        taken("more bytes than the size says", Reply::by_hand(sized(hello().len(), &(hello() + "rubbish")))),
+        lost("a chunk without a size", Reply::by_hand(format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n"))),
+        lost("a head that is no HTTP", Reply::by_hand("SSH-2.0-OpenSSH_9.6\r\n")),
+        lost("a head of 1 MB", Reply::by_hand(format!("{head}X-Long: {}\r\n\r\n", "x".repeat(1 << 20)))),
+        lost("gzip that is none", stream(hello()).header("content-encoding", "gzip")),
+        taken("HTTP/1.0", Reply::by_hand(format!("HTTP/1.0 200 OK\r\n\r\n{}", hello()))),
+    ]
+}
+
+/// What a server that does not go on comes to: each attempt has the time of `MODEL_TIMEOUT_MS`.
+pub(super) fn stalls() -> Vec<Row> {
+    let late = |name: &str, reply: Reply| again(name, reply, "timeout", "no whole answer within");
+    let opened = |events: String| stream(events).stalls();
+    let comments = Reply::pieces([": still here\n\n"; 1_000]).header("content-type", "text/event-stream");
+    vec![
+        late("no head", Reply::hang()),
+        used_up("no head, always", Reply::hang(), "timeout", "no whole answer within"),
+        late("a head and nothing more", opened(String::new())),
+        late("half an answer", opened(text("Half an answ"))),
+        late("half an event", opened(text("Half")[..20].to_owned())),
+        late("comments without end", comments.every_ms(50)),
+        late("half a document", Reply::body("application/json", "{\"choices\":").stalls()),
+        taken("an answer without an end of the body", opened(hello())),
+        taken("a finish reason without [DONE]", opened(without_done())),
+        again("500 without an end of the body", Reply::status(500).stalls(), "server_error", "answered 500"),
+        refused("400 without an end of the body", Reply::status(400).stalls(), "refused", "answered 400"),
+    ]
+}
+
+/// What a server that cannot be reached comes to.
+pub(super) fn unreachable(name: &str) -> Row {
+    used_up(name, Reply::hang(), "connection", "")
+}
+
+/// Bodies of an error that are not what an error's body should be.
+fn error_bodies() -> Vec<Row> {
+    let refused = |name: &str, reply: Reply, error: &str| refused(name, reply, "refused", error);
+    let plain = |body: String| Reply::given(400, [body]).header("content-type", "text/plain");
+    let long = Reply::error(400, &"long ".repeat(2_000));
+    let cut = Reply::error(400, &format!("{}{SECRET}{}", "x".repeat(300 - 38 - 12), "y".repeat(100)));
+    vec![
+        refused("400 without a body", Reply::given(400, [""; 0]), "answered 400"),
+        refused("400 with HTML", plain(format!("<p>{SECRET}")), "answered 400"),
+        refused("400 with a message of 10,000 characters", long, "answered 400: long long"),
+        refused("400 with the key where the message is cut", cut, "answered 400: xxx"),
+        refused("400 with line feeds and NUL", Reply::error(400, "a\r\nb\0c\u{1b}[31m"), "answered 400: a  bc[31m"),
+        refused("400 with 20 MB", plain("x".repeat(20 << 20)), "answered 400"),
+        refused("400 with bytes that are no UTF-8", Reply::given(400, [vec![0xff_u8; 40]]), "answered 400"),
+        again("500 with 20 MB", Reply::given(500, ["x".repeat(20 << 20)]), "server_error", "answered 500"),
+        again("500, closed in its body", Reply::status(500).breaks_off(), "server_error", "answered 500"),
+    ]
+}
+
+/// A whole message, and nothing behind it.
+fn without_done() -> String {
+    [text("Hello.\nDONE"), ends("stop")].concat()
+}
+
+/// An error as servers send it that quote what they were sent.
+fn quoting_the_key(status: u16) -> Reply {
+    Reply::error(status, &format!("no, {SECRET}"))
+}
