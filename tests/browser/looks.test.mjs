@@ -4,7 +4,7 @@ import { Api } from "./support/api.mjs";
 import { accessible } from "./support/axe.mjs";
 import { ARTIFACTS, DESKTOP, PHONE, scenario } from "./support/browser.mjs";
 import { fitsTheWindow, shows } from "./support/expect.mjs";
-import { go, runStatus } from "./support/pages.mjs";
+import { go, isWhole, runStatus } from "./support/pages.mjs";
 
 const DEVICES = { desktop: DESKTOP, phone: PHONE };
 const SCHEMES = ["light", "dark"];
@@ -24,7 +24,7 @@ export function tests(server) {
           await accessible(page);
           await fitsTheWindow(page);
           mkdirSync(ARTIFACTS, { recursive: true });
-          await page.screenshot({ path: join(ARTIFACTS, `${name}-${look}.png`), fullPage: !name.startsWith("dialog") });
+          await page.screenshot({ path: join(ARTIFACTS, `${name}-${look}.png`), fullPage: !/^dialog|^runs$/.test(name) });
         }
       });
     }
@@ -61,11 +61,13 @@ const PAGES = {
     await go(page, `#/runs/${retried.session}/1`);
     await shows(runStatus(page), "succeeded");
     await shows(page.locator("section.details"), "Result");
+    await isWhole(page);
   },
   async "run-failed"(page, { failed }) {
     await go(page, `#/runs/${failed.session}/1`);
     await shows(runStatus(page), "failed");
     await shows(page.locator("section.details"), "scripted refusal");
+    await isWhole(page);
   },
   async "run-open"(page, { open }) {
     await go(page, `#/runs/${open.session}/1`);
@@ -89,6 +91,7 @@ const PAGES = {
     await go(page, `#/compare/${compared.session}`);
     await shows(runStatus(page), "succeeded");
     await page.locator("ins").first().waitFor();
+    await isWhole(page);
   },
   async models(page) {
     await go(page, "#/models");

@@ -32,13 +32,16 @@ before(async () => {
     if (model.startsWith("hostile")) return { status: 400, error: HOSTILE.slice(0, 2_000) };
     return { text: `${HOSTILE}\nDONE` };
   }).start();
-  servers.main = await new DevServer({ args: ["--var", `OPENAI_BASE_URL:${provider.baseUrl}`] }).start();
+  const start = async (name, ...args) => {
+    servers[name] = await new DevServer({ args }).start();
+  };
+  const tokens = Object.entries(TOKENS).map((pair) => pair.join(":")).join(",");
+  await Promise.all([
+    start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
+    wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
+    wants("no-index") && start("unindexed", "--config", configWithoutIndex()),
+  ]);
   if (wants("index", "models", "looks", "no-index", "hostile")) await fillIndex(servers.main, TRACES);
-  if (wants("tokens")) {
-    const tokens = Object.entries(TOKENS).map((pair) => pair.join(":")).join(",");
-    servers.closed = await new DevServer({ args: ["--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`] }).start();
-  }
-  if (wants("no-index")) servers.unindexed = await new DevServer({ args: ["--config", configWithoutIndex()] }).start();
 });
 
 after(async () => {

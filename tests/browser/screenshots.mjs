@@ -10,7 +10,7 @@ import { demoReply, EXPLAIN, MODELS, OUTAGE, PRICES, writeWeek } from "./support
 import { shows } from "./support/expect.mjs";
 import { databaseOf } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
-import { go, runStatus } from "./support/pages.mjs";
+import { go, isWhole, runStatus } from "./support/pages.mjs";
 import { DevServer, ROOT } from "./support/server.mjs";
 
 const BYTES_MAX = 250 * 1024;
@@ -24,7 +24,12 @@ try {
   const database = new DatabaseSync(databaseOf(server));
   writeWeek(database, Date.now(), RUNS);
   database.close();
-  const { page, context } = await openPage(server, { ...DESKTOP, viewport: { width: 1280, height: 860 } });
+  const { page, context } = await openPage(server, { ...DESKTOP, viewport: { width: 1280, height: 1040 } });
+  await go(page, "#/models?since=7d");
+  await page.locator(".chart canvas").nth(4).waitFor();
+  await picture(page, "dashboard-models");
+
+  await page.setViewportSize({ width: 1280, height: 860 });
   const outage = await api.start({ task: OUTAGE, metadata: { customer: "117", tier: "gold" } });
   await go(page, `#/runs/${outage.session}/1`);
   await page.locator('[data-row="call-3-1"]').waitFor();
@@ -32,6 +37,7 @@ try {
   await server.kill9();
   await server.start();
   await shows(runStatus(page), "succeeded");
+  await isWhole(page);
   await page.locator('[data-row="call-3-1"]').click();
   await picture(page, "dashboard-run");
 
@@ -40,12 +46,8 @@ try {
   await page.setViewportSize({ width: 1280, height: 980 });
   await go(page, `#/compare/${compared.session}`);
   await page.locator("ins").first().waitFor();
+  await isWhole(page);
   await picture(page, "dashboard-compare");
-
-  await page.setViewportSize({ width: 1280, height: 1040 });
-  await go(page, "#/models?since=7d");
-  await page.locator(".chart canvas").nth(4).waitFor();
-  await picture(page, "dashboard-models");
 
   const open = await api.start({ task: "Draft the notes of the incident review, and list who does what until when.", metadata: { tier: "gold" } });
   await page.setViewportSize({ width: 1280, height: 800 });
@@ -55,11 +57,11 @@ try {
   await api.ended(open);
   await context.close();
 
-  const phone = await openPage(server, { ...PHONE, colorScheme: "dark" });
+  const phone = await openPage(server, { ...PHONE, viewport: { width: 390, height: 1120 }, colorScheme: "dark" });
   await go(phone.page, `#/runs/${outage.session}/1`);
   await shows(runStatus(phone.page), "succeeded");
   await phone.page.locator(".wf-flag").waitFor();
-  await phone.page.locator(".wf").scrollIntoViewIfNeeded();
+  await isWhole(phone.page);
   await picture(phone.page, "dashboard-phone");
 } finally {
   await closeBrowser();

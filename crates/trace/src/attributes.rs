@@ -75,6 +75,12 @@ pub(crate) fn of_call(
     ];
     push_model(&mut list, model);
     list.push(Attribute::new("gen_ai.request.stream", true));
+    if let Some(gateway) = settings.and_then(|settings| settings.gateway_id.as_deref())
+        && provider_of(model).name == Some("cloudflare.workers_ai")
+    {
+        list.push(Attribute::new("via_ai_gateway", true));
+        list.push(Attribute::new("gateway_id", cut(gateway)));
+    }
     if let Some(server) = settings.and_then(|settings| settings.openai_server.as_deref())
         && provider_of(model).name == Some("openai")
     {

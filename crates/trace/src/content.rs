@@ -32,6 +32,17 @@ pub enum Capture {
 #[error("must be full, preview or off")]
 pub struct UnknownCapture;
 
+impl Capture {
+    /// Characters of each text that are let out; `None` where nothing is.
+    fn chars_max(self) -> Option<usize> {
+        match self {
+            Self::Full => Some(usize::MAX),
+            Self::Preview => Some(PREVIEW_CHARS),
+            Self::Off => None,
+        }
+    }
+}
+
 impl FromStr for Capture {
     type Err = UnknownCapture;
 
@@ -54,7 +65,7 @@ pub struct Content<'a> {
     pub input: Vec<Turn<'a>>,
     /// Of a call: the answer. Of the root: the run's result.
     pub output: Option<Turn<'a>>,
-    /// Why the answer ended.
+    /// Why the answer ended; of the root, the run's last answer.
     pub finish_reason: Option<&'static str>,
 }
 
@@ -82,7 +93,8 @@ impl Trace {
                 system: None,
                 input: vec![text(Role::User, &self.task)],
                 output: self.result.as_deref().map(|result| text(Role::Assistant, result)),
-                finish_reason: None,
+                // The conventions' output message must have one: it is that of the answer that became the result.
+                finish_reason: self.spans.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason),
             };
         };
         let messages = self.history.messages();
@@ -111,11 +123,7 @@ pub(crate) struct Rendered {
 /// Of an input that is too long the newest messages are kept; the oldest of them is cut, and a first message in
 /// brackets says how many are left out.
 pub(crate) fn render(content: &Content<'_>, capture: Capture, bytes_max: usize) -> Option<Rendered> {
-    let chars_max = match capture {
-        Capture::Full => usize::MAX,
-        Capture::Preview => PREVIEW_CHARS,
-        Capture::Off => return None,
-    };
+    let chars_max = capture.chars_max()?;
     // A span of the agent's own code says nothing.
     if content.input.is_empty() && content.output.is_none() {
         return None;
@@ -129,6 +137,12 @@ pub(crate) fn render(content: &Content<'_>, capture: Capture, bytes_max: usize) 
         fit(bytes_max, message).into_text()
     });
     Some(Rendered { system, input: input_json(&content.input, chars_max, bytes_max), output })
+}
+
+/// What `capture` lets out of a text, in at most `bytes_max` bytes of JSON and a marker.
+pub(crate) fn captured(text: &str, capture: Capture, bytes_max: usize) -> Option<String> {
+    let mut left = bytes_max;
+    Some(cut(text, capture.chars_max()?, &mut left).into_owned())
 }
 
 /// `text`, or its first characters and a marker. It may have `chars_max` characters, and `left` bytes once it is

@@ -33,8 +33,8 @@ const WORDS: Record<Outcome, string> = {
   aborted: "given up",
 };
 
-/** About half of what a flag takes of the axis, in percent. */
-const FLAG_SHARE = 12;
+/** What the word of a tick takes of the axis, in percent, where it is narrow. */
+const TICK_SHARE = 10;
 
 export function Waterfall({
   rows: { rows, markers, startedAt, endedAt },
@@ -48,8 +48,11 @@ export function Waterfall({
   const scale = { startedAt, spanMs: until - startedAt };
   const steps = ticks(scale.spanMs, 5).filter((step) => step <= scale.spanMs * 0.96);
   // A flag lies over the words of the axis near it.
-  const isCovered = (step: number) =>
-    markers.some((marker) => Math.abs(share(marker.at, scale) - (step / scale.spanMs) * 100 - 4) < FLAG_SHARE);
+  const flags = markers.map((marker) => flagShares(marker, scale));
+  const isCovered = (step: number) => {
+    const from = (step / scale.spanMs) * 100;
+    return flags.some((flag) => from < flag.to && from + TICK_SHARE > flag.from);
+  };
   const current = rows.some((row) => row.id === selected) ? selected : (rows[0]?.id ?? null);
 
   const move = (event: KeyboardEvent) => {
@@ -192,13 +195,22 @@ function Note({ text, from, to }: { text: string; from: number; to: number }) {
 }
 
 function MarkerLabel({ marker, scale }: { marker: Marker; scale: Scale }) {
-  const at = share(marker.at, scale);
+  const { at, side } = flagShares(marker, scale);
   return (
-    <span class={`wf-flag ${at > 75 ? "end" : at < 12 ? "start" : ""}`} style={{ left: `${at}%` }}>
+    <span class={`wf-flag ${side}`} style={{ left: `${at}%` }}>
       <Icon name="bolt" />
       {visible(marker.label)}
     </span>
   );
+}
+
+/** Where a flag is on the axis, and about what it covers, in percent. */
+function flagShares({ at: time, label }: Marker, scale: Scale): { at: number; side: string; from: number; to: number } {
+  const at = share(time, scale);
+  const width = 8 + 2.2 * label.length;
+  if (at > 75) return { at, side: "end", from: at - width, to: at };
+  if (at < 12) return { at, side: "start", from: at, to: at + width };
+  return { at, side: "", from: at - width / 2, to: at + width / 2 };
 }
 
 function placeTitle({ attempt, span }: Row): string {

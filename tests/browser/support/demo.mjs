@@ -74,16 +74,23 @@ function row(at, week) {
     sum.failures = 0;
     while (sum.failures < 2 && !attempt(at + sum.tookMs, model, week, sum)) sum.failures += 1;
   }
-  const isFailed = sum.failures >= 2;
+  const [status, reason, error] = endOf(sum.failures, random());
   const tier = random() < 0.3 ? "gold" : "standard";
   const metadata = `{\n"customer":"${100 + Math.floor(random() * 40)}"\n,\n"tier":"${tier}"\n}`;
-  const [status, reason, error] = isFailed ? ["failed", "model_unavailable", "model_unavailable"] : ["succeeded", "done", null];
   const cost = (sum.input * PRICES[model].input + sum.output * PRICES[model].output) / 1e6;
   const id = randomBytes(16).toString("hex");
   const resumed = random() < 0.04 ? 1 : 0;
   const place = ["local", at, id, id, 1, status, reason, error, agent, model, asked, sum.attempts + resumed, resumed];
   const usage = [sum.input, sum.output, sum.input + sum.output, cost];
-  return [...place, ...usage, at + 4, at + sum.tookMs, metadata, task, isFailed ? null : "Done."];
+  return [...place, ...usage, at + 4, at + sum.tookMs, metadata, task, error === null ? "Done." : null];
+}
+
+function endOf(failures, chance) {
+  if (failures >= 2) return ["failed", "model_unavailable", "model_unavailable"];
+  if (chance < 0.04) return ["failed", "empty_response", "empty_response"];
+  if (chance < 0.07) return ["failed", "budget_cost", "budget_cost"];
+  if (chance < 0.1) return ["cancelled", "cancelled", "cancelled"];
+  return ["succeeded", "done", null];
 }
 
 /** Counts one attempt; whether it was answered. */

@@ -51,3 +51,8 @@ export function answers(page) {
 export function tableRow(page, { session, run = 1 }) {
   return page.locator("table.runs tbody tr").filter({ has: page.locator(`a[href="#/runs/${session}/${run}"]`) });
 }
+
+/** Awaits the trace of the run that is shown: until then its rows know only what the stream told. */
+export async function isWhole(page) {
+  await page.locator("button:enabled", { hasText: "Download JSON" }).waitFor();
+}

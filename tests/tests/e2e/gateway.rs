@@ -94,6 +94,21 @@ async fn a_call_that_never_came_back_still_names_its_gateway() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_cut_off_or_cancelled_names_its_gateway_too() {
+    let mut stage = through_gateway(|_| Reply::hang()).await;
+    let post = stage.api.start(&json!({"task": "Be cut off.", "model": LLAMA})).await;
+    stage.model.wait_for_calls(1).await;
+    stage.server.crash().await;
+    stage.model.wait_for_calls(2).await;
+    stage.api.cancel(&post.session).await;
+    let spans = stage.sink.wait_for_trace(&post.trace_id).await;
+    assert_eq!(of_call(&spans, 1, 1).attribute("error.type"), "interrupted");
+    for attempt in [1, 2] {
+        assert_carried(of_call(&spans, 1, attempt), Value::Null);
+    }
+}
+
+#[tokio::test]
 async fn each_call_of_a_comparison_has_its_own_log() {
     let gate = Gate::shut();
     let held = gate.clone();

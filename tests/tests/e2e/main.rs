@@ -16,6 +16,7 @@ mod input;
 mod limits;
 mod matrix;
 mod nexus;
+mod openapi;
 mod privacy;
 mod sink;
 mod stream;

@@ -3,6 +3,7 @@
 //! run, and all runs of a table are in one server at the same time. The tables are printed in Markdown.
 
 mod answers;
+mod binding;
 mod check;
 mod http;
 mod row;
@@ -20,7 +21,7 @@ use check::{FarSide, Outcome, check};
 use row::{Row, SECRET, Wait, good};
 
 /// Characters of an error or a result that a table has room for.
-const SHOWN_CHARS_MAX: usize = 100;
+const SHOWN_CHARS_MAX: usize = 110;
 
 #[tokio::test]
 async fn each_fault_of_a_model_has_its_attempts_its_wait_and_its_error() {
@@ -35,12 +36,17 @@ async fn each_fault_of_a_model_has_its_attempts_its_wait_and_its_error() {
         ("Error behind a 200", answers::reported()),
         ("Usage", answers::usages()),
     ];
-    run("120000", &tables).await;
+    run(Provider::OpenAi, "120000", &tables).await;
 }
 
 #[tokio::test]
 async fn a_model_that_does_not_go_on_is_given_up() {
-    run("3000", &[("Stall, with `MODEL_TIMEOUT_MS` of 3 s", http::stalls())]).await;
+    run(Provider::OpenAi, "3000", &[("Stall, with `MODEL_TIMEOUT_MS` of 3 s", http::stalls())]).await;
+}
+
+#[tokio::test]
+async fn each_fault_of_workers_ai_has_them_as_well() {
+    run(Provider::WorkersAi, "120000", &[("Workers AI", binding::faults())]).await;
 }
 
 #[tokio::test]
@@ -60,27 +66,38 @@ async fn a_model_that_cannot_be_reached_is_unavailable() {
     assert_eq!(plain.calls().len(), 0);
 }
 
+/// Who is asked for the answers.
+#[derive(Clone, Copy)]
+enum Provider {
+    OpenAi,
+    WorkersAi,
+}
+
 /// Checks every row of the tables against one server.
-async fn run(timeout_ms: &str, tables: &[(&str, Vec<Row>)]) {
+async fn run(provider: Provider, timeout_ms: &str, tables: &[(&str, Vec<Row>)]) {
     let rows: Vec<&Row> = tables.iter().flat_map(|(_, rows)| rows).collect();
     let mut replies: BTreeMap<String, (Reply, usize)> = BTreeMap::new();
     for row in &rows {
         let other = replies.insert(row.name.clone(), (row.reply.clone(), row.replies));
         assert!(other.is_none(), "two rows are named {}", row.name);
     }
-    let stage = Stage::builder(move |call| {
+    let builder = Stage::builder(move |call| {
         let tasks = call.messages();
         let task = tasks.iter().find_map(|message| replies.get(message["content"].as_str()?));
         match task {
             Some((reply, times)) if call.turn() == 1 && call.arrival <= *times => reply.clone(),
             _ => good(),
         }
-    })
-    .var("OPENAI_API_KEY", SECRET)
-    .var("MODEL_TIMEOUT_MS", timeout_ms)
-    .start()
-    .await;
-    let far = FarSide::Listens(&stage.model);
+    });
+    let builder = match provider {
+        Provider::OpenAi => builder,
+        Provider::WorkersAi => builder.workers_ai().var("MODEL", "@cf/test/tiny"),
+    };
+    let stage = builder.var("OPENAI_API_KEY", SECRET).var("MODEL_TIMEOUT_MS", timeout_ms).start().await;
+    let far = match provider {
+        Provider::OpenAi => FarSide::Listens(&stage.model),
+        Provider::WorkersAi => FarSide::Bound(&stage.model),
+    };
     let checked = join_all(rows.iter().map(|row| check(&stage.api, &stage.sink, far, row))).await;
     let mut problems = leaks(&stage.server.log(), &stage.server.storage());
     let (_, after) = stage.run("And now?").await;

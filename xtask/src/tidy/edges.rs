@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("article", &["longhaul"]),
     ("observed", &["longhaul"]),
     ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-trace"]),
-    ("longhaul-bench", &[]),
+    ("longhaul-bench", &["longhaul-core", "longhaul-trace"]),
     ("xtask", &[]),
 ];
 

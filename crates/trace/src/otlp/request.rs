@@ -1,7 +1,7 @@
 use prost::Message;
 
 use crate::{
-    content::{CONTENT_BYTES_MAX, Capture, render},
+    content::{CONTENT_BYTES_MAX, Capture, captured, render},
     fold::Trace,
     otlp::{config::Resource, wire},
     span::{Attribute, Span, SpanKind, SpanStatus, Value},
@@ -82,6 +82,9 @@ fn wire_span(trace: &Trace, span: &Span, capture: Capture, content_bytes_max: us
         let texts = texts.into_iter().filter_map(|(key, text)| Some(Attribute::new(key, text?)));
         attributes.extend(texts.map(|attribute| key_value(&attribute)));
     }
+    if span.parent_span_id.is_none() {
+        attributes.extend(plain_texts(trace, span, capture, content_bytes_max));
+    }
     let events = span.events.iter().map(|event| wire::Event {
         time_unix_nano: nanos(event.at),
         name: event.name.to_owned(),
@@ -107,6 +110,16 @@ fn wire_span(trace: &Trace, span: &Span, capture: Capture, content_bytes_max: us
         events: events.collect(),
         status: code.map(|code| wire::Status { code }),
     }
+}
+
+/// The task and the result as OpenInference has them: what backends of that convention show in a list of traces.
+fn plain_texts(trace: &Trace, span: &Span, capture: Capture, bytes_max: usize) -> Vec<wire::KeyValue> {
+    let content = trace.content(span);
+    let texts = [("input.value", content.input.first().copied()), ("output.value", content.output)];
+    let texts = texts
+        .into_iter()
+        .filter_map(|(key, turn)| Some(Attribute::new(key, captured(turn?.content, capture, bytes_max)?)));
+    texts.map(|attribute| key_value(&attribute)).collect()
 }
 
 fn key_value(attribute: &Attribute) -> wire::KeyValue {

@@ -1,4 +1,4 @@
-use longhaul_core::{Entry, FaultKind, Gateway, Observed, RunId, RunSettings};
+use longhaul_core::{Entry, FaultKind, RunId, RunSettings};
 use longhaul_trace::{
     Capture, Trace,
     nexus::{Certainty, NexusDelivery, Progress},

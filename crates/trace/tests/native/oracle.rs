@@ -13,8 +13,13 @@ use prost::Message;
 
 use crate::stage::{Stage, eventful, new_run};
 
-const CONTENT_KEYS: [&str; 3] =
-    ["gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages"];
+const CONTENT_KEYS: [&str; 5] = [
+    "gen_ai.system_instructions",
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "input.value",
+    "output.value",
+];
 
 fn resource() -> Resource {
     Resource {

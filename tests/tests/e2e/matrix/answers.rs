@@ -4,15 +4,14 @@ use longhaul_tests::Reply;
 use serde_json::{Value, json};
 
 use super::row::{Row, SECRET, again, goes_on, refused, taken, used_up};
-use super::sse::{
-    DONE, choices, delta, document, ends, event, hello, hello_document, stream, text, used,
-};
+use super::sse::{DONE, choices, delta, document, ends, event, hello, hello_document, stream, text, used};
 
 const MEGABYTE: usize = 1 << 20;
 
 /// How a stream of events is written.
 pub(super) fn framing() -> Vec<Row> {
-    let malformed = |name: &str, events: &[u8], error: &str| refused(name, stream(events), "malformed", error);
+    let malformed =
+        |name: &str, events: &[u8], error: &str| refused(name, stream(events), "malformed", error);
     let truncated = |name: &str, events: String| again(name, stream(events), "truncated", "broke off");
     let no_object = "is not a JSON object";
     let bytes = |text: String| text.into_bytes().into_iter().map(|byte| vec![byte]);
@@ -21,7 +20,8 @@ pub(super) fn framing() -> Vec<Row> {
     let halves = [unicode.as_bytes()[..shell].to_vec(), unicode.as_bytes()[shell..].to_vec()];
     let lines: Vec<String> = hello().split_inclusive('\n').map(str::to_owned).collect();
     let ending = ["\n", "\r", "\r\n"].iter().cycle();
-    let mixed: String = lines.iter().zip(ending).map(|(line, end)| line.trim_end().to_owned() + end).collect();
+    let mixed: String =
+        lines.iter().zip(ending).map(|(line, end)| line.trim_end().to_owned() + end).collect();
     let answer = text("Hello.\nDONE");
     let over_two_lines = answer.replace("\"choices\"", "\ndata: \"choices\"");
     vec![
@@ -35,7 +35,10 @@ pub(super) fn framing() -> Vec<Row> {
         taken("a byte order mark", stream(format!("\u{feff}{}", hello()))),
         taken("comments", stream(format!(": hi\n\n:\n\n{}", hello().replace("data:", ": hi\ndata:")))),
         taken("no space behind the colon", stream(hello().replace("data: ", "data:"))),
-        taken("the fields event, id and retry", stream(hello().replace("data:", "event: x\nid: 1\nretry: 9\ndata:"))),
+        taken(
+            "the fields event, id and retry",
+            stream(hello().replace("data:", "event: x\nid: 1\nretry: 9\ndata:")),
+        ),
         taken("unknown fields", stream(hello().replace("data:", "data: \nfoo: bar\n\nfoo: bar\ndata:"))),
         taken("an unknown field first", stream(format!("foo: bar\n{}", hello()))),
         taken("an event over two lines", stream(over_two_lines + &ends("stop"))),
@@ -53,11 +56,23 @@ pub(super) fn framing() -> Vec<Row> {
         malformed("an array", b"data: [1]\n\n", no_object),
         malformed("a word", b"data: nonsense\n\n", no_object),
         truncated("no empty line anywhere", hello().replace("\n\n", "\n")),
-        malformed("no empty line between events", (hello().replace("\n\n", "\n") + "\n").as_bytes(), no_object),
-        malformed("an event 10,000 levels deep", format!("data: {}\n\n", "[".repeat(10_000)).as_bytes(), no_object),
-        malformed("half a surrogate", br#"data: {"choices":[{"delta":{"content":"\ud83d"}}]}
+        malformed(
+            "no empty line between events",
+            (hello().replace("\n\n", "\n") + "\n").as_bytes(),
+            no_object,
+        ),
+        malformed(
+            "an event 10,000 levels deep",
+            format!("data: {}\n\n", "[".repeat(10_000)).as_bytes(),
+            no_object,
+        ),
+        malformed(
+            "half a surrogate",
+            br#"data: {"choices":[{"delta":{"content":"\ud83d"}}]}
 
-"#, no_object),
+"#,
+            no_object,
+        ),
         malformed("bytes that are no UTF-8", b"data: {\"choices\":\"\xff\xfe\"}\n\n", "is not UTF-8"),
         malformed("half a character", b"data: \xf0\x9f\n\n", "is not UTF-8"),
         malformed("a comment that is no UTF-8", b": \xff\n\n", "is not UTF-8"),
@@ -72,11 +87,21 @@ pub(super) fn types() -> Vec<Row> {
     let json = "application/json";
     let whole = hello_document().to_string();
     vec![
-        malformed("HTML", "text/html; charset=utf-8", b"<!doctype html>", "answered with HTML; is its base URL"),
+        malformed(
+            "HTML",
+            "text/html; charset=utf-8",
+            b"<!doctype html>",
+            "answered with HTML; is its base URL",
+        ),
         malformed("HTML that says to be JSON", json, b"\n <html>", "answered with HTML"),
         malformed("events that say to be HTML", "text/html", hello().as_bytes(), "answered with HTML"),
         malformed("plain text", "text/plain", b"upstream connect error", "is not JSON"),
-        malformed("plain text of a proxy", "text/plain", b"error code: 502", "neither a stream of events nor JSON"),
+        malformed(
+            "plain text of a proxy",
+            "text/plain",
+            b"error code: 502",
+            "neither a stream of events nor JSON",
+        ),
         malformed("plain text that says to be JSON", json, b"OK", "is not JSON"),
         refused("plain text of no type", Reply::pieces(["OK"]), "malformed", "is not JSON"),
         taken("events that say to be text", Reply::body("text/plain", hello())),
@@ -101,9 +126,11 @@ pub(super) fn types() -> Vec<Row> {
 pub(super) fn sizes() -> Vec<Row> {
     let empty = |name: &str, reply: Reply, error: &str| again(name, reply, "empty_response", error);
     let too_large = |name: &str, reply: Reply, error: &str| refused(name, reply, "too_large", error);
-    let says = |content: Value| stream([delta(json!({"content": content})), ends("stop"), DONE.into()].concat());
+    let says =
+        |content: Value| stream([delta(json!({"content": content})), ends("stop"), DONE.into()].concat());
     let without_text = |delta_: Value, reason: &str| stream([delta(delta_), ends(reason)].concat());
-    let message = |content: Value| Reply::pieces([document(json!({"content": content}), json!("stop")).to_string()]);
+    let message =
+        |content: Value| Reply::pieces([document(json!({"content": content}), json!("stop")).to_string()]);
     let answer_max = "the model's answer is larger than 4194304 bytes";
     let response_max = "the response of the model's server is larger than 8388608 bytes";
     let event_max = "an event of the stream is larger than 4194304 bytes";
@@ -137,8 +164,16 @@ pub(super) fn sizes() -> Vec<Row> {
         too_large("20 MB in 320 events", events(20 * MEGABYTE), answer_max),
         too_large("20 MB in one event", stream(text(&sea(20 * MEGABYTE)) + DONE), event_max),
         too_large("20 MB in one document", message(json!(sea(20 * MEGABYTE))), response_max),
-        too_large("20 MB of comments", stream(": tide\n\n".repeat(20 * MEGABYTE / 8) + &hello()), response_max),
-        too_large("20 MB of white space", Reply::pieces([" ".repeat(20 * MEGABYTE) + &hello()]), response_max),
+        too_large(
+            "20 MB of comments",
+            stream(": tide\n\n".repeat(20 * MEGABYTE / 8) + &hello()),
+            response_max,
+        ),
+        too_large(
+            "20 MB of white space",
+            Reply::pieces([" ".repeat(20 * MEGABYTE) + &hello()]),
+            response_max,
+        ),
         taken("3 MB of comments", stream(": tide\n\n".repeat(3 * MEGABYTE / 8) + &hello())),
     ]
 }
@@ -146,10 +181,10 @@ pub(super) fn sizes() -> Vec<Row> {
 /// Why the model stopped, which of its choices counts, and the tools that it calls.
 pub(super) fn messages() -> Vec<Row> {
     let ended = |reason: Value| stream([text("Hello.\nDONE"), ends(reason), DONE.into()].concat());
-    let called = |calls: Value| stream([delta(json!({"tool_calls": calls})), ends("tool_calls"), DONE.into()].concat());
-    let tool = |index: usize, id: &str, name: &str| {
-        json!({"index": index, "id": id, "function": {"name": name, "arguments": "{\"result\":\"Hello.\"}"}})
+    let called = |calls: Value| {
+        stream([delta(json!({"tool_calls": calls})), ends("tool_calls"), DONE.into()].concat())
     };
+    let tool = |index: usize, id: &str, name: &str| json!({"index": index, "id": id, "function": {"name": name, "arguments": "{\"result\":\"Hello.\"}"}});
     let unknown = |name: &str, calls: Value, error: &str| refused(name, called(calls), "malformed", error);
     let search = "called the tool \"search\"; it was offered none";
     let finished = |name: &str, calls: Value| Row { stop: "finish_tool", ..taken(name, called(calls)) };
@@ -174,28 +209,66 @@ pub(super) fn messages() -> Vec<Row> {
         goes_on("a finish reason of 100,000 characters", ended(json!("x".repeat(100_000)))),
         unknown("an unknown tool", json!([tool(0, "a", "search")]), search),
         unknown("an unknown tool, twice", json!([tool(0, "a", "search"), tool(1, "b", "search")]), search),
-        unknown("an unknown tool, twice with one id", json!([tool(0, "a", "search"), tool(1, "a", "search")]), search),
-        unknown("an unknown tool and finish", json!([tool(0, "a", "search"), tool(1, "b", "finish")]), search),
-        unknown("finish and an unknown tool", json!([tool(0, "a", "finish"), tool(1, "b", "search")]), search),
+        unknown(
+            "an unknown tool, twice with one id",
+            json!([tool(0, "a", "search"), tool(1, "a", "search")]),
+            search,
+        ),
+        unknown(
+            "an unknown tool and finish",
+            json!([tool(0, "a", "search"), tool(1, "b", "finish")]),
+            search,
+        ),
+        unknown(
+            "finish and an unknown tool",
+            json!([tool(0, "a", "finish"), tool(1, "b", "search")]),
+            search,
+        ),
         unknown("a tool without a name", json!([tool(0, "a", "")]), "called the tool \"\""),
-        unknown("a tool with a name of 10,000 characters", json!([tool(0, "a", &"x".repeat(10_000))]), "the tool \"xxx"),
-        unknown("a tool with a name of control characters", json!([tool(0, "a", &"\u{7f}".repeat(128))]), "called the tool \""),
+        unknown(
+            "a tool with a name of 10,000 characters",
+            json!([tool(0, "a", &"x".repeat(10_000))]),
+            "the tool \"xxx",
+        ),
+        unknown(
+            "a tool with a name of control characters",
+            json!([tool(0, "a", &"\u{7f}".repeat(128))]),
+            "called the tool \"",
+        ),
         refused("129 tools", called(json!(many)), "too_large", "more than 128 tool calls"),
         finished("finish", json!([tool(0, "a", "finish")])),
         finished("finish, twice", json!([tool(0, "a", "finish"), tool(1, "b", "finish")])),
         finished("finish, twice with one id", json!([tool(0, "a", "finish"), tool(1, "a", "finish")])),
-        finished("finish with arguments that are no JSON", json!([{"function": {"name": "finish", "arguments": "{Hello"}}]))
-            .result("{Hello"),
-        taken("two choices, one after the other", stream([
-            both(choice(0, "Hello.\n", Value::Null), choice(1, "Other.\n", Value::Null)),
-            both(choice(1, "DONE", json!("stop")), choice(0, "DONE", json!("stop"))),
-            DONE.into(),
-        ].concat())),
+        finished(
+            "finish with arguments that are no JSON",
+            json!([{"function": {"name": "finish", "arguments": "{Hello"}}]),
+        )
+        .result("{Hello"),
+        taken(
+            "two choices, one after the other",
+            stream(
+                [
+                    both(choice(0, "Hello.\n", Value::Null), choice(1, "Other.\n", Value::Null)),
+                    both(choice(1, "DONE", json!("stop")), choice(0, "DONE", json!("stop"))),
+                    DONE.into(),
+                ]
+                .concat(),
+            ),
+        ),
         taken("two choices in one document", two_documents),
-        again("no first choice", stream(choices(json!([choice(1, "Hello.\nDONE", json!("stop"))])) + DONE),
-            "empty_response", "is empty"),
+        again(
+            "no first choice",
+            stream(choices(json!([choice(1, "Hello.\nDONE", json!("stop"))])) + DONE),
+            "empty_response",
+            "is empty",
+        ),
         again("no choices", stream(choices(json!([])) + DONE), "empty_response", "is empty"),
-        again("choices that are no list", stream(choices(json!("many")) + DONE), "empty_response", "is empty"),
+        again(
+            "choices that are no list",
+            stream(choices(json!("many")) + DONE),
+            "empty_response",
+            "is empty",
+        ),
     ]
 }
 
@@ -213,7 +286,10 @@ pub(super) fn reported() -> Vec<Row> {
     vec![
         limited(document(error(json!(429), "")), "a document with an error of code 429"),
         limited(behind(error(json!("429"), "")), "an event with an error of code \"429\""),
-        limited(behind(error(Value::Null, "rate_limit_exceeded")), "an event with an error of type rate_limit_exceeded"),
+        limited(
+            behind(error(Value::Null, "rate_limit_exceeded")),
+            "an event with an error of type rate_limit_exceeded",
+        ),
         failed(document(error(json!(503), "")), "a document with an error of code 503"),
         failed(behind(error(json!(503), "")), "an event with an error of code 503"),
         failed(behind(error(json!("server_error"), "")), "an event with an error of an unknown code"),
@@ -221,11 +297,28 @@ pub(super) fn reported() -> Vec<Row> {
         failed(named(&format!("no, {SECRET}")), "an event: error with a word"),
         failed(named(&error(Value::Null, "").to_string()), "an event: error with an object"),
         refused(document(error(json!(400), "")), "a document with an error of code 400"),
-        refused(behind(error(json!("context_length_exceeded"), "invalid_request_error")), "an event with an error of type invalid_request_error"),
-        used_up("an event with an error of code 503, always", behind(error(json!(503), "")), "server_error", &redacted),
-        again("an event with an error without a message", behind(json!({"error": {}})), "server_error",
-            "an error without a message"),
-        again("an event with an error of 1 MB", behind(json!({"error": {"message": "x".repeat(MEGABYTE)}})), "server_error", said),
+        refused(
+            behind(error(json!("context_length_exceeded"), "invalid_request_error")),
+            "an event with an error of type invalid_request_error",
+        ),
+        used_up(
+            "an event with an error of code 503, always",
+            behind(error(json!(503), "")),
+            "server_error",
+            &redacted,
+        ),
+        again(
+            "an event with an error without a message",
+            behind(json!({"error": {}})),
+            "server_error",
+            "an error without a message",
+        ),
+        again(
+            "an event with an error of 1 MB",
+            behind(json!({"error": {"message": "x".repeat(MEGABYTE)}})),
+            "server_error",
+            said,
+        ),
         taken("events with error: null", stream(format!("data: {{\"error\":null}}\n\n{}", hello()))),
     ]
 }
@@ -253,10 +346,21 @@ pub(super) fn usages() -> Vec<Row> {
         says("in strings", counts(json!("10"), json!("5")), unknown),
         says("with fractions", counts(json!(10.5), json!(5.5)), unknown),
         says("of 10.0 and 5.0", counts(json!(10.0), json!(5.0)), unknown),
-        says("of 2^53 + 1", counts(json!((1_u64 << 53) + 1), json!(0)), [Some((1 << 53) + 1), Some(0), Some((1 << 53) + 1)]),
-        says("of 2^64 - 1", counts(json!(largest), json!(largest)), [Some(largest), Some(largest), Some(largest)]),
+        says(
+            "of 2^53 + 1",
+            counts(json!((1_u64 << 53) + 1), json!(0)),
+            [Some((1 << 53) + 1), Some(0), Some((1 << 53) + 1)],
+        ),
+        says(
+            "of 2^64 - 1",
+            counts(json!(largest), json!(largest)),
+            [Some(largest), Some(largest), Some(largest)],
+        ),
         says("of 1e30", counts(json!(1e30), json!(1e30)), unknown),
-        says("with a total below its parts", json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1}),
-            [Some(10), Some(5), Some(1)]),
+        says(
+            "with a total below its parts",
+            json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1}),
+            [Some(10), Some(5), Some(1)],
+        ),
     ]
 }

@@ -27,7 +27,12 @@ pub(super) fn statuses() -> Vec<Row> {
     }
     for status in [300, 301, 302, 303, 304, 307, 308] {
         let reply = Reply::given(status, [""; 0]).header("location", ELSEWHERE);
-        rows.push(refused(&format!("{status} to another place"), reply, "refused", &format!("answered {status}")));
+        rows.push(refused(
+            &format!("{status} to another place"),
+            reply,
+            "refused",
+            &format!("answered {status}"),
+        ));
     }
     for status in [400, 402, 403, 404, 405, 406, 410, 413, 415, 421, 422, 431, 451, 499] {
         let error = format!("answered {status}: no, [redacted]");
@@ -80,8 +85,13 @@ pub(super) fn waits() -> Vec<Row> {
         limited("with a date in the past", "Sun, 06 Nov 1994 08:49:37 GMT"),
         limited("with a date of RFC 850", "Sunday, 06-Nov-94 08:49:37 GMT"),
         limited("with a date that is none", "Someday, 99 Nov 2026 25:61:61 GMT"),
-        again("503, Retry-After of 1 s", Reply::status(503).header("retry-after", "1"), "server_error", "503")
-            .after(Wait::Ms(1_000)),
+        again(
+            "503, Retry-After of 1 s",
+            Reply::status(503).header("retry-after", "1"),
+            "server_error",
+            "503",
+        )
+        .after(Wait::Ms(1_000)),
         refused("400, Retry-After of 1 s", Reply::status(400).header("retry-after", "1"), "refused", "400"),
     ]
 }
@@ -90,7 +100,8 @@ pub(super) fn waits() -> Vec<Row> {
 pub(super) fn connections() -> Vec<Row> {
     let lost = |name: &str, reply: Reply| again(name, reply, "connection", "");
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
-    let chunked = |body: &str| format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
+    let chunked =
+        |body: &str| format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n", body.len());
     let sized = |bytes: usize, body: &str| format!("{head}Content-Length: {bytes}\r\n\r\n{body}");
     let until_closed = |body: &str| format!("{head}Connection: close\r\n\r\n{body}");
     let half = text("Half an answ");
@@ -104,17 +115,30 @@ pub(super) fn connections() -> Vec<Row> {
         lost("reset behind the head", Reply::by_hand_then_reset(sized(100, ""))),
         lost("closed in a chunked body", Reply::by_hand(chunked(&half))),
         lost("reset in a chunked body", Reply::by_hand_then_reset(chunked(&half))),
-        used_up("reset in a chunked body, always", Reply::by_hand_then_reset(chunked(&half)), "connection", ""),
+        used_up(
+            "reset in a chunked body, always",
+            Reply::by_hand_then_reset(chunked(&half)),
+            "connection",
+            "",
+        ),
         lost("closed in a body of 1,000 bytes", Reply::by_hand(sized(1_000, &half))),
         lost("reset in a body of 1,000 bytes", Reply::by_hand_then_reset(sized(1_000, &half))),
-        again("closed in a body of unknown size", Reply::by_hand(until_closed(&half)), "truncated", "broke off"),
+        again(
+            "closed in a body of unknown size",
+            Reply::by_hand(until_closed(&half)),
+            "truncated",
+            "broke off",
+        ),
         lost("reset in a body of unknown size", Reply::by_hand_then_reset(until_closed(&half))),
         taken("closed behind a body of unknown size", Reply::by_hand(until_closed(&hello()))),
         taken("closed behind [DONE], the body not ended", Reply::by_hand(chunked(&hello()))),
         taken("reset behind [DONE], the body not ended", Reply::by_hand_then_reset(chunked(&hello()))),
         taken("reset behind the finish reason", Reply::by_hand_then_reset(chunked(&without_done()))),
         taken("more bytes than the size says", Reply::by_hand(sized(hello().len(), &(hello() + "rubbish")))),
-        lost("a chunk without a size", Reply::by_hand(format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n"))),
+        lost(
+            "a chunk without a size",
+            Reply::by_hand(format!("{head}Transfer-Encoding: chunked\r\n\r\nzz\r\n")),
+        ),
         lost("a head that is no HTTP", Reply::by_hand("SSH-2.0-OpenSSH_9.6\r\n")),
         lost("a head of 1 MB", Reply::by_hand(format!("{head}X-Long: {}\r\n\r\n", "x".repeat(1 << 20)))),
         lost("gzip that is none", stream(hello()).header("content-encoding", "gzip")),
@@ -158,7 +182,11 @@ fn error_bodies() -> Vec<Row> {
         refused("400 with HTML", plain(format!("<p>{SECRET}")), "answered 400"),
         refused("400 with a message of 10,000 characters", long, "answered 400: long long"),
         refused("400 with the key where the message is cut", cut, "answered 400: xxx"),
-        refused("400 with line feeds and NUL", Reply::error(400, "a\r\nb\0c\u{1b}[31m"), "answered 400: a  bc[31m"),
+        refused(
+            "400 with line feeds and NUL",
+            Reply::error(400, "a\r\nb\0c\u{1b}[31m"),
+            "answered 400: a  bc[31m",
+        ),
         refused("400 with 20 MB", plain("x".repeat(20 << 20)), "answered 400"),
         refused("400 with bytes that are no UTF-8", Reply::given(400, [vec![0xff_u8; 40]]), "answered 400"),
         again("500 with 20 MB", Reply::given(500, ["x".repeat(20 << 20)]), "server_error", "answered 500"),

@@ -40,10 +40,10 @@ impl Document {
     pub(super) fn operations(&self) -> Vec<Operation> {
         let paths = self.at("/paths").as_object().expect("paths are an object");
         let all = paths.iter().flat_map(|(path, item)| {
-            METHODS.iter().filter(|method| item.get(**method).is_some()).map(|method| Operation {
-                path: path.clone(),
-                method: method.to_uppercase(),
-            })
+            METHODS
+                .iter()
+                .filter(|method| item.get(**method).is_some())
+                .map(|method| Operation { path: path.clone(), method: method.to_uppercase() })
         });
         let mut all: Vec<Operation> = all.collect();
         all.sort();
@@ -177,7 +177,8 @@ fn member(key: &str, value: &Value, level: Level) -> Value {
 }
 
 fn validator(schema: &Value) -> Validator {
-    jsonschema::draft202012::new(schema).unwrap_or_else(|error| panic!("the document has a bad schema: {error}"))
+    jsonschema::draft202012::new(schema)
+        .unwrap_or_else(|error| panic!("the document has a bad schema: {error}"))
 }
 
 /// A header's value as its schema takes it: a number where it is one.

@@ -1,0 +1,527 @@
+//! The OpenAPI document is true: it has what the code has, and every answer is as it says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use longhaul_core::limits;
+use longhaul_tests::nexus::{NEXUS_KEY, NexusServer, NexusVerdict};
+use longhaul_tests::oracle::of_type;
+use longhaul_tests::{
+    Answer, Api, Call, Fault, Frame, Gate, Launch, Reply, Stage, Tables, Verdict, WsWatcher,
+};
+use longhaul_trace::index as trace_index;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::index::listed;
+
+mod document;
+
+use document::{Document, Operation};
+
+const ROUTES: &str = include_str!("../../../crates/durable/src/api/route.rs");
+const PROBLEMS: &str = include_str!("../../../crates/durable/src/api/problem.rs");
+const ENTRIES: &str = include_str!("../../../crates/core/src/entry.rs");
+const FAULTS: &str = include_str!("../../../crates/core/src/fault.rs");
+/// What the static assets of the deployment answer, and not the Worker.
+const STATIC: [&str; 2] = ["/", "/openapi.json"];
+
+#[test]
+fn the_routes_are_those_of_the_code() {
+    let mut routes = BTreeSet::new();
+    let code = ROUTES.split("#[cfg(test)]").next().unwrap_or_default();
+    for (at, _) in code.match_indices("\n        [\"") {
+        let arm = &code[at..];
+        let segments = between(arm, "[", "] =>").split(',').map(str::trim).map(|segment| {
+            let literal = segment.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            literal.map_or_else(|| format!("{{{}}}", segment.trim_start_matches('_')), str::to_owned)
+        });
+        let path = format!("/{}", segments.collect::<Vec<_>>().join("/"));
+        for method in between(arm, "allow(method, &[", "]").split(',') {
+            let method = method.trim().trim_matches('"').to_owned();
+            routes.insert(Operation { path: path.clone(), method });
+        }
+    }
+    assert!(routes.len() > 10, "the routes cannot be read: {routes:?}");
+    let documented = Document::read().operations().into_iter();
+    let documented: BTreeSet<Operation> =
+        documented.filter(|operation| operation.path != "/openapi.json").collect();
+    assert_eq!(documented, routes);
+}
+
+#[test]
+fn the_problems_are_those_of_the_code() {
+    let mut codes: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for line in between(PROBLEMS, "\nproblems! {", "\n}").lines().filter(|line| line.contains(';')) {
+        let status = between(line, ": ", " ").parse().expect("a status");
+        codes.entry(status).or_default().push(between(line, "\"", "\"").to_owned());
+    }
+    codes.values_mut().for_each(|codes| codes.sort());
+    let document = Document::read();
+    assert_eq!(document.codes(), codes);
+    let mut listed = words(document.at("/components/schemas/ProblemCode/enum"));
+    listed.sort();
+    let mut all: Vec<String> = codes.into_values().flatten().collect();
+    all.sort();
+    assert_eq!(listed, all);
+}
+
+#[test]
+fn the_words_are_those_of_the_code() {
+    let document = Document::read();
+    let of_enum = |source: &str, name: &str| -> Vec<String> {
+        let code = between(source, &format!("\nimpl {name} {{"), "\n}\n");
+        let words =
+            code.lines().filter_map(|line| Some(line.split_once(" => \"")?.1.trim_end_matches("\",")));
+        words.map(str::to_owned).collect()
+    };
+    let event =
+        document.at("/components/schemas/Event/discriminator/mapping").as_object().expect("an object");
+    assert_eq!(event.keys().cloned().collect::<BTreeSet<_>>(), of_entries());
+    for (schema, source, name) in [("StopReason", ENTRIES, "StopReason"), ("Fault", FAULTS, "FaultKind")] {
+        let listed = words(document.at(&format!("/components/schemas/{schema}/enum")));
+        assert_eq!(listed, of_enum(source, name), "{schema}");
+    }
+}
+
+#[test]
+fn the_limits_are_those_of_the_code() {
+    let document = Document::read();
+    let run = "/components/schemas/NewRun/properties";
+    let metadata = "/components/schemas/Metadata";
+    let models = "/components/schemas/NewComparison/properties/models";
+    let of_size = |bytes: usize| bytes as u64;
+    let limits: &[(&str, u64)] = &[
+        (&format!("{run}/task/maxLength"), of_size(limits::TASK_BYTES_MAX)),
+        (&format!("{run}/instructions/maxLength"), of_size(limits::INSTRUCTIONS_BYTES_MAX)),
+        (&format!("{run}/agent/maxLength"), of_size(limits::NAME_BYTES_MAX)),
+        (&format!("{run}/max_iterations/maximum"), limits::ITERATIONS_MAX.into()),
+        ("/components/schemas/ModelName/maxLength", of_size(limits::NAME_BYTES_MAX)),
+        ("/components/schemas/Budget/properties/deadline_ms/maximum", limits::DEADLINE_MS_MAX),
+        ("/components/schemas/ComparisonBudget/properties/deadline_ms/maximum", limits::DEADLINE_MS_MAX),
+        (&format!("{metadata}/maxProperties"), of_size(limits::METADATA_KEYS_MAX)),
+        (&format!("{metadata}/propertyNames/maxLength"), of_size(limits::METADATA_KEY_BYTES_MAX)),
+        (&format!("{metadata}/additionalProperties/maxLength"), of_size(limits::METADATA_VALUE_BYTES_MAX)),
+        (&format!("{models}/minItems"), of_size(limits::COMPARED_MODELS_MIN)),
+        (&format!("{models}/maxItems"), of_size(limits::COMPARED_MODELS_MAX)),
+        ("/components/schemas/EventPage/properties/events/maxItems", of_size(limits::PAGE_EVENTS_MAX)),
+        (
+            "/components/schemas/TraceSent/properties/remote_id/maxLength",
+            of_size(limits::REMOTE_ID_BYTES_MAX),
+        ),
+        ("/components/schemas/TracePage/properties/traces/maxItems", of_size(trace_index::TRACES_MAX)),
+        (
+            "/components/parameters/IdempotencyKey/schema/maxLength",
+            of_size(limits::IDEMPOTENCY_KEY_BYTES_MAX),
+        ),
+        ("/x-limits/body_bytes", of_size(limits::BODY_BYTES_MAX)),
+        ("/x-limits/task_bytes", of_size(limits::TASK_BYTES_MAX)),
+        ("/x-limits/instructions_bytes", of_size(limits::INSTRUCTIONS_BYTES_MAX)),
+        ("/x-limits/name_bytes", of_size(limits::NAME_BYTES_MAX)),
+        ("/x-limits/metadata_keys", of_size(limits::METADATA_KEYS_MAX)),
+        ("/x-limits/metadata_key_bytes", of_size(limits::METADATA_KEY_BYTES_MAX)),
+        ("/x-limits/metadata_value_bytes", of_size(limits::METADATA_VALUE_BYTES_MAX)),
+        ("/x-limits/metadata_filters", of_size(trace_index::METADATA_FILTERS_MAX)),
+        ("/x-limits/queued_runs", of_size(limits::QUEUED_RUNS_MAX)),
+        ("/x-limits/watchers", of_size(limits::WATCHERS_MAX)),
+        ("/x-limits/client_frame_bytes", of_size(limits::CLIENT_FRAME_BYTES_MAX)),
+        ("/x-limits/answer_bytes", of_size(limits::ANSWER_BYTES_MAX)),
+    ];
+    for (pointer, limit) in limits {
+        assert_eq!(document.at(pointer), &json!(limit), "{pointer}");
+    }
+    let of_x = limits.iter().filter(|(pointer, _)| pointer.starts_with("/x-limits/")).count();
+    assert_eq!(document.at("/x-limits").as_object().map(serde_json::Map::len), Some(of_x));
+    let id = format!("^[A-Za-z0-9_-]{{1,{}}}$", limits::ID_BYTES_MAX);
+    assert_eq!(document.at("/components/schemas/Id/pattern"), &json!(id));
+    let pages = [
+        ("listEvents", "limit", limits::PAGE_EVENTS_MAX, Some(limits::PAGE_EVENTS_DEFAULT)),
+        ("listTraces", "limit", trace_index::TRACES_MAX, Some(trace_index::TRACES_DEFAULT)),
+    ];
+    let wait = usize::try_from(limits::WAIT_SECONDS_MAX).expect("a small number");
+    for (operation, name, maximum, default) in pages.into_iter().chain([("showRun", "wait", wait, None)]) {
+        let schema = parameter(&document, operation, name);
+        assert_eq!(
+            (&schema["maximum"], &schema["default"]),
+            (&json!(maximum), &json!(default)),
+            "{operation}"
+        );
+    }
+    for (name, bytes) in [("q", trace_index::Q_BYTES_MAX), ("agent", limits::NAME_BYTES_MAX)] {
+        assert_eq!(parameter(&document, "listTraces", name)["maxLength"], json!(bytes), "{name}");
+    }
+}
+
+#[test]
+fn the_dashboard_is_built_with_the_document() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboard");
+    let read = |path: &str| std::fs::read_to_string(format!("{root}/{path}"));
+    let served = read("dist/openapi.json").expect("cargo xtask build makes the dashboard");
+    assert!(served == read("static/openapi.json").expect("the document is there"), "run cargo xtask build");
+}
+
+#[tokio::test]
+async fn every_operation_needs_a_token_and_has_its_methods_alone() {
+    let document = Document::read();
+    let open = Launch::new().var("API_TOKENS", "alice:alice-token").index(Tables::Migrated).start().await;
+    let shut = Launch::new().start().await;
+    let (api, shut) = (Api::new(open.base_url()), Api::new(shut.base_url()));
+    let alice = api.with_token("alice-token");
+    let operations: Vec<Operation> = document.operations();
+    for operation in operations.iter().filter(|operation| !STATIC.contains(&operation.path.as_str())) {
+        let Operation { path, method } = operation;
+        let there = path.replace("{session}", "abc").replace("{run}", "1").replace("{call}", "1");
+        let known: Method = method.parse().expect("a method");
+        if document.is_closed(operation) {
+            for (api, token) in
+                [(&api, None), (&api, Some("wrong")), (&shut, None), (&shut, Some("alice-token"))]
+            {
+                let api = token.map_or_else(|| api.clone(), |token| api.with_token(token));
+                let answer = api.call(known.clone(), &there, &[], None).await;
+                assert!(
+                    [401, 503].contains(&answer.status),
+                    "{method} {path} needs no token: {}",
+                    answer.text
+                );
+                document.check(method, path, &answer);
+            }
+        }
+        let answer = alice.call(known, &there, &[], None).await;
+        assert_ne!(answer.status, 405, "{method} {path}");
+        document.check(method, path, &answer);
+        let allowed =
+            operations.iter().filter(|other| other.path == *path).map(|other| other.method.as_str());
+        let allowed: BTreeSet<&str> = allowed.collect();
+        for other in
+            ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"].iter().filter(|it| !allowed.contains(**it))
+        {
+            let answer = alice.call(other.parse().expect("a method"), &there, &[], None).await;
+            answer.problem(405, "method_not_allowed");
+            assert_eq!(answer.header("allow").split(", ").collect::<BTreeSet<_>>(), allowed, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_as_the_document_says() {
+    let document = Document::read();
+    let stage = Stage::builder(|call| match task_of(call).as_str() {
+        "Hang." => Reply::hang(),
+        _ => Reply::turn(call.turn(), 2),
+    })
+    .index(Tables::Migrated)
+    .start()
+    .await;
+    let api = &stage.api;
+    let sessions = "/v1/sessions";
+    let body = json!({"task": "Be described.", "metadata": {"customer": "42", "paid": true, "n": 1.5}});
+    for _ in 0..2 {
+        document.check("POST", sessions, &api.post_with_key(sessions, "key", &body).await);
+    }
+    let post = longhaul_tests::api::started(api.post_with_key(sessions, "key", &body).await.ok(202));
+    api.ended(&post).await;
+    listed(api, &post, "succeeded").await;
+    let hung = api.start_task("Hang.").await;
+    stage.model.wait_for_calls(3).await;
+    let models = json!({"task": "Be compared.", "models": ["openai:one", "openai:two"]});
+    let compared =
+        longhaul_tests::api::started(checked(&document, "POST", "/v1/compare", api, &models).await.ok(202));
+    api.ended(&compared).await;
+
+    let session = "/v1/sessions/{session}";
+    for (path, queries) in [
+        ("", &[""][..]),
+        ("/messages", &[""]),
+        ("/events", &["", "?limit=3", "?after=4&run=1", "?after=x", "?after=9999", "?limit=0", "?run=0"]),
+        ("/runs/{run}", &["", "?wait=1", "?wait=61"]),
+        ("/runs/{run}/trace", &["", "?format=otlp", "?format=xml"]),
+    ] {
+        for id in [&post.session, &hung.session, &compared.session, "nobody", "no.id"] {
+            for query in queries {
+                let there = format!("{sessions}/{id}{}{query}", path.replace("{run}", "1"));
+                document.check("GET", &format!("{session}{path}"), &api.get(&there).await);
+            }
+        }
+    }
+    let page = api.get(&format!("/v1/sessions/{}/events?limit=2", post.session)).await.ok(200);
+    assert_eq!(page["next"], 2);
+    for path in ["/v1/agents", "/healthz"] {
+        document.check("GET", path, &api.get(path).await);
+    }
+    for query in ["", "?limit=1", "?status=failed&q=x&metadata.customer=42", "?status=over&limit=0&cursor=x"]
+    {
+        document.check("GET", "/v1/traces", &api.get(&format!("/v1/traces{query}")).await);
+    }
+    for query in ["", "?since=0", "?since=1795000000000&until=1798000000000"] {
+        document.check("GET", "/v1/stats", &api.get(&format!("/v1/stats{query}")).await);
+    }
+    stage.server.index().set(Fault::Down).await;
+    for path in ["/v1/traces", "/v1/stats"] {
+        let answer = api.get(path).await;
+        answer.problem(503, "index_unavailable");
+        document.check("GET", path, &answer);
+    }
+    let erase = |id: &str| format!("{sessions}/{id}");
+    let answer = api.call(Method::DELETE, &erase(&hung.session), &[], None).await;
+    answer.problem(503, "index_unavailable");
+    document.check("DELETE", session, &answer);
+    stage.server.index().set(Fault::None).await;
+    for id in [&hung.session, &compared.session, "nobody"] {
+        let there = format!("{sessions}/{id}");
+        document.check(
+            "POST",
+            &format!("{session}/cancel"),
+            &api.post_nothing(&format!("{there}/cancel")).await,
+        );
+        let approval = api.post(&format!("{there}/approvals/1"), &json!({"decision": "deny"})).await;
+        document.check("POST", &format!("{session}/approvals/{{call}}"), &approval);
+        let runs = api.post(&format!("{there}/runs"), &json!({"task": "Go on."})).await;
+        document.check("POST", &format!("{session}/runs"), &runs);
+        document.check("DELETE", session, &api.call(Method::DELETE, &erase(id), &[], None).await);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_as_the_document_says() {
+    let document = Document::read();
+    let stage = Stage::new(|_| Reply::hang()).await;
+    let api = &stage.api;
+    let first = api.start_task("Hold the line.").await;
+    let runs = format!("/v1/sessions/{}/runs", first.session);
+    for (path, there) in [
+        ("/v1/sessions", "/v1/sessions"),
+        ("/v1/compare", "/v1/compare"),
+        ("/v1/sessions/{session}/runs", &runs),
+    ] {
+        let json = ("content-type", "application/json");
+        let mut refused = BTreeSet::new();
+        for (headers, body) in [
+            (&[json][..], "{".to_owned()),
+            (&[json], "{}".to_owned()),
+            (&[json], " ".repeat(limits::BODY_BYTES_MAX + 1)),
+            (&[("content-type", "text/plain")], "{}".to_owned()),
+            (&[json, ("idempotency-key", "two words")], "{}".to_owned()),
+        ] {
+            let answer = api.call(Method::POST, there, headers, Some(body)).await;
+            document.check("POST", path, &answer);
+            refused.insert(answer.status);
+        }
+        assert_eq!(refused, BTreeSet::from([400, 413, 415, 422]));
+        let bodies = ["First.", "Second."].map(|task| match path {
+            "/v1/compare" => json!({"task": task, "models": ["openai:a", "openai:b"]}),
+            _ => json!({"task": task}),
+        });
+        for (body, status) in bodies.iter().zip([202, 409]) {
+            let answer = api.post_with_key(there, path, body).await;
+            assert_eq!(answer.status, status, "{}", answer.text);
+            document.check("POST", path, &answer);
+        }
+    }
+    let body = json!({"task": "Queue."});
+    let posts = (0..=limits::QUEUED_RUNS_MAX).map(|_| api.post(&runs, &body));
+    let answers = join_all(posts).await;
+    answers.iter().for_each(|answer| document.check("POST", "/v1/sessions/{session}/runs", answer));
+    assert!(answers.iter().any(|answer| answer.status == 429));
+    for path in ["/v1/traces", "/v1/stats"] {
+        let answer = api.get(path).await;
+        answer.problem(503, "index_not_configured");
+        document.check("GET", path, &answer);
+    }
+    let events = "/v1/sessions/{session}/events";
+    let upgrade = [("upgrade", "websocket"), ("connection", "Upgrade"), ("origin", "https://evil.example")];
+    let there = format!("/v1/sessions/{}/events", first.session);
+    let foreign = api.call(Method::GET, &there, &upgrade, None).await;
+    foreign.problem(403, "foreign_origin");
+    document.check("GET", events, &foreign);
+    api.cancel(&first.session).await;
+}
+
+/// Runs of each kind that there is, with all that can happen to them.
+#[tokio::test]
+async fn every_event_is_as_the_document_says() {
+    let document = Document::read();
+    let nexus = NexusServer::start(|_| NexusVerdict::Serve).await;
+    let gate = Gate::shut();
+    let held = gate.clone();
+    let mut stage = Stage::builder(move |call| match (task_of(call).as_str(), call.arrival) {
+        ("Fail once.", 1) => Reply::status(500),
+        ("Be refused.", _) => Reply::status(400),
+        ("Hang.", _) => Reply::hang(),
+        ("Be killed.", 1) => Reply::says("Half an answer.").in_chunks(4).paused_by(&held),
+        _ => Reply::says("An answer, in pieces.\nDONE").in_chunks(4),
+    })
+    .sink(|delivery| if delivery == 0 { Verdict::Refuse(503, Some("0")) } else { Verdict::Accept })
+    .var("NEXUS_API_KEY", NEXUS_KEY)
+    .var("NEXUS_URL", nexus.url())
+    .start()
+    .await;
+    let api = stage.api.clone();
+    let killed = api.start_task("Be killed.").await;
+    let mut watcher = api.watch(&killed.session, 0).await;
+    let frames = watcher.until(|frame| matches!(frame, Frame::Delta(_))).await;
+    check_frames(&document, &frames);
+    stage.server.crash().await;
+    gate.open();
+    let mut posts = vec![killed];
+    for task in ["Fail once.", "Be refused.", "Hang."] {
+        posts.push(api.start_task(task).await);
+    }
+    let models = json!({"task": "Be compared.", "models": ["openai:one", "openai:two"]});
+    posts.push(longhaul_tests::api::started(api.post("/v1/compare", &models).await.ok(202)));
+    let cancelled = &posts[3];
+    api.event(&cancelled.session, "a call", |event| event["type"] == "model.called").await;
+    let mut watcher = WsWatcher::open(&api, &format!("/v1/sessions/{}/events", cancelled.session), &[])
+        .await
+        .expect("the socket opens");
+    for frame in ["what", r#"{"type":"cancel"}"#] {
+        watcher.send(frame).await;
+    }
+    check_frames(&document, &watcher.until_ended(1).await);
+
+    let mut seen = BTreeSet::new();
+    for post in &posts {
+        let run = api.ended(post).await;
+        for sink in ["otlp", "nexus"] {
+            let flushed = |event: &Value| event["type"] == "trace.flushed" && event["sink"] == sink;
+            api.event(&post.session, sink, flushed).await;
+        }
+        document.check_value("Run", &run);
+        let trace = api.get(&format!("/v1/sessions/{}/runs/1/trace", post.session)).await;
+        document.check("GET", "/v1/sessions/{session}/runs/{run}/trace", &trace);
+        let events = api.events(&post.session).await;
+        events.iter().for_each(|event| document.check_value("Event", event));
+        seen.extend(events.iter().map(|event| event["type"].as_str().unwrap_or_default().to_owned()));
+        let stream = api.sse(&post.session, "?run=1&deltas=true", &[]).await.rest().await;
+        assert!(!stream.is_empty());
+        for event in &stream {
+            document.check_value("Event", &event.json());
+        }
+        assert_eq!(of_type(&events, "run.ended").len(), 1);
+    }
+    let later =
+        ["tool.called", "tool.answered", "approval.requested", "approval.resolved"].map(str::to_owned);
+    seen.extend(later);
+    let all = document.at("/components/schemas/Event/discriminator/mapping").as_object().expect("an object");
+    assert_eq!(seen, all.keys().cloned().collect::<BTreeSet<_>>(), "an event did not happen");
+}
+
+#[tokio::test]
+async fn a_body_is_taken_when_the_document_takes_it() {
+    let document = Document::read();
+    let stage = Stage::of_turns(1).await;
+    let long = |bytes: usize| "x".repeat(bytes);
+    let many = |count: usize| (0..count).map(|n| (format!("k{n}"), json!(n))).collect::<Value>();
+    let parts = [
+        json!({}),
+        json!({"task": null}),
+        json!({"task": " \n"}),
+        json!({"task": 7}),
+        json!({"task": long(limits::TASK_BYTES_MAX)}),
+        json!({"task": long(limits::TASK_BYTES_MAX + 1)}),
+        json!({"agent": null, "model": null, "instructions": null, "max_iterations": null, "budget": null}),
+        json!({"agent": ""}),
+        json!({"model": "acme:big"}),
+        json!({"model": "openai:"}),
+        json!({"model": "openai:with space"}),
+        json!({"model": format!("openai:{}", long(limits::NAME_BYTES_MAX - 7))}),
+        json!({"model": format!("openai:{}", long(limits::NAME_BYTES_MAX - 6))}),
+        json!({"instructions": long(limits::INSTRUCTIONS_BYTES_MAX)}),
+        json!({"instructions": long(limits::INSTRUCTIONS_BYTES_MAX + 1)}),
+        json!({"max_iterations": 0}),
+        json!({"max_iterations": limits::ITERATIONS_MAX}),
+        json!({"max_iterations": limits::ITERATIONS_MAX + 1}),
+        json!({"max_iterations": 1.5}),
+        json!({"budget": {}}),
+        json!({"budget": {"total_tokens": 1, "cost_usd": 0.001, "deadline_ms": limits::DEADLINE_MS_MAX}}),
+        json!({"budget": {"deadline_ms": limits::DEADLINE_MS_MAX + 1}}),
+        json!({"budget": {"total_tokens": 0}}),
+        json!({"budget": {"cost_usd": 0}}),
+        json!({"budget": {"tool_calls": 1}}),
+        json!({"budget": {"tokens": 1}}),
+        json!({"metadata": {"a": "x", "b": 1, "c": false}}),
+        json!({"metadata": {"a": null}}),
+        json!({"metadata": {"a": []}}),
+        json!({"metadata": {"": 1}}),
+        json!({"metadata": {long(limits::METADATA_KEY_BYTES_MAX): long(limits::METADATA_VALUE_BYTES_MAX)}}),
+        json!({"metadata": {long(limits::METADATA_KEY_BYTES_MAX + 1): 1}}),
+        json!({"metadata": {"a": long(limits::METADATA_VALUE_BYTES_MAX + 1)}}),
+        json!({"metadata": many(limits::METADATA_KEYS_MAX)}),
+        json!({"metadata": many(limits::METADATA_KEYS_MAX + 1)}),
+        json!({"models": ["openai:a", "openai:b"]}),
+        json!({"models": ["openai:a"]}),
+        json!({"models": ["openai:a", "openai:a"]}),
+        json!({"models": ["openai:a", "openai:b,c"]}),
+        json!({"models": (0..limits::COMPARED_MODELS_MAX).map(|n| format!("openai:{n}")).collect::<Vec<_>>()}),
+        json!({"models": (0..=limits::COMPARED_MODELS_MAX).map(|n| format!("openai:{n}")).collect::<Vec<_>>()}),
+        json!({"tools": []}),
+    ];
+    for (path, name, base) in [
+        ("/v1/sessions", "NewRun", json!({"task": "Be taken."})),
+        ("/v1/compare", "NewComparison", json!({"task": "Be taken.", "models": ["openai:a", "openai:b"]})),
+    ] {
+        let mut taken = 0;
+        for part in &parts {
+            let mut body = base.clone();
+            for (key, value) in part.as_object().expect("an object") {
+                body[key] = value.clone();
+            }
+            let answer = stage.api.post(path, &body).await;
+            document.check("POST", path, &answer);
+            let shown: String = body.to_string().chars().take(200).collect();
+            assert_eq!(document.takes(name, &body), answer.status == 202, "{path} {shown}: {}", answer.text);
+            taken += u32::from(answer.status == 202);
+        }
+        assert!(taken > 5 && taken < 30, "{path} takes {taken}");
+    }
+}
+
+async fn checked(document: &Document, method: &str, path: &str, api: &Api, body: &Value) -> Answer {
+    let answer = api.post(path, body).await;
+    document.check(method, path, &answer);
+    answer
+}
+
+fn check_frames(document: &Document, frames: &[Frame]) {
+    for frame in frames {
+        match frame {
+            Frame::Event(value) | Frame::Delta(value) | Frame::Error(value) => {
+                document.check_value("ServerFrame", value);
+            }
+            Frame::CaughtUp(seq) => {
+                document.check_value("ServerFrame", &json!({"type": "caught_up", "seq": seq}))
+            }
+            Frame::Pong | Frame::Other(_) => panic!("{frame:?} was not asked for"),
+        }
+    }
+}
+
+fn parameter<'a>(document: &'a Document, operation: &str, name: &str) -> &'a Value {
+    let paths = document.at("/paths").as_object().expect("paths are an object");
+    let mut operations = paths.values().filter_map(|path| path.get("get"));
+    let found = operations.find(|it| it["operationId"] == operation).expect("an operation of this id");
+    let mut parameters = found["parameters"].as_array().expect("it has parameters").iter();
+    &parameters.find(|parameter| parameter["name"] == name).expect("a parameter of this name")["schema"]
+}
+
+/// The names that entries have in the journal.
+fn of_entries() -> BTreeSet<String> {
+    let names = ENTRIES.split("#[serde(rename = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    names.map(str::to_owned).collect()
+}
+
+fn words(list: &Value) -> Vec<String> {
+    list.as_array().expect("a list").iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+    let start = text.find(before).unwrap_or_else(|| panic!("no {before:?}")) + before.len();
+    let length = text[start..].find(after).unwrap_or_else(|| panic!("no {after:?}"));
+    &text[start..start + length]
+}
+
+fn task_of(call: &Call) -> String {
+    let messages = call.messages();
+    let task =
+        messages.iter().rfind(|message| message["role"] == "user" && message["content"] != "Continue.");
+    task.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
+}
