@@ -60,6 +60,32 @@ async fn the_model_server_sees_a_client_go() {
 }
 
 #[tokio::test]
+async fn the_model_server_answers_by_hand_resets_and_stalls() {
+    let by_hand = "HTTP/1.1 299 By Hand\r\nContent-Length: 4\r\n\r\n";
+    let model = ModelServer::start(move |call: &Call| match call.index {
+        0 => Reply::by_hand(format!("{by_hand}hand")),
+        1 => Reply::by_hand_then_reset(by_hand),
+        2 => Reply::given(503, ["no"]).header("retry-after", "7").breaks_off(),
+        _ => Reply::pieces(["a piece"]).stalls(),
+    })
+    .await;
+    let whole = ask(&model, json!({})).await.expect("an answer");
+    assert_eq!(whole.status().as_u16(), 299);
+    assert_eq!(whole.text().await.expect("a body"), "hand");
+    let reset =
+        ask(&model, json!({})).await.expect("a head").text().await.expect_err("the body looked whole");
+    assert!(format!("{reset:?}").contains("ConnectionReset"), "{reset:?}");
+    let cut = ask(&model, json!({})).await.expect("a head");
+    assert_eq!((cut.status().as_u16(), cut.headers()["retry-after"].as_bytes()), (503, &b"7"[..]));
+    assert!(cut.text().await.is_err(), "the body looked whole");
+    let mut stalled = ask(&model, json!({})).await.expect("a head");
+    assert_eq!(in_time("a piece", stalled.chunk()).await.expect("a piece").as_deref(), Some(&b"a piece"[..]));
+    assert!(!model.calls()[3].finished && !model.calls()[3].disconnected);
+    drop(stalled);
+    eventually("the disconnect", || async { model.calls()[3].disconnected.then_some(()) }).await;
+}
+
+#[tokio::test]
 async fn the_receiver_reads_protobuf_and_json_and_refuses_as_told() {
     let sink =
         OtlpReceiver::start(

@@ -1,7 +1,7 @@
 use crate::{
     backoff::{MODEL_RETRY, SINK_RETRY},
     compare::LaneOutcome,
-    done::{FinalRule, final_rule},
+    done::{FinalRule, final_rule, is_finish},
     entry::{Cause, Entry, Idempotency, Observed, RunError, StopReason, Timing},
     event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
     fault::{Fault, FaultKind},
@@ -164,9 +164,11 @@ impl<'a> Draft<'a> {
         } else {
             final_rule(&answer.message, answer.finish_reason, &run.settings.sentinel)
         };
-        if let (None, Some(tool)) = (rule, answer.message.tool_calls.first()) {
-            let name: String = tool.name.chars().take(limits::NAME_BYTES_MAX).collect();
-            let text = format!("the model called the tool {name:?}; it was offered none");
+        let tool = answer.message.tool_calls.iter().find(|call| run.is_comparison() || !is_finish(call));
+        if let (None, Some(tool)) = (rule, tool) {
+            let name = tool.name.chars().filter(|c| !c.is_control()).take(limits::NAME_BYTES_MAX);
+            let text =
+                format!("the model called the tool \"{}\"; it was offered none", name.collect::<String>());
             return self.failed(call, Fault::new(FaultKind::Malformed, text), seen);
         }
         let usage = run.usage.plus(&answer.usage);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::message::{FinishReason, Message};
+use crate::message::{FinishReason, Message, ToolCall};
 
 /// The name of the built-in tool that ends a run.
 const FINISH_TOOL: &str = "finish";
@@ -18,15 +18,19 @@ pub enum FinalRule {
 /// The DONE rule: whether an answer ends the run, and by which rule.
 ///
 /// It does when its last non-empty line, trimmed, is exactly `sentinel`, outside a code fence, in a message that
-/// ended naturally with no tool call pending; or when its only tool call is `finish`.
+/// ended naturally with no tool call pending; or when it calls `finish` and no other tool.
 pub fn final_rule(message: &Message, finish_reason: FinishReason, sentinel: &str) -> Option<FinalRule> {
-    if let [call] = message.tool_calls.as_slice()
-        && call.name == FINISH_TOOL
-    {
+    // Some models say it twice.
+    if !message.tool_calls.is_empty() && message.tool_calls.iter().all(is_finish) {
         return Some(FinalRule::FinishTool);
     }
     let natural = finish_reason == FinishReason::Stop && message.tool_calls.is_empty();
     (natural && sentinel_line(&message.content, sentinel).is_some()).then_some(FinalRule::Done)
+}
+
+/// Whether a call is of the built-in tool that ends a run.
+pub(crate) fn is_finish(call: &ToolCall) -> bool {
+    call.name == FINISH_TOOL
 }
 
 /// The answer without its sentinel line and the white space around it; `None` where it has no such line.

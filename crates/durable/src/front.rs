@@ -52,7 +52,8 @@ pub async fn serve(
 }
 
 async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Response> {
-    let method = request.method().to_string();
+    // Not `request.method()`, which takes a method that it does not know for GET.
+    let method = request.inner().method();
     let path = request.path();
     if route(&method, &path) == Ok(Route::Health) {
         return http::json(200, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));

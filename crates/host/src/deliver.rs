@@ -8,7 +8,6 @@ use longhaul_trace::{
 };
 
 use crate::{
-    perform::read_at_most,
     ports::Ports,
     runtime::{HostError, Runtime},
     services::{NEXUS_SINK, OTLP_SINK},
@@ -145,7 +144,7 @@ impl<P: Ports> Runtime<P> {
         let request = HttpRequest { method: Method::Post, url, headers, body };
         let exchange = Box::pin(async {
             let mut response = self.ports.send(WireRequest::Http(request)).await.ok()?;
-            let answer = read_at_most(&mut response.body, SINK_ANSWER_BYTES_MAX).await;
+            let answer = self.read_for_a_while(&mut response.body, SINK_ANSWER_BYTES_MAX).await;
             let wish = response.retry_after.as_deref();
             let wish = wish.and_then(|value| retry_after_ms(value, self.ports.now()));
             Some(classify(response.status, &answer, response.content_type.as_deref(), wish))

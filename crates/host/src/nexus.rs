@@ -65,7 +65,9 @@ impl<P: Ports> Runtime<P> {
         };
         let exchange = Box::pin(async {
             let mut response = self.ports.send(WireRequest::Http(request)).await.ok()?;
-            Some((response.status, read_at_most(&mut response.body, NEXUS_ANSWER_BYTES_MAX).await))
+            let mut body = Vec::new();
+            read_at_most(&mut response.body, &mut body, NEXUS_ANSWER_BYTES_MAX).await;
+            Some((response.status, body))
         });
         match select(exchange, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
             Either::Left((answer, _)) => answer,

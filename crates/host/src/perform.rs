@@ -24,6 +24,10 @@ use crate::{
 
 /// How long a server may take to end a body that said that it is whole, in milliseconds.
 const CLOSING_MS_MAX: u64 = 20;
+/// How long the body of an error is waited for, in milliseconds.
+const ERROR_BODY_MS_MAX: u64 = 2_000;
+/// How long an answer that has its finish reason is waited on for its usage and its end, in milliseconds.
+const BEHIND_THE_END_MS_MAX: u64 = 2_000;
 /// What is read of an error's body, in bytes.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -213,13 +217,12 @@ impl<P: Ports> Runtime<P> {
         if !(200..300).contains(&response.status) {
             let now = self.ports.now();
             let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));
-            let body = read_at_most(&mut response.body, ERROR_BODY_BYTES_MAX).await;
+            let body = self.read_for_a_while(&mut response.body, ERROR_BODY_BYTES_MAX).await;
             return Err(fault_of_status(response.status, &body, wish));
         }
         let mut decoder = Decoder::new(provider, response.content_type.as_deref());
-        while let Some(chunk) = response.body.next().await {
-            let chunk = chunk.map_err(fault_of_wire)?;
-            self.take_chunk(&mut decoder, &chunk, attempt)?;
+        while let Some(chunk) = self.next_chunk(&mut response.body, &decoder, attempt).await {
+            self.take_chunk(&mut decoder, &chunk.map_err(fault_of_wire)?, attempt)?;
             if decoder.has_ended() {
                 attempt.whole_at.set(Some(self.ports.now()));
                 self.read_to_end(response.body).await;
@@ -227,6 +230,34 @@ impl<P: Ports> Runtime<P> {
             }
         }
         decoder.finish()
+    }
+
+    /// The next piece of an answer. Behind its finish reason there may come the usage and an end, but nothing that would be
+    /// worth asking for the answer again: neither a connection that is lost there nor one that stays open.
+    async fn next_chunk(
+        &self,
+        body: &mut Body,
+        decoder: &Decoder,
+        attempt: &Attempt,
+    ) -> Option<Result<Vec<u8>, WireFault>> {
+        if !decoder.is_whole() {
+            return body.next().await;
+        }
+        if attempt.whole_at.get().is_none() {
+            attempt.whole_at.set(Some(self.ports.now()));
+        }
+        match select(body.next(), self.ports.sleep(BEHIND_THE_END_MS_MAX)).await {
+            Either::Left((chunk, _)) => chunk.filter(Result::is_ok),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// What comes of a body before its limit, its end, or [`ERROR_BODY_MS_MAX`]: the status says enough.
+    pub(crate) async fn read_for_a_while(&self, body: &mut Body, bytes_max: usize) -> Vec<u8> {
+        let mut read = Vec::new();
+        let reading = Box::pin(read_at_most(body, &mut read, bytes_max));
+        select(reading, self.ports.sleep(ERROR_BODY_MS_MAX)).await;
+        read
     }
 
     /// The answer is whole; a body that is read to its end leaves the connection for the next call. A server that
@@ -294,8 +325,7 @@ impl<P: Ports> Runtime<P> {
 }
 
 /// The first bytes of a body; a body that breaks off gives what had come.
-pub(crate) async fn read_at_most(body: &mut Body, bytes_max: usize) -> Vec<u8> {
-    let mut read = Vec::new();
+pub(crate) async fn read_at_most(body: &mut Body, read: &mut Vec<u8>, bytes_max: usize) {
     while let Some(Ok(chunk)) = body.next().await {
         let room = bytes_max - read.len();
         read.extend_from_slice(&chunk[..chunk.len().min(room)]);
@@ -303,7 +333,6 @@ pub(crate) async fn read_at_most(body: &mut Body, bytes_max: usize) -> Vec<u8> {
             break;
         }
     }
-    read
 }
 
 fn fault_of_wire(fault: WireFault) -> Fault {

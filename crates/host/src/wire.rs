@@ -100,8 +100,9 @@ impl std::fmt::Debug for HttpRequest {
 /// The wait that a `Retry-After` asks for (RFC 9110, section 10.2.3: seconds, or an HTTP date), in milliseconds.
 pub fn retry_after_ms(value: &str, now: TimeMs) -> Option<u64> {
     let value = value.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(seconds.saturating_mul(1_000));
+    // Digits alone, however many.
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     let wait = date.duration_since(UNIX_EPOCH + Duration::from_millis(now)).unwrap_or_default();
@@ -124,5 +125,8 @@ mod tests {
         );
         assert_eq!(retry_after_ms("soon", now), None);
         assert_eq!(retry_after_ms("-1", now), None);
+        assert_eq!(retry_after_ms("+3", now), None);
+        assert_eq!(retry_after_ms("", now), None);
+        assert_eq!(retry_after_ms(&"9".repeat(100), now), Some(u64::MAX));
     }
 }

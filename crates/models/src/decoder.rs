@@ -73,6 +73,11 @@ impl Decoder {
         self.partial.text()
     }
 
+    /// Whether the answer is all there, though its usage and its end may still come.
+    pub fn is_whole(&self) -> bool {
+        self.partial.is_whole()
+    }
+
     /// Whether the server said that nothing more comes. The caller may stop reading, and need not wait for servers
     /// that keep the connection open.
     pub fn has_ended(&self) -> bool {
@@ -107,6 +112,7 @@ impl Decoder {
             return Err(fault(FaultKind::TooLarge, &message));
         }
         if let Body::Blank = self.body {
+            bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
             let Some(start) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
                 return Ok(());
             };
@@ -115,6 +121,10 @@ impl Decoder {
                 b'<' => return Err(html()),
                 // The fields `data`, `event`, `id` and `retry`, a comment, or a byte order mark.
                 b'd' | b'e' | b'i' | b'r' | b':' | 0xef => Body::Events { parser: SseParser::new(), seen: 0 },
+                // What is declared as events may begin with a field that the standard does not name.
+                first if self.declared && !matches!(first, b'{' | b'[' | b'n') => {
+                    Body::Events { parser: SseParser::new(), seen: 0 }
+                }
                 _ => Body::Document(Vec::new()),
             };
         }
@@ -132,7 +142,8 @@ impl Decoder {
                         outcome = take_event(self.provider, &mut self.partial, &event);
                     }
                 });
-                outcome.and(parsed.map_err(fault_of_sse))
+                // Whatever follows the end is not read.
+                if self.partial.has_ended() { outcome } else { outcome.and(parsed.map_err(fault_of_sse)) }
             }
         }
     }
@@ -157,6 +168,9 @@ impl Decoder {
         self.partial.finish()
     }
 }
+
+/// Some servers put it before their JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 fn take_event(provider: Provider, partial: &mut Partial, event: &SseEvent) -> Result<(), Fault> {
     if partial.has_ended() {

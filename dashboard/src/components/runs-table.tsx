@@ -1,5 +1,5 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
-import { compact, count, oneLine, UNKNOWN } from "../format";
+import { compact, count, oneLine, UNKNOWN, words } from "../format";
 import { useNow } from "../hooks";
 import { href } from "../router";
 import { isOpen, type TraceRow } from "../types";
@@ -48,9 +48,10 @@ function Row({ row, now }: { row: TraceRow; now: number }) {
   return (
     <tr>
       <td class="c-status">
-        <StatusChip status={row.status} detail={row.status === "failed" ? row.stop_reason : null} />
+        <StatusChip status={row.status} />
       </td>
       <td class="c-task">
+        {row.status === "failed" && row.stop_reason !== null && <span class="reason">{words(row.stop_reason)}</span>}
         <a href={href(["runs", row.session, String(row.run)])} dir="auto">
           {row.task === null ? <em>content is not captured</em> : oneLine(row.task, 160)}
         </a>

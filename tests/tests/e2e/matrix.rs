@@ -15,6 +15,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use futures::future::join_all;
+use longhaul_tests::wait::eventually;
 use longhaul_tests::{Api, Launch, OtlpReceiver, Reply, Stage, Verdict};
 
 use check::{FarSide, Outcome, check};
@@ -99,6 +100,10 @@ async fn run(provider: Provider, timeout_ms: &str, tables: &[(&str, Vec<Row>)]) 
         Provider::WorkersAi => FarSide::Bound(&stage.model),
     };
     let checked = join_all(rows.iter().map(|row| check(&stage.api, &stage.sink, far, row))).await;
+    eventually("the end of every call", || async {
+        stage.model.calls().iter().all(|call| call.finished || call.disconnected).then_some(())
+    })
+    .await;
     let mut problems = leaks(&stage.server.log(), &stage.server.storage());
     let (_, after) = stage.run("And now?").await;
     if after["result"] != "Answer." {
@@ -174,7 +179,8 @@ fn line(row: &Row, shown: &str) -> String {
         _ if row.stop == "cancelled" => "`cancelled` by the test".to_owned(),
         _ => code(row.stop),
     };
-    let mut shown = shown.replace('|', "\\|");
+    // What workerd adds for its own log is another one each time.
+    let mut shown = shown.split("; reference = ").next().unwrap_or_default().replace('|', "\\|");
     if let Some((cut, _)) = shown.char_indices().nth(SHOWN_CHARS_MAX) {
         shown.truncate(cut);
         shown.push('…');

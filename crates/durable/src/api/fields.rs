@@ -42,7 +42,7 @@ impl<'a> Fields<'a> {
     /// Takes an integer from `min` to `max`.
     pub(crate) fn integer(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
         let value = self.take(name)?;
-        match value.as_u64().filter(|n| (min..=max).contains(n)) {
+        match whole(&value).filter(|n| (min..=max).contains(n)) {
             Some(number) => Some(number),
             None => self.fail(name, format!("must be an integer from {min} to {max}, is {}", shown(&value))),
         }
@@ -76,6 +76,17 @@ impl<'a> Fields<'a> {
             self.fail::<()>(&shown, "is not a known field");
         }
     }
+}
+
+/// A whole number; `3.0` is one, as in JSON Schema.
+fn whole(value: &Value) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and not negative; what is too large saturates"
+    )]
+    let of_float = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().and_then(of_float))
 }
 
 /// The JSON type of a value, with its article.

@@ -103,6 +103,12 @@ pub(super) fn types() -> Vec<Row> {
             "neither a stream of events nor JSON",
         ),
         malformed("plain text that says to be JSON", json, b"OK", "is not JSON"),
+        again(
+            "plain text that says to be events",
+            stream("upstream connect error"),
+            "truncated",
+            "broke off",
+        ),
         refused("plain text of no type", Reply::pieces(["OK"]), "malformed", "is not JSON"),
         taken("events that say to be text", Reply::body("text/plain", hello())),
         taken("events that say to be JSON", Reply::body(json, hello())),
@@ -184,11 +190,17 @@ pub(super) fn messages() -> Vec<Row> {
     let called = |calls: Value| {
         stream([delta(json!({"tool_calls": calls})), ends("tool_calls"), DONE.into()].concat())
     };
-    let tool = |index: usize, id: &str, name: &str| json!({"index": index, "id": id, "function": {"name": name, "arguments": "{\"result\":\"Hello.\"}"}});
+    let tool = |index: usize, id: &str, name: &str| {
+        let function = json!({"name": name, "arguments": "{\"result\":\"Hello.\"}"});
+        json!({"index": index, "id": id, "function": function})
+    };
     let unknown = |name: &str, calls: Value, error: &str| refused(name, called(calls), "malformed", error);
     let search = "called the tool \"search\"; it was offered none";
     let finished = |name: &str, calls: Value| Row { stop: "finish_tool", ..taken(name, called(calls)) };
-    let choice = |index: usize, text: &str, reason: Value| json!({"index": index, "delta": {"content": text}, "finish_reason": reason});
+    let choice = |index: usize, text: &str, reason: Value| {
+        let delta = json!({"content": text});
+        json!({"index": index, "delta": delta, "finish_reason": reason})
+    };
     let both = |first: Value, second: Value| choices(json!([first, second]));
     let many: Vec<Value> = (0..129).map(|index| tool(index, "", "search")).collect();
     let two_documents = {
@@ -198,6 +210,13 @@ pub(super) fn messages() -> Vec<Row> {
         Reply::pieces([both.to_string()])
     };
     vec![
+        taken("an id of 1 MB", stream(hello().replace("chatcmpl-1", &"x".repeat(MEGABYTE)))),
+        taken("an id that is a number", stream(hello().replace("\"chatcmpl-1\"", "7"))),
+        taken(
+            "a text with NUL and line separators",
+            stream(hello().replace("Hello.", "a\\u0000b\u{2028}c\\u2029d")),
+        )
+        .result("a\0b\u{2028}c\u{2029}d"),
         taken("finish reason stop", ended(json!("stop"))),
         taken("finish reason null", ended(Value::Null)),
         taken("finish reason of no character", ended(json!(""))),
@@ -231,8 +250,8 @@ pub(super) fn messages() -> Vec<Row> {
             "the tool \"xxx",
         ),
         unknown(
-            "a tool with a name of control characters",
-            json!([tool(0, "a", &"\u{7f}".repeat(128))]),
+            "a tool with a name that cannot be seen",
+            json!([tool(0, "a", &"\u{7f}\u{200b}".repeat(128))]),
             "called the tool \"",
         ),
         refused("129 tools", called(json!(many)), "too_large", "more than 128 tool calls"),
@@ -275,7 +294,10 @@ pub(super) fn messages() -> Vec<Row> {
 /// Errors behind a status of 200.
 pub(super) fn reported() -> Vec<Row> {
     let said = "the model's server reported in its answer: ";
-    let error = |code: Value, kind: &str| json!({"error": {"message": format!("no, {SECRET}"), "code": code, "type": kind}});
+    let error = |code: Value, kind: &str| {
+        let message = format!("no, {SECRET}");
+        json!({"error": {"message": message, "code": code, "type": kind}})
+    };
     let redacted = format!("{said}no, [redacted]");
     let behind = |error: Value| stream(text("Half an answ") + &event(&error));
     let document = |error: Value| Reply::pieces([error.to_string()]);

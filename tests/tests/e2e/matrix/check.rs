@@ -111,8 +111,8 @@ impl Seen {
             return failed["message"].as_str().unwrap_or_default().to_owned();
         }
         let usage = &self.run["usage"];
-        let [input, output, total] =
-            ["input_tokens", "output_tokens", "total_tokens"].map(|name| &usage[name]);
+        let [input, output, total] = ["input_tokens", "output_tokens", "total_tokens"]
+            .map(|name| usage[name].as_u64().map_or("?".to_owned(), |tokens| tokens.to_string()));
         format!("{}, tokens: {input} in, {output} out, {total} in all", short(&self.run["result"]))
     }
 }

@@ -92,6 +92,13 @@ pub(super) fn waits() -> Vec<Row> {
             "503",
         )
         .after(Wait::Ms(1_000)),
+        used_up(
+            "503, Retry-After of 1 s, always",
+            Reply::status(503).header("retry-after", "1"),
+            "server_error",
+            "503",
+        )
+        .after(Wait::Ms(1_000)),
         refused("400, Retry-After of 1 s", Reply::status(400).header("retry-after", "1"), "refused", "400"),
     ]
 }
@@ -150,6 +157,7 @@ pub(super) fn connections() -> Vec<Row> {
 pub(super) fn stalls() -> Vec<Row> {
     let late = |name: &str, reply: Reply| again(name, reply, "timeout", "no whole answer within");
     let opened = |events: String| stream(events).stalls();
+    let words = Reply::pieces(vec![text("word "); 1_000]).header("content-type", "text/event-stream");
     let comments = Reply::pieces([": still here\n\n"; 1_000]).header("content-type", "text/event-stream");
     vec![
         late("no head", Reply::hang()),
@@ -158,6 +166,7 @@ pub(super) fn stalls() -> Vec<Row> {
         late("half an answer", opened(text("Half an answ"))),
         late("half an event", opened(text("Half")[..20].to_owned())),
         late("comments without end", comments.every_ms(50)),
+        late("text without end", words.every_ms(50)),
         late("half a document", Reply::body("application/json", "{\"choices\":").stalls()),
         taken("an answer without an end of the body", opened(hello())),
         taken("a finish reason without [DONE]", opened(without_done())),

@@ -78,6 +78,8 @@ impl Document {
         let shown = format!("{method} {path}: {}", answer.status);
         let response = &self.operation(&operation)["responses"][answer.status.to_string()];
         assert!(!response.is_null(), "{shown} is not in the document: {}", answer.text);
+        let cors = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+        assert_eq!(cors, None, "{shown} is open to pages of other origins");
         let response = self.resolved(response);
         for (name, header) in response["headers"].as_object().into_iter().flatten() {
             let header = self.resolved(header);
