@@ -11,7 +11,8 @@ export function tests(server) {
     await go(page, "#/compare");
     await page.getByLabel("Task").fill("Write about the morning tide, and the harbour behind it.");
     await page.getByRole("button", { name: "Add a model" }).click();
-    for (const [index, model] of MODELS.entries()) await page.getByLabel(`Model ${index + 1}`, { exact: true }).fill(model);
+    for (const [index, model] of MODELS.entries())
+      await page.getByLabel(`Model ${index + 1}`, { exact: true }).fill(model);
     await page.getByRole("button", { name: "Compare", exact: true }).click();
     await page.waitForURL(/#\/compare\/[^/]+/);
     const { session } = placeOf(page);
@@ -22,14 +23,20 @@ export function tests(server) {
     await shows(runStatus(page), "succeeded");
     for (const model of MODELS) {
       await shows(card(model).locator(".chip"), "succeeded");
-      await shows(card(model).locator(".compare-figures"), /Latency.*\d+ (ms|s).*Tokens out.*\d.*Finish reason.*stop/is);
+      await shows(
+        card(model).locator(".compare-figures"),
+        /Latency.*\d+ (ms|s).*Tokens out.*\d.*Finish reason.*stop/is,
+      );
     }
     await shows(card("scripted:echo"), "the harbour behind it");
     await shows(page.locator(".compare-overview"), /3 of 3/);
 
     await shows(card("scripted:haiku"), "Baseline");
     await shows(card("scripted:slow").locator(".compare-answer-head"), /\+\d+ −\d+ words/);
-    assert.ok((await card("scripted:slow").locator("ins").count()) > 0 && (await card("scripted:slow").locator("del").count()) > 0);
+    assert.ok(
+      (await card("scripted:slow").locator("ins").count()) > 0 &&
+        (await card("scripted:slow").locator("del").count()) > 0,
+    );
     await page.getByLabel("Baseline").selectOption("scripted:echo");
     await shows(card("scripted:echo"), "Baseline");
     assert.match(page.url(), /base=scripted%3Aecho/);
@@ -41,11 +48,18 @@ export function tests(server) {
     await spans(page).filter({ hasText: "inference:slow" }).click();
     await shows(details(page).locator("h2"), "inference:slow");
     const trace = await new Api(server).trace({ session });
-    assert.deepEqual(trace.spans.slice(1).map((span) => span.parent_span_id), Array(3).fill(trace.spans[0].span_id));
+    assert.deepEqual(
+      trace.spans.slice(1).map((span) => span.parent_span_id),
+      Array(3).fill(trace.spans[0].span_id),
+    );
 
     await go(page, "#/runs");
     const row = page.locator("table.runs tbody tr").filter({ hasText: "the morning tide" });
-    await eventually(() => row.innerText(), (text) => /succeeded/.test(text) && /3 models/.test(text), "the row of the comparison");
+    await eventually(
+      () => row.innerText(),
+      (text) => /succeeded/.test(text) && /3 models/.test(text),
+      "the row of the comparison",
+    );
     assert.ok(watch.addresses.length > 0);
   });
 

@@ -18,7 +18,10 @@ export function tests(server) {
     await context.addInitScript(() => (window.canary = null));
     const api = new Api(server);
     await go(page, "#/runs");
-    const metadata = { [`${TAG.slice(0, 60)}`]: `${SCRIPT} ${LINK} ${ODD}`.slice(0, 200), ["k".repeat(64)]: "v".repeat(500) };
+    const metadata = {
+      [`${TAG.slice(0, 60)}`]: `${SCRIPT} ${LINK} ${ODD}`.slice(0, 200),
+      ["k".repeat(64)]: "v".repeat(500),
+    };
     await startByForm(page, { task: HOSTILE, model: "scripted:echo", instructions: HOSTILE, metadata });
     const echoed = placeOf(page);
     await shows(runStatus(page), "succeeded");
@@ -40,7 +43,11 @@ export function tests(server) {
     const model = `openai:${TAG.replaceAll(" ", "/")}`;
     const refused = await api.start({ task: "Say it.", model: "openai:hostile-refusal" });
     const named = await api.start({ task: "Say it.", model });
-    const compared = await api.compare({ task: HOSTILE, models: [model, "scripted:echo", "openai:hostile-refusal"], metadata });
+    const compared = await api.compare({
+      task: HOSTILE,
+      models: [model, "scripted:echo", "openai:hostile-refusal"],
+      metadata,
+    });
     for (const started of [echoed, refused, named, compared]) await api.listed(started);
     await go(page, `#/runs/${refused.session}/1`);
     await shows(page.locator(".why"), "<img src=x");
@@ -67,7 +74,12 @@ export function tests(server) {
       await page.locator(".state, table.runs tr").first().waitFor();
       await harmless(page);
     }
-    for (const route of [`#/${odd}`, `#/runs/${odd}/1`, `#/compare/${odd}`, `#/compare?task=${odd}&models=${odd}&agent=${odd}`]) {
+    for (const route of [
+      `#/${odd}`,
+      `#/runs/${odd}/1`,
+      `#/compare/${odd}`,
+      `#/compare?task=${odd}&models=${odd}&agent=${odd}`,
+    ]) {
       await go(page, route);
       await harmless(page);
     }

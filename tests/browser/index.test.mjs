@@ -7,64 +7,85 @@ import { go } from "./support/pages.mjs";
 const PER_PAGE = 50;
 
 export function tests(server) {
-  scenario("a thousand runs are filtered, and the filters live in the address", { server }, async ({ page, server }) => {
-    const api = new Api(server);
-    const rows = page.locator("table.runs tbody tr");
-    /** Awaits that the page shows just what the index answers to the same question. */
-    const showsWhat = async (query, holds) => {
-      const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
-      assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
-      const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
-      await eventually(() => links(page), (found) => String(found) === String(expected), `the rows of ${query}`);
-    };
-    await go(page, "#/runs");
-    await counts(rows, PER_PAGE);
+  scenario(
+    "a thousand runs are filtered, and the filters live in the address",
+    { server },
+    async ({ page, server }) => {
+      const api = new Api(server);
+      const rows = page.locator("table.runs tbody tr");
+      /** Awaits that the page shows just what the index answers to the same question. */
+      const showsWhat = async (query, holds) => {
+        const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
+        assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
+        const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
+        await eventually(
+          () => links(page),
+          (found) => String(found) === String(expected),
+          `the rows of ${query}`,
+        );
+      };
+      await go(page, "#/runs");
+      await counts(rows, PER_PAGE);
 
-    const filters = page.getByRole("search", { name: "Filters" });
-    await filters.getByRole("button", { name: "Failed" }).click();
-    await showsWhat("status=failed", ({ status }) => status === "failed");
-    await filters.getByLabel("Model").fill("openai:model-0");
-    await filters.getByLabel("Model").press("Enter");
-    await showsWhat("status=failed&model=openai:model-0", ({ model }) => model === "openai:model-0");
-    await filters.getByRole("button", { name: "All", exact: true }).click();
-    await filters.getByLabel("Metadata").fill("environment=staging");
-    await filters.getByLabel("Metadata").press("Enter");
-    await showsWhat("model=openai:model-0&metadata.environment=staging", ({ metadata }) => metadata.environment === "staging");
-    await filters.getByRole("searchbox").fill("HARBOUR");
-    const all = "model=openai:model-0&metadata.environment=staging&q=HARBOUR";
-    await showsWhat(all, ({ task, result }) => /harbour/i.test(task + result));
-    const address = page.url();
-    for (const part of all.split("&")) assert.ok(decodeURIComponent(address).includes(part), `${address} has ${part}`);
+      const filters = page.getByRole("search", { name: "Filters" });
+      await filters.getByRole("button", { name: "Failed" }).click();
+      await showsWhat("status=failed", ({ status }) => status === "failed");
+      await filters.getByLabel("Model").fill("openai:model-0");
+      await filters.getByLabel("Model").press("Enter");
+      await showsWhat("status=failed&model=openai:model-0", ({ model }) => model === "openai:model-0");
+      await filters.getByRole("button", { name: "All", exact: true }).click();
+      await filters.getByLabel("Metadata").fill("environment=staging");
+      await filters.getByLabel("Metadata").press("Enter");
+      await showsWhat(
+        "model=openai:model-0&metadata.environment=staging",
+        ({ metadata }) => metadata.environment === "staging",
+      );
+      await filters.getByRole("searchbox").fill("HARBOUR");
+      const all = "model=openai:model-0&metadata.environment=staging&q=HARBOUR";
+      await showsWhat(all, ({ task, result }) => /harbour/i.test(task + result));
+      const address = page.url();
+      for (const part of all.split("&"))
+        assert.ok(decodeURIComponent(address).includes(part), `${address} has ${part}`);
 
-    await page.reload();
-    await showsWhat(all, () => true);
-    assert.equal(await filters.getByRole("searchbox").inputValue(), "HARBOUR");
-    assert.equal(await filters.getByLabel("Model").inputValue(), "openai:model-0");
-    await filters.getByRole("button", { name: /environment\s*=\s*staging/ }).click();
-    await showsWhat("model=openai:model-0&q=HARBOUR", () => true);
-    await page.goBack();
-    await showsWhat(all, () => true);
-    await page.goForward();
-    await showsWhat("model=openai:model-0&q=HARBOUR", () => true);
+      await page.reload();
+      await showsWhat(all, () => true);
+      assert.equal(await filters.getByRole("searchbox").inputValue(), "HARBOUR");
+      assert.equal(await filters.getByLabel("Model").inputValue(), "openai:model-0");
+      await filters.getByRole("button", { name: /environment\s*=\s*staging/ }).click();
+      await showsWhat("model=openai:model-0&q=HARBOUR", () => true);
+      await page.goBack();
+      await showsWhat(all, () => true);
+      await page.goForward();
+      await showsWhat("model=openai:model-0&q=HARBOUR", () => true);
 
-    await go(page, "#/runs?agent=agent-7");
-    await showsWhat("agent=agent-7", ({ agent }) => agent === "agent-7");
-    assert.equal(await filters.getByLabel("Agent").inputValue(), "agent-7");
-    await filters.getByRole("searchbox").fill("xylograph");
-    await shows(page.locator(".state"), "No run matches");
-    await page.getByRole("link", { name: "Clear the filters" }).click();
-    await counts(rows, PER_PAGE);
-    assert.equal(await filters.getByRole("searchbox").inputValue(), "");
-  });
+      await go(page, "#/runs?agent=agent-7");
+      await showsWhat("agent=agent-7", ({ agent }) => agent === "agent-7");
+      assert.equal(await filters.getByLabel("Agent").inputValue(), "agent-7");
+      await filters.getByRole("searchbox").fill("xylograph");
+      await shows(page.locator(".state"), "No run matches");
+      await page.getByRole("link", { name: "Clear the filters" }).click();
+      await counts(rows, PER_PAGE);
+      assert.equal(await filters.getByRole("searchbox").inputValue(), "");
+    },
+  );
 
   scenario("a thousand runs are paged to the end and back", { server }, async ({ page }) => {
     await go(page, "#/runs?model=openai:model-1");
-    await eventually(() => links(page), (found) => found.length === PER_PAGE, "a page of one model");
+    await eventually(
+      () => links(page),
+      (found) => found.length === PER_PAGE,
+      "a page of one model",
+    );
     const filtered = await links(page);
     await go(page, "#/runs");
-    await eventually(() => links(page), (found) => found.length === PER_PAGE && found[0] !== filtered[0], "all runs");
+    await eventually(
+      () => links(page),
+      (found) => found.length === PER_PAGE && found[0] !== filtered[0],
+      "all runs",
+    );
     const seen = new Set();
     const pages = [];
+    const from = Date.now();
     const pager = page.getByRole("navigation", { name: "Pages of runs" });
     for (;;) {
       const found = await links(page);
@@ -76,16 +97,29 @@ export function tests(server) {
       if ((await pager.getByRole("link", { name: "Older" }).count()) === 0) break;
       await pager.getByRole("link", { name: "Older" }).click();
       await shows(pager, `Page ${pages.length + 1}`);
-      await eventually(() => links(page), (now) => now.length > 0 && now[0] !== found[0], "the next page");
+      await eventually(
+        () => links(page),
+        (now) => now.length > 0 && now[0] !== found[0],
+        "the next page",
+      );
     }
     assert.ok(seen.size >= 1_000, `${seen.size} runs`);
+    console.log(`measured: ${seen.size} runs in ${pages.length} pages, ${Math.round((Date.now() - from) / pages.length)} ms each`);
 
     for (const expected of pages.slice(0, -1).reverse()) {
       await pager.getByRole("link", { name: "Newer" }).click();
-      await eventually(() => links(page), (now) => String(now) === String(expected), "the page before");
+      await eventually(
+        () => links(page),
+        (now) => String(now) === String(expected),
+        "the page before",
+      );
     }
     await page.goBack();
-    await eventually(() => links(page), (now) => String(now) === String(pages[1]), "the second page again");
+    await eventually(
+      () => links(page),
+      (now) => String(now) === String(pages[1]),
+      "the second page again",
+    );
   });
 }
 

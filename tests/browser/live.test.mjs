@@ -35,7 +35,9 @@ export function tests(server) {
     await go(page, `#/runs/${started.session}/1`);
     await shows(runStatus(page), "succeeded");
     const names = () => spans(page).locator(".wf-name").allInnerTexts();
-    const kinds = (await eventually(names, (rows) => rows.length === 11, "eleven spans")).map((name) => name.split("\n")[0]);
+    const kinds = (await eventually(names, (rows) => rows.length === 11, "eleven spans")).map(
+      (name) => name.split("\n")[0],
+    );
     assert.deepEqual(kinds.filter((name) => name.startsWith("back-off")).length, 3, `${kinds}`);
     await counts(page.locator("[data-row].wf-call.out-failed"), 3);
     await counts(page.locator("[data-row].wf-call.out-answered"), 4);
@@ -54,7 +56,7 @@ export function tests(server) {
     await shows(answered.locator(".figures"), /Took.*Tokens\s+\d+.*Finish reason\s+stop/s);
     await shows(answered.locator("details", { hasText: "Output" }).first(), /Model/);
     await shows(answered.locator("details", { hasText: /^Input/ }), /Be brief\..*Describe the ebb\./s);
-        const attributes = answered.locator("details", { hasText: /^Attributes/ });
+    const attributes = answered.locator("details", { hasText: /^Attributes/ });
     await attributes.locator("summary").click();
     await shows(attributes, "gen_ai.request.model");
 

@@ -16,17 +16,24 @@ export function tests(server) {
   for (const [deviceName, device] of Object.entries(DEVICES)) {
     for (const colorScheme of SCHEMES) {
       const look = `${deviceName}-${colorScheme}`;
-      scenario(`every page is accessible and fits, ${look}`, { server, device: { ...device, colorScheme } }, async (test) => {
-        const { page, server, watch } = test;
-        shown ??= await prepare(new Api(server));
-        for (const [name, open] of Object.entries(PAGES)) {
-          await open(page, shown, watch);
-          await accessible(page);
-          await fitsTheWindow(page);
-          mkdirSync(ARTIFACTS, { recursive: true });
-          await page.screenshot({ path: join(ARTIFACTS, `${name}-${look}.png`), fullPage: !/^dialog|^runs$/.test(name) });
-        }
-      });
+      scenario(
+        `every page is accessible and fits, ${look}`,
+        { server, device: { ...device, colorScheme } },
+        async (test) => {
+          const { page, server, watch } = test;
+          shown ??= await prepare(new Api(server));
+          for (const [name, open] of Object.entries(PAGES)) {
+            await open(page, shown, watch);
+            await accessible(page);
+            await fitsTheWindow(page);
+            mkdirSync(ARTIFACTS, { recursive: true });
+            await page.screenshot({
+              path: join(ARTIFACTS, `${name}-${look}.png`),
+              fullPage: !/^dialog|^runs$/.test(name),
+            });
+          }
+        },
+      );
     }
   }
 }

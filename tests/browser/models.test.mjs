@@ -9,12 +9,19 @@ export function tests(server) {
   scenario("models are charted and sorted", { server }, async ({ page, watch }) => {
     await go(page, "#/models");
     await counts(page.locator(".chart canvas"), CHARTS);
-    const drawn = await eventually(() => inks(page), (all) => all.slice(0, 4).every(isDrawn), "charts with lines");
+    const drawn = await eventually(
+      () => inks(page),
+      (all) => all.slice(0, 4).every(isDrawn),
+      "charts with lines",
+    );
     assert.equal(drawn.length, CHARTS);
     await shows(page.getByRole("img", { name: /^Latency/ }).locator("xpath=ancestor::figure"), "Latency");
 
     const table = page.getByRole("region", { name: "Models in figures" });
-    for (const [column, place] of [["Latency p95", 6], ["Error rate", 2]]) {
+    for (const [column, place] of [
+      ["Latency p95", 6],
+      ["Error rate", 2],
+    ]) {
       await table.getByRole("button", { name: column }).click();
       await shows(table.locator("th[aria-sort] .visually-hidden"), column);
       const direction = await table.locator("th[aria-sort]").getAttribute("aria-sort");
@@ -28,12 +35,20 @@ export function tests(server) {
 
     const week = await page.locator(".model-summary").innerText();
     await page.getByRole("group", { name: "Time" }).getByRole("button", { name: "30 days" }).click();
-    await eventually(() => page.locator(".model-summary").innerText(), (text) => text !== week, "the figures of another time");
+    await eventually(
+      () => page.locator(".model-summary").innerText(),
+      (text) => text !== week,
+      "the figures of another time",
+    );
     assert.match(page.url(), /since=30d/);
     assert.ok(watch.addresses.filter((address) => address.includes("/v1/stats?since=")).length >= 2);
 
     await counts(page.locator(".chart canvas"), CHARTS);
-    const light = await eventually(() => inks(page), (all) => all.slice(0, 4).every(isDrawn), "charts with lines");
+    const light = await eventually(
+      () => inks(page),
+      (all) => all.slice(0, 4).every(isDrawn),
+      "charts with lines",
+    );
     const button = page.getByRole("button", { name: /Colours:/ });
     await button.click();
     await button.click();
@@ -46,7 +61,11 @@ export function tests(server) {
     await page.keyboard.press("Home");
     const first = await latency.getAttribute("aria-valuetext");
     await page.keyboard.press("End");
-    await eventually(() => latency.getAttribute("aria-valuetext"), (text) => text !== first, "another value");
+    await eventually(
+      () => latency.getAttribute("aria-valuetext"),
+      (text) => text !== first,
+      "another value",
+    );
     await shows(page.locator(".plot-readout"), "model-");
   });
 }

@@ -7,24 +7,33 @@ const UNAVAILABLE = {
   status: 503,
   contentType: "application/problem+json",
   headers: { "Retry-After": "1" },
-  body: JSON.stringify({ title: "The index does not answer", status: 503, detail: "Ask again.", code: "index_unavailable" }),
+  body: JSON.stringify({
+    title: "The index does not answer",
+    status: 503,
+    detail: "Ask again.",
+    code: "index_unavailable",
+  }),
 };
 
 export function tests(server, unindexed) {
-  scenario("without an index runs are started and watched all the same", { server: unindexed }, async ({ page, watch }) => {
-    watch.allow(/status 503: .*\/v1\/(traces|stats)/, /Failed to load resource: .* 503/);
-    await go(page, "#/runs");
-    await shows(page.locator(".state"), "There is no index of runs");
-    await shows(page.locator(".state"), "d1_databases");
-    await startByForm(page, { task: "Run without an index.\n#scripted turns=1 words=5" });
-    await shows(runStatus(page), "succeeded");
-    await page.getByRole("link", { name: "Runs", exact: true }).click();
-    await shows(page.locator(".started"), "succeeded");
-    await accessible(page);
-    await page.getByRole("link", { name: "Models", exact: true }).click();
-    await shows(page.locator(".state"), "no index");
-    await accessible(page);
-  });
+  scenario(
+    "without an index runs are started and watched all the same",
+    { server: unindexed },
+    async ({ page, watch }) => {
+      watch.allow(/status 503: .*\/v1\/(traces|stats)/, /Failed to load resource: .* 503/);
+      await go(page, "#/runs");
+      await shows(page.locator(".state"), "There is no index of runs");
+      await shows(page.locator(".state"), "d1_databases");
+      await startByForm(page, { task: "Run without an index.\n#scripted turns=1 words=5" });
+      await shows(runStatus(page), "succeeded");
+      await page.getByRole("link", { name: "Runs", exact: true }).click();
+      await shows(page.locator(".started"), "succeeded");
+      await accessible(page);
+      await page.getByRole("link", { name: "Models", exact: true }).click();
+      await shows(page.locator(".state"), "no index");
+      await accessible(page);
+    },
+  );
 
   scenario("an index that is down says so, and old rows stay", { server }, async ({ page, watch }) => {
     watch.allow(/status 503: .*\/v1\/traces/, /Failed to load resource: .* 503/);

@@ -35,7 +35,9 @@ before(async () => {
   const start = async (name, ...args) => {
     servers[name] = await new DevServer({ args }).start();
   };
-  const tokens = Object.entries(TOKENS).map((pair) => pair.join(":")).join(",");
+  const tokens = Object.entries(TOKENS)
+    .map((pair) => pair.join(":"))
+    .join(",");
   await Promise.all([
     start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
@@ -52,5 +54,9 @@ after(async () => {
 
 for (const name of chosen) {
   if (name === "tokens") SUITES[name](() => servers.closed);
-  else SUITES[name](() => servers.main, () => servers.unindexed);
+  else
+    SUITES[name](
+      () => servers.main,
+      () => servers.unindexed,
+    );
 }

@@ -49,7 +49,10 @@ try {
   await isWhole(page);
   await picture(page, "dashboard-compare");
 
-  const open = await api.start({ task: "Draft the notes of the incident review, and list who does what until when.", metadata: { tier: "gold" } });
+  const open = await api.start({
+    task: "Draft the notes of the incident review, and list who does what until when.",
+    metadata: { tier: "gold" },
+  });
   await page.setViewportSize({ width: 1280, height: 800 });
   await go(page, "#/runs");
   await shows(page.locator("table.runs"), "running");

@@ -54,7 +54,9 @@ export function tests(server) {
     assert.ok(watch.addresses.some((address) => address.startsWith("ws:")));
     const referrers = headers.filter(([, sent]) => leaked(sent.referer ?? ""));
     assert.deepEqual(referrers, []);
-    const stored = await page.evaluate(() => JSON.stringify({ ...localStorage }) + document.cookie + location.href + document.title);
+    const stored = await page.evaluate(
+      () => JSON.stringify({ ...localStorage }) + document.cookie + location.href + document.title,
+    );
     assert.ok(!leaked(stored), stored);
     assert.ok(!leaked(await page.content()));
     assert.ok(!leaked(server.log), "the server logs no token");

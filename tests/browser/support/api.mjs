@@ -13,7 +13,10 @@ export class Api {
   }
 
   async request(path, body) {
-    const headers = { "Content-Type": "application/json", ...(this.token && { Authorization: `Bearer ${this.token}` }) };
+    const headers = {
+      "Content-Type": "application/json",
+      ...(this.token && { Authorization: `Bearer ${this.token}` }),
+    };
     const init = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };
     const response = await fetch(`${this.server.url}${path}`, init);
     const answer = await response.json();
@@ -40,7 +43,11 @@ export class Api {
 
   /** The run, when it is over. */
   async ended(started) {
-    return this.until(() => this.run(started), (run) => !OPEN.includes(run.status), "the run has ended");
+    return this.until(
+      () => this.run(started),
+      (run) => !OPEN.includes(run.status),
+      "the run has ended",
+    );
   }
 
   /** The row of the index, when it is over. */
@@ -56,7 +63,8 @@ export class Api {
     for (;;) {
       const answer = await ask();
       if (isSo(answer)) return answer;
-      if (Date.now() > deadline) throw new Error(`not within ${ENDED_WITHIN_MS} ms: ${what}: ${JSON.stringify(answer)}`);
+      if (Date.now() > deadline)
+        throw new Error(`not within ${ENDED_WITHIN_MS} ms: ${what}: ${JSON.stringify(answer)}`);
       await sleep(POLL_MS);
     }
   }

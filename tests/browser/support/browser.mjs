@@ -8,7 +8,8 @@ import { ROOT } from "./server.mjs";
 
 const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
 export const ARTIFACTS = process.env.LONGHAUL_ARTIFACTS ?? join(ROOT, "target/xtask/browser");
-const FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+const FLAGS =
+  "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 /** How long anything that a test awaits may take. The machine may be busy; a passing test waits for nothing long. */
 const PATIENCE_MS = 20_000;
@@ -30,7 +31,9 @@ export async function closeBrowser() {
 
 /** A page in a profile of its own; what goes wrong in it is noted in `watch`. */
 export async function openPage(server, { colorScheme = "light", ...options } = DESKTOP) {
-  const context = await (await browser()).newContext({
+  const context = await (
+    await browser()
+  ).newContext({
     ...(options.viewport ? options : { ...DESKTOP, ...options }),
     baseURL: server.url,
     colorScheme,

@@ -54,7 +54,9 @@ export function writeWeek(database, now, runs) {
     if (random() > 0.35 + 0.65 * Math.sin((Math.PI * hour) / 24) ** 2) continue;
     insert.run(...row(at, week));
   }
-  const upsert = database.prepare("INSERT INTO model_days (tenant, day, model, counters, hours) VALUES ('local', ?, ?, ?, ?)");
+  const upsert = database.prepare(
+    "INSERT INTO model_days (tenant, day, model, counters, hours) VALUES ('local', ?, ?, ?, ?)",
+  );
   for (const [key, hours] of days) {
     const [day, model] = JSON.parse(key);
     const sum = {};
@@ -149,7 +151,8 @@ function randomOf(seed) {
   };
 }
 
-export const OUTAGE = "Write the status page's report on the checkout outage of 18 November, from the timeline in the wiki.";
+export const OUTAGE =
+  "Write the status page's report on the checkout outage of 18 November, from the timeline in the wiki.";
 export const EXPLAIN = "Explain to a new customer, in three sentences, why an order may show as pending.";
 
 const REPORT = [

@@ -25,13 +25,19 @@ export async function shows(locator, pattern) {
 
 /** Awaits that a locator finds so many elements. */
 export async function counts(locator, expected) {
-  return eventually(() => locator.count(), (found) => found === expected, `${expected} of ${locator}`);
+  return eventually(
+    () => locator.count(),
+    (found) => found === expected,
+    `${expected} of ${locator}`,
+  );
 }
 
 /** The page may not be wider than the window, whatever is in it. */
 export async function fitsTheWindow(page) {
-  const widths = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert.ok(widths[0] <= widths[1], `the page is ${widths[0]} px wide in a window of ${widths[1]} px`);
+  // Not `innerWidth`, which grows with the page on a phone.
+  const { width } = page.viewportSize();
+  const found = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(found <= width, `the page is ${found} px wide in a window of ${width} px`);
 }
 
 function matches(text, pattern) {

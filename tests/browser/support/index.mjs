@@ -12,7 +12,10 @@ const DATABASES = "v3/d1/miniflare-D1DatabaseObject";
 export async function fillIndex(server, traces) {
   const args = ["run", "--quiet", "--package", "longhaul-bench", "--", "index", "generate"];
   const content = ["--file", databaseOf(server), "--traces", String(traces), "--tenant", "local"];
-  const child = spawn(process.env.CARGO ?? "cargo", [...args, ...content], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.env.CARGO ?? "cargo", [...args, ...content], {
+    cwd: ROOT,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let log = "";
   child.stderr.on("data", (text) => (log += text));
   const code = await new Promise((resolve) => child.on("exit", resolve));

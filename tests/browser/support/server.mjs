@@ -119,7 +119,9 @@ export function configWithoutIndex() {
     if (/^\s*\[/.test(line)) isLeftOut = /^\s*\[\[?(d1_databases|build)\]/.test(line);
     return !isLeftOut;
   });
-  const absolute = kept.map((line) => line.replace(/^(main|directory) = "(.*)"/, (_, name, path) => `${name} = "${join(ROOT, path)}"`));
+  const absolute = kept.map((line) =>
+    line.replace(/^(main|directory) = "(.*)"/, (_, name, path) => `${name} = "${join(ROOT, path)}"`),
+  );
   const path = join(temporaryDirectory("config"), "wrangler.toml");
   writeFileSync(path, absolute.join("\n"));
   return path;
@@ -153,7 +155,10 @@ function isFree(port) {
 /** The processes below one, which `cargo xtask dev` puts into groups of their own. */
 function descendants(pid) {
   const { stdout } = spawnSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
-  const rows = stdout.trim().split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  const rows = stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number));
   const found = [pid];
   for (const parent of found) found.push(...rows.filter(([, ppid]) => ppid === parent).map(([child]) => child));
   return found.slice(1);

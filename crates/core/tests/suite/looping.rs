@@ -116,8 +116,16 @@ fn the_finish_tool_ends_the_run() {
 }
 
 #[test]
+fn finish_said_twice_ends_the_run_once() {
+    let mut stage = Stage::started(run("Write."));
+    let twice = [("finish", r#"{"result":"first"}"#), ("finish", r#"{"result":"second"}"#)];
+    let out = stage.answer_with(calling("", &twice));
+    assert_eq!(out[1], "1 run.ended finish_tool Some(\"first\"), no error, 1 answers");
+}
+
+#[test]
 fn a_tool_that_was_not_offered_is_refused() {
-    for tools in [&["search"][..], &["finish", "search"], &["finish", "finish"]] {
+    for tools in [&["search"][..], &["finish", "search"]] {
         let mut stage = Stage::started(run("Write."));
         let tools: Vec<_> = tools.iter().map(|name| (*name, "{}")).collect();
         assert_eq!(
