@@ -17,20 +17,23 @@ use crate::{
 /// Tells the tests where the program is.
 pub(crate) const VARIABLE: &str = "LONGHAUL_PHOENIX";
 const PYTHON: &str = "python3";
+/// The versions of all that Phoenix brings.
+const CONSTRAINTS: &str = "tests/tests/backend/constraints.txt";
 
 /// Finds the program, and installs it where it is missing; two runs at once wait for each other. The packages come
 /// from where pip is configured to find them.
 pub(crate) fn find(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
     let dir = workspace.tools().join("phoenix");
     let program = dir.join("bin/phoenix");
-    if is_installed(&dir) {
+    let constraints = workspace.root().join(CONSTRAINTS);
+    if is_installed(&dir, &constraints) {
         return Ok(program);
     }
     check_python()?;
     let lock = fs::File::create(workspace.tools().join("lock"))?;
     lock.lock().context("cannot lock .tools/lock")?;
-    if !is_installed(&dir) {
-        install(&dir, progress)?;
+    if !is_installed(&dir, &constraints) {
+        install(&dir, &constraints, progress)?;
     }
     if !program.is_file() {
         bail!("pip installed Phoenix, but {} is not there", program.display());
@@ -38,7 +41,7 @@ pub(crate) fn find(workspace: &Workspace, progress: &Progress) -> Result<PathBuf
     Ok(program)
 }
 
-fn install(dir: &Path, progress: &Progress) -> Result<()> {
+fn install(dir: &Path, constraints: &Path, progress: &Progress) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
     }
@@ -48,15 +51,15 @@ fn install(dir: &Path, progress: &Progress) -> Result<()> {
         .context("cannot make a Python environment (Debian has `venv` in the package python3-venv)")?;
     let mut pip = Command::new(dir.join("bin").join(PYTHON));
     pip.args(["-m", "pip", "install", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]);
-    pip.arg(format!("arize-phoenix=={}", pins::PHOENIX_VERSION));
+    pip.arg(format!("arize-phoenix=={}", pins::PHOENIX_VERSION)).arg("--constraint").arg(constraints);
     process::run(pip, |line| progress.line(line))?;
-    fs::write(stamp(dir), fingerprint(dir)?)?;
+    fs::write(stamp(dir), fingerprint(dir, constraints)?)?;
     Ok(())
 }
 
-fn is_installed(dir: &Path) -> bool {
+fn is_installed(dir: &Path, constraints: &Path) -> bool {
     let installed = fs::read_to_string(stamp(dir));
-    installed.is_ok_and(|stamp| fingerprint(dir).is_ok_and(|wanted| stamp == wanted))
+    installed.is_ok_and(|stamp| fingerprint(dir, constraints).is_ok_and(|wanted| stamp == wanted))
         && dir.join("bin/phoenix").is_file()
 }
 
@@ -67,9 +70,10 @@ fn stamp(dir: &Path) -> PathBuf {
 
 /// An environment is good for one place and one Python: its programs name the place, and its packages lie in a
 /// directory that is named after the Python.
-fn fingerprint(dir: &Path) -> Result<String> {
+fn fingerprint(dir: &Path, constraints: &Path) -> Result<String> {
     let python = fs::canonicalize(dir.join("bin").join(PYTHON))?;
-    Ok(format!("arize-phoenix {}\n{}\n{}\n", pins::PHOENIX_VERSION, dir.display(), python.display()))
+    let place = format!("arize-phoenix {}\n{}\n{}\n", pins::PHOENIX_VERSION, dir.display(), python.display());
+    Ok(place + &fs::read_to_string(constraints)?)
 }
 
 fn check_python() -> Result<()> {
@@ -110,20 +114,26 @@ mod tests {
     fn an_environment_is_good_for_one_place_and_one_python() {
         let directory = tempfile::tempdir().unwrap();
         let (dir, python) = (directory.path().join("phoenix"), directory.path().join("python3.11"));
+        let constraints = directory.path().join("constraints.txt");
+        fs::write(&constraints, "a==1\n").unwrap();
         fs::create_dir_all(dir.join("bin")).unwrap();
         for file in [&python, &dir.join("bin/phoenix")] {
             fs::write(file, "").unwrap();
         }
         symlink(&python, dir.join("bin/python3")).unwrap();
-        assert!(!is_installed(&dir));
-        fs::write(stamp(&dir), fingerprint(&dir).unwrap()).unwrap();
-        assert!(is_installed(&dir));
+        assert!(!is_installed(&dir, &constraints));
+        fs::write(stamp(&dir), fingerprint(&dir, &constraints).unwrap()).unwrap();
+        assert!(is_installed(&dir, &constraints));
+
+        fs::write(&constraints, "a==2\n").unwrap();
+        assert!(!is_installed(&dir, &constraints), "the versions are others");
+        fs::write(&constraints, "a==1\n").unwrap();
 
         let elsewhere = directory.path().join("elsewhere");
         fs::rename(&dir, &elsewhere).unwrap();
-        assert!(!is_installed(&elsewhere));
+        assert!(!is_installed(&elsewhere, &constraints));
         fs::rename(&elsewhere, &dir).unwrap();
         fs::rename(&python, directory.path().join("python3.12")).unwrap();
-        assert!(!is_installed(&dir));
+        assert!(!is_installed(&dir, &constraints));
     }
 }
