@@ -156,3 +156,13 @@ test("an axis has a few round steps", () => {
   }
   assert.deepEqual(ticks(12_300), [0, 5_000, 10_000]);
 });
+
+test("a call has the name that its span will have", () => {
+  const names = (models?: string[]) => {
+    const calls = ["openai:big/one", "@cf/a/b"].map((model, index) => ({ ...called(1_000, index + 1), model }));
+    const rows = waterfall(folded({ ...accepted, ...(models && { models }) }, ...calls), null)?.rows ?? [];
+    return rows.slice(1).map(({ name }) => name);
+  };
+  assert.deepEqual(names(), ["chat big/one", "chat @cf/a/b"]);
+  assert.deepEqual(names(["openai:big/one", "@cf/a/b"]), ["inference:one", "inference:b"]);
+});

@@ -104,7 +104,9 @@ export function tests(server) {
       );
     }
     assert.ok(seen.size >= 1_000, `${seen.size} runs`);
-    console.log(`measured: ${seen.size} runs in ${pages.length} pages, ${Math.round((Date.now() - from) / pages.length)} ms each`);
+    console.log(
+      `measured: ${seen.size} runs in ${pages.length} pages, ${Math.round((Date.now() - from) / pages.length)} ms each`,
+    );
 
     for (const expected of pages.slice(0, -1).reverse()) {
       await pager.getByRole("link", { name: "Newer" }).click();

@@ -12,6 +12,8 @@ export function tests(server) {
   scenario("a token opens a tenant's own runs, and stays out of addresses", { server }, async (test) => {
     const { page, context, watch, server } = test;
     const headers = [];
+    // Cargo begins with the command line, in which this test itself put the tokens.
+    const start = server.log.length;
     context.on("request", (request) => headers.push([request.url(), request.headers()]));
     watch.allow(/status 401/, /Failed to load resource: .* 401/);
     await go(page, "#/runs");
@@ -59,7 +61,7 @@ export function tests(server) {
     );
     assert.ok(!leaked(stored), stored);
     assert.ok(!leaked(await page.content()));
-    assert.ok(!leaked(server.log), "the server logs no token");
+    assert.ok(!leaked(server.log.slice(start)), "the server logs no token");
   });
 }
 

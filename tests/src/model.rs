@@ -93,6 +93,13 @@ impl ModelServer {
         self.calls.lock().expect("no handler panics").clone()
     }
 
+    /// The calls of a session so far, in order of arrival.
+    pub fn calls_of(&self, session: &str) -> Vec<Call> {
+        let calls = self.calls.lock().expect("no handler panics");
+        let is_of = |call: &&Call| call.key.strip_prefix(session).is_some_and(|rest| rest.starts_with('/'));
+        calls.iter().filter(is_of).cloned().collect()
+    }
+
     /// Waits until `count` calls have arrived and gives them.
     pub async fn wait_for_calls(&self, count: usize) -> Vec<Call> {
         let calls = || self.calls();

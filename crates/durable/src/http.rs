@@ -31,7 +31,17 @@ pub(crate) async fn send(request: HttpRequest) -> Result<WireResponse, WireFault
     let request = Request::new_with_init(&request.url, &init).map_err(unsendable)?;
     let hang_up = HangUp::default();
     let sent = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
-    received(sent.map_err(|error| WireFault::Connection(error.to_string()))?, hang_up)
+    received(sent.map_err(|error| WireFault::Connection(reason(&error)))?, hang_up)
+}
+
+/// Why no answer came. Of an unknown host or a TLS that failed the platform says only that something failed inside it.
+fn reason(error: &worker::Error) -> String {
+    let text = error.to_string();
+    if text.contains("internal error; reference") {
+        "no connection could be made: is the host known, and its TLS?".to_owned()
+    } else {
+        text
+    }
 }
 
 /// A response whose head has arrived; dropping its body hangs up.

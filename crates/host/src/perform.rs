@@ -27,7 +27,9 @@ const CLOSING_MS_MAX: u64 = 20;
 /// How long the body of an error is waited for, in milliseconds.
 const ERROR_BODY_MS_MAX: u64 = 2_000;
 /// How long an answer that has its finish reason is waited on for its usage and its end, in milliseconds.
-const BEHIND_THE_END_MS_MAX: u64 = 2_000;
+const BEHIND_THE_END_MS_MAX: u64 = 10_000;
+/// What is left of an attempt's time then, so that the answer is taken before it runs out, in milliseconds.
+const TAKING_MS: u64 = 100;
 /// What is read of an error's body, in bytes.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -40,6 +42,7 @@ enum Prepared {
 /// An attempt under way, as far as its span needs it.
 struct Attempt {
     call: CallRef,
+    give_up_at: u64,
     first_chunk_at: Cell<Option<u64>>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
@@ -48,8 +51,14 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(call: CallRef) -> Self {
-        Self { call, first_chunk_at: Cell::new(None), whole_at: Cell::new(None), gateway: RefCell::new(None) }
+    fn new(promised: &ModelCall) -> Self {
+        Self {
+            call: promised.call,
+            give_up_at: promised.give_up_at,
+            first_chunk_at: Cell::new(None),
+            whole_at: Cell::new(None),
+            gateway: RefCell::new(None),
+        }
     }
 }
 
@@ -66,7 +75,7 @@ impl<P: Ports> Runtime<P> {
             model: promised.model.clone(),
         };
         let span = call_span(&info);
-        let attempt = Attempt::new(promised.call);
+        let attempt = Attempt::new(promised);
         let (outcome, timing) = async {
             let (outcome, timing) = self.attempt(promised, &attempt, &info).await;
             self.services.hooks.after_call(&info, outcome.as_ref()).await;
@@ -243,10 +252,12 @@ impl<P: Ports> Runtime<P> {
         if !decoder.is_whole() {
             return body.next().await;
         }
+        let now = self.ports.now();
         if attempt.whole_at.get().is_none() {
-            attempt.whole_at.set(Some(self.ports.now()));
+            attempt.whole_at.set(Some(now));
         }
-        match select(body.next(), self.ports.sleep(BEHIND_THE_END_MS_MAX)).await {
+        let left_ms = attempt.give_up_at.saturating_sub(now).saturating_sub(TAKING_MS);
+        match select(body.next(), self.ports.sleep(left_ms.min(BEHIND_THE_END_MS_MAX))).await {
             Either::Left((chunk, _)) => chunk.filter(Result::is_ok),
             Either::Right(_) => None,
         }

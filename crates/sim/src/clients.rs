@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, TimeMs};
+use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs};
 use longhaul_host::{NEXUS_SINK, OTLP_SINK, Services};
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
@@ -21,17 +21,21 @@ pub enum Action {
     Evict,
 }
 
-/// A task as it is posted, always with an idempotency key.
+/// A task as it is posted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Post {
-    /// The `Idempotency-Key`.
+    /// The `Idempotency-Key`; without [`is_keyed`](Self::is_keyed) only a word of the task.
     pub key: &'static str,
+    /// Whether the post has an idempotency key. One that has none may be carried out twice.
+    pub is_keyed: bool,
     /// The model's full name.
     pub model: &'static str,
     /// The models of a comparison; empty in any other run.
     pub models: &'static [&'static str],
     /// Wall clock that the run may take, in milliseconds.
     pub deadline_ms: Option<u64>,
+    /// Tokens that the run may use.
+    pub total_tokens: Option<u64>,
     /// One attempt of a model call, in milliseconds.
     pub model_timeout_ms: u64,
     /// The share of runs whose traces the sinks get.
@@ -42,9 +46,11 @@ impl Default for Post {
     fn default() -> Self {
         Self {
             key: "first",
+            is_keyed: true,
             model: "openai:tiny",
             models: &[],
             deadline_ms: None,
+            total_tokens: None,
             model_timeout_ms: 120_000,
             sample_ratio: None,
         }
@@ -57,6 +63,11 @@ impl Post {
         Self { models: &["openai:tiny", "openai:small", "openai:large"], ..Self::default() }
     }
 
+    /// What it asks for.
+    pub fn task(&self) -> String {
+        format!("Write about tides ({}).", self.key)
+    }
+
     /// The run as the edge of such a deployment hands it to the object.
     pub fn new_run(&self, services: &Services) -> NewRun {
         let is_compared = !self.models.is_empty();
@@ -66,7 +77,7 @@ impl Post {
             (NEXUS_SINK, services.nexus.is_some()),
         ];
         NewRun {
-            task: format!("Write about tides ({}).", self.key),
+            task: self.task(),
             agent: "default".to_owned(),
             model: if is_compared { self.models.join(",") } else { self.model.to_owned() },
             models: self.models.iter().map(|model| (*model).to_owned()).collect(),
@@ -75,7 +86,11 @@ impl Post {
             settings: RunSettings {
                 instructions: None,
                 sentinel: "DONE".to_owned(),
-                budget: Budget { deadline_ms: self.deadline_ms, ..Budget::default() },
+                budget: Budget {
+                    deadline_ms: self.deadline_ms,
+                    total_tokens: self.total_tokens,
+                    cost_usd: None,
+                },
                 model_timeout_ms: self.model_timeout_ms,
                 max_output_tokens: None,
                 temperature: None,
@@ -88,7 +103,9 @@ impl Post {
                 openai_server: None,
                 sample_ratio: self.sample_ratio,
             },
-            idempotency: Some(Idempotency { key: self.key.to_owned(), body: self.key.to_owned() }),
+            idempotency: self
+                .is_keyed
+                .then(|| Idempotency { key: self.key.to_owned(), body: format!("{self:?}") }),
         }
     }
 }
@@ -99,13 +116,15 @@ pub struct Clients {
     waiting: VecDeque<(TimeMs, Action)>,
     /// The runs whose posts were acknowledged.
     pub acknowledged: Vec<RunId>,
+    /// All that was acknowledged, in order, with the head of the journal by then; a post that was refused has no run.
+    pub answers: Vec<(Action, Option<RunId>, Seq)>,
 }
 
 impl Clients {
     /// Actions with their times after `beginning`, in milliseconds and in order.
     pub(crate) fn new(beginning: TimeMs, actions: &[(u64, Action)]) -> Self {
         let waiting = actions.iter().map(|(after_ms, action)| (beginning + after_ms, action.clone()));
-        Self { waiting: waiting.collect(), acknowledged: Vec::new() }
+        Self { waiting: waiting.collect(), acknowledged: Vec::new(), answers: Vec::new() }
     }
 
     /// Adds an action behind the others.
@@ -123,8 +142,8 @@ impl Clients {
         self.waiting.front().filter(|(at, _)| *at <= now).map(|(_, action)| action)
     }
 
-    pub(crate) fn acknowledge(&mut self, run: Option<RunId>) {
-        self.waiting.pop_front();
+    pub(crate) fn acknowledge(&mut self, run: Option<RunId>, head: Seq) {
+        self.answers.extend(self.waiting.pop_front().map(|(_, action)| (action, run, head)));
         self.acknowledged.extend(run);
     }
 

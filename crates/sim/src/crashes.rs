@@ -123,13 +123,13 @@ pub fn enumerate(scenario: &Scenario, depth: Depth) -> Tally {
 }
 
 /// How a life ended.
-enum Lived {
+pub(crate) enum Lived {
     Rested(Box<End>),
     Died(Box<Outside>),
     Unfinished(Ending),
 }
 
-fn live(scenario: &Scenario, outside: Outside, faults: &[FaultAt]) -> Lived {
+pub(crate) fn live(scenario: &Scenario, outside: Outside, faults: &[FaultAt]) -> Lived {
     let mut life = Life::new(scenario, outside, faults);
     match life.run() {
         Ending::Quiet => {
@@ -160,7 +160,7 @@ fn each_fault<'a>(
 }
 
 /// A touch and an alarm that rings for nothing: neither may change anything.
-fn disturb(scenario: &Scenario, end: &End) -> Option<Violation> {
+pub(crate) fn disturb(scenario: &Scenario, end: &End) -> Option<Violation> {
     let mut outside = end.outside.clone();
     let (rows, alarm, requests) = (outside.disk.rows().len(), outside.disk.alarm, requests(&outside));
     let now = outside.now;

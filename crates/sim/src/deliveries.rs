@@ -152,8 +152,12 @@ impl Findings {
         }
         let counted = counted(&answers.hourly);
         let total = |stats: &StatsView| {
-            let totals = stats.models.iter().map(|model| (model.model.clone(), model.total.clone()));
-            totals.collect::<BTreeMap<_, _>>()
+            let mut sums = Counters::new();
+            for ((_, model, counter), count) in counted(stats) {
+                *sums.entry((0, model, counter)).or_default() += count;
+            }
+            let times = stats.models.iter().map(|model| (model.total.latencies.clone(), model.total.first_chunks.clone()));
+            (sums, times.collect::<Vec<_>>())
         };
         self.expect(9, total(&answers.hourly) == total(&answers.daily), || {
             format!("the hours and the days of the index differ: {answers:?}")

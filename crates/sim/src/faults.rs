@@ -37,7 +37,7 @@ pub struct Operation {
     pub follows_write: bool,
 }
 
-/// A fault at an operation of one life, counted from 1.
+/// A fault at an operation of one life, counted from 1; where the operation does not know it, at the next one that does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultAt {
     /// Which operation.
@@ -84,6 +84,7 @@ impl fmt::Display for FaultAt {
 /// Counts the operations of a life and says which of them go wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
+    /// What is still to strike.
     plan: Vec<FaultAt>,
     log: Vec<Operation>,
 }
@@ -95,7 +96,10 @@ impl Fuse {
 
     pub(crate) fn burn(&mut self, operation: Operation) -> Option<Fault> {
         self.log.push(operation);
-        self.plan.iter().find(|at| at.operation == self.log.len()).map(|at| at.fault)
+        let count = self.log.len();
+        let strikes = |at: &FaultAt| at.operation <= count && operation.faults().contains(&at.fault);
+        let place = self.plan.iter().position(strikes)?;
+        Some(self.plan.remove(place).fault)
     }
 
     pub(crate) fn log(&self) -> &[Operation] {

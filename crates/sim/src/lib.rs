@@ -16,6 +16,7 @@
 //!
 //! An [`Outside`] is all that outlives a process; a [`Life`] is one process from its start to its death or to rest.
 //! [`enumerate`] lets a scenario die at each of its operations, and again at each operation of each recovery.
+//! [`explore`] makes worlds up, each from the number that is its seed.
 
 mod catalogue;
 mod clients;
@@ -24,7 +25,10 @@ mod crashes;
 mod deliveries;
 mod disk;
 mod executor;
+mod explained;
+mod explore;
 mod faults;
+mod incidents;
 mod index;
 mod invariants;
 mod life;
@@ -33,7 +37,9 @@ mod nexus;
 mod object;
 mod outside;
 mod ports;
+mod random;
 mod scenario;
+mod shrink;
 mod sink;
 mod telemetry;
 mod world;
@@ -42,7 +48,9 @@ pub use catalogue::catalogue;
 pub use clients::{Action, Clients, Post};
 pub use crashes::{CleanRun, Depth, End, Failure, Tally, Unfinished, enumerate, run_clean, survive};
 pub use disk::{Disk, Row};
+pub use explore::{Progress, explore};
 pub use faults::{Fault, FaultAt, Op, Operation};
+pub use incidents::{Incident, Incidents};
 pub use index::{IndexAnswers, IndexDatabase, IndexError, IndexPlan, IndexReply, Purpose};
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
@@ -50,5 +58,6 @@ pub use model::{ModelPlan, ModelServer, Reply, Request};
 pub use nexus::{NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace};
 pub use outside::{Outside, Watcher};
 pub use ports::{DiskError, SimPorts};
+pub use random::{RandomWorld, Survived};
 pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};

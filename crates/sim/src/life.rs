@@ -8,8 +8,9 @@ use crate::{
     clients::Action,
     executor::{Polled, Role, Tasks},
     faults::{FaultAt, Operation},
+    incidents::Incident,
     object::Object,
-    outside::Outside,
+    outside::{BEGINNING, Outside},
     ports::SimPorts,
     scenario::Scenario,
     telemetry::{set_clock, with_telemetry},
@@ -57,8 +58,9 @@ pub enum Ending {
 impl Life {
     /// The next process on what outlived the last one, with the faults that await it.
     pub fn new(scenario: &Scenario, mut outside: Outside, faults: &[FaultAt]) -> Self {
-        let Outside { watcher, disk, .. } = &mut outside;
+        let Outside { watcher, guests, disk, .. } = &mut outside;
         watcher.reconnect(disk);
+        guests.iter_mut().for_each(|(_, is_there)| *is_there = false);
         Self {
             world: Rc::new(World::new(outside, faults.to_vec())),
             services: scenario.services(),
@@ -162,6 +164,11 @@ impl Life {
     /// Starts one thing that is due now: a caller's request, a timer, the alarm.
     fn begin_due(&mut self) -> bool {
         let now = self.world.now();
+        let incident = self.world.outside.borrow_mut().incidents.take_due(now);
+        if let Some(incident) = incident {
+            self.suffer(incident);
+            return true;
+        }
         let action = self.world.outside.borrow().clients.due(now).cloned();
         if let Some(action) = action.filter(|_| !self.tasks.has(Role::Request)) {
             self.begin_request(action);
@@ -172,13 +179,42 @@ impl Life {
         }
         let is_due = self.alarm_at().is_some_and(|at| at <= now);
         if is_due {
-            self.is_rearmed = false;
             self.alarms += 1;
             self.world.outside.borrow_mut().alarms += 1;
-            let ring = self.object().ring();
-            self.tasks.spawn(Role::Alarm, ring.boxed_local());
+            self.begin_alarm(0);
         }
         is_due
+    }
+
+    fn begin_alarm(&mut self, retry_count: u32) {
+        self.is_rearmed = false;
+        let ring = self.object().ring(retry_count);
+        self.tasks.spawn(Role::Alarm, ring.boxed_local());
+    }
+
+    fn suffer(&mut self, incident: Incident) {
+        match incident {
+            // The platform never runs two handlers at once.
+            Incident::AlarmRings(_) if self.tasks.has(Role::Alarm) => return,
+            Incident::AlarmRings(retry_count) => return self.begin_alarm(retry_count),
+            Incident::Evicted if self.tasks.is_empty() => return self.drop_object(),
+            _ => {}
+        }
+        let mut outside = self.world.outside.borrow_mut();
+        let now = outside.now;
+        match incident {
+            Incident::ClockJumps(by) => outside.now = now.saturating_add_signed(by).max(BEGINNING),
+            Incident::AlarmsLag(ms) => outside.alarm_lag_ms = ms,
+            Incident::DiskFills(ms) => {
+                outside.disk.is_full = true;
+                outside.incidents.plan(now + ms, Incident::DiskEmpties);
+            }
+            Incident::DiskEmpties => outside.disk.is_full = false,
+            Incident::AnswerLost => outside.answers_to_lose += 1,
+            Incident::Joins(guest) => outside.seat(guest, true),
+            Incident::Leaves(guest) => outside.seat(guest, false),
+            Incident::AlarmRings(_) | Incident::Evicted => {}
+        }
     }
 
     fn begin_request(&mut self, action: Action) {
@@ -187,7 +223,9 @@ impl Life {
             if self.tasks.is_empty() {
                 self.drop_object();
             }
-            self.world.outside.borrow_mut().clients.acknowledge(None);
+            let mut outside = self.world.outside.borrow_mut();
+            let head = outside.disk.head();
+            outside.clients.acknowledge(None, head);
             return;
         }
         let answered = self.object().answer(action);
@@ -210,7 +248,15 @@ impl Life {
         }
         let now = outside.now;
         match self.answer.take().filter(|_| is_alive) {
-            Some(Ok(run)) => outside.clients.acknowledge(run),
+            Some(Ok(_)) if outside.answers_to_lose > 0 => {
+                outside.answers_to_lose -= 1;
+                outside.lost_answers += 1;
+                outside.clients.ask_again(now);
+            }
+            Some(Ok(run)) => {
+                let head = outside.disk.head();
+                outside.clients.acknowledge(run, head);
+            }
             Some(Err(())) => outside.clients.ask_again(now),
             None => {}
         }
@@ -261,7 +307,8 @@ impl Life {
         let horizon = outside.now.saturating_add(self.rest_horizon_ms);
         let alarm = self.alarm_at().filter(|at| *at <= horizon);
         let action = outside.clients.next_at().filter(|_| !self.tasks.has(Role::Request));
-        [self.world.timers.next(), action, alarm].into_iter().flatten().min()
+        let incident = outside.incidents.next_at();
+        [self.world.timers.next(), action, incident, alarm].into_iter().flatten().min()
     }
 
     fn pass_time(&self, at: TimeMs) {

@@ -30,9 +30,9 @@ impl Object {
         self.driver.runtime()
     }
 
-    /// The alarm's handler.
-    pub(crate) async fn ring(self: Rc<Self>) {
-        self.driver.ring(0).await;
+    /// The alarm's handler, at the platform's so-manieth retry.
+    pub(crate) async fn ring(self: Rc<Self>, retry_count: u32) {
+        self.driver.ring(retry_count).await;
     }
 
     /// A request; a post's answer names its run.
@@ -47,6 +47,7 @@ impl Object {
                 let run = match self.runtime().submit(Event::Accept(new)) {
                     Ok(records) => records.first().map(|record| record.run),
                     Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
+                    Err(HostError::Refused(_)) => None,
                     Err(_) => return Err(NotDone),
                 };
                 self.keep_driving()?;

@@ -4,6 +4,7 @@ use longhaul_host::Delta;
 use crate::{
     clients::Clients,
     disk::Disk,
+    incidents::Incidents,
     index::IndexDatabase,
     model::ModelServer,
     nexus::{NexusPlan, NexusServer},
@@ -31,6 +32,14 @@ pub struct Outside {
     pub nexus: NexusServer,
     /// Somebody who watches from the first event to the last, and reconnects when a process dies.
     pub watcher: Watcher,
+    /// Watchers who come and go, and whether each is there.
+    pub guests: Vec<(Watcher, bool)>,
+    /// What will happen that no caller asks for.
+    pub incidents: Incidents,
+    /// Answers to callers that are yet to be lost.
+    pub answers_to_lose: u32,
+    /// Answers to callers that were lost.
+    pub lost_answers: u32,
     /// Those who post and cancel.
     pub clients: Clients,
     /// Processes that died.
@@ -69,6 +78,10 @@ impl Outside {
             index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),
+            guests: Vec::new(),
+            incidents: Incidents::default(),
+            answers_to_lose: 0,
+            lost_answers: 0,
             clients: Clients::new(BEGINNING, &scenario.actions),
             deaths: 0,
             storage_errors: 0,
@@ -88,6 +101,18 @@ impl Outside {
     /// What may have cut off a call: each explains at most one attempt more.
     pub fn interruptions(&self) -> u32 {
         self.deaths + self.storage_errors + self.panics
+    }
+
+    /// A watcher comes, with what it heard last as its cursor, or goes.
+    pub(crate) fn seat(&mut self, guest: usize, is_there: bool) {
+        if self.guests.len() <= guest {
+            self.guests.resize(guest + 1, (Watcher::default(), false));
+        }
+        let (watcher, seated) = &mut self.guests[guest];
+        if is_there {
+            watcher.reconnect(&self.disk);
+        }
+        *seated = is_there;
     }
 
     pub(crate) fn draw(&mut self) -> u64 {

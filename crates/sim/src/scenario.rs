@@ -50,7 +50,8 @@ pub struct Scenario {
     pub alarm_lag_ms: u64,
     /// Content in traces: to encode it is half the time that a world takes.
     pub capture: Capture,
-    /// For each run the reasons by which it may end; the first one is that of the world without faults.
+    /// For each run the reasons by which it may end; the first one is that of the world without faults. Without any,
+    /// the oracle asks of the journal alone that it explains each end.
     pub ends: Vec<Vec<StopReason>>,
     /// What is due later than this does not keep the world from resting, in milliseconds.
     pub rest_horizon_ms: u64,

@@ -1,6 +1,7 @@
 //! Every fault that a model's server can have, and what it comes to: the attempts that the server sees, the wait
 //! between them, how the run ends, and the error that is shown in the journal, the run and the trace. A row is one
-//! run, and all runs of a table are in one server at the same time. The tables are printed in Markdown.
+//! run, and all runs of a test are in one server at the same time. The tables are printed in Markdown:
+//! `cargo test -p longhaul-tests --test e2e matrix:: -- --nocapture`.
 
 mod answers;
 mod binding;
@@ -141,7 +142,7 @@ fn leaks(log: &str, storage: &Path) -> Vec<String> {
             if path.is_dir() {
                 open.push(path);
             } else if let Ok(bytes) = fs::read(&path)
-                && bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+                && String::from_utf8_lossy(&bytes).contains(SECRET)
             {
                 problems.push(format!("the key is in {}", path.display()));
             }

@@ -64,8 +64,9 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
         let allowed =
             operations.iter().filter(|other| other.path == *path).map(|other| other.method.as_str());
         let allowed: BTreeSet<&str> = allowed.collect();
-        for other in
-            ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"].iter().filter(|it| !allowed.contains(**it))
+        for other in ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "QUERY"]
+            .iter()
+            .filter(|it| !allowed.contains(**it))
         {
             let answer = alice.call(other.parse().expect("a method"), &there, &[], None).await;
             answer.problem(405, "method_not_allowed");
@@ -306,6 +307,7 @@ async fn a_body_is_taken_when_the_document_takes_it() {
         json!({"max_iterations": limits::ITERATIONS_MAX}),
         json!({"max_iterations": limits::ITERATIONS_MAX + 1}),
         json!({"max_iterations": 1.5}),
+        json!({"max_iterations": 3.0, "budget": {"deadline_ms": 60_000.0}}),
         json!({"budget": {}}),
         json!({"budget": {"total_tokens": 1, "cost_usd": 0.001, "deadline_ms": limits::DEADLINE_MS_MAX}}),
         json!({"budget": {"deadline_ms": limits::DEADLINE_MS_MAX + 1}}),

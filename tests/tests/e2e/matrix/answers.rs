@@ -134,15 +134,20 @@ pub(super) fn sizes() -> Vec<Row> {
     let too_large = |name: &str, reply: Reply, error: &str| refused(name, reply, "too_large", error);
     let says =
         |content: Value| stream([delta(json!({"content": content})), ends("stop"), DONE.into()].concat());
-    let without_text = |delta_: Value, reason: &str| stream([delta(delta_), ends(reason)].concat());
+    let without_text = |piece: Value, reason: &str| stream([delta(piece), ends(reason)].concat());
     let message =
         |content: Value| Reply::pieces([document(json!({"content": content}), json!("stop")).to_string()]);
     let answer_max = "the model's answer is larger than 4194304 bytes";
     let response_max = "the response of the model's server is larger than 8388608 bytes";
     let event_max = "an event of the stream is larger than 4194304 bytes";
-    let sea = |bytes: usize| format!("{}\nDONE", "sea ".repeat(bytes / 4));
+    let sea = |bytes: usize, body: String| body.replace("SEA", &"sea ".repeat(bytes / 4));
+    let one_event = |bytes: usize| stream(sea(bytes, text("SEA\nDONE")) + DONE);
+    let one_document = |bytes: usize| {
+        Reply::pieces([sea(bytes, document(json!({"content": "SEA\nDONE"}), json!("stop")).to_string())])
+    };
     let events = |bytes: usize| {
-        let parts = (0..bytes / 65_536).map(|_| text(&"sea ".repeat(16_384))).chain([text("\nDONE")]);
+        let part = text(&"sea ".repeat(16_384));
+        let parts = vec![part; bytes / 65_536].into_iter().chain([text("\nDONE")]);
         Reply::pieces(parts.chain([ends("stop"), DONE.into()]))
     };
     let long = |bytes: usize| "sea ".repeat(bytes / 4).trim_end().to_owned();
@@ -162,14 +167,14 @@ pub(super) fn sizes() -> Vec<Row> {
         empty("content_filter without a text", without_text(json!({}), "content_filter"), "is empty"),
         empty("length without a text", without_text(json!({}), "length"), "is empty"),
         taken("3 MB in 48 events", events(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
-        taken("3 MB in one event", stream(text(&sea(3 * MEGABYTE)) + DONE)).result(long(3 * MEGABYTE)),
-        taken("3 MB in one document", message(json!(sea(3 * MEGABYTE)))).result(long(3 * MEGABYTE)),
+        taken("3 MB in one event", one_event(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
+        taken("3 MB in one document", one_document(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
         too_large("5 MB in 80 events", events(5 * MEGABYTE), answer_max),
-        too_large("5 MB in one event", stream(text(&sea(5 * MEGABYTE)) + DONE), event_max),
-        too_large("5 MB in one document", message(json!(sea(5 * MEGABYTE))), answer_max),
+        too_large("5 MB in one event", one_event(5 * MEGABYTE), event_max),
+        too_large("5 MB in one document", one_document(5 * MEGABYTE), answer_max),
         too_large("20 MB in 320 events", events(20 * MEGABYTE), answer_max),
-        too_large("20 MB in one event", stream(text(&sea(20 * MEGABYTE)) + DONE), event_max),
-        too_large("20 MB in one document", message(json!(sea(20 * MEGABYTE))), response_max),
+        too_large("20 MB in one event", one_event(20 * MEGABYTE), event_max),
+        too_large("20 MB in one document", one_document(20 * MEGABYTE), response_max),
         too_large(
             "20 MB of comments",
             stream(": tide\n\n".repeat(20 * MEGABYTE / 8) + &hello()),
@@ -352,6 +357,12 @@ pub(super) fn usages() -> Vec<Row> {
         taken(&format!("usage {name}"), stream(events)).using(read)
     };
     let counts = |input: Value, output: Value| json!({"prompt_tokens": input, "completion_tokens": output});
+    let late = |name: &str, delay_ms: u64| {
+        let whole = [text("Hello.\nDONE"), ends("stop")].concat();
+        let rest = used(counts(json!(10), json!(5))) + DONE;
+        let known = [Some(10), Some(5), Some(15)];
+        taken(&format!("usage {name}"), Reply::pieces([whole, rest]).every_ms(delay_ms)).using(known)
+    };
     let unknown = [None; 3];
     let largest = u64::MAX;
     vec![
@@ -379,6 +390,7 @@ pub(super) fn usages() -> Vec<Row> {
             [Some(largest), Some(largest), Some(largest)],
         ),
         says("of 1e30", counts(json!(1e30), json!(1e30)), unknown),
+        late("a second behind the finish reason", 1_000),
         says(
             "with a total below its parts",
             json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1}),

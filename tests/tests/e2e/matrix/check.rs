@@ -96,12 +96,10 @@ async fn observe(api: &Api, sink: &OtlpReceiver, far: FarSide<'_>, row: &Row) ->
     let trace = format!("/v1/sessions/{session}/runs/1/trace");
     let otlp = api.get(&format!("{trace}?format=otlp")).await.ok(200);
     let trace = api.get(&trace).await.ok(200);
-    let prefix = format!("{session}/");
     let calls = match far {
-        FarSide::Listens(model) | FarSide::Bound(model) => model.calls(),
+        FarSide::Listens(model) | FarSide::Bound(model) => model.calls_of(session),
         FarSide::Absent => Vec::new(),
     };
-    let calls = calls.into_iter().filter(|call| call.key.starts_with(&prefix)).collect();
     Seen { post, run, events, messages, trace, otlp, spans, calls }
 }
 

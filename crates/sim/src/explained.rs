@@ -1,0 +1,181 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_core::{
+    CallId, Cause, Entry, FaultKind, FinalRule, Record, RunId, StopReason, TimeMs, limits::INTERRUPTIONS_MAX,
+};
+
+use crate::{clients::Action, invariants::Findings, outside::Outside};
+
+/// Attempts of one call that may fail before its run does.
+const FAILURES_MAX: usize = 4;
+
+/// What the oracle works out from the journal alone, without the code that decides.
+#[derive(Default)]
+struct Account {
+    accepted_at: TimeMs,
+    task: String,
+    key: Option<String>,
+    lanes: usize,
+    max_iterations: usize,
+    deadline_ms: Option<u64>,
+    total_tokens: Option<u64>,
+    answers: usize,
+    tokens: u64,
+    last_final: Option<FinalRule>,
+    last_fault: Option<(FaultKind, CallId)>,
+    failures: BTreeMap<CallId, usize>,
+    retry_at: BTreeMap<CallId, TimeMs>,
+    interruptions: u32,
+    was_cancelled: bool,
+    ended_at: Option<TimeMs>,
+}
+
+impl Findings {
+    /// Each end has the entries before it that it needs, whatever world they came about in.
+    pub(crate) fn the_journal_explains_each_end(&mut self, records: &[Record]) {
+        let mut accounts: BTreeMap<RunId, Account> = BTreeMap::new();
+        for record in records {
+            let run = record.run;
+            if matches!(record.entry, Entry::ModelCalled { .. }) {
+                let is_first = accounts.range(..run).all(|(_, earlier)| earlier.ended_at.is_some());
+                self.expect(6, is_first, || format!("run {run} overtook another"));
+            }
+            let account = accounts.entry(run).or_default();
+            match &record.entry {
+                Entry::ModelCalled { call, .. } => {
+                    let not_before = account.retry_at.remove(call).unwrap_or(0);
+                    self.expect(2, record.at >= not_before, || {
+                        format!("call {call} was made again at {}, not {not_before}", record.at)
+                    });
+                    let failures = account.failures.get(call).copied().unwrap_or(0);
+                    self.expect(2, failures < FAILURES_MAX, || format!("call {call} failed {failures} times"));
+                }
+                Entry::RunEnded { stop_reason, .. } => {
+                    self.expect(1, account.explains(*stop_reason, record.at), || {
+                        format!("run {run}: nothing explains {stop_reason:?}")
+                    });
+                    account.ended_at = Some(record.at);
+                }
+                _ => account.take(record),
+            }
+        }
+        let keys: Vec<&String> = accounts.values().filter_map(|account| account.key.as_ref()).collect();
+        let distinct: BTreeSet<&&String> = keys.iter().collect();
+        self.expect(1, distinct.len() == keys.len(), || format!("a key has two runs: {keys:?}"));
+    }
+
+    /// What a caller was told holds.
+    pub(crate) fn what_was_acknowledged_is_there(&mut self, outside: &Outside, records: &[Record]) {
+        let panics = records.iter().filter(|record| {
+            matches!(record.entry, Entry::RunResumed { cause: Cause::Panic, .. })
+        });
+        let panics = panics.count();
+        self.expect(7, panics <= outside.panics as usize, || format!("{panics} resumptions from a panic"));
+        let mut posts_without_key = 0;
+        for (action, answered, head) in &outside.clients.answers {
+            match (action, answered) {
+                (Action::Post(post), Some(run)) => {
+                    posts_without_key += u32::from(!post.is_keyed);
+                    let is_there = records.iter().any(|record| {
+                        let Entry::RunAccepted { task, idempotency, .. } = &record.entry else { return false };
+                        let is_run = record.run == *run && *task == post.task() && record.seq <= *head;
+                        is_run && idempotency.as_ref().map(|own| &*own.key) == post.is_keyed.then_some(post.key)
+                    });
+                    self.expect(1, is_there, || format!("{post:?} was answered with run {run}"));
+                }
+                (Action::Post(post), None) => {
+                    let conflicts = records.iter().any(|record| match &record.entry {
+                        Entry::RunAccepted { models, idempotency, .. } => {
+                            let has_key = idempotency.as_ref().is_some_and(|own| own.key == post.key);
+                            !models.is_empty() || !post.models.is_empty() || (post.is_keyed && has_key)
+                        }
+                        _ => false,
+                    });
+                    self.expect(1, conflicts, || format!("{post:?} was refused for no reason"));
+                }
+                (Action::Cancel, _) => {
+                    let until = records.iter().filter(|record| record.seq <= *head);
+                    let (mut accepted, mut ended) = (BTreeSet::new(), BTreeSet::new());
+                    for record in until {
+                        match record.entry {
+                            Entry::RunAccepted { .. } => accepted.insert(record.run),
+                            Entry::RunEnded { .. } => ended.insert(record.run),
+                            _ => false,
+                        };
+                    }
+                    self.expect(8, accepted == ended, || {
+                        format!("acknowledged a cancel, and only {ended:?} of {accepted:?} were over")
+                    });
+                }
+                _ => {}
+            }
+        }
+        let without_key = records.iter().filter(|record| {
+            matches!(record.entry, Entry::RunAccepted { idempotency: None, .. })
+        });
+        let without_key = u32::try_from(without_key.count()).unwrap_or(u32::MAX);
+        let most = posts_without_key + outside.interruptions() + outside.lost_answers;
+        let is_right = (posts_without_key..=most).contains(&without_key);
+        self.expect(1, is_right, || {
+            format!("{posts_without_key} posts without a key became {without_key} runs")
+        });
+    }
+}
+
+impl Account {
+    fn take(&mut self, record: &Record) {
+        match &record.entry {
+            Entry::RunAccepted { task, models, max_iterations, settings, idempotency, .. } => {
+                self.accepted_at = record.at;
+                self.task.clone_from(task);
+                self.key = idempotency.as_ref().map(|own| own.key.clone());
+                self.lanes = models.len();
+                self.max_iterations = *max_iterations as usize;
+                self.deadline_ms = settings.budget.deadline_ms;
+                self.total_tokens = settings.budget.total_tokens;
+            }
+            Entry::ModelAnswered { usage, r#final, .. } => {
+                self.answers += 1;
+                self.tokens += usage.total_tokens.unwrap_or(0);
+                self.last_final = *r#final;
+                self.last_fault = None;
+            }
+            Entry::ModelFailed { call, error_type, retry_at, .. } => {
+                *self.failures.entry(*call).or_default() += 1;
+                match retry_at {
+                    Some(at) => drop(self.retry_at.insert(*call, *at)),
+                    None => self.last_fault = Some((*error_type, *call)),
+                }
+            }
+            Entry::RunResumed { .. } => self.interruptions += 1,
+            Entry::CancelRequested { .. } => self.was_cancelled = true,
+            _ => {}
+        }
+    }
+
+    fn explains(&self, reason: StopReason, now: TimeMs) -> bool {
+        let is_late = self.deadline_ms.is_some_and(|ms| now >= self.accepted_at.saturating_add(ms));
+        let failed_with = |is_right: fn(FaultKind) -> bool| {
+            self.last_fault.is_some_and(|(kind, call)| {
+                let failures = self.failures.get(&call).copied().unwrap_or(0);
+                is_right(kind) && (!kind.is_transient() || failures == FAILURES_MAX)
+            })
+        };
+        let explained = match reason {
+            StopReason::Done if self.lanes > 0 => self.answers > 0,
+            StopReason::Done => self.last_final == Some(FinalRule::Done),
+            StopReason::MaxIterations => self.answers == self.max_iterations && self.last_final.is_none(),
+            StopReason::BudgetTokens => self.total_tokens.is_some_and(|most| self.tokens >= most),
+            StopReason::Deadline => is_late,
+            StopReason::Cancelled => self.was_cancelled,
+            StopReason::EmptyResponse => failed_with(|kind| kind == FaultKind::EmptyResponse),
+            StopReason::ModelRefused => failed_with(|kind| !kind.is_transient()),
+            StopReason::ModelUnavailable => {
+                failed_with(|kind| kind.is_transient() && kind != FaultKind::EmptyResponse)
+                    || self.interruptions > INTERRUPTIONS_MAX
+            }
+            _ => false,
+        };
+        explained && (self.was_cancelled == (reason == StopReason::Cancelled))
+    }
+}

@@ -1,0 +1,344 @@
+use std::{fmt, panic::AssertUnwindSafe};
+
+use longhaul_core::StopReason;
+
+use crate::{
+    clients::{Action, Post},
+    crashes::{End, Lived, disturb, live},
+    faults::{Fault, FaultAt},
+    incidents::Incident,
+    index::{IndexPlan, IndexReply},
+    invariants::{Violation, check},
+    model::{ModelPlan, Reply},
+    nexus::{NexusPlan, NexusReply},
+    outside::{BEGINNING, Outside},
+    scenario::Scenario,
+    sink::SinkReply,
+};
+
+/// A world that a seed made up: a scenario, what happens to it, and how its processes die.
+#[derive(Debug, Clone)]
+pub struct RandomWorld {
+    /// The seed that it came from.
+    pub seed: u64,
+    /// Who does what, and how the far sides behave.
+    pub scenario: Scenario,
+    /// What nobody asks for: milliseconds after the beginning, and the incident.
+    pub incidents: Vec<(u64, Incident)>,
+    /// What goes wrong at the operations of each process in turn; nothing strikes those behind the last.
+    pub lives: Vec<Vec<FaultAt>>,
+}
+
+/// What became of a world.
+#[derive(Debug, Clone, Default)]
+pub struct Survived {
+    /// Processes that died.
+    pub deaths: u32,
+    /// Operations of the disk that failed.
+    pub storage_errors: u32,
+    /// Panics of the code in the process.
+    pub panics: u32,
+    /// Runs that were accepted.
+    pub runs: usize,
+    /// Requests to the model's server.
+    pub model_requests: usize,
+    /// What does not hold.
+    pub violations: Vec<Violation>,
+}
+
+impl RandomWorld {
+    /// The world of a seed: always the same.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let horizon_ms = *dice.pick(&[300, 1_000, 5_000, 30_000, 120_000]);
+        let is_compared = dice.one_in(5);
+        let mut scenario = Scenario::new("random", StopReason::Done);
+        scenario.ends.clear();
+        scenario.seed = seed;
+        scenario.model = dice.model(is_compared);
+        scenario.alarm_lag_ms = *dice.pick(&[0, 0, 0, 20, 1_000, 5_000]);
+        scenario.actions = dice.actions(horizon_ms, is_compared);
+        dice.sinks(&mut scenario);
+        let has_panics = scenario.model.replies.values().flatten().any(|reply| *reply == Reply::Panic);
+        scenario.has_user_spans = !has_panics && dice.one_in(8);
+        Self { seed, scenario, incidents: dice.incidents(horizon_ms), lives: dice.lives() }
+    }
+
+    /// Runs it to rest, disturbs its rest, and checks all invariants. A panic of the code is a violation too.
+    pub fn survive(&self) -> Survived {
+        let survived = std::panic::catch_unwind(AssertUnwindSafe(|| self.run_to_rest()));
+        survived.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("something");
+            Survived::broken(format!("a panic that nobody caught: {text}"))
+        })
+    }
+
+    fn run_to_rest(&self) -> Survived {
+        let mut outside = Outside::new(&self.scenario);
+        for (after_ms, incident) in &self.incidents {
+            outside.incidents.plan(BEGINNING + after_ms, *incident);
+        }
+        let mut faults = self.lives.iter();
+        loop {
+            let strikes = faults.next().map(Vec::as_slice).unwrap_or_default();
+            match live(&self.scenario, outside, strikes) {
+                Lived::Died(left) if left.deaths as usize <= self.lives.len() => outside = *left,
+                Lived::Died(_) => return Survived::broken("a process died without a fault".to_owned()),
+                Lived::Unfinished(ending) => {
+                    return Survived::broken(format!("it does not come to rest: {ending:?}"));
+                }
+                Lived::Rested(end) => return self.judge(&end),
+            }
+        }
+    }
+
+    fn judge(&self, end: &End) -> Survived {
+        let mut violations = check(&self.scenario, end);
+        if violations.is_empty() {
+            violations.extend(disturb(&self.scenario, end));
+        }
+        let outside = &end.outside;
+        let answers = outside.clients.answers.iter();
+        Survived {
+            deaths: outside.deaths,
+            storage_errors: outside.storage_errors,
+            panics: outside.panics,
+            runs: answers.filter(|(_, run, _)| run.is_some()).count(),
+            model_requests: outside.model.requests.len(),
+            violations,
+        }
+    }
+}
+
+impl Survived {
+    fn broken(detail: String) -> Self {
+        Self { violations: vec![Violation { invariant: 1, detail }], ..Self::default() }
+    }
+}
+
+/// The world in readable lines.
+impl fmt::Display for RandomWorld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, .. } = &self.scenario;
+        writeln!(f, "seed {}", self.seed)?;
+        writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
+        for (turn, replies) in &model.replies {
+            writeln!(f, "    call {turn} of a run meets {replies:?}")?;
+        }
+        if let Some(plan) = otlp {
+            writeln!(f, "  OTLP collector: {:?}", plan.0)?;
+        }
+        if let Some(IndexPlan { announcing, recording, forgetting }) = index {
+            writeln!(f, "  index: announces {announcing:?}, records {recording:?}, forgets {forgetting:?}")?;
+        }
+        if let Some(plan) = nexus {
+            writeln!(f, "  Nexus, {:?}: {:?}", plan.mode, plan.replies)?;
+        }
+        if *alarm_lag_ms > 0 || *has_user_spans {
+            writeln!(f, "  alarms come {alarm_lag_ms} ms late, own spans: {has_user_spans}")?;
+        }
+        for (at, action) in actions {
+            writeln!(f, "  {at:>6} ms  a caller: {action:?}")?;
+        }
+        for (at, incident) in &self.incidents {
+            writeln!(f, "  {at:>6} ms  {incident}")?;
+        }
+        for (life, faults) in self.lives.iter().enumerate().filter(|(_, faults)| !faults.is_empty()) {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            writeln!(f, "  process {}: {}", life + 1, faults.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Chance, by SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+
+    fn one_in(&mut self, of: u64) -> bool {
+        self.below(of) == 0
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        let place = self.below(from.len() as u64);
+        &from[usize::try_from(place).expect("a slice's length is a usize")]
+    }
+
+    fn several<T: Copy>(&mut self, most: u64, from: &[T]) -> Vec<T> {
+        (0..self.below(most + 1)).map(|_| *self.pick(from)).collect()
+    }
+
+    fn model(&mut self, is_compared: bool) -> ModelPlan {
+        let usual = Reply::Status { status: 503, retry_after_s: None };
+        let replies = [
+            Reply::Answer,
+            Reply::Answer,
+            usual,
+            usual,
+            Reply::Status { status: 429, retry_after_s: Some(20) },
+            Reply::Status { status: 401, retry_after_s: None },
+            Reply::Empty,
+            Reply::Refused,
+            Reply::Cut,
+            Reply::Truncated,
+            Reply::Hang,
+            Reply::Panic,
+        ];
+        let mut plan = ModelPlan {
+            done_at: *self.pick(&[Some(1), Some(1), Some(2), Some(3), Some(6), None]),
+            latency_ms: *self.pick(&[1, 100, 100, 500, 5_000]),
+            ..ModelPlan::default()
+        };
+        let troubled = if is_compared { 3 } else { 6 };
+        for turn in 1..=troubled {
+            if self.one_in(3) {
+                plan = plan.reply(turn, &self.several(5, &replies));
+            }
+        }
+        plan
+    }
+
+    fn actions(&mut self, horizon_ms: u64, is_compared: bool) -> Vec<(u64, Action)> {
+        let mut actions = Vec::new();
+        for _ in 0..=self.below(4) {
+            let at = self.below(horizon_ms);
+            actions.push((at, Action::Post(self.post())));
+        }
+        for _ in 0..self.below(4) {
+            let action = self.pick(&[Action::Touch, Action::Touch, Action::Evict, Action::Cancel]).clone();
+            actions.push((self.below(horizon_ms), action));
+        }
+        actions.sort_by_key(|(at, _)| *at);
+        let first = if is_compared {
+            Post { deadline_ms: self.deadline_ms(), ..Post::comparison() }
+        } else {
+            self.post()
+        };
+        actions.insert(0, (0, Action::Post(first)));
+        actions.truncate(5);
+        if self.one_in(8) {
+            actions.push((self.below(2 * horizon_ms), Action::Delete));
+            actions.sort_by_key(|(at, _)| *at);
+            // A session that is posted to after its deletion is another one.
+            let deleted = actions.iter().position(|(_, action)| *action == Action::Delete).unwrap_or(0).max(1);
+            let mut place = 0;
+            actions.retain(|(_, action)| {
+                place += 1;
+                place <= deleted + 1 || !matches!(action, Action::Post(_))
+            });
+        }
+        actions
+    }
+
+    fn post(&mut self) -> Post {
+        Post {
+            key: *self.pick(&["first", "second", "third"]),
+            is_keyed: !self.one_in(4),
+            deadline_ms: self.deadline_ms(),
+            total_tokens: if self.one_in(6) { Some(20) } else { None },
+            model_timeout_ms: *self.pick(&[120_000, 120_000, 1_000, 50]),
+            sample_ratio: if self.one_in(8) { Some(0.0) } else { None },
+            ..Post::default()
+        }
+    }
+
+    fn deadline_ms(&mut self) -> Option<u64> {
+        *self.pick(&[None, None, None, None, Some(150), Some(1_000), Some(20_000)])
+    }
+
+    fn sinks(&mut self, scenario: &mut Scenario) {
+        use NexusReply::{DoneBut, HangWhenDone, Lost, Refused, Serve};
+        let of_otlp = [
+            SinkReply::Take,
+            SinkReply::Status(503),
+            SinkReply::Status(503),
+            SinkReply::Status(400),
+            SinkReply::Refused,
+            SinkReply::Hang,
+        ];
+        scenario.otlp = None;
+        if !self.one_in(3) {
+            let replies = self.several(4, &of_otlp);
+            scenario.otlp = Some(crate::sink::SinkPlan(replies));
+        }
+        if self.one_in(3) {
+            let replies =
+                [IndexReply::Take, IndexReply::TakeLate(1_000), IndexReply::Refused, IndexReply::Lost, IndexReply::Hang];
+            scenario.index = Some(
+                IndexPlan::default()
+                    .announcing(&self.several(3, &replies))
+                    .recording(&self.several(3, &replies))
+                    .forgetting(&self.several(3, &replies)),
+            );
+        }
+        if self.one_in(3) {
+            let replies = [
+                Serve,
+                Serve,
+                Serve,
+                NexusReply::Status(500),
+                NexusReply::Status(403),
+                DoneBut(500),
+                Lost,
+                Refused,
+                NexusReply::Hang,
+                HangWhenDone,
+            ];
+            let replies = self.several(6, &replies);
+            let native = self.one_in(2);
+            scenario.nexus = Some(if native { NexusPlan::native(&replies) } else { NexusPlan::otlp(&replies) });
+        }
+    }
+
+    fn incidents(&mut self, horizon_ms: u64) -> Vec<(u64, Incident)> {
+        let mut incidents = Vec::new();
+        for _ in 0..self.below(6) {
+            let incident = match self.below(9) {
+                0 => Incident::ClockJumps(*self.pick(&[-5_000, -60_000, -500, 1_000, 60_000, 3_600_000])),
+                1 | 2 => Incident::AlarmRings(u32::try_from(self.below(7)).expect("it is below 7")),
+                3 => Incident::AlarmsLag(*self.pick(&[0, 50, 2_000, 60_000])),
+                4 => Incident::DiskFills(*self.pick(&[10, 500, 5_000])),
+                5 => Incident::AnswerLost,
+                6 => Incident::Evicted,
+                7 => Incident::Joins(usize::from(self.one_in(2))),
+                _ => Incident::Leaves(usize::from(self.one_in(2))),
+            };
+            incidents.push((self.below(horizon_ms), incident));
+        }
+        incidents.sort_by_key(|(at, _)| *at);
+        incidents
+    }
+
+    fn lives(&mut self) -> Vec<Vec<FaultAt>> {
+        let deadly = [Fault::CrashBefore, Fault::CrashAfter, Fault::CrashAfter, Fault::TurnLost];
+        let lives = *self.pick(&[0, 1, 1, 1, 2, 2, 3, 5]);
+        let mut of_lives = Vec::new();
+        for _ in 0..lives {
+            let span = *self.pick(&[8, 20, 60]);
+            let mut faults = Vec::new();
+            if self.one_in(4) {
+                faults.push(FaultAt { operation: self.operation(span), fault: Fault::StorageError });
+            }
+            faults.push(FaultAt { operation: self.operation(span), fault: *self.pick(&deadly) });
+            of_lives.push(faults);
+        }
+        of_lives
+    }
+
+    fn operation(&mut self, span: u64) -> usize {
+        1 + usize::try_from(self.below(span)).expect("it is below 60")
+    }
+}

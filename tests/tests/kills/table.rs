@@ -1,0 +1,95 @@
+//! What was counted, for people.
+
+use std::fmt::{self, Display};
+
+use crate::ledger::Sums;
+use crate::plan::Moment;
+use crate::round::Death;
+
+/// Adds up rounds; shown as markdown.
+#[derive(Default)]
+pub(crate) struct Table {
+    sums: Sums,
+    rounds: usize,
+    deaths: Vec<Death>,
+}
+
+impl Table {
+    /// Adds a round.
+    pub(crate) fn add(&mut self, sums: Sums, deaths: Vec<Death>) {
+        self.rounds += 1;
+        self.sums.sessions += sums.sessions;
+        self.sums.runs += sums.runs;
+        self.sums.calls += sums.calls;
+        self.sums.again += sums.again;
+        self.sums.cut_off += sums.cut_off;
+        self.sums.resumed += sums.resumed;
+        self.sums.sent_again += sums.sent_again;
+        self.sums.lost_answers += sums.lost_answers;
+        self.deaths.extend(deaths);
+    }
+
+    /// The kills so far.
+    pub(crate) fn kills(&self) -> usize {
+        self.deaths.len()
+    }
+
+    /// The times from the start of workerd to the first call, in words.
+    pub(crate) fn latency(&self) -> String {
+        let mut times: Vec<u64> = self.deaths.iter().filter_map(|death| death.resumed_ms).collect();
+        times.sort_unstable();
+        let (Some(min), Some(max)) = (times.first(), times.last()) else {
+            return "none was timed".to_owned();
+        };
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        format!("min {min} ms, median {} ms, p95 {} ms, max {max} ms of {}", at(50), at(95), times.len())
+    }
+
+    /// One line.
+    pub(crate) fn line(&self) -> String {
+        let Sums { sessions, runs, calls, again, resumed, .. } = self.sums;
+        format!(
+            "{} kills in {} rounds: {sessions} sessions, {runs} runs, {calls} calls, {again} made again, {resumed} \
+             resumes; unattended, from the start of workerd to the first call: {}",
+            self.kills(),
+            self.rounds,
+            self.latency()
+        )
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| killed when | kills | the moment came | calls cut off for certain | timed resumes |")?;
+        writeln!(f, "|---|---:|---:|---:|---:|")?;
+        for moment in Moment::ALL {
+            let own: Vec<&Death> = self.deaths.iter().filter(|death| death.moment == moment).collect();
+            let met = own.iter().filter(|death| death.met).count();
+            let in_flight: usize = own.iter().map(|death| death.in_flight).sum();
+            let timed = own.iter().filter(|death| death.resumed_ms.is_some()).count();
+            writeln!(f, "| {} | {} | {met} | {in_flight} | {timed} |", moment.shown(), own.len())?;
+        }
+        writeln!(f)?;
+        writeln!(f, "| what | count |")?;
+        writeln!(f, "|---|---:|")?;
+        let rows = [
+            ("kills", self.kills()),
+            ("rounds, each with storage of its own and 20 sessions at once", self.rounds),
+            ("sessions", self.sums.sessions),
+            ("runs, all ended with the right status", self.sums.runs),
+            ("calls that the model had", self.sums.calls),
+            ("attempts that a kill cut off", self.sums.cut_off),
+            ("calls made again behind them, under the same key", self.sums.again),
+            ("`run.resumed`", self.sums.resumed),
+            ("traces that OTLP was sent again, with the same ids", self.sums.sent_again),
+            (
+                "POSTs that were accepted and got no 202, and gave the same session when they were sent again",
+                self.sums.lost_answers,
+            ),
+        ];
+        for (what, count) in rows {
+            writeln!(f, "| {what} | {count} |")?;
+        }
+        writeln!(f, "| from the start of workerd to the first call, unattended | {} |", self.latency())
+    }
+}

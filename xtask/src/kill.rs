@@ -1,0 +1,39 @@
+//! `cargo xtask kill`: the long version of the kills of real workerd, and its table.
+
+use std::num::NonZeroU32;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    build::{self, Target},
+    process, setup,
+    workspace::Workspace,
+};
+
+/// The one test that `cargo test` leaves out because it takes minutes.
+const TEST: &str = "many_kills_lose_nothing_and_double_nothing";
+
+/// Builds what is killed, and kills it that often. The same seed gives the same sessions and moments. The test prints
+/// the table, or the command that shows a failure again.
+pub(crate) fn run(workspace: &Workspace, kills: NonZeroU32, seed: u64) -> Result<()> {
+    setup::run(workspace)?;
+    build::run(workspace, &Target::new(workspace, None)?)?;
+    let mut command = workspace.cargo(&["test", "-p", "longhaul-tests", "--test", "kills"]);
+    command.args(["--", "--ignored", "--exact", "--nocapture", TEST]);
+    command.env("PATH", workspace.path_with_node()?);
+    command.env("LONGHAUL_KILLS", kills.to_string());
+    command.env("LONGHAUL_SEED", seed.to_string());
+    let output = process::run(command, |line| {
+        if is_shown(line) {
+            println!("{line}");
+        }
+    })?;
+    // A test that was not found passes as well.
+    output.lines().find(|line| line.starts_with("| kills |")).context("the test has printed no table")?;
+    Ok(())
+}
+
+/// Whether a line is of the table, or says how far the kills are.
+fn is_shown(line: &str) -> bool {
+    line.is_empty() || ["|", "seed ", "again: "].iter().any(|start| line.starts_with(start))
+}
