@@ -48,7 +48,8 @@ def main():
         command += ["--workers", "1"]
         if arguments.seed is not None:
             command += ["--seed", str(arguments.seed)]
-        return subprocess.run(command + arguments.more, cwd=directory, check=False).returncode
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(command + arguments.more, cwd=directory, env=environment, check=False).returncode
 
 
 def parsed():

@@ -10,6 +10,7 @@ mod chromium;
 mod dashboard;
 mod dev;
 mod fingerprint;
+mod kill;
 mod migrations;
 mod names;
 mod pins;
@@ -17,10 +18,11 @@ mod process;
 mod product;
 mod report;
 mod setup;
+mod sim;
 mod tidy;
 mod workspace;
 
-use std::process::ExitCode;
+use std::{num::NonZeroU32, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -68,6 +70,17 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Kill real workerd by SIGKILL at seeded moments, count what everybody saw, and print the table
+    Kill {
+        /// How often
+        #[arg(long, value_name = "N", default_value = "100")]
+        kills: NonZeroU32,
+        /// Decides the sessions and the moments
+        #[arg(long, value_name = "SEED", default_value_t = 0)]
+        seed: u64,
+    },
+    /// Run random worlds in the simulation, or see that it finds deliberate bugs
+    Sim(sim::Options),
     /// Check what the compiler does not: the edges between crates, sizes, the documents
     Tidy,
 }
@@ -100,6 +113,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Test { only, skip, list: false } => {
             return check::run(&workspace, &Selection::new(&only, &skip)?);
         }
+        Task::Kill { kills, seed } => kill::run(&workspace, kills, seed)?,
+        Task::Sim(options) => return sim::run(&workspace, &options),
         Task::Tidy => {
             let summary = tidy::run(workspace.root())?;
             println!("{summary}");

@@ -1,7 +1,7 @@
 //! Runs random worlds: `cargo run -p longhaul-sim --profile explore --example explore -- --seeds 1000000`.
 //!
-//! With `--from N` it begins at that seed, with `--failures N` it ends after so many that fail. A seed that fails is
-//! shrunk, and its story is printed with the command that makes it again.
+//! With `--from N` it begins at that seed, with `--failures N` it ends after so many that fail. Of those, the first
+//! `--stories N` are shrunk, and their stories are printed with the command that makes them again.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -11,12 +11,10 @@ use std::{
 
 use longhaul_sim::{Progress, RandomWorld, explore};
 
-/// Failing worlds that are shrunk and shown.
-const SHOWN: usize = 3;
-
 fn main() -> ExitCode {
     let (from, seeds) = (option("--from", 0), option("--seeds", 10_000));
     let failures_max = usize::try_from(option("--failures", 20)).unwrap_or(usize::MAX);
+    let stories = usize::try_from(option("--stories", 3)).unwrap_or(usize::MAX);
     #[expect(clippy::disallowed_methods, reason = "what is measured is real time")]
     let began = std::time::Instant::now();
     let is_shown = io::stderr().is_terminal();
@@ -33,7 +31,10 @@ fn main() -> ExitCode {
         eprintln!();
     }
     println!("{}", summary(&total, began.elapsed()));
-    for seed in total.failing.iter().take(SHOWN) {
+    if let Some(first) = total.failing.first() {
+        println!("first failing seed: {first}");
+    }
+    for seed in total.failing.iter().take(stories) {
         tell(*seed);
     }
     if total.failing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

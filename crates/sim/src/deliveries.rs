@@ -150,13 +150,15 @@ impl Findings {
                 }
             }
         }
-        let counted = counted(&answers.hourly);
+        let counted = counters_in(&answers.hourly);
         let total = |stats: &StatsView| {
             let mut sums = Counters::new();
-            for ((_, model, counter), count) in counted(stats) {
+            for ((_, model, counter), count) in counters_in(stats) {
                 *sums.entry((0, model, counter)).or_default() += count;
             }
-            let times = stats.models.iter().map(|model| (model.total.latencies.clone(), model.total.first_chunks.clone()));
+            let times = stats.models.iter().map(|model| {
+                (model.total.latency_ms(), model.total.time_to_first_chunk_ms())
+            });
             (sums, times.collect::<Vec<_>>())
         };
         self.expect(9, total(&answers.hourly) == total(&answers.daily), || {
@@ -333,7 +335,7 @@ fn counters_of(run: &Run, records: &[Record]) -> Counters {
 }
 
 /// The same as the index has it.
-fn counted(stats: &StatsView) -> Counters {
+fn counters_in(stats: &StatsView) -> Counters {
     let mut sums = Counters::new();
     for model in &stats.models {
         for HourStats { at, counters } in &model.hours {

@@ -86,7 +86,8 @@ impl Findings {
                 (Action::Post(post), None) => {
                     let conflicts = records.iter().any(|record| match &record.entry {
                         Entry::RunAccepted { models, idempotency, .. } => {
-                            let has_key = idempotency.as_ref().is_some_and(|own| own.key == post.key);
+                            let body = format!("{post:?}");
+                            let has_key = idempotency.as_ref().is_some_and(|own| own.key == post.key && own.body != body);
                             !models.is_empty() || !post.models.is_empty() || (post.is_keyed && has_key)
                         }
                         _ => false,

@@ -10,7 +10,7 @@ use std::{
 use crate::random::{RandomWorld, Survived};
 
 /// Seeds that a thread takes at once.
-const BATCH: u64 = 64;
+const BATCH: u64 = 16;
 
 /// What an exploration went through so far.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +46,9 @@ pub fn explore(from: u64, seeds: u64, failures_max: usize, on_batch: impl Fn(&Pr
             let mut batch = Progress::default();
             for seed in first..until.min(first + BATCH) {
                 batch.count(seed, &RandomWorld::of_seed(seed).survive());
+                if batch.failing.len() >= failures_max {
+                    break;
+                }
             }
             let mut total = total.lock().expect("nothing panics that holds it");
             total.add(batch);

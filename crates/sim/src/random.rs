@@ -310,7 +310,7 @@ impl Dice {
                 0 => Incident::ClockJumps(*self.pick(&[-5_000, -60_000, -500, 1_000, 60_000, 3_600_000])),
                 1 | 2 => Incident::AlarmRings(u32::try_from(self.below(7)).expect("it is below 7")),
                 3 => Incident::AlarmsLag(*self.pick(&[0, 50, 2_000, 60_000])),
-                4 => Incident::DiskFills(*self.pick(&[10, 500, 5_000])),
+                4 => Incident::DiskFills(*self.pick(&[10, 100, 1_000])),
                 5 => Incident::AnswerLost,
                 6 => Incident::Evicted,
                 7 => Incident::Joins(usize::from(self.one_in(2))),

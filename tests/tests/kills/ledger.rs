@@ -181,7 +181,7 @@ impl<'a> Account<'a> {
     }
 
     /// Each arrival is an attempt of the journal; an attempt follows a failure or a crash, and nothing an answer.
-    /// Gives the attempts that were cut off.
+    /// Gives the attempts that were cut off by a kill.
     fn assert_calls(&self) -> usize {
         let (mut cut_off, mut arrivals) = (0, BTreeMap::<String, usize>::new());
         for call in &self.calls {
@@ -219,7 +219,6 @@ impl<'a> Account<'a> {
                     }
                 }
             }
-            cut_off += usize::from(open);
             assert!(
                 (settled..=attempts).contains(&arrived),
                 "{key}: {attempts} attempts, {settled} settled, {arrived} arrived"
@@ -264,9 +263,14 @@ impl<'a> Account<'a> {
         assert_eq!(rows, [wanted]);
     }
 
-    /// Adds what each model did to the statistics.
+    /// Adds what each model did to the statistics. A call that was cancelled is no call there.
     fn count(&self, statistics: &mut BTreeMap<String, (usize, usize)>) {
-        for called in self.of("model.called") {
+        let last = self.events.iter().rposition(|event| {
+            self.story.kind == Kind::Cancelled
+                && ["model.called", "run.resumed"].contains(&event["type"].as_str().unwrap_or_default())
+        });
+        let cancelled = last.map(|at| &self.events[at]);
+        for called in self.of("model.called").iter().filter(|called| Some(*called) != cancelled) {
             let of_model =
                 statistics.entry(called["model"].as_str().expect("a name").to_owned()).or_default();
             of_model.0 += 1;

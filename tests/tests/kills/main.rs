@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "a harness reports a broken expectation to its test by a panic")]
 
 mod client;
+mod doubt;
 mod ledger;
 mod plan;
 mod round;

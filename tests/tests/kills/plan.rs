@@ -145,7 +145,7 @@ impl Moment {
             Moment::TraceArrives => (4, 10),
             Moment::NexusIsSilent | Moment::NexusAnswers => (12, 10),
             Moment::IndexIsWritten => (8, 10),
-            Moment::AnyTime => (1, 900),
+            Moment::AnyTime => (1, 2_000),
         }
     }
 }
@@ -259,5 +259,27 @@ impl Story {
     /// The key of the POST of a run.
     pub(crate) fn key(&self, run: u64) -> Option<String> {
         (self.kind != Kind::Unkeyed).then(|| format!("story-{}-{run}", self.number))
+    }
+}
+
+#[test]
+fn a_seed_is_a_round_and_a_round_of_many_can_be_played_alone() {
+    let shown = |round: &Round| format!("{round:?}");
+    let rounds = Round::several(7, 100);
+    assert_eq!(rounds.iter().map(|round| round.kills.len()).sum::<usize>(), 100);
+    for round in &rounds {
+        let alone = Round::several(round.seed, round.kills.len());
+        assert_eq!(alone.iter().map(shown).collect::<Vec<_>>(), [shown(round)]);
+    }
+}
+
+#[test]
+fn a_hundred_kills_have_every_moment_several_times() {
+    for seed in 0..50 {
+        let kills: Vec<Kill> = Round::several(seed, 100).into_iter().flat_map(|round| round.kills).collect();
+        for moment in Moment::ALL {
+            let times = kills.iter().filter(|kill| kill.moment == moment).count();
+            assert!(times >= 3, "{seed}: {moment:?} comes {times} times");
+        }
     }
 }

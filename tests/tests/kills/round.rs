@@ -23,8 +23,6 @@ pub(crate) struct Death {
     pub(crate) moment: Moment,
     /// Whether that moment came; otherwise all sessions were over before.
     pub(crate) met: bool,
-    /// Calls that had arrived when the process was started again.
-    pub(crate) calls_before: usize,
     /// Calls that were certainly in flight.
     pub(crate) in_flight: usize,
     /// From the start of workerd to the first call of a run that was under way, asked for by nobody.
@@ -77,6 +75,8 @@ pub(crate) async fn play(round: &Round) -> Seen {
     for task in running.tasks {
         stories.push(task.await.expect("no client panics"));
     }
+    // All is over: a process that starts now finds nothing to do, which the ledger sees as well.
+    scene.stage.server.crash().await;
     Seen { scene, told: stories, deaths }
 }
 
@@ -117,7 +117,7 @@ impl Running {
         let in_flight = before.iter().filter(|call| is_in_flight(call, &before)).count();
         let restarted_ms = now_ms();
         scene.stage.server.restart().await;
-        let mut death = Death { moment, met, calls_before: before.len(), in_flight, resumed_ms: None };
+        let mut death = Death { moment, met, in_flight, resumed_ms: None };
         if in_flight > 0 {
             // Nobody asks the server anything until then.
             let first = eventually("an unattended call", || async {

@@ -41,7 +41,7 @@ impl Table {
         let (Some(min), Some(max)) = (times.first(), times.last()) else {
             return "none was timed".to_owned();
         };
-        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        let at = |percent: usize| times[(times.len() * percent).div_ceil(100) - 1];
         format!("min {min} ms, median {} ms, p95 {} ms, max {max} ms of {}", at(50), at(95), times.len())
     }
 

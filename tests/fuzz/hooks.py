@@ -1,0 +1,27 @@
+"""What schemathesis must not send, because the OpenAPI document cannot say whether it is right."""
+
+import schemathesis
+
+# The smallest limit of a text, in bytes of UTF-8.
+SMALLEST_LIMIT_BYTES = 64
+
+
+@schemathesis.hook
+def filter_body(context, body):
+    return is_counted_alike(body)
+
+
+@schemathesis.hook
+def filter_query(context, query):
+    return is_counted_alike(query)
+
+
+def is_counted_alike(value):
+    """Whether no text has more bytes than characters and may be over a limit: the server counts bytes, a schema characters."""
+    if isinstance(value, dict):
+        return all(is_counted_alike(key) and is_counted_alike(member) for key, member in value.items())
+    if isinstance(value, list):
+        return all(map(is_counted_alike, value))
+    if isinstance(value, str):
+        return value.isascii() or len(value.encode("utf-8", "surrogatepass")) <= SMALLEST_LIMIT_BYTES
+    return True

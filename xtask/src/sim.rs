@@ -1,0 +1,216 @@
+//! The long runs of the simulation: random worlds by the million, and deliberate bugs that they must find.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::{
+    process::{CommandError, Group, interrupted, run as run_command},
+    report::{Stopwatch, Took},
+    workspace::{Workspace, read},
+};
+
+const POLL: Duration = Duration::from_millis(50);
+/// Random worlds that a mutant has to survive before it counts as not found by them.
+const WORLDS_PER_MUTANT: &str = "4000";
+/// The crates that a mutant consists of.
+const COPIED: [&str; 5] = ["core", "models", "trace", "host", "sim"];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many seeds
+    #[arg(long, default_value_t = 100_000)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Put deliberate bugs into a copy of the sources, one at a time, and see that each is found
+    #[arg(long)]
+    mutations: bool,
+    /// With --mutations: only those whose name has this in it
+    #[arg(long, value_name = "TEXT", requires = "mutations")]
+    only: Option<String>,
+}
+
+/// A deliberate bug: a text that stands in a file once, and what stands there instead.
+struct Mutation {
+    name: String,
+    file: String,
+    find: String,
+    replace: String,
+}
+
+/// What found a mutant.
+enum Finding {
+    Seed(String),
+    CoreTests,
+    Nothing,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    if options.mutations {
+        return check_mutations(workspace, options.only.as_deref().unwrap_or(""));
+    }
+    let mut command = workspace.cargo(&["run", "--quiet", "--package", "longhaul-sim", "--profile", "explore"]);
+    let (seeds, from) = (options.seeds.to_string(), options.from.to_string());
+    command.args(["--example", "explore", "--", "--seeds", &seeds, "--from", &from]);
+    command.stdin(Stdio::null());
+    let mut group = Group::spawn(command)?;
+    loop {
+        if let Some(status) = group.try_wait()? {
+            return Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        if interrupted().is_some() {
+            group.stop();
+            return Err(CommandError::Interrupted.into());
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn check_mutations(workspace: &Workspace, only: &str) -> Result<ExitCode> {
+    let mutations = mutations(workspace.root())?;
+    let copy = workspace.scratch().join("mutations");
+    copy_sources(workspace.root(), &copy)?;
+    let sound = judge(&copy)?;
+    if !matches!(sound, Finding::Nothing) {
+        bail!("something fails without any mutation: see `cargo xtask sim --seeds {WORLDS_PER_MUTANT}`");
+    }
+    println!("{:<60} {:<38} {:>8}", "mutation", "found by", "took");
+    let mut survivors = 0;
+    for mutation in mutations.iter().filter(|mutation| mutation.name.contains(only)) {
+        let stopwatch = Stopwatch::start();
+        let path = copy.join(&mutation.file);
+        let sound = read(&path)?;
+        fs::write(&path, mutation.apply(&sound)?)?;
+        let finding = judge(&copy);
+        fs::write(&path, sound)?;
+        let finding = match finding.with_context(|| format!("\"{}\"", mutation.name))? {
+            Finding::Seed(seed) => format!("random worlds, seed {seed}"),
+            Finding::CoreTests => "the core's tests".to_owned(),
+            Finding::Nothing => {
+                survivors += 1;
+                "NOTHING".to_owned()
+            }
+        };
+        println!("{:<60} {finding:<38} {:>8}", mutation.name, Took(stopwatch.elapsed()));
+    }
+    Ok(if survivors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Mutation {
+    fn apply(&self, source: &str) -> Result<String> {
+        let count = source.matches(&self.find).count();
+        if count != 1 {
+            bail!("{} has the text of \"{}\" {count} times, not once", self.file, self.name);
+        }
+        Ok(source.replacen(&self.find, &self.replace, 1))
+    }
+}
+
+fn mutations(root: &Path) -> Result<Vec<Mutation>> {
+    let path = root.join("crates/sim/mutations.toml");
+    let file: Value = toml::from_str(&read(&path)?)?;
+    let text = |entry: &Value, key: &str| {
+        let text = entry.get(key).and_then(Value::as_str).map(str::to_owned);
+        text.with_context(|| format!("a mutation in {} has no {key}", path.display()))
+    };
+    let entries = file.get("mutation").and_then(Value::as_array);
+    let entries = entries.with_context(|| format!("{} has no mutations", path.display()))?;
+    let mutation = |entry: &Value| {
+        let (name, file) = (text(entry, "name")?, text(entry, "file")?);
+        Ok(Mutation { name, file, find: text(entry, "find")?, replace: text(entry, "replace")? })
+    };
+    entries.iter().map(mutation).collect()
+}
+
+/// Builds the copy and looks for what fails in it.
+fn judge(copy: &Path) -> Result<Finding> {
+    run_command(cargo(copy, &["build", "--package", "longhaul-sim", "--example", "explore"]), |_| {})
+        .map_err(|error| explained(error, "the copy does not compile"))?;
+    let mut explore = Command::new(copy.join("target/debug/examples/explore"));
+    explore.args(["--seeds", WORLDS_PER_MUTANT, "--failures", "1", "--stories", "0"]);
+    match run_command(explore, |_| {}) {
+        Ok(_) => {}
+        Err(CommandError::Failed { output, .. }) => {
+            let seed = output.lines().find_map(|line| line.strip_prefix("first failing seed: "));
+            return Ok(Finding::Seed(seed.unwrap_or("?").to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    match run_command(cargo(copy, &["test", "--package", "longhaul-core"]), |_| {}) {
+        Ok(_) => Ok(Finding::Nothing),
+        Err(CommandError::Failed { .. }) => Ok(Finding::CoreTests),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn cargo(copy: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(args).current_dir(copy).env("CARGO_TARGET_DIR", copy.join("target"));
+    command.env_remove("CARGO_MANIFEST_DIR");
+    command
+}
+
+fn explained(error: CommandError, what: &str) -> anyhow::Error {
+    match error {
+        CommandError::Failed { ref output, .. } => {
+            let text = output.lines().filter(|line| line.starts_with("error")).collect::<Vec<_>>().join("\n");
+            anyhow::Error::new(error).context(format!("{what}:\n{text}"))
+        }
+        error => error.into(),
+    }
+}
+
+/// The crates and what they need to be a workspace of their own. What is there already and the same stays as it is, so
+/// that cargo builds only what has changed.
+fn copy_sources(root: &Path, copy: &Path) -> Result<()> {
+    let manifest = read(&root.join("Cargo.toml"))?;
+    let members = COPIED.map(|name| format!("\"crates/{name}\"")).join(", ");
+    let is_list = |line: &&str| !line.starts_with("members") && !line.starts_with("default-members");
+    let rest: Vec<&str> = manifest.lines().filter(is_list).collect();
+    let manifest = rest.join("\n").replacen("[workspace]", &format!("[workspace]\nmembers = [{members}]"), 1);
+    fs::create_dir_all(copy)?;
+    write_if_new(&copy.join("Cargo.toml"), manifest.as_bytes())?;
+    for file in ["rust-toolchain.toml", "clippy.toml"] {
+        write_if_new(&copy.join(file), &fs::read(root.join(file))?)?;
+    }
+    // Cargo takes the members out of the lock that the copy does not have.
+    if !copy.join("Cargo.lock").exists() {
+        fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))?;
+    }
+    for name in COPIED {
+        let crate_dir = Path::new("crates").join(name);
+        copy_tree(&root.join(&crate_dir), &copy.join(&crate_dir))?;
+    }
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let target: PathBuf = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            write_if_new(&target, &fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_if_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(there) if there == content => Ok(()),
+        _ => fs::write(path, content),
+    }
+}
