@@ -59,7 +59,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     if options.mutations {
         return check_mutations(workspace, options.only.as_deref().unwrap_or(""));
     }
-    let mut command = workspace.cargo(&["run", "--quiet", "--package", "longhaul-sim", "--profile", "explore"]);
+    let mut command =
+        workspace.cargo(&["run", "--quiet", "--package", "longhaul-sim", "--profile", "explore"]);
     let (seeds, from) = (options.seeds.to_string(), options.from.to_string());
     command.args(["--example", "explore", "--", "--seeds", &seeds, "--from", &from]);
     command.stdin(Stdio::null());
@@ -80,8 +81,7 @@ fn check_mutations(workspace: &Workspace, only: &str) -> Result<ExitCode> {
     let mutations = mutations(workspace.root())?;
     let copy = workspace.scratch().join("mutations");
     copy_sources(workspace.root(), &copy)?;
-    let sound = judge(&copy)?;
-    if !matches!(sound, Finding::Nothing) {
+    if random_worlds(&copy)?.is_some() {
         bail!("something fails without any mutation: see `cargo xtask sim --seeds {WORLDS_PER_MUTANT}`");
     }
     println!("{:<60} {:<38} {:>8}", "mutation", "found by", "took");
@@ -134,21 +134,28 @@ fn mutations(root: &Path) -> Result<Vec<Mutation>> {
 
 /// Builds the copy and looks for what fails in it.
 fn judge(copy: &Path) -> Result<Finding> {
+    if let Some(seed) = random_worlds(copy)? {
+        return Ok(Finding::Seed(seed));
+    }
+    match run_command(cargo(copy, &["test", "--package", "longhaul-core"]), |_| {}) {
+        Ok(_) => Ok(Finding::Nothing),
+        Err(CommandError::Failed { .. }) => Ok(Finding::CoreTests),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Runs random worlds on the copy. The first seed that fails.
+fn random_worlds(copy: &Path) -> Result<Option<String>> {
     run_command(cargo(copy, &["build", "--package", "longhaul-sim", "--example", "explore"]), |_| {})
         .map_err(|error| explained(error, "the copy does not compile"))?;
     let mut explore = Command::new(copy.join("target/debug/examples/explore"));
     explore.args(["--seeds", WORLDS_PER_MUTANT, "--failures", "1", "--stories", "0"]);
     match run_command(explore, |_| {}) {
-        Ok(_) => {}
+        Ok(_) => Ok(None),
         Err(CommandError::Failed { output, .. }) => {
             let seed = output.lines().find_map(|line| line.strip_prefix("first failing seed: "));
-            return Ok(Finding::Seed(seed.unwrap_or("?").to_owned()));
+            Ok(Some(seed.unwrap_or("unknown, the process aborted").to_owned()))
         }
-        Err(error) => return Err(error.into()),
-    }
-    match run_command(cargo(copy, &["test", "--package", "longhaul-core"]), |_| {}) {
-        Ok(_) => Ok(Finding::Nothing),
-        Err(CommandError::Failed { .. }) => Ok(Finding::CoreTests),
         Err(error) => Err(error.into()),
     }
 }
@@ -187,6 +194,7 @@ fn copy_sources(root: &Path, copy: &Path) -> Result<()> {
     if !copy.join("Cargo.lock").exists() {
         fs::copy(root.join("Cargo.lock"), copy.join("Cargo.lock"))?;
     }
+    copy_tree(&root.join("migrations"), &copy.join("migrations"))?;
     for name in COPIED {
         let crate_dir = Path::new("crates").join(name);
         copy_tree(&root.join(&crate_dir), &copy.join(&crate_dir))?;

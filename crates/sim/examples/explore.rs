@@ -12,6 +12,8 @@ use std::{
 use longhaul_sim::{Progress, RandomWorld, explore};
 
 fn main() -> ExitCode {
+    // A panic that is not expected is one of the things that do not hold; its story tells of it.
+    std::panic::set_hook(Box::new(|_| ()));
     let (from, seeds) = (option("--from", 0), option("--seeds", 10_000));
     let failures_max = usize::try_from(option("--failures", 20)).unwrap_or(usize::MAX);
     let stories = usize::try_from(option("--stories", 3)).unwrap_or(usize::MAX);
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         eprintln!();
     }
     println!("{}", summary(&total, began.elapsed()));
+    let ends: Vec<String> = total.ends.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    println!("ends: {}", ends.join(", "));
     if let Some(first) = total.failing.first() {
         println!("first failing seed: {first}");
     }
@@ -47,7 +51,7 @@ fn summary(total: &Progress, took: Duration) -> String {
         "explored: {} worlds, {} runs, {} model requests, {} deaths, {} storage errors, {} panics, {} failures \
          in {seconds:.1} s ({} worlds and {} deaths per second)",
         total.worlds,
-        total.runs,
+        total.ends.values().sum::<u64>(),
         total.model_requests,
         total.deaths,
         total.storage_errors,

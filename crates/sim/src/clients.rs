@@ -68,6 +68,11 @@ impl Post {
         format!("Write about tides ({}).", self.key)
     }
 
+    /// What stands for the body of the request.
+    pub fn body(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// The run as the edge of such a deployment hands it to the object.
     pub fn new_run(&self, services: &Services) -> NewRun {
         let is_compared = !self.models.is_empty();
@@ -103,9 +108,7 @@ impl Post {
                 openai_server: None,
                 sample_ratio: self.sample_ratio,
             },
-            idempotency: self
-                .is_keyed
-                .then(|| Idempotency { key: self.key.to_owned(), body: format!("{self:?}") }),
+            idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
         }
     }
 }

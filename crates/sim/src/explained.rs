@@ -1,10 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    CallId, Cause, Entry, FaultKind, FinalRule, Record, RunId, StopReason, TimeMs, limits::INTERRUPTIONS_MAX,
+    CallId, Cause, Entry, FaultKind, FinalRule, Idempotency, Record, RunId, Seq, StopReason, TimeMs,
+    limits::INTERRUPTIONS_MAX,
 };
 
-use crate::{clients::Action, invariants::Findings, outside::Outside};
+use crate::{
+    clients::{Action, Post},
+    invariants::Findings,
+    outside::Outside,
+};
 
 /// Attempts of one call that may fail before its run does.
 const FAILURES_MAX: usize = 4;
@@ -13,7 +18,6 @@ const FAILURES_MAX: usize = 4;
 #[derive(Default)]
 struct Account {
     accepted_at: TimeMs,
-    task: String,
     key: Option<String>,
     lanes: usize,
     max_iterations: usize,
@@ -48,7 +52,9 @@ impl Findings {
                         format!("call {call} was made again at {}, not {not_before}", record.at)
                     });
                     let failures = account.failures.get(call).copied().unwrap_or(0);
-                    self.expect(2, failures < FAILURES_MAX, || format!("call {call} failed {failures} times"));
+                    self.expect(2, failures < FAILURES_MAX, || {
+                        format!("call {call} failed {failures} times")
+                    });
                 }
                 Entry::RunEnded { stop_reason, .. } => {
                     self.expect(1, account.explains(*stop_reason, record.at), || {
@@ -64,71 +70,77 @@ impl Findings {
         self.expect(1, distinct.len() == keys.len(), || format!("a key has two runs: {keys:?}"));
     }
 
-    /// What a caller was told holds.
+    /// What callers were told holds.
     pub(crate) fn what_was_acknowledged_is_there(&mut self, outside: &Outside, records: &[Record]) {
-        let panics = records.iter().filter(|record| {
-            matches!(record.entry, Entry::RunResumed { cause: Cause::Panic, .. })
-        });
-        let panics = panics.count();
+        let of_panics =
+            |record: &&Record| matches!(record.entry, Entry::RunResumed { cause: Cause::Panic, .. });
+        let panics = records.iter().filter(of_panics).count();
         self.expect(7, panics <= outside.panics as usize, || format!("{panics} resumptions from a panic"));
-        let mut posts_without_key = 0;
         for (action, answered, head) in &outside.clients.answers {
             match (action, answered) {
                 (Action::Post(post), Some(run)) => {
-                    posts_without_key += u32::from(!post.is_keyed);
-                    let is_there = records.iter().any(|record| {
-                        let Entry::RunAccepted { task, idempotency, .. } = &record.entry else { return false };
-                        let is_run = record.run == *run && *task == post.task() && record.seq <= *head;
-                        is_run && idempotency.as_ref().map(|own| &*own.key) == post.is_keyed.then_some(post.key)
-                    });
+                    let is_there = records.iter().any(|record| is_of_post(record, post, *run, *head));
                     self.expect(1, is_there, || format!("{post:?} was answered with run {run}"));
                 }
                 (Action::Post(post), None) => {
-                    let conflicts = records.iter().any(|record| match &record.entry {
-                        Entry::RunAccepted { models, idempotency, .. } => {
-                            let body = format!("{post:?}");
-                            let has_key = idempotency.as_ref().is_some_and(|own| own.key == post.key && own.body != body);
-                            !models.is_empty() || !post.models.is_empty() || (post.is_keyed && has_key)
-                        }
-                        _ => false,
-                    });
-                    self.expect(1, conflicts, || format!("{post:?} was refused for no reason"));
+                    let may_be = records.iter().any(|record| forbids(record, post));
+                    self.expect(1, may_be, || format!("{post:?} was refused for no reason"));
                 }
-                (Action::Cancel, _) => {
-                    let until = records.iter().filter(|record| record.seq <= *head);
-                    let (mut accepted, mut ended) = (BTreeSet::new(), BTreeSet::new());
-                    for record in until {
-                        match record.entry {
-                            Entry::RunAccepted { .. } => accepted.insert(record.run),
-                            Entry::RunEnded { .. } => ended.insert(record.run),
-                            _ => false,
-                        };
-                    }
-                    self.expect(8, accepted == ended, || {
-                        format!("acknowledged a cancel, and only {ended:?} of {accepted:?} were over")
-                    });
-                }
+                (Action::Cancel, _) => self.all_was_over(records, *head),
                 _ => {}
             }
         }
-        let without_key = records.iter().filter(|record| {
-            matches!(record.entry, Entry::RunAccepted { idempotency: None, .. })
-        });
-        let without_key = u32::try_from(without_key.count()).unwrap_or(u32::MAX);
-        let most = posts_without_key + outside.interruptions() + outside.lost_answers;
-        let is_right = (posts_without_key..=most).contains(&without_key);
-        self.expect(1, is_right, || {
-            format!("{posts_without_key} posts without a key became {without_key} runs")
+        let is_keyless = |action: &Action| matches!(action, Action::Post(post) if !post.is_keyed);
+        let answers = outside.clients.answers.iter();
+        let posts = answers.filter(|(action, run, _)| run.is_some() && is_keyless(action)).count();
+        let of_posts =
+            |record: &&Record| matches!(record.entry, Entry::RunAccepted { idempotency: None, .. });
+        let runs = records.iter().filter(of_posts).count();
+        let most = posts + (outside.interruptions() + outside.lost_answers) as usize;
+        self.expect(1, (posts..=most).contains(&runs), || {
+            format!("{posts} posts without a key became {runs} runs")
         });
     }
+
+    /// A cancel was acknowledged when the journal had this head.
+    fn all_was_over(&mut self, records: &[Record], head: Seq) {
+        let (mut accepted, mut ended) = (BTreeSet::new(), BTreeSet::new());
+        for record in records.iter().filter(|record| record.seq <= head) {
+            match record.entry {
+                Entry::RunAccepted { .. } => accepted.insert(record.run),
+                Entry::RunEnded { .. } => ended.insert(record.run),
+                _ => false,
+            };
+        }
+        self.expect(8, accepted == ended, || {
+            format!("a cancel was acknowledged, and only {ended:?} of {accepted:?} were over")
+        });
+    }
+}
+
+/// Whether a run was in the journal when its post was answered with it.
+fn is_of_post(record: &Record, post: &Post, run: RunId, head: Seq) -> bool {
+    let Entry::RunAccepted { task, idempotency, .. } = &record.entry else { return false };
+    let key = idempotency.as_ref().map(|own| &*own.key);
+    record.run == run
+        && record.seq <= head
+        && *task == post.task()
+        && key == post.is_keyed.then_some(post.key)
+}
+
+/// Whether a run stands in the way of a post: one of the two is a comparison, or it has the same key and another body.
+fn forbids(record: &Record, post: &Post) -> bool {
+    let Entry::RunAccepted { models, idempotency, .. } = &record.entry else { return false };
+    let differs = |own: &Idempotency| own.key == post.key && own.body != post.body();
+    let conflicts = post.is_keyed && idempotency.as_ref().is_some_and(differs);
+    !models.is_empty() || !post.models.is_empty() || conflicts
 }
 
 impl Account {
     fn take(&mut self, record: &Record) {
         match &record.entry {
-            Entry::RunAccepted { task, models, max_iterations, settings, idempotency, .. } => {
+            Entry::RunAccepted { models, max_iterations, settings, idempotency, .. } => {
                 self.accepted_at = record.at;
-                self.task.clone_from(task);
                 self.key = idempotency.as_ref().map(|own| own.key.clone());
                 self.lanes = models.len();
                 self.max_iterations = *max_iterations as usize;

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     num::NonZero,
     sync::{
         Mutex,
@@ -23,8 +24,8 @@ pub struct Progress {
     pub storage_errors: u64,
     /// Panics in them.
     pub panics: u64,
-    /// Runs that were accepted in them.
-    pub runs: u64,
+    /// How often runs ended for each reason in them.
+    pub ends: BTreeMap<&'static str, u64>,
     /// Requests that their models got.
     pub model_requests: u64,
     /// Seeds of the worlds in which something does not hold, ascending.
@@ -74,7 +75,9 @@ impl Progress {
         self.deaths += u64::from(survived.deaths);
         self.storage_errors += u64::from(survived.storage_errors);
         self.panics += u64::from(survived.panics);
-        self.runs += survived.runs as u64;
+        for reason in &survived.ends {
+            *self.ends.entry(reason.as_str()).or_default() += 1;
+        }
         self.model_requests += survived.model_requests as u64;
         if !survived.violations.is_empty() {
             self.failing.push(seed);
@@ -86,7 +89,9 @@ impl Progress {
         self.deaths += other.deaths;
         self.storage_errors += other.storage_errors;
         self.panics += other.panics;
-        self.runs += other.runs;
+        for (reason, count) in other.ends {
+            *self.ends.entry(reason).or_default() += count;
+        }
         self.model_requests += other.model_requests;
         self.failing.extend(other.failing);
     }

@@ -37,7 +37,8 @@ pub struct Operation {
     pub follows_write: bool,
 }
 
-/// A fault at an operation of one life, counted from 1; where the operation does not know it, at the next one that does.
+/// A fault at an operation of one life, counted from 1; where the operation does not know it, at the next one that
+/// does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultAt {
     /// Which operation.

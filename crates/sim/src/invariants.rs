@@ -220,9 +220,7 @@ impl Findings {
             // An attempt may be promised and never leave, but only where something cut it off.
             let missing = promised.saturating_sub(requests);
             let excuses = interruptions as usize + usize::from(cancelled.contains(&run));
-            self.expect(9, missing <= excuses, || {
-                format!("call {call}: {missing} attempts that nobody saw")
-            });
+            self.expect(9, missing <= excuses, || format!("call {call}: {missing} attempts that nobody saw"));
         }
     }
 

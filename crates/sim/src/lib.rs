@@ -1,8 +1,9 @@
 //! A world in which a session's process can die at any operation, and an oracle that knows what must hold afterwards.
 //!
 //! What is real: the core, the driver, the codecs and the trace. What is fake: the disk, the clock, the alarm, the
-//! model's server, the sinks (behind the index is the real SQLite), the watchers and the callers. Absent, on purpose: threads, real time, real chance
-//! and an async runtime. The same [`Scenario`] and the same faults give the same journal, byte for byte.
+//! model's server, the sinks (behind the index is the real SQLite), the watchers and the callers. Absent from a world,
+//! on purpose: threads, real time, real chance and an async runtime. The same [`Scenario`] and the same faults give the
+//! same journal, byte for byte.
 //!
 //! ```
 //! use longhaul_sim::{Fault, FaultAt, Scenario, check, survive};

@@ -1,6 +1,6 @@
 use std::{fmt, panic::AssertUnwindSafe};
 
-use longhaul_core::StopReason;
+use longhaul_core::{Entry, StopReason};
 
 use crate::{
     clients::{Action, Post},
@@ -15,6 +15,9 @@ use crate::{
     scenario::Scenario,
     sink::SinkReply,
 };
+
+/// The idempotency keys of posts: few, so that they are used again.
+const KEYS: [&str; 3] = ["first", "second", "third"];
 
 /// A world that a seed made up: a scenario, what happens to it, and how its processes die.
 #[derive(Debug, Clone)]
@@ -38,8 +41,8 @@ pub struct Survived {
     pub storage_errors: u32,
     /// Panics of the code in the process.
     pub panics: u32,
-    /// Runs that were accepted.
-    pub runs: usize,
+    /// How its runs ended.
+    pub ends: Vec<StopReason>,
     /// Requests to the model's server.
     pub model_requests: usize,
     /// What does not hold.
@@ -99,12 +102,17 @@ impl RandomWorld {
             violations.extend(disturb(&self.scenario, end));
         }
         let outside = &end.outside;
-        let answers = outside.clients.answers.iter();
+        let erased = outside.disk.erased().iter().flatten();
+        let rows = erased.chain(outside.disk.rows());
+        let end_of = |entry: &Entry| match entry {
+            Entry::RunEnded { stop_reason, .. } => Some(*stop_reason),
+            _ => None,
+        };
         Survived {
             deaths: outside.deaths,
             storage_errors: outside.storage_errors,
             panics: outside.panics,
-            runs: answers.filter(|(_, run, _)| run.is_some()).count(),
+            ends: rows.flat_map(|row| &row.records).filter_map(|record| end_of(&record.entry)).collect(),
             model_requests: outside.model.requests.len(),
             violations,
         }
@@ -120,7 +128,8 @@ impl Survived {
 /// The world in readable lines.
 impl fmt::Display for RandomWorld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, .. } = &self.scenario;
+        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, .. } =
+            &self.scenario;
         writeln!(f, "seed {}", self.seed)?;
         writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
         for (turn, replies) in &model.replies {
@@ -233,7 +242,8 @@ impl Dice {
             actions.push((self.below(2 * horizon_ms), Action::Delete));
             actions.sort_by_key(|(at, _)| *at);
             // A session that is posted to after its deletion is another one.
-            let deleted = actions.iter().position(|(_, action)| *action == Action::Delete).unwrap_or(0).max(1);
+            let deleted =
+                actions.iter().position(|(_, action)| *action == Action::Delete).unwrap_or(0).max(1);
             let mut place = 0;
             actions.retain(|(_, action)| {
                 place += 1;
@@ -244,8 +254,9 @@ impl Dice {
     }
 
     fn post(&mut self) -> Post {
+        let key = *self.pick(&KEYS);
         Post {
-            key: *self.pick(&["first", "second", "third"]),
+            key,
             is_keyed: !self.one_in(4),
             deadline_ms: self.deadline_ms(),
             total_tokens: if self.one_in(6) { Some(20) } else { None },
@@ -275,8 +286,13 @@ impl Dice {
             scenario.otlp = Some(crate::sink::SinkPlan(replies));
         }
         if self.one_in(3) {
-            let replies =
-                [IndexReply::Take, IndexReply::TakeLate(1_000), IndexReply::Refused, IndexReply::Lost, IndexReply::Hang];
+            let replies = [
+                IndexReply::Take,
+                IndexReply::TakeLate(1_000),
+                IndexReply::Refused,
+                IndexReply::Lost,
+                IndexReply::Hang,
+            ];
             scenario.index = Some(
                 IndexPlan::default()
                     .announcing(&self.several(3, &replies))
@@ -299,7 +315,8 @@ impl Dice {
             ];
             let replies = self.several(6, &replies);
             let native = self.one_in(2);
-            scenario.nexus = Some(if native { NexusPlan::native(&replies) } else { NexusPlan::otlp(&replies) });
+            scenario.nexus =
+                Some(if native { NexusPlan::native(&replies) } else { NexusPlan::otlp(&replies) });
         }
     }
 

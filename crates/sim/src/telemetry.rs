@@ -1,9 +1,9 @@
-use std::cell::Cell;
+use std::{cell::Cell, sync::OnceLock};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{Fault, ModelAnswer, TimeMs};
 use longhaul_host::{CallInfo, Hooks, Telemetry};
-use tracing::{Dispatch, dispatcher, info_span};
+use tracing::{Dispatch, dispatcher, info_span, subscriber::NoSubscriber};
 
 /// Spans that [`SpanningHooks`] open in each attempt.
 pub(crate) const SPANS_PER_ATTEMPT: usize = 4;
@@ -31,6 +31,10 @@ impl Hooks for SpanningHooks {
     }
 }
 
+/// While there is one subscriber alone, `tracing` asks only that of the thread which meets a span first, and a thread
+/// without one would switch the span off for all.
+static OTHERS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+
 thread_local! {
     static CLOCK: Cell<TimeMs> = const { Cell::new(0) };
     static DISPATCH: Dispatch = Dispatch::new(Telemetry::new(|_, _| (), || CLOCK.get()));
@@ -38,6 +42,7 @@ thread_local! {
 
 /// Runs code whose `tracing` goes to the runtime's subscriber, which reads the time as [`set_clock`] said it last.
 pub(crate) fn with_telemetry<T>(run: impl FnOnce() -> T) -> T {
+    OTHERS.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
     let dispatch = DISPATCH.with(Dispatch::clone);
     dispatcher::with_default(&dispatch, run)
 }

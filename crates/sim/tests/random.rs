@@ -13,6 +13,18 @@ fn whatever_chance_makes_up_everything_holds() {
     // Not through `println!`, which a test that passes does not show.
     writeln!(io::stderr(), "measured: {} random worlds, {} simulated deaths", total.worlds, total.deaths)
         .expect("stderr is open");
+    for reason in [
+        "done",
+        "max_iterations",
+        "budget_tokens",
+        "deadline",
+        "cancelled",
+        "empty_response",
+        "model_refused",
+        "model_unavailable",
+    ] {
+        assert!(total.ends.contains_key(reason), "no run ended with {reason}");
+    }
     let stories: Vec<String> = total.failing.iter().map(|seed| tell(*seed)).collect();
     assert!(stories.is_empty(), "{}", stories.join("\n"));
 }
@@ -37,8 +49,5 @@ fn a_world_in_which_all_holds_is_not_shrunk() {
 fn tell(seed: u64) -> String {
     let story = RandomWorld::of_seed(seed).shrink();
     let violations: Vec<String> = story.survive().violations.iter().map(|v| format!("  {v}")).collect();
-    format!(
-        "to see it again: cargo xtask sim --seeds 1 --from {seed}\n{story}{}",
-        violations.join("\n")
-    )
+    format!("to see it again: cargo xtask sim --seeds 1 --from {seed}\n{story}{}", violations.join("\n"))
 }

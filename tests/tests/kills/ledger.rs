@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_tests::nexus::{NexusTrace, iso8601};
 use longhaul_tests::oracle::{Injury, assert_events_sound, assert_run_sound, of_type};
+use longhaul_tests::otlp::Delivery;
 use longhaul_tests::{Call, Post, Span};
 use serde_json::{Value, json};
 
@@ -34,6 +35,13 @@ pub(crate) struct Sums {
     pub(crate) lost_answers: usize,
 }
 
+/// What the far sides have seen.
+struct FarSides {
+    calls: Vec<Call>,
+    deliveries: Vec<Delivery>,
+    traces: Vec<NexusTrace>,
+}
+
 /// One run, with all that was seen of it.
 struct Account<'a> {
     story: &'a Story,
@@ -55,17 +63,22 @@ pub(crate) async fn balance(seen: &Seen) -> Sums {
         stories.push((&told.story, told.posts.clone()));
     }
     stories.extend(strays(seen).await);
+    let far = FarSides {
+        calls: seen.scene.stage.model.calls(),
+        deliveries: seen.scene.stage.sink.accepted(),
+        traces: seen.scene.nexus.traces(),
+    };
     for (story, posts) in &stories {
         assert_conversation(seen, story, posts).await;
         for post in posts {
-            let account = Account::open(seen, story, post).await;
-            account.balance(seen, &mut sums).await;
+            let account = Account::open(seen, &far, story, post).await;
+            account.balance(seen, &far, &mut sums).await;
             account.count(&mut statistics);
         }
     }
     sums.sessions = stories.len();
     sums.runs = stories.iter().map(|(_, posts)| posts.len()).sum();
-    sums.calls = seen.scene.stage.model.calls().len();
+    sums.calls = far.calls.len();
     let posts: Vec<&Post> = stories.iter().flat_map(|(_, posts)| posts).collect();
     assert_nothing_more(seen, &posts, &statistics).await;
     sums
@@ -119,23 +132,22 @@ async fn assert_conversation(seen: &Seen, story: &Story, posts: &[Post]) {
 }
 
 impl<'a> Account<'a> {
-    async fn open(seen: &Seen, story: &'a Story, post: &'a Post) -> Account<'a> {
+    async fn open(seen: &Seen, far: &FarSides, story: &'a Story, post: &'a Post) -> Account<'a> {
         let stage = &seen.scene.stage;
         let events = stage.api.events(&post.session).await;
         let prefix = format!("{}/{}/", post.session, post.run);
-        let mut calls = stage.model.calls();
-        calls.retain(|call| call.key.starts_with(&prefix));
+        let calls = far.calls.iter().filter(|call| call.key.starts_with(&prefix));
         Account {
             story,
             post,
             kills: seen.deaths.len(),
             events: events.into_iter().filter(|event| event["run"] == post.run).collect(),
-            calls,
+            calls: calls.cloned().collect(),
             spans: stage.sink.wait_for_trace(&post.trace_id).await,
         }
     }
 
-    async fn balance(&self, seen: &Seen, sums: &mut Sums) {
+    async fn balance(&self, seen: &Seen, far: &FarSides, sums: &mut Sums) {
         let run = seen.scene.stage.api.run(self.post).await;
         self.assert_end(&run);
         let at_once = if self.story.kind == Kind::Compared { 3 } else { 1 };
@@ -144,14 +156,16 @@ impl<'a> Account<'a> {
             Injury { kills: self.kills, faults: self.of("model.failed").len() + self.kills * (at_once - 1) };
         assert_run_sound(&seen.scene.stage.api, self.post, &self.calls, &self.spans, injury).await;
         let cut_off = self.assert_calls();
-        self.assert_nexus(&seen.scene.nexus.traces());
+        self.assert_nexus(&far.traces);
         self.assert_row(seen, &run).await;
         let flushed = self.of("trace.flushed");
         let sinks: BTreeSet<&str> = flushed.iter().filter_map(|event| event["sink"].as_str()).collect();
         assert_eq!((flushed.len(), sinks), (SINKS.len(), BTreeSet::from(SINKS)), "{:#?}", self.events);
-        let deliveries = seen.scene.stage.sink.accepted();
-        let own =
-            deliveries.iter().filter(|delivery| delivery.spans.iter().any(|span| self.is_root(span))).count();
+        let own = far
+            .deliveries
+            .iter()
+            .filter(|delivery| delivery.spans.iter().any(|span| self.is_root(span)))
+            .count();
         assert!((1..=1 + self.kills).contains(&own), "{own} deliveries of one trace");
         sums.sent_again += own - 1;
         sums.cut_off += cut_off;

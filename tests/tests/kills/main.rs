@@ -25,8 +25,8 @@ const KILLS_DEFAULT: u64 = 100;
 
 /// Every moment once.
 #[tokio::test]
-async fn twelve_kills_lose_nothing_and_double_nothing() {
-    let rounds = [Round::new(0, 5), Round::new(1, 5), Round::new(2, 2)];
+async fn thirteen_kills_lose_nothing_and_double_nothing() {
+    let rounds = [Round::new(0, 5), Round::new(1, 5), Round::new(2, 3)];
     say(&format!("measured: {}", play(&rounds).await.line()));
 }
 

@@ -63,6 +63,8 @@ pub(crate) enum Moment {
     CancelGoes,
     /// Nothing in particular.
     AnyTime,
+    /// The process has just started again behind the kill before, and nobody has asked it anything.
+    Recovers,
 }
 
 /// One session and what is done with it.
@@ -100,11 +102,13 @@ pub(crate) enum Kind {
 }
 
 impl Moment {
-    /// Every moment, in the order of the table.
-    pub(crate) const ALL: [Moment; 12] = [
+    /// Every moment, in the order of the table and of the kills: a recovery is one with many calls to make again.
+    pub(crate) const ALL: [Moment; 13] = [
         Moment::PostGoes,
         Moment::FurtherPostGoes,
         Moment::CallArrives,
+        Moment::Recovers,
+        Moment::AnyTime,
         Moment::AnswerGoes,
         Moment::FaultGoes,
         Moment::LastAnswerGoes,
@@ -113,7 +117,6 @@ impl Moment {
         Moment::NexusIsSilent,
         Moment::NexusAnswers,
         Moment::IndexIsWritten,
-        Moment::AnyTime,
     ];
 
     /// What the table says.
@@ -131,6 +134,7 @@ impl Moment {
             Moment::NexusAnswers => "Nexus has answered",
             Moment::IndexIsWritten => "D1 has a write",
             Moment::AnyTime => "any time",
+            Moment::Recovers => "workerd listens again",
         }
     }
 
@@ -146,6 +150,7 @@ impl Moment {
             Moment::NexusIsSilent | Moment::NexusAnswers => (12, 10),
             Moment::IndexIsWritten => (8, 10),
             Moment::AnyTime => (1, 2_000),
+            Moment::Recovers => (1, 60),
         }
     }
 }
@@ -176,7 +181,11 @@ impl Round {
         let mut dice = Seed::new(seed);
         // Each seed begins elsewhere in the list, so that a few rounds in a row have every moment.
         let start = usize::try_from(seed % Moment::ALL.len() as u64).expect("it is below a size") * KILLS_MAX;
-        let moments = (start..start + kills).map(|index| Moment::ALL[index % Moment::ALL.len()]);
+        let moments = (0..kills).map(|index| match Moment::ALL[(start + index) % Moment::ALL.len()] {
+            // There is nothing yet to recover from.
+            Moment::Recovers if index == 0 => Moment::AnyTime,
+            moment => moment,
+        });
         let kills: Vec<Kill> = moments.map(|moment| Kill::new(moment, &mut dice)).collect();
         let mut number = 0;
         let mut story = |kind, dice: &mut Seed| {

@@ -1,5 +1,6 @@
 //! One round: the sessions live, the process dies, and what was seen is handed to the ledger.
 
+use std::mem;
 use std::time::Duration;
 
 use longhaul_tests::wait::{eventually, now_ms};
@@ -23,8 +24,11 @@ pub(crate) struct Death {
     pub(crate) moment: Moment,
     /// Whether that moment came; otherwise all sessions were over before.
     pub(crate) met: bool,
-    /// Calls that were certainly in flight.
+    /// The calls that had arrived.
+    before: Vec<Call>,
+    /// Those of them that were certainly in flight.
     pub(crate) in_flight: usize,
+    restarted_ms: u64,
     /// From the start of workerd to the first call of a run that was under way, asked for by nobody.
     pub(crate) resumed_ms: Option<u64>,
 }
@@ -63,12 +67,21 @@ pub(crate) async fn play(round: &Round) -> Seen {
     let mut running = Running { line, up, live: watch::Sender::new(0), tasks: Vec::new() };
     let mut deaths = Vec::new();
     let mut stories = round.first.clone();
-    for (kill, later) in round.kills.iter().zip(&round.later) {
-        scene.trap.set(kill);
-        running.begin(stories);
-        let met = running.wait_for(kill, &scene).await;
-        deaths.push(running.kill(&mut scene, kill.moment, met).await);
-        stories = later.clone();
+    for (index, (kill, later)) in round.kills.iter().zip(&round.later).enumerate() {
+        let met = if kill.moment == Moment::Recovers {
+            sleep(Duration::from_millis(kill.delay_ms)).await;
+            true
+        } else {
+            scene.trap.set(kill);
+            running.begin(mem::take(&mut stories));
+            running.wait_for(kill, &scene).await
+        };
+        let mut death = running.kill(&mut scene, kill.moment, met).await;
+        if round.kills.get(index + 1).is_none_or(|next| next.moment != Moment::Recovers) {
+            death.resumed_ms = death.resumed(&scene).await;
+        }
+        deaths.push(death);
+        stories.extend(later.clone());
     }
     running.begin(stories);
     let mut stories = Vec::new();
@@ -117,15 +130,22 @@ impl Running {
         let in_flight = before.iter().filter(|call| is_in_flight(call, &before)).count();
         let restarted_ms = now_ms();
         scene.stage.server.restart().await;
-        let mut death = Death { moment, met, in_flight, resumed_ms: None };
-        if in_flight > 0 {
-            // Nobody asks the server anything until then.
-            let first = eventually("an unattended call", || async {
-                scene.stage.model.calls().into_iter().skip(before.len()).find(|call| is_known(call, &before))
-            });
-            death.resumed_ms = Some(first.await.at_ms.saturating_sub(restarted_ms));
+        Death { moment, met, before, in_flight, restarted_ms, resumed_ms: None }
+    }
+}
+
+impl Death {
+    /// The time until the first call of a run that was under way, if there certainly is one to come. Nobody asks the
+    /// server anything until then.
+    async fn resumed(&self, scene: &Scene) -> Option<u64> {
+        if self.in_flight == 0 {
+            return None;
         }
-        death
+        let first = eventually("an unattended call", || async {
+            let calls = scene.stage.model.calls();
+            calls.into_iter().skip(self.before.len()).find(|call| is_known(call, &self.before))
+        });
+        Some(first.await.at_ms.saturating_sub(self.restarted_ms))
     }
 }
 

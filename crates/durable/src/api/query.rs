@@ -55,8 +55,9 @@ impl Query {
     /// 400 for a cursor, a limit or a run that is no number.
     pub(crate) fn events(&self, last_event_id: Option<&str>) -> Result<EventsQuery, Problem> {
         let cursor_max = 1 << 53;
+        let began = self.number("after", 0, cursor_max)?;
         let after = match last_event_id.filter(|id| !id.is_empty()) {
-            None => self.number("after", 0, cursor_max)?,
+            None => began,
             Some(id) => {
                 let header = Self::new([("Last-Event-ID".to_owned(), id.to_owned())]);
                 header.number("Last-Event-ID", 0, cursor_max)?
@@ -113,5 +114,6 @@ mod tests {
         assert_eq!(query(&[("limit", "0")]).events(None).unwrap_err().status, 400);
         assert_eq!(query(&[("limit", "1001")]).events(None).unwrap_err().status, 400);
         assert_eq!(query(&[]).events(Some("abc")).unwrap_err().status, 400);
+        assert_eq!(query(&[("after", "x")]).events(Some("9")).unwrap_err().status, 400);
     }
 }
