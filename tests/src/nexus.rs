@@ -1,7 +1,6 @@
 //! A Nexus of the tests' own: strict where the real one is lenient, and with the same gaps where it has some. Nothing
 //! is idempotent, ids are its own, and the OTLP route makes a new trace of each POST.
 
-mod check;
 mod export;
 #[cfg(test)]
 mod tests;
@@ -13,11 +12,11 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Method, Request, Response};
+use longhaul_sim::{NexusCheck as Check, is_nexus_time as is_time};
 use serde_json::{Map, Value, json};
 use tokio::time::sleep;
 
 use crate::http::{HttpServer, full};
-use crate::nexus::check::{Check, is_time};
 use crate::wait::{eventually, now_ms};
 
 pub use export::iso8601;

@@ -56,7 +56,10 @@ pub use index::{IndexAnswers, IndexDatabase, IndexError, IndexPlan, IndexReply, 
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
 pub use model::{ModelPlan, ModelServer, Reply, Request};
-pub use nexus::{NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace};
+pub use nexus::{
+    Check as NexusCheck, NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace,
+    is_time as is_nexus_time,
+};
 pub use outside::{Outside, Watcher};
 pub use ports::{DiskError, SimPorts};
 pub use random::{RandomWorld, Survived};

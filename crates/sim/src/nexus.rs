@@ -5,7 +5,9 @@ use longhaul_host::{HttpRequest, Method, WireFault, WireResponse};
 use longhaul_trace::nexus::{NexusConfig, NexusMode};
 use serde_json::{Map, Value, json};
 
-use crate::{nexus::check::Check, world::World};
+pub use check::{Check, is_time};
+
+use crate::world::World;
 
 mod calendar;
 mod check;
@@ -250,7 +252,7 @@ impl NexusServer {
         let given = |key: &str| parameters.get(key).map(String::as_str);
         let limit = given("limit").map_or(Ok(50), str::parse).unwrap_or(0);
         let times = [given("since"), given("until")];
-        if !(1..=LIMIT_MAX).contains(&limit) || !times.into_iter().flatten().all(check::is_time) {
+        if !(1..=LIMIT_MAX).contains(&limit) || !times.into_iter().flatten().all(is_time) {
             return Err((400, json!({"error": "Invalid query"})));
         }
         let key = |trace: &NexusTrace| (trace.started_at.clone(), trace.id.clone());

@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("haiku", &["longhaul"]),
     ("article", &["longhaul"]),
     ("observed", &["longhaul"]),
-    ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-trace"]),
+    ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-sim", "longhaul-trace"]),
     ("longhaul-bench", &["longhaul-core", "longhaul-trace"]),
     ("xtask", &[]),
 ];

@@ -1,17 +1,19 @@
 use serde_json::{Map, Value, json};
 
 /// Reads a body and collects what is wrong with it.
-pub(super) struct Check<'a> {
+pub struct Check<'a> {
     body: &'a Map<String, Value>,
     faults: Map<String, Value>,
 }
 
 impl<'a> Check<'a> {
-    pub(super) fn new(body: &'a Map<String, Value>) -> Self {
+    /// A reader of this body.
+    pub fn new(body: &'a Map<String, Value>) -> Self {
         Self { body, faults: Map::new() }
     }
 
-    pub(super) fn text(&mut self, key: &str) -> String {
+    /// A text that must be there, and say something.
+    pub fn text(&mut self, key: &str) -> String {
         match self.body.get(key).and_then(Value::as_str) {
             Some(text) if !text.is_empty() => text.to_owned(),
             _ => {
@@ -21,11 +23,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    pub(super) fn optional(&mut self, key: &str) -> Option<String> {
+    /// A text that may be absent or null.
+    pub fn optional(&mut self, key: &str) -> Option<String> {
         self.body.get(key).filter(|value| !value.is_null()).map(|_| self.text(key))
     }
 
-    pub(super) fn one_of(&mut self, key: &str, allowed: &[&str]) -> String {
+    /// A text that must be one of those.
+    pub fn one_of(&mut self, key: &str, allowed: &[&str]) -> String {
         let text = self.text(key);
         if !allowed.contains(&text.as_str()) {
             self.fault(key, "not one of those allowed");
@@ -33,7 +37,8 @@ impl<'a> Check<'a> {
         text
     }
 
-    pub(super) fn time(&mut self, key: &str) -> String {
+    /// A time that must be there: ISO 8601 that ends in `Z`.
+    pub fn time(&mut self, key: &str) -> String {
         let text = self.text(key);
         if !is_time(&text) {
             self.fault(key, "must be ISO 8601 that ends in Z");
@@ -41,7 +46,8 @@ impl<'a> Check<'a> {
         text
     }
 
-    pub(super) fn later_time(&mut self, key: &str) -> Option<String> {
+    /// Such a time that may be absent or null.
+    pub fn later_time(&mut self, key: &str) -> Option<String> {
         let time = self.body.get(key).filter(|value| !value.is_null()).map(|_| self.time(key))?;
         if self.body.get("started_at").and_then(Value::as_str).is_some_and(|start| start > time.as_str()) {
             self.fault(key, "is before started_at");
@@ -49,11 +55,13 @@ impl<'a> Check<'a> {
         Some(time)
     }
 
-    pub(super) fn fault(&mut self, key: &str, problem: &str) {
+    /// Notes that a field is at fault.
+    pub fn fault(&mut self, key: &str, problem: &str) {
         self.faults.insert(key.to_owned(), problem.into());
     }
 
-    pub(super) fn finish(self) -> Result<(), (u16, Value)> {
+    /// The answer's `error` and `fields`, where something is at fault.
+    pub fn finish(self) -> Result<(), (u16, Value)> {
         if self.faults.is_empty() {
             return Ok(());
         }
@@ -62,7 +70,7 @@ impl<'a> Check<'a> {
 }
 
 /// `2027-01-15T08:00:00Z`, with or without a fraction of the second.
-pub(super) fn is_time(text: &str) -> bool {
+pub fn is_time(text: &str) -> bool {
     let Some(text) = text.strip_suffix('Z') else { return false };
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let shape: String = seconds.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
