@@ -8,10 +8,11 @@ import { visible } from "../format";
 import { href, navigate } from "../router";
 import { rememberRun } from "../started";
 import { useStore } from "../store";
-import { Field, faultAt, faultsElsewhere } from "./field";
+import { Field, faultAt } from "./field";
 import { Icon } from "./icon";
 import { MetadataRows } from "./metadata-rows";
-import { explained } from "./states";
+import { AgentField, FormFault, NumberField, TextField } from "./run-fields";
+import { useSending } from "./sending";
 
 /** A task that is longer is not put into an address. */
 const TASK_IN_ADDRESS_CHARS_MAX = 1_000;
@@ -36,108 +37,74 @@ function firstDraft(query: URLSearchParams): Draft {
 export function CompareForm({ query }: { query: URLSearchParams }) {
   const deployment = useStore(deploymentStore);
   const [draft, setDraft] = useState(() => firstDraft(query));
-  const [error, setError] = useState<unknown>(null);
-  const [isBusy, setIsBusy] = useState(false);
-  const sent = useRef({ body: "", key: "" });
-  const form = useRef<HTMLFormElement>(null);
+  const { form, error, isBusy, fail, send } = useSending();
   const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
   useEffect(() => {
     if (deploymentStore.get() === null) loadDeployment().catch(() => undefined);
   }, []);
 
-  const fail = (failure: unknown) => {
-    setError(failure);
-    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus());
-  };
   const submit = async (event: Event) => {
     event.preventDefault();
     const request = requestOf(draft);
     if ("faults" in request) {
       return fail(new api.ApiError(0, "form", "The comparison was not started", "", request.faults, null));
     }
-    const body = JSON.stringify(request.body);
-    // A second try of the same comparison after a lost answer must not start another.
-    if (sent.current.body !== body) sent.current = { body, key: api.newIdempotencyKey() };
-    setIsBusy(true);
-    setError(null);
-    try {
-      const accepted = await api.compare(request.body, sent.current.key);
+    const { body, rows } = request;
+    return send(body, async (key) => {
+      const accepted = await api.compare(body, key).catch((failure: unknown) => {
+        throw failure instanceof api.ApiError ? withRows(failure, rows) : failure;
+      });
       rememberRun(accepted);
-      rememberModels(request.body.models);
+      rememberModels(body.models);
       navigate(href(["compare", accepted.session]));
-    } catch (failure) {
-      setIsBusy(false);
-      fail(failure instanceof api.ApiError ? withRows(failure, request.rows) : failure);
-    }
+    });
   };
 
   const isMoreOpen = draft.instructions !== "" || draft.deadlineSeconds !== "" || draft.metadata.length > 0;
   const isMoreAtFault = ["/instructions", "/budget", "/metadata"].some((pointer) => faultAt(error, pointer) !== null);
   return (
     <form class="panel form compare-form" ref={form} onSubmit={(event) => void submit(event)} noValidate>
-      <Field label="Task" error={faultAt(error, "/task")} help="Every model gets the same text at the same time.">
-        {(ids) => (
-          <textarea
-            {...ids}
-            rows={5}
-            required
-            dir="auto"
-            value={draft.task}
-            onInput={(event) => change({ task: event.currentTarget.value })}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Task"
+        rows={5}
+        isRequired
+        help="Every model gets the same text at the same time."
+        error={faultAt(error, "/task")}
+        value={draft.task}
+        onChange={(task) => change({ task })}
+      />
       <ModelRows
         models={draft.models}
         suggestions={knownModels(deployment)}
         error={error}
         onChange={(models) => change({ models })}
       />
-      <Field label="Agent" error={faultAt(error, "/agent")} class="agent-field">
-        {(ids) => (
-          <select {...ids} value={draft.agent} onChange={(event) => change({ agent: event.currentTarget.value })}>
-            {deployment === null && (
-              <option value={draft.agent}>{draft.agent === "" ? "default" : visible(draft.agent)}</option>
-            )}
-            {deployment?.agents.map(({ name }, index) => (
-              <option key={name} value={index === 0 && draft.agent !== name ? "" : name}>
-                {visible(name)}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <AgentField
+        class="agent-field"
+        error={faultAt(error, "/agent")}
+        value={draft.agent}
+        onChange={(agent) => change({ agent })}
+      />
       <details class="compare-more" open={isMoreOpen || isMoreAtFault || undefined}>
         <summary>Instructions, deadline, metadata</summary>
         <div class="form">
-          <Field label="Instructions" error={faultAt(error, "/instructions")} help="In place of the agent's own.">
-            {(ids) => (
-              <textarea
-                {...ids}
-                rows={3}
-                dir="auto"
-                value={draft.instructions}
-                onInput={(event) => change({ instructions: event.currentTarget.value })}
-              />
-            )}
-          </Field>
-          <Field
+          <TextField
+            label="Instructions"
+            rows={3}
+            help="In place of the agent's own."
+            error={faultAt(error, "/instructions")}
+            value={draft.instructions}
+            onChange={(instructions) => change({ instructions })}
+          />
+          <NumberField
             label="Seconds at most"
             class="deadline-field"
-            error={faultAt(error, "/budget/deadline_ms") ?? faultAt(error, "/budget")}
+            step="any"
             help="Models without an answer by then have failed."
-          >
-            {(ids) => (
-              <input
-                {...ids}
-                type="number"
-                min={1}
-                step="any"
-                value={draft.deadlineSeconds}
-                onInput={(event) => change({ deadlineSeconds: event.currentTarget.value })}
-              />
-            )}
-          </Field>
+            error={faultAt(error, "/budget/deadline_ms") ?? faultAt(error, "/budget")}
+            value={draft.deadlineSeconds}
+            onChange={(deadlineSeconds) => change({ deadlineSeconds })}
+          />
           <MetadataRows
             rows={draft.metadata}
             onChange={(metadata) => change({ metadata })}
@@ -145,7 +112,7 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
           />
         </div>
       </details>
-      <Rest error={error} />
+      <FormFault error={error} shown={SHOWN} what="comparison" />
       <div class="actions">
         <button type="submit" class="button primary" disabled={isBusy}>
           <Icon name="compare" /> {isBusy ? "Starting…" : "Compare"}
@@ -236,28 +203,6 @@ function ModelRows({ models, suggestions, error, onChange }: ModelRowsProps) {
 }
 
 const SHOWN = ["/task", "/models", "/agent", "/instructions", "/metadata", "/budget"];
-
-/** What is wrong with no field of this form: the connection, the deployment, a field that it does not have. */
-function Rest({ error }: { error: unknown }) {
-  if (error === null) return null;
-  const elsewhere = faultsElsewhere(error, SHOWN);
-  const hasFields = error instanceof api.ApiError && error.fields.length > 0;
-  if (hasFields && elsewhere.length === 0) {
-    return (
-      <p class="field-error" role="alert">
-        The comparison was not started: see the marked fields.
-      </p>
-    );
-  }
-  const { title, detail } = explained(error);
-  return (
-    <p class="field-error" role="alert">
-      {visible(title)}. {visible(detail)}
-      {error instanceof api.Unreachable && " Send it again when it does: the same comparison is not started twice. "}
-      {elsewhere.map((fault) => `${visible(fault.pointer)}: ${visible(fault.detail)}`).join("; ")}
-    </p>
-  );
-}
 
 function withRows(error: api.ApiError, rows: readonly number[]): api.ApiError {
   const { status, code, title, detail, fields, retryAfterMs } = error;

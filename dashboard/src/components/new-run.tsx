@@ -1,16 +1,16 @@
 /** The form that starts a run. What is wrong with a field is said at the field, as the server put it. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
 import { deploymentStore, knownModels, loadDeployment, rememberModels } from "../deployment";
-import { visible } from "../format";
 import { href, navigate } from "../router";
 import { rememberRun } from "../started";
 import { useStore } from "../store";
 import type { Metadata, NewRun } from "../types";
 import { Dialog } from "./dialog";
-import { Field, faultAt, faultsElsewhere } from "./field";
+import { Field, faultAt } from "./field";
 import { MetadataRows, type MetadataRow } from "./metadata-rows";
-import { explained } from "./states";
+import { AgentField, FormFault, NumberField, TextField } from "./run-fields";
+import { useSending } from "./sending";
 
 const SHOWN = ["/task", "/agent", "/model", "/max_iterations", "/instructions", "/metadata", "/budget"];
 const ANSWERS_MAX = 6;
@@ -57,36 +57,24 @@ interface FormProps {
 
 function NewRunForm({ draft, setDraft, onClose }: FormProps) {
   const deployment = useStore(deploymentStore);
-  const [error, setError] = useState<unknown>(null);
-  const [isBusy, setIsBusy] = useState(false);
-  const sent = useRef({ body: "", key: "" });
-  const form = useRef<HTMLFormElement>(null);
+  const { form, error, isBusy, send } = useSending();
   useEffect(() => {
     form.current?.querySelector("textarea")?.focus();
     if (deploymentStore.get() === null) loadDeployment().catch(() => undefined);
   }, []);
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
 
-  const submit = async (event: Event) => {
+  const submit = (event: Event) => {
     event.preventDefault();
     const body = bodyOf(draft);
-    const text = JSON.stringify(body);
-    // A second try of the same run after a lost answer must not start a second run.
-    if (sent.current.body !== text) sent.current = { body: text, key: api.newIdempotencyKey() };
-    setIsBusy(true);
-    setError(null);
-    try {
-      const accepted = await api.start(body, sent.current.key);
+    return send(body, async (key) => {
+      const accepted = await api.start(body, key);
       rememberRun(accepted);
       if (body.model) rememberModels([body.model]);
       setDraft(EMPTY);
       onClose();
       navigate(href(["runs", accepted.session, String(accepted.run)]));
-    } catch (failure) {
-      setError(failure);
-      setIsBusy(false);
-      requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid]")?.focus());
-    }
+    });
   };
 
   const agent = deployment?.agents.find(({ name }) => name === draft.agent) ?? deployment?.agents[0];
@@ -105,31 +93,16 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
           Compare models…
         </button>
       </div>
-      <Field label="Task" error={faultAt(error, "/task")}>
-        {(ids) => (
-          <textarea
-            {...ids}
-            rows={5}
-            required
-            dir="auto"
-            value={draft.task}
-            onInput={(event) => change({ task: event.currentTarget.value })}
-          />
-        )}
-      </Field>
+      <TextField
+        label="Task"
+        rows={5}
+        isRequired
+        error={faultAt(error, "/task")}
+        value={draft.task}
+        onChange={(task) => change({ task })}
+      />
       <div class="field-row">
-        <Field label="Agent" error={faultAt(error, "/agent")}>
-          {(ids) => (
-            <select {...ids} value={draft.agent} onChange={(event) => change({ agent: event.currentTarget.value })}>
-              {deployment === null && <option value="">default</option>}
-              {deployment?.agents.map(({ name }, index) => (
-                <option key={name} value={index === 0 ? "" : name}>
-                  {visible(name)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <AgentField error={faultAt(error, "/agent")} value={draft.agent} onChange={(agent) => change({ agent })} />
         <Field class="wide" label="Model" error={faultAt(error, "/model")}>
           {(ids) => (
             <>
@@ -150,22 +123,17 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
             </>
           )}
         </Field>
-        <Field label="Answers at most" error={faultAt(error, "/max_iterations")}>
-          {(ids) => (
-            <input
-              {...ids}
-              type="number"
-              min={1}
-              max={ANSWERS_MAX}
-              placeholder={String(agent?.max_iterations ?? ANSWERS_MAX)}
-              value={draft.iterations}
-              onInput={(event) => change({ iterations: event.currentTarget.value })}
-            />
-          )}
-        </Field>
+        <NumberField
+          label="Answers at most"
+          max={ANSWERS_MAX}
+          placeholder={String(agent?.max_iterations ?? ANSWERS_MAX)}
+          error={faultAt(error, "/max_iterations")}
+          value={draft.iterations}
+          onChange={(iterations) => change({ iterations })}
+        />
       </div>
       <More draft={draft} change={change} error={error} />
-      <Rest error={error} />
+      <FormFault error={error} shown={SHOWN} what="run" />
       <div class="actions end dialog-foot">
         <button type="button" class="button" onClick={onClose}>
           Close
@@ -184,84 +152,44 @@ function More({ draft, change, error }: { draft: Draft; change: (part: Partial<D
     <details class="part" open={isAtFault || undefined}>
       <summary>Instructions, metadata, budget</summary>
       <div class="form">
-        <Field label="Instructions" error={faultAt(error, "/instructions")} help="In place of the agent's own.">
-          {(ids) => (
-            <textarea
-              {...ids}
-              rows={3}
-              dir="auto"
-              value={draft.instructions}
-              onInput={(event) => change({ instructions: event.currentTarget.value })}
-            />
-          )}
-        </Field>
+        <TextField
+          label="Instructions"
+          rows={3}
+          help="In place of the agent's own."
+          error={faultAt(error, "/instructions")}
+          value={draft.instructions}
+          onChange={(instructions) => change({ instructions })}
+        />
         <MetadataRows
           rows={draft.metadata}
           onChange={(metadata) => change({ metadata })}
           error={faultAt(error, "/metadata")}
         />
         <div class="field-row">
-          <Field label="Tokens at most" error={faultAt(error, "/budget/total_tokens")}>
-            {(ids) => (
-              <input
-                {...ids}
-                type="number"
-                min={1}
-                value={draft.totalTokens}
-                onInput={(event) => change({ totalTokens: event.currentTarget.value })}
-              />
-            )}
-          </Field>
-          <Field label="US dollars at most" error={faultAt(error, "/budget/cost_usd")}>
-            {(ids) => (
-              <input
-                {...ids}
-                type="number"
-                min={0}
-                step="any"
-                value={draft.costUsd}
-                onInput={(event) => change({ costUsd: event.currentTarget.value })}
-              />
-            )}
-          </Field>
-          <Field label="Seconds at most" error={faultAt(error, "/budget/deadline_ms")}>
-            {(ids) => (
-              <input
-                {...ids}
-                type="number"
-                min={1}
-                step="any"
-                value={draft.deadlineSeconds}
-                onInput={(event) => change({ deadlineSeconds: event.currentTarget.value })}
-              />
-            )}
-          </Field>
+          <NumberField
+            label="Tokens at most"
+            error={faultAt(error, "/budget/total_tokens")}
+            value={draft.totalTokens}
+            onChange={(totalTokens) => change({ totalTokens })}
+          />
+          <NumberField
+            label="US dollars at most"
+            min={0}
+            step="any"
+            error={faultAt(error, "/budget/cost_usd")}
+            value={draft.costUsd}
+            onChange={(costUsd) => change({ costUsd })}
+          />
+          <NumberField
+            label="Seconds at most"
+            step="any"
+            error={faultAt(error, "/budget/deadline_ms")}
+            value={draft.deadlineSeconds}
+            onChange={(deadlineSeconds) => change({ deadlineSeconds })}
+          />
         </div>
       </div>
     </details>
-  );
-}
-
-/** What is wrong with no field of this form: the connection, the deployment, a field that it does not have. */
-function Rest({ error }: { error: unknown }) {
-  if (error === null) return null;
-  const elsewhere = faultsElsewhere(error, SHOWN);
-  const hasFields = error instanceof api.ApiError && error.fields.length > 0;
-  if (hasFields && elsewhere.length === 0) {
-    return (
-      <p class="field-error" role="alert">
-        The run was not started: see the marked fields.
-      </p>
-    );
-  }
-  const { title, detail } = explained(error);
-  const again =
-    error instanceof api.Unreachable ? " Send it again when it does: the same run is not started twice." : "";
-  return (
-    <p class="field-error" role="alert">
-      {title}. {visible(detail)}
-      {again} {elsewhere.map((fault) => `${visible(fault.pointer)}: ${visible(fault.detail)}`).join("; ")}
-    </p>
   );
 }
 
