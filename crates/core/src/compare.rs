@@ -5,7 +5,8 @@ use crate::{
     ids::CallId,
     limits,
     message::Usage,
-    run::{Lane, LaneState, Run},
+    run::{InFlight, Lane, LaneAnswer, LaneState, Phase, Run},
+    session::next_flight,
 };
 
 /// How a call of a comparison ended.
@@ -49,15 +50,12 @@ impl Draft<'_> {
         self.end(run, reason, None, None, &run.usage, run.iterations);
     }
 
-    /// Makes the failed calls again that are due. `survived` says what the session went through meanwhile.
-    pub(crate) fn tick_comparison(&mut self, run: &Run, survived: Option<Cause>) {
+    /// Makes the failed calls again that are due.
+    pub(crate) fn tick_comparison(&mut self, run: &Run) {
         let due: Vec<&Lane> = run.lanes.iter().filter(|lane| self.is_due(lane)).collect();
         // After the deadline no call is made again; what is in flight still ends the run.
         if due.is_empty() || run.is_late(self.moment.now) {
             return;
-        }
-        if let Some(cause) = survived {
-            self.write_resumed(run.id, cause, Vec::new());
         }
         for lane in due {
             self.call(run, lane.call.call, lane.call.attempt + 1, 1);
@@ -70,10 +68,6 @@ impl Draft<'_> {
         if run.is_late(self.moment.now) {
             self.write_resumed(run.id, cause, Vec::new());
             return self.end_late_comparison(run);
-        }
-        if cut_off.is_empty() {
-            let waited = if cause == Cause::Crash { Cause::Eviction } else { cause };
-            return self.tick_comparison(run, Some(waited));
         }
         let (given_up, again): (Vec<&Lane>, Vec<&Lane>) =
             cut_off.into_iter().partition(|lane| lane.call.interruptions >= limits::INTERRUPTIONS_MAX);
@@ -115,6 +109,50 @@ impl Draft<'_> {
 
     fn is_due(&self, lane: &Lane) -> bool {
         matches!(lane.state, LaneState::BackingOff(until) if until <= self.moment.now)
+    }
+}
+
+/// A model of a comparison before its call is promised, which happens in the row of the acceptance or, behind nothing
+/// that could be queued, at once.
+pub(crate) fn lane(model: &str) -> Lane {
+    let call = next_flight(&Phase::Queued, CallId(0), 0, 1);
+    Lane { model: model.to_owned(), call, state: LaneState::BackingOff(0) }
+}
+
+/// Takes an entry of a comparison into the lane of its call.
+pub(crate) fn evolve_lane(run: &mut Run, entry: &Entry, messages: usize) {
+    let (call, state) = match entry {
+        Entry::ModelCalled { call, attempt, model, .. } => {
+            let known = run.lanes.iter().any(|lane| lane.call.call == *call);
+            let is_meant = |lane: &&mut Lane| {
+                if known { lane.call.call == *call } else { lane.call.attempt == 0 && lane.model == *model }
+            };
+            if let Some(lane) = run.lanes.iter_mut().find(is_meant) {
+                lane.call = InFlight { call: *call, attempt: *attempt, ..lane.call };
+                lane.state = LaneState::Calling;
+            }
+            return;
+        }
+        Entry::ModelAnswered { call, finish_reason, usage, latency_ms, timing, .. } => {
+            let first_chunk_ms = timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at));
+            let answer = LaneAnswer {
+                finish_reason: *finish_reason,
+                usage: usage.clone(),
+                latency_ms: *latency_ms,
+                time_to_first_chunk_ms: first_chunk_ms,
+                message: messages - 1,
+            };
+            (call, LaneState::Answered(answer))
+        }
+        Entry::ModelFailed { call, error_type, message, retry_at, .. } => {
+            let error = RunError { code: error_type.as_str().to_owned(), message: message.clone() };
+            (call, retry_at.map_or(LaneState::Failed(error), LaneState::BackingOff))
+        }
+        _ => return,
+    };
+    if let Some(lane) = run.lanes.iter_mut().find(|lane| lane.call.call == *call) {
+        lane.call.failures += u32::from(matches!(entry, Entry::ModelFailed { .. }));
+        lane.state = state;
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn all(session: &Session) -> impl Iterator<Item = (TimeMs, Deadline)>
         let deadline = run.deadline_at().map(|at| (at, Deadline::RunDeadline));
         work.into_iter().chain(lanes).chain(deadline)
     });
-    let flushes = session.runs().iter().flat_map(|run| run.deliveries.values()).filter_map(|delivery| {
+    let flushes = session.owing_runs().flat_map(|run| run.deliveries.values()).filter_map(|delivery| {
         match delivery.state {
             DeliveryState::Due(at) => Some((at, Deadline::Flush)),
             DeliveryState::Flushed | DeliveryState::Parked => None,

@@ -1,6 +1,7 @@
 use crate::{
     backoff::{MODEL_RETRY, SINK_RETRY},
     compare::LaneOutcome,
+    context::{Extent, Sent, held_bytes, session_full},
     done::{FinalRule, final_rule, is_finish},
     entry::{Cause, Entry, Idempotency, Observed, RunError, StopReason, Timing},
     event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
@@ -38,7 +39,7 @@ impl Session {
                 draft.failed(call, fault, Seen { timing, observed })
             }
             Event::Resume(cause) => draft.resume(cause),
-            Event::Tick => draft.tick(None),
+            Event::Tick => draft.tick(),
             Event::Sent { run, sink, part, remote_id } => draft.sent(run, sink, part, remote_id),
             Event::Flushed { run, sink, spans } => draft.flushed(run, sink, spans),
             Event::FlushFailed { run, sink, failure } => draft.flush_failed(run, sink, failure),
@@ -60,15 +61,18 @@ pub(crate) struct Draft<'a> {
     pub(crate) step: Step,
     /// Runs that this step ends.
     ended: Vec<RunId>,
-    /// Messages that this step adds to the conversation.
-    messages_added: usize,
+    /// The conversation, with what this step adds to it.
+    pub(crate) conversation: Extent,
+    /// What the session takes in memory, with what this step adds.
+    pub(crate) bytes: usize,
     calls: u32,
 }
 
 impl<'a> Draft<'a> {
     fn new(session: &'a Session, moment: Moment) -> Self {
         let step = Step::new(session.head);
-        Self { session, moment, step, ended: Vec::new(), messages_added: 0, calls: session.calls }
+        let Session { conversation, bytes, calls, .. } = *session;
+        Self { session, moment, step, ended: Vec::new(), conversation, bytes, calls }
     }
 
     fn accept(&mut self, new: NewRun) -> Result<(), Refusal> {
@@ -78,6 +82,9 @@ impl<'a> Draft<'a> {
         let comes_late = !new.models.is_empty() && !self.session.runs.is_empty();
         if comes_late || self.session.runs.first().is_some_and(Run::is_comparison) {
             return Err(Refusal::Comparison);
+        }
+        if self.is_full() {
+            return Err(Refusal::SessionFull);
         }
         let waiting = self.session.open_runs().count();
         if waiting > limits::QUEUED_RUNS_MAX {
@@ -126,16 +133,24 @@ impl<'a> Draft<'a> {
     fn first_calls(&mut self, run: RunId, new: &NewRun) -> Vec<(Entry, Command)> {
         let deadline = new.settings.budget.deadline_ms.map(|ms| self.moment.now.saturating_add(ms));
         let give_up_at = give_up_at(self.moment.now, new.settings.model_timeout_ms, deadline);
-        let (models, message_count) = if new.models.is_empty() {
-            (std::slice::from_ref(&new.model), self.message_count(1))
+        let (models, sent) = if new.models.is_empty() {
+            let sent = self.to_send_at_first(&new.settings, new.max_iterations, &new.task);
+            (std::slice::from_ref(&new.model), sent)
         } else {
-            (new.models.as_slice(), compared_messages(new.settings.instructions.as_deref()))
+            (new.models.as_slice(), Sent::compared(&new.settings))
         };
+        let Sent { dropped_messages, message_count } = sent;
         let calls = (self.calls + 1..).map(CallId).zip(models);
         let promise = |(call, model): (CallId, &String)| {
             let model = model.clone();
-            let entry =
-                Entry::ModelCalled { call, attempt: 1, iteration: 1, model: model.clone(), message_count };
+            let entry = Entry::ModelCalled {
+                call,
+                attempt: 1,
+                iteration: 1,
+                model: model.clone(),
+                message_count,
+                dropped_messages,
+            };
             let call = CallRef { run, call, attempt: 1 };
             (entry, Command::CallModel(ModelCall { call, model, give_up_at }))
         };
@@ -173,6 +188,7 @@ impl<'a> Draft<'a> {
         }
         let usage = run.usage.plus(&answer.usage);
         let result = said(&answer.message).content;
+        self.conversation = self.conversation.and(&result);
         self.write_answer(call, flight, answer, seen, rule);
         if run.is_comparison() {
             return self.lane_settled(run, flight.call, &usage, LaneOutcome::Answered);
@@ -183,14 +199,14 @@ impl<'a> Draft<'a> {
             None if flight.iteration >= run.max_iterations => Some(StopReason::MaxIterations),
             None => run.exhausted_budget(&usage, self.moment.now),
         };
-        match stop {
-            Some(reason) => {
-                let result = result_of(self.session, run, &result);
-                self.end(run, reason, Some(result), None, &usage, flight.iteration);
-                self.begin_next();
-            }
-            None => self.call(run, CallId(self.calls + 1), 1, flight.iteration + 1),
+        if stop.is_none() && !self.is_full() {
+            return self.call(run, CallId(self.calls + 1), 1, flight.iteration + 1);
         }
+        let error = stop.is_none().then(session_full);
+        let result = result_of(self.session, run, &result);
+        let reason = stop.unwrap_or(StopReason::ModelRefused);
+        self.end(run, reason, Some(result), error, &usage, flight.iteration);
+        self.begin_next();
     }
 
     fn write_answer(
@@ -201,7 +217,6 @@ impl<'a> Draft<'a> {
         seen: Seen,
         rule: Option<FinalRule>,
     ) {
-        self.messages_added += 1;
         let Seen { timing, observed } = seen;
         self.write(
             call.run,
@@ -261,15 +276,13 @@ impl<'a> Draft<'a> {
         let Some(run) = self.session.open_runs().next() else { return };
         match &run.phase {
             Phase::Calling(flight) => self.resume_call(run, *flight, cause),
-            Phase::Comparing => self.resume_comparison(run, cause),
+            Phase::Comparing if run.in_flight().next().is_some() => self.resume_comparison(run, cause),
             Phase::Settled => {
                 self.write_resumed(run.id, cause, Vec::new());
                 self.call(run, CallId(self.calls + 1), 1, run.iterations + 1);
             }
-            Phase::Queued | Phase::BackingOff { .. } | Phase::Ended { .. } => {
-                let waited = if cause == Cause::Crash { Cause::Eviction } else { cause };
-                self.tick(Some(waited));
-            }
+            // Nothing was cut off: that the object was evicted while its run waited is no event of the run.
+            Phase::Comparing | Phase::Queued | Phase::BackingOff { .. } | Phase::Ended { .. } => self.tick(),
         }
     }
 
@@ -290,8 +303,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Begins what is due. `survived` says what a session went through that was replayed since its last step.
-    fn tick(&mut self, survived: Option<Cause>) {
+    /// Begins what is due.
+    fn tick(&mut self) {
         let now = self.moment.now;
         let late: Vec<&Run> = self
             .session
@@ -307,12 +320,9 @@ impl<'a> Draft<'a> {
         }
         let waiting = self.session.open_runs().find(|run| !self.ended.contains(&run.id));
         if let Some(run) = waiting.filter(|run| run.phase == Phase::Comparing) {
-            self.tick_comparison(run, survived);
+            self.tick_comparison(run);
         } else if let Some((run, Phase::BackingOff { call, until })) = waiting.map(|run| (run, &run.phase)) {
             if *until <= now {
-                if let Some(cause) = survived {
-                    self.write_resumed(run.id, cause, Vec::new());
-                }
                 self.call(run, call.call, call.attempt + 1, call.iteration);
             }
         } else {
@@ -355,6 +365,9 @@ impl<'a> Draft<'a> {
             }
             match run.exhausted_budget(&Usage::default(), self.moment.now) {
                 Some(reason) => self.end_for_budget(run, reason),
+                None if self.is_full() => {
+                    self.end(run, StopReason::ModelRefused, None, Some(session_full()), &run.usage, 0);
+                }
                 None => return self.call(run, CallId(self.calls + 1), 1, 1),
             }
         }
@@ -362,16 +375,19 @@ impl<'a> Draft<'a> {
 
     /// Promises an attempt of a call. Budgets were checked: nothing is spent between an answer and a retry but time.
     pub(crate) fn call(&mut self, run: &Run, call: CallId, attempt: u32, iteration: u32) {
-        let message_count = if run.is_comparison() {
-            compared_messages(run.settings.instructions.as_deref())
-        } else {
-            self.message_count(usize::from(call.0 > self.session.calls))
-        };
+        let Sent { dropped_messages, message_count } = self.to_send(run, call);
         self.calls = self.calls.max(call.0);
         let model = run.model_of(call).to_owned();
         self.write(
             run.id,
-            Entry::ModelCalled { call, attempt, iteration, model: model.clone(), message_count },
+            Entry::ModelCalled {
+                call,
+                attempt,
+                iteration,
+                model: model.clone(),
+                message_count,
+                dropped_messages,
+            },
         );
         self.step.order(Command::CallModel(ModelCall {
             call: CallRef { run: run.id, call, attempt },
@@ -414,6 +430,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn write(&mut self, run: RunId, entry: Entry) {
+        self.bytes += held_bytes(&entry);
         self.step.write(run, self.moment, entry);
     }
 
@@ -435,12 +452,6 @@ impl<'a> Draft<'a> {
         matches!(delivery.state, DeliveryState::Due(_))
             .then(|| (delivery.attempts, run.ended_at.unwrap_or_default()))
     }
-
-    /// Messages of a request, the instructions included, when `more` are added to the conversation.
-    fn message_count(&self, more: usize) -> u32 {
-        let count = 1 + self.session.messages.len() + self.messages_added + more;
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
 }
 
 /// Head sampling: decided once, when the run is accepted.
@@ -448,11 +459,6 @@ fn is_sampled_out(ratio: Option<f64>, seed: u64) -> bool {
     // The upper 53 bits of the seed, as a number from 0 to 1.
     let chance = (seed >> 11) as f64 / (1_u64 << 53) as f64;
     ratio.is_some_and(|ratio| chance >= ratio)
-}
-
-/// Messages of a comparison's request: the task, and the instructions where there are any.
-fn compared_messages(instructions: Option<&str>) -> u32 {
-    1 + u32::from(instructions.is_some())
 }
 
 /// The rule by which a run ends whose call failed for good.

@@ -52,6 +52,7 @@ impl Fields {
                 iteration: self.take("iteration")?,
                 model: self.take("model")?,
                 message_count: self.take("message_count")?,
+                dropped_messages: self.or_default("dropped_messages")?,
             },
             "model.answered" => Entry::ModelAnswered {
                 call: self.take("call")?,

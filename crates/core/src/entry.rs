@@ -67,6 +67,9 @@ pub enum Entry {
         model: String,
         /// Messages in the request, instructions included.
         message_count: u32,
+        /// Messages of the conversation that are left out, from its beginning, so that the rest fits the window.
+        #[serde(skip_serializing_if = "is_zero")]
+        dropped_messages: u32,
     },
     /// A whole answer arrived.
     #[serde(rename = "model.answered")]
@@ -166,7 +169,7 @@ pub enum Entry {
         /// The tenant who decided.
         by: String,
     },
-    /// The run goes on after its object went away.
+    /// The run goes on after its object went away in the middle of something.
     #[serde(rename = "run.resumed")]
     RunResumed {
         /// What it survived.
@@ -309,6 +312,9 @@ pub struct RunSettings {
     /// The sampling temperature; the provider's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// The context window of the model, in tokens; nothing is left out of a conversation when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u64>,
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
@@ -417,7 +423,7 @@ impl Observed {
 pub enum Cause {
     /// The object went away with a call in flight: a killed process, a redeploy, a reset.
     Crash,
-    /// The object went away while the run waited.
+    /// The object went away while the run waited: written by journals that noted it, though nothing was cut off.
     Eviction,
     /// Code in the object panicked.
     Panic,
@@ -480,6 +486,11 @@ pub struct RunError {
     pub code: String,
     /// A sentence for people.
     pub message: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl RunStatus {

@@ -178,6 +178,12 @@ pub enum Refusal {
     /// caller starts another session.
     #[error("a comparison is the only run of its session; start another session")]
     Comparison,
+    /// The session's texts take the memory that they may: the caller starts another session.
+    #[error(
+        "the session's conversation has reached {} bytes, its limit; start a new session",
+        limits::CONVERSATION_BYTES_MAX
+    )]
+    SessionFull,
     /// The same key and body came before: the caller gets the first answer.
     #[error("run {0} was accepted with this key")]
     Replayed(RunId),

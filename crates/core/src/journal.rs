@@ -13,11 +13,18 @@ pub trait Journal {
     /// When nothing was stored.
     fn append(&self, records: &[Record]) -> Result<(), Self::Error>;
 
-    /// The records behind `after` in order, at most `limit`.
+    /// The records behind `after` in order, at most `limit`. It may give fewer, where they are large, but none only
+    /// where there is none.
     ///
     /// # Errors
     /// When the store cannot be read, or a row cannot be decoded.
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Self::Error>;
+
+    /// Whether an error is of a row that this version cannot read: asking again changes nothing, a deployment does.
+    fn is_unreadable(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 }
 
 /// A row that this version cannot read. The operator must deploy the version that wrote it, or a later one.
@@ -47,7 +54,7 @@ pub fn encode_row(records: &[Record]) -> String {
 /// When the text is not an array of entries that this version knows.
 pub fn decode_row(row: Seq, text: &str) -> Result<Vec<Record>, DecodeError> {
     let mut records: Vec<Record> =
-        serde_json::from_str(text).map_err(|source| DecodeError { row, source })?;
+        serde_json::from_slice(text.as_bytes()).map_err(|source| DecodeError { row, source })?;
     let mut seq = row;
     for record in &mut records {
         record.seq = seq;

@@ -13,6 +13,7 @@
 
 mod backoff;
 mod compare;
+mod context;
 mod deadline;
 mod decide;
 mod decode;
@@ -29,6 +30,7 @@ mod session;
 mod step;
 
 pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
+pub use context::estimated_tokens;
 pub use deadline::Deadline;
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{

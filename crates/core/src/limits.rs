@@ -48,8 +48,20 @@ pub const WAIT_SECONDS_MAX: u64 = 60;
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
 /// The text of one answer, in bytes of UTF-8. More is the fault `too_large`.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The answers of one comparison together, in bytes of UTF-8: each model may say its part of it. They stream side by
+/// side, in the same memory.
+pub const COMPARED_ANSWERS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What a model's server may send for one answer, framing included, in bytes.
 pub const RESPONSE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The window of a model whose own is not known, in tokens.
+pub const CONTEXT_TOKENS_DEFAULT: u64 = 128_000;
+/// The smallest window that may be configured, in tokens.
+pub const CONTEXT_TOKENS_MIN: u64 = 1_000;
+/// The largest window that may be configured, in tokens.
+pub const CONTEXT_TOKENS_MAX: u64 = 10_000_000;
+/// What a session's texts may take, in bytes: tasks, instructions, labels and answers, and a little for each run and
+/// call. An object keeps them in memory, of which it has 128 MB. Beyond it the session makes no further call.
+pub const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often one call may be cut off by crashes before its run fails: a call that kills its object is not
 /// repeated, and paid for, for ever.
 pub const INTERRUPTIONS_MAX: u32 = 10;
@@ -57,3 +69,5 @@ pub const INTERRUPTIONS_MAX: u32 = 10;
 pub const ERROR_CHARS_MAX: usize = 300;
 /// One attempt of a model call by default, in milliseconds.
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
+/// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.
+pub const MODEL_TIMEOUT_MS_MAX: u64 = 14 * 60_000;

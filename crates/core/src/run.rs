@@ -102,6 +102,8 @@ pub struct InFlight {
     pub failures: u32,
     /// Attempts that a crash cut off.
     pub interruptions: u32,
+    /// Messages of the conversation that its request leaves out, from the beginning.
+    pub dropped_messages: u32,
 }
 
 /// One model of a comparison and its call.

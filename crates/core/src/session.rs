@@ -1,15 +1,19 @@
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
+    compare::{evolve_lane, lane},
+    context::{Extent, held_bytes, system_message},
     deadline::{self, Deadline},
     done,
-    entry::{Entry, Record, RunError},
+    entry::{Entry, Record},
     event::CallRef,
     ids::{CallId, RunId, Seq, TimeMs},
     journal::Journal,
     message::{Message, Role},
-    run::{Delivery, DeliveryState, InFlight, Lane, LaneAnswer, LaneState, Phase, Run},
+    run::{Delivery, DeliveryState, InFlight, LaneAnswer, LaneState, Phase, Run},
     step::{CommitError, Committed, Step},
 };
 
@@ -27,7 +31,15 @@ pub struct Session {
     pub(crate) runs: Vec<Run>,
     /// Runs before this index have ended.
     pub(crate) first_open: usize,
+    /// Runs whose traces are due at some sink: what a turn costs does not depend on how many there were before it.
+    pub(crate) owing: Vec<RunId>,
     pub(crate) messages: Vec<Message>,
+    /// How long the conversation is.
+    pub(crate) conversation: Extent,
+    /// Where in it the runs that began have their first messages, in order.
+    pub(crate) starts: Vec<Extent>,
+    /// What its texts take in memory.
+    pub(crate) bytes: usize,
     pub(crate) calls: u32,
     pub(crate) last_activity: TimeMs,
 }
@@ -183,12 +195,10 @@ impl Session {
     pub fn model_request(&self, call: CallRef) -> Option<ModelRequest<'_>> {
         let run = self.run(call.run)?;
         let flight = run.in_flight().find(|f| f.call == call.call && f.attempt == call.attempt)?;
-        // What one model of a comparison says is no business of the others.
-        let end = if run.is_comparison() { run.first_message + 1 } else { self.messages.len() };
         Some(ModelRequest {
             model: run.model_of(call.call),
-            system: system_message(run),
-            messages: self.messages.get(..end)?,
+            system: system_of(run, flight),
+            messages: self.messages.get(self.sent_messages(call)?)?,
             task: &run.task,
             sentinel: (!run.is_comparison()).then_some(&run.settings.sentinel),
             iteration: flight.iteration,
@@ -211,12 +221,16 @@ impl Session {
     /// a trace twice is harmless; the host remembers which ones are under way.
     pub fn deliveries_due(&self, now: TimeMs) -> Vec<(RunId, &str)> {
         let due = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Due(at) if at <= now);
-        self.runs
-            .iter()
+        self.owing_runs()
             .flat_map(|run| run.deliveries.iter().map(move |(sink, delivery)| (run.id, sink, delivery)))
             .filter(|(_, _, delivery)| due(delivery))
             .map(|(run, sink, _)| (run, sink.as_str()))
             .collect()
+    }
+
+    /// Runs whose traces are due at some sink, now or later.
+    pub(crate) fn owing_runs(&self) -> impl Iterator<Item = &Run> {
+        self.owing.iter().filter_map(|run| self.run(*run))
     }
 
     /// The earliest time at which the session must be woken, and why. An idle session is woken to be erased
@@ -235,6 +249,7 @@ impl Session {
     fn evolve(&mut self, record: &Record) {
         self.head = record.seq;
         self.last_activity = record.at;
+        self.bytes += held_bytes(&record.entry);
         if let Entry::RunAccepted { .. } = &record.entry {
             self.runs.push(accepted(record));
             return;
@@ -244,19 +259,20 @@ impl Session {
                 self.extend_conversation(record);
                 self.calls = self.calls.max(call.0);
             }
-            Entry::ModelAnswered { message, .. } => self.messages.push(said(message)),
+            Entry::ModelAnswered { message, .. } => self.say(said(message)),
             _ => {}
         }
         let messages = self.messages.len();
         let run = self.run_mut(record.run);
         match &record.entry {
-            Entry::ModelCalled { call, attempt, iteration, .. } => {
+            Entry::ModelCalled { call, attempt, iteration, dropped_messages, .. } => {
                 run.attempts += 1;
                 run.started_at.get_or_insert(record.at);
                 run.phase = if run.is_comparison() {
                     Phase::Comparing
                 } else {
-                    Phase::Calling(next_flight(&run.phase, *call, *attempt, *iteration))
+                    let flight = next_flight(&run.phase, *call, *attempt, *iteration);
+                    Phase::Calling(InFlight { dropped_messages: *dropped_messages, ..flight })
                 };
                 evolve_lane(run, &record.entry, messages);
             }
@@ -299,12 +315,10 @@ impl Session {
                     result: result.clone(),
                     error: error.clone(),
                 };
-                let due = Delivery {
-                    sent: std::collections::BTreeMap::new(),
-                    attempts: 0,
-                    state: DeliveryState::Due(record.at),
-                };
+                let due =
+                    Delivery { sent: BTreeMap::new(), attempts: 0, state: DeliveryState::Due(record.at) };
                 run.deliveries = run.owed_sinks().map(|sink| (sink.clone(), due.clone())).collect();
+                self.note_owing(record.run);
                 self.first_open +=
                     self.runs[self.first_open..].iter().take_while(|run| !run.is_open()).count();
             }
@@ -317,12 +331,14 @@ impl Session {
                 if let Some(delivery) = run.deliveries.get_mut(sink) {
                     (delivery.attempts, delivery.state) = (*attempt, DeliveryState::Flushed);
                 }
+                self.note_owing(record.run);
             }
             Entry::TraceFailed { sink, attempt, retry_at, .. } => {
                 if let Some(delivery) = run.deliveries.get_mut(sink) {
                     delivery.attempts = *attempt;
                     delivery.state = retry_at.map_or(DeliveryState::Parked, DeliveryState::Due);
                 }
+                self.note_owing(record.run);
             }
             Entry::RunAccepted { .. }
             | Entry::CancelRequested { .. }
@@ -338,6 +354,7 @@ impl Session {
         let Entry::ModelCalled { call, .. } = &record.entry else { return };
         let at = self.messages.len();
         let run = self.run_mut(record.run);
+        let at_first = run.phase == Phase::Queued;
         let spoken = match &run.phase {
             Phase::Queued => {
                 run.first_message = at;
@@ -347,7 +364,26 @@ impl Session {
             Phase::Calling(flight) | Phase::BackingOff { call: flight, .. } if flight.call == *call => return,
             _ => CONTINUE.to_owned(),
         };
-        self.messages.push(Message::text(Role::User, spoken));
+        if at_first {
+            self.starts.push(self.conversation);
+        }
+        self.say(Message::text(Role::User, spoken));
+    }
+
+    fn note_owing(&mut self, run: RunId) {
+        let is_due = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Due(_));
+        if self.run_mut(run).deliveries.values().any(is_due) {
+            if !self.owing.contains(&run) {
+                self.owing.push(run);
+            }
+        } else {
+            self.owing.retain(|owing| *owing != run);
+        }
+    }
+
+    fn say(&mut self, message: Message) {
+        self.conversation = self.conversation.and(&message.content);
+        self.messages.push(message);
     }
 
     fn run_mut(&mut self, id: RunId) -> &mut Run {
@@ -356,20 +392,12 @@ impl Session {
     }
 }
 
-/// The system message of a run's calls; a comparison has no loop to be told of.
-fn system_message(run: &Run) -> Option<String> {
+/// The system message of a call; a comparison has no loop to be told of.
+fn system_of(run: &Run, flight: InFlight) -> Option<String> {
     if run.is_comparison() {
         return run.settings.instructions.clone();
     }
-    let rule = format!(
-        "Work in as many turns as you need, at most {}. When the task is complete, end your answer with a line \
-         that says only {}.",
-        run.max_iterations, run.settings.sentinel
-    );
-    Some(match &run.settings.instructions {
-        Some(instructions) => format!("{instructions}\n\n{rule}"),
-        None => rule,
-    })
+    Some(system_message(&run.settings, run.max_iterations, flight.dropped_messages))
 }
 
 /// The result of a run that ends with `answer`: without its sentinel line, or the answer before it where nothing
@@ -405,7 +433,9 @@ pub(crate) fn said(message: &Message) -> Message {
 
 /// What a model handed to `finish`: the `result` of its arguments, or all of them.
 fn finished_with(arguments: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
+    let Ok(Value::Object(fields)) = serde_json::from_slice(arguments.as_bytes()) else {
+        return arguments.to_owned();
+    };
     match fields.get("result") {
         Some(Value::String(result)) => result.clone(),
         None if fields.is_empty() => String::new(),
@@ -448,62 +478,18 @@ fn accepted(record: &Record) -> Run {
         attempts: 0,
         usage: crate::message::Usage::default(),
         resumed: 0,
-        deliveries: std::collections::BTreeMap::new(),
+        deliveries: BTreeMap::new(),
         first_message: 0,
         has_failures: false,
     }
 }
 
-/// A model of a comparison before its call is promised, which happens in the row of the acceptance or, behind nothing
-/// that could be queued, at once.
-fn lane(model: &str) -> Lane {
-    let call = InFlight { call: CallId(0), attempt: 0, iteration: 1, failures: 0, interruptions: 0 };
-    Lane { model: model.to_owned(), call, state: LaneState::BackingOff(0) }
-}
-
-/// Takes an entry of a comparison into the lane of its call.
-fn evolve_lane(run: &mut Run, entry: &Entry, messages: usize) {
-    let (call, state) = match entry {
-        Entry::ModelCalled { call, attempt, model, .. } => {
-            let known = run.lanes.iter().any(|lane| lane.call.call == *call);
-            let is_meant = |lane: &&mut Lane| {
-                if known { lane.call.call == *call } else { lane.call.attempt == 0 && lane.model == *model }
-            };
-            if let Some(lane) = run.lanes.iter_mut().find(is_meant) {
-                lane.call = InFlight { call: *call, attempt: *attempt, ..lane.call };
-                lane.state = LaneState::Calling;
-            }
-            return;
-        }
-        Entry::ModelAnswered { call, finish_reason, usage, latency_ms, timing, .. } => {
-            let first_chunk_ms = timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at));
-            let answer = LaneAnswer {
-                finish_reason: *finish_reason,
-                usage: usage.clone(),
-                latency_ms: *latency_ms,
-                time_to_first_chunk_ms: first_chunk_ms,
-                message: messages - 1,
-            };
-            (call, LaneState::Answered(answer))
-        }
-        Entry::ModelFailed { call, error_type, message, retry_at, .. } => {
-            let error = RunError { code: error_type.as_str().to_owned(), message: message.clone() };
-            (call, retry_at.map_or(LaneState::Failed(error), LaneState::BackingOff))
-        }
-        _ => return,
-    };
-    if let Some(lane) = run.lanes.iter_mut().find(|lane| lane.call.call == *call) {
-        lane.call.failures += u32::from(matches!(entry, Entry::ModelFailed { .. }));
-        lane.state = state;
-    }
-}
-
 /// A call's next attempt keeps count of what the earlier ones went through.
-fn next_flight(phase: &Phase, call: CallId, attempt: u32, iteration: u32) -> InFlight {
+pub(crate) fn next_flight(phase: &Phase, call: CallId, attempt: u32, iteration: u32) -> InFlight {
     match phase {
         Phase::Calling(before) | Phase::BackingOff { call: before, .. } if before.call == call => {
             InFlight { attempt, ..*before }
         }
-        _ => InFlight { call, attempt, iteration, failures: 0, interruptions: 0 },
+        _ => InFlight { call, attempt, iteration, failures: 0, interruptions: 0, dropped_messages: 0 },
     }
 }

@@ -29,7 +29,10 @@ pub struct Decoder {
 #[derive(Debug)]
 enum Body {
     /// White space only, so far.
-    Blank,
+    Blank {
+        /// How much of a byte order mark has come.
+        mark_bytes: usize,
+    },
     Events {
         parser: SseParser,
         seen: u64,
@@ -44,7 +47,7 @@ impl Decoder {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         Self {
             provider,
-            body: Body::Blank,
+            body: Body::Blank { mark_bytes: 0 },
             partial: Partial::default(),
             received_bytes: 0,
             declared: content_type.contains("text/event-stream"),
@@ -89,8 +92,8 @@ impl Decoder {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        match mem::replace(&mut self.body, Body::Blank) {
-            Body::Blank => {
+        match mem::replace(&mut self.body, Body::Blank { mark_bytes: 0 }) {
+            Body::Blank { .. } => {
                 Err(fault(FaultKind::EmptyResponse, "the model's server answered with an empty body"))
             }
             Body::Events { .. } if self.partial.is_whole() => self.partial.finish(),
@@ -111,8 +114,9 @@ impl Decoder {
                 format!("the response of the model's server is larger than {RESPONSE_BYTES_MAX} bytes");
             return Err(fault(FaultKind::TooLarge, &message));
         }
-        if let Body::Blank = self.body {
-            bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        if let Body::Blank { mark_bytes } = &mut self.body {
+            let Some(rest) = without_mark(bytes, mark_bytes)? else { return Ok(()) };
+            bytes = rest;
             let Some(start) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
                 return Ok(());
             };
@@ -129,7 +133,7 @@ impl Decoder {
             };
         }
         match &mut self.body {
-            Body::Blank => Ok(()),
+            Body::Blank { .. } => Ok(()),
             Body::Document(document) => {
                 document.extend_from_slice(bytes);
                 Ok(())
@@ -170,7 +174,24 @@ impl Decoder {
 }
 
 /// Some servers put it before their JSON.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
+/// The bytes behind a byte order mark at the very beginning, however it is split; `None` while it may go on.
+/// `mark_bytes` counts what has come of it, and is its length once there is no more to look for.
+fn without_mark<'a>(mut bytes: &'a [u8], mark_bytes: &mut usize) -> Result<Option<&'a [u8]>, Fault> {
+    while let Some(expected) = BYTE_ORDER_MARK.get(*mark_bytes) {
+        match bytes.split_first() {
+            None => return Ok(None),
+            Some((byte, rest)) if byte == expected => {
+                *mark_bytes += 1;
+                bytes = rest;
+            }
+            Some(_) if *mark_bytes == 0 => *mark_bytes = BYTE_ORDER_MARK.len(),
+            Some(_) => return Err(fault(FaultKind::Malformed, "the model's answer is not UTF-8")),
+        }
+    }
+    Ok(Some(bytes))
+}
 
 fn take_event(provider: Provider, partial: &mut Partial, event: &SseEvent) -> Result<(), Fault> {
     if partial.has_ended() {
@@ -182,7 +203,7 @@ fn take_event(provider: Provider, partial: &mut Partial, event: &SseEvent) -> Re
         return Ok(());
     }
     let is_error = event.event == "error";
-    let chunk = match serde_json::from_str::<Value>(data) {
+    let chunk = match serde_json::from_slice::<Value>(data.as_bytes()) {
         Ok(chunk) if chunk.is_object() => chunk,
         _ if is_error => serde_json::json!({ "error": data }),
         _ if data.is_empty() => return Ok(()),
@@ -243,6 +264,21 @@ mod tests {
         "data: {\"id\":\"r\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\n",
         "data: [DONE]\n\n",
     );
+
+    #[test]
+    fn a_byte_order_mark_is_skipped_however_it_is_split() {
+        let body = "\u{feff}{\"choices\":[{\"message\":{\"content\":\"x\"}}]}".as_bytes();
+        for parts in [vec![body], vec![&body[..1], &body[1..]], body.chunks(1).collect()] {
+            let mut decoder = Decoder::new(Provider::OpenAi, None);
+            for part in &parts {
+                decoder.push(part).unwrap();
+            }
+            assert_eq!(decoder.finish().unwrap().message.content, "x", "{} parts", parts.len());
+        }
+        let mut decoder = Decoder::new(Provider::OpenAi, None);
+        decoder.push(&body[..2]).unwrap();
+        assert_eq!(decoder.push(b"{}").unwrap_err().kind, FaultKind::Malformed);
+    }
 
     #[test]
     fn a_stream_is_read_delta_by_delta() {

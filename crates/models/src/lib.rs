@@ -20,6 +20,7 @@
 //!
 //! [`Fault`]: longhaul_core::Fault
 
+mod context;
 mod decoder;
 mod directive;
 mod error;
@@ -32,6 +33,7 @@ mod sse;
 mod wire;
 pub mod workers_ai;
 
+pub use context::context_tokens;
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
 pub use name::{ModelName, Provider, SCRIPTED_MODELS, UnknownModel};

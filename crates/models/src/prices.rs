@@ -12,6 +12,9 @@ use crate::name::ModelName;
 pub const PRICES_AS_OF: &str = "2026-09";
 
 const TOKENS_PER_UNIT: f64 = 1e6;
+/// The highest price that is taken, in US dollars per million tokens: a sum of costs stays a number, whatever a server
+/// says that it counted.
+const PRICE_USD_MAX: f64 = 1e6;
 
 /// What a model costs, in US dollars per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,8 +37,8 @@ impl Prices {
     /// Reads the variable `PRICES`: `{"openai:tiny": {"input": 0.1, "output": 0.2, "cached_input": 0.01}}`, where
     /// `cached_input` may be missing. The built-in prices stay for every model that it does not name.
     pub fn parse(json: &str) -> Result<Self, PricesError> {
-        let value: Value =
-            serde_json::from_str(json).map_err(|error| PricesError::NotJson(error.to_string()))?;
+        let value: Value = serde_json::from_slice(json.as_bytes())
+            .map_err(|error| PricesError::NotJson(error.to_string()))?;
         let Value::Object(entries) = value else { return Err(PricesError::NotAnObject) };
         let mut own = BTreeMap::new();
         let mut faults = Vec::new();
@@ -95,9 +98,9 @@ fn parse_price(entry: &Value) -> Result<Price, String> {
     let mut faults = Vec::new();
     let mut number = |field: &str| {
         let value = fields.get(field)?;
-        let price = value.as_f64().filter(|price| *price >= 0.0);
+        let price = value.as_f64().filter(|price| (0.0..=PRICE_USD_MAX).contains(price));
         if price.is_none() {
-            faults.push(format!("`{field}` must be a number of at least 0"));
+            faults.push(format!("`{field}` must be a number from 0 to {PRICE_USD_MAX}"));
         }
         price
     };
@@ -293,13 +296,15 @@ mod tests {
         assert_eq!(
             faults[..3],
             [
-                "`openai:a` `input` must be a number of at least 0, has no `output`",
+                "`openai:a` `input` must be a number from 0 to 1000000, has no `output`",
                 "`openai:b` must be an object with `input` and `output`",
-                "`openai:c` `output` must be a number of at least 0, has an unknown field `per`",
+                "`openai:c` `output` must be a number from 0 to 1000000, has an unknown field `per`",
             ]
         );
         assert!(faults[3].starts_with("the model `tiny` has no provider"), "{}", faults[3]);
         assert_eq!(faults.len(), 4);
+        let absurd = r#"{"@cf/a":{"input":1e300,"output":2}}"#;
+        assert!(Prices::parse(absurd).is_err(), "a cost must stay a number");
         assert!(matches!(Prices::parse("{"), Err(PricesError::NotJson(_))));
         assert_eq!(Prices::parse("[]"), Err(PricesError::NotAnObject));
     }

@@ -19,7 +19,7 @@
 //!
 //! Its usage counts words, so it is the same every time. A directive that does not parse is answered with status 400.
 
-use longhaul_core::ModelRequest;
+use longhaul_core::{ModelRequest, limits::ANSWER_BYTES_MAX};
 use serde_json::{Value, json};
 
 use crate::directive::{Directive, FaultWord, plain_task};
@@ -136,11 +136,22 @@ fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
     }
 }
 
-/// Exactly so many words: the text's own, again and again.
+/// Exactly so many words: the text's own, again and again. Not many more than an answer may have, which is too large
+/// anyway: a task may be one very long word.
 fn of_length(text: &str, words: u32) -> String {
     let own: Vec<&str> = text.split_whitespace().collect();
     let count = usize::try_from(words).unwrap_or(usize::MAX);
-    own.iter().cycle().take(count).copied().collect::<Vec<_>>().join(" ")
+    let mut long = String::new();
+    for (index, word) in own.iter().cycle().take(count).enumerate() {
+        if long.len() > ANSWER_BYTES_MAX {
+            break;
+        }
+        if index > 0 {
+            long.push(' ');
+        }
+        long.push_str(word);
+    }
+    long
 }
 
 /// What the verses are about: what follows `about` in the task, else its longest word.
@@ -294,6 +305,17 @@ mod tests {
         assert_eq!(answer.finish_reason, FinishReason::Stop);
         let answer = play(script("scripted:echo", "#scripted words=4", 1, 1)).unwrap();
         assert_eq!(answer.message.content, "nothing at all nothing\nDONE");
+    }
+
+    #[test]
+    fn a_task_of_one_very_long_word_is_not_repeated_without_end() {
+        let task = format!("#scripted words=10000\n{}", "x".repeat(256 * 1024));
+        let fault = play(script("scripted:echo", &task, 1, 1)).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::TooLarge);
+        let ScriptOutcome::Stream(chunks) = script("scripted:echo", &task, 1, 1).outcome else {
+            panic!("a stream")
+        };
+        assert!(chunks.iter().map(Vec::len).sum::<usize>() < 2 * ANSWER_BYTES_MAX);
     }
 
     #[test]

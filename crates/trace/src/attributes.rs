@@ -98,6 +98,9 @@ pub(crate) fn of_call(
         Attribute::new("longhaul.iteration", call.iteration),
         Attribute::new("longhaul.message_count", call.message_count),
     ]);
+    if call.dropped_messages > 0 {
+        list.push(Attribute::new("longhaul.context.dropped_messages", call.dropped_messages));
+    }
     list
 }
 

@@ -99,8 +99,8 @@ impl Trace {
         };
         let messages = self.history.messages();
         Content {
-            system: self.system.as_deref(),
-            input: messages.iter().take(call.sent).map(turn).collect(),
+            system: call.system.and_then(|index| self.systems.get(index)).map(String::as_str),
+            input: messages.get(call.sent.clone()).unwrap_or_default().iter().map(turn).collect(),
             output: call.answer.and_then(|index| messages.get(index)).map(turn),
             finish_reason: call.finish_reason,
         }

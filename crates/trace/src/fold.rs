@@ -64,8 +64,8 @@ pub struct Trace {
     pub spans: Vec<Span>,
     /// What came out of the run.
     pub(crate) result: Option<String>,
-    /// The system message of the run's calls.
-    pub(crate) system: Option<String>,
+    /// The system messages of the run's calls: another one from the call on that leaves messages out.
+    pub(crate) systems: Vec<String>,
     /// Holds the conversation that the spans point into.
     pub(crate) history: Session,
 }
@@ -105,9 +105,9 @@ struct Fold<'a> {
     /// The core's own fold over the records seen: conversation, usage and status are its business. It counts runs
     /// and positions anew, because it may not get all records.
     history: Session,
-    /// Runs of the journal and what `history` calls them.
-    renumbered: BTreeMap<RunId, RunId>,
-    system: Option<String>,
+    /// Runs of the journal, in the order in which `history` numbers them.
+    known: Vec<RunId>,
+    systems: Vec<String>,
     calls: Vec<Span>,
     events: Vec<SpanEvent>,
 }
@@ -121,8 +121,8 @@ impl<'a> Fold<'a> {
             trace_id,
             root_id: span_id(trace_id, None),
             history: Session::default(),
-            renumbered: BTreeMap::new(),
-            system: None,
+            known: Vec::new(),
+            systems: Vec::new(),
             calls: Vec::new(),
             events: Vec::new(),
         }
@@ -163,14 +163,23 @@ impl<'a> Fold<'a> {
         }
     }
 
+    /// What `history` calls a run of the journal.
+    fn local(&self, run: RunId) -> Option<RunId> {
+        // From the end: a record is about one of the latest runs.
+        let place = self.known.iter().rposition(|known| *known == run)?;
+        Some(RunId(u32::try_from(place + 1).expect("a session has fewer than 2^32 runs")))
+    }
+
     /// Feeds the core's fold and gives the name that the record's run has there; `None` for a record of a run whose
-    /// acceptance was not among the records.
+    /// acceptance was not among the records, and for a second acceptance of a run.
     fn replay(&mut self, record: &Record) -> Option<RunId> {
         if matches!(record.entry, Entry::RunAccepted { .. }) {
-            let count = u32::try_from(self.renumbered.len()).expect("a session has fewer than 2^32 runs");
-            self.renumbered.insert(record.run, RunId(count + 1));
+            if self.local(record.run).is_some() {
+                return None;
+            }
+            self.known.push(record.run);
         }
-        let local = *self.renumbered.get(&record.run)?;
+        let local = self.local(record.run)?;
         let seq: Seq = self.history.head().next();
         let replayed = if record.seq == seq && record.run == local {
             self.history.replay_one(record)
@@ -182,13 +191,21 @@ impl<'a> Fold<'a> {
     }
 
     fn open_call(&mut self, record: &Record, local: RunId) {
-        let Entry::ModelCalled { call, attempt, iteration, model, message_count } = &record.entry else {
+        let Entry::ModelCalled { call, attempt, iteration, model, message_count, dropped_messages } =
+            &record.entry
+        else {
             return;
         };
         let (call, attempt) = (*call, *attempt);
-        let request = self.history.model_request(CallRef { run: local, call, attempt });
-        let sent = request.as_ref().map_or(0, |request| request.messages.len());
-        let system = request.and_then(|request| request.system);
+        let promised = CallRef { run: local, call, attempt };
+        let sent = self.history.sent_messages(promised).unwrap_or_default();
+        let system = self.history.model_request(promised).and_then(|request| request.system);
+        let system = system.map(|text| {
+            if self.systems.last() != Some(&text) {
+                self.systems.push(text);
+            }
+            self.systems.len() - 1
+        });
         let run = self.history.run(local);
         let provider = provider_of(model);
         let name = match run {
@@ -201,8 +218,10 @@ impl<'a> Fold<'a> {
             attempt,
             iteration: *iteration,
             message_count: *message_count,
+            dropped_messages: *dropped_messages,
             latency_ms: None,
             time_to_first_chunk_ms: None,
+            system,
             sent,
             answer: None,
             finish_reason: None,
@@ -223,7 +242,6 @@ impl<'a> Fold<'a> {
             usage: None,
             model: Some(call),
         });
-        self.system = system;
     }
 
     /// Spans of the agent's own code, below the attempt in which they were opened.
@@ -275,7 +293,7 @@ impl<'a> Fold<'a> {
     }
 
     fn finish(self) -> Option<Trace> {
-        let run = self.history.run(*self.renumbered.get(&self.run)?)?;
+        let run = self.history.run(self.local(self.run)?)?;
         let finish_reason = self.calls.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason);
         let mut root = Span {
             span_id: self.root_id,
@@ -323,7 +341,7 @@ impl<'a> Fold<'a> {
             metadata: run.metadata.clone(),
             spans: std::iter::once(root).chain(self.calls).collect(),
             result,
-            system: self.system,
+            systems: self.systems,
             history: self.history,
         })
     }

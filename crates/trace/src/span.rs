@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use longhaul_core::{CallId, TimeMs, Usage};
 use serde::Serialize;
@@ -50,12 +50,16 @@ pub struct ModelSpan {
     pub iteration: u32,
     /// Messages in the request, instructions included.
     pub message_count: u32,
+    /// Messages of the conversation that it left out, from the beginning.
+    pub dropped_messages: u32,
     /// From the request to the whole answer, in milliseconds.
     pub latency_ms: Option<u64>,
     /// From the request to the first chunk of text, in milliseconds.
     pub time_to_first_chunk_ms: Option<u64>,
-    /// How many messages of the trace's conversation it sent.
-    pub(crate) sent: usize,
+    /// Which of the trace's system messages it sent.
+    pub(crate) system: Option<usize>,
+    /// Which messages of the trace's conversation it sent.
+    pub(crate) sent: Range<usize>,
     /// Which message of the conversation is its answer.
     pub(crate) answer: Option<usize>,
     /// Why the answer ended.

@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
-    content::{Turn, cut},
+    content::{Content, Turn, cut},
     fold::Trace,
     ids::{SpanId, TraceId},
-    span::{Attribute, Span, SpanEvent, SpanKind, SpanStatus, Value},
+    span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, Value},
 };
 
 /// One message in a view, and all messages of one input, in bytes. The session's messages have the rest.
@@ -128,10 +128,17 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
         time_to_first_chunk_ms: model.and_then(|model| model.time_to_first_chunk_ms),
         attributes: attribute_map(&span.attributes),
         input: system.iter().chain(shown).map(turn_view).collect(),
-        input_left_out: content.input.len() - shown.len(),
+        input_left_out: sent(model, &content).saturating_sub(shown.len()),
         output: content.output.as_ref().map(turn_view),
         events: span.events.iter().map(event_view).collect(),
     }
+}
+
+/// Messages behind the system message. A trace that was folded from the newest records alone has not all of them.
+fn sent(model: Option<&ModelSpan>, content: &Content<'_>) -> usize {
+    model.map_or(content.input.len(), |model| {
+        (model.message_count as usize).saturating_sub(content.system.is_some().into())
+    })
 }
 
 /// The newest of `turns`; the last one always, because it is what the call was about.

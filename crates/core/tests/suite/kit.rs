@@ -211,6 +211,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             model_timeout_ms: 60_000,
             max_output_tokens: None,
             temperature: None,
+            context_tokens: None,
             sinks: Vec::new(),
             gateway_id: None,
             openai_server: None,
@@ -270,8 +271,12 @@ fn line(record: &Record, now: TimeMs) -> String {
     let later = |at: &Option<TimeMs>| at.map_or("never".to_owned(), |at| format!("+{}", at - now));
     match &record.entry {
         Entry::RunAccepted { task, .. } => format!("{name} {task}"),
-        Entry::ModelCalled { call, attempt, iteration, message_count, .. } => {
-            format!("{name} {call}.{attempt} iteration {iteration}, {message_count} messages")
+        Entry::ModelCalled { call, attempt, iteration, message_count, dropped_messages, .. } => {
+            let dropped = match dropped_messages {
+                0 => String::new(),
+                count => format!(", {count} dropped"),
+            };
+            format!("{name} {call}.{attempt} iteration {iteration}, {message_count} messages{dropped}")
         }
         Entry::ModelAnswered { call, attempt, iteration, r#final, .. } => {
             format!("{name} {call}.{attempt} iteration {iteration}, {}", word(r#final))

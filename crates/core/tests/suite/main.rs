@@ -9,6 +9,8 @@ mod cancelling;
 #[cfg(test)]
 mod comparing;
 #[cfg(test)]
+mod context;
+#[cfg(test)]
 mod delivering;
 #[cfg(test)]
 mod failing;

@@ -20,6 +20,7 @@ fn run_accepted() {
         model_timeout_ms: 120_000,
         max_output_tokens: Some(512),
         temperature: Some(0.2),
+        context_tokens: None,
         sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
         gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
@@ -50,6 +51,7 @@ fn run_accepted() {
         model_timeout_ms: 120_000,
         max_output_tokens: None,
         temperature: None,
+        context_tokens: None,
         sinks: Vec::new(),
         gateway_id: None,
         openai_server: None,
@@ -76,9 +78,26 @@ fn model_called() {
             iteration: 1,
             model: "openai:tiny".to_owned(),
             message_count: 4,
+            dropped_messages: 0,
         },
         r#"{"type":"model.called","call":3,"attempt":2,"iteration":1,"model":"openai:tiny","message_count":4}"#,
         &["call", "attempt", "iteration", "model", "message_count"],
+    );
+}
+
+#[test]
+fn model_called_without_the_oldest_messages() {
+    pinned(
+        Entry::ModelCalled {
+            call: CallId(9),
+            attempt: 1,
+            iteration: 1,
+            model: "openai:tiny".to_owned(),
+            message_count: 4,
+            dropped_messages: 12,
+        },
+        r#"{"type":"model.called","call":9,"attempt":1,"iteration":1,"model":"openai:tiny","message_count":4,"dropped_messages":12}"#,
+        &["call", "attempt", "iteration", "model", "message_count", "dropped_messages"],
     );
 }
 
@@ -91,6 +110,7 @@ fn run_accepted_of_a_sampled_comparison() {
         model_timeout_ms: 120_000,
         max_output_tokens: None,
         temperature: None,
+        context_tokens: None,
         sinks: Vec::new(),
         gateway_id: None,
         openai_server: None,

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
     CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, Event, INDEX_SINK, Message, Observed,
-    Phase, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, Usage, limits,
+    Phase, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, Usage, estimated_tokens, limits,
 };
 use proptest::{
     collection::vec,
@@ -208,6 +208,7 @@ impl World {
                     assert_eq!(message_count as usize, request.messages.len() + system);
                     assert_eq!(request.messages.last().unwrap().role, Role::User);
                     assert_eq!(order.model, request.model);
+                    check_window(&self.stage.session, call);
                     self.ordered.push(call);
                 }
                 Command::Abort(call) => assert!(self.ordered.contains(call)),
@@ -326,6 +327,34 @@ fn check_comparison(session: &Session, run: &Run) {
             assert_eq!(request.model, lane.model);
             assert_eq!(request.messages, [Message::text(Role::User, &run.task)]);
         }
+    }
+}
+
+/// What a call sends begins with a run, has all of its own messages, and as many of the others as the window holds.
+fn check_window(session: &Session, call: CallRef) {
+    let (run, conversation) = (session.run(call.run).unwrap(), session.conversation());
+    let sent = session.sent_messages(call).unwrap();
+    let dropped = sent.start;
+    let owner = |place: usize| conversation[place].0;
+    let own = conversation.iter().position(|(owner, _)| *owner == run.id).unwrap();
+    assert!(dropped <= own && conversation[own..].iter().all(|(owner, _)| *owner == run.id));
+    assert!(dropped == 0 || owner(dropped - 1) != owner(dropped), "a run is left out whole");
+    if run.is_comparison() {
+        return assert_eq!(sent, 0..1);
+    }
+    assert_eq!(sent.end, conversation.len());
+    let system = session.model_request(call).unwrap().system.unwrap();
+    assert_eq!(system.contains("left out"), dropped > 0);
+    let Some(window) = run.settings.context_tokens else { return assert_eq!(dropped, 0) };
+    let tokens = |from: usize| -> u64 {
+        conversation[from..].iter().map(|(_, message)| estimated_tokens(&message.content)).sum()
+    };
+    let answer = run.settings.max_output_tokens.map_or((window / 4).min(1_024), u64::from);
+    let is_sendable = |from: usize| tokens(from) + estimated_tokens(&system) + answer <= window;
+    assert!(is_sendable(dropped) || dropped == own, "what is sent fits while anything can be left out");
+    if dropped > 0 {
+        let earlier = conversation.iter().position(|(other, _)| *other == owner(dropped - 1)).unwrap();
+        assert!(!is_sendable(earlier), "nothing is left out that would fit");
     }
 }
 

@@ -240,7 +240,7 @@ impl Hours<'_> {
 
 /// Members are taken as they are read: a month has a hundred thousand of them, and a tree of each row costs twice.
 fn read<'de>(text: &'de str, seed: impl DeserializeSeed<'de, Value = ()>) -> Option<()> {
-    let mut json = serde_json::Deserializer::from_str(text);
+    let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
     seed.deserialize(&mut json).ok()?;
     json.end().ok()
 }

@@ -49,7 +49,7 @@ impl Row {
 
     /// A text that is a JSON object.
     pub(super) fn object(&mut self, column: &'static str) -> Result<Map<String, Value>, UnexpectedRow> {
-        serde_json::from_str(&self.text(column)?).map_err(|_| UnexpectedRow(column))
+        serde_json::from_slice(self.text(column)?.as_bytes()).map_err(|_| UnexpectedRow(column))
     }
 }
 

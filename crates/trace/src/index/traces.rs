@@ -243,7 +243,7 @@ impl Builder {
 
     /// `42` is the string and the number.
     fn metadata(&mut self, key: &str, value: &str) {
-        let scalar: Option<Value> = serde_json::from_str(value).ok();
+        let scalar: Option<Value> = serde_json::from_slice(value.as_bytes()).ok();
         let is_plain = |scalar: &Value| scalar.is_number() || scalar.is_boolean() || scalar.is_null();
         let as_string = metadata_member(key, &Value::from(value));
         self.push(&[" AND (instr(metadata, "]).bind(text(as_string)).push(&[")"]);

@@ -36,7 +36,7 @@ pub(super) fn is_trace(item: &Json, trace: &Trace) -> bool {
     let metadata = match item.get("metadata") {
         Some(Json::Object(members)) => members,
         Some(Json::String(text)) => {
-            parsed = serde_json::from_str::<Map<String, Json>>(text).unwrap_or_default();
+            parsed = serde_json::from_slice::<Map<String, Json>>(text.as_bytes()).unwrap_or_default();
             &parsed
         }
         _ => return false,

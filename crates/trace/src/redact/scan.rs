@@ -92,7 +92,8 @@ impl Found<'_> {
 }
 
 pub(super) fn redact(text: &str, secrets: bool, emails: bool) -> Cow<'_, str> {
-    let mut scan = Scan { text, bytes: text.as_bytes(), copied: 0, no_key_before: 0, no_jwt_before: 0 };
+    let mut scan =
+        Scan { text, bytes: text.as_bytes(), copied: 0, password: None, no_key_before: 0, no_jwt_before: 0 };
     let mut out = String::new();
     let mut at = 0;
     while at < text.len() {
@@ -102,10 +103,13 @@ pub(super) fn redact(text: &str, secrets: bool, emails: bool) -> Cow<'_, str> {
         }
         let secret = if secrets { scan.secret(at) } else { None };
         let found = if emails { secret.or_else(|| scan.email(at)) } else { secret };
-        let Some(found) = found else {
+        let Some(mut found) = found else {
             at += 1;
             continue;
         };
+        if let Some(password) = scan.password.take_if(|password| password.start < found.end) {
+            found.end = found.end.max(password.end);
+        }
         for part in [&text[scan.copied..found.start], found.around, MARKER, found.kind, "]", found.around] {
             out.push_str(part);
         }
@@ -126,6 +130,8 @@ struct Scan<'a> {
     bytes: &'a [u8],
     /// The text before this is in the output.
     copied: usize,
+    /// The password of the URL that is being read, which lies ahead: the user before it may be a secret too.
+    password: Option<Found<'a>>,
     /// The run of characters up to here holds no key of [`Shape::Dense`], from wherever it is read.
     no_key_before: usize,
     /// The run up to here begins no JSON Web Token.
@@ -148,8 +154,14 @@ impl<'a> Scan<'a> {
     }
 
     fn secret(&mut self, at: usize) -> Option<Found<'a>> {
+        if let Some(password) = self.password.take_if(|password| password.start <= at) {
+            return Some(password);
+        }
         match self.bytes[at] {
-            b':' if self.bytes[at..].starts_with(b"://") => self.url_password(at),
+            b':' if self.bytes[at..].starts_with(b"://") => {
+                self.password = self.url_password(at);
+                None
+            }
             b':' | b'=' | b' ' => assigned::find(self.text, at),
             b'-' => self.private_key(at),
             byte if byte.is_ascii_alphabetic() && self.begins_word(at) => {
@@ -262,6 +274,9 @@ impl<'a> Scan<'a> {
         let is_part = |byte: &&u8| !byte.is_ascii_whitespace() && !b"/?#\"'`<>\\".contains(byte);
         let authority = &self.bytes[user..];
         let authority = &authority[..authority.iter().take_while(is_part).count()];
+        // What has a marker in it was read before.
+        let marker = authority.windows(MARKER.len()).position(|part| part == MARKER.as_bytes());
+        let authority = &authority[..marker.unwrap_or(authority.len())];
         let end = user + authority.iter().rposition(|byte| *byte == b'@')?;
         let start = user + authority.iter().position(|byte| *byte == b':')? + 1;
         let password = self.bytes.get(start..end)?;
@@ -329,6 +344,8 @@ impl<'a> Scan<'a> {
                 .map(char::len_utf8)
                 .take(DOMAIN_BYTES_MAX)
                 .sum();
+            // A PEM block begins with hyphens.
+            let label = self.text[end..end + label].find("-----").unwrap_or(label);
             let text = &self.text[end..end + label];
             if label == 0 || text.starts_with('-') || end + label > domain + DOMAIN_BYTES_MAX {
                 break;

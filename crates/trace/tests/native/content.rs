@@ -1,6 +1,7 @@
 use longhaul_core::{Record, Role, RunId};
 use longhaul_trace::{
-    CONTENT_BYTES_MAX, Capture, REQUEST_BYTES_MAX, Resource, Trace, encode_json, encode_protobuf,
+    CONTENT_BYTES_MAX, Capture, REQUEST_BYTES_MAX, Resource, Span, Trace, Value as SpanValue, encode_json,
+    encode_protobuf,
 };
 use serde_json::{Value, json};
 
@@ -141,6 +142,44 @@ fn earlier_runs_are_part_of_the_input_where_their_records_are_given() {
     assert_eq!((alone.trace_id, alone.run), (trace.trace_id, trace.run));
     let content = alone.content(&alone.spans[1]);
     assert_eq!(content.input.iter().map(|turn| turn.content).collect::<Vec<_>>(), ["Now one about rain."]);
+}
+
+#[test]
+fn each_call_shows_the_window_that_it_had() {
+    let mut stage = eventful();
+    let mut run = new_run("Now one about rain.");
+    run.settings.context_tokens = Some(450);
+    stage.accept_run(run);
+    let mut requests = vec![stage.request()];
+    for text in ["Drops.", "Drops on the roof, and on the river. ".repeat(8).as_str()] {
+        stage.answer(text, 10);
+        requests.push(stage.request());
+    }
+    stage.crash(10);
+    requests.push(stage.request());
+    stage.answer("Rain.\nDONE", 10);
+
+    let trace = stage.trace(2);
+    for (span, (system, messages)) in trace.spans[1..].iter().zip(&requests) {
+        let content = trace.content(span);
+        assert_eq!(content.system, system.as_deref());
+        assert_eq!(&content.input.iter().map(|turn| turn.content).collect::<Vec<_>>(), messages);
+    }
+    let dropped = |span: &Span| span.attribute("longhaul.context.dropped_messages").cloned();
+    let all: Vec<Option<SpanValue>> = trace.spans.iter().map(dropped).collect();
+    assert_eq!(all, [None, None, None, Some(SpanValue::Int(4)), Some(SpanValue::Int(4))]);
+
+    // A sink gets the run's own messages, and the same attributes.
+    let own: Vec<Record> = stage.records().into_iter().filter(|record| record.run == RunId(2)).collect();
+    let alone = Trace::of_run(OBJECT, RunId(2), &own).unwrap();
+    for (index, span) in alone.spans.iter().enumerate().skip(1) {
+        assert_eq!(span.attributes, trace.spans[index].attributes);
+        let (content, (system, messages)) = (alone.content(span), &requests[index - 1]);
+        assert_eq!(content.system, system.as_deref());
+        let input: Vec<&str> = content.input.iter().map(|turn| turn.content).collect();
+        assert!(messages.ends_with(&input.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>()));
+        assert_eq!(input.first(), Some(&"Now one about rain."));
+    }
 }
 
 #[test]

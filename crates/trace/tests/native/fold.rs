@@ -200,6 +200,14 @@ fn an_unknown_run_has_no_trace() {
 }
 
 #[test]
+fn a_second_acceptance_of_a_run_is_left_out() {
+    let stage = eventful();
+    let records = stage.records();
+    let twice: Vec<&Record> = [&records[0]].into_iter().chain(records.iter()).collect();
+    assert_eq!(Trace::of_run(OBJECT, RunId(1), twice).unwrap().spans, stage.trace(1).spans);
+}
+
+#[test]
 fn a_scripted_model_is_labelled() {
     let mut stage = Stage::default();
     let mut run = new_run("x");

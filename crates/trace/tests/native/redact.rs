@@ -106,6 +106,10 @@ fn each_known_secret_is_replaced_by_its_kind() {
             "[redacted:private_key]",
         ),
         (format!("postgres://app:{word}@db:5432/x"), "postgres://app:[redacted:password]@db:5432/x"),
+        (
+            format!("https://{}:pw@h/", key("sk_live_", 24)),
+            "https://[redacted:api_key]:[redacted:password]@h/",
+        ),
         (format!("redis://:{c}@host"), "redis://:[redacted:password]@host"),
         (format!("https://u:p@{digits}@h/"), "https://u:[redacted:password]@h/"),
         (format!("API_KEY={c}"), "API_KEY=[redacted:api_key]"),
@@ -156,6 +160,10 @@ fn e_mail_addresses_are_replaced_by_a_switch() {
         assert_eq!(all().text(text), expected);
         assert_eq!(secrets(text), text);
     }
+    let mixed = format!("bob@example.com{}\n{}", begin("RSA PRIVATE KEY"), key("", 32));
+    assert_eq!(all().text(&mixed), "[redacted:email][redacted:private_key]");
+    let url = "https://ann@example.org:hunter2@h/";
+    assert_eq!(all().text(url), "https://[redacted:email]:[redacted:password]@h/");
 }
 
 #[test]

@@ -106,6 +106,13 @@ impl Stage {
         Trace::of_run(OBJECT, RunId(run), self.records()).unwrap()
     }
 
+    /// What the call in flight sends: the system message and the others.
+    pub(crate) fn request(&self) -> (Option<String>, Vec<String>) {
+        let request = self.outstanding().and_then(|call| self.session.model_request(call)).unwrap();
+        let messages = request.messages.iter().map(|message| message.content.clone());
+        (request.system, messages.collect())
+    }
+
     fn outstanding(&self) -> Option<CallRef> {
         self.session.outstanding().first().copied()
     }
@@ -141,6 +148,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             model_timeout_ms: 120_000,
             max_output_tokens: Some(256),
             temperature: Some(0.5),
+            context_tokens: None,
             sinks: vec!["otlp".to_owned()],
             gateway_id: None,
             openai_server: None,

@@ -89,15 +89,20 @@ fn new_run() -> impl Strategy<Value = NewRun> {
     let models = option::weighted(0.4, subsequence(vec!["a", "b", "c", "d"], 2..=4));
     let traced = (subsequence(SINKS.to_vec(), 0..=3), select(vec![None, Some(0.0), Some(1.0)]));
     let instructions = option::of(Just("Be brief.".to_owned()));
-    (1..=limits::ITERATIONS_MAX, budget, key, models, traced, instructions).prop_map(
-        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, instructions)| {
+    let window = (option::weighted(0.8, 0u64..300), option::weighted(0.3, 0u32..100));
+    let told = (instructions, window);
+    (1..=limits::ITERATIONS_MAX, budget, key, models, traced, told).prop_map(
+        |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, told)| {
             let mut new = run("Write.");
             new.max_iterations = max_iterations;
             if let Some(models) = models {
                 new.model = models.join(",");
                 new.models = models.into_iter().map(str::to_owned).collect();
             }
+            let (instructions, (context_tokens, max_output_tokens)) = told;
             new.settings.instructions = instructions;
+            (new.settings.context_tokens, new.settings.max_output_tokens) =
+                (context_tokens, max_output_tokens);
             new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
             let (sinks, sample_ratio) = traced;
             new.settings.sinks = sinks.into_iter().map(str::to_owned).collect();

@@ -1,0 +1,459 @@
+//! The journals that stand for this version: every entry, every variant, each optional field present and absent. Each
+//! struct is written out, without a rest: whoever adds a field or a variant is led here by the compiler.
+
+use std::collections::BTreeMap;
+
+use longhaul_core::{
+    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK, Idempotency,
+    Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
+    ToolCall, Usage, UserSpan,
+};
+use serde_json::{Value, json};
+
+/// When the stories begin.
+const BEGINNING: u64 = 1_790_000_000_000;
+
+/// All variants of an enum, as the compiler knows them.
+macro_rules! all {
+    ($name:ident: $($variant:ident),+ $(,)?) => {{
+        let all = [$($name::$variant),+];
+        for one in all {
+            match one { $($name::$variant)|+ => {} }
+        }
+        all
+    }};
+}
+
+/// A session of many runs, one for each reason to end; one is under way and one is queued.
+pub(crate) fn session() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    story.row(0, vec![story.accepted(1, full_settings()), called(1, 1, 1, 0)]);
+    story.row(100, vec![(2, accepted_bare("What is a tide?"))]);
+    let transient = [FaultKind::Connection, FaultKind::Timeout, FaultKind::RateLimited];
+    for (fault, attempt) in transient.into_iter().zip(1..) {
+        story.row(200, vec![(1, failed(1, attempt, fault, Some(400)))]);
+        story.row(200, vec![called(1, attempt + 1, 1, 0)]);
+    }
+    story.row(1_000, vec![resumed(1, Cause::Crash, &[1]), called(1, 5, 1, 0)]);
+    story.row(300, vec![answered_full(1, 1, 5, 1, None), (1, model_called(2, 1, 2, 2))]);
+    let transient = [FaultKind::Truncated, FaultKind::ServerError, FaultKind::EmptyResponse];
+    for (fault, attempt) in transient.into_iter().zip(1..) {
+        story.row(200, vec![(1, failed(2, attempt, fault, Some(400)))]);
+        story.row(200, vec![(1, model_called(2, attempt + 1, 2, 2))]);
+    }
+    // Earlier versions noted an eviction; later ones read it.
+    story.row(1_000, vec![resumed(1, Cause::Eviction, &[]), (1, model_called(2, 5, 2, 2))]);
+    story.row(1_000, vec![resumed(1, Cause::Panic, &[2]), (1, model_called(2, 6, 2, 2))]);
+    let done = answered_full(1, 2, 6, 2, Some(FinalRule::Done));
+    story.row(900, vec![done, ended_full(1), (2, model_called(3, 1, 1, 0))]);
+    story.deliveries_of_the_first_run();
+    story.row(50, vec![answered_bare(2, 3), ended(2, StopReason::MaxIterations)]);
+    story.a_run_for_each_reason_to_end();
+    story.tools();
+    let last = story.runs + 1;
+    story.row(60_000, vec![story.accepted(last, open_settings()), called(last, story.calls + 1, 1, 0)]);
+    story.row(10, vec![(last + 1, accepted_bare("Still in the queue."))]);
+    story.rows
+}
+
+/// A comparison of which one model answered, one failed, one waits and one is asked.
+pub(crate) fn comparison() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let models = ["openai:tiny", "openai:small", "openai:large", "openai:huge"];
+    let mut settings = open_settings();
+    settings.sample_ratio = Some(0.25);
+    let accepted = Entry::RunAccepted {
+        task: "Which is the longest river?".to_owned(),
+        agent: "default".to_owned(),
+        model: models.join(","),
+        models: models.iter().map(|model| (*model).to_owned()).collect(),
+        max_iterations: 1,
+        metadata: BTreeMap::new(),
+        settings,
+        sampled_out: true,
+        idempotency: None,
+    };
+    let compared = |call: u32, attempt: u32| Entry::ModelCalled {
+        call: CallId(call),
+        attempt,
+        iteration: 1,
+        model: models[call as usize - 1].to_owned(),
+        message_count: 1,
+        dropped_messages: 0,
+    };
+    let calls = (1..=4).map(|call| (1, compared(call, 1)));
+    story.row(0, std::iter::once((1, accepted)).chain(calls).collect());
+    story.row(400, vec![answered_full(1, 1, 1, 1, None)]);
+    story.row(10, vec![(1, failed(2, 1, FaultKind::Refused, None))]);
+    story.row(10, vec![resumed(1, Cause::Crash, &[3, 4]), (1, compared(3, 2)), (1, compared(4, 2))]);
+    story.row(10, vec![(1, failed(3, 2, FaultKind::RateLimited, Some(2_000)))]);
+    story.rows
+}
+
+/// A journal in the making.
+#[derive(Default)]
+struct Story {
+    rows: Vec<Vec<Record>>,
+    seq: u64,
+    elapsed_ms: u64,
+    runs: u32,
+    calls: u32,
+}
+
+impl Story {
+    fn row(&mut self, after_ms: u64, entries: Vec<(u32, Entry)>) {
+        self.elapsed_ms += after_ms;
+        let at = BEGINNING + self.elapsed_ms;
+        let mut records = Vec::new();
+        for (run, entry) in entries {
+            self.seq += 1;
+            match &entry {
+                Entry::RunAccepted { .. } => self.runs = run,
+                Entry::ModelCalled { call, .. } | Entry::ToolCalled { call, .. } => {
+                    self.calls = self.calls.max(call.0)
+                }
+                _ => {}
+            }
+            records.push(Record { seq: Seq(self.seq), run: RunId(run), at, entry });
+        }
+        self.rows.push(records);
+    }
+
+    fn accepted(&self, run: u32, settings: RunSettings) -> (u32, Entry) {
+        let metadata: BTreeMap<String, Value> =
+            [("customer", json!("42")), ("weight", json!(0.1)), ("paid", json!(true)), ("none", json!(null))]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into();
+        let accepted = Entry::RunAccepted {
+            task: "Write a \"haiku\" about tides.\n潮".to_owned(),
+            agent: "poet".to_owned(),
+            model: "openai:tiny".to_owned(),
+            models: Vec::new(),
+            max_iterations: 6,
+            metadata,
+            settings,
+            sampled_out: run > 1,
+            idempotency: Some(Idempotency { key: format!("6b86b273{run}"), body: "d4735e3a".to_owned() }),
+        };
+        (run, accepted)
+    }
+
+    /// A trace that is taken in parts, late, at last, and never.
+    fn deliveries_of_the_first_run(&mut self) {
+        let failed = |sink: &str, status, attempt, retry_at: Option<u64>| Entry::TraceFailed {
+            sink: sink.to_owned(),
+            status,
+            attempt,
+            retry_at: retry_at.map(|ms| BEGINNING + ms),
+        };
+        let flushed = |sink: &str, attempt| Entry::TraceFlushed { sink: sink.to_owned(), spans: 9, attempt };
+        let sent = |part: &str, id: &str| Entry::TraceSent {
+            sink: "nexus".to_owned(),
+            part: part.to_owned(),
+            remote_id: id.to_owned(),
+        };
+        for entry in [
+            flushed(INDEX_SINK, 1),
+            failed("otlp", Some(503), 1, Some(9_000)),
+            sent("trace", "t_1"),
+            sent("00f067aa0ba902b7", "s_1"),
+            failed("nexus", None, 1, Some(9_500)),
+            flushed("otlp", 2),
+            failed("nexus", Some(401), 2, None),
+        ] {
+            self.row(20, vec![(1, entry)]);
+        }
+    }
+
+    fn a_run_for_each_reason_to_end(&mut self) {
+        let reasons = all!(StopReason: Done, FinishTool, MaxIterations, BudgetTokens, BudgetCost, BudgetToolCalls,
+            Deadline, Cancelled, EmptyResponse, ModelRefused, ModelUnavailable, ToolFailed, Denied);
+        let faults = all!(FaultKind: Connection, Truncated, Timeout, RateLimited, ServerError, EmptyResponse,
+            Refused, Malformed, TooLarge, NotConfigured, Interrupted, Aborted);
+        let finishes = all!(FinishReason: Stop, Length, ToolCalls, ContentFilter, Other);
+        for (index, reason) in reasons.into_iter().enumerate() {
+            let (run, call) = (self.runs + 1, self.calls + 1);
+            self.row(1_000, vec![(run, accepted_bare("Again.")), called(run, call, 1, 0)]);
+            let mut row = vec![match reason {
+                StopReason::Cancelled => (run, Entry::CancelRequested { by: "ann".to_owned() }),
+                StopReason::FinishTool => finished(run, call),
+                _ if reason.status() == RunStatus::Failed => {
+                    (run, failed(call, 1, faults[index % faults.len()], None))
+                }
+                _ => answered_bare(run, call),
+            }];
+            row.push(ended(run, reason));
+            self.row(500, row);
+        }
+        for finish_reason in finishes {
+            let (run, call) = (self.runs + 1, self.calls + 1);
+            self.row(1_000, vec![(run, accepted_bare("How do you end?")), called(run, call, 1, 0)]);
+            let (_, mut answer) = answered_bare(run, call);
+            if let Entry::ModelAnswered { finish_reason: stored, .. } = &mut answer {
+                *stored = finish_reason;
+            }
+            self.row(500, vec![(run, answer), ended(run, StopReason::MaxIterations)]);
+        }
+        for fault in faults {
+            let (run, call) = (self.runs + 1, self.calls + 1);
+            self.row(1_000, vec![(run, accepted_bare("What went wrong?")), called(run, call, 1, 0)]);
+            self.row(500, vec![(run, failed(call, 1, fault, None)), ended(run, StopReason::ModelRefused)]);
+        }
+    }
+
+    /// Entries that no version has written yet, but that each can read.
+    fn tools(&mut self) {
+        let (run, call) = (self.runs + 1, self.calls + 1);
+        let tool = "search".to_owned();
+        let arguments = json!({"query": "tides", "limit": 3});
+        self.row(1_000, vec![(run, accepted_bare("Use a tool.")), called(run, call, 1, 0)]);
+        self.row(100, vec![answered_bare(run, call)]);
+        let (first, second) = (CallId(call + 1), CallId(call + 2));
+        let resolved = |call, decision: &str, reason: Option<&str>| Entry::ApprovalResolved {
+            call,
+            decision: decision.to_owned(),
+            reason: reason.map(str::to_owned),
+            by: "ann".to_owned(),
+        };
+        let answered = |call, result, error| Entry::ToolAnswered {
+            call,
+            tool: "search".to_owned(),
+            result,
+            error,
+            latency_ms: 40,
+        };
+        for entry in [
+            Entry::ApprovalRequested { call: first, tool: tool.clone(), arguments: arguments.clone() },
+            resolved(first, "approve", None),
+            Entry::ToolCalled { call: first, tool: tool.clone(), arguments: arguments.clone() },
+            answered(first, Some(json!({"found": ["ebb", 1, null]})), None),
+            Entry::ToolCalled { call: second, tool: tool.clone(), arguments: Value::Null },
+            answered(second, None, Some("no network".to_owned())),
+            Entry::ApprovalRequested { call: second, tool, arguments },
+            resolved(second, "deny", Some("not today")),
+        ] {
+            self.row(100, vec![(run, entry)]);
+        }
+        self.row(10, vec![ended(run, StopReason::Denied)]);
+    }
+}
+
+fn full_settings() -> RunSettings {
+    RunSettings {
+        instructions: Some("Be brief.".to_owned()),
+        sentinel: "FINIS".to_owned(),
+        budget: Budget { total_tokens: Some(20_000), cost_usd: Some(1.5), deadline_ms: Some(600_000) },
+        model_timeout_ms: 120_000,
+        max_output_tokens: Some(512),
+        temperature: Some(0.7),
+        context_tokens: Some(128_000),
+        sinks: [INDEX_SINK, "otlp", "nexus"].map(str::to_owned).into(),
+        gateway_id: Some("gw".to_owned()),
+        openai_server: Some("127.0.0.1:1".to_owned()),
+        sample_ratio: Some(0.5),
+    }
+}
+
+fn bare_settings() -> RunSettings {
+    RunSettings {
+        instructions: None,
+        sentinel: "DONE".to_owned(),
+        budget: Budget { total_tokens: None, cost_usd: None, deadline_ms: None },
+        model_timeout_ms: 60_000,
+        max_output_tokens: None,
+        temperature: None,
+        context_tokens: None,
+        sinks: Vec::new(),
+        gateway_id: None,
+        openai_server: None,
+        sample_ratio: None,
+    }
+}
+
+/// Of the run that is under way: it must go on wherever the journal is read.
+fn open_settings() -> RunSettings {
+    RunSettings {
+        instructions: Some("Be brief.".to_owned()),
+        sinks: vec!["otlp".to_owned()],
+        ..bare_settings()
+    }
+}
+
+fn accepted_bare(task: &str) -> Entry {
+    Entry::RunAccepted {
+        task: task.to_owned(),
+        agent: "default".to_owned(),
+        model: "openai:tiny".to_owned(),
+        models: Vec::new(),
+        max_iterations: 1,
+        metadata: BTreeMap::new(),
+        settings: bare_settings(),
+        sampled_out: false,
+        idempotency: None,
+    }
+}
+
+fn called(run: u32, call: u32, attempt: u32, dropped_messages: u32) -> (u32, Entry) {
+    (run, model_called(call, attempt, 1, dropped_messages))
+}
+
+fn model_called(call: u32, attempt: u32, iteration: u32, dropped_messages: u32) -> Entry {
+    let message_count = 2 * iteration;
+    let model = "openai:tiny".to_owned();
+    Entry::ModelCalled { call: CallId(call), attempt, iteration, model, message_count, dropped_messages }
+}
+
+fn failed(call: u32, attempt: u32, error_type: FaultKind, wait_ms: Option<u64>) -> Entry {
+    let observed = match (wait_ms, attempt % 2) {
+        (None, _) => Observed { gateway: None, spans: Vec::new() },
+        (Some(_), 0) => Observed { gateway: None, spans: user_spans() },
+        (Some(_), _) => {
+            let gateway = Gateway { id: "gw".to_owned(), log_id: (attempt == 1).then(|| "log-1".to_owned()) };
+            Observed { gateway: Some(gateway), spans: Vec::new() }
+        }
+    };
+    let first_chunk_at = wait_ms.map(|_| BEGINNING + 100);
+    Entry::ModelFailed {
+        call: CallId(call),
+        attempt,
+        error_type,
+        message: format!("it was {}", error_type.as_str()),
+        retry_at: wait_ms.map(|ms| BEGINNING + ms),
+        timing: Timing { started_at: BEGINNING, ended_at: BEGINNING + 195, first_chunk_at },
+        observed,
+    }
+}
+
+fn resumed(run: u32, cause: Cause, outstanding: &[u32]) -> (u32, Entry) {
+    let _ = all!(Cause: Crash, Eviction, Panic);
+    (run, Entry::RunResumed { cause, outstanding: outstanding.iter().copied().map(CallId).collect() })
+}
+
+fn answered_full(run: u32, call: u32, attempt: u32, iteration: u32, rule: Option<FinalRule>) -> (u32, Entry) {
+    let log_id = (attempt > 1).then(|| "log-2".to_owned());
+    let text =
+        if rule.is_some() { "Tide comes in,\nTide goes out.\n\nFINIS\n" } else { "潮 \"low\"\nand high" };
+    let answered = Entry::ModelAnswered {
+        call: CallId(call),
+        attempt,
+        iteration,
+        message: Message { role: Role::Assistant, content: text.to_owned(), tool_calls: Vec::new() },
+        finish_reason: FinishReason::Stop,
+        usage: full_usage(),
+        latency_ms: 700,
+        r#final: rule,
+        timing: Timing {
+            started_at: BEGINNING,
+            ended_at: BEGINNING + 700,
+            first_chunk_at: Some(BEGINNING + 40),
+        },
+        response_id: Some("resp-1".to_owned()),
+        response_model: Some("tiny-2".to_owned()),
+        observed: Observed {
+            gateway: rule.is_none().then(|| Gateway { id: "gw".to_owned(), log_id }),
+            spans: if attempt == 1 { Vec::new() } else { user_spans() },
+        },
+    };
+    (run, answered)
+}
+
+/// A span in another one.
+fn user_spans() -> Vec<UserSpan> {
+    let fields = [("rows", json!(3)), ("query", json!("tides")), ("hit", json!(false))];
+    let outer = UserSpan {
+        name: "retrieve".to_owned(),
+        parent: None,
+        started_at: BEGINNING + 10,
+        ended_at: BEGINNING + 90,
+        is_error: false,
+        fields: BTreeMap::new(),
+    };
+    let inner = UserSpan {
+        name: "query".to_owned(),
+        parent: Some(0),
+        started_at: BEGINNING + 20,
+        ended_at: BEGINNING + 80,
+        is_error: true,
+        fields: fields.map(|(key, value)| (key.to_owned(), value)).into(),
+    };
+    vec![outer, inner]
+}
+
+fn answered_bare(run: u32, call: u32) -> (u32, Entry) {
+    let answered = Entry::ModelAnswered {
+        call: CallId(call),
+        attempt: 1,
+        iteration: 1,
+        message: Message { role: Role::Assistant, content: "Water.".to_owned(), tool_calls: Vec::new() },
+        finish_reason: FinishReason::Length,
+        usage: bare_usage(),
+        latency_ms: 0,
+        r#final: None,
+        timing: Timing { started_at: BEGINNING, ended_at: BEGINNING, first_chunk_at: None },
+        response_id: None,
+        response_model: None,
+        observed: Observed { gateway: None, spans: Vec::new() },
+    };
+    (run, answered)
+}
+
+/// An answer that says nothing but calls `finish`.
+fn finished(run: u32, call: u32) -> (u32, Entry) {
+    let _ = all!(FinalRule: Done, FinishTool);
+    let (_, mut answer) = answered_bare(run, call);
+    if let Entry::ModelAnswered { message, finish_reason, r#final, .. } = &mut answer {
+        let arguments = "{\"result\":\"finished\"}".to_owned();
+        message.content.clear();
+        message.tool_calls = vec![ToolCall { id: "c1".to_owned(), name: "finish".to_owned(), arguments }];
+        (*finish_reason, *r#final) = (FinishReason::ToolCalls, Some(FinalRule::FinishTool));
+    }
+    (run, answer)
+}
+
+fn full_usage() -> Usage {
+    Usage {
+        input_tokens: Some(40),
+        output_tokens: Some(17),
+        total_tokens: Some(57),
+        cost_usd: Some(0.181_059_910_265_113_9),
+        cached_input_tokens: Some(8),
+        reasoning_tokens: Some(3),
+    }
+}
+
+fn bare_usage() -> Usage {
+    Usage {
+        input_tokens: None,
+        output_tokens: None,
+        total_tokens: None,
+        cost_usd: None,
+        cached_input_tokens: None,
+        reasoning_tokens: None,
+    }
+}
+
+fn ended_full(run: u32) -> (u32, Entry) {
+    let ended = Entry::RunEnded {
+        status: RunStatus::Succeeded,
+        stop_reason: StopReason::Done,
+        result: Some("Tide comes in,\nTide goes out.".to_owned()),
+        error: None,
+        usage: full_usage(),
+        iterations: 2,
+    };
+    (run, ended)
+}
+
+fn ended(run: u32, stop_reason: StopReason) -> (u32, Entry) {
+    let status = stop_reason.status();
+    let error = || RunError { code: stop_reason.as_str().to_owned(), message: "no luck".to_owned() };
+    let ended = Entry::RunEnded {
+        status,
+        stop_reason,
+        result: (status == RunStatus::Succeeded).then(|| "Water.".to_owned()),
+        error: (status == RunStatus::Failed).then(error),
+        usage: bare_usage(),
+        iterations: 1,
+    };
+    (run, ended)
+}
