@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::limits::{INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX, NAME_BYTES_MAX};
+use longhaul_core::limits::{
+    CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX, NAME_BYTES_MAX,
+};
 
 /// The agent that a request gets which names none.
 pub(crate) const DEFAULT_AGENT: &str = "default";
@@ -25,6 +27,7 @@ pub struct Agent {
     pub(crate) sentinel: String,
     pub(crate) max_output_tokens: Option<u32>,
     pub(crate) temperature: Option<f64>,
+    pub(crate) context_tokens: Option<u64>,
     pub(crate) total_tokens: Option<u64>,
     pub(crate) cost_usd: Option<f64>,
     pub(crate) deadline_ms: Option<u64>,
@@ -49,6 +52,7 @@ impl Agent {
             sentinel: "DONE".to_owned(),
             max_output_tokens: None,
             temperature: None,
+            context_tokens: None,
             total_tokens: None,
             cost_usd: None,
             deadline_ms: None,
@@ -111,6 +115,21 @@ impl Agent {
     #[must_use]
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.temperature = Some(temperature);
+        self
+    }
+
+    /// The model's context window: earlier runs of a session that do not fit are left out of a request, the oldest first.
+    /// Without it the window is the one that is known of the model, or that of the variable `CONTEXT_TOKENS`.
+    ///
+    /// # Panics
+    /// When it is not 1,000 to 10,000,000.
+    #[must_use]
+    pub fn context_tokens(mut self, tokens: u64) -> Self {
+        assert!(
+            (CONTEXT_TOKENS_MIN..=CONTEXT_TOKENS_MAX).contains(&tokens),
+            "a context window is {CONTEXT_TOKENS_MIN} to {CONTEXT_TOKENS_MAX} tokens"
+        );
+        self.context_tokens = Some(tokens);
         self
     }
 

@@ -1,17 +1,30 @@
 use std::rc::Rc;
 
-use longhaul_core::{INDEX_SINK, limits::MODEL_TIMEOUT_MS_DEFAULT};
+use longhaul_core::{
+    INDEX_SINK,
+    limits::{
+        CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, MODEL_TIMEOUT_MS_DEFAULT,
+        MODEL_TIMEOUT_MS_MAX,
+    },
+};
 use longhaul_host::{Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
-use longhaul_models::{ModelName, Prices, Provider};
+use longhaul_models::{ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
-use crate::api::{auth::Access, problem::FieldError};
+use crate::{
+    agent::Agent,
+    api::{auth::Access, problem::FieldError},
+};
 
 /// The model of requests and agents that name none, when Workers AI is bound.
 const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
 const DAY_MS: u64 = 24 * 3_600_000;
+/// Sessions of one tenant that may have open runs at once, by default.
+const TENANT_SESSIONS_DEFAULT: u32 = 100;
+/// The most that a deployment may allow: the tenant's object asks each of them when all are taken.
+const TENANT_SESSIONS_MAX: u32 = 1_000;
 
 /// The deployment's variables, read and checked once.
 #[derive(Clone)]
@@ -29,6 +42,10 @@ pub(crate) struct Config {
     pub(crate) prices: Prices,
     pub(crate) retention_ms: u64,
     pub(crate) model_timeout_ms: u64,
+    /// Sessions of one tenant that may have open runs at once.
+    pub(crate) tenant_sessions_max: usize,
+    /// The window of a model that the built-in table does not know, in tokens.
+    pub(crate) context_tokens: u64,
 }
 
 /// What a deployment has beside its variables.
@@ -67,7 +84,15 @@ impl Config {
             "MODEL_TIMEOUT_MS",
             var("MODEL_TIMEOUT_MS"),
             MODEL_TIMEOUT_MS_DEFAULT,
-            3_600_000,
+            MODEL_TIMEOUT_MS_MAX,
+            &mut errors,
+        );
+        let window = window(var("CONTEXT_TOKENS"), &mut errors);
+        let sessions = number(
+            "TENANT_SESSIONS_MAX",
+            var("TENANT_SESSIONS_MAX"),
+            TENANT_SESSIONS_DEFAULT.into(),
+            TENANT_SESSIONS_MAX.into(),
             &mut errors,
         );
         let gateway_id = var("AI_GATEWAY_ID");
@@ -91,6 +116,8 @@ impl Config {
                 prices,
                 retention_ms: days * DAY_MS,
                 model_timeout_ms: timeout,
+                tenant_sessions_max: usize::try_from(sessions).expect("it is at most a thousand"),
+                context_tokens: window,
             }),
             _ => Err(errors),
         }
@@ -111,6 +138,11 @@ impl Config {
             },
         };
         Some(missing)
+    }
+
+    /// The context window of an agent's run, in tokens: the agent's own, the model's, or `CONTEXT_TOKENS`.
+    pub(crate) fn context_tokens(&self, agent: &Agent, model: &str) -> u64 {
+        agent.context_tokens.or_else(|| context_tokens(model)).unwrap_or(self.context_tokens)
     }
 
     /// The sinks that a run's trace goes to.
@@ -194,6 +226,18 @@ fn number(name: &str, value: Option<String>, default: u64, max: u64, errors: &mu
     }
 }
 
+fn window(value: Option<String>, errors: &mut Vec<FieldError>) -> u64 {
+    let Some(text) = value else { return CONTEXT_TOKENS_DEFAULT };
+    match text.parse::<u64>().ok().filter(|n| (CONTEXT_TOKENS_MIN..=CONTEXT_TOKENS_MAX).contains(n)) {
+        Some(tokens) => tokens,
+        None => {
+            let range = format!("from {CONTEXT_TOKENS_MIN} to {CONTEXT_TOKENS_MAX}");
+            errors.push(FieldError::new("CONTEXT_TOKENS", format!("must be a whole number {range}")));
+            CONTEXT_TOKENS_DEFAULT
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +255,7 @@ mod tests {
         assert!(config.sinks().is_empty());
         assert_eq!(config.access.tenant(None, None).unwrap_err().code, "auth_not_configured");
         assert_eq!(config.retention_ms, 30 * DAY_MS);
+        assert_eq!(config.tenant_sessions_max, 100);
     }
 
     #[test]
@@ -222,6 +267,7 @@ mod tests {
             ("OPENAI_BASE_URL", "ftp://x"),
             ("RETENTION_DAYS", "0"),
             ("MODEL_TIMEOUT_MS", "soon"),
+            ("TENANT_SESSIONS_MAX", "1001"),
             ("MODEL", "gpt"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -242,8 +288,38 @@ mod tests {
             "OTEL_RESOURCE_ATTRIBUTES",
             "REDACT",
             "NEXUS_MODE",
+            "TENANT_SESSIONS_MAX",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_the_agents_own_or_the_models_or_the_configured_one() {
+        let (plain, own) = (Agent::new("a"), Agent::new("b").context_tokens(5_000));
+        let default = parse(&[]).ok().unwrap();
+        let configured = parse(&[("CONTEXT_TOKENS", "32000")]).ok().unwrap();
+        for (config, agent, model, tokens) in [
+            (&default, &plain, "openai:tiny", 128_000),
+            (&configured, &plain, "openai:tiny", 32_000),
+            (&configured, &plain, "@cf/meta/llama-3.1-8b-instruct", 7_968),
+            (&configured, &own, "@cf/meta/llama-3.1-8b-instruct", 5_000),
+            (&configured, &plain, "scripted:haiku", 10_000_000),
+        ] {
+            assert_eq!(config.context_tokens(agent, model), tokens, "{model}");
+        }
+        for wrong in ["999", "10000001", "12.5", "-1", "many"] {
+            assert_eq!(parse(&[("CONTEXT_TOKENS", wrong)]).err(), Some(vec!["CONTEXT_TOKENS".to_owned()]));
+        }
+    }
+
+    /// A call that outlasts its invocation is cut off by the platform, and paid for again.
+    #[test]
+    fn a_call_has_less_time_than_an_invocation() {
+        let config = parse(&[("MODEL_TIMEOUT_MS", "840000")]).ok().unwrap();
+        assert_eq!(config.model_timeout_ms, MODEL_TIMEOUT_MS_MAX);
+        for value in ["840001", "3600000", "0"] {
+            assert_eq!(parse(&[("MODEL_TIMEOUT_MS", value)]).err().unwrap(), ["MODEL_TIMEOUT_MS"], "{value}");
         }
     }
 

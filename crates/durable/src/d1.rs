@@ -49,7 +49,7 @@ async fn read(database: &Database, statement: &Statement) -> Result<Vec<Value>, 
     let results = run(database, std::slice::from_ref(statement)).await?;
     let rows = Reflect::get(&results.get(0), &"results".into()).map_err(text)?;
     let json = JSON::stringify(&rows).map_err(text)?;
-    serde_json::from_str(&String::from(json)).map_err(|error| error.to_string())
+    serde_json::from_slice(String::from(json).as_bytes()).map_err(|error| error.to_string())
 }
 
 async fn run(database: &Database, statements: &[Statement]) -> Result<Array, String> {

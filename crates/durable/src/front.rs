@@ -2,7 +2,8 @@ use futures::StreamExt;
 use longhaul_core::limits;
 use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::{Context, Env, Headers, Method, Request, RequestInit, Response};
+use web_sys::RequestInit;
+use worker::{Context, Env, Headers, Request, Response};
 
 use crate::{
     agent::Agents,
@@ -15,11 +16,12 @@ use crate::{
     },
     config::Config,
     env, http, index, log,
+    objects::{SESSIONS, TENANTS, objects},
     platform::now_ms,
+    rate,
+    tenant::{KEY_HEADER, SESSION_HEADER, unanswered},
 };
 
-/// The Durable Object binding of the sessions.
-const SESSIONS: &str = "SESSIONS";
 /// How often an object is asked that does not answer.
 const ASKED_MAX: u32 = 3;
 /// How much of a body that is too large is read before the connection is given up, in bytes.
@@ -36,7 +38,8 @@ const HOME: &str = concat!(
 );
 
 /// Answers a request of the deployment: checks who calls and what for, and passes it to the session's object. The
-/// deployment must bind the class of [`crate::SessionObject`] as `SESSIONS`.
+/// deployment must bind the class of [`crate::SessionObject`] as `SESSIONS`. A tenant's limits hold where the class of
+/// [`crate::TenantObject`] is bound as `TENANTS` and a rate limiter as `RATE_LIMIT`.
 ///
 /// # Errors
 /// When the answer itself cannot be made, or the object does not answer.
@@ -61,8 +64,15 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     let config = env::config(env)?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let subprotocols = header("Sec-WebSocket-Protocol");
-    let tenant =
-        config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref())?.to_owned();
+    let caller = config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref());
+    if config.access.is_by_token() {
+        // Wrong tokens count for their address, right ones for their tenant: no guess uses up what a tenant has.
+        let key =
+            caller.as_ref().map_or_else(|_| rate::key_of_address(&request), |tenant| (*tenant).to_owned());
+        rate::check(env, &key).await?;
+    }
+    let tenant = caller?.to_owned();
+    refuse_foreign_origin(&request, &method)?;
     match route(&method, &path)? {
         Route::Health => Err(Problem::not_found("no such path")),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
@@ -75,7 +85,6 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
             start(Asked::Run, request, env, &tenant, Some(session), agents, &config).await
         }
         Route::Session { session, .. } => {
-            refuse_foreign_origin(&request)?;
             let object = format!("{tenant}/{session}");
             // These methods may be asked again: an object that was reset meanwhile answers the second time.
             for _ in 1..ASKED_MAX {
@@ -88,7 +97,7 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
                 }
             }
             let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
-            ask_object(env, &object, forwarded).await.map_err(unavailable)
+            ask_object(env, &object, forwarded).await.map_err(unanswered)
         }
     }
 }
@@ -112,9 +121,20 @@ async fn start(
         (None, Some(key)) => body::session_of_key(tenant, key),
         (None, None) => random_uuid().replace('-', ""),
     };
-    let run = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
-    let forwarded = forward(&request, None, Some(run)).map_err(broken)?;
-    ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unavailable)
+    let body = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
+    let forwarded = forward(&request, None, Some(body)).map_err(broken)?;
+    // Without the binding nobody counts the tenant's sessions.
+    match objects(env, TENANTS).filter(|_| config.access.is_by_token()) {
+        None => ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered),
+        Some(tenants) => {
+            let key = run.idempotency.map(|idempotency| idempotency.key);
+            let passed_on = [(SESSION_HEADER, Some(session)), (KEY_HEADER, key)];
+            for (name, value) in passed_on.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+                forwarded.headers().set(name, &value).map_err(broken)?;
+            }
+            tenants.ask(tenant, forwarded).await.map_err(unanswered)
+        }
+    }
 }
 
 /// The body, of which never more than the limit is held. What is too large is read on for a while and dropped: a client
@@ -136,10 +156,11 @@ async fn read_body(request: &mut Request) -> Outcome<Vec<u8>> {
     if read_bytes > limits::BODY_BYTES_MAX { Err(body::too_large()) } else { Ok(read) }
 }
 
-/// Pages of other origins must not read a session through the browser of somebody who may.
-fn refuse_foreign_origin(request: &Request) -> Outcome<()> {
+/// Pages of other origins must not change or watch anything through the browser of somebody who may. What they get they
+/// cannot read: no answer says that they may.
+fn refuse_foreign_origin(request: &Request, method: &str) -> Outcome<()> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    if header("Upgrade").is_none() {
+    if matches!(method, "GET" | "HEAD") && header("Upgrade").is_none() {
         return Ok(());
     }
     let Some(origin) = header("Origin") else { return Ok(()) };
@@ -161,26 +182,23 @@ fn forward(request: &Request, subprotocols: Option<&str>, body: Option<String>) 
     if subprotocols.is_some_and(|list| list.split(',').any(|offer| offer.trim() == SUBPROTOCOL)) {
         headers.set("Sec-WebSocket-Protocol", SUBPROTOCOL)?;
     }
-    let mut init = RequestInit::new();
-    let method = if request.method() == Method::Head { Method::Get } else { request.method() };
-    init.with_method(method).with_headers(headers).with_body(body.map(JsValue::from));
-    Request::new_with_init(&request.inner().url(), &init)
+    let init = RequestInit::new();
+    let method = request.inner().method();
+    init.set_method(if method == "HEAD" { "GET" } else { &method });
+    if let Some(body) = body {
+        init.set_body(&JsValue::from(body));
+    }
+    http::request_of(&request.inner().url(), &init, &headers)
 }
 
 async fn ask_object(env: &Env, object: &str, request: Request) -> worker::Result<Response> {
-    env.durable_object(SESSIONS)?.get_by_name(object)?.fetch_with_request(request).await
+    let unbound = || worker::Error::BindingError(SESSIONS.to_owned());
+    objects(env, SESSIONS).ok_or_else(unbound)?.ask(object, request).await
 }
 
 fn broken(error: worker::Error) -> Problem {
     tracing::error!(%error, "a request could not be passed on");
     Problem::internal("the request could not be passed on")
-}
-
-/// The object was reset, or cannot be reached: whether a run was accepted is not known without an `Idempotency-Key`.
-fn unavailable(error: worker::Error) -> Problem {
-    tracing::error!(%error, "the object did not answer");
-    Problem::session_unavailable("the session's object did not answer; ask again")
-        .with_header("Retry-After", "1")
 }
 
 #[wasm_bindgen]

@@ -1,7 +1,7 @@
 //! An agent runtime for Cloudflare Durable Objects: a task goes in, a durable run and one trace come out.
 //!
-//! A deployment is a `cdylib` with a Durable Object class around [`SessionObject`] and a `fetch` event that calls
-//! [`serve`]; see `examples/haiku`. What its agents are is said with [`Agent`] and [`Agents`].
+//! A deployment is a `cdylib` with Durable Object classes around [`SessionObject`] and [`TenantObject`] and a `fetch`
+//! event that calls [`serve`]; see `examples/haiku`. What its agents are is said with [`Agent`] and [`Agents`].
 //!
 //! This is the only library of the workspace that knows the `worker` crate. It decides nothing: rules of a run are
 //! `longhaul-core`'s, and the loop that performs them is `longhaul-host`'s.
@@ -13,13 +13,19 @@ mod config;
 mod d1;
 mod env;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod index;
 mod log;
 mod object;
+mod objects;
 mod platform;
+mod rate;
 mod sql;
 mod stream;
+mod tenant;
 mod watchers;
 
 pub use agent::{Agent, Agents};
@@ -27,3 +33,4 @@ pub use front::serve;
 pub use longhaul_core::{CallId, Fault, FaultKind, ModelAnswer, RunId};
 pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;
+pub use tenant::TenantObject;

@@ -6,7 +6,7 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::{JsString, Reflect};
-use longhaul_core::{Event, NewRun, Refusal, RunId, limits};
+use longhaul_core::{Event, NewRun, Refusal, Run, RunId, limits};
 use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime};
 use serde_json::json;
 use wasm_bindgen::JsValue;
@@ -17,17 +17,19 @@ use crate::{
         problem::{Outcome, Problem},
         query::Query,
         route::{Ask, Route, route},
-        views::{self, Messages, SessionView},
+        views::{self, SessionView},
     },
     env, http, log,
     platform::Cloudflare,
     sql::JournalError,
-    stream,
+    stream, tenant,
     watchers::{close, send},
 };
 
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
 const MISCONFIGURED_WAIT_MS: u64 = 60_000;
+/// When a client tries again whose session's storage failed, in seconds.
+const STORAGE_RETRY_AFTER_S: &str = "30";
 
 /// A session's Durable Object. The class that a deployment exports is a thin shell around it:
 ///
@@ -137,8 +139,11 @@ impl Inner {
     }
 
     async fn answer(&self, request: Request) -> Outcome<Response> {
-        let method = request.method().to_string();
-        let route = route(&method, &request.path())?;
+        let (method, path) = (request.method().to_string(), request.path());
+        if let Some(key) = path.strip_prefix(tenant::BUSY_PATH) {
+            return self.is_busy(key);
+        }
+        let route = route(&method, &path)?;
         self.keep_driving()?;
         let ask = match route {
             Route::StartSession | Route::Compare => return self.start(request).await,
@@ -153,7 +158,7 @@ impl Inner {
         match ask {
             Ask::StartRun => self.start(request).await,
             Ask::Show => self.show(200),
-            Ask::Messages => self.view(|_, id, session| http::json(200, &Messages::new(id, session)))?,
+            Ask::Messages => self.messages(),
             Ask::ShowRun(run) => self.show_run(run, &query_of(&request)).await,
             Ask::Trace(run) => self.trace(run, &query_of(&request)),
             Ask::Events => self.events(&request),
@@ -164,6 +169,17 @@ impl Inner {
             Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
             Ask::Delete => self.delete().await,
         }
+    }
+
+    /// Answers the tenant's object, and leaves everything as it is: whether a run is open here, or was started with this
+    /// key.
+    fn is_busy(&self, key: &str) -> Outcome<Response> {
+        let is_busy = self.runtime().with_session(|session| {
+            let has_key = |run: &Run| run.idempotency.as_ref().is_some_and(|known| known.key == key);
+            session.open_runs().next().is_some() || session.runs().iter().any(has_key)
+        });
+        let status = if is_busy.map_err(problem_of)? { 204 } else { 404 };
+        Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
     }
 
     /// Accepts a run. The platform holds the answer back until the row is on disk.
@@ -182,6 +198,13 @@ impl Inner {
         let response = http::json(202, &accepted)?;
         let response = http::with_header(response, "Location", &views::location(&services.session, run))?;
         if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
+    }
+
+    fn messages(&self) -> Outcome<Response> {
+        let head = format!("{{\"session\":\"{}\",\"messages\":[", self.runtime().services().session);
+        stream::listed(&self.driver, head, |session, from| {
+            stream::items(from, views::messages(session).skip(from))
+        })
     }
 
     fn show(&self, status: u16) -> Outcome<Response> {
@@ -223,24 +246,29 @@ impl Inner {
             return stream::websocket(self.runtime(), query, header("Sec-WebSocket-Protocol").as_deref());
         }
         if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
-            return stream::sse(self.runtime(), query);
+            return stream::sse(&self.driver, query);
         }
-        http::json(200, &stream::page(self.runtime(), query)?)
+        http::answer(200, "application/json", stream::page(self.runtime(), query)?)
     }
 
     /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can
     /// be asked for again.
     async fn delete(&self) -> Outcome<Response> {
         let closing = self.runtime().close();
-        self.cancel_runs()?;
+        if let Err(problem) = self.cancel_runs() {
+            // A storage that is full takes no cancellation either. What is erased needs none.
+            tracing::error!(code = problem.code, "the runs are erased without being cancelled");
+        }
         if let Err(error) = self.runtime().unlist().await {
             drop(closing);
             self.keep_driving()?;
             let detail = format!("{error}; the runs are cancelled, nothing is erased: ask again");
             return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));
         }
+        // A run that was accepted meanwhile ends as the others did.
+        self.cancel_runs()?;
         self.runtime().erase().await;
-        Response::empty().map(|response| response.with_status(204)).map_err(http::unmade)
+        Ok(Response::builder().with_status(204).with_headers(http::bare_headers()?).empty())
     }
 
     fn cancel_runs(&self) -> Outcome<()> {
@@ -255,13 +283,15 @@ impl Inner {
             WebSocketIncomingMessage::String(text) if text.len() > limits::CLIENT_FRAME_BYTES_MAX => {
                 Some("the frame is too large")
             }
-            WebSocketIncomingMessage::String(text) => match serde_json::from_str::<serde_json::Value>(text) {
-                Ok(frame) if frame == json!({"type": "cancel"}) => match self.cancel_runs() {
-                    Ok(()) => None,
-                    Err(_) => Some("the session could not be cancelled; try again"),
-                },
-                _ => Some("send `ping` or {\"type\":\"cancel\"}"),
-            },
+            WebSocketIncomingMessage::String(text) => {
+                match serde_json::from_slice::<serde_json::Value>(text.as_bytes()) {
+                    Ok(frame) if frame == json!({"type": "cancel"}) => match self.cancel_runs() {
+                        Ok(()) => None,
+                        Err(_) => Some("the session could not be cancelled; try again"),
+                    },
+                    _ => Some("send `ping` or {\"type\":\"cancel\"}"),
+                }
+            }
             WebSocketIncomingMessage::Binary(_) => Some("frames are text"),
         };
         if let Some(detail) = refused {
@@ -308,10 +338,19 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
         HostError::Refused(Refusal::Comparison) => {
             Problem::comparison_takes_no_runs(Refusal::Comparison.to_string())
         }
+        HostError::Refused(Refusal::SessionFull) => Problem::session_full(Refusal::SessionFull.to_string()),
         HostError::Refused(refusal) => Problem::idempotency_conflict(refusal.to_string()),
+        HostError::Storage(JournalError::Decode(error)) => {
+            tracing::error!(%error, "the journal is of another version");
+            Problem::internal(format!(
+                "{error}; nothing was changed: deploy the version that wrote it, or a later one"
+            ))
+        }
         HostError::Storage(error) => {
             tracing::error!(%error, "the storage failed");
-            Problem::storage_unavailable("nothing was changed; try again")
+            let detail = "the session's storage fails, or is full: nothing was changed, and what is stored can be read; try \
+                          again later, or DELETE the session";
+            Problem::storage_unavailable(detail).with_header("Retry-After", STORAGE_RETRY_AFTER_S)
         }
         HostError::Replay(error) => {
             tracing::error!(%error, "the journal contradicts itself");

@@ -51,6 +51,10 @@ impl Journal for Cloudflare {
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, JournalError> {
         self.journal.read(after, limit)
     }
+
+    fn is_unreadable(error: &JournalError) -> bool {
+        matches!(error, JournalError::Decode(_))
+    }
 }
 
 impl Clock for Cloudflare {
@@ -94,6 +98,11 @@ impl Platform for Cloudflare {
             }),
             Err(error) => tracing::error!(?error, "the alarm was not set"),
         }
+    }
+
+    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+        let journal = self.journal.clone();
+        async move { journal.make_sure_of_room().await.map_err(|error| error.to_string()) }.boxed_local()
     }
 
     fn erase(&self) -> LocalBoxFuture<'static, ()> {

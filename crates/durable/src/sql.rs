@@ -1,13 +1,15 @@
 use std::cell::Cell;
 
-use js_sys::{Array, Function, JsString};
+use js_sys::{Array, Function, IteratorNext, JsString, Promise};
 use longhaul_core::{DecodeError, Journal, Record, Seq, decode_row, encode_row};
 use thiserror::Error;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
-use worker::State;
+use worker::{State, js_sys::futures::JsFuture};
 
 /// Text of one row, in bytes: SQLite rows of a Durable Object have at most 2 MB.
 const ROW_BYTES_MAX: usize = 1_900_000;
+/// Text that one read takes out of the database, in bytes: it ends with the row that reaches this.
+const READ_BYTES_MAX: usize = 1024 * 1024;
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS journal \
                       (seq INTEGER PRIMARY KEY, entries TEXT NOT NULL) STRICT";
@@ -21,10 +23,15 @@ const INSERT_PART: &str = "INSERT INTO journal_part (seq, part, text) VALUES (?,
 /// The rows from the one that holds position `?` on.
 const READ: &str = "SELECT seq, entries FROM journal \
                     WHERE seq >= COALESCE((SELECT MAX(seq) FROM journal WHERE seq <= ?), 0) ORDER BY seq LIMIT ?";
+/// Twice this is what a long answer takes. Nothing reads position 0.
+const FILL: &str =
+    "INSERT OR REPLACE INTO journal_part (seq, part, text) VALUES (0, ?, CAST(zeroblob(?) AS TEXT))";
+const CLEAR: &str = "DELETE FROM journal_part WHERE seq = 0";
 const READ_PARTS: &str = "SELECT part, text FROM journal_part WHERE seq = ? AND part >= ? ORDER BY part";
 
 /// The journal in the object's own SQLite storage. It makes no table until the first append: an object that was
 /// only asked writes nothing.
+#[derive(Clone)]
 pub(crate) struct SqlJournal {
     sql: Sql,
     storage: RawStorage,
@@ -51,7 +58,7 @@ impl From<JsValue> for JournalError {
 
 impl SqlJournal {
     pub(crate) fn new(state: &State) -> Self {
-        let storage: RawStorage = JsValue::from(state.storage().as_raw()).unchecked_into();
+        let storage = raw_storage(state);
         Self { sql: storage.sql(), storage, exists: Cell::new(false) }
     }
 
@@ -76,10 +83,23 @@ impl SqlJournal {
         Ok(self.exists.get())
     }
 
+    /// Writes as much as a long answer takes, waits until it is on disk, and takes it out again.
+    pub(crate) async fn make_sure_of_room(self) -> Result<(), JournalError> {
+        self.sql.exec(CREATE_PARTS)?;
+        let filled = (0..2)
+            .try_for_each(|part| self.sql.query(FILL, f64::from(part), ROW_BYTES_MAX as f64).map(|_| ()));
+        let on_disk = match filled.and_then(|()| self.storage.sync()) {
+            Ok(promise) => JsFuture::from(promise).await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        self.sql.exec(CLEAR)?;
+        Ok(on_disk?)
+    }
+
     /// Several rows at once: a failure of any rolls all of them back.
     fn append_parts(&self, seq: Seq, text: &str) -> Result<(), JournalError> {
         let sql = self.sql.clone();
-        let parts: Vec<String> = split(text, ROW_BYTES_MAX).map(str::to_owned).collect();
+        let parts: Vec<JsString> = split(text, ROW_BYTES_MAX).map(JsString::from).collect();
         let write = move || -> Result<JsValue, JsValue> {
             sql.exec(CREATE_PARTS)?;
             sql.insert(INSERT, number(seq), &JsString::from(""))?;
@@ -119,22 +139,42 @@ impl Journal for SqlJournal {
         if !self.is_there()? {
             return Ok(Vec::new());
         }
-        let rows = self.sql.query(READ, number(after.next()), limit as f64)?.raw()?.to_array()?;
-        let mut records = Vec::new();
-        for row in rows.iter() {
-            let row = Array::from(&row);
+        let rows = self.sql.query(READ, number(after.next()), limit as f64)?.raw()?;
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        // Row by row: an array of them all could be larger than the memory.
+        while let Some(row) = rows.step()? {
             let corrupt = || JournalError::Storage("a row of the journal has another shape".to_owned());
             let seq = Seq(position(&row.get(0)).ok_or_else(corrupt)?);
             let text = row.get(1).as_string().ok_or_else(corrupt)?;
             let text = if text.is_empty() { self.read_parts(seq)? } else { text };
+            bytes += text.len();
             records.extend(decode_row(seq, &text)?.into_iter().filter(|record| record.seq > after));
-            if records.len() >= limit {
+            if records.len() >= limit || bytes >= READ_BYTES_MAX {
                 records.truncate(limit);
                 break;
             }
         }
         Ok(records)
     }
+}
+
+impl RawCursor {
+    /// The next row; `None` behind the last.
+    fn step(&self) -> Result<Option<Array>, JsValue> {
+        let next = self.next()?;
+        Ok((!next.done()).then(|| Array::from(&next.value())))
+    }
+}
+
+impl Sql {
+    /// The SQLite storage of an object.
+    pub(crate) fn of(state: &State) -> Self {
+        raw_storage(state).sql()
+    }
+}
+
+fn raw_storage(state: &State) -> RawStorage {
+    JsValue::from(state.storage().as_raw()).unchecked_into()
 }
 
 /// Positions stay below 2^53: a JavaScript number holds them exactly, and INTEGER columns store them as such.
@@ -175,27 +215,42 @@ extern "C" {
     type RawStorage;
     #[wasm_bindgen(method, getter)]
     fn sql(this: &RawStorage) -> Sql;
+    #[wasm_bindgen(method, catch)]
+    fn sync(this: &RawStorage) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
     fn transaction_sync(this: &RawStorage, closure: &Function) -> Result<JsValue, JsValue>;
 
     #[derive(Clone)]
-    type Sql;
+    pub(crate) type Sql;
     #[wasm_bindgen(method, catch)]
-    fn exec(this: &Sql, statement: &str) -> Result<Cursor, JsValue>;
+    pub(crate) fn exec(this: &Sql, statement: &str) -> Result<Cursor, JsValue>;
     #[wasm_bindgen(method, catch, js_name = exec)]
-    fn query(this: &Sql, statement: &str, a: f64, b: f64) -> Result<Cursor, JsValue>;
+    pub(crate) fn query(this: &Sql, statement: &str, a: f64, b: f64) -> Result<Cursor, JsValue>;
     #[wasm_bindgen(method, catch, js_name = exec)]
-    fn insert(this: &Sql, statement: &str, seq: f64, entries: &JsString) -> Result<Cursor, JsValue>;
+    pub(crate) fn insert(
+        this: &Sql,
+        statement: &str,
+        seq: f64,
+        entries: &JsString,
+    ) -> Result<Cursor, JsValue>;
     #[wasm_bindgen(method, catch, js_name = exec)]
-    fn insert_part(this: &Sql, statement: &str, seq: f64, part: f64, text: &str) -> Result<Cursor, JsValue>;
+    fn insert_part(
+        this: &Sql,
+        statement: &str,
+        seq: f64,
+        part: f64,
+        text: &JsString,
+    ) -> Result<Cursor, JsValue>;
 
-    type Cursor;
+    pub(crate) type Cursor;
     #[wasm_bindgen(method, catch)]
-    fn raw(this: &Cursor) -> Result<RawCursor, JsValue>;
+    pub(crate) fn raw(this: &Cursor) -> Result<RawCursor, JsValue>;
 
-    type RawCursor;
+    pub(crate) type RawCursor;
     #[wasm_bindgen(method, catch, js_name = toArray)]
-    fn to_array(this: &RawCursor) -> Result<Array, JsValue>;
+    pub(crate) fn to_array(this: &RawCursor) -> Result<Array, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn next(this: &RawCursor) -> Result<IteratorNext, JsValue>;
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-use std::time::Duration;
+use std::{pin::pin, rc::Rc, time::Duration};
 
 use futures::{
     StreamExt,
     future::{Either, select},
 };
 use js_sys::JsString;
-use longhaul_core::{Entry, PublicEvent, Record, Seq, Session, limits};
-use longhaul_host::Runtime;
+use longhaul_core::{Entry, Seq, Session, limits};
+use longhaul_host::{Driver, Runtime};
 use serde::Serialize;
 use serde_json::json;
 use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
@@ -20,7 +20,7 @@ use crate::{
     http,
     object::problem_of,
     platform::Cloudflare,
-    watchers::{delta_text, send, sse_event},
+    watchers::{CLOSE_TRY_AGAIN, Chunks, Seat, close, delta_event, delta_text, send, sse_event},
 };
 
 /// How long an SSE stream is silent before a comment keeps proxies from closing it, in milliseconds.
@@ -28,55 +28,195 @@ const SSE_KEEP_ALIVE_MS: u64 = 15_000;
 /// How long an SSE reader waits before it comes back, in milliseconds.
 const SSE_RETRY_MS: u64 = 1_000;
 
-/// A page of events, and the cursor of the next one.
-#[derive(Serialize)]
-pub(crate) struct Page {
-    events: Vec<PublicEvent>,
-    next: Option<Seq>,
-}
+/// Text of one JSON page, in bytes: behind the event that reaches it the page ends, and `next` goes on.
+const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Text that a WebSocket's replay sends at once, in bytes: nobody can say how fast the reader is. Behind the event that
+/// reaches it the socket is closed, and the reader comes back with its cursor.
+const REPLAY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Text of one piece of a list that is answered in pieces, in bytes.
+const PIECE_BYTES_MAX: usize = 256 * 1024;
+/// Records that an SSE reader's replay reads at once: a thousand readers may do so at the same time.
+const SSE_READ_MAX: usize = 32;
+/// What an SSE reader is handed at once, in bytes: each of a thousand readers has so much under way.
+const SSE_PIECE_BYTES_MAX: usize = 64 * 1024;
 
-/// A page of events.
-pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Page> {
+/// A page of events and the cursor of the next one, as JSON.
+pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Vec<u8>> {
     let head = check_cursor(runtime, query)?;
-    let (events, reached) = collect(runtime, query)?;
-    let events = events.iter().map(Record::public_event).collect();
-    Ok(Page { events, next: (reached < head).then_some(reached) })
+    let mut text = "{\"events\":[".to_owned();
+    let reached = collect(runtime, query, &mut text)?;
+    let next = json!((reached < head).then_some(reached));
+    text.push_str(&format!("],\"next\":{next}}}"));
+    Ok(text.into_bytes())
 }
 
-/// The events as Server-Sent Events: replay, then tail.
-pub(crate) fn sse(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Response> {
-    check_cursor(runtime, query)?;
-    check_room(runtime)?;
-    let mut replay = format!("retry: {SSE_RETRY_MS}\n\n");
-    each_record(runtime, query, |record| {
-        // What a sink said comes behind the terminal event, which is the last one of a run's stream.
-        let is_behind_end = matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
-        if query.run.is_none() || !is_behind_end {
-            replay.push_str(&sse_event(record, &record.public_event().to_string()));
-        }
-    })?;
-    let over = runtime.with_session(|session| is_over(session, query)).map_err(problem_of)?;
-    let live = if query.deltas && !over { runtime.live_deltas() } else { Vec::new() };
-    for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
-        replay.push_str(&format!("event: model.delta\ndata: {}\n\n", delta_text(delta)));
-    }
-    let tail = if over {
-        futures::stream::empty().boxed_local()
-    } else {
-        let events = runtime.ports().watchers.subscribe(query.run, query.deltas);
-        futures::stream::unfold(events, |mut events| async move {
-            let silence = Delay::from(Duration::from_millis(SSE_KEEP_ALIVE_MS));
-            match select(events.next(), silence).await {
-                Either::Left((event, _)) => event.map(|event| (event, events)),
-                Either::Right(_) => Some((": keep-alive\n\n".to_owned(), events)),
+/// A list that may be as long as the session's memory: an answer in pieces, so that no second copy of it is ever whole.
+/// `piece` gives the text of items from a place on, and the place behind them; `None` behind the last.
+pub(crate) fn listed(
+    driver: &Rc<Driver<Cloudflare>>,
+    head: String,
+    piece: impl Fn(&Session, usize) -> Option<(String, usize)> + 'static,
+) -> Outcome<Response> {
+    let runtime = driver.runtime();
+    let mut text = head;
+    let mut place = 0;
+    while text.len() < PIECE_BYTES_MAX {
+        match runtime.with_session(|session| piece(session, place)).map_err(problem_of)? {
+            Some((more, behind)) => {
+                text.push_str(&more);
+                place = behind;
             }
-        })
-        .boxed_local()
-    };
-    let chunks = futures::stream::once(async { replay }).chain(tail);
-    let chunks = chunks.map(|chunk| Ok::<_, worker::Error>(chunk.into_bytes()));
+            None => {
+                text.push_str("]}");
+                return http::answer(200, "application/json", text.into_bytes());
+            }
+        }
+    }
+    let first = futures::stream::once(async move { Ok(text.into_bytes()) });
+    let state = (Rc::clone(driver), Some(place));
+    let others = futures::stream::unfold(state, move |(driver, place)| {
+        let piece = |session: &Session, place| {
+            // What was erased meanwhile must not look like a whole list.
+            (!session.runs().is_empty()).then(|| piece(session, place))
+        };
+        let next = place.map(|place| driver.runtime().with_session(|session| piece(session, place)));
+        let next = next.map(|next| match next {
+            Ok(Some(Some((text, behind)))) => (Ok(text.into_bytes()), (driver, Some(behind))),
+            Ok(Some(None)) => (Ok(b"]}".to_vec()), (driver, None)),
+            Ok(None) => (Err(worker::Error::RustError("erased".to_owned())), (driver, None)),
+            Err(error) => (Err(worker::Error::RustError(error.to_string())), (driver, None)),
+        });
+        futures::future::ready(next)
+    });
+    let headers = http::headers("application/json")?;
+    Response::builder().with_headers(headers).from_stream(first.chain(others)).map_err(broken)
+}
+
+/// Items of a list as JSON, from a place on, as many as make a piece; for [`listed`].
+pub(crate) fn items<T: Serialize>(from: usize, items: impl Iterator<Item = T>) -> Option<(String, usize)> {
+    let (mut text, mut behind) = (String::new(), from);
+    for item in items {
+        if behind > 0 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::to_string(&item).ok()?);
+        behind += 1;
+        if text.len() >= PIECE_BYTES_MAX {
+            break;
+        }
+    }
+    (behind > from).then_some((text, behind))
+}
+
+/// The events as Server-Sent Events: replay, then tail. The replay is read as the reader takes it.
+pub(crate) fn sse(driver: &Rc<Driver<Cloudflare>>, query: EventsQuery) -> Outcome<Response> {
+    let runtime = driver.runtime();
+    check_cursor(runtime, query)?;
+    let seat = seat(runtime)?;
+    let text = format!("retry: {SSE_RETRY_MS}\n\n").into();
+    let stage = Stage::Replay(query.after);
+    let reader = SseReader { driver: Rc::clone(driver), query, stage, text, shown: 0, _seat: seat };
+    let pieces = futures::stream::unfold(reader, |mut reader| async move {
+        let piece = reader.next_piece().await?;
+        Some((piece, reader))
+    });
     let headers = http::headers("text/event-stream; charset=utf-8")?;
-    Response::builder().with_headers(headers).from_stream(chunks).map_err(broken)
+    Response::builder().with_headers(headers).from_stream(pieces).map_err(broken)
+}
+
+/// A reader of Server-Sent Events.
+struct SseReader {
+    driver: Rc<Driver<Cloudflare>>,
+    query: EventsQuery,
+    stage: Stage,
+    /// What is under way to the reader, and how much of it the reader has.
+    text: Rc<str>,
+    shown: usize,
+    _seat: Seat,
+}
+
+/// Where a reader is.
+enum Stage {
+    /// Behind this position of the journal.
+    Replay(Seq),
+    Tail(Chunks),
+    Over,
+}
+
+impl SseReader {
+    async fn next_piece(&mut self) -> Option<worker::Result<Vec<u8>>> {
+        if self.shown == self.text.len() {
+            match self.next().await? {
+                Ok(text) => (self.text, self.shown) = (text, 0),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let rest = &self.text.as_bytes()[self.shown..];
+        let piece = rest[..rest.len().min(SSE_PIECE_BYTES_MAX)].to_vec();
+        self.shown += piece.len();
+        if self.shown == self.text.len() {
+            // Nothing is held while the reader waits.
+            (self.text, self.shown) = (Rc::from(""), 0);
+        }
+        Some(Ok(piece))
+    }
+
+    async fn next(&mut self) -> Option<worker::Result<Rc<str>>> {
+        loop {
+            match &mut self.stage {
+                Stage::Replay(reached) => {
+                    let reached = *reached;
+                    match self.replay(reached) {
+                        Ok(text) if text.is_empty() => {}
+                        Ok(text) => return Some(Ok(text.into())),
+                        Err(problem) => {
+                            self.stage = Stage::Over;
+                            return Some(Err(worker::Error::RustError(problem.code.to_owned())));
+                        }
+                    }
+                }
+                Stage::Tail(events) => {
+                    let silence = Delay::from(Duration::from_millis(SSE_KEEP_ALIVE_MS));
+                    return match select(pin!(events.next()), silence).await {
+                        Either::Left((event, _)) => event.map(Ok),
+                        Either::Right(_) => Some(Ok(": keep-alive\n\n".into())),
+                    };
+                }
+                Stage::Over => return None,
+            }
+        }
+    }
+
+    /// What is stored behind a position, as much as one read brings. Behind the last event the reader is subscribed in
+    /// the same turn, so that it misses none.
+    fn replay(&mut self, reached: Seq) -> Outcome<String> {
+        let (runtime, query) = (self.driver.runtime(), self.query);
+        let records = runtime.read(reached, SSE_READ_MAX).map_err(problem_of)?;
+        let mut text = String::new();
+        if let Some(last) = records.last() {
+            self.stage = Stage::Replay(last.seq);
+            for record in records.iter().filter(|record| query.run.is_none_or(|run| run == record.run)) {
+                // What a sink said comes behind the terminal event, which is the last one of a run's stream.
+                let is_behind_end =
+                    matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
+                if query.run.is_none() || !is_behind_end {
+                    text.push_str(&sse_event(record, &record.public_event().to_string()));
+                }
+            }
+            return Ok(text);
+        }
+        let over = runtime.with_session(|session| session.head() < reached || is_over(session, query));
+        if over.map_err(problem_of)? {
+            self.stage = Stage::Over;
+            return Ok(text);
+        }
+        let live = if query.deltas { runtime.live_deltas() } else { Vec::new() };
+        for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
+            text.push_str(&delta_event(&delta_text(delta)));
+        }
+        self.stage = Stage::Tail(runtime.ports().watchers.subscribe(query.run, query.deltas));
+        Ok(text)
+    }
 }
 
 /// The events as WebSocket frames: replay, then tail.
@@ -92,10 +232,19 @@ pub(crate) fn websocket(
     ports.answer_pings(&WebSocketRequestResponsePair::new("ping", "pong").map_err(|e| broken(e.into()))?);
     ports.watchers.accept(&pair.server, query.run);
     let show = |text: &str| send(&pair.server, &JsString::from(text));
-    each_record(runtime, query, |record| show(&record.public_event().to_string()))?;
-    show(&json!({"type": "caught_up", "seq": head}).to_string());
-    for delta in runtime.live_deltas().iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
-        show(&delta_text(delta));
+    let is_caught_up = replay(runtime, query, show)?;
+    if is_caught_up {
+        show(&json!({"type": "caught_up", "seq": head}).to_string());
+        let live = runtime.live_deltas();
+        for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
+            show(&delta_text(delta));
+        }
+    } else {
+        close(
+            &pair.server,
+            CLOSE_TRY_AGAIN,
+            "more events than one replay brings: come back with your cursor",
+        );
     }
     let mut response = Response::from_websocket(pair.client).map_err(broken)?;
     let offered = subprotocols.is_some_and(|list| list.split(',').any(|offer| offer.trim() == SUBPROTOCOL));
@@ -125,39 +274,52 @@ fn check_room(runtime: &Runtime<Cloudflare>) -> Outcome<()> {
     Err(Problem::too_many_watchers(detail).with_header("Retry-After", "5"))
 }
 
-/// A page's records, and the position up to which the journal was read for it.
-fn collect(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<(Vec<Record>, Seq)> {
-    let mut found = Vec::new();
-    let mut reached = query.after;
+/// A seat for another watcher.
+fn seat(runtime: &Runtime<Cloudflare>) -> Outcome<Seat> {
+    check_room(runtime)?;
+    Ok(runtime.ports().watchers.seat())
+}
+
+/// Writes a page's events, and gives the position up to which the journal was read for it.
+fn collect(runtime: &Runtime<Cloudflare>, query: EventsQuery, text: &mut String) -> Outcome<Seq> {
+    let (mut found, mut reached) = (0, query.after);
     loop {
         let records =
             runtime.read(reached, limits::PAGE_EVENTS_DEFAULT.max(query.limit)).map_err(problem_of)?;
         if records.is_empty() {
-            return Ok((found, reached));
+            return Ok(reached);
         }
         for record in records {
-            if found.len() == query.limit {
-                return Ok((found, reached));
+            if found == query.limit || text.len() >= PAGE_BYTES_MAX {
+                return Ok(reached);
             }
             reached = record.seq;
             if query.run.is_none_or(|run| run == record.run) {
-                found.push(record);
+                if found > 0 {
+                    text.push(',');
+                }
+                text.push_str(&record.public_event().to_string());
+                found += 1;
             }
         }
     }
 }
 
-fn each_record(
-    runtime: &Runtime<Cloudflare>,
-    query: EventsQuery,
-    mut show: impl FnMut(&Record),
-) -> Outcome<()> {
-    let mut reached = query.after;
+/// Shows what is stored, up to [`REPLAY_BYTES_MAX`]; whether that was all.
+fn replay(runtime: &Runtime<Cloudflare>, query: EventsQuery, show: impl Fn(&str)) -> Outcome<bool> {
+    let (mut reached, mut bytes) = (query.after, 0);
     loop {
         let records = runtime.read(reached, limits::PAGE_EVENTS_MAX).map_err(problem_of)?;
-        let Some(last) = records.last() else { return Ok(()) };
+        let Some(last) = records.last() else { return Ok(true) };
         reached = last.seq;
-        records.iter().filter(|record| query.run.is_none_or(|run| run == record.run)).for_each(&mut show);
+        for record in records.iter().filter(|record| query.run.is_none_or(|run| run == record.run)) {
+            if bytes >= REPLAY_BYTES_MAX {
+                return Ok(false);
+            }
+            let text = record.public_event().to_string();
+            bytes += text.len();
+            show(&text);
+        }
     }
 }
 

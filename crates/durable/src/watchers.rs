@@ -3,7 +3,10 @@ use std::{
     rc::Rc,
 };
 
-use futures::channel::{mpsc, oneshot};
+use futures::{
+    StreamExt,
+    channel::{mpsc, oneshot},
+};
 use js_sys::JsString;
 use longhaul_core::{Entry, Record, RunId, limits};
 use longhaul_host::Delta;
@@ -12,6 +15,10 @@ use worker::{State, WebSocket};
 
 /// Chunks that an SSE reader may lag behind. A slower one is let go, and comes back with its cursor.
 const SSE_BACKLOG_MAX: usize = 1_024;
+/// Text that waits for one watcher, in bytes. One that falls further behind is let go, and comes back with its cursor.
+const BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The code of a close behind which a reader may come back: "try again later", of IANA's registry.
+pub(crate) const CLOSE_TRY_AGAIN: u16 = 1013;
 /// The tag of sockets that want every run.
 const TAG_ALL: &str = "all";
 
@@ -22,25 +29,62 @@ pub(crate) struct Watchers {
     /// watched by nobody, and then a record costs no text and no call into JavaScript.
     may_have_sockets: Cell<bool>,
     sse: RefCell<Vec<SseWatcher>>,
+    /// One for each SSE stream that is open, whether it replays or tails.
+    seats: Rc<()>,
     waiting: RefCell<Vec<(RunId, oneshot::Sender<()>)>>,
 }
 
+/// A place among the watchers.
+pub(crate) struct Seat(#[expect(dead_code, reason = "what counts is that it is held")] Rc<()>);
+
 struct SseWatcher {
-    sender: mpsc::Sender<String>,
+    sender: mpsc::Sender<Rc<str>>,
+    /// Bytes that were sent and not taken.
+    backlog: Rc<Cell<usize>>,
     run: Option<RunId>,
     deltas: bool,
+}
+
+impl SseWatcher {
+    /// Whether the reader is still one: a chunk is the same for all readers, however many there are.
+    fn send(&mut self, chunk: &Rc<str>) -> bool {
+        let backlog = self.backlog.get();
+        self.backlog.set(backlog + chunk.len());
+        let has_room = backlog == 0 || backlog + chunk.len() <= BACKLOG_BYTES_MAX;
+        has_room && self.sender.try_send(Rc::clone(chunk)).is_ok()
+    }
+}
+
+/// What an SSE reader is yet to get.
+pub(crate) struct Chunks {
+    receiver: mpsc::Receiver<Rc<str>>,
+    backlog: Rc<Cell<usize>>,
+}
+
+impl Chunks {
+    /// The next chunk; `None` when the reader was let go.
+    pub(crate) async fn next(&mut self) -> Option<Rc<str>> {
+        let chunk = self.receiver.next().await?;
+        self.backlog.set(self.backlog.get() - chunk.len());
+        Some(chunk)
+    }
 }
 
 impl Watchers {
     pub(crate) fn new(state: Rc<State>) -> Self {
         let may_have_sockets = Cell::new(true);
-        Self { state, may_have_sockets, sse: RefCell::default(), waiting: RefCell::default() }
+        let (sse, seats, waiting) = (RefCell::default(), Rc::new(()), RefCell::default());
+        Self { state, may_have_sockets, sse, seats, waiting }
     }
 
     /// Whether another watcher may come.
     pub(crate) fn has_room(&self) -> bool {
-        self.sse.borrow_mut().retain(|watcher| !watcher.sender.is_closed());
-        self.state.get_websockets().len() + self.sse.borrow().len() < limits::WATCHERS_MAX
+        self.state.get_websockets().len() + Rc::strong_count(&self.seats) - 1 < limits::WATCHERS_MAX
+    }
+
+    /// The place of an SSE stream, until it is dropped.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat(Rc::clone(&self.seats))
     }
 
     /// Takes the server's end of a WebSocket, so that it survives hibernation.
@@ -51,10 +95,11 @@ impl Watchers {
     }
 
     /// A reader of SSE; the channel's end is the stream's.
-    pub(crate) fn subscribe(&self, run: Option<RunId>, deltas: bool) -> mpsc::Receiver<String> {
+    pub(crate) fn subscribe(&self, run: Option<RunId>, deltas: bool) -> Chunks {
         let (sender, receiver) = mpsc::channel(SSE_BACKLOG_MAX);
-        self.sse.borrow_mut().push(SseWatcher { sender, run, deltas });
-        receiver
+        let backlog = Rc::new(Cell::new(0));
+        self.sse.borrow_mut().push(SseWatcher { sender, backlog: Rc::clone(&backlog), run, deltas });
+        Chunks { receiver, backlog }
     }
 
     /// Completes when the run ends; fails when the session is erased.
@@ -94,9 +139,9 @@ impl Watchers {
         if has_sockets {
             self.send_to_sockets(RunId(delta.run), &text);
         }
-        let chunk = format!("event: model.delta\ndata: {text}\n\n");
+        let chunk = Rc::from(delta_event(&text));
         let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
-        sse.retain_mut(|watcher| !wants(watcher) || watcher.sender.try_send(chunk.clone()).is_ok());
+        sse.retain_mut(|watcher| !wants(watcher) || watcher.send(&chunk));
     }
 
     /// The session is erased: everybody goes.
@@ -128,7 +173,12 @@ impl Watchers {
         let of_run = self.state.get_websockets_with_tag(&run_tag(run));
         let frame = JsString::from(text);
         for socket in all.iter().chain(&of_run) {
-            send(socket, &frame);
+            let raw: &web_sys::WebSocket = socket.as_ref();
+            if raw.unchecked_ref::<TextSocket>().buffered_amount().unwrap_or(0.0) > BACKLOG_BYTES_MAX as f64 {
+                close(socket, CLOSE_TRY_AGAIN, "too slow: come back with your cursor");
+            } else {
+                send(socket, &frame);
+            }
         }
     }
 
@@ -138,16 +188,16 @@ impl Watchers {
             return;
         }
         for (record, text) in records.iter().zip(texts) {
-            let chunk = sse_event(record, text);
+            let chunk = Rc::from(sse_event(record, text));
             let ends = matches!(record.entry, Entry::RunEnded { .. });
             sse.retain_mut(|watcher| match watcher.run {
                 Some(run) if run != record.run => true,
                 Some(_) if ends => {
                     // Dropping the sender behind its last event ends the stream; a full channel ends it too.
-                    watcher.sender.try_send(chunk.clone()).unwrap_or_default();
+                    watcher.send(&chunk);
                     false
                 }
-                _ => watcher.sender.try_send(chunk.clone()).is_ok(),
+                _ => watcher.send(&chunk),
             });
         }
     }
@@ -156,6 +206,11 @@ impl Watchers {
 /// The JSON of a `model.delta` frame.
 pub(crate) fn delta_text(delta: &Delta) -> String {
     serde_json::to_string(delta).expect("a delta has string keys only")
+}
+
+/// A `model.delta` frame as an event of SSE.
+pub(crate) fn delta_event(text: &str) -> String {
+    format!("event: model.delta\ndata: {text}\n\n")
 }
 
 /// A record as an event of SSE.
@@ -188,4 +243,7 @@ extern "C" {
     type TextSocket;
     #[wasm_bindgen(method, catch)]
     fn send(this: &TextSocket, frame: &JsString) -> Result<(), JsValue>;
+    /// Bytes that were sent and have not left; a platform that does not count them has `undefined`.
+    #[wasm_bindgen(method, getter, js_name = bufferedAmount)]
+    fn buffered_amount(this: &TextSocket) -> Option<f64>;
 }

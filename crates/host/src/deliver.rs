@@ -1,10 +1,12 @@
 use std::borrow::Cow;
 
 use futures::future::{Either, select};
-use longhaul_core::{Entry, Event, INDEX_SINK, Record, RunId, Seq, SinkFailure, limits::PAGE_EVENTS_MAX};
+use longhaul_core::{
+    Entry, Event, INDEX_SINK, Record, RunId, Seq, Session, SinkFailure, limits::PAGE_EVENTS_MAX,
+};
 use longhaul_trace::{
-    Capture, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, classify, encode_json,
-    encode_protobuf, redact,
+    Capture, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, VIEW_CONTENT_BYTES_MAX,
+    classify, encode_json, encode_protobuf, redact,
 };
 
 use crate::{
@@ -90,21 +92,16 @@ impl<P: Ports> Runtime<P> {
     /// # Errors
     /// When the journal cannot be read.
     pub fn trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        Ok(Trace::of_run(&self.services.object, run, &self.records_of(Seq(0), run)?))
+        let first = self.with_session(|session| first_shown(session, run))?;
+        Ok(Trace::of_run(&self.services.object, run, &self.records_of(first, run)?))
     }
 
     /// The trace as a sink gets it, without secrets. Inputs begin with the run's own task: what earlier runs said is in
     /// their traces, and a delivery costs the same however long the session's history is.
     pub(crate) fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        let first = self.with_session(|session| session.run(run).map(|run| run.first_seq))?;
-        match first {
-            Some(first) => {
-                let mut records = self.records_of(Seq(first.0 - 1), run)?;
-                redact::records(&mut records, &|text| self.redacted(text));
-                Ok(Trace::of_run(&self.services.object, run, &records))
-            }
-            None => Ok(None),
-        }
+        let mut records = self.records_of(run, run)?;
+        redact::records(&mut records, &|text| self.redacted(text));
+        Ok(Trace::of_run(&self.services.object, run, &records))
     }
 
     /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.
@@ -117,14 +114,19 @@ impl<P: Ports> Runtime<P> {
         own.or(cleared)
     }
 
-    fn records_of(&self, mut after: Seq, run: RunId) -> Result<Vec<Record>, HostError<P::Error>> {
+    /// The records of the runs from `first` to `run`; none where there is no such run.
+    fn records_of(&self, first: RunId, run: RunId) -> Result<Vec<Record>, HostError<P::Error>> {
         let mut records: Vec<Record> = Vec::new();
+        let start = self.with_session(|session| {
+            session.run(run).and(session.run(first)).map(|first| Seq(first.first_seq.0 - 1))
+        })?;
+        let Some(mut after) = start else { return Ok(records) };
         loop {
             let page = self.read(after, PAGE_EVENTS_MAX)?;
             let Some(last) = page.last() else { break };
             after = last.seq;
             let ended = page.iter().any(|r| r.run == run && matches!(r.entry, Entry::RunEnded { .. }));
-            records.extend(page);
+            records.extend(page.into_iter().filter(|record| (first..=run).contains(&record.run)));
             if ended {
                 break;
             }
@@ -154,6 +156,18 @@ impl<P: Ports> Runtime<P> {
             Either::Left((None, _)) | Either::Right(_) => SinkOutcome::Failed(NO_ANSWER),
         }
     }
+}
+
+/// The first run whose messages a view of a run's trace may show: it shows the newest that fit.
+fn first_shown(session: &Session, run: RunId) -> RunId {
+    let mut bytes = 0;
+    let before = session.conversation().into_iter().rev().filter(|(owner, _)| *owner < run);
+    let shown = before.take_while(|(_, message)| {
+        let fits = bytes < VIEW_CONTENT_BYTES_MAX;
+        bytes += message.content.len();
+        fits
+    });
+    shown.last().map_or(run, |(owner, _)| owner)
 }
 
 /// How many spans a delivery brings.

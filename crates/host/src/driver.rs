@@ -48,6 +48,8 @@ impl<P: Ports> Driver<P> {
     pub async fn ring(self: &Rc<Self>, retry_count: u32) {
         if retry_count > RETRIES_TRUSTED {
             self.runtime.arm_for_trouble();
+            // What kills the handler in its first turn takes that turn's writes with it: the alarm is on disk before.
+            self.runtime.ports().sleep(0).await;
         }
         self.runtime.alarm_began();
         self.drive().await;

@@ -7,6 +7,7 @@ mod deliver;
 mod driver;
 mod hooks;
 mod index;
+mod invocation;
 mod live;
 mod nexus;
 mod perform;
@@ -14,6 +15,7 @@ mod ports;
 mod runtime;
 mod services;
 mod spans;
+mod trouble;
 mod wire;
 
 pub use driver::{Driver, Driving};

@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::CallRef;
 use serde::Serialize;
+use vecmap::VecMap;
 
 /// New text of a call in flight: the `model.delta` frame of `api.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,7 +21,7 @@ pub struct Delta {
 /// The text so far of each call in flight, for those who join late.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
-    calls: BTreeMap<CallRef, Text>,
+    calls: VecMap<CallRef, Text>,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +37,11 @@ impl Live {
         so_far.content.push_str(&text);
         so_far.utf16_units += text.encode_utf16().count();
         delta(call, offset, text)
+    }
+
+    /// How long the text so far is, in bytes.
+    pub(crate) fn bytes(&self, call: CallRef) -> usize {
+        self.calls.get(&call).map_or(0, |text| text.content.len())
     }
 
     pub(crate) fn forget(&mut self, call: CallRef) {

@@ -30,6 +30,9 @@ const ERROR_BODY_MS_MAX: u64 = 2_000;
 const BEHIND_THE_END_MS_MAX: u64 = 10_000;
 /// What is left of an attempt's time then, so that the answer is taken before it runs out, in milliseconds.
 const TAKING_MS: u64 = 100;
+/// Interruptions of one call behind which the storage must show that it takes an answer, before the call is made again:
+/// perhaps what ended the object was that answer.
+const INTERRUPTIONS_TRUSTED: u32 = 1;
 /// What is read of an error's body, in bytes.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,6 +46,8 @@ enum Prepared {
 struct Attempt {
     call: CallRef,
     give_up_at: u64,
+    /// The text of the answer at most.
+    bytes_max: Cell<usize>,
     first_chunk_at: Cell<Option<u64>>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
@@ -55,6 +60,7 @@ impl Attempt {
         Self {
             call: promised.call,
             give_up_at: promised.give_up_at,
+            bytes_max: Cell::new(limits::ANSWER_BYTES_MAX),
             first_chunk_at: Cell::new(None),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
@@ -108,6 +114,7 @@ impl<P: Ports> Runtime<P> {
             Err(fault) => Err(fault),
             Ok(prepared) => {
                 let exchange = Box::pin(async {
+                    self.make_sure_of_room(promised, attempt).await?;
                     self.services.hooks.before_call(info).await;
                     self.exchange(prepared, attempt).await
                 });
@@ -129,6 +136,28 @@ impl<P: Ports> Runtime<P> {
             Err(fault) => Err(self.without_secrets(fault)),
         };
         (outcome, timing)
+    }
+
+    /// A call is paid for: it is not made again and again because its answer can not be stored.
+    async fn make_sure_of_room(&self, promised: &ModelCall, attempt: &Attempt) -> Result<(), Fault> {
+        let interruptions = self.with_session(|session| {
+            let run = session.run(promised.call.run)?;
+            if run.is_comparison() {
+                attempt.bytes_max.set(limits::COMPARED_ANSWERS_BYTES_MAX.div_ceil(run.lanes.len().max(2)));
+            }
+            run.in_flight()
+                .find(|flight| flight.call == promised.call.call)
+                .map(|flight| flight.interruptions)
+        });
+        if interruptions.ok().flatten().is_none_or(|count| count <= INTERRUPTIONS_TRUSTED) {
+            return Ok(());
+        }
+        let room = self.ports.make_sure_of_room().await;
+        room.map_err(|error| {
+            let text =
+                format!("the storage takes no answer, so the model was not called: {}", shorten(&error));
+            Fault::new(FaultKind::Connection, text)
+        })
     }
 
     fn prepare(&self, promised: &ModelCall) -> Result<Prepared, Fault> {
@@ -283,6 +312,11 @@ impl<P: Ports> Runtime<P> {
         if !text.is_empty() {
             if attempt.first_chunk_at.get().is_none() {
                 attempt.first_chunk_at.set(Some(self.ports.now()));
+            }
+            let bytes_max = attempt.bytes_max.get();
+            if self.live.borrow().bytes(attempt.call) + text.len() > bytes_max {
+                let text = format!("an answer of this comparison may have {bytes_max} bytes");
+                return Err(Fault::new(FaultKind::TooLarge, text));
             }
             let delta = self.live.borrow_mut().extend(attempt.call, text);
             self.ports.publish_delta(&delta);

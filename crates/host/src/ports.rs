@@ -32,6 +32,13 @@ pub trait Platform {
     /// Arms the object's one alarm; a time in the past means at once. It replaces the one that was armed, and takes
     /// effect together with what the journal stored in the same turn.
     fn set_alarm(&self, at: TimeMs);
+    /// Completes when the storage has shown that it takes a long answer. A storage that does not may end the object.
+    ///
+    /// # Errors
+    /// What the storage says.
+    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
     /// Erases the object's storage and its alarm, and lets its watchers go.
     fn erase(&self) -> LocalBoxFuture<'static, ()>;
     /// Tears the object down, as an eviction would: the `abort` fault of the scripted model.

@@ -1,6 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::VecDeque,
     panic::AssertUnwindSafe,
 };
 
@@ -15,19 +15,18 @@ use longhaul_core::{
     Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
 };
 use thiserror::Error;
+use vecmap::{VecMap, VecSet};
 
 use crate::{
+    invocation::HANDOVER_AFTER_MS,
     live::{Delta, Live},
     ports::Ports,
     services::Services,
+    trouble::{TROUBLE_WAIT_MS, Trouble},
 };
 
-/// How long one invocation drives before it hands over at a step boundary: an alarm may last 15 minutes.
-const HANDOVER_AFTER_MS: u64 = 10 * 60_000;
 /// Panics that one invocation survives before it leaves the rest to the alarm.
 const PANICS_PER_DRIVE_MAX: u32 = 3;
-/// The wait before the alarm tries again what this invocation could not do, in milliseconds.
-const TROUBLE_WAIT_MS: u64 = 2_000;
 /// The wait before an idle session is erased whose index did not answer, in milliseconds.
 const UNLIST_WAIT_MS: u64 = 3_600_000;
 /// Records per read of a replay.
@@ -43,12 +42,12 @@ pub struct Runtime<P: Ports> {
     session: RefCell<Option<Session>>,
     /// What the open runs went through and were not yet resumed from; `None` in an object that was never away.
     survived: Cell<Option<Cause>>,
-    pending: RefCell<VecDeque<Command>>,
-    flights: RefCell<BTreeMap<CallRef, AbortHandle>>,
-    delivering: RefCell<BTreeSet<(RunId, String)>>,
+    pub(crate) pending: RefCell<VecDeque<Command>>,
+    pub(crate) flights: RefCell<VecMap<CallRef, AbortHandle>>,
+    delivering: RefCell<VecMap<(RunId, String), AbortHandle>>,
     pub(crate) live: RefCell<Live>,
     /// Runs whose end this memory saw, none of whose deliveries has gone out unaccounted for.
-    pub(crate) witnessed: RefCell<BTreeSet<RunId>>,
+    pub(crate) witnessed: RefCell<VecSet<RunId>>,
     announcements: RefCell<Announcements>,
     /// Erasures under way: no delivery begins meanwhile.
     closing: Cell<u32>,
@@ -59,7 +58,10 @@ pub struct Runtime<P: Ports> {
     wake: AtomicWaker,
     woken: Cell<bool>,
     alarm: Cell<AlarmState>,
+    trouble: Trouble,
     ignored: Cell<u64>,
+    /// The head that memory had when an append failed, until it is known that it was not stored.
+    in_doubt: Cell<Option<Seq>>,
 }
 
 /// While it lives, a session begins no delivery: see [`Runtime::close`].
@@ -76,9 +78,9 @@ impl Drop for Closing<'_> {
 /// Open runs that the index of traces does not show yet.
 #[derive(Debug, Default)]
 struct Announcements {
-    due: BTreeSet<RunId>,
+    due: VecSet<RunId>,
     /// They are tried again with the run's next step.
-    failed: BTreeSet<RunId>,
+    failed: VecSet<RunId>,
 }
 
 /// What is known of the object's one alarm.
@@ -127,7 +129,9 @@ impl<P: Ports> Runtime<P> {
             wake: AtomicWaker::new(),
             woken: Cell::new(false),
             alarm: Cell::new(AlarmState::Unknown),
+            trouble: Trouble::default(),
             ignored: Cell::new(0),
+            in_doubt: Cell::new(None),
         }
     }
 
@@ -150,6 +154,11 @@ impl<P: Ports> Runtime<P> {
         let value = read(&session);
         self.session.replace(Some(session));
         Ok(value)
+    }
+
+    /// Reads the session where it is in memory, and right as far as is known; nothing is replayed.
+    pub fn in_memory<T>(&self, read: impl FnOnce(&Session) -> T) -> Option<T> {
+        self.session.borrow().as_ref().filter(|_| self.in_doubt.get().is_none()).map(read)
     }
 
     /// Records behind `after`, at most `limit`.
@@ -186,7 +195,15 @@ impl<P: Ports> Runtime<P> {
                 CommitError::Stale { .. } => unreachable!("the step was decided on this session just now"),
             })
         });
+        let head = session.head();
         self.session.replace(Some(session));
+        if matches!(committed, Err(HostError::Storage(_))) {
+            self.in_doubt.set(Some(head));
+            if self.settle_doubt().is_err() || self.session.borrow().is_none() {
+                self.arm_for_trouble();
+                self.wake();
+            }
+        }
         let committed = committed?;
         for command in committed.commands {
             match command {
@@ -195,15 +212,29 @@ impl<P: Ports> Runtime<P> {
             }
         }
         if !committed.records.is_empty() {
+            self.trouble.over();
+            self.note(&committed.records);
             if resumes {
                 self.survived.set(None);
             }
-            self.note(&committed.records);
             self.ports.publish(&committed.records);
             self.cover();
         }
         self.wake();
         Ok(committed.records)
+    }
+
+    /// What the storage said it did not take may be there all the same. Until the journal has said whether it is, nothing
+    /// is decided; a memory that does not know of it is of no use, and watchers hear of it.
+    fn settle_doubt(&self) -> Result<(), HostError<P::Error>> {
+        let Some(head) = self.in_doubt.get() else { return Ok(()) };
+        let missed = self.read(head, REPLAY_PAGE)?;
+        self.in_doubt.set(None);
+        if !missed.is_empty() {
+            self.forget(Cause::Crash);
+            self.ports.publish(&missed);
+        }
+        Ok(())
     }
 
     /// Remembers what deliveries need to know of new records.
@@ -215,7 +246,7 @@ impl<P: Ports> Runtime<P> {
                 // A run that was queued begins.
                 Entry::ModelCalled { attempt: 1, iteration: 1, .. } => true,
                 // The memory is gone that knew whether it was shown.
-                Entry::RunResumed { .. } => true,
+                Entry::ModelCalled { .. } if self.survived.get().is_some() => true,
                 Entry::RunEnded { .. } => {
                     self.witnessed.borrow_mut().insert(record.run);
                     false
@@ -234,7 +265,8 @@ impl<P: Ports> Runtime<P> {
     /// When the journal cannot be read.
     pub fn has_work(&self) -> Result<bool, HostError<P::Error>> {
         let now = self.ports.now();
-        Ok(self.next_deadline()?.is_some_and(|(at, _)| at <= now))
+        // In trouble it is the alarm that tries again: however many ask, the storage is left alone until then.
+        Ok(self.trouble.until() <= now && self.next_deadline()?.is_some_and(|(at, _)| at <= now))
     }
 
     /// Begins no delivery any more, because the session is about to be erased; until the guard is dropped.
@@ -263,7 +295,7 @@ impl<P: Ports> Runtime<P> {
 
     /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.
     pub fn arm_for_trouble(&self) {
-        let at = self.ports.now() + TROUBLE_WAIT_MS;
+        let at = self.trouble.until().max(self.ports.now() + TROUBLE_WAIT_MS);
         self.ports.set_alarm(at);
         self.alarm.set(AlarmState::Armed(at));
     }
@@ -274,12 +306,24 @@ impl<P: Ports> Runtime<P> {
     /// # Errors
     /// When the journal cannot be read or written; the alarm is then armed to try again.
     pub async fn drive(&self) -> Result<(), HostError<P::Error>> {
+        let began = self.ports.now();
         for _ in 0..PANICS_PER_DRIVE_MAX {
-            match AssertUnwindSafe(self.drive_until_idle()).catch_unwind().await {
+            // Boxed: inlined here, the compiler makes a jump table of it that is no valid wasm.
+            let driving = self.drive_until_idle(began).boxed_local();
+            match AssertUnwindSafe(driving).catch_unwind().await {
                 Ok(Ok(())) => return self.arm(),
                 Ok(Err(error)) => {
                     tracing::error!(session = self.services.session, %error, "the session could not be driven");
-                    self.forget(Cause::Crash);
+                    // Memory is as it was before what failed; without an outcome to keep, the journal says as much.
+                    if !self.trouble.has_outcomes() {
+                        self.forget(Cause::Crash);
+                    }
+                    match &error {
+                        HostError::Storage(error) if !P::is_unreadable(error) => {
+                            self.trouble.failed(self.ports.now());
+                        }
+                        _ => self.trouble.lasts(self.ports.now()),
+                    }
                     self.arm_for_trouble();
                     return Err(error);
                 }
@@ -292,6 +336,7 @@ impl<P: Ports> Runtime<P> {
                 }
             }
         }
+        self.trouble.failed(self.ports.now());
         self.arm_for_trouble();
         Ok(())
     }
@@ -299,25 +344,27 @@ impl<P: Ports> Runtime<P> {
     /// Erases everything: storage, alarm, memory. Commands under way are dropped.
     pub async fn erase(&self) {
         self.forget(Cause::Crash);
+        self.in_doubt.set(None);
         self.survived.set(None);
-        self.ports.erase().await;
+        self.trouble.over();
+        // A loop that waits for the storage has nothing left to store.
+        self.wake();
+        let erased = self.ports.erase();
+        // A run that is accepted before this is over needs an alarm of its own.
         self.alarm.set(AlarmState::Unknown);
+        erased.await;
     }
 
-    async fn drive_until_idle(&self) -> Result<(), HostError<P::Error>> {
-        let began = self.ports.now();
+    /// `began` is when the invocation did.
+    async fn drive_until_idle(&self, began: TimeMs) -> Result<(), HostError<P::Error>> {
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
         loop {
-            self.begin_due()?;
-            let hand_over = self.ports.now().saturating_sub(began) >= HANDOVER_AFTER_MS;
-            if !hand_over {
-                self.launch(&flights)?;
-            }
-            if flights.is_empty() {
+            self.advance(&flights, began)?;
+            if flights.is_empty() && !self.trouble.has_outcomes() {
                 break;
             }
             if let Some(event) = self.next_event(&mut flights).await? {
-                self.submit(event)?;
+                self.trouble.keep(event);
             }
         }
         if self.retention_is_over()? {
@@ -332,6 +379,42 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
+    /// Stores what came, begins what is due, and launches what was promised. Where the storage fails while something is
+    /// in flight or yet to be stored, the loop lives on and tries again: what is lost with it would be paid for twice.
+    fn advance<'a>(
+        &'a self,
+        flights: &FuturesUnordered<Flight<'a>>,
+        began: TimeMs,
+    ) -> Result<(), HostError<P::Error>> {
+        let now = self.ports.now();
+        if now < self.trouble.until() {
+            return Ok(());
+        }
+        let advanced = self
+            .store_outcomes()
+            .and_then(|()| self.begin_due())
+            .and_then(|()| if self.hands_over(began)? { Ok(()) } else { self.launch(flights, began) });
+        let is_young = now.saturating_sub(began) < HANDOVER_AFTER_MS;
+        match advanced {
+            Err(HostError::Storage(error))
+                if !flights.is_empty() || (is_young && self.trouble.has_outcomes()) =>
+            {
+                tracing::error!(session = self.services.session, %error, "the storage takes nothing; it is asked again");
+                self.trouble.failed(now);
+                Ok(())
+            }
+            advanced => advanced,
+        }
+    }
+
+    fn store_outcomes(&self) -> Result<(), HostError<P::Error>> {
+        while let Some(outcome) = self.trouble.outcome() {
+            self.submit(outcome)?;
+            self.trouble.stored();
+        }
+        Ok(())
+    }
+
     /// Lets the core begin what is due: a retry, a queued run, what a restart left open.
     fn begin_due(&self) -> Result<(), HostError<P::Error>> {
         self.with_session(|_| ())?;
@@ -339,8 +422,12 @@ impl<P: Ports> Runtime<P> {
         self.submit(event).map(|_| ())
     }
 
-    fn launch<'a>(&'a self, flights: &FuturesUnordered<Flight<'a>>) -> Result<(), HostError<P::Error>> {
-        while let Some(command) = self.next_command() {
+    fn launch<'a>(
+        &'a self,
+        flights: &FuturesUnordered<Flight<'a>>,
+        began: TimeMs,
+    ) -> Result<(), HostError<P::Error>> {
+        while let Some(command) = self.next_command(began)? {
             if let Command::CallModel(call) = command {
                 let (handle, registration) = AbortHandle::new_pair();
                 self.flights.borrow_mut().insert(call.call, handle);
@@ -384,14 +471,21 @@ impl<P: Ports> Runtime<P> {
             due.map(|(run, sink)| (run, sink.to_owned())).collect::<Vec<_>>()
         })?;
         for (run, sink) in due {
-            if self.delivering.borrow_mut().insert((run, sink.clone())) {
-                let landed = async move {
-                    let event = self.deliver(run, &sink).await;
-                    self.delivering.borrow_mut().remove(&(run, sink));
-                    Some(event)
-                };
-                flights.push(landed.boxed_local());
+            let key = (run, sink);
+            if self.delivering.borrow().contains_key(&key) {
+                continue;
             }
+            let (handle, registration) = AbortHandle::new_pair();
+            self.delivering.borrow_mut().insert(key.clone(), handle);
+            let landed = async move {
+                let delivered = Abortable::new(self.deliver(run, &key.1), registration).await;
+                // Where it was aborted another one may be under way.
+                if delivered.is_ok() {
+                    self.delivering.borrow_mut().remove(&key);
+                }
+                delivered.ok()
+            };
+            flights.push(landed.boxed_local());
         }
         Ok(())
     }
@@ -409,11 +503,6 @@ impl<P: Ports> Runtime<P> {
         }
     }
 
-    /// A command to start; those whose run was cancelled meanwhile are gone.
-    fn next_command(&self) -> Option<Command> {
-        self.pending.borrow_mut().pop_front()
-    }
-
     /// Waits for an outcome, for a request that woke the loop, or for the next thing that falls due meanwhile.
     async fn next_event(
         &self,
@@ -422,7 +511,9 @@ impl<P: Ports> Runtime<P> {
         // Whoever woke the loop until here has queued commands that were just launched.
         self.woken.set(false);
         let now = self.ports.now();
-        let due_in = self.with_session(|session| session.next_deadline_after(now))?.map(|at| at - now);
+        let due = self.with_session(|session| session.next_deadline_after(now))?;
+        let again = Some(self.trouble.until()).filter(|at| *at > now);
+        let due_in = due.into_iter().chain(again).min().map(|at| at - now);
         let woken = futures::future::poll_fn(|cx| {
             self.wake.register(cx.waker());
             if self.woken.take() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
@@ -434,6 +525,10 @@ impl<P: Ports> Runtime<P> {
             }
         };
         let interruption = select(Box::pin(woken), Box::pin(alarm));
+        if flights.is_empty() {
+            interruption.await;
+            return Ok(None);
+        }
         Ok(match select(flights.next(), interruption).await {
             Either::Left((event, _)) => event.flatten(),
             Either::Right(_) => None,
@@ -453,6 +548,7 @@ impl<P: Ports> Runtime<P> {
     /// The session out of its cell, from memory or from the journal. A panic before it is put back leaves the cell
     /// empty, so that a half-changed session is never used.
     fn take_session(&self) -> Result<Session, HostError<P::Error>> {
+        self.settle_doubt()?;
         if let Some(session) = self.session.take() {
             return Ok(session);
         }
@@ -468,11 +564,11 @@ impl<P: Ports> Runtime<P> {
         let mut session = Session::default();
         loop {
             let page = self.read(session.head(), REPLAY_PAGE)?;
+            if page.is_empty() {
+                return Ok(session);
+            }
             for record in &page {
                 session.replay_one(record)?;
-            }
-            if page.len() < REPLAY_PAGE {
-                return Ok(session);
             }
         }
     }
@@ -487,10 +583,13 @@ impl<P: Ports> Runtime<P> {
     /// Commands of a memory that is gone: a replay promises them anew.
     fn drop_work(&self) {
         self.pending.borrow_mut().clear();
+        self.trouble.forget();
         for (_, handle) in std::mem::take(&mut *self.flights.borrow_mut()) {
             handle.abort();
         }
-        self.delivering.borrow_mut().clear();
+        for (_, handle) in std::mem::take(&mut *self.delivering.borrow_mut()) {
+            handle.abort();
+        }
         self.witnessed.borrow_mut().clear();
         self.announcements.take();
         self.live.borrow_mut().clear();
@@ -532,7 +631,7 @@ impl<P: Ports> Runtime<P> {
 
     fn arm(&self) -> Result<(), HostError<P::Error>> {
         let Some((at, _)) = self.next_deadline()? else { return Ok(()) };
-        let at = at.max(self.ports.now());
+        let at = at.max(self.ports.now()).max(self.trouble.until());
         if self.alarm.get() != AlarmState::Armed(at) {
             self.ports.set_alarm(at);
             self.alarm.set(AlarmState::Armed(at));

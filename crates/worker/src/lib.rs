@@ -1,7 +1,7 @@
 //! The deployable Worker: the fetch event and the shell of the Session object.
 #![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
-use longhaul::{Agents, SessionObject};
+use longhaul::{Agents, SessionObject, TenantObject};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{
     Context, DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
@@ -49,5 +49,19 @@ impl Session {
     /// Not the macro's alarm: that one hides how often the platform has retried it.
     pub async fn alarm(&self, info: JsValue) -> std::result::Result<JsValue, JsValue> {
         self.0.alarm(info).await
+    }
+}
+
+/// One tenant: the class that `wrangler.toml` binds as `TENANTS`.
+#[durable_object(fetch)]
+pub struct Tenant(TenantObject);
+
+impl DurableObject for Tenant {
+    fn new(state: State, env: Env) -> Self {
+        Self(TenantObject::new(state, env))
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
-use longhaul::{Agent, Agents, CallInfo, Fault, Hooks, ModelAnswer, SessionObject};
+use longhaul::{Agent, Agents, CallInfo, Fault, Hooks, ModelAnswer, SessionObject, TenantObject};
 use tracing::Instrument;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{
@@ -45,8 +45,8 @@ impl Hooks for Around {
         let words = outcome.map_or(0, |answer| answer.message.content.split_whitespace().count());
         let span = tracing::info_span!("check answer", words);
         let check = async move {
+            // An error inside of a span marks the span.
             if words > WORDS_MAX {
-                // An error inside of a span marks the span.
                 tracing::error!(words, "the answer is too long");
             }
         };
@@ -58,16 +58,15 @@ impl Hooks for Around {
         if !text.contains("C-") {
             return None;
         }
-        let mut words = text.split_inclusive(char::is_whitespace);
         let is_number = |word: &str| {
-            let digits = word.trim_end().strip_prefix("C-");
+            let digits = word.strip_prefix("C-");
             digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
         };
-        let replace = |word: &str| match is_number(word) {
-            true => format!("[customer]{}", &word[word.trim_end().len()..]),
-            false => word.to_owned(),
+        let replace = |part: &str| {
+            let word = part.trim_end();
+            if is_number(word) { part.replace(word, "[customer]") } else { part.to_owned() }
         };
-        Some(words.by_ref().map(replace).collect())
+        Some(text.split_inclusive(char::is_whitespace).map(replace).collect())
     }
 }
 
@@ -107,5 +106,19 @@ impl Session {
     /// Not the macro's alarm: that one hides how often the platform has retried it.
     pub async fn alarm(&self, info: JsValue) -> std::result::Result<JsValue, JsValue> {
         self.0.alarm(info).await
+    }
+}
+
+/// One tenant: the class that `wrangler.toml` binds as `TENANTS`.
+#[durable_object(fetch)]
+pub struct Tenant(TenantObject);
+
+impl DurableObject for Tenant {
+    fn new(state: State, env: Env) -> Self {
+        Self(TenantObject::new(state, env))
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.0.fetch(request).await
     }
 }

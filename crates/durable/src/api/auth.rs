@@ -41,11 +41,19 @@ impl Access {
             "tokens" => match tokens.map(str::trim).filter(|text| !text.is_empty()) {
                 None => Ok(Self::NotConfigured),
                 Some(text) => {
-                    text.split(',').enumerate().map(tenant_token).collect::<Result<_, _>>().map(Self::Tokens)
+                    let tokens: Vec<_> =
+                        text.split(',').enumerate().map(tenant_token).collect::<Result<_, _>>()?;
+                    check_owners(&tokens)?;
+                    Ok(Self::Tokens(tokens))
                 }
             },
             _ => Err("AUTH must be `tokens` or `off`".to_owned()),
         }
+    }
+
+    /// Whether callers are told apart, and each held to its limits.
+    pub(crate) fn is_by_token(&self) -> bool {
+        matches!(self, Self::Tokens(_))
     }
 
     /// The tenant of a request.
@@ -99,12 +107,25 @@ fn tenant_token((index, pair): (usize, &str)) -> Result<TenantToken, String> {
         (1..=limits::ID_BYTES_MAX).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    match pair.trim().split_once(':') {
+    // A header's value comes without white space around it: a token with some could never be sent.
+    match pair.trim().split_once(':').map(|(tenant, token)| (tenant, token.trim_start())) {
         Some((tenant, token)) if valid_name(tenant) && !token.is_empty() => {
             Ok(TenantToken { tenant: tenant.to_owned(), digest: Sha256::digest(token).into() })
         }
         _ => Err(format!("API_TOKENS: pair {} is not name:token with a name of [A-Za-z0-9_-]", index + 1)),
     }
+}
+
+/// A token of two tenants would let each into what the other has.
+fn check_owners(tokens: &[TenantToken]) -> Result<(), String> {
+    for (index, token) in tokens.iter().enumerate() {
+        let is_taken =
+            |earlier: &TenantToken| earlier.digest == token.digest && earlier.tenant != token.tenant;
+        if tokens[..index].iter().any(is_taken) {
+            return Err(format!("API_TOKENS: pair {} has the token of another tenant", index + 1));
+        }
+    }
+    Ok(())
 }
 
 /// Compares all bytes, wherever they differ.
@@ -129,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_one_tenants_and_white_space_is_no_part_of_it() {
+        let access = Access::parse(None, Some("ann: s3cret ,ann:second,ann:second")).unwrap();
+        assert_eq!(access.tenant(Some("Bearer s3cret"), None).unwrap(), "ann");
+        let error = Access::parse(None, Some("ann:hunter2,bob:hunter2")).err().unwrap();
+        assert_eq!(error, "API_TOKENS: pair 2 has the token of another tenant");
+    }
+
+    #[test]
     fn everything_else_is_401() {
         for header in
             [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Bearer S3CRET"), Some("Basic s3cret")]
@@ -148,6 +177,7 @@ mod tests {
         assert_eq!(closed.tenant(Some("Bearer x"), None).unwrap_err().status, 503);
         assert_eq!(Access::parse(Some("off"), None).unwrap().tenant(None, None).unwrap(), "local");
         assert!(Access::parse(Some("OFF"), None).is_err());
+        assert!(access().is_by_token() && !closed.is_by_token());
     }
 
     #[test]

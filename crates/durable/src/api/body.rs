@@ -119,10 +119,13 @@ fn read_run(
     let agent = agent?;
     let budget = budget.unwrap_or_default();
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
+    let model = model?;
+    // A comparison sends its task alone.
+    let context_tokens = (asked == Asked::Run).then(|| config.context_tokens(agent, &model));
     Some(NewRun {
         task: task?,
         agent: agent.name.clone(),
-        model: model?,
+        model,
         models,
         max_iterations: max_iterations.unwrap_or(agent.max_iterations),
         metadata: metadata.unwrap_or_default(),
@@ -137,6 +140,7 @@ fn read_run(
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
             temperature: agent.temperature,
+            context_tokens,
             sinks: config.sinks(),
             gateway_id: config.workers_ai.as_ref().and_then(|binding| binding.gateway_id.clone()),
             openai_server: config.openai.as_ref().map(|openai| openai.server().to_owned()),
@@ -281,6 +285,11 @@ mod tests {
             ("default", "scripted:haiku", 6)
         );
         assert_eq!(run.settings.sentinel, "DONE");
+        assert_eq!(
+            run.settings.context_tokens,
+            Some(limits::CONTEXT_TOKENS_MAX),
+            "the script's window never ends"
+        );
     }
 
     #[test]
@@ -344,6 +353,7 @@ mod tests {
         };
         let run = read(&json!({"task": "x", "models": ["scripted:haiku", "scripted:echo"]})).unwrap();
         assert_eq!((run.model.as_str(), run.models.len()), ("scripted:haiku,scripted:echo", 2));
+        assert_eq!(run.settings.context_tokens, None, "it sends its task alone");
         let problem = read(&json!({
             "models": ["scripted:echo", 7, "scripted:echo", "gpt", "scripted:x,y"], "model": "scripted:echo",
             "max_iterations": 2, "budget": {"total_tokens": 5, "deadline_ms": 5}

@@ -7,4 +7,5 @@ pub(crate) mod fields;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod route;
+pub(crate) mod slots;
 pub(crate) mod views;

@@ -156,6 +156,10 @@ mod tests {
         for run in ["0", "01", "-1", "1.0", "x", "99999999999", ""] {
             assert_eq!(session("GET", &format!("/runs/{run}")), Err(404), "{run}");
         }
+        // What the objects ask each other has no path of the API.
+        for path in ["/busy", "/busy/", "/busy/key"] {
+            assert_eq!(route("GET", path).unwrap_err().status, 404);
+        }
         assert_eq!(route("GET", "/v2").unwrap_err().status, 404);
         assert_eq!(session("GET", "/messages/"), Err(404));
     }

@@ -171,25 +171,17 @@ impl<'a> SessionView<'a> {
     }
 }
 
-/// The conversation, oldest first.
+/// A message of the conversation.
 #[derive(Debug, Serialize)]
-pub(crate) struct Messages<'a> {
-    session: &'a str,
-    messages: Vec<MessageView<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct MessageView<'a> {
+pub(crate) struct MessageView<'a> {
     run: RunId,
     #[serde(flatten)]
     message: &'a Message,
 }
 
-impl<'a> Messages<'a> {
-    pub(crate) fn new(id: &'a str, session: &'a Session) -> Self {
-        let messages = session.conversation().into_iter();
-        Self { session: id, messages: messages.map(|(run, message)| MessageView { run, message }).collect() }
-    }
+/// The conversation, oldest first.
+pub(crate) fn messages(session: &Session) -> impl Iterator<Item = MessageView<'_>> {
+    session.conversation().into_iter().map(|(run, message)| MessageView { run, message })
 }
 
 fn trace_id(object: &str, run: RunId) -> String {

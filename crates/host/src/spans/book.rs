@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use longhaul_core::{TimeMs, UserSpan, limits};
 use serde_json::Value;
 use tracing::Metadata;
+use vecmap::VecMap;
 
 use super::fields::{Fields, cut};
 
@@ -12,8 +13,8 @@ const PATH_MAX: usize = 16;
 /// The spans that are open, and those that the attempts under way had.
 #[derive(Default)]
 pub(super) struct Book {
-    open: BTreeMap<u64, OpenSpan>,
-    calls: BTreeMap<u64, Call>,
+    open: VecMap<u64, OpenSpan>,
+    calls: VecMap<u64, Call>,
 }
 
 struct OpenSpan {

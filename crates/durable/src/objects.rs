@@ -1,0 +1,43 @@
+use js_sys::{Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{Env, Request, Response, js_sys::futures::JsFuture};
+
+/// The Durable Object binding of the sessions.
+pub(crate) const SESSIONS: &str = "SESSIONS";
+/// The Durable Object binding of the tenants.
+pub(crate) const TENANTS: &str = "TENANTS";
+
+#[wasm_bindgen]
+extern "C" {
+    /// `env.SESSIONS`, `env.TENANTS`. The `worker` crate's own types cost more and offer no more.
+    pub(crate) type Objects;
+    #[wasm_bindgen(method, catch, js_name = getByName)]
+    fn by_name(this: &Objects, name: &str) -> Result<Stub, JsValue>;
+
+    type Stub;
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Stub, request: &JsValue) -> Result<Promise, JsValue>;
+}
+
+/// The objects of a binding; `None` where the deployment does not have it.
+pub(crate) fn objects(env: &Env, binding: &str) -> Option<Objects> {
+    let value = Reflect::get(env, &JsValue::from_str(binding)).ok()?;
+    value.is_object().then(|| value.unchecked_into())
+}
+
+impl Objects {
+    /// Begins a request to an object, whose promise is of a response. `request` is a request or its address.
+    pub(crate) fn begin(&self, object: &str, request: &JsValue) -> Result<Promise, JsValue> {
+        self.by_name(object)?.fetch(request)
+    }
+
+    /// Asks an object.
+    ///
+    /// # Errors
+    /// When it does not answer: it was reset, or cannot be reached.
+    pub(crate) async fn ask(&self, object: &str, request: Request) -> worker::Result<Response> {
+        let asked = self.begin(object, request.inner())?;
+        let response: web_sys::Response = JsFuture::from(asked).await?.unchecked_into();
+        Ok(response.into())
+    }
+}
