@@ -12,20 +12,33 @@ use crate::{
 };
 
 /// After this time, in milliseconds, a new month has begun; the retention is longer.
-const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
+pub(crate) const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
+/// A context window that holds no more than two runs.
+const NARROW_TOKENS: u64 = 260;
 const DOWN: Reply = Reply::Status { status: 503, retry_after_s: None };
 const BUSY: Reply = Reply::Status { status: 429, retry_after_s: Some(60) };
 const REFUSED: Reply = Reply::Status { status: 401, retry_after_s: None };
 
 /// All scenarios.
 pub fn catalogue() -> Vec<Scenario> {
-    [runs(), comparisons(), indexed(), at_nexus(), at_all_sinks()].concat()
+    let groups = [
+        ("runs", runs()),
+        ("comparisons", comparisons()),
+        ("index", indexed()),
+        ("nexus", at_nexus()),
+        ("all sinks", at_all_sinks()),
+    ];
+    let named = groups.into_iter().flat_map(|(group, scenarios)| {
+        scenarios.into_iter().map(move |scenario| Scenario { group, ..scenario })
+    });
+    named.collect()
 }
 
 /// Runs whose traces go to an OTLP collector.
 fn runs() -> Vec<Scenario> {
     let plan = ModelPlan::default;
     let post = |key| Post { key, ..Post::default() };
+    let narrow = |key| Post { context_tokens: Some(NARROW_TOKENS), ..post(key) };
     vec![
         Scenario::new("six turns", MaxIterations).model(ModelPlan { done_at: None, ..plan() }),
         Scenario::new("done at once", Done).model(at_once()),
@@ -85,6 +98,44 @@ fn runs() -> Vec<Scenario> {
             .model(plan().reply(2, &[Reply::Hang; 9]))
             .then(500, Action::Delete),
         Scenario::new("retention", Done).model(at_once()).until_erased(),
+        Scenario::new("two posts with one key at once", Done)
+            .model(at_once())
+            .callers(2)
+            .then(0, Action::Post(Post::default()))
+            .unordered(),
+        Scenario::new("a post beside a deletion", Cancelled)
+            .callers(2)
+            .then(150, Action::Delete)
+            .then(150, Action::Post(post("second")))
+            .unordered(),
+        Scenario::new("made again after a deletion", Done)
+            .model(at_once())
+            .then(100, Action::Delete)
+            .then(1_000, Action::Post(Post::default()))
+            .unordered(),
+        Scenario::new("cancelled in the queue", Cancelled)
+            .model(plan().reply(1, &[Reply::Hang; 9]))
+            .then_post(100, post("second"), &[Cancelled])
+            .then_post(200, post("third"), &[Cancelled])
+            .then(500, Action::Cancel),
+        Scenario::new("cancelled between two turns", Cancelled).then(160, Action::Cancel).or(&[Done]),
+        Scenario::new("cancelled after its end", Done)
+            .model(at_once())
+            .then(5_000, Action::Cancel)
+            .or(&[Cancelled]),
+        Scenario::new("deadline while backing off", Deadline)
+            .first(Post { deadline_ms: Some(5_000), ..Post::default() })
+            .model(plan().reply(1, &[BUSY; 9])),
+        Scenario::new("tokens are used up", StopReason::BudgetTokens)
+            .first(Post { total_tokens: Some(20), ..Post::default() }),
+        Scenario::new("unavailable to the end", StopReason::ModelUnavailable)
+            .model(plan().reply(2, &[DOWN; 9])),
+        Scenario::new("sink hangs twice", Done).model(at_once()).sink(&[SinkReply::Hang, SinkReply::Hang]),
+        Scenario::new("a conversation past the window", Done)
+            .first(narrow("first"))
+            .model(ModelPlan { done_at: Some(2), ..plan() }.reply(3, &[DOWN]))
+            .then_post(10, narrow("second"), &[Done])
+            .then_post(20, narrow("third"), &[Done]),
     ]
 }
 
@@ -107,8 +158,7 @@ fn comparisons() -> Vec<Scenario> {
         compared("comparison, evicted", Done)
             .model(plan().reply(2, &[BUSY]))
             .then(10_000, Action::Evict)
-            .then(20_000, Action::Touch)
-            .once(),
+            .then(20_000, Action::Touch),
     ]
 }
 
@@ -131,20 +181,17 @@ fn indexed() -> Vec<Scenario> {
         indexed("index, announcement refused", plan().announcing(&[IndexReply::Refused])),
         indexed("index, announcement hangs", plan().announcing(&[IndexReply::Hang])),
         indexed("index, announcement late", plan().announcing(&[IndexReply::TakeLate(1_000)])),
-        indexed("index, two runs", plan())
-            .then_post(10, Post { key: "second", ..Post::default() }, &[Done])
-            .once(),
+        indexed("index, two runs", plan()).then_post(10, Post { key: "second", ..Post::default() }, &[Done]),
         indexed("index, comparison", plan())
             .first(Post::comparison())
-            .model(ModelPlan::default().reply(2, &[REFUSED; 9]))
-            .once(),
+            .model(ModelPlan::default().reply(2, &[REFUSED; 9])),
         deleted("index, deleted", plan(), 500),
         deleted(
             "index down at the deletion",
             plan().forgetting(&[IndexReply::Refused, IndexReply::Lost]),
             500,
         ),
-        deleted("index hangs at the deletion", plan().forgetting(&[IndexReply::Hang]), 500).once(),
+        deleted("index hangs at the deletion", plan().forgetting(&[IndexReply::Hang]), 500),
         deleted(
             "index, deleted beside an announcement",
             plan().announcing(&[IndexReply::TakeLate(1_000)]),
@@ -153,7 +200,7 @@ fn indexed() -> Vec<Scenario> {
         indexed("index, deleted beside a record", plan().recording(&[IndexReply::TakeLate(1_000)]))
             .then(500, Action::Delete)
             .or(&[Cancelled]),
-        indexed("index, deleted later", plan()).then(5_000, Action::Delete),
+        indexed("index, deleted later", plan()).then(5_000, Action::Delete).or(&[Cancelled]),
         indexed("index, retention", plan()).until_erased(),
         indexed("index down at the retention", plan().forgetting(&[IndexReply::Refused, IndexReply::Hang]))
             .until_erased(),
@@ -171,25 +218,23 @@ fn at_nexus() -> Vec<Scenario> {
             "nexus, 500 in the middle",
             NexusPlan::native(&[Serve, Serve, Status(500), Serve, DoneBut(500)]),
         )
-        .model(retried())
-        .once(),
+        .model(retried()),
         at_nexus("nexus, answers lost", NexusPlan::native(&[Lost, Serve, Lost, Serve, HangWhenDone]))
-            .model(retried())
-            .once(),
+            .model(retried()),
         at_nexus("nexus, out of reach", NexusPlan::native(&[Refused, Serve, Refused, Serve])),
         at_nexus("nexus, quota", NexusPlan::native(&[Serve, Status(429)])).patient(NEXT_MONTH_MS),
         at_nexus("nexus refuses", NexusPlan::native(&[Status(403)])),
-        at_nexus("nexus, two runs", NexusPlan::native(&[]))
-            .then_post(10, Post { key: "second", ..Post::default() }, &[Done])
-            .once(),
+        at_nexus("nexus, two runs", NexusPlan::native(&[])).then_post(
+            10,
+            Post { key: "second", ..Post::default() },
+            &[Done],
+        ),
         at_nexus("nexus, comparison", NexusPlan::native(&[]))
             .first(Post::comparison())
-            .model(ModelPlan::default().reply(2, &[DOWN]))
-            .once(),
+            .model(ModelPlan::default().reply(2, &[DOWN])),
         at_nexus("nexus, user spans", NexusPlan::native(&[]))
             .model(at_once().reply(1, &[DOWN]))
-            .with_user_spans()
-            .once(),
+            .with_user_spans(),
         at_nexus("nexus by otlp", NexusPlan::otlp(&[])),
         at_nexus("nexus by otlp, 500 and lost", NexusPlan::otlp(&[Status(500), Serve, Lost])),
         at_nexus("nexus by otlp, quota", NexusPlan::otlp(&[Status(429)])).patient(NEXT_MONTH_MS),
@@ -204,17 +249,15 @@ fn at_all_sinks() -> Vec<Scenario> {
     };
     let rarely = || Post { sample_ratio: Some(0.0), ..Post::default() };
     vec![
-        everywhere("all sinks", Done).with_user_spans().with_content().once(),
+        everywhere("all sinks", Done).with_user_spans().with_content(),
         everywhere("all sinks, each fails once", Done)
             .index(IndexPlan::default().recording(&[IndexReply::Lost]))
             .sink(&[SinkReply::Status(503)])
-            .nexus(NexusPlan::native(&[NexusReply::Serve, NexusReply::Lost]))
-            .once(),
+            .nexus(NexusPlan::native(&[NexusReply::Serve, NexusReply::Lost])),
         everywhere("sampled out", Done).first(rarely()),
         everywhere("sampled out, but refused", ModelRefused)
             .first(rarely())
-            .model(at_once().reply(1, &[REFUSED; 9]))
-            .once(),
+            .model(at_once().reply(1, &[REFUSED; 9])),
     ]
 }
 

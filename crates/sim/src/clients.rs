@@ -38,6 +38,8 @@ pub struct Post {
     pub total_tokens: Option<u64>,
     /// One attempt of a model call, in milliseconds.
     pub model_timeout_ms: u64,
+    /// The model's context window, in tokens; without one nothing is left out.
+    pub context_tokens: Option<u64>,
     /// The share of runs whose traces the sinks get.
     pub sample_ratio: Option<f64>,
 }
@@ -52,6 +54,7 @@ impl Default for Post {
             deadline_ms: None,
             total_tokens: None,
             model_timeout_ms: 120_000,
+            context_tokens: None,
             sample_ratio: None,
         }
     }
@@ -99,6 +102,7 @@ impl Post {
                 model_timeout_ms: self.model_timeout_ms,
                 max_output_tokens: None,
                 temperature: None,
+                context_tokens: self.context_tokens,
                 sinks: sinks
                     .iter()
                     .filter(|(_, is_there)| *is_there)
@@ -113,21 +117,43 @@ impl Post {
     }
 }
 
-/// Those who post and cancel: one action after the other, each repeated until it is acknowledged.
+/// Those who post and cancel: one action after the other, each repeated until it is acknowledged. With several callers
+/// so many are under way at once.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
+    callers: usize,
     waiting: VecDeque<(TimeMs, Action)>,
+    under_way: BTreeMap<Ticket, Action>,
+    tickets: Ticket,
     /// The runs whose posts were acknowledged.
     pub acknowledged: Vec<RunId>,
-    /// All that was acknowledged, in order, with the head of the journal by then; a post that was refused has no run.
-    pub answers: Vec<(Action, Option<RunId>, Seq)>,
+    /// All that was acknowledged, in order.
+    pub answers: Vec<Answered>,
+}
+
+/// A request that is under way.
+pub(crate) type Ticket = u64;
+
+/// An action that was acknowledged, and how things stood by then.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// What was asked for.
+    pub action: Action,
+    /// The run of a post; a post that was refused has none.
+    pub run: Option<RunId>,
+    /// The head of the journal.
+    pub head: Seq,
+    /// How many sessions of this name had been erased.
+    pub incarnation: usize,
+    /// How many requests the model's server had got.
+    pub model_requests: usize,
 }
 
 impl Clients {
     /// Actions with their times after `beginning`, in milliseconds and in order.
-    pub(crate) fn new(beginning: TimeMs, actions: &[(u64, Action)]) -> Self {
+    pub(crate) fn new(beginning: TimeMs, actions: &[(u64, Action)], callers: usize) -> Self {
         let waiting = actions.iter().map(|(after_ms, action)| (beginning + after_ms, action.clone()));
-        Self { waiting: waiting.collect(), acknowledged: Vec::new(), answers: Vec::new() }
+        Self { callers, waiting: waiting.collect(), ..Self::default() }
     }
 
     /// Adds an action behind the others.
@@ -135,24 +161,37 @@ impl Clients {
         self.waiting.push_back((at, action));
     }
 
-    /// When the next action is due.
+    /// When the next action is due, unless all callers wait for an answer.
     pub(crate) fn next_at(&self) -> Option<TimeMs> {
-        self.waiting.front().map(|(at, _)| *at)
+        self.waiting.front().filter(|_| self.under_way.len() < self.callers).map(|(at, _)| *at)
     }
 
-    /// The next action, if it is due. It stays the next one until it is acknowledged.
-    pub(crate) fn due(&self, now: TimeMs) -> Option<&Action> {
-        self.waiting.front().filter(|(at, _)| *at <= now).map(|(_, action)| action)
+    /// The next action, if it is due and a caller is free: it is under way from now on.
+    pub(crate) fn begin(&mut self, now: TimeMs) -> Option<(Ticket, Action)> {
+        self.next_at().filter(|at| *at <= now)?;
+        let (_, action) = self.waiting.pop_front()?;
+        self.tickets += 1;
+        self.under_way.insert(self.tickets, action.clone());
+        Some((self.tickets, action))
     }
 
-    pub(crate) fn acknowledge(&mut self, run: Option<RunId>, head: Seq) {
-        self.answers.extend(self.waiting.pop_front().map(|(_, action)| (action, run, head)));
-        self.acknowledged.extend(run);
+    pub(crate) fn acknowledge(&mut self, ticket: Ticket, answered: impl FnOnce(Action) -> Answered) {
+        let Some(action) = self.under_way.remove(&ticket) else { return };
+        let answered = answered(action);
+        self.acknowledged.extend(answered.run);
+        self.answers.push(answered);
     }
 
-    pub(crate) fn ask_again(&mut self, now: TimeMs) {
-        if let Some((at, _)) = self.waiting.front_mut() {
-            *at = now + PATIENCE_MS;
+    pub(crate) fn ask_again(&mut self, ticket: Ticket, now: TimeMs) {
+        if let Some(action) = self.under_way.remove(&ticket) {
+            self.waiting.push_front((now + PATIENCE_MS, action));
+        }
+    }
+
+    /// All connections are lost.
+    pub(crate) fn all_ask_again(&mut self, now: TimeMs) {
+        for (_, action) in std::mem::take(&mut self.under_way).into_iter().rev() {
+            self.waiting.push_front((now + PATIENCE_MS, action));
         }
     }
 }

@@ -10,6 +10,8 @@ pub struct Disk {
     pub alarm: Option<TimeMs>,
     /// Whether each append fails.
     pub is_full: bool,
+    /// Whether no row can be read, as if a later version had written them.
+    pub is_unreadable: bool,
     open_runs: usize,
     erased: Vec<Vec<Rc<Row>>>,
 }
@@ -24,6 +26,17 @@ pub struct Row {
 }
 
 impl Disk {
+    /// A disk with the rows of a journal in the stored format, each with its first position, as an earlier version left
+    /// them.
+    pub fn of_rows<'a>(rows: impl IntoIterator<Item = (Seq, &'a str)>) -> Self {
+        let mut disk = Self::default();
+        for (seq, text) in rows {
+            let records = decode_row(seq, text).expect("the row is of a version that is known");
+            disk.keep(text.to_owned(), records);
+        }
+        disk
+    }
+
     /// The rows, oldest first.
     pub fn rows(&self) -> &[Rc<Row>] {
         &self.rows
@@ -58,6 +71,11 @@ impl Disk {
         }
         let text = encode_row(records);
         let records = decode_row(first.seq, &text).expect("what was encoded just now can be decoded");
+        self.keep(text, records);
+        true
+    }
+
+    fn keep(&mut self, text: String, records: Vec<Record>) {
         for record in &records {
             match record.entry {
                 Entry::RunAccepted { .. } => self.open_runs += 1,
@@ -66,7 +84,6 @@ impl Disk {
             }
         }
         self.rows.push(Rc::new(Row { text, records }));
-        true
     }
 
     /// Forgets rows and alarm.

@@ -6,7 +6,7 @@ use longhaul_core::{
 };
 
 use crate::{
-    clients::{Action, Post},
+    clients::{Action, Answered, Post},
     invariants::Findings,
     outside::Outside,
 };
@@ -26,6 +26,7 @@ struct Account {
     answers: usize,
     tokens: u64,
     last_final: Option<FinalRule>,
+    last_text: String,
     last_fault: Option<(FaultKind, CallId)>,
     failures: BTreeMap<CallId, usize>,
     retry_at: BTreeMap<CallId, TimeMs>,
@@ -56,7 +57,11 @@ impl Findings {
                         format!("call {call} failed {failures} times")
                     });
                 }
-                Entry::RunEnded { stop_reason, .. } => {
+                Entry::RunEnded { stop_reason, result, .. } => {
+                    let expected = account.result(*stop_reason);
+                    self.expect(1, expected.is_none() || result.as_deref() == expected, || {
+                        format!("run {run}: the result {result:?}, not {expected:?}")
+                    });
                     self.expect(1, account.explains(*stop_reason, record.at), || {
                         format!("run {run}: nothing explains {stop_reason:?}")
                     });
@@ -71,13 +76,17 @@ impl Findings {
     }
 
     /// What callers were told holds.
-    pub(crate) fn what_was_acknowledged_is_there(&mut self, outside: &Outside, records: &[Record]) {
+    pub(crate) fn what_was_acknowledged_is_there(&mut self, outside: &Outside, journals: &[Vec<Record>]) {
+        let all = || journals.iter().flatten();
         let of_panics =
             |record: &&Record| matches!(record.entry, Entry::RunResumed { cause: Cause::Panic, .. });
-        let panics = records.iter().filter(of_panics).count();
+        let panics = all().filter(of_panics).count();
         self.expect(7, panics <= outside.panics as usize, || format!("{panics} resumptions from a panic"));
-        for (action, answered, head) in &outside.clients.answers {
-            match (action, answered) {
+        for answered in &outside.clients.answers {
+            let Answered { action, run, head, incarnation, .. } = answered;
+            // What was erased last has no journal where nothing came after it.
+            let records = journals.get(*incarnation).map(Vec::as_slice).unwrap_or_default();
+            match (action, run) {
                 (Action::Post(post), Some(run)) => {
                     let is_there = records.iter().any(|record| is_of_post(record, post, *run, *head));
                     self.expect(1, is_there, || format!("{post:?} was answered with run {run}"));
@@ -86,20 +95,32 @@ impl Findings {
                     let may_be = records.iter().any(|record| forbids(record, post));
                     self.expect(1, may_be, || format!("{post:?} was refused for no reason"));
                 }
-                (Action::Cancel, _) => self.all_was_over(records, *head),
+                (Action::Cancel, _) => {
+                    self.all_was_over(records, *head);
+                    self.no_call_begins(outside, answered, records);
+                }
                 _ => {}
             }
         }
         let is_keyless = |action: &Action| matches!(action, Action::Post(post) if !post.is_keyed);
         let answers = outside.clients.answers.iter();
-        let posts = answers.filter(|(action, run, _)| run.is_some() && is_keyless(action)).count();
+        let posts = answers.filter(|it| it.run.is_some() && is_keyless(&it.action)).count();
         let of_posts =
             |record: &&Record| matches!(record.entry, Entry::RunAccepted { idempotency: None, .. });
-        let runs = records.iter().filter(of_posts).count();
+        let runs = all().filter(of_posts).count();
         let most = posts + (outside.interruptions() + outside.lost_answers) as usize;
         self.expect(1, (posts..=most).contains(&runs), || {
             format!("{posts} posts without a key became {runs} runs")
         });
+    }
+
+    /// After a cancel was acknowledged no call of a run begins that was accepted before.
+    fn no_call_begins(&mut self, outside: &Outside, cancel: &Answered, records: &[Record]) {
+        let is_before = |record: &&Record| record.seq <= cancel.head;
+        let known: BTreeSet<RunId> = records.iter().filter(is_before).map(|record| record.run).collect();
+        let mut later = outside.model.requests.iter().skip(cancel.model_requests);
+        let begun = later.find(|it| it.incarnation == cancel.incarnation && known.contains(&it.run));
+        self.expect(8, begun.is_none(), || format!("a cancel was acknowledged, and then came {begun:?}"));
     }
 
     /// A cancel was acknowledged when the journal had this head.
@@ -147,8 +168,9 @@ impl Account {
                 self.deadline_ms = settings.budget.deadline_ms;
                 self.total_tokens = settings.budget.total_tokens;
             }
-            Entry::ModelAnswered { usage, r#final, .. } => {
+            Entry::ModelAnswered { message, usage, r#final, .. } => {
                 self.answers += 1;
+                self.last_text.clone_from(&message.content);
                 self.tokens += usage.total_tokens.unwrap_or(0);
                 self.last_final = *r#final;
                 self.last_fault = None;
@@ -164,6 +186,13 @@ impl Account {
             Entry::CancelRequested { .. } => self.was_cancelled = true,
             _ => {}
         }
+    }
+
+    /// The result of a run that ends with its last answer: without its last line where that says DONE.
+    fn result(&self, reason: StopReason) -> Option<&str> {
+        let is_of_answer = matches!(reason, StopReason::Done | StopReason::MaxIterations) && self.lanes == 0;
+        let text = self.last_text.trim();
+        is_of_answer.then(|| text.strip_suffix("\nDONE").unwrap_or(text))
     }
 
     fn explains(&self, reason: StopReason, now: TimeMs) -> bool {

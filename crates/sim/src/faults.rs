@@ -26,6 +26,11 @@ pub enum Fault {
     TurnLost,
     /// The operation fails and changes nothing; the process lives.
     StorageError,
+    /// The operation is carried out, and whoever asked for it hears that it failed: the process of its disk, or of a far
+    /// side whose answer is lost.
+    AnswerLost,
+    /// The operation is on disk, and the caller whose request it belongs to hears nothing and asks again.
+    CallerLost,
 }
 
 /// An operation as it happened.
@@ -35,6 +40,8 @@ pub struct Operation {
     pub op: Op,
     /// Whether an earlier operation of the same turn changed the disk.
     pub follows_write: bool,
+    /// Whether a caller waits for an answer.
+    pub is_asked: bool,
 }
 
 /// A fault at an operation of one life, counted from 1; where the operation does not know it, at the next one that
@@ -48,9 +55,18 @@ pub struct FaultAt {
 }
 
 impl Fault {
+    const ALL: [Self; 6] = [
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::TurnLost,
+        Self::StorageError,
+        Self::AnswerLost,
+        Self::CallerLost,
+    ];
+
     /// Whether the process dies of it.
     pub fn is_death(self) -> bool {
-        self != Self::StorageError
+        matches!(self, Self::CrashBefore | Self::CrashAfter | Self::TurnLost)
     }
 }
 
@@ -61,17 +77,22 @@ impl Operation {
     }
 
     /// The faults that differ from one another here.
-    pub fn faults(self) -> &'static [Fault] {
-        match self.op {
+    pub fn faults(self) -> impl Iterator<Item = Fault> {
+        Fault::ALL.into_iter().filter(move |fault| self.knows(*fault))
+    }
+
+    fn knows(self, fault: Fault) -> bool {
+        match (self.op, fault) {
+            (Op::Append | Op::Erase, Fault::CallerLost) => self.is_asked,
             // Alone in its turn, a lost append is one that never began.
-            Op::Append if self.follows_write => {
-                &[Fault::CrashBefore, Fault::CrashAfter, Fault::TurnLost, Fault::StorageError]
-            }
-            Op::Append => &[Fault::CrashBefore, Fault::CrashAfter, Fault::StorageError],
-            // The platform promises that an alarm and the rows of its turn go to disk together.
-            Op::SetAlarm | Op::Erase => &[Fault::TurnLost, Fault::CrashAfter],
-            Op::Send => &[Fault::CrashAfter],
-            Op::Read => &[Fault::StorageError],
+            (Op::Append, Fault::TurnLost) => self.follows_write,
+            (Op::Append, _) => true,
+            // The platform promises that an alarm and the rows of its turn go to disk together, and ends a process whose
+            // alarm it cannot store.
+            (Op::SetAlarm | Op::Erase, Fault::TurnLost | Fault::CrashAfter) => true,
+            (Op::Send, Fault::CrashAfter | Fault::AnswerLost) => true,
+            (Op::Read, Fault::StorageError) => true,
+            _ => false,
         }
     }
 }
@@ -98,7 +119,7 @@ impl Fuse {
     pub(crate) fn burn(&mut self, operation: Operation) -> Option<Fault> {
         self.log.push(operation);
         let count = self.log.len();
-        let strikes = |at: &FaultAt| at.operation <= count && operation.faults().contains(&at.fault);
+        let strikes = |at: &FaultAt| at.operation <= count && operation.knows(at.fault);
         let place = self.plan.iter().position(strikes)?;
         Some(self.plan.remove(place).fault)
     }

@@ -180,7 +180,7 @@ pub(crate) async fn serve(world: Rc<World>, statements: Vec<Statement>) -> Resul
         let mut outside = world.outside.borrow_mut();
         for Statement { sql, params } in &statements {
             if params.len() > PARAMS_MAX || sql.len() > SQL_BYTES_MAX {
-                outside.offences.push(format!("D1 takes no statement with {} parameters", params.len()));
+                outside.offend(9, format!("D1 takes no statement with {} parameters", params.len()));
             }
         }
         outside.index.choose(purpose_of(&statements))

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! An [`Outside`] is all that outlives a process; a [`Life`] is one process from its start to its death or to rest.
-//! [`enumerate`] lets a scenario die at each of its operations, and again at each operation of each recovery.
+//! [`enumerate`](enumerate()) lets a scenario die at each of its operations, and again at each operation of each recovery.
 //! [`explore`] makes worlds up, each from the number that is its seed.
 
 mod catalogue;
@@ -25,6 +25,7 @@ mod clock;
 mod crashes;
 mod deliveries;
 mod disk;
+mod enumerate;
 mod executor;
 mod explained;
 mod explore;
@@ -40,15 +41,18 @@ mod outside;
 mod ports;
 mod random;
 mod scenario;
+mod shadow;
 mod shrink;
 mod sink;
 mod telemetry;
+mod window;
 mod world;
 
 pub use catalogue::catalogue;
-pub use clients::{Action, Clients, Post};
-pub use crashes::{CleanRun, Depth, End, Failure, Tally, Unfinished, enumerate, run_clean, survive};
+pub use clients::{Action, Answered, Clients, Post};
+pub use crashes::{CleanRun, End, Unfinished, run_clean, survive};
 pub use disk::{Disk, Row};
+pub use enumerate::{Depth, Failure, Strike, Tally, enumerate, enumerate_all};
 pub use explore::{Progress, explore};
 pub use faults::{Fault, FaultAt, Op, Operation};
 pub use incidents::{Incident, Incidents};

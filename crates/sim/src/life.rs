@@ -1,11 +1,11 @@
-use std::{cell::Cell, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use futures::FutureExt;
 use longhaul_core::{RunId, Session, TimeMs};
-use longhaul_host::{Delta, Runtime, Services};
+use longhaul_host::{Delta, Driver, Runtime, Services};
 
 use crate::{
-    clients::Action,
+    clients::{Action, Answered, Ticket},
     executor::{Polled, Role, Tasks},
     faults::{FaultAt, Operation},
     incidents::Incident,
@@ -13,7 +13,8 @@ use crate::{
     outside::{BEGINNING, Outside},
     ports::SimPorts,
     scenario::Scenario,
-    telemetry::{set_clock, with_telemetry},
+    shadow::Shadow,
+    telemetry::{has_leaked, set_clock, with_telemetry},
     world::World,
 };
 
@@ -28,11 +29,12 @@ const ALARMS_MAX: u32 = 200;
 pub struct Life {
     world: Rc<World>,
     services: Services,
-    has_user_spans: bool,
     rest_horizon_ms: u64,
     object: Option<Rc<Object>>,
     tasks: Tasks,
-    answer: Rc<Cell<Option<Answer>>>,
+    answers: Rc<RefCell<Vec<(Ticket, Answer)>>>,
+    /// What a reader of the disk makes of it.
+    shadow: Shadow,
     /// The alarm was set while its handler ran.
     is_rearmed: bool,
     turns: u32,
@@ -64,11 +66,11 @@ impl Life {
         Self {
             world: Rc::new(World::new(outside, faults.to_vec())),
             services: scenario.services(),
-            has_user_spans: scenario.has_user_spans,
             rest_horizon_ms: scenario.rest_horizon_ms,
             object: None,
             tasks: Tasks::default(),
-            answer: Rc::default(),
+            answers: Rc::default(),
+            shadow: Shadow::default(),
             is_rearmed: false,
             turns: 0,
             alarms: 0,
@@ -111,6 +113,11 @@ impl Life {
         self.object.as_ref().map(|object| object.runtime())
     }
 
+    /// Who drives the object, where the process has one: for what no scenario does.
+    pub fn driver(&self) -> Option<Rc<Driver<SimPorts>>> {
+        self.object.as_ref().map(|object| Rc::clone(&object.driver))
+    }
+
     /// What a watcher who joins now gets first.
     pub fn live_deltas(&self) -> Vec<Delta> {
         self.runtime().map(Runtime::live_deltas).unwrap_or_default()
@@ -129,10 +136,11 @@ impl Life {
     }
 
     fn run_until(&mut self, until: TimeMs) -> Ending {
-        if self.has_user_spans {
-            return with_telemetry(|| self.turn_until(until));
+        let ending = with_telemetry(|| self.turn_until(until));
+        if has_leaked() {
+            self.world.outside.borrow_mut().offend(10, "the log holds the credentials");
         }
-        self.turn_until(until)
+        ending
     }
 
     fn turn_until(&mut self, until: TimeMs) -> Ending {
@@ -141,6 +149,7 @@ impl Life {
                 return Ending::Endless;
             }
             set_clock(self.world.now());
+            self.world.is_asked.set(self.tasks.has(Role::Request));
             match self.tasks.poll_one() {
                 Polled::Stalled if self.begin_due() => {}
                 Polled::Stalled => match self.next_at() {
@@ -169,9 +178,9 @@ impl Life {
             self.suffer(incident);
             return true;
         }
-        let action = self.world.outside.borrow().clients.due(now).cloned();
-        if let Some(action) = action.filter(|_| !self.tasks.has(Role::Request)) {
-            self.begin_request(action);
+        let begun = self.world.outside.borrow_mut().clients.begin(now);
+        if let Some((ticket, action)) = begun {
+            self.begin_request(ticket, action);
             return true;
         }
         if self.world.timers.fire(now) {
@@ -203,7 +212,10 @@ impl Life {
         let mut outside = self.world.outside.borrow_mut();
         let now = outside.now;
         match incident {
-            Incident::ClockJumps(by) => outside.now = now.saturating_add_signed(by).max(BEGINNING),
+            Incident::ClockJumps(by) => {
+                outside.now = now.saturating_add_signed(by).max(BEGINNING);
+                outside.clock_was_set = true;
+            }
             Incident::AlarmsLag(ms) => outside.alarm_lag_ms = ms,
             Incident::DiskFills(ms) => {
                 outside.disk.is_full = true;
@@ -217,20 +229,21 @@ impl Life {
         }
     }
 
-    fn begin_request(&mut self, action: Action) {
+    fn begin_request(&mut self, ticket: Ticket, action: Action) {
         if action == Action::Evict {
             // A busy object is not evicted.
             if self.tasks.is_empty() {
                 self.drop_object();
             }
-            let mut outside = self.world.outside.borrow_mut();
-            let head = outside.disk.head();
-            outside.clients.acknowledge(None, head);
+            acknowledge(&mut self.world.outside.borrow_mut(), ticket, None);
             return;
         }
         let answered = self.object().answer(action);
-        let slot = Rc::clone(&self.answer);
-        let request = async move { slot.set(Some(answered.await.map_err(|_| ()))) };
+        let answers = Rc::clone(&self.answers);
+        let request = async move {
+            let answer = answered.await.map_err(|_| ());
+            answers.borrow_mut().push((ticket, answer));
+        };
         self.tasks.spawn(Role::Request, request.boxed_local());
     }
 
@@ -243,22 +256,18 @@ impl Life {
         if is_alive && polled == Polled::Finished(Role::Alarm) && !self.is_rearmed {
             outside.disk.alarm = None;
         }
-        if outside.disk.open_runs() > 0 && outside.disk.alarm.is_none() {
-            outside.offences.push("a run is open and no alarm is armed".to_owned());
-        }
+        self.shadow.follow(&mut outside, self.object.as_deref().filter(|_| is_alive));
         let now = outside.now;
-        match self.answer.take().filter(|_| is_alive) {
-            Some(Ok(_)) if outside.answers_to_lose > 0 => {
-                outside.answers_to_lose -= 1;
-                outside.lost_answers += 1;
-                outside.clients.ask_again(now);
+        for (ticket, answer) in self.answers.take().into_iter().filter(|_| is_alive) {
+            match answer {
+                Ok(_) if outside.answers_to_lose > 0 => {
+                    outside.answers_to_lose -= 1;
+                    outside.lost_answers += 1;
+                    outside.clients.ask_again(ticket, now);
+                }
+                Ok(run) => acknowledge(&mut outside, ticket, run),
+                Err(()) => outside.clients.ask_again(ticket, now),
             }
-            Some(Ok(run)) => {
-                let head = outside.disk.head();
-                outside.clients.acknowledge(run, head);
-            }
-            Some(Err(())) => outside.clients.ask_again(now),
-            None => {}
         }
         drop(outside);
         for future in self.object.iter().flat_map(|object| object.take_background()) {
@@ -268,15 +277,12 @@ impl Life {
     }
 
     fn die(&mut self) {
-        let is_asked = self.tasks.has(Role::Request);
         self.drop_object();
         let mut outside = self.world.outside.borrow_mut();
         outside.deaths += 1;
         outside.now += RESTART_MS;
         let now = outside.now;
-        if is_asked {
-            outside.clients.ask_again(now);
-        }
+        outside.clients.all_ask_again(now);
     }
 
     fn drop_object(&mut self) {
@@ -306,7 +312,7 @@ impl Life {
         let outside = self.world.outside.borrow();
         let horizon = outside.now.saturating_add(self.rest_horizon_ms);
         let alarm = self.alarm_at().filter(|at| *at <= horizon);
-        let action = outside.clients.next_at().filter(|_| !self.tasks.has(Role::Request));
+        let action = outside.clients.next_at();
         let incident = outside.incidents.next_at();
         [self.world.timers.next(), action, incident, alarm].into_iter().flatten().min()
     }
@@ -315,4 +321,11 @@ impl Life {
         let mut outside = self.world.outside.borrow_mut();
         outside.now = outside.now.max(at);
     }
+}
+
+fn acknowledge(outside: &mut Outside, ticket: Ticket, run: Option<RunId>) {
+    let Outside { clients, disk, model, .. } = outside;
+    let (head, incarnation) = (disk.head(), disk.erased().len());
+    let model_requests = model.requests.len();
+    clients.acknowledge(ticket, |action| Answered { action, run, head, incarnation, model_requests });
 }

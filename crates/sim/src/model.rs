@@ -65,6 +65,10 @@ pub struct Request {
     pub call: CallId,
     /// When it came.
     pub at: TimeMs,
+    /// How many sessions of its name had been erased by then.
+    pub incarnation: usize,
+    /// Its body.
+    pub body: Rc<[u8]>,
     /// Whether the journal had an answer of the call by then.
     pub after_answer: bool,
     /// Whether the run was cancelled, or over, by then.
@@ -108,9 +112,15 @@ impl ModelServer {
         self.requests.iter().filter(|request| request.run == run && request.call == call).count()
     }
 
+    /// The same of one session alone, where its name was used again.
+    pub(crate) fn requests_in(&self, incarnation: usize, run: RunId, call: CallId) -> usize {
+        let is_one = |it: &&Request| it.incarnation == incarnation && it.run == run && it.call == call;
+        self.requests.iter().filter(is_one).count()
+    }
+
     /// What to do with the newest request, which is of the run's `turn`-th call.
-    fn choose(&self, run: RunId, call: CallId, turn: usize) -> Reply {
-        let seen = self.requests_of(run, call);
+    fn choose(&self, incarnation: usize, run: RunId, call: CallId, turn: usize) -> Reply {
+        let seen = self.requests_in(incarnation, run, call);
         let reply = self.plan.replies.get(&turn).and_then(|replies| replies.get(seen - 1));
         reply.copied().unwrap_or(Reply::Answer)
     }
@@ -159,7 +169,7 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     let mut parts = key.rsplit('/').map(|part| part.parse().unwrap_or(0));
     let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));
     if header("Authorization") != format!("Bearer {API_KEY}") {
-        outside.offences.push(format!("request {key} came without credentials"));
+        outside.offend(2, format!("request {key} came without credentials"));
     }
     let (mut after_answer, mut after_end, mut compared, mut first) = (false, false, Vec::new(), None);
     for record in outside.disk.records().filter(|record| record.run == run) {
@@ -175,11 +185,13 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     }
     let turn = call.0.saturating_sub(first.unwrap_or(call).0) as usize + 1;
     if !compared.is_empty() && !is_of_comparison(&request.body, compared.get(turn - 1)) {
-        outside.offences.push(format!("request {key} asks another model, or says more than the task"));
+        outside.offend(2, format!("request {key} asks another model, or says more than the task"));
     }
     let at = outside.now;
-    outside.model.requests.push(Request { key, run, call, at, after_answer, after_end });
-    let reply = outside.model.choose(run, call, turn);
+    let incarnation = outside.incarnation();
+    let body = request.body.as_slice().into();
+    outside.model.requests.push(Request { key, run, call, at, incarnation, body, after_answer, after_end });
+    let reply = outside.model.choose(incarnation, run, call, turn);
     let step_ms = if compared.is_empty() { 0 } else { COMPARED_STEP_MS };
     (run, turn, reply, outside.model.plan.latency_ms + step_ms * (turn as u64 - 1))
 }

@@ -80,6 +80,7 @@ impl Object {
             self.keep_driving()?;
             return Err(NotDone);
         }
+        self.cancel()?;
         self.runtime().erase().await;
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::{
     disk::Disk,
     incidents::Incidents,
     index::IndexDatabase,
+    invariants::Violation,
     model::ModelServer,
     nexus::{NexusPlan, NexusServer},
     scenario::Scenario,
@@ -40,6 +41,8 @@ pub struct Outside {
     pub answers_to_lose: u32,
     /// Answers to callers that were lost.
     pub lost_answers: u32,
+    /// Answers of far sides that were lost on their way to the process.
+    pub lost_replies: u32,
     /// Those who post and cancel.
     pub clients: Clients,
     /// Processes that died.
@@ -53,7 +56,9 @@ pub struct Outside {
     /// Deliveries of the alarm.
     pub alarms: u32,
     /// What was seen to be wrong while it happened.
-    pub offences: Vec<String>,
+    pub offences: Vec<Violation>,
+    /// Whether the clock was set: what was armed before may come at another time than what is due by now.
+    pub clock_was_set: bool,
     draws: u64,
 }
 
@@ -82,13 +87,15 @@ impl Outside {
             incidents: Incidents::default(),
             answers_to_lose: 0,
             lost_answers: 0,
-            clients: Clients::new(BEGINNING, &scenario.actions),
+            lost_replies: 0,
+            clients: Clients::new(BEGINNING, &scenario.actions, scenario.callers),
             deaths: 0,
             storage_errors: 0,
             panics: 0,
             alarm_lag_ms: scenario.alarm_lag_ms,
             alarms: 0,
             offences: Vec::new(),
+            clock_was_set: false,
             draws: scenario.seed,
         }
     }
@@ -101,6 +108,19 @@ impl Outside {
     /// What may have cut off a call: each explains at most one attempt more.
     pub fn interruptions(&self) -> u32 {
         self.deaths + self.storage_errors + self.panics
+    }
+
+    /// Notes something that does not hold, as it happens.
+    pub(crate) fn offend(&mut self, invariant: u8, detail: impl Into<String>) {
+        let offence = Violation { invariant, detail: detail.into() };
+        if !self.offences.contains(&offence) {
+            self.offences.push(offence);
+        }
+    }
+
+    /// How many sessions were here before the one that is on the disk: each was erased.
+    pub fn incarnation(&self) -> usize {
+        self.disk.erased().len()
     }
 
     /// A watcher comes, with what it heard last as its cursor, or goes.

@@ -5,7 +5,10 @@ use longhaul_core::{Journal, Record, Seq, TimeMs};
 use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
 use thiserror::Error;
 
-use crate::{index, model, nexus, sink, world::World};
+use crate::{
+    index, model, nexus, sink,
+    world::{Departure, World},
+};
 
 /// The ports of the runtime on a simulated world. When its process is dead they do nothing more, whatever the code
 /// that holds them still tries.
@@ -18,6 +21,9 @@ pub enum DiskError {
     /// The fault that was ordered: nothing changed.
     #[error("the simulated disk failed")]
     Failed,
+    /// A row is of a version that is not known.
+    #[error("a later version wrote this")]
+    Unreadable,
     /// The position is taken: the process works on an old state.
     #[error("the position is taken")]
     Conflict,
@@ -35,6 +41,10 @@ impl Journal for SimPorts {
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {
         self.0.read(after, limit)
+    }
+
+    fn is_unreadable(error: &DiskError) -> bool {
+        *error == DiskError::Unreadable
     }
 }
 
@@ -56,10 +66,12 @@ impl Transport for SimPorts {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         let world = Rc::clone(&self.0);
         async move {
-            if !world.leave().await {
+            let departure = world.leave().await;
+            if departure == Departure::Dead {
                 return futures::future::pending().await;
             }
-            match request {
+            let outside = Rc::clone(&world);
+            let answer = match request {
                 WireRequest::Http(request) if request.url.starts_with(model::BASE_URL) => {
                     model::serve(world, &request).await
                 }
@@ -71,7 +83,12 @@ impl Transport for SimPorts {
                 WireRequest::WorkersAi { .. } => {
                     Err(WireFault::NotConfigured("the world has no binding".to_owned()))
                 }
+            };
+            if departure == Departure::Unheard {
+                outside.outside.borrow_mut().lost_replies += 1;
+                return Err(WireFault::Connection("the answer was lost".to_owned()));
             }
+            answer
         }
         .boxed_local()
     }

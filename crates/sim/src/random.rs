@@ -3,6 +3,7 @@ use std::{fmt, panic::AssertUnwindSafe};
 use longhaul_core::{Entry, StopReason};
 
 use crate::{
+    catalogue::NEXT_MONTH_MS,
     clients::{Action, Post},
     crashes::{End, Lived, disturb, live},
     faults::{Fault, FaultAt},
@@ -61,7 +62,11 @@ impl RandomWorld {
         scenario.model = dice.model(is_compared);
         scenario.alarm_lag_ms = *dice.pick(&[0, 0, 0, 20, 1_000, 5_000]);
         scenario.actions = dice.actions(horizon_ms, is_compared);
+        scenario.callers = *dice.pick(&[1, 1, 2, 3]);
         dice.sinks(&mut scenario);
+        if dice.one_in(12) {
+            scenario = scenario.until_erased();
+        }
         let has_panics = scenario.model.replies.values().flatten().any(|reply| *reply == Reply::Panic);
         scenario.has_user_spans = !has_panics && dice.one_in(8);
         Self { seed, scenario, incidents: dice.incidents(horizon_ms), lives: dice.lives() }
@@ -128,7 +133,7 @@ impl Survived {
 /// The world in readable lines.
 impl fmt::Display for RandomWorld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, .. } =
+        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, callers, .. } =
             &self.scenario;
         writeln!(f, "seed {}", self.seed)?;
         writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
@@ -144,8 +149,14 @@ impl fmt::Display for RandomWorld {
         if let Some(plan) = nexus {
             writeln!(f, "  Nexus, {:?}: {:?}", plan.mode, plan.replies)?;
         }
-        if *alarm_lag_ms > 0 || *has_user_spans {
-            writeln!(f, "  alarms come {alarm_lag_ms} ms late, own spans: {has_user_spans}")?;
+        if *alarm_lag_ms > 0 || *has_user_spans || *callers > 1 {
+            writeln!(
+                f,
+                "  alarms come {alarm_lag_ms} ms late, own spans: {has_user_spans}, callers at once: {callers}"
+            )?;
+        }
+        if self.scenario.waits_for_retention() {
+            writeln!(f, "  until the retention is over")?;
         }
         for (at, action) in actions {
             writeln!(f, "  {at:>6} ms  a caller: {action:?}")?;
@@ -241,14 +252,6 @@ impl Dice {
         if self.one_in(8) {
             actions.push((self.below(2 * horizon_ms), Action::Delete));
             actions.sort_by_key(|(at, _)| *at);
-            // A session that is posted to after its deletion is another one.
-            let deleted =
-                actions.iter().position(|(_, action)| *action == Action::Delete).unwrap_or(0).max(1);
-            let mut place = 0;
-            actions.retain(|(_, action)| {
-                place += 1;
-                place <= deleted + 1 || !matches!(action, Action::Post(_))
-            });
         }
         actions
     }
@@ -261,6 +264,7 @@ impl Dice {
             deadline_ms: self.deadline_ms(),
             total_tokens: if self.one_in(6) { Some(20) } else { None },
             model_timeout_ms: *self.pick(&[120_000, 120_000, 1_000, 50]),
+            context_tokens: *self.pick(&[None, None, None, Some(400), Some(500)]),
             sample_ratio: if self.one_in(8) { Some(0.0) } else { None },
             ..Post::default()
         }
@@ -307,16 +311,33 @@ impl Dice {
                 Serve,
                 NexusReply::Status(500),
                 NexusReply::Status(403),
+                NexusReply::Status(429),
                 DoneBut(500),
                 Lost,
                 Refused,
                 NexusReply::Hang,
                 HangWhenDone,
             ];
-            let replies = self.several(6, &replies);
+            let mut replies = self.several(6, &replies);
+            // Once: a trace that has to wait for two months is older than the retention.
+            let mut quotas = 0;
+            replies.retain(|reply| {
+                quotas += u32::from(*reply == NexusReply::Status(429));
+                *reply != NexusReply::Status(429) || quotas == 1
+            });
             let native = self.one_in(2);
             scenario.nexus =
                 Some(if native { NexusPlan::native(&replies) } else { NexusPlan::otlp(&replies) });
+            // The quota of a month: its traces come with the next one.
+            scenario.rest_horizon_ms = NEXT_MONTH_MS;
+        }
+        // A session that is made again has the ids of the one that was deleted, and Nexus cannot tell their traces apart.
+        let is_posted_again = |actions: &[(u64, Action)]| {
+            let mut later = actions.iter().skip_while(|(_, action)| *action != Action::Delete);
+            later.any(|(_, action)| matches!(action, Action::Post(_)))
+        };
+        if is_posted_again(&scenario.actions) {
+            scenario.nexus = None;
         }
     }
 
@@ -346,8 +367,10 @@ impl Dice {
         for _ in 0..lives {
             let span = *self.pick(&[8, 20, 60]);
             let mut faults = Vec::new();
-            if self.one_in(4) {
-                faults.push(FaultAt { operation: self.operation(span), fault: Fault::StorageError });
+            for fault in [Fault::StorageError, Fault::AnswerLost, Fault::CallerLost] {
+                if self.one_in(5) {
+                    faults.push(FaultAt { operation: self.operation(span), fault });
+                }
             }
             faults.push(FaultAt { operation: self.operation(span), fault: *self.pick(&deadly) });
             of_lives.push(faults);

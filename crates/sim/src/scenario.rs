@@ -8,7 +8,6 @@ use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 use crate::{
     catalogue::catalogue,
     clients::{Action, Post},
-    crashes::Depth,
     index::IndexPlan,
     model::{self, ModelPlan},
     nexus::NexusPlan,
@@ -34,6 +33,8 @@ const REST_HORIZON_MS: u64 = 25 * HOUR_MS;
 pub struct Scenario {
     /// Its name in reports.
     pub name: &'static str,
+    /// The group that it belongs to in them.
+    pub group: &'static str,
     /// What callers do, in order: milliseconds after the beginning, and the action.
     pub actions: Vec<(u64, Action)>,
     /// The model's server.
@@ -46,6 +47,8 @@ pub struct Scenario {
     pub nexus: Option<NexusPlan>,
     /// Whether the deployment's own code opens spans around each attempt.
     pub has_user_spans: bool,
+    /// How many requests of callers may be under way at once.
+    pub callers: usize,
     /// How late alarms come, in milliseconds.
     pub alarm_lag_ms: u64,
     /// Content in traces: to encode it is half the time that a world takes.
@@ -57,8 +60,6 @@ pub struct Scenario {
     pub rest_horizon_ms: u64,
     /// Chance.
     pub seed: u64,
-    /// How often its process dies when all that can happen to it is gone through.
-    pub depth: Depth,
 }
 
 impl Scenario {
@@ -71,18 +72,19 @@ impl Scenario {
     pub fn new(name: &'static str, end: StopReason) -> Self {
         Self {
             name,
+            group: "",
             actions: vec![(0, Action::Post(Post::default()))],
             model: ModelPlan::default(),
             otlp: Some(SinkPlan::default()),
             index: None,
             nexus: None,
             has_user_spans: false,
+            callers: 1,
             alarm_lag_ms: 0,
             capture: Capture::Off,
             ends: vec![vec![end]],
             rest_horizon_ms: REST_HORIZON_MS,
             seed: 7,
-            depth: Depth::Twice,
         }
     }
 
@@ -114,12 +116,6 @@ impl Scenario {
     #[must_use]
     pub fn nexus(self, nexus: NexusPlan) -> Self {
         Self { nexus: Some(nexus), ..self }
-    }
-
-    /// Goes through the deaths of its process only, not through those of each recovery too.
-    #[must_use]
-    pub fn once(self) -> Self {
-        Self { depth: Depth::Once, ..self }
     }
 
     /// Waits as long for what is due, in milliseconds, before the world rests.
@@ -175,6 +171,18 @@ impl Scenario {
         Self { alarm_lag_ms, ..self }
     }
 
+    /// Lets so many callers ask at once.
+    #[must_use]
+    pub fn callers(self, callers: usize) -> Self {
+        Self { callers, ..self }
+    }
+
+    /// Asks of the journal alone that it explains how its runs end.
+    #[must_use]
+    pub fn unordered(self) -> Self {
+        Self { ends: Vec::new(), ..self }
+    }
+
     /// Goes on until the session is erased.
     #[must_use]
     pub fn until_erased(self) -> Self {
@@ -186,9 +194,14 @@ impl Scenario {
         self.actions.iter().any(|(_, action)| *action == Action::Delete)
     }
 
-    /// Whether the session is to be gone at the end.
-    pub fn ends_erased(&self) -> bool {
-        self.rest_horizon_ms > RETENTION_MS || self.deletes()
+    /// Whether it goes on until the session is erased.
+    pub fn waits_for_retention(&self) -> bool {
+        self.rest_horizon_ms > RETENTION_MS
+    }
+
+    /// Whether the session may be gone at the end.
+    pub fn may_end_erased(&self) -> bool {
+        self.waits_for_retention() || self.deletes()
     }
 
     /// How the object is configured.

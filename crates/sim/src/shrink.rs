@@ -1,4 +1,4 @@
-use crate::{random::RandomWorld, scenario::Scenario};
+use crate::{catalogue::NEXT_MONTH_MS, random::RandomWorld, scenario::Scenario};
 
 /// Worlds that are tried before a story is short enough.
 const TRIES_MAX: usize = 3_000;
@@ -67,6 +67,12 @@ fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     }
     if scenario.has_user_spans {
         push(&|changed| changed.has_user_spans = false);
+    }
+    if scenario.callers > 1 {
+        push(&|changed| changed.callers -= 1);
+    }
+    if scenario.waits_for_retention() {
+        push(&|changed| changed.rest_horizon_ms = NEXT_MONTH_MS);
     }
     if scenario.alarm_lag_ms > 0 {
         push(&|changed| changed.alarm_lag_ms = 0);

@@ -5,6 +5,8 @@ use longhaul_core::{Fault, ModelAnswer, TimeMs};
 use longhaul_host::{CallInfo, Hooks, Telemetry};
 use tracing::{Dispatch, dispatcher, info_span, subscriber::NoSubscriber};
 
+use crate::invariants::is_secret;
+
 /// Spans that [`SpanningHooks`] open in each attempt.
 pub(crate) const SPANS_PER_ATTEMPT: usize = 4;
 
@@ -37,7 +39,8 @@ static OTHERS: OnceLock<[Dispatch; 2]> = OnceLock::new();
 
 thread_local! {
     static CLOCK: Cell<TimeMs> = const { Cell::new(0) };
-    static DISPATCH: Dispatch = Dispatch::new(Telemetry::new(|_, _| (), || CLOCK.get()));
+    static LEAKED: Cell<bool> = const { Cell::new(false) };
+    static DISPATCH: Dispatch = Dispatch::new(Telemetry::new(|_, line| read_log(line), || CLOCK.get()));
 }
 
 /// Runs code whose `tracing` goes to the runtime's subscriber, which reads the time as [`set_clock`] said it last.
@@ -45,6 +48,17 @@ pub(crate) fn with_telemetry<T>(run: impl FnOnce() -> T) -> T {
     OTHERS.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
     let dispatch = DISPATCH.with(Dispatch::clone);
     dispatcher::with_default(&dispatch, run)
+}
+
+/// Whether a line of the log had a secret in it since this was asked last.
+pub(crate) fn has_leaked() -> bool {
+    LEAKED.take()
+}
+
+fn read_log(line: &str) {
+    if is_secret(line) {
+        LEAKED.set(true);
+    }
 }
 
 pub(crate) fn set_clock(now: TimeMs) {

@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) timers: Rc<Timers>,
     fuse: RefCell<Fuse>,
     vital: Cell<Vital>,
+    /// Whether a caller waits for an answer.
+    pub(crate) is_asked: Cell<bool>,
     turn: RefCell<Turn>,
     turns: Cell<u64>,
     open_requests: Cell<usize>,
@@ -35,6 +37,16 @@ enum Vital {
     /// An alarm that belongs to what was just written still goes to disk.
     Dying,
     Dead,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// The process is dead: nobody sends it.
+    Dead,
+    Sent,
+    /// It is sent, and its answer is lost.
+    Unheard,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +67,7 @@ impl World {
             timers: Rc::default(),
             fuse: RefCell::new(Fuse::new(faults)),
             vital: Cell::new(Vital::Alive),
+            is_asked: Cell::new(false),
             turn: RefCell::default(),
             turns: Cell::new(0),
             open_requests: Cell::new(0),
@@ -90,7 +103,12 @@ impl World {
                 return Err(DiskError::Failed);
             }
             Some(Fault::CrashBefore | Fault::TurnLost) => return Err(DiskError::Dead),
-            Some(Fault::CrashAfter) | None => {}
+            Some(Fault::AnswerLost) => {
+                self.outside.borrow_mut().storage_errors += 1;
+                self.write(|disk| disk.append(records));
+                return Err(DiskError::Failed);
+            }
+            Some(Fault::CrashAfter | Fault::CallerLost) | None => {}
         }
         let stored = self.write(|disk| disk.append(records));
         if stored { Ok(()) } else { Err(DiskError::Conflict) }
@@ -100,6 +118,9 @@ impl World {
         if self.operate(Op::Read)?.is_some() {
             self.outside.borrow_mut().storage_errors += 1;
             return Err(DiskError::Failed);
+        }
+        if self.outside.borrow().disk.is_unreadable {
+            return Err(DiskError::Unreadable);
         }
         Ok(self.outside.borrow().disk.read(after, limit))
     }
@@ -124,8 +145,8 @@ impl World {
         }
     }
 
-    /// Waits until the turn's writes are on disk; then a request leaves. `false` when the process is dead by then.
-    pub(crate) async fn leave(&self) -> bool {
+    /// Waits until the turn's writes are on disk; then a request leaves.
+    pub(crate) async fn leave(&self) -> Departure {
         let turn = self.turns.get();
         futures::future::poll_fn(|cx| {
             if self.turns.get() > turn {
@@ -136,7 +157,11 @@ impl World {
         })
         .await;
         // The request itself is made even where the process dies right after it.
-        self.operate(Op::Send).is_ok()
+        match self.operate(Op::Send) {
+            Err(_) => Departure::Dead,
+            Ok(Some(Fault::AnswerLost)) => Departure::Unheard,
+            Ok(_) => Departure::Sent,
+        }
     }
 
     /// One request to the model's server more, or one less.
@@ -171,7 +196,8 @@ impl World {
             return Err(DiskError::Dead);
         }
         let follows_write = self.turn.borrow().before.is_some();
-        let fault = self.fuse.borrow_mut().burn(Operation { op, follows_write });
+        let operation = Operation { op, follows_write, is_asked: self.is_asked.get() };
+        let fault = self.fuse.borrow_mut().burn(operation);
         match fault {
             Some(Fault::CrashAfter) => self.vital.set(Vital::Dying),
             Some(Fault::CrashBefore) => self.vital.set(Vital::Dead),
@@ -181,7 +207,8 @@ impl World {
                     self.outside.borrow_mut().disk = before;
                 }
             }
-            Some(Fault::StorageError) | None => {}
+            Some(Fault::CallerLost) => self.outside.borrow_mut().answers_to_lose += 1,
+            Some(Fault::StorageError | Fault::AnswerLost) | None => {}
         }
         Ok(fault)
     }
@@ -194,5 +221,5 @@ impl World {
 }
 
 fn written(fault: Option<Fault>) -> bool {
-    matches!(fault, None | Some(Fault::CrashAfter))
+    matches!(fault, None | Some(Fault::CrashAfter | Fault::CallerLost))
 }

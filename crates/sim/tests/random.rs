@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use longhaul_sim::{RandomWorld, explore};
 
-/// What fits into some seconds without the compiler's optimisations; `cargo xtask sim` runs more.
-const SEEDS: u64 = 2_000;
+/// What fits into a few seconds without the compiler's optimisations; the step `sim` runs more.
+const SEEDS: u64 = 500;
 
 #[test]
 fn whatever_chance_makes_up_everything_holds() {
