@@ -26,6 +26,8 @@ export type RunEvent = Envelope &
         iteration: number;
         model: string;
         message_count: number;
+        /** Absent where the whole conversation was sent. */
+        dropped_messages?: number;
       }
     | {
         type: "model.answered";

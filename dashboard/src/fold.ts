@@ -10,6 +10,8 @@ export interface Attempt {
   attempt: number;
   iteration: number;
   model: string;
+  /** Messages of the session that the call left out, from the beginning. */
+  droppedMessages: number;
   calledAt: number;
   /** Null while it is in flight. */
   endedAt: number | null;
@@ -198,6 +200,7 @@ function called(event: RunEvent & { type: "model.called" }): Attempt {
     attempt: event.attempt,
     iteration: event.iteration,
     model: event.model,
+    droppedMessages: event.dropped_messages ?? 0,
     calledAt: event.at,
     endedAt: null,
     outcome: "running",

@@ -55,6 +55,14 @@ test("a run goes from queued over running and waiting to its end", () => {
   assert.equal(iterationsOf(state), 1);
 });
 
+test("a call says how many messages it left out", () => {
+  const state = folded(events(accepted, called(1), { ...called(2), dropped_messages: 12 }));
+  assert.deepEqual(
+    state.attempts.map(({ droppedMessages }) => droppedMessages),
+    [0, 12],
+  );
+});
+
 test("a replay on top of what was seen changes nothing", () => {
   const frames = events(accepted, called(1), answered(1), ended("succeeded"));
   const once = folded(frames);

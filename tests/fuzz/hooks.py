@@ -1,9 +1,34 @@
-"""What schemathesis must not send, because the OpenAPI document cannot say whether it is right."""
+"""What schemathesis must not send, because the OpenAPI document cannot say whether it is right; and a count of the rest."""
+
+import atexit
+import json
+import os
+import threading
 
 import schemathesis
 
+# The file in which run.py looks how many requests there were.
+COUNTS = os.environ.get("LONGHAUL_FUZZ_COUNTS")
 # The smallest limit of a text, in bytes of UTF-8.
 SMALLEST_LIMIT_BYTES = 64
+
+
+counts = {"requests": 0, "server_errors": 0}
+counting = threading.Lock()
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    with counting:
+        counts["requests"] += 1
+        counts["server_errors"] += response.status_code >= 500
+
+
+@atexit.register
+def write_counts():
+    if COUNTS:
+        with open(COUNTS, "w", encoding="utf-8") as file:
+            json.dump(counts, file)
 
 
 @schemathesis.hook

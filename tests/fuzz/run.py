@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,8 +49,26 @@ def main():
         command += ["--workers", "1"]
         if arguments.seed is not None:
             command += ["--seed", str(arguments.seed)]
+        counts = Path(directory) / "counts.json"
         environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py"), "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(command + arguments.more, cwd=directory, env=environment, check=False).returncode
+        environment["LONGHAUL_FUZZ_COUNTS"] = str(counts)
+        status, violations = shown(command + arguments.more, directory, environment)
+        if counts.is_file():
+            counted = json.loads(counts.read_text(encoding="utf-8"))
+            requests, server_errors = counted["requests"], counted["server_errors"]
+            print(f"counted: {requests} requests, {server_errors} server errors, {violations} violations")
+        return status
+
+
+def shown(command, directory, environment):
+    """Runs schemathesis and shows what it says. Its exit code, and how many failures it numbered."""
+    violations = 0
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, cwd=directory, env=environment, **pipe) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            violations += re.match(r"- ", line) is not None
+    return process.returncode, violations
 
 
 def parsed():

@@ -13,6 +13,9 @@ pub(crate) struct Config<'a> {
     pub(crate) code: Code,
     pub(crate) ai: Option<Ai<'a>>,
     pub(crate) index: Option<Database<'a>>,
+    pub(crate) rate_limit: Option<RateLimit>,
+    /// Whether `TENANTS` is bound.
+    pub(crate) tenants: bool,
 }
 
 /// What the Worker is.
@@ -20,6 +23,10 @@ pub(crate) struct Config<'a> {
 pub(crate) enum Code {
     /// A build: a module with its wasm, and the object of a session.
     Built,
+    /// A build with the gauge around it.
+    Gauged,
+    /// A build behind a module that stands in front of it.
+    Fronted(&'static str),
     /// One module.
     Script,
 }
@@ -28,6 +35,15 @@ pub(crate) enum Code {
 pub(crate) struct Ai<'a> {
     pub(crate) far_side: &'a str,
     pub(crate) streams: bool,
+}
+
+/// The `RATE_LIMIT` binding, whose far side is `rate.js`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RateLimit {
+    /// So many requests of a key pass.
+    Requests(u32),
+    /// It throws.
+    Down,
 }
 
 /// The `DB` binding, whose switch is `db.js`; its storage is the directory `index`.
@@ -47,13 +63,31 @@ pub(crate) fn capnp(config: &Config<'_>) -> String {
         writeln!(bindings, "    (name = {}, text = {}),", quoted(name), quoted(value))
             .expect("strings take all");
     }
-    let mut modules = String::from("    (name = \"index.js\", esModule = embed \"index.js\"),\n");
+    let mut modules = String::new();
+    if let Code::Fronted(front) = config.code {
+        // The first module is the Worker.
+        writeln!(modules, "    (name = \"{front}\", esModule = embed \"{front}\"),")
+            .expect("strings take all");
+    }
+    modules.push_str("    (name = \"index.js\", esModule = embed \"index.js\"),\n");
     let mut objects = "";
-    if config.code == Code::Built {
+    if config.code == Code::Gauged {
+        for module in ["hook.js", "built.js"] {
+            writeln!(modules, "    (name = \"{module}\", esModule = embed \"{module}\"),")
+                .expect("strings take all");
+        }
+    }
+    if config.code != Code::Script {
         modules.push_str("    (name = \"index_bg.wasm\", wasm = embed \"index_bg.wasm\"),\n");
         bindings.push_str("    (name = \"SESSIONS\", durableObjectNamespace = \"Session\"),\n");
+        if config.tenants {
+            bindings.push_str("    (name = \"TENANTS\", durableObjectNamespace = \"Tenant\"),\n");
+        }
         objects = r#"
-  durableObjectNamespaces = [(className = "Session", uniqueKey = "longhaul-session", enableSql = true)],
+  durableObjectNamespaces = [
+    (className = "Session", uniqueKey = "longhaul-session", enableSql = true),
+    (className = "Tenant", uniqueKey = "longhaul-tenant", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "storage"),"#;
     }
     let (mut services, mut sockets, mut workers) = (String::new(), String::new(), String::new());
@@ -61,6 +95,13 @@ pub(crate) fn capnp(config: &Config<'_>) -> String {
         bindings.push_str(&wrapped("AI", "cloudflare-internal:ai-api", "ai", "Ai"));
         services.push_str("    (name = \"ai\", worker = .ai),\n");
         workers.push_str(&ai_worker(ai));
+    }
+    if let Some(limit) = config.rate_limit {
+        bindings.push_str(
+            "    (name = \"RATE_LIMIT\", service = (name = \"rate\", entrypoint = \"RateLimit\")),\n",
+        );
+        services.push_str("    (name = \"rate\", worker = .rate),\n");
+        workers.push_str(&rate_worker(limit));
     }
     if let Some(index) = &config.index {
         bindings.push_str(&wrapped("DB", "cloudflare-internal:d1-api", "index", "Database"));
@@ -113,6 +154,22 @@ fn ai_worker(ai: &Ai<'_>) -> String {
   modules = [(name = "ai.js", esModule = embed "ai.js")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [(name = "FAR_SIDE", text = {far_side}), (name = "STREAMS", json = "{streams}")],
+);
+
+"#
+    )
+}
+
+fn rate_worker(limit: RateLimit) -> String {
+    let limit = match limit {
+        RateLimit::Requests(count) => count.to_string(),
+        RateLimit::Down => "null".to_owned(),
+    };
+    format!(
+        r#"const rate :Workerd.Worker = (
+  modules = [(name = "rate.js", esModule = embed "rate.js")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [(name = "LIMIT", json = "{limit}")],
 );
 
 "#

@@ -15,6 +15,7 @@ use crate::wait::{eventually, now_ms};
 pub struct ModelServer {
     http: HttpServer,
     calls: Arc<Mutex<Vec<Call>>>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 /// A call as the model server saw it.
@@ -58,8 +59,10 @@ impl ModelServer {
     /// Starts on a free port of loopback; `script` says what happens to each call.
     pub async fn start(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> ModelServer {
         let calls = Arc::new(Mutex::new(Vec::new()));
-        let (record, script) = (Arc::clone(&calls), Arc::new(script));
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (record, lines, script) = (Arc::clone(&calls), Arc::clone(&asked), Arc::new(script));
         let http = HttpServer::start(move |request| {
+            lines.lock().expect("no handler panics").push(line(&request));
             let (record, script) = (Arc::clone(&record), Arc::clone(&script));
             async move {
                 let Some(dialect) = Dialect::of(&request) else {
@@ -75,7 +78,7 @@ impl ModelServer {
             }
         })
         .await;
-        ModelServer { http, calls }
+        ModelServer { http, calls, asked }
     }
 
     /// The value for `OPENAI_BASE_URL`.
@@ -86,6 +89,11 @@ impl ModelServer {
     /// The server's origin, without a path.
     pub fn origin(&self) -> String {
         format!("http://{}", self.http.address)
+    }
+
+    /// Every request so far, also one that is no call: its method, its `Host` and its path.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no handler panics").clone()
     }
 
     /// Every call so far, in order of arrival.
@@ -213,6 +221,11 @@ fn enter(calls: &Mutex<Vec<Call>>, request: &Request<Bytes>) -> Call {
     };
     calls.push(call.clone());
     call
+}
+
+fn line(request: &Request<Bytes>) -> String {
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("{} {host} {}", request.method(), request.uri())
 }
 
 fn openai_chunk(choices: Value) -> Value {

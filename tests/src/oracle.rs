@@ -104,7 +104,9 @@ fn assert_shape(event: &Value) {
     let kind = event["type"].as_str().unwrap_or_default();
     let (fields, optional): (&[&str], &[&str]) = match kind {
         "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models"]),
-        "model.called" => (&["call", "attempt", "iteration", "model", "message_count"], &[]),
+        "model.called" => {
+            (&["call", "attempt", "iteration", "model", "message_count"], &["dropped_messages"])
+        }
         "model.answered" => (
             &["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"],
             &[],

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -16,8 +16,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{self, Ai, Code, Config, Database};
+use crate::config::{self, Ai, Code, Config, Database, RateLimit};
 use crate::index::{Fault, Index, Tables};
+use crate::memory::Memory;
 use crate::wait::{PATIENCE, in_time, now_ms};
 
 /// How a server is to be started.
@@ -27,6 +28,10 @@ pub struct Launch {
     vars: BTreeMap<String, String>,
     stand_in: Option<StandIn>,
     index: Option<Tables>,
+    rate_limit: Option<RateLimit>,
+    without_tenants: bool,
+    gauge: bool,
+    memory: Option<Memory>,
 }
 
 #[derive(Clone)]
@@ -104,7 +109,17 @@ impl Launch {
             vars: self.vars,
             stand_in: other.stand_in.or(self.stand_in),
             index: other.index.or(self.index),
+            rate_limit: other.rate_limit.or(self.rate_limit),
+            without_tenants: other.without_tenants || self.without_tenants,
+            gauge: other.gauge || self.gauge,
+            memory: other.memory.or(self.memory),
         }
+    }
+
+    /// Puts a gauge around the Worker, see [`Server::gauge`].
+    pub fn gauged(mut self) -> Launch {
+        self.gauge = true;
+        self
     }
 
     /// Binds `AI` to a stand-in.
@@ -119,6 +134,24 @@ impl Launch {
         self
     }
 
+    /// How long objects keep their memory; the default is [`Memory::of_environment`].
+    pub fn memory(mut self, memory: Memory) -> Launch {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// Binds `RATE_LIMIT` to a stand-in.
+    pub fn rate_limit(mut self, limit: RateLimit) -> Launch {
+        self.rate_limit = Some(limit);
+        self
+    }
+
+    /// Leaves `TENANTS` unbound, as a deployment of an earlier version has it.
+    pub fn without_tenants(mut self) -> Launch {
+        self.without_tenants = true;
+        self
+    }
+
     /// Starts the server on a free port and waits until it listens.
     pub async fn start(self) -> Server {
         let dir = TempDir::with_prefix("longhaul-test-").expect("the temporary directory is writable");
@@ -130,8 +163,17 @@ impl Launch {
             Some(Worker::Package(package)) => copy_build(package, dir.path()),
             Some(Worker::Script(source)) => write("index.js", source),
         }
+        if self.gauge {
+            fs::rename(dir.path().join("index.js"), dir.path().join("built.js"))
+                .expect("the build was copied");
+            write("index.js", include_str!("stand_in/gauge.js"));
+            write("hook.js", include_str!("stand_in/hook.js"));
+        }
         write("ai.js", include_str!("stand_in/ai.js"));
+        write("evict.js", include_str!("stand_in/evict.js"));
+        write("witness.js", include_str!("stand_in/witness.js"));
         write("db.js", include_str!("stand_in/db.js"));
+        write("rate.js", include_str!("stand_in/rate.js"));
         for storage in ["storage", "index"] {
             fs::create_dir(dir.path().join(storage)).expect("the temporary directory is writable");
         }
@@ -144,6 +186,23 @@ impl Launch {
         }
         server
     }
+
+    fn memory_of_objects(&self) -> Memory {
+        self.memory.unwrap_or_else(Memory::of_environment)
+    }
+}
+
+/// What a Worker's isolate has used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauge {
+    /// The size of the wasm's memory, which only grows.
+    pub wasm_bytes: u64,
+    /// The memory of the process.
+    pub resident_bytes: u64,
+    /// Rows of SQLite read since the last question, as they are billed.
+    pub rows_read: u64,
+    /// Rows of SQLite written since the last question.
+    pub rows_written: u64,
 }
 
 /// A running server. Dropping it kills the process and removes the storage; when a test fails it prints the log.
@@ -183,6 +242,58 @@ impl Server {
     /// What the process has written to stdout and stderr, over all restarts.
     pub fn log(&self) -> String {
         self.log.lock().expect("no log reader panics").clone()
+    }
+
+    /// What the Worker's isolate has used since the last question. Panics unless the launch is
+    /// [gauged](Launch::gauged).
+    pub async fn gauge(&self) -> Gauge {
+        assert!(self.launch.gauge, "this server has no gauge");
+        let url = format!("{}/gauge", self.base_url());
+        let read: Value =
+            reqwest::get(url).await.expect("the server answers").json().await.expect("the gauge is JSON");
+        let number =
+            |name: &str| read[name].as_u64().unwrap_or_else(|| panic!("the gauge has no {name}: {read}"));
+        Gauge {
+            wasm_bytes: number("wasm_bytes"),
+            resident_bytes: self.resident_bytes(),
+            rows_read: number("rows_read"),
+            rows_written: number("rows_written"),
+        }
+    }
+
+    /// The memory of the process, all isolates and SQLite included, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("Linux has /proc");
+        let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        pages.expect("the second number is of pages") * rustix::param::page_size() as u64
+    }
+
+    /// What the process has computed since its start, in milliseconds.
+    pub fn cpu_ms(&self) -> f64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("Linux has /proc");
+        let of_thread = |path: PathBuf| {
+            let text = fs::read_to_string(path.join("schedstat")).unwrap_or_default();
+            text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default()
+        };
+        tasks.filter_map(Result::ok).map(|task| of_thread(task.path())).sum::<f64>() / 1e6
+    }
+
+    /// From now on no file of the process grows beyond this many bytes: its disk is full. `None` makes room again.
+    pub fn limit_files(&self, bytes_max: Option<u64>) {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("the server runs");
+        let limit = Rlimit { current: bytes_max, maximum: None };
+        prlimit(Some(pid), Resource::Fsize, limit).expect("a child's limits can be changed");
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("the server runs")
+    }
+
+    /// How often the object of a session was made, that is once more than each was evicted. Panics for a
+    /// [memory](Memory) that nobody witnesses.
+    pub fn objects_made(&self) -> usize {
+        assert_ne!(self.launch.memory_of_objects(), Memory::Kept, "nobody witnesses how objects are made");
+        self.log().matches("an object was made").count()
     }
 
     /// SIGKILL; returns when the process is gone.
@@ -234,19 +345,27 @@ impl Server {
         config::capnp(&Config {
             listen: &listen,
             vars: &self.launch.vars,
-            code: if matches!(self.launch.worker, Some(Worker::Script(_))) {
-                Code::Script
-            } else {
-                Code::Built
+            code: match self.launch.worker {
+                Some(Worker::Script(_)) => Code::Script,
+                _ if self.launch.gauge => Code::Gauged,
+                _ => match self.launch.memory_of_objects() {
+                    Memory::Kept => Code::Built,
+                    Memory::Witnessed => Code::Fronted("witness.js"),
+                    Memory::Evicted => Code::Fronted("evict.js"),
+                },
             },
             ai: self.launch.stand_in.as_ref().map(StandIn::config),
             index: self.launch.index.map(|_| Database { listen: &index_listen, fault: &fault }),
+            rate_limit: self.launch.rate_limit,
+            tenants: !self.launch.without_tenants,
         })
     }
 
     /// One attempt; `None` if the process ended before it listened.
     async fn spawn(&self) -> Option<(Child, Ports)> {
-        let mut command = Command::new(workerd());
+        // A file that may not grow is an error of its write and not the end of the process.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(workerd());
         command.args(["serve", "config.capnp", "--control-fd=1", "--verbose"]).current_dir(self.dir.path());
         if self.launch.index.is_some() {
             // For workerd's own D1 server, see `config`; the Worker itself sees no difference.

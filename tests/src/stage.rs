@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::api::{Api, Post};
+use crate::config::RateLimit;
 use crate::index::Tables;
+use crate::memory::Memory;
 use crate::model::{Call, ModelServer};
 use crate::otlp::{OtlpReceiver, Verdict};
 use crate::reply::Reply;
@@ -105,6 +107,18 @@ impl StageBuilder {
     /// Binds `DB` to a stand-in for D1 that has these tables; `stage.server.index()` is the way into it.
     pub fn index(mut self, tables: Tables) -> StageBuilder {
         self.launch = self.launch.index(tables);
+        self
+    }
+
+    /// How long objects keep their memory.
+    pub fn memory(mut self, memory: Memory) -> StageBuilder {
+        self.launch = self.launch.memory(memory);
+        self
+    }
+
+    /// Binds `RATE_LIMIT` to a stand-in.
+    pub fn rate_limit(mut self, limit: RateLimit) -> StageBuilder {
+        self.launch = self.launch.rate_limit(limit);
         self
     }
 

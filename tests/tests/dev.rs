@@ -1,6 +1,9 @@
-//! The first of the two commands: `cargo xtask dev` serves, keeps its storage, and survives a kill of everything.
+//! The first of the two commands: `cargo xtask dev` serves, keeps its storage, survives a kill of everything, and has
+//! the limits of a deployment.
 
+use futures::future::join_all;
 use longhaul_tests::{DevServer, Gate, ModelServer, Reply};
+use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -27,4 +30,55 @@ async fn dev_serves_and_a_killed_dev_is_continued_by_the_next_one() {
     let keys: Vec<_> = model.calls().iter().map(|call| call.key.clone()).collect();
     assert_eq!(keys.len(), 4, "{keys:?}");
     assert_eq!(keys[1], keys[2]);
+}
+
+/// What raw workerd has stand-ins for, or nothing: the platform's own rate limiter, and the static files with their
+/// headers.
+#[tokio::test]
+async fn dev_with_tokens_has_the_limits_and_the_headers_of_a_deployment() {
+    let storage = TempDir::with_prefix("longhaul-dev-").expect("the temporary directory is writable");
+    let arguments = ["--var", "AUTH:tokens", "--var", "API_TOKENS:alice:alice-token,bob:bob-token"];
+    let arguments =
+        [&arguments[..], &["--var", "TENANT_SESSIONS_MAX:1", "--var", "MODEL:scripted:slow"]].concat();
+    let dev = DevServer::start(storage.path(), &arguments).await;
+    let (alice, bob) = (dev.api().with_token("alice-token"), dev.api().with_token("bob-token"));
+    for path in ["/", "/openapi.json"] {
+        let page = dev.api().get(path).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self'"));
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(page.header(name), value, "{path}, {name}");
+        }
+        assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!(page.header("access-control-allow-origin"), "");
+    }
+    let body = json!({"task": "Take your time."}).to_string();
+    let from = |origin: String| [("content-type", "application/json".to_owned()), ("origin", origin)];
+    for (origin, status) in [("https://evil.example".to_owned(), 403), (dev.api().url(""), 202)] {
+        let headers = from(origin);
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let answer = alice.call(Method::POST, "/v1/sessions", &headers, Some(body.clone())).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+    alice.post("/v1/sessions", &json!({"task": "b"})).await.problem(429, "too_many_sessions");
+    bob.start_task("Mine.").await;
+    // The limit of `wrangler.toml` is of a minute, which may end while it is being reached.
+    let mut refused = None;
+    for _ in 0..150 {
+        let answers = join_all((0..20).map(|_| alice.get("/v1/agents"))).await;
+        refused = answers.into_iter().find(|answer| answer.status != 200);
+        if refused.is_some() {
+            break;
+        }
+    }
+    let refused = refused.expect("the rate limiter counts");
+    refused.problem(429, "rate_limited");
+    assert_eq!(refused.header("retry-after"), "10");
+    bob.get("/v1/agents").await.ok(200);
+    dev.api().get("/healthz").await.ok(200);
 }

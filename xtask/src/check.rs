@@ -10,14 +10,14 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    backend,
+    audit, backend,
     build::{self, Kib, Target},
     chromium,
     dashboard::{self, Dashboard},
-    pins, process,
+    fuzz, pins, process,
     product::{self, Product},
     report::{self, Mark, Progress, Stopwatch, Took},
-    setup, tidy,
+    setup, sim, tidy,
     workspace::Workspace,
 };
 
@@ -26,6 +26,9 @@ const MEASURED: &str = "measured: ";
 
 /// End to end tests each run a server; more at once than this only makes them wait for each other.
 const E2E_THREADS_MAX: usize = 4;
+
+/// The variable under which every server of the end to end tests evicts its objects.
+const EVICT: &str = "LONGHAUL_TEST_EVICT";
 
 /// The browser tests, which are a program of their own.
 const BROWSER_TESTS: &str = "tests/browser/run.mjs";
@@ -45,7 +48,7 @@ struct Report {
 }
 
 /// In the order of execution: what fails fast comes first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 18] = [
     Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
     Step {
         name: "tidy",
@@ -63,6 +66,13 @@ const STEPS: [Step; 14] = [
     Step { name: "wasm-check", about: "lints of what is deployed, as wasm", needs: &[], run: wasm_check },
     Step { name: "doc", about: "the documentation builds without a warning", needs: &[], run: doc },
     Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
+    Step { name: "sim", about: "every death of every scenario, and random worlds", needs: &[], run: run_sim },
+    Step {
+        name: "audit",
+        about: "licenses, sources and known vulnerabilities of what is built from",
+        needs: &[],
+        run: run_audit,
+    },
     Step { name: "wasm-test", about: "the codecs as wasm, under Node", needs: &[], run: wasm_test },
     Step { name: "build", about: "the worker, its dashboard and the examples", needs: &[], run: run_build },
     Step { name: "size", about: "the budget of the deployed wasm", needs: &["build"], run: size },
@@ -77,6 +87,18 @@ const STEPS: [Step; 14] = [
         about: "end to end, against workerd with storage on disk",
         needs: &["build"],
         run: e2e,
+    },
+    Step {
+        name: "evict",
+        about: "the same, with objects that are torn down after every event",
+        needs: &["build"],
+        run: evict,
+    },
+    Step {
+        name: "fuzz",
+        about: "inputs that did harm once, and requests that nobody would send",
+        needs: &["build"],
+        run: run_fuzz,
     },
     Step {
         name: "backend",
@@ -211,9 +233,37 @@ fn doc(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 
 fn unit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     cargo(
-        workspace.cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "longhaul-tests"]),
+        workspace.cargo(&[
+            "test",
+            "--no-fail-fast",
+            "--workspace",
+            "--exclude",
+            "longhaul-tests",
+            "--exclude",
+            "longhaul-fuzz",
+        ]),
         progress,
     )
+}
+
+fn run_audit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    Ok(Report { note: audit::run(workspace, progress)?, measured: Vec::new() })
+}
+
+/// The corpora of the fuzzers, and schemathesis with requests that are the same every time.
+fn run_fuzz(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let report = cargo(workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-fuzz"]), progress)?;
+    let server = fuzz::Server::start(workspace)?;
+    let found = fuzz::schemathesis(workspace, &server, &fuzz::BOUNDED, |line| progress.line(line))?;
+    if let Some(told) = found.report() {
+        bail!("schemathesis found something:\n{told}");
+    }
+    Ok(Report { note: format!("{}; {} requests", report.note, found.requests()), measured: report.measured })
+}
+
+fn run_sim(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let (note, measured) = sim::check(workspace, |line| progress.line(line))?;
+    Ok(Report { note, measured })
 }
 
 fn wasm_test(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -261,14 +311,25 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
 
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
-    let mut command =
-        workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--", "--show-output"]);
-    command.args(["--test-threads", &threads.to_string()]);
+    cargo(end_to_end(workspace, &[], threads)?, progress)
+}
+
+/// The tests by topic once more. Nothing is timed here, and most of them wait for a clock: so more of them at once.
+fn evict(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let mut command = end_to_end(workspace, &["--test", "e2e"], E2E_THREADS_MAX)?;
+    command.env(EVICT, "1");
+    let report = cargo(command, progress)?;
+    Ok(Report { measured: Vec::new(), ..report })
+}
+
+fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<Command> {
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests"]);
+    command.args(which).args(["--", "--show-output", "--test-threads", &threads.to_string()]);
     command.env("PATH", workspace.path_with_node()?);
     command.env("LONGHAUL_ROOT", workspace.root());
     command.env("LONGHAUL_NODE", workspace.node());
     command.env("LONGHAUL_WORKERD", workspace.workerd());
-    cargo(command, progress)
+    Ok(command)
 }
 
 /// The tests that `cargo test` leaves out, because they need a program that is not there by itself.

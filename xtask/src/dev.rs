@@ -194,7 +194,7 @@ fn when_it_answers(address: SocketAddr) -> Receiver<()> {
 
 /// One look at `/healthz`. A refused connection is an answer at once; a server that is still loading the worker
 /// holds the request until it can answer.
-fn answers(address: SocketAddr) -> bool {
+pub(crate) fn answers(address: SocketAddr) -> bool {
     let target = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     } else {

@@ -29,7 +29,10 @@ pub(crate) fn run(workspace: &Workspace, kills: NonZeroU32, seed: u64) -> Result
         }
     })?;
     // A test that was not found passes as well.
-    output.lines().find(|line| line.starts_with("| kills |")).context("the test has printed no table")?;
+    output
+        .lines()
+        .find(|line| line.starts_with("| killed when |"))
+        .context("the test has printed no table")?;
     Ok(())
 }
 

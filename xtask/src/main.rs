@@ -3,6 +3,7 @@
 //! Knows the tools and their versions, nothing of what the worker does. No async, no network of its own:
 //! everything is fetched by `rustup`, `cargo`, `npm` and `pip`.
 
+mod audit;
 mod backend;
 mod build;
 mod check;
@@ -10,6 +11,7 @@ mod chromium;
 mod dashboard;
 mod dev;
 mod fingerprint;
+mod fuzz;
 mod kill;
 mod migrations;
 mod names;
@@ -79,7 +81,11 @@ enum Task {
         #[arg(long, value_name = "SEED", default_value_t = 0)]
         seed: u64,
     },
-    /// Run random worlds in the simulation, or see that it finds deliberate bugs
+    /// Look for known vulnerabilities, foreign sources and licenses among what is built from
+    Audit,
+    /// Try hostile input: libFuzzer on what reads foreign bytes, schemathesis on a server; and print the table
+    Fuzz(fuzz::Options),
+    /// Let every scenario die at every operation; or run random worlds, or see that deliberate bugs are found
     Sim(sim::Options),
     /// Check what the compiler does not: the edges between crates, sizes, the documents
     Tidy,
@@ -114,6 +120,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             return check::run(&workspace, &Selection::new(&only, &skip)?);
         }
         Task::Kill { kills, seed } => kill::run(&workspace, kills, seed)?,
+        Task::Audit => audit::print(&workspace)?,
+        Task::Fuzz(options) => return fuzz::run(&workspace, &options),
         Task::Sim(options) => return sim::run(&workspace, &options),
         Task::Tidy => {
             let summary = tidy::run(workspace.root())?;

@@ -27,6 +27,12 @@ pub(crate) const PHOENIX_VERSION: &str = "20.26.1";
 /// The minor versions of Python 3 that it runs on.
 pub(crate) const PYTHON_3_MINORS: RangeInclusive<u32> = 11..=14;
 
+/// What builds libFuzzer's programs: `cargo-fuzz`.
+pub(crate) const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// What looks at licenses, sources and known vulnerabilities of the crates: `cargo-deny`.
+pub(crate) const CARGO_DENY_VERSION: &str = "0.20.2";
+
 /// What `cargo xtask dev` listens on.
 pub(crate) const DEV_PORT: u16 = 8787;
 

@@ -48,6 +48,30 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Installs `cargo fuzz`, which only the long runs need, unless it is there.
+pub(crate) fn cargo_fuzz(workspace: &Workspace) -> Result<()> {
+    tool(workspace, "cargo-fuzz", pins::CARGO_FUZZ_VERSION)
+}
+
+/// Installs `cargo deny`, which only an audit needs, unless it is there.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<()> {
+    tool(workspace, "cargo-deny", pins::CARGO_DENY_VERSION)
+}
+
+/// A tool of one program, which has its package's name.
+fn tool(workspace: &Workspace, name: &str, version: &str) -> Result<()> {
+    let lock = fs::File::create(workspace.tools().join("lock"))?;
+    lock.lock().context("cannot lock .tools/lock")?;
+    if is_installed(workspace, name, version, &[name]) {
+        return Ok(());
+    }
+    let progress = Progress::start(name);
+    let installed = cargo_install(workspace, &format!("{name}@{version}"), &["--locked"], &progress);
+    let (mark, note) = installed.as_ref().map_or((Mark::Failed, ""), |note| (Mark::Ok, note.as_str()));
+    progress.finish(mark, note);
+    installed.map(drop)
+}
+
 /// What has to be there, in the order of installation.
 #[derive(Clone, Copy)]
 enum Part {

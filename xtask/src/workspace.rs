@@ -98,6 +98,13 @@ impl Workspace {
             .context("a directory of the checkout has a colon in its name")
     }
 
+    /// The search path with the Rust tools of this checkout first, so that cargo finds its subcommands among them.
+    pub(crate) fn path_with_tools(&self) -> Result<OsString> {
+        let theirs = env::var_os("PATH").unwrap_or_default();
+        env::join_paths(std::iter::once(self.tools().join("bin")).chain(env::split_paths(&theirs)))
+            .context("the checkout has a colon in its name")
+    }
+
     /// The version of a crate in Cargo.lock.
     pub(crate) fn locked_version(&self, name: &str) -> Result<String> {
         let lock: toml::Table = toml::from_str(&read(&self.root.join("Cargo.lock"))?)?;

@@ -59,17 +59,7 @@ type Item =
 
 /** Answers, those under way, and what went wrong, as it happened. */
 function timeline(fold: RunFold): Item[] {
-  const items: Item[] = fold.attempts.flatMap((attempt): Item[] => {
-    const key = `${attempt.call}.${attempt.attempt}`;
-    if (attempt.outcome === "answered" || attempt.outcome === "running") {
-      return [{ kind: "answer", key, at: attempt.endedAt ?? Number.MAX_SAFE_INTEGER, attempt }];
-    }
-    // The line of the crash says it for all calls that it cut off.
-    if (fold.resumptions.some(({ at }) => at === attempt.endedAt)) return [];
-    const line = lineOf(attempt);
-    const row = `call-${attempt.call}-${attempt.attempt}`;
-    return [{ kind: "line", key, at: attempt.endedAt ?? attempt.calledAt, row, ...line }];
-  });
+  const items: Item[] = fold.attempts.flatMap((attempt) => [...leftOut(fold, attempt), ...outcomeOf(fold, attempt)]);
   for (const { at, cause, outstanding } of fold.resumptions) {
     const cut = fold.attempts.find((attempt) => attempt.outcome === "interrupted" && attempt.endedAt === at);
     const again = outstanding.length > 0 ? ` Call ${outstanding.join(", ")} was cut off and is made again.` : "";
@@ -78,6 +68,29 @@ function timeline(fold: RunFold): Item[] {
     items.push({ kind: "line", key: `resumed-${at}`, at: at + 0.5, icon: "bolt", tone: "crash", text, row });
   }
   return items.sort((a, b) => a.at - b.at);
+}
+
+function outcomeOf(fold: RunFold, attempt: Attempt): Item[] {
+  const key = `${attempt.call}.${attempt.attempt}`;
+  if (attempt.outcome === "answered" || attempt.outcome === "running") {
+    return [{ kind: "answer", key, at: attempt.endedAt ?? Number.MAX_SAFE_INTEGER, attempt }];
+  }
+  // The line of the crash says it for all calls that it cut off.
+  if (fold.resumptions.some(({ at }) => at === attempt.endedAt)) return [];
+  const line = lineOf(attempt);
+  const row = `call-${attempt.call}-${attempt.attempt}`;
+  return [{ kind: "line", key, at: attempt.endedAt ?? attempt.calledAt, row, ...line }];
+}
+
+/** Said at the first call that leaves out more of the session than the one before it. */
+function leftOut(fold: RunFold, attempt: Attempt): Item[] {
+  const { call, droppedMessages: count } = attempt;
+  const before = fold.attempts[fold.attempts.indexOf(attempt) - 1]?.droppedMessages ?? 0;
+  if (count <= before) return [];
+  const messages = count === 1 ? "oldest message" : `${count} oldest messages`;
+  const text = `Call ${call} leaves out the ${messages} of the session, which do not fit the model's context window.`;
+  const [key, row] = [`left-out-${call}`, `call-${call}-${attempt.attempt}`];
+  return [{ kind: "line", key, at: attempt.calledAt, icon: "info", tone: "off", text, row }];
 }
 
 function lineOf(attempt: Attempt): { icon: IconName; tone: string; text: string } {

@@ -12,6 +12,7 @@ export class Ai extends WorkerEntrypoint {
     const extraHeaders = Object.fromEntries([...request.headers].filter(([name]) => !OWN_HEADERS.test(name)));
     const body = JSON.stringify({
       model: request.headers.get("cf-consn-model-id"),
+      url: request.url,
       input: { ...inputs, stream: this.env.STREAMS && inputs.stream === true },
       asked_to_stream: inputs.stream === true,
       options: { ...options, extraHeaders },

@@ -6,6 +6,8 @@ use longhaul_tests::{Api, Launch, Server, WsWatcher};
 use reqwest::Method;
 use serde_json::json;
 
+use crate::openapi::document::Document;
+
 #[tokio::test]
 async fn without_tokens_everything_but_health_is_shut() {
     let server = Launch::new().start().await;
@@ -88,6 +90,65 @@ async fn a_foreign_origin_gets_no_socket() {
     assert_eq!(foreign.err(), Some(403));
     let own = api.url("");
     assert!(WsWatcher::open(&alice, &path, &[("origin", &own)]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing() {
+    let document = Document::read();
+    let (_server, api) = with_tenants().await;
+    let alice = api.with_token("alice-token");
+    let post = alice.start_task("Be left alone.").await;
+    alice.ended(&post).await;
+    let before = alice.events(&post.session).await;
+    let own = api.url("");
+    let body =
+        || Some(json!({"task": "Mine now.", "models": ["scripted:haiku", "scripted:echo"]}).to_string());
+    for operation in document.operations() {
+        let path =
+            operation.path.replace("{session}", &post.session).replace("{run}", "1").replace("{call}", "1");
+        let method: Method = operation.method.parse().expect("a method");
+        let from = |origin: String| [("content-type", "application/json".to_owned()), ("origin", origin)];
+        let https = own.replace("http:", "https:");
+        for origin in [
+            "https://evil.example",
+            "null",
+            &https,
+            &format!("{own}0"),
+            &format!("{own}/"),
+            "http://127.0.0.1",
+        ] {
+            let headers = from(origin.to_owned());
+            let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let answer =
+                alice.call(method.clone(), &path, &headers, body().filter(|_| method != Method::GET)).await;
+            let cors = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(cors, None, "{operation:?}");
+            if method != Method::GET {
+                assert_eq!(answer.status, 403, "{operation:?} from {origin:?}: {}", answer.text);
+                answer.problem(403, "foreign_origin");
+                document.check(&operation.method, &operation.path, &answer);
+            }
+            // What a browser asks before it sends a foreign page's JSON or its token.
+            let asked = [
+                ("origin", origin),
+                ("access-control-request-method", operation.method.as_str()),
+                ("access-control-request-headers", "authorization,content-type"),
+            ];
+            for caller in [&api, &alice] {
+                let answer = caller.call(Method::OPTIONS, &path, &asked, None).await;
+                assert!(answer.status >= 400, "{operation:?}: {}", answer.status);
+                let cors = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
+                assert_eq!(cors, None, "{operation:?}");
+            }
+        }
+    }
+    assert_eq!(alice.events(&post.session).await, before);
+    let headers = [("content-type", "application/json"), ("origin", own.as_str())];
+    let body = Some(json!({"task": "The server's own page asks."}).to_string());
+    alice.call(Method::POST, "/v1/sessions", &headers, body).await.ok(202);
+    let erased =
+        alice.call(Method::DELETE, &format!("/v1/sessions/{}", post.session), &headers[1..], None).await;
+    assert_eq!(erased.status, 204, "{}", erased.text);
 }
 
 async fn with_tenants() -> (Server, Api) {

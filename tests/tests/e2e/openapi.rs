@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::index::listed;
 
 mod code;
-mod document;
+pub(crate) mod document;
 
 use document::{Document, Operation};
 

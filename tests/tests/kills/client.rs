@@ -79,6 +79,9 @@ impl Line {
                 continue;
             };
             assert_eq!(event["seq"], told.events.len() + 1, "a gap, or twice the same: {event}");
+            if let Some(moment) = Moment::seen(&event) {
+                self.trap.meet(moment);
+            }
             let is_called = event["type"] == "model.called";
             told.events.push(event);
             if cancels && is_called {

@@ -28,6 +28,11 @@ async fn the_ledger_finds_what_is_lost_and_what_is_doubled() {
     index.rows("UPDATE traces SET attempts = attempts + 1").await;
     assert_found(&seen, "attempts").await;
     index.rows("UPDATE traces SET attempts = attempts - 1").await;
+    let first = &seen.told[0].posts[0];
+    index.rows("CREATE TABLE kept AS SELECT * FROM traces").await;
+    index.rows_of("DELETE FROM traces WHERE trace_id = ?", &[json!(first.trace_id)]).await;
+    assert_found(&seen, "left: []").await;
+    index.rows("INSERT OR IGNORE INTO traces SELECT * FROM kept").await;
     post_last_span_again(&seen).await;
     assert_found(&seen, "NexusTrace").await;
     let post = &seen.told[0].posts[0];

@@ -21,6 +21,14 @@ pub(crate) struct Sums {
     pub(crate) sessions: usize,
     /// Their runs.
     pub(crate) runs: usize,
+    /// Those of them that have ended, once.
+    pub(crate) ended: usize,
+    /// Whole traces that the OTLP receiver has, each once.
+    pub(crate) at_otlp: usize,
+    /// Whole traces that Nexus has.
+    pub(crate) at_nexus: usize,
+    /// Rows that D1 has.
+    pub(crate) at_index: usize,
     /// Calls that the model had.
     pub(crate) calls: usize,
     /// Calls that were made again because a kill had cut them off.
@@ -79,6 +87,8 @@ pub(crate) async fn balance(seen: &Seen) -> Sums {
     sums.sessions = stories.len();
     sums.runs = stories.iter().map(|(_, posts)| posts.len()).sum();
     sums.calls = far.calls.len();
+    sums.at_nexus = far.traces.len();
+    sums.at_index = seen.scene.stage.server.index().rows("SELECT trace_id FROM traces").await.len();
     let posts: Vec<&Post> = stories.iter().flat_map(|(_, posts)| posts).collect();
     assert_nothing_more(seen, &posts, &statistics).await;
     sums
@@ -167,6 +177,8 @@ impl<'a> Account<'a> {
             .filter(|delivery| delivery.spans.iter().any(|span| self.is_root(span)))
             .count();
         assert!((1..=1 + self.kills).contains(&own), "{own} deliveries of one trace");
+        sums.ended += self.of("run.ended").len();
+        sums.at_otlp += own.min(1);
         sums.sent_again += own - 1;
         sums.cut_off += cut_off;
         sums.resumed += self.of("run.resumed").len();

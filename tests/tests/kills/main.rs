@@ -11,11 +11,12 @@ mod round;
 mod scene;
 mod table;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{self, Write};
 use std::thread;
 
-use crate::plan::Round;
+use crate::plan::{Moment, Round};
 use crate::table::Table;
 
 /// The variables of the long version.
@@ -23,10 +24,15 @@ const KILLS: &str = "LONGHAUL_KILLS";
 const SEED: &str = "LONGHAUL_SEED";
 const KILLS_DEFAULT: u64 = 100;
 
-/// Every moment once.
+/// From here on a kill at each moment takes five rounds.
+const FEW_ROUNDS_SEED: u64 = 35;
+
 #[tokio::test]
-async fn thirteen_kills_lose_nothing_and_double_nothing() {
-    let rounds = [Round::new(0, 5), Round::new(1, 5), Round::new(2, 3)];
+async fn a_kill_at_each_moment_loses_nothing_and_doubles_nothing() {
+    let rounds = Round::several(FEW_ROUNDS_SEED, Moment::ALL.len());
+    let kills = rounds.iter().flat_map(|round| &round.kills);
+    let moments: BTreeSet<Moment> = kills.map(|kill| kill.moment).collect();
+    assert_eq!(moments, BTreeSet::from(Moment::ALL));
     say(&format!("measured: {}", play(&rounds).await.line()));
 }
 

@@ -61,6 +61,8 @@ pub(crate) enum Moment {
     FurtherPostGoes,
     /// A cancel goes out.
     CancelGoes,
+    /// A reader has an event of this type: the row that it came with is stored, and nothing behind it is promised.
+    EventIsSeen(&'static str),
     /// Nothing in particular.
     AnyTime,
     /// The process has just started again behind the kill before, and nobody has asked it anything.
@@ -102,26 +104,46 @@ pub(crate) enum Kind {
 }
 
 impl Moment {
-    /// Every moment, in the order of the table and of the kills: a recovery is one with many calls to make again.
-    pub(crate) const ALL: [Moment; 13] = [
+    /// Every moment, in the order of the table and of the kills: what is before each row of a journal, and what is
+    /// behind it. A recovery is one with many calls to make again.
+    pub(crate) const ALL: [Moment; 21] = [
         Moment::PostGoes,
         Moment::FurtherPostGoes,
+        Moment::EventIsSeen("run.accepted"),
         Moment::CallArrives,
         Moment::Recovers,
         Moment::AnyTime,
+        Moment::EventIsSeen("run.resumed"),
         Moment::AnswerGoes,
+        Moment::EventIsSeen("model.answered"),
         Moment::FaultGoes,
+        Moment::EventIsSeen("model.failed"),
         Moment::LastAnswerGoes,
+        Moment::EventIsSeen("run.ended"),
         Moment::CancelGoes,
-        Moment::TraceArrives,
+        Moment::EventIsSeen("cancel.requested"),
         Moment::NexusIsSilent,
         Moment::NexusAnswers,
+        Moment::EventIsSeen("trace.sent"),
+        Moment::TraceArrives,
         Moment::IndexIsWritten,
+        Moment::EventIsSeen("trace.flushed"),
     ];
 
+    /// The moment of a reader who has an event.
+    pub(crate) fn seen(event: &Value) -> Option<Moment> {
+        let is_of = |moment: &Moment| matches!(moment, Moment::EventIsSeen(kind) if event["type"] == *kind);
+        Moment::ALL.into_iter().find(is_of)
+    }
+
+    fn is_of_recovery(self) -> bool {
+        matches!(self, Moment::Recovers | Moment::EventIsSeen("run.resumed"))
+    }
+
     /// What the table says.
-    pub(crate) fn shown(self) -> &'static str {
-        match self {
+    pub(crate) fn shown(self) -> String {
+        let words = match self {
+            Moment::EventIsSeen(kind) => return format!("a reader has a `{kind}`"),
             Moment::PostGoes => "a POST has gone out",
             Moment::FurtherPostGoes => "a POST of a further run has gone out",
             Moment::CallArrives => "the model has a call",
@@ -135,14 +157,17 @@ impl Moment {
             Moment::IndexIsWritten => "D1 has a write",
             Moment::AnyTime => "any time",
             Moment::Recovers => "workerd listens again",
-        }
+        };
+        words.to_owned()
     }
 
     /// The range of `nth`, and of the delay behind it.
     fn ranges(self) -> (u64, u64) {
         match self {
             Moment::PostGoes | Moment::FurtherPostGoes | Moment::CancelGoes => (2, 30),
-            Moment::CallArrives => (20, 0),
+            Moment::CallArrives | Moment::EventIsSeen("model.answered" | "trace.sent") => (20, 0),
+            Moment::EventIsSeen("run.accepted" | "run.ended" | "trace.flushed") => (8, 0),
+            Moment::EventIsSeen(_) => (2, 0),
             Moment::AnswerGoes => (15, 12),
             Moment::FaultGoes => (2, 12),
             Moment::LastAnswerGoes => (6, 15),
@@ -179,14 +204,8 @@ impl Round {
     /// The round of a seed with that many kills.
     pub(crate) fn new(seed: u64, kills: usize) -> Round {
         let mut dice = Seed::new(seed);
-        // Each seed begins elsewhere in the list, so that a few rounds in a row have every moment.
-        let start = usize::try_from(seed % Moment::ALL.len() as u64).expect("it is below a size") * KILLS_MAX;
-        let moments = (0..kills).map(|index| match Moment::ALL[(start + index) % Moment::ALL.len()] {
-            // There is nothing yet to recover from.
-            Moment::Recovers if index == 0 => Moment::AnyTime,
-            moment => moment,
-        });
-        let kills: Vec<Kill> = moments.map(|moment| Kill::new(moment, &mut dice)).collect();
+        let kills: Vec<Kill> =
+            moments(seed, kills).into_iter().map(|moment| Kill::new(moment, &mut dice)).collect();
         let mut number = 0;
         let mut story = |kind, dice: &mut Seed| {
             number += 1;
@@ -201,12 +220,30 @@ impl Round {
     pub(crate) fn several(seed: u64, kills: usize) -> Vec<Round> {
         let (mut rounds, mut left, mut seed) = (Vec::new(), kills, seed);
         while left > 0 {
-            let many = if left <= KILLS_MAX { left } else { 1 + Seed::new(!seed).size_below(KILLS_MAX) };
+            let many = if left <= KILLS_MAX { left } else { kills_of(seed) };
             rounds.push(Round::new(seed, many));
             (left, seed) = (left - many, seed + 1);
         }
         rounds
     }
+}
+
+/// The kills of a round that is one of many.
+fn kills_of(seed: u64) -> usize {
+    1 + Seed::new(!seed).size_below(KILLS_MAX)
+}
+
+/// The moments of a round's kills. They go on where those of the seed before end, so that rounds in a row have each
+/// moment as often as any other.
+fn moments(seed: u64, kills: usize) -> Vec<Moment> {
+    let start: usize = (seed - seed % 1_000..seed).map(kills_of).sum();
+    let mut moments: Vec<Moment> =
+        Moment::ALL.into_iter().cycle().skip(start % Moment::ALL.len()).take(kills).collect();
+    // Before the first kill there is nothing to recover from.
+    if moments.first().is_some_and(|first| first.is_of_recovery()) {
+        if kills > 1 { moments.swap(0, 1) } else { moments[0] = Moment::AnyTime }
+    }
+    moments
 }
 
 impl Kill {

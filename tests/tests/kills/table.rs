@@ -20,6 +20,10 @@ impl Table {
         self.rounds += 1;
         self.sums.sessions += sums.sessions;
         self.sums.runs += sums.runs;
+        self.sums.ended += sums.ended;
+        self.sums.at_otlp += sums.at_otlp;
+        self.sums.at_nexus += sums.at_nexus;
+        self.sums.at_index += sums.at_index;
         self.sums.calls += sums.calls;
         self.sums.again += sums.again;
         self.sums.cut_off += sums.cut_off;
@@ -58,6 +62,16 @@ impl Table {
     }
 }
 
+impl Sums {
+    /// What is missing: an end, or a trace at one of the sinks.
+    fn lost(&self) -> usize {
+        [self.ended, self.at_otlp, self.at_nexus, self.at_index]
+            .iter()
+            .map(|there| self.runs.abs_diff(*there))
+            .sum()
+    }
+}
+
 impl Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| killed when | kills | the moment came | calls cut off for certain | timed resumes |")?;
@@ -69,27 +83,39 @@ impl Display for Table {
             let timed = own.iter().filter(|death| death.resumed_ms.is_some()).count();
             writeln!(f, "| {} | {} | {met} | {in_flight} | {timed} |", moment.shown(), own.len())?;
         }
-        writeln!(f)?;
-        writeln!(f, "| what | count |")?;
-        writeln!(f, "|---|---:|")?;
+        let sums = &self.sums;
         let rows = [
-            ("kills", self.kills()),
-            ("rounds, each with storage of its own and 20 sessions at once", self.rounds),
-            ("sessions", self.sums.sessions),
-            ("runs, all ended with the right status", self.sums.runs),
-            ("calls that the model had", self.sums.calls),
-            ("attempts that a kill cut off", self.sums.cut_off),
-            ("calls made again behind them, under the same key", self.sums.again),
-            ("`run.resumed`", self.sums.resumed),
-            ("traces that OTLP was sent again, with the same ids", self.sums.sent_again),
+            ("kills by SIGKILL", self.kills().to_string()),
+            (
+                "rounds, each with storage of its own, 20 sessions at once and up to 5 kills",
+                self.rounds.to_string(),
+            ),
+            (
+                "sessions, their runs, those that ended as they should",
+                in_words([sums.sessions, sums.runs, sums.ended]),
+            ),
+            ("whole traces at OTLP, at Nexus, in D1", in_words([sums.at_otlp, sums.at_nexus, sums.at_index])),
+            ("calls that the model had", sums.calls.to_string()),
+            ("attempts that a kill cut off, some before the model had them", sums.cut_off.to_string()),
+            ("calls made again behind them, under the same key", sums.again.to_string()),
+            ("`run.resumed`", sums.resumed.to_string()),
+            ("traces that OTLP was sent again, with the same ids", sums.sent_again.to_string()),
             (
                 "POSTs that were accepted and got no 202, and gave the same session when they were sent again",
-                self.sums.lost_answers,
+                sums.lost_answers.to_string(),
             ),
+            ("lost: ends, answers, traces", sums.lost().to_string()),
+            (
+                "doubled beyond the rule: answers, calls, runs, traces",
+                sums.again.saturating_sub(sums.cut_off).to_string(),
+            ),
+            ("from the start of workerd to the first call made again, unattended", self.latency()),
         ];
-        for (what, count) in rows {
-            writeln!(f, "| {what} | {count} |")?;
-        }
-        writeln!(f, "| from the start of workerd to the first call, unattended | {} |", self.latency())
+        writeln!(f, "\n| what | count |\n|---|---:|")?;
+        rows.iter().try_for_each(|(what, count)| writeln!(f, "| {what} | {count} |"))
     }
+}
+
+fn in_words(counts: [usize; 3]) -> String {
+    counts.map(|count| count.to_string()).join(", ")
 }

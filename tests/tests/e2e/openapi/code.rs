@@ -113,6 +113,7 @@ fn the_limits_are_those_of_the_code() {
         ("/x-limits/watchers", of_size(limits::WATCHERS_MAX)),
         ("/x-limits/client_frame_bytes", of_size(limits::CLIENT_FRAME_BYTES_MAX)),
         ("/x-limits/answer_bytes", of_size(limits::ANSWER_BYTES_MAX)),
+        ("/x-limits/conversation_bytes", of_size(limits::CONVERSATION_BYTES_MAX)),
     ];
     for (pointer, limit) in limits {
         assert_eq!(document.at(pointer), &json!(limit), "{pointer}");

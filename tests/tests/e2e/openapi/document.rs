@@ -6,23 +6,29 @@ use serde_json::{Map, Value, json};
 
 const TEXT: &str = include_str!("../../../../dashboard/static/openapi.json");
 const METHODS: [&str; 3] = ["get", "post", "delete"];
+/// Headers of every answer of the API: no cache keeps it, and no browser takes it for a page.
+const EVERYWHERE: [(&str, &str); 3] = [
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+];
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// The OpenAPI document, and a stricter view of it: a member that it does not name is an error there.
-pub(super) struct Document {
+pub(crate) struct Document {
     open: Value,
     strict: Value,
 }
 
 /// A method and a path with its parameters in braces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Operation {
-    pub(super) path: String,
-    pub(super) method: String,
+pub(crate) struct Operation {
+    pub(crate) path: String,
+    pub(crate) method: String,
 }
 
 impl Document {
-    pub(super) fn read() -> Document {
+    pub(crate) fn read() -> Document {
         let open: Value = serde_json::from_str(TEXT).expect("the document is JSON");
         let schemas = open["components"]["schemas"].as_object().expect("the document has schemas");
         let view = |level| -> Map<String, Value> {
@@ -32,12 +38,12 @@ impl Document {
         Document { open, strict }
     }
 
-    pub(super) fn at(&self, pointer: &str) -> &Value {
+    pub(crate) fn at(&self, pointer: &str) -> &Value {
         self.open.pointer(pointer).unwrap_or_else(|| panic!("the document has no {pointer}"))
     }
 
     /// All operations in the order of their paths.
-    pub(super) fn operations(&self) -> Vec<Operation> {
+    pub(crate) fn operations(&self) -> Vec<Operation> {
         let paths = self.at("/paths").as_object().expect("paths are an object");
         let all = paths.iter().flat_map(|(path, item)| {
             METHODS
@@ -51,7 +57,7 @@ impl Document {
     }
 
     /// The codes of problems, by the status that a response of the document has them under.
-    pub(super) fn codes(&self) -> BTreeMap<u64, Vec<String>> {
+    pub(crate) fn codes(&self) -> BTreeMap<u64, Vec<String>> {
         let mut codes: BTreeMap<u64, Vec<String>> = BTreeMap::new();
         for response in self.at("/components/responses").as_object().expect("an object").values() {
             let schema = &response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"];
@@ -67,19 +73,24 @@ impl Document {
     }
 
     /// Whether the operation needs a token.
-    pub(super) fn is_closed(&self, operation: &Operation) -> bool {
+    pub(crate) fn is_closed(&self, operation: &Operation) -> bool {
         self.operation(operation)["security"].is_null()
     }
 
     /// Panics unless the answer is one that the document gives the operation: status, headers, type and body.
     #[track_caller]
-    pub(super) fn check(&self, method: &str, path: &str, answer: &Answer) {
+    pub(crate) fn check(&self, method: &str, path: &str, answer: &Answer) {
         let operation = Operation { path: path.to_owned(), method: method.to_owned() };
         let shown = format!("{method} {path}: {}", answer.status);
         let response = &self.operation(&operation)["responses"][answer.status.to_string()];
         assert!(!response.is_null(), "{shown} is not in the document: {}", answer.text);
         let cors = answer.headers.keys().find(|name| name.as_str().starts_with("access-control-"));
         assert_eq!(cors, None, "{shown} is open to pages of other origins");
+        if answer.status != 101 {
+            for (name, value) in EVERYWHERE {
+                assert_eq!(answer.header(name), value, "{shown}, {name}");
+            }
+        }
         let response = self.resolved(response);
         for (name, header) in response["headers"].as_object().into_iter().flatten() {
             let header = self.resolved(header);
@@ -101,12 +112,12 @@ impl Document {
 
     /// Panics unless the value is a `name` of the document.
     #[track_caller]
-    pub(super) fn check_value(&self, name: &str, value: &Value) {
+    pub(crate) fn check_value(&self, name: &str, value: &Value) {
         self.validate(&json!({"$ref": format!("{SCHEMAS}{name}")}), value, name);
     }
 
     /// Whether the document takes the value as a `name`, as a client reads it.
-    pub(super) fn takes(&self, name: &str, value: &Value) -> bool {
+    pub(crate) fn takes(&self, name: &str, value: &Value) -> bool {
         let schema = json!({"$ref": format!("{SCHEMAS}{name}"), "components": self.open["components"]});
         validator(&schema).is_valid(value)
     }

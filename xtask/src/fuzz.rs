@@ -1,0 +1,93 @@
+//! `cargo xtask fuzz`: hostile input, for as long as one likes, and a table of what was tried.
+
+mod programs;
+mod requests;
+
+use std::{num::NonZeroU32, process::ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+
+pub(crate) use self::requests::{Found, Server, schemathesis};
+use crate::{
+    build::{self, Target},
+    report::{Mark, Progress},
+    setup,
+    workspace::Workspace,
+};
+
+/// What schemathesis does in `cargo xtask test`: so many requests of each operation, the same every time.
+pub(crate) const BOUNDED: [&str; 10] = [
+    "--seconds",
+    "120",
+    "--seed",
+    "4",
+    "--",
+    "--max-examples",
+    "12",
+    "--generation-deterministic",
+    "--phases",
+    "examples,coverage,fuzzing",
+];
+
+/// The kind of input that schemathesis tries, beside those of the programs.
+const REQUESTS: &str = "requests";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long each kind of input is tried
+    #[arg(long, value_name = "N", default_value = "10")]
+    minutes: NonZeroU32,
+    /// Only this kind: a program of tests/fuzz, or `requests`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    target: Vec<String>,
+    /// Put what is worth keeping into tests/fuzz/corpus
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the programs side by side, then requests against a server of its own, and prints the table. What was found is
+/// printed with the command that shows it again.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    setup::run(workspace)?;
+    let is_wanted = |name: &str| options.target.is_empty() || options.target.iter().any(|only| only == name);
+    let chosen = programs::names(workspace)?.into_iter().filter(|name| is_wanted(name)).collect::<Vec<_>>();
+    if chosen.is_empty() && !is_wanted(REQUESTS) {
+        anyhow::bail!("there is no such kind of input: see tests/fuzz/fuzz_targets, or `{REQUESTS}`");
+    }
+    let seconds = u64::from(options.minutes.get()) * 60;
+    let runs = if chosen.is_empty() { Vec::new() } else { programs::run(workspace, &chosen, seconds)? };
+    let found = if is_wanted(REQUESTS) { Some(ask(workspace, seconds)?) } else { None };
+    if options.keep {
+        programs::keep(workspace, &chosen)?;
+    }
+
+    if !runs.is_empty() {
+        println!("\n| target | executions | executions/s | edges | corpus | crashes |");
+        println!("|---|---:|---:|---:|---:|---:|");
+        for run in &runs {
+            println!("{run}");
+        }
+    }
+    if let Some(found) = &found {
+        println!("\n| requests | answers 5xx | violations of the document |\n|---:|---:|---:|\n{found}");
+    }
+    for run in runs.iter().filter_map(programs::Run::how_to_repeat) {
+        println!("\n{run}");
+    }
+    if let Some(report) = found.as_ref().and_then(Found::report) {
+        println!("\n{report}");
+    }
+    let is_clean = runs.iter().all(programs::Run::is_clean) && found.is_none_or(|found| found.is_clean());
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn ask(workspace: &Workspace, seconds: u64) -> Result<Found> {
+    build::run(workspace, &Target::new(workspace, None)?)?;
+    let progress = Progress::start(REQUESTS);
+    let server = Server::start(workspace)?;
+    let found =
+        schemathesis(workspace, &server, &["--seconds", &seconds.to_string()], |line| progress.line(line));
+    progress.finish(if found.is_ok() { Mark::Ok } else { Mark::Failed }, "");
+    found
+}

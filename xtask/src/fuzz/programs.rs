@@ -1,0 +1,264 @@
+//! The programs of tests/fuzz: libFuzzer around a function each, by `cargo fuzz`.
+
+use std::{
+    collections::VecDeque,
+    env::consts,
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+    thread,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    pins,
+    process::{self, CommandError},
+    report::{Mark, Progress},
+    setup,
+    workspace::{Workspace, read},
+};
+
+const PACKAGE: &str = "tests/fuzz";
+/// An input at most, in bytes: what is larger is the matter of the limits, which have tests of their own.
+const INPUT_BYTES_MAX: u32 = 4_096;
+/// One execution at most, in seconds.
+const EXECUTION_SECONDS_MAX: u32 = 25;
+const MEMORY_MIB_MAX: u32 = 1_024;
+
+/// What a program did.
+pub(super) struct Run {
+    target: String,
+    executions: u64,
+    per_second: u64,
+    edges: u64,
+    corpus: u64,
+    /// The file with the input that did harm.
+    crash: Option<PathBuf>,
+    /// What the program said last.
+    said: String,
+}
+
+/// The programs that there are.
+pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>> {
+    let manifest: toml::Table = toml::from_str(&read(&workspace.root().join(PACKAGE).join("Cargo.toml"))?)?;
+    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+    let names = programs.filter_map(|program| Some(program.get("name")?.as_str()?.to_owned()));
+    Ok(names.collect())
+}
+
+/// Builds the programs and runs them for so long, as many at once as there are cores.
+pub(super) fn run(workspace: &Workspace, targets: &[String], seconds: u64) -> Result<Vec<Run>> {
+    let fuzzer = build(workspace)?;
+    let queue: Mutex<VecDeque<&String>> = Mutex::new(targets.iter().collect());
+    let runs = Mutex::new(Vec::new());
+    let next = || queue.lock().expect("no thread panics with it").pop_front();
+    let progress = Progress::start("programs");
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(target) = next() {
+                    progress.line(target);
+                    let run = fuzzer.run(target, seconds);
+                    runs.lock().expect("no thread panics with it").push(run);
+                }
+            });
+        }
+    });
+    let runs: Result<Vec<Run>> = runs.into_inner().expect("no thread panics with it").into_iter().collect();
+    progress.finish(if runs.is_ok() { Mark::Ok } else { Mark::Failed }, "");
+    let mut runs = runs?;
+    runs.sort_by_key(|run| targets.iter().position(|target| *target == run.target));
+    Ok(runs)
+}
+
+/// Replaces each corpus by the smallest inputs that reach all that was reached; what was found once stays.
+pub(super) fn keep(workspace: &Workspace, targets: &[String]) -> Result<()> {
+    let fuzzer = build(workspace)?;
+    for target in targets {
+        let (kept, merged) = (fuzzer.kept(target), fuzzer.scratch.join("merged").join(target));
+        if merged.exists() {
+            fs::remove_dir_all(&merged)?;
+        }
+        fs::create_dir_all(&merged)?;
+        let mut command = fuzzer.command(target);
+        command.arg("-set_cover_merge=1").arg(&merged).arg(fuzzer.grown(target)).arg(&kept);
+        process::run(command, |_| {})?;
+        for entry in fs::read_dir(&kept)? {
+            let path = entry?.path();
+            let is_found = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("found-"));
+            if !is_found {
+                fs::remove_file(path)?;
+            }
+        }
+        for entry in fs::read_dir(&merged)? {
+            let entry = entry?;
+            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
+impl Run {
+    pub(super) fn is_clean(&self) -> bool {
+        self.crash.is_none()
+    }
+
+    /// What was found, and how it is shown again.
+    pub(super) fn how_to_repeat(&self) -> Option<String> {
+        let crash = self.crash.as_ref()?;
+        let (target, said) = (&self.target, &self.said);
+        Some(format!(
+            "{target}: {}\n{said}\nagain: cp {} {PACKAGE}/corpus/{target}/found-WHAT && cargo test -p longhaul-fuzz {target}",
+            crash.display(),
+            crash.display(),
+        ))
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, executions, per_second, edges, corpus, .. } = self;
+        let crashes = u8::from(self.crash.is_some());
+        write!(f, "| {target} | {executions} | {per_second} | {edges} | {corpus} | {crashes} |")
+    }
+}
+
+struct Fuzzer {
+    package: PathBuf,
+    programs: PathBuf,
+    scratch: PathBuf,
+}
+
+/// The functions under test have no unsafe code, so there is no sanitizer of memory, and thrice the speed; overflows and
+/// `debug_assert!` are checked.
+fn build(workspace: &Workspace) -> Result<Fuzzer> {
+    setup::cargo_fuzz(workspace)?;
+    let progress = Progress::start("build of the programs");
+    let target_dir = workspace.root().join("target");
+    let mut cargo = workspace.cargo(&["fuzz", "build", "--fuzz-dir", PACKAGE, "--features", "libfuzzer"]);
+    cargo
+        .args(["--sanitizer", "none", "--codegen-units", "16", "--target", &triple(), "--target-dir"])
+        .arg(&target_dir);
+    cargo.env("RUSTUP_TOOLCHAIN", pins::NIGHTLY);
+    cargo.env("PATH", workspace.path_with_tools()?);
+    // Not as what is deployed, which is small.
+    cargo.env("CARGO_PROFILE_RELEASE_LTO", "false").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3");
+    let built = process::run(cargo, |line| progress.line(line));
+    progress.finish(if built.is_ok() { Mark::Ok } else { Mark::Failed }, "");
+    built.context("the programs need a C++ compiler (Debian: g++), and nightly Rust")?;
+    Ok(Fuzzer {
+        package: workspace.root().join(PACKAGE),
+        programs: target_dir.join(triple()).join("release"),
+        scratch: workspace.scratch().join("fuzz"),
+    })
+}
+
+impl Fuzzer {
+    fn run(&self, target: &str, seconds: u64) -> Result<Run> {
+        let (grown, crashes) = (self.grown(target), self.scratch.join("found").join(target));
+        for directory in [&grown, &crashes] {
+            fs::create_dir_all(directory)?;
+        }
+        let mut command = self.command(target);
+        command.args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
+        command.arg(format!("-artifact_prefix={}/", crashes.display())).arg(&grown).arg(self.kept(target));
+        match process::run(command, |_| {}) {
+            Ok(output) => Ok(told(target, &output, None)),
+            Err(CommandError::Failed { output, .. }) => {
+                let written = output.lines().find_map(|line| line.split_once("Test unit written to "));
+                let crash = written.map(|(_, path)| PathBuf::from(path));
+                let crash = crash.with_context(|| format!("{target} failed without an input:\n{output}"))?;
+                Ok(told(target, &output, Some(crash)))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn command(&self, target: &str) -> Command {
+        let mut command = Command::new(self.programs.join(target));
+        command.arg(format!("-max_len={INPUT_BYTES_MAX}")).arg(format!("-timeout={EXECUTION_SECONDS_MAX}"));
+        command.arg(format!("-rss_limit_mb={MEMORY_MIB_MAX}"));
+        let dictionary = self.package.join("dictionaries").join(dictionary(target));
+        command.arg(format!("-dict={}", dictionary.display()));
+        command
+    }
+
+    /// What earlier runs on this machine found worth keeping.
+    fn grown(&self, target: &str) -> PathBuf {
+        self.scratch.join("corpus").join(target)
+    }
+
+    fn kept(&self, target: &str) -> PathBuf {
+        self.package.join("corpus").join(target)
+    }
+}
+
+/// What the compiler calls this machine.
+fn triple() -> String {
+    let system = if consts::OS == "macos" { "apple-darwin" } else { "unknown-linux-gnu" };
+    format!("{}-{system}", consts::ARCH)
+}
+
+fn dictionary(target: &str) -> &'static Path {
+    Path::new(match target {
+        "sse" | "openai" | "workers_ai" | "faults" | "script" => "models.dict",
+        "row" | "session" => "journal.dict",
+        "redact" => "redact.dict",
+        _ => "api.dict",
+    })
+}
+
+/// Reads libFuzzer's own words.
+fn told(target: &str, output: &str, crash: Option<PathBuf>) -> Run {
+    let number = |text: &str| text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+    let stat = |name: &str| {
+        let line = output.lines().rev().find_map(|line| line.strip_prefix("stat::")?.strip_prefix(name));
+        line.and_then(|rest| number(rest.trim_start_matches(':'))).unwrap_or(0)
+    };
+    let last = |field: &str| {
+        let status = output.lines().rev().filter(|line| line.starts_with('#'));
+        status
+            .filter_map(|line| line.split_once(field))
+            .find_map(|(_, rest)| number(&rest.replace('/', " ")))
+            .unwrap_or(0)
+    };
+    let is_said = |line: &&str| !line.starts_with(['#', ' ']) && !line.starts_with("stat::");
+    let said: Vec<&str> =
+        output.lines().skip_while(|line| !line.contains("panicked at")).filter(is_said).take(6).collect();
+    Run {
+        target: target.to_owned(),
+        executions: stat("number_of_executed_units"),
+        per_second: stat("average_exec_per_sec"),
+        edges: last(" cov: "),
+        corpus: last(" corp: "),
+        crash,
+        said: said.join("\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libfuzzer_says_is_read() {
+        let output = "#2\tINITED cov: 1 ft: 2 corp: 1/1b exec/s: 0 rss: 30Mb\n\
+            #900\tDONE   cov: 391 ft: 1222 corp: 307/18Kb lim: 4096 exec/s: 180 rss: 50Mb\n\
+            Done 900 runs in 5 second(s)\n\
+            stat::number_of_executed_units: 900\n\
+            stat::average_exec_per_sec:     180\n";
+        assert_eq!(told("sse", output, None).to_string(), "| sse | 900 | 180 | 391 | 307 | 0 |");
+        assert_eq!(told("sse", "", None).to_string(), "| sse | 0 | 0 | 0 | 0 | 0 |");
+    }
+
+    #[test]
+    fn a_crash_is_told_with_the_command_that_shows_it_again() {
+        let output = "#7\tNEW    cov: 5 ft: 6 corp: 2/3b\n\nthread '<unnamed>' panicked at a.rs:1:1:\nno\nstack backtrace:\n";
+        let run = told("row", output, Some(PathBuf::from("/tmp/crash-1")));
+        let shown = run.how_to_repeat().unwrap();
+        assert!(!run.is_clean() && shown.contains("panicked at a.rs:1:1:\nno\n"), "{shown}");
+        assert!(shown.ends_with("found-WHAT && cargo test -p longhaul-fuzz row"), "{shown}");
+    }
+}
