@@ -173,6 +173,7 @@ impl Journal {
             iteration: number,
             model: model.to_owned(),
             message_count: 2 * number,
+            dropped_messages: 0,
         });
     }
 
