@@ -1,7 +1,7 @@
 //! An agent runtime for Cloudflare Durable Objects: a task goes in, a durable run and one trace come out.
 //!
-//! A deployment is a `cdylib` with Durable Object classes around [`SessionObject`] and [`TenantObject`] and a `fetch`
-//! event that calls [`serve`]; see `examples/haiku`. What its agents are is said with [`Agent`] and [`Agents`].
+//! A deployment is a `cdylib` with the classes that [`objects!`] declares and a `fetch` event that calls [`serve`]; see
+//! `examples/haiku`. What its agents are is said with [`Agent`] and [`Agents`].
 //!
 //! This is the only library of the workspace that knows the `worker` crate. It decides nothing: rules of a run are
 //! `longhaul-core`'s, and the loop that performs them is `longhaul-host`'s.
@@ -23,6 +23,7 @@ mod object;
 mod objects;
 mod platform;
 mod rate;
+mod shell;
 mod sql;
 mod stream;
 mod tenant;

@@ -31,12 +31,7 @@ const MISCONFIGURED_WAIT_MS: u64 = 60_000;
 /// When a client tries again whose session's storage failed, in seconds.
 const STORAGE_RETRY_AFTER_S: &str = "30";
 
-/// A session's Durable Object. The class that a deployment exports is a thin shell around it:
-///
-/// ```ignore
-/// #[durable_object(websocket)]
-/// pub struct Session(longhaul::SessionObject);
-/// ```
+/// A session's Durable Object. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct SessionObject {
     state: Rc<State>,
     inner: Result<Inner, Problem>,

@@ -48,12 +48,7 @@ const WRITE: &str = "INSERT INTO slot (number, session) VALUES (?, ?) \
 const SLOTS_MAX: f64 = 10_000.0;
 
 /// A tenant's Durable Object: it knows which sessions of the tenant may have open runs, and lets no more of them start
-/// than `TENANT_SESSIONS_MAX`. The class that a deployment exports is a thin shell around it:
-///
-/// ```ignore
-/// #[durable_object(fetch)]
-/// pub struct Tenant(longhaul::TenantObject);
-/// ```
+/// than `TENANT_SESSIONS_MAX`. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct TenantObject(Rc<Tenant>);
 
 // An assertion, not a matter of memory safety: a panic between two awaits leaves a slot taken at worst, whose session

@@ -1,12 +1,8 @@
 //! A Workers AI agent with a loop of six turns at most: "Continue.", DONE, and one trace of it all.
 #![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
-use longhaul::{Agent, Agents, SessionObject, TenantObject};
-use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::{
-    Context, DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage,
-    durable_object, event,
-};
+use longhaul::{Agent, Agents};
+use worker::{Context, Env, Request, Response, Result, event};
 
 fn agents() -> Agents {
     let agent = Agent::new("workers-ai-agent").model("@cf/meta/llama-3-8b-instruct").max_iterations(6);
@@ -18,50 +14,4 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response>
     longhaul::serve(request, env, context, &agents()).await
 }
 
-/// One session: the class that `wrangler.toml` binds as `SESSIONS`.
-#[durable_object(websocket)]
-pub struct Session(SessionObject);
-
-impl DurableObject for Session {
-    fn new(state: State, env: Env) -> Self {
-        Self(SessionObject::new(state, env))
-    }
-
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        self.0.fetch(request).await
-    }
-
-    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        self.0.websocket_message(socket, message).await
-    }
-
-    async fn websocket_close(&self, socket: WebSocket, _: usize, _: String, _: bool) -> Result<()> {
-        self.0.websocket_close(socket).await
-    }
-
-    async fn websocket_error(&self, socket: WebSocket, _: worker::Error) -> Result<()> {
-        self.0.websocket_close(socket).await
-    }
-}
-
-#[wasm_bindgen(js_sys = worker::js_sys)]
-impl Session {
-    /// Not the macro's alarm: that one hides how often the platform has retried it.
-    pub async fn alarm(&self, info: JsValue) -> std::result::Result<JsValue, JsValue> {
-        self.0.alarm(info).await
-    }
-}
-
-/// One tenant: the class that `wrangler.toml` binds as `TENANTS`.
-#[durable_object(fetch)]
-pub struct Tenant(TenantObject);
-
-impl DurableObject for Tenant {
-    fn new(state: State, env: Env) -> Self {
-        Self(TenantObject::new(state, env))
-    }
-
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        self.0.fetch(request).await
-    }
-}
+longhaul::objects!(Session, Tenant);

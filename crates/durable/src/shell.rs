@@ -1,0 +1,80 @@
+/// Declares the classes of Durable Objects that a deployment exports: one of sessions and one of tenants, by the names
+/// that its `wrangler.toml` binds as `SESSIONS` and `TENANTS`; with `hooks`, code of its own runs around each model call
+/// (see [`Hooks`](crate::Hooks)). The crate depends on `worker` and `wasm-bindgen`, as every deployment does.
+///
+/// ```ignore
+/// longhaul::objects!(Session, Tenant);
+/// longhaul::objects!(Session, Tenant, hooks = MyHooks::new());
+/// ```
+#[macro_export]
+macro_rules! objects {
+    ($session:ident, $tenant:ident) => {
+        $crate::objects!($session, $tenant, hooks = $crate::NoHooks);
+    };
+    ($session:ident, $tenant:ident, hooks = $hooks:expr) => {
+        /// One session.
+        #[::worker::durable_object(websocket)]
+        pub struct $session($crate::SessionObject);
+
+        impl ::worker::DurableObject for $session {
+            fn new(state: ::worker::State, env: ::worker::Env) -> Self {
+                Self($crate::SessionObject::with_hooks(state, env, $hooks))
+            }
+
+            async fn fetch(&self, request: ::worker::Request) -> ::worker::Result<::worker::Response> {
+                self.0.fetch(request).await
+            }
+
+            async fn websocket_message(
+                &self,
+                socket: ::worker::WebSocket,
+                message: ::worker::WebSocketIncomingMessage,
+            ) -> ::worker::Result<()> {
+                self.0.websocket_message(socket, message).await
+            }
+
+            async fn websocket_close(
+                &self,
+                socket: ::worker::WebSocket,
+                _: usize,
+                _: String,
+                _: bool,
+            ) -> ::worker::Result<()> {
+                self.0.websocket_close(socket).await
+            }
+
+            async fn websocket_error(
+                &self,
+                socket: ::worker::WebSocket,
+                _: ::worker::Error,
+            ) -> ::worker::Result<()> {
+                self.0.websocket_close(socket).await
+            }
+        }
+
+        #[::wasm_bindgen::prelude::wasm_bindgen(js_sys = ::worker::js_sys)]
+        impl $session {
+            /// Not the alarm of the platform's macro: that one hides how often it was retried.
+            pub async fn alarm(
+                &self,
+                info: ::wasm_bindgen::JsValue,
+            ) -> ::std::result::Result<::wasm_bindgen::JsValue, ::wasm_bindgen::JsValue> {
+                self.0.alarm(info).await
+            }
+        }
+
+        /// One tenant.
+        #[::worker::durable_object(fetch)]
+        pub struct $tenant($crate::TenantObject);
+
+        impl ::worker::DurableObject for $tenant {
+            fn new(state: ::worker::State, env: ::worker::Env) -> Self {
+                Self($crate::TenantObject::new(state, env))
+            }
+
+            async fn fetch(&self, request: ::worker::Request) -> ::worker::Result<::worker::Response> {
+                self.0.fetch(request).await
+            }
+        }
+    };
+}
