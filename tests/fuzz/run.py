@@ -44,7 +44,9 @@ def main():
         document = Path(directory) / "openapi.json"
         document.write_text(json.dumps(narrowed(json.loads(DOCUMENT.read_text(encoding="utf-8")))), encoding="utf-8")
         command = [ENVIRONMENT / "bin/schemathesis", "--config-file", HERE / "schemathesis.toml", "run", document]
-        command += ["--url", arguments.url, "--max-time", str(arguments.seconds)]
+        command += ["--url", arguments.url]
+        if arguments.seconds is not None:
+            command += ["--max-time", str(arguments.seconds)]
         # One worker: more of them crash Python 3.11 in `ast.parse`, and the server is not what they wait for.
         command += ["--workers", "1"]
         if arguments.seed is not None:
@@ -74,7 +76,7 @@ def shown(command, directory, environment):
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:8787", help="the server, without a path")
-    parser.add_argument("--seconds", type=int, default=60, help="how long it goes on finding new requests")
+    parser.add_argument("--seconds", type=int, help="how long it goes on finding new requests; else one round of them")
     parser.add_argument("--seed", type=int, help="makes a run again: the last lines of each name its seed")
     parser.add_argument("--install", action="store_true", help="only install what is missing")
     parser.add_argument("more", nargs="*", help="after `--`: more arguments of `schemathesis run`")

@@ -130,6 +130,8 @@ pub fn deltas(frames: &[Frame]) -> Vec<Value> {
 pub struct SseWatcher {
     response: Response,
     buffer: Vec<u8>,
+    /// How much of the buffer has no event's end in it: an event of megabytes comes in many chunks.
+    searched: usize,
 }
 
 /// One server-sent event; fields that it has not are empty.
@@ -167,19 +169,21 @@ impl SseWatcher {
             content_type.is_some_and(|value| value.starts_with(b"text/event-stream")),
             "{path}: no event stream"
         );
-        SseWatcher { response, buffer: Vec::new() }
+        SseWatcher { response, buffer: Vec::new(), searched: 0 }
     }
 
     /// The next event with data; `None` when the server has ended the stream.
     pub async fn next(&mut self) -> Option<SseEvent> {
         loop {
-            while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+            while let Some(end) = end_of_event(&self.buffer, self.searched) {
+                let block: Vec<u8> = self.buffer.drain(..end).collect();
+                self.searched = 0;
                 let event = parse(&String::from_utf8(block).expect("the stream is UTF-8"));
                 if !event.data.is_empty() {
                     return Some(event);
                 }
             }
+            self.searched = self.buffer.len().saturating_sub(1);
             let chunk = in_time("a server-sent event", self.response.chunk()).await.ok()??;
             self.buffer.extend_from_slice(&chunk);
         }
@@ -192,6 +196,17 @@ impl SseWatcher {
             events.push(event);
         }
         events
+    }
+}
+
+/// Where the first event's blank line ends, sought from a place on.
+fn end_of_event(buffer: &[u8], from: usize) -> Option<usize> {
+    let mut place = from;
+    loop {
+        place += buffer[place..].iter().position(|byte| *byte == b'\n')? + 1;
+        if buffer.get(place) == Some(&b'\n') {
+            return Some(place + 1);
+        }
     }
 }
 

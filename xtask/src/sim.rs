@@ -61,6 +61,7 @@ struct Mutation {
 enum Finding {
     Seed(String),
     CoreTests,
+    EdgeTests,
     Nothing,
 }
 
@@ -152,6 +153,7 @@ fn check_mutations(workspace: &Workspace, only: &str) -> Result<ExitCode> {
         let finding = match finding.with_context(|| format!("\"{}\"", mutation.name))? {
             Finding::Seed(seed) => format!("random worlds, seed {seed}"),
             Finding::CoreTests => "the core's tests".to_owned(),
+            Finding::EdgeTests => "the tests of the platform's edges".to_owned(),
             Finding::Nothing => {
                 survivors += 1;
                 "NOTHING".to_owned()
@@ -193,9 +195,19 @@ fn judge(copy: &Path) -> Result<Finding> {
     if let Some(seed) = random_worlds(copy)? {
         return Ok(Finding::Seed(seed));
     }
-    match run_command(cargo(copy, &["test", "--package", "longhaul-core"]), |_| {}) {
-        Ok(_) => Ok(Finding::Nothing),
-        Err(CommandError::Failed { .. }) => Ok(Finding::CoreTests),
+    if !passes(copy, &["test", "--package", "longhaul-core"])? {
+        return Ok(Finding::CoreTests);
+    }
+    if !passes(copy, &["test", "--package", "longhaul-sim", "--test", "edges"])? {
+        return Ok(Finding::EdgeTests);
+    }
+    Ok(Finding::Nothing)
+}
+
+fn passes(copy: &Path, args: &[&str]) -> Result<bool> {
+    match run_command(cargo(copy, args), |_| {}) {
+        Ok(_) => Ok(true),
+        Err(CommandError::Failed { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

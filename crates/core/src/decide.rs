@@ -8,9 +8,9 @@ use crate::{
     fault::{Fault, FaultKind},
     ids::{CallId, RunId, TimeMs},
     limits,
-    message::{ModelAnswer, Usage},
+    message::{ModelAnswer, Usage, said},
     run::{DeliveryState, InFlight, Phase, Run},
-    session::{Session, last_answer, result_of, said},
+    session::{Session, last_answer, result_of},
     step::Step,
 };
 
@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             return self.failed(call, Fault::new(FaultKind::Malformed, text), seen);
         }
         let usage = run.usage.plus(&answer.usage);
-        let result = said(&answer.message).content;
+        let result = said(answer.message.clone()).content;
         self.conversation = self.conversation.and(&result);
         self.write_answer(call, flight, answer, seen, rule);
         if run.is_comparison() {

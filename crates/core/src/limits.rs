@@ -61,7 +61,7 @@ pub const CONTEXT_TOKENS_MIN: u64 = 1_000;
 pub const CONTEXT_TOKENS_MAX: u64 = 10_000_000;
 /// What a session's texts may take, in bytes: tasks, instructions, labels and answers, and a little for each run and
 /// call. An object keeps them in memory, of which it has 128 MB. Beyond it the session makes no further call.
-pub const CONVERSATION_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const CONVERSATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How often one call may be cut off by crashes before its run fails: a call that kills its object is not
 /// repeated, and paid for, for ever.
 pub const INTERRUPTIONS_MAX: u32 = 10;

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Who speaks in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +110,29 @@ pub struct ModelAnswer {
     pub response_id: Option<String>,
     /// The model that answered, where the provider names it.
     pub response_model: Option<String>,
+}
+
+/// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
+/// a conversation with a tool call that was never answered.
+pub(crate) fn said(message: Message) -> Message {
+    match message.tool_calls.first() {
+        Some(finish) if message.content.trim().is_empty() => {
+            Message::text(message.role, finished_with(&finish.arguments))
+        }
+        _ => Message::text(message.role, message.content),
+    }
+}
+
+/// What a model handed to `finish`: the `result` of its arguments, or all of them.
+fn finished_with(arguments: &str) -> String {
+    let Ok(Value::Object(fields)) = serde_json::from_slice(arguments.as_bytes()) else {
+        return arguments.to_owned();
+    };
+    match fields.get("result") {
+        Some(Value::String(result)) => result.clone(),
+        None if fields.is_empty() => String::new(),
+        _ => arguments.to_owned(),
+    }
 }
 
 fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
@@ -12,7 +11,7 @@ use crate::{
     event::CallRef,
     ids::{CallId, RunId, Seq, TimeMs},
     journal::Journal,
-    message::{Message, Role},
+    message::{Message, Role, said},
     run::{Delivery, DeliveryState, InFlight, LaneAnswer, LaneState, Phase, Run},
     step::{CommitError, Committed, Step},
 };
@@ -109,6 +108,14 @@ impl Session {
     /// # Errors
     /// As [`replay`](Self::replay); the session is then as it was.
     pub fn replay_one(&mut self, record: &Record) -> Result<(), ReplayError> {
+        self.absorb(record.clone())
+    }
+
+    /// Takes one more stored record, and its texts as they are: a replay never holds them twice.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay); the session is then as it was.
+    pub fn absorb(&mut self, record: Record) -> Result<(), ReplayError> {
         let (seq, run) = (record.seq, record.run);
         if seq != self.head.next() {
             return Err(ReplayError::Gap { head: self.head, found: seq });
@@ -141,7 +148,7 @@ impl Session {
             journal.append(&step.records).map_err(CommitError::Journal)?;
         }
         for record in &step.records {
-            self.evolve(record);
+            self.evolve(record.clone());
         }
         Ok(Committed { records: step.records, commands: step.commands })
     }
@@ -246,25 +253,25 @@ impl Session {
     }
 
     /// Live and replay share this one function.
-    fn evolve(&mut self, record: &Record) {
+    fn evolve(&mut self, mut record: Record) {
         self.head = record.seq;
         self.last_activity = record.at;
         self.bytes += held_bytes(&record.entry);
-        if let Entry::RunAccepted { .. } = &record.entry {
-            self.runs.push(accepted(record));
-            return;
-        }
-        match &record.entry {
+        match &mut record.entry {
+            Entry::RunAccepted { .. } => return self.runs.push(accepted(record)),
             Entry::ModelCalled { call, .. } => {
-                self.extend_conversation(record);
+                self.extend_conversation(record.run, *call);
                 self.calls = self.calls.max(call.0);
             }
-            Entry::ModelAnswered { message, .. } => self.say(said(message)),
+            Entry::ModelAnswered { message, .. } => {
+                let nothing = Message::text(message.role, "");
+                self.say(said(std::mem::replace(message, nothing)));
+            }
             _ => {}
         }
         let messages = self.messages.len();
         let run = self.run_mut(record.run);
-        match &record.entry {
+        match &mut record.entry {
             Entry::ModelCalled { call, attempt, iteration, dropped_messages, .. } => {
                 run.attempts += 1;
                 run.started_at.get_or_insert(record.at);
@@ -312,8 +319,8 @@ impl Session {
                 run.phase = Phase::Ended {
                     status: *status,
                     stop_reason: *stop_reason,
-                    result: result.clone(),
-                    error: error.clone(),
+                    result: result.take(),
+                    error: error.take(),
                 };
                 let due =
                     Delivery { sent: BTreeMap::new(), attempts: 0, state: DeliveryState::Due(record.at) };
@@ -350,10 +357,9 @@ impl Session {
     }
 
     /// A new call begins with a user's message: the task, or `Continue.`; a further attempt adds nothing.
-    fn extend_conversation(&mut self, record: &Record) {
-        let Entry::ModelCalled { call, .. } = &record.entry else { return };
+    fn extend_conversation(&mut self, run: RunId, call: CallId) {
         let at = self.messages.len();
-        let run = self.run_mut(record.run);
+        let run = self.run_mut(run);
         let at_first = run.phase == Phase::Queued;
         let spoken = match &run.phase {
             Phase::Queued => {
@@ -361,7 +367,7 @@ impl Session {
                 run.task.clone()
             }
             Phase::Comparing => return,
-            Phase::Calling(flight) | Phase::BackingOff { call: flight, .. } if flight.call == *call => return,
+            Phase::Calling(flight) | Phase::BackingOff { call: flight, .. } if flight.call == call => return,
             _ => CONTINUE.to_owned(),
         };
         if at_first {
@@ -420,30 +426,7 @@ pub(crate) fn last_answer<'a>(session: &'a Session, run: &Run) -> Option<&'a str
     messages.iter().rev().find(|m| m.role == Role::Assistant).map(|m| m.content.as_str())
 }
 
-/// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
-/// a conversation with a tool call that was never answered.
-pub(crate) fn said(message: &Message) -> Message {
-    match message.tool_calls.first() {
-        Some(finish) if message.content.trim().is_empty() => {
-            Message::text(message.role, finished_with(&finish.arguments))
-        }
-        _ => Message::text(message.role, message.content.clone()),
-    }
-}
-
-/// What a model handed to `finish`: the `result` of its arguments, or all of them.
-fn finished_with(arguments: &str) -> String {
-    let Ok(Value::Object(fields)) = serde_json::from_slice(arguments.as_bytes()) else {
-        return arguments.to_owned();
-    };
-    match fields.get("result") {
-        Some(Value::String(result)) => result.clone(),
-        None if fields.is_empty() => String::new(),
-        _ => arguments.to_owned(),
-    }
-}
-
-fn accepted(record: &Record) -> Run {
+fn accepted(record: Record) -> Run {
     let Entry::RunAccepted {
         task,
         agent,
@@ -454,7 +437,7 @@ fn accepted(record: &Record) -> Run {
         settings,
         sampled_out,
         idempotency,
-    } = &record.entry
+    } = record.entry
     else {
         unreachable!("evolve calls this for run.accepted alone")
     };
@@ -464,15 +447,15 @@ fn accepted(record: &Record) -> Run {
         accepted_at: record.at,
         started_at: None,
         ended_at: None,
-        task: task.clone(),
-        agent: agent.clone(),
-        model: model.clone(),
+        task,
+        agent,
+        model,
         lanes: models.iter().map(|model| lane(model)).collect(),
-        max_iterations: *max_iterations,
-        metadata: metadata.clone(),
-        settings: settings.clone(),
-        sampled_out: *sampled_out,
-        idempotency: idempotency.clone(),
+        max_iterations,
+        metadata,
+        settings,
+        sampled_out,
+        idempotency,
         phase: Phase::Queued,
         iterations: 0,
         attempts: 0,

@@ -88,7 +88,9 @@ pub fn events(url: &str, last_event_id: Option<&str>) -> Result<(u64, usize), Re
 
 /// The page that shows a session, as JSON.
 pub fn page(session: &Session) -> serde_json::Result<String> {
-    serde_json::to_string(&views::SessionView::new("tenant/session", "session", session))
+    let runs: Vec<_> = views::runs("tenant/session", "session", session, usize::MAX).collect();
+    let runs = serde_json::to_string(&runs)?;
+    Ok(format!("{}{}}}", views::session_head("session", session), &runs[1..]))
 }
 
 impl From<Problem> for Refusal {

@@ -6,8 +6,8 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::{JsString, Reflect};
-use longhaul_core::{Event, NewRun, Refusal, Run, RunId, limits};
-use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime};
+use longhaul_core::{Event, NewRun, Refusal, Run, RunId, Session, limits};
+use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime, Services};
 use serde_json::json;
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
@@ -17,7 +17,7 @@ use crate::{
         problem::{Outcome, Problem},
         query::Query,
         route::{Ask, Route, route},
-        views::{self, SessionView},
+        views,
     },
     env, http, log,
     platform::Cloudflare,
@@ -197,13 +197,23 @@ impl Inner {
 
     fn messages(&self) -> Outcome<Response> {
         let head = format!("{{\"session\":\"{}\",\"messages\":[", self.runtime().services().session);
-        stream::listed(&self.driver, head, |session, from| {
-            stream::items(from, views::messages(session).skip(from))
-        })
+        let piece = |session: &Session, from, text: &mut Vec<u8>| {
+            stream::items(from, views::messages(session).skip(from), text)
+        };
+        stream::listed(&self.driver, 200, head, Box::new(piece))
     }
 
     fn show(&self, status: u16) -> Outcome<Response> {
-        self.view(|object, id, session| http::json(status, &SessionView::new(object, id, session)))?
+        let Services { object, session: id, .. } = self.runtime().services();
+        let (object, id) = (object.clone(), id.clone());
+        let shown =
+            self.runtime().with_session(|session| (views::session_head(&id, session), session.runs().len()));
+        let (head, count) = shown.map_err(problem_of)?;
+        // A run that comes while the list is read is not in it.
+        let piece = move |session: &Session, from, text: &mut Vec<u8>| {
+            stream::items(from, views::runs(&object, &id, session, count).skip(from), text)
+        };
+        stream::listed(&self.driver, status, head, Box::new(piece))
     }
 
     async fn show_run(&self, run: RunId, query: &Query) -> Outcome<Response> {
@@ -250,10 +260,7 @@ impl Inner {
     /// be asked for again.
     async fn delete(&self) -> Outcome<Response> {
         let closing = self.runtime().close();
-        if let Err(problem) = self.cancel_runs() {
-            // A storage that is full takes no cancellation either. What is erased needs none.
-            tracing::error!(code = problem.code, "the runs are erased without being cancelled");
-        }
+        self.cancel_before_erasure();
         if let Err(error) = self.runtime().unlist().await {
             drop(closing);
             self.keep_driving()?;
@@ -261,9 +268,24 @@ impl Inner {
             return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));
         }
         // A run that was accepted meanwhile ends as the others did.
-        self.cancel_runs()?;
-        self.runtime().erase().await;
+        self.cancel_before_erasure();
+        if let Err(error) = self.runtime().erase().await {
+            tracing::error!(%error, "the session is still there");
+            drop(closing);
+            self.keep_driving()?;
+            let detail = "the session's storage fails: nothing is erased; ask again";
+            return Err(
+                Problem::storage_unavailable(detail).with_header("Retry-After", STORAGE_RETRY_AFTER_S)
+            );
+        }
         Ok(Response::builder().with_status(204).with_headers(http::bare_headers()?).empty())
+    }
+
+    /// A storage that is full takes no cancellation either. What is erased needs none.
+    fn cancel_before_erasure(&self) {
+        if let Err(problem) = self.cancel_runs() {
+            tracing::error!(code = problem.code, "the runs are erased without being cancelled");
+        }
     }
 
     fn cancel_runs(&self) -> Outcome<()> {
@@ -296,12 +318,6 @@ impl Inner {
         if let Err(problem) = self.keep_driving() {
             tracing::error!(code = problem.code, "the session cannot be read");
         }
-    }
-
-    fn view<T>(&self, show: impl FnOnce(&str, &str, &longhaul_core::Session) -> T) -> Outcome<T> {
-        let services = self.runtime().services();
-        let view = |session: &longhaul_core::Session| show(&services.object, &services.session, session);
-        self.runtime().with_session(view).map_err(problem_of)
     }
 
     /// Drives for as long as the work lasts, whether or not anybody watches.

@@ -105,20 +105,20 @@ impl Platform for Cloudflare {
         async move { journal.make_sure_of_room().await.map_err(|error| error.to_string()) }.boxed_local()
     }
 
-    fn erase(&self) -> LocalBoxFuture<'static, ()> {
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>> {
         self.watchers.dismiss();
         self.journal.forget();
+        // Both are of this turn: what comes behind it, an alarm too, is of the next session.
         let deleted = [self.alarms.delete_alarm(), self.alarms.delete_all()];
         async move {
             for promise in deleted {
                 let outcome = match promise {
-                    Ok(promise) => JsFuture::from(promise).await.map(|_| ()),
+                    Ok(promise) => JsFuture::from(promise).await,
                     Err(error) => Err(error),
                 };
-                if let Err(error) = outcome {
-                    tracing::error!(?error, "the storage was not erased");
-                }
+                outcome.map_err(|error| JournalError::from(error).to_string())?;
             }
+            Ok(())
         }
         .boxed_local()
     }

@@ -115,9 +115,14 @@ impl SqlJournal {
     }
 
     fn read_parts(&self, seq: Seq) -> Result<String, JournalError> {
-        let rows = self.sql.query(READ_PARTS, number(seq), 0.0)?.raw()?.to_array()?;
-        let parts = rows.iter().map(|row| Array::from(&row).get(1).as_string().unwrap_or_default());
-        Ok(parts.collect())
+        let rows = self.sql.query(READ_PARTS, number(seq), 0.0)?.raw()?;
+        let mut text = String::new();
+        while let Some(row) = rows.step()? {
+            let part = row.get(1).as_string().unwrap_or_default();
+            text.reserve_exact(part.len());
+            text.push_str(&part);
+        }
+        Ok(text)
     }
 }
 

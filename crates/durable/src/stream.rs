@@ -20,7 +20,7 @@ use crate::{
     http,
     object::problem_of,
     platform::Cloudflare,
-    watchers::{CLOSE_TRY_AGAIN, Chunks, Seat, close, delta_event, delta_text, send, sse_event},
+    watchers::{CLOSE_TRY_AGAIN, Chunks, Seat, close, delta_event, delta_text, event_text, send, sse_event},
 };
 
 /// How long an SSE stream is silent before a comment keeps proxies from closing it, in milliseconds.
@@ -40,6 +40,9 @@ const SSE_READ_MAX: usize = 32;
 /// What an SSE reader is handed at once, in bytes: each of a thousand readers has so much under way.
 const SSE_PIECE_BYTES_MAX: usize = 64 * 1024;
 
+/// Writes items of a list from a place on, and gives the place behind them.
+pub(crate) type Piece = dyn Fn(&Session, usize, &mut Vec<u8>) -> Option<usize>;
+
 /// A page of events and the cursor of the next one, as JSON.
 pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Vec<u8>> {
     let head = check_cursor(runtime, query)?;
@@ -51,61 +54,62 @@ pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome
 }
 
 /// A list that may be as long as the session's memory: an answer in pieces, so that no second copy of it is ever whole.
-/// `piece` gives the text of items from a place on, and the place behind them; `None` behind the last.
+/// `piece` writes items from a place on, and gives the place behind them; `None` behind the last.
 pub(crate) fn listed(
     driver: &Rc<Driver<Cloudflare>>,
+    status: u16,
     head: String,
-    piece: impl Fn(&Session, usize) -> Option<(String, usize)> + 'static,
+    piece: Box<Piece>,
 ) -> Outcome<Response> {
-    let runtime = driver.runtime();
-    let mut text = head;
-    let mut place = 0;
-    while text.len() < PIECE_BYTES_MAX {
-        match runtime.with_session(|session| piece(session, place)).map_err(problem_of)? {
-            Some((more, behind)) => {
-                text.push_str(&more);
-                place = behind;
-            }
-            None => {
-                text.push_str("]}");
-                return http::answer(200, "application/json", text.into_bytes());
-            }
-        }
-    }
-    let first = futures::stream::once(async move { Ok(text.into_bytes()) });
+    let mut text = head.into_bytes();
+    let first = driver.runtime().with_session(|session| piece(session, 0, &mut text)).map_err(problem_of)?;
+    let Some(place) = first else {
+        text.extend_from_slice(b"]}");
+        return http::answer(status, "application/json", text);
+    };
+    let first = futures::stream::once(async move { Ok(text) });
     let state = (Rc::clone(driver), Some(place));
     let others = futures::stream::unfold(state, move |(driver, place)| {
-        let piece = |session: &Session, place| {
+        let mut text = Vec::new();
+        let mut write = |session: &Session, place| {
             // What was erased meanwhile must not look like a whole list.
-            (!session.runs().is_empty()).then(|| piece(session, place))
+            (!session.runs().is_empty()).then(|| piece(session, place, &mut text))
         };
-        let next = place.map(|place| driver.runtime().with_session(|session| piece(session, place)));
+        let next = place.map(|place| driver.runtime().with_session(|session| write(session, place)));
         let next = next.map(|next| match next {
-            Ok(Some(Some((text, behind)))) => (Ok(text.into_bytes()), (driver, Some(behind))),
-            Ok(Some(None)) => (Ok(b"]}".to_vec()), (driver, None)),
+            Ok(Some(Some(behind))) => (Ok(text), (driver, Some(behind))),
+            Ok(Some(None)) => {
+                text.extend_from_slice(b"]}");
+                (Ok(text), (driver, None))
+            }
             Ok(None) => (Err(worker::Error::RustError("erased".to_owned())), (driver, None)),
             Err(error) => (Err(worker::Error::RustError(error.to_string())), (driver, None)),
         });
         futures::future::ready(next)
     });
     let headers = http::headers("application/json")?;
-    Response::builder().with_headers(headers).from_stream(first.chain(others)).map_err(broken)
+    let response = Response::builder().with_status(status).with_headers(headers);
+    response.from_stream(first.chain(others)).map_err(broken)
 }
 
-/// Items of a list as JSON, from a place on, as many as make a piece; for [`listed`].
-pub(crate) fn items<T: Serialize>(from: usize, items: impl Iterator<Item = T>) -> Option<(String, usize)> {
-    let (mut text, mut behind) = (String::new(), from);
-    for item in items {
-        if behind > 0 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::to_string(&item).ok()?);
-        behind += 1;
+/// Writes items of a list as JSON, from a place on, as many as make a piece; the place behind them, `None` when the list
+/// is whole. For [`listed`].
+pub(crate) fn items<T: Serialize>(
+    from: usize,
+    items: impl Iterator<Item = T>,
+    text: &mut Vec<u8>,
+) -> Option<usize> {
+    for (place, item) in (from..).zip(items) {
         if text.len() >= PIECE_BYTES_MAX {
-            break;
+            return Some(place);
         }
+        if place > 0 {
+            text.push(b',');
+        }
+        serde_json::to_writer(&mut *text, &item)
+            .expect("what is shown has string keys and finite numbers only");
     }
-    (behind > from).then_some((text, behind))
+    None
 }
 
 /// The events as Server-Sent Events: replay, then tail. The replay is read as the reader takes it.
@@ -200,7 +204,7 @@ impl SseReader {
                 let is_behind_end =
                     matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
                 if query.run.is_none() || !is_behind_end {
-                    text.push_str(&sse_event(record, &record.public_event().to_string()));
+                    text.push_str(&sse_event(record, &event_text(record)));
                 }
             }
             return Ok(text);
@@ -298,7 +302,7 @@ fn collect(runtime: &Runtime<Cloudflare>, query: EventsQuery, text: &mut String)
                 if found > 0 {
                     text.push(',');
                 }
-                text.push_str(&record.public_event().to_string());
+                text.push_str(&event_text(&record));
                 found += 1;
             }
         }
@@ -316,7 +320,7 @@ fn replay(runtime: &Runtime<Cloudflare>, query: EventsQuery, show: impl Fn(&str)
             if bytes >= REPLAY_BYTES_MAX {
                 return Ok(false);
             }
-            let text = record.public_event().to_string();
+            let text = event_text(record);
             bytes += text.len();
             show(&text);
         }

@@ -114,7 +114,7 @@ impl Watchers {
     /// New records, in order.
     pub(crate) fn publish(&self, records: &[Record]) {
         if self.has_sockets() || !self.sse.borrow().is_empty() {
-            let texts: Vec<String> = records.iter().map(|record| record.public_event().to_string()).collect();
+            let texts: Vec<String> = records.iter().map(event_text).collect();
             self.publish_to_sockets(records, &texts);
             self.publish_to_sse(records, &texts);
         }
@@ -201,6 +201,11 @@ impl Watchers {
             });
         }
     }
+}
+
+/// The JSON of a record as the API shows it.
+pub(crate) fn event_text(record: &Record) -> String {
+    serde_json::to_string(&record.public_event()).expect("a record has string keys and finite numbers only")
 }
 
 /// The JSON of a `model.delta` frame.

@@ -23,7 +23,7 @@ pub use hooks::{CallInfo, Hooks, NoHooks};
 pub use live::Delta;
 pub use longhaul_core::Journal;
 pub use ports::{Audience, Clock, Platform, Ports, Transport};
-pub use runtime::{Closing, HostError, Runtime};
+pub use runtime::{Closing, HostError, NotErased, Runtime};
 pub use services::{NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
 pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{

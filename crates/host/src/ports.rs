@@ -39,8 +39,11 @@ pub trait Platform {
     fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
     }
-    /// Erases the object's storage and its alarm, and lets its watchers go.
-    fn erase(&self) -> LocalBoxFuture<'static, ()>;
+    /// Erases the object's storage and its alarm, and lets its watchers go. What is stored while it is under way stays.
+    ///
+    /// # Errors
+    /// What the storage says: then all is still there, but for the alarm.
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>>;
     /// Tears the object down, as an eviction would: the `abort` fault of the scripted model.
     fn reset(&self);
 }

@@ -106,6 +106,11 @@ pub enum HostError<E: std::error::Error + 'static> {
     Replay(#[from] ReplayError),
 }
 
+/// The storage could not be erased, and says why: the caller tries again later.
+#[derive(Debug, Error)]
+#[error("the storage was not erased: {0}")]
+pub struct NotErased(String);
+
 /// A command's outcome, or `None` where it was aborted.
 type Flight<'a> = LocalBoxFuture<'a, Option<Event>>;
 
@@ -342,17 +347,27 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// Erases everything: storage, alarm, memory. Commands under way are dropped.
-    pub async fn erase(&self) {
+    ///
+    /// # Errors
+    /// When the storage fails: then it is as it was, and the session goes on. It can be asked again.
+    pub async fn erase(&self) -> Result<(), NotErased> {
         self.forget(Cause::Crash);
         self.in_doubt.set(None);
         self.survived.set(None);
-        self.trouble.over();
         // A loop that waits for the storage has nothing left to store.
         self.wake();
         let erased = self.ports.erase();
         // A run that is accepted before this is over needs an alarm of its own.
         self.alarm.set(AlarmState::Unknown);
-        erased.await;
+        let erased = erased.await;
+        match erased {
+            Ok(()) => self.trouble.over(),
+            Err(_) => {
+                self.trouble.failed(self.ports.now());
+                self.arm_for_trouble();
+            }
+        }
+        erased.map_err(NotErased)
     }
 
     /// `began` is when the invocation did.
@@ -369,7 +384,11 @@ impl<P: Ports> Runtime<P> {
         }
         if self.retention_is_over()? {
             match self.unlist().await {
-                Ok(()) => self.erase().await,
+                Ok(()) => {
+                    if let Err(error) = self.erase().await {
+                        tracing::error!(session = self.services.session, %error, "the idle session is erased later");
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(session = self.services.session, %error, "the idle session is erased later");
                     self.erase_not_before.set(self.ports.now() + UNLIST_WAIT_MS);
@@ -567,8 +586,8 @@ impl<P: Ports> Runtime<P> {
             if page.is_empty() {
                 return Ok(session);
             }
-            for record in &page {
-                session.replay_one(record)?;
+            for record in page {
+                session.absorb(record)?;
             }
         }
     }

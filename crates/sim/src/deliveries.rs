@@ -59,7 +59,8 @@ impl Findings {
         records: &[Record],
         told: &mut Vec<Told<'a>>,
     ) {
-        for run in session.runs() {
+        // One that is open here was erased before its end: nobody gets its trace.
+        for run in session.runs().iter().filter(|run| !run.is_open()) {
             let own = records.iter().filter(|record| record.seq >= run.first_seq);
             let Some(trace) = Trace::of_run(OBJECT, run.id, own) else {
                 self.report(9, format!("run {} has no trace", run.id));
@@ -70,7 +71,7 @@ impl Findings {
             self.expect(9, of_calls == promised, || {
                 format!("run {}: {of_calls} spans of {promised}", run.id)
             });
-            let of_users = trace.finished_spans().count() - of_calls - usize::from(!run.is_open());
+            let of_users = trace.finished_spans().count() - of_calls - 1;
             let expected = user_spans(scenario, run, records);
             self.expect(9, of_users == expected, || format!("run {}: {of_users} user spans", run.id));
             let owed = owed(scenario, run, records);

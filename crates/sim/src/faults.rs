@@ -24,7 +24,7 @@ pub enum Fault {
     CrashAfter,
     /// The process dies before the turn is on disk: all of the turn's operations are lost together.
     TurnLost,
-    /// The operation fails and changes nothing; the process lives.
+    /// The operation fails and changes nothing, but for an alarm that it was to erase; the process lives.
     StorageError,
     /// The operation is carried out, and whoever asked for it hears that it failed: the process of its disk, or of a far
     /// side whose answer is lost.
@@ -90,6 +90,7 @@ impl Operation {
             // The platform promises that an alarm and the rows of its turn go to disk together, and ends a process whose
             // alarm it cannot store.
             (Op::SetAlarm | Op::Erase, Fault::TurnLost | Fault::CrashAfter) => true,
+            (Op::Erase, Fault::StorageError | Fault::AnswerLost) => true,
             (Op::Send, Fault::CrashAfter | Fault::AnswerLost) => true,
             (Op::Read, Fault::StorageError) => true,
             _ => false,

@@ -30,6 +30,7 @@ pub struct Life {
     world: Rc<World>,
     services: Services,
     rest_horizon_ms: u64,
+    is_evicted_when_idle: bool,
     object: Option<Rc<Object>>,
     tasks: Tasks,
     answers: Rc<RefCell<Vec<(Ticket, Answer)>>>,
@@ -67,6 +68,7 @@ impl Life {
             world: Rc::new(World::new(outside, faults.to_vec())),
             services: scenario.services(),
             rest_horizon_ms: scenario.rest_horizon_ms,
+            is_evicted_when_idle: scenario.is_evicted_when_idle,
             object: None,
             tasks: Tasks::default(),
             answers: Rc::default(),
@@ -172,6 +174,9 @@ impl Life {
 
     /// Starts one thing that is due now: a caller's request, a timer, the alarm.
     fn begin_due(&mut self) -> bool {
+        if self.is_evicted_when_idle && self.tasks.is_empty() {
+            self.drop_object();
+        }
         let now = self.world.now();
         let incident = self.world.outside.borrow_mut().incidents.take_due(now);
         if let Some(incident) = incident {

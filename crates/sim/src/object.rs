@@ -74,14 +74,21 @@ impl Object {
 
     async fn delete(&self) -> Result<(), NotDone> {
         let closing = self.runtime().close();
-        self.cancel()?;
+        // A storage that is full takes no cancellation either. What is erased needs none.
+        self.cancel().ok();
         if self.runtime().unlist().await.is_err() {
             drop(closing);
             self.keep_driving()?;
             return Err(NotDone);
         }
-        self.cancel()?;
-        self.runtime().erase().await;
+        if self.cancel().is_err() {
+            self.runtime().ports().0.outside.borrow_mut().uncancelled_erasures += 1;
+        }
+        if self.runtime().erase().await.is_err() {
+            drop(closing);
+            self.keep_driving()?;
+            return Err(NotDone);
+        }
         Ok(())
     }
 

@@ -49,6 +49,8 @@ pub struct Outside {
     pub deaths: u32,
     /// Operations of the disk that failed.
     pub storage_errors: u32,
+    /// Sessions on their way to be erased whose runs could not be cancelled before.
+    pub uncancelled_erasures: u32,
     /// Panics of the code in the process.
     pub panics: u32,
     /// How late the platform delivers an alarm, in milliseconds.
@@ -91,6 +93,7 @@ impl Outside {
             clients: Clients::new(BEGINNING, &scenario.actions, scenario.callers),
             deaths: 0,
             storage_errors: 0,
+            uncancelled_erasures: 0,
             panics: 0,
             alarm_lag_ms: scenario.alarm_lag_ms,
             alarms: 0,

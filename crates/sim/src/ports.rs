@@ -99,9 +99,12 @@ impl Platform for SimPorts {
         self.0.set_alarm(at);
     }
 
-    fn erase(&self) -> LocalBoxFuture<'static, ()> {
-        self.0.erase();
-        self.0.sleep(0).boxed_local()
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+        match self.0.erase() {
+            Ok(()) => self.0.sleep(0).map(Ok).boxed_local(),
+            // As on the platform, the failure is heard in the same turn: the alarm can be armed anew in it.
+            Err(error) => futures::future::ready(Err(error.to_string())).boxed_local(),
+        }
     }
 
     fn reset(&self) {

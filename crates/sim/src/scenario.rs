@@ -51,6 +51,8 @@ pub struct Scenario {
     pub callers: usize,
     /// How late alarms come, in milliseconds.
     pub alarm_lag_ms: u64,
+    /// Whether the platform evicts the object as often as it can: whenever nothing is under way.
+    pub is_evicted_when_idle: bool,
     /// Content in traces: to encode it is half the time that a world takes.
     pub capture: Capture,
     /// For each run the reasons by which it may end; the first one is that of the world without faults. Without any,
@@ -81,6 +83,7 @@ impl Scenario {
             has_user_spans: false,
             callers: 1,
             alarm_lag_ms: 0,
+            is_evicted_when_idle: false,
             capture: Capture::Off,
             ends: vec![vec![end]],
             rest_horizon_ms: REST_HORIZON_MS,
@@ -169,6 +172,12 @@ impl Scenario {
     #[must_use]
     pub fn late_alarms(self, alarm_lag_ms: u64) -> Self {
         Self { alarm_lag_ms, ..self }
+    }
+
+    /// Has the object evicted as often as it can be.
+    #[must_use]
+    pub fn evicted_when_idle(self) -> Self {
+        Self { is_evicted_when_idle: true, ..self }
     }
 
     /// Lets so many callers ask at once.

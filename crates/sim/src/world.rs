@@ -132,11 +132,23 @@ impl World {
         }
     }
 
-    pub(crate) fn erase(&self) {
-        if self.operate(Op::Erase).is_ok_and(written) {
+    pub(crate) fn erase(&self) -> Result<(), DiskError> {
+        let fault = self.operate(Op::Erase)?;
+        if matches!(fault, Some(Fault::CrashBefore | Fault::TurnLost)) {
+            return Err(DiskError::Dead);
+        }
+        let is_told_to_fail = matches!(fault, Some(Fault::StorageError | Fault::AnswerLost));
+        if is_told_to_fail {
+            self.outside.borrow_mut().storage_errors += 1;
+        }
+        if fault == Some(Fault::StorageError) {
+            // Of alarm and rows, the alarm is gone.
+            self.write(|disk| disk.alarm = None);
+        } else {
             self.write(Disk::erase);
             self.turn.borrow_mut().published.clear();
         }
+        if is_told_to_fail { Err(DiskError::Failed) } else { Ok(()) }
     }
 
     pub(crate) fn publish(&self, records: &[Record]) {

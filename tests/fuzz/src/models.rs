@@ -15,7 +15,7 @@ use crate::pieces::{lines, splits};
 /// What one byte of JSON can become at most when it is kept as text: `1E9` comes back as `1000000000.0`.
 const EXPANSION_MAX: usize = 8;
 /// A longer play is not decoded: that takes its time, and finds no more.
-const DECODED_BYTES_MAX: usize = 64 * 1024;
+const DECODED_BYTES_MAX: usize = 16 * 1024;
 /// What the scripted model plays at most: an answer as JSON text, and the frames of its chunks.
 const SCRIPTED_BYTES_MAX: usize = 7 * ANSWER_BYTES_MAX;
 

@@ -103,22 +103,20 @@ async fn a_provider_that_finds_the_request_too_long_is_asked_once() {
 async fn a_full_session_ends_its_runs_and_takes_no_more() {
     let held = Gate::shut();
     let gate = held.clone();
-    // Four answers fill a session; the fourth does not end its run.
+    // Two answers fill a session; the second does not end its run.
     let mut stage = Stage::new(move |call| match call.index {
-        0..3 => Reply::says(huge("\nDONE")).in_chunks(16),
+        0 => Reply::says(huge("\nDONE")).in_chunks(16),
         _ => Reply::says(huge("")).in_chunks(16).held_by(&gate),
     })
     .await;
     let mut post = stage.api.start_task("Fill it: 1.").await;
-    for run in 2..=4 {
-        assert_eq!(stage.api.ended(&post).await["status"], "succeeded");
-        post = stage.api.start_run(&post.session, &json!({"task": format!("Fill it: {run}.")})).await;
-    }
+    assert_eq!(stage.api.ended(&post).await["status"], "succeeded");
+    post = stage.api.start_run(&post.session, &json!({"task": "Fill it: 2."})).await;
     let session = &post.session;
     let runs = format!("/v1/sessions/{session}/runs");
-    stage.model.wait_for_calls(4).await;
+    stage.model.wait_for_calls(2).await;
     let waiting = json!({"task": "Wait."});
-    let queued = stage.api.post_with_key(&runs, "five", &waiting).await.ok(202);
+    let queued = stage.api.post_with_key(&runs, "three", &waiting).await.ok(202);
     held.open();
 
     let cut_short = stage.api.ended(&post).await;
@@ -128,16 +126,16 @@ async fn a_full_session_ends_its_runs_and_takes_no_more() {
     };
     full(&cut_short);
     assert_eq!(cut_short["result"].as_str().map(str::len), Some(ANSWER_BYTES_MAX), "its answer is kept");
-    let never_called = stage.api.get(&format!("{runs}/5?wait=30")).await.ok(200);
+    let never_called = stage.api.get(&format!("{runs}/3?wait=30")).await.ok(200);
     full(&never_called);
     assert_eq!((&never_called["result"], &never_called["attempts"]), (&json!(null), &json!(0)));
-    assert_eq!(stage.model.calls().len(), 4, "nothing more is asked");
+    assert_eq!(stage.model.calls().len(), 2, "nothing more is asked");
 
     for round in 1..=2 {
         stage.api.post(&runs, &json!({"task": "One more."})).await.problem(409, "session_full");
-        let again = stage.api.post_with_key(&runs, "five", &waiting).await;
+        let again = stage.api.post_with_key(&runs, "three", &waiting).await;
         assert_eq!((again.status, &again.body), (202, &queued), "a run that exists is found");
-        assert_eq!(stage.api.messages(session).await.len(), 8);
+        assert_eq!(stage.api.messages(session).await.len(), 4);
         assert_events_sound(&stage.api.events(session).await);
         stage.api.cancel(session).await;
         if round == 1 {

@@ -63,8 +63,8 @@ async fn a_thousand_watchers_see_the_same_and_come_back_after_a_kill() {
 
 #[tokio::test]
 async fn runs_go_on_beside_readers_that_never_read() {
-    // Each answer has 2 MB, and its event as much again: a reader that takes nothing is soon far behind.
-    let (server, gate) = held("x".repeat(2_000_000), 200).await;
+    // Each answer has 1 MB, and its events twice as much: a reader that takes nothing is soon far behind.
+    let (server, gate) = held("x".repeat(1_000_000), 200).await;
     gate.open();
     let api = Api::new(server.base_url());
     let post = api.start_task("talk").await;
@@ -83,7 +83,7 @@ async fn runs_go_on_beside_readers_that_never_read() {
     }
     let after = server.gauge().await;
     say(&format!(
-        "measured: ten readers that read nothing of 30 MB: wasm {} to {}, process {} to {}",
+        "measured: ten readers that read nothing of 18 MB: wasm {} to {}, process {} to {}",
         mib(before.wasm_bytes),
         mib(after.wasm_bytes),
         mib(before.resident_bytes),

@@ -27,6 +27,10 @@ const INPUT_BYTES_MAX: u32 = 4_096;
 const EXECUTION_SECONDS_MAX: u32 = 25;
 const MEMORY_MIB_MAX: u32 = 1_024;
 
+/// Of one target that many inputs are kept, and that many bytes, beside those with a name.
+const KEPT_FILES_MAX: usize = 100;
+const KEPT_BYTES_MAX: u64 = 150 * 1024;
+
 /// What a program did.
 pub(super) struct Run {
     target: String,
@@ -73,7 +77,8 @@ pub(super) fn run(workspace: &Workspace, targets: &[String], seconds: u64) -> Re
     Ok(runs)
 }
 
-/// Replaces each corpus by the smallest inputs that reach all that was reached; what was found once stays.
+/// Puts into each corpus some of the smallest inputs that reach all that was reached, as many as a test can show again
+/// in little time; what was written by hand, and what was found once, stays.
 pub(super) fn keep(workspace: &Workspace, targets: &[String]) -> Result<()> {
     let fuzzer = build(workspace)?;
     for target in targets {
@@ -87,17 +92,33 @@ pub(super) fn keep(workspace: &Workspace, targets: &[String]) -> Result<()> {
         process::run(command, |_| {})?;
         for entry in fs::read_dir(&kept)? {
             let path = entry?.path();
-            let is_found = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("found-"));
-            if !is_found {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !name.starts_with("found-") && !name.starts_with("seed-") {
                 fs::remove_file(path)?;
             }
         }
+        let mut inputs = Vec::new();
         for entry in fs::read_dir(&merged)? {
             let entry = entry?;
-            fs::copy(entry.path(), kept.join(entry.file_name()))?;
+            inputs.push((entry.metadata()?.len(), entry.file_name()));
+        }
+        for (_, name) in spread(inputs) {
+            fs::copy(merged.join(&name), kept.join(&name))?;
         }
     }
     Ok(())
+}
+
+/// Of the inputs, small and large ones alike, without the largest where they are too much together.
+fn spread<T: Ord>(mut inputs: Vec<(u64, T)>) -> Vec<(u64, T)> {
+    inputs.sort();
+    let step = inputs.len().div_ceil(KEPT_FILES_MAX).max(1);
+    let mut bytes = 0;
+    let fits = |input: &(u64, T)| {
+        bytes += input.0;
+        bytes <= KEPT_BYTES_MAX
+    };
+    inputs.into_iter().step_by(step).take_while(fits).collect()
 }
 
 impl Run {
@@ -251,6 +272,15 @@ mod tests {
             stat::average_exec_per_sec:     180\n";
         assert_eq!(told("sse", output, None).to_string(), "| sse | 900 | 180 | 391 | 307 | 0 |");
         assert_eq!(told("sse", "", None).to_string(), "| sse | 0 | 0 | 0 | 0 | 0 |");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let sizes = |count: u64, bytes: u64| (0..count).map(|n| (bytes, n)).collect::<Vec<_>>();
+        assert_eq!(spread(sizes(40, 10)).len(), 40);
+        assert_eq!(spread(sizes(250, 10)).len(), 84);
+        assert_eq!(spread(sizes(100, 4_096)).len(), 37);
+        assert!(spread(sizes(0, 0)).is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const WORKER: &str = "wrangler.toml";
 const TENANT: &str = "fuzz";
 const TOKEN: &str = "fuzz-token";

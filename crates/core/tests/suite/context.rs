@@ -261,7 +261,7 @@ fn tasks_instructions_and_labels_fill_a_session_too() {
         drop(stage.session.commit(step, &stage.journal).unwrap());
         accepted += 1;
     }
-    assert_eq!(accepted, 51, "16 MiB by 321.5 KiB");
+    assert_eq!(accepted, 26, "8 MiB by 321.5 KiB");
     assert_eq!(stage.refusal(run("another task")), Refusal::SessionFull);
 }
 

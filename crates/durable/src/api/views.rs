@@ -149,26 +149,38 @@ pub(crate) fn location(session: &str, run: RunId) -> String {
     format!("/v1/sessions/{session}/runs/{run}")
 }
 
-/// The session and its runs, newest first.
 #[derive(Debug, Serialize)]
-pub(crate) struct SessionView<'a> {
+struct SessionView<'a> {
     session: &'a str,
     status: Option<RunStatus>,
     created_at: Option<TimeMs>,
     seq: Seq,
-    runs: Vec<RunView<'a>>,
+    runs: [(); 0],
 }
 
-impl<'a> SessionView<'a> {
-    pub(crate) fn new(object: &str, id: &'a str, session: &'a Session) -> Self {
-        Self {
-            session: id,
-            status: session.open_runs().next().or(session.runs().last()).map(Run::status),
-            created_at: session.runs().first().map(|run| run.accepted_at),
-            seq: session.head(),
-            runs: session.runs().iter().rev().map(|run| RunView::new(object, id, session, run)).collect(),
-        }
-    }
+/// The session as JSON, up to where the list of its [`runs`] begins.
+pub(crate) fn session_head(id: &str, session: &Session) -> String {
+    let view = SessionView {
+        session: id,
+        status: session.open_runs().next().or(session.runs().last()).map(Run::status),
+        created_at: session.runs().first().map(|run| run.accepted_at),
+        seq: session.head(),
+        runs: [],
+    };
+    let mut text = serde_json::to_string(&view).expect("the view has string keys and whole numbers only");
+    text.truncate(text.len() - "]}".len());
+    text
+}
+
+/// The first `count` runs of the session, the newest first.
+pub(crate) fn runs<'a>(
+    object: &str,
+    id: &'a str,
+    session: &'a Session,
+    count: usize,
+) -> impl Iterator<Item = RunView<'a>> {
+    let runs = session.runs().iter().take(count).rev();
+    runs.map(move |run| RunView::new(object, id, session, run))
 }
 
 /// A message of the conversation.

@@ -208,7 +208,8 @@ impl<'a> Name<'a> {
         }
         let mut start =
             back(end, NAME_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-        if is_flag && !bytes[start..end].starts_with(b"--") {
+        // Behind a bracket it is no flag: a marker may stand for the beginning of the word.
+        if is_flag && (!bytes[start..end].starts_with(b"--") || bytes[..start].ends_with(b"]")) {
             return None;
         }
         // The letter of an escape: `\npassword=…`.

@@ -288,7 +288,8 @@ impl<'a> Scan<'a> {
     fn private_key(&self, at: usize) -> Option<Found<'a>> {
         let label = self.bytes[at..].strip_prefix(b"-----BEGIN ")?;
         let length = label.iter().take(40).position(|byte| *byte == b'-')?;
-        if !label[..length].windows(11).any(|part| part == b"PRIVATE KEY") {
+        let label_is_plain = label[..length].iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ');
+        if !label_is_plain || !label[..length].windows(11).any(|part| part == b"PRIVATE KEY") {
             return None;
         }
         let dashes = label[length..].strip_prefix(b"-----")?;
@@ -360,7 +361,9 @@ impl<'a> Scan<'a> {
             }
             end += 1;
         }
-        best.map(|end| Found::new(start, end, "email"))
+        // Before a marker it may be the beginning of a word that was no domain.
+        let end = best.filter(|end| !self.bytes[*end..].starts_with(MARKER.as_bytes()))?;
+        Some(Found::new(start, end, "email"))
     }
 }
 
@@ -402,8 +405,14 @@ fn end_of_key_lines(bytes: &[u8], body: usize) -> usize {
             }
         }
         if end == body {
-            let line = &bytes[at..bytes.len().min(at + HEADER_BYTES_MAX)];
-            let line = &line[..line.iter().position(|byte| *byte == b'\n').unwrap_or(0)];
+            let rest = &bytes[at..];
+            let newline = rest.iter().take(HEADER_BYTES_MAX).position(|byte| *byte == b'\n');
+            let read = newline.unwrap_or(rest.len().min(HEADER_BYTES_MAX + MARKER.len()));
+            // What a marker stands for may have been a line of another kind.
+            if rest[..read].windows(MARKER.len()).any(|part| part == MARKER.as_bytes()) {
+                return end;
+            }
+            let line = &rest[..newline.unwrap_or(0)];
             if line.windows(2).any(|pair| pair == b": ") {
                 at += line.len();
                 continue;

@@ -164,6 +164,25 @@ fn e_mail_addresses_are_replaced_by_a_switch() {
     assert_eq!(all().text(&mixed), "[redacted:email][redacted:private_key]");
     let url = "https://ann@example.org:hunter2@h/";
     assert_eq!(all().text(url), "https://[redacted:email]:[redacted:password]@h/");
+    // An address that begins within a word does not make a domain of the rest of it.
+    let cut = format!("a@b.long{}-{}@b.long", "x".repeat(30), "y".repeat(43));
+    let once = all().text(&cut).into_owned();
+    assert_eq!(once, format!("a@b.long{}[redacted:email]", "x".repeat(10)));
+    assert_eq!(all().text(&once), once);
+    // Without its long address this looks like a PEM block's first line.
+    let label = format!("-----BEGIN a@b.{} PRIVATE KEY----- 2/x", "x".repeat(40));
+    assert_eq!(all().text(&label), "-----BEGIN [redacted:email] PRIVATE KEY----- 2/x");
+    assert_eq!(all().text(&all().text(&label)), all().text(&label));
+    let header = format!("{}\nBy: a@b.{}\n{}", begin("PRIVATE KEY"), "x".repeat(100), key("", 32));
+    assert_eq!(all().text(&all().text(&header)), all().text(&header));
+    let header = format!("{}\n{}passwd=\u{e4}ion: x\n-\n", begin("RSA PRIVATE KEY"), key("", 16));
+    assert_eq!(all().text(&all().text(&header)), all().text(&header));
+    // What is behind an address is no flag because the address is gone.
+    assert_eq!(all().text("bob@example.com-----password hunter22"), "[redacted:email]-----password hunter22");
+    assert_eq!(
+        all().text("[redacted:email]-----password hunter22"),
+        "[redacted:email]-----password hunter22"
+    );
 }
 
 #[test]
