@@ -59,9 +59,10 @@ pub(crate) fn faults(input: &[u8]) {
         check(&fault);
         let redacted = redact(fault.clone(), &secret);
         assert_eq!((redacted.kind, redacted.retry_after_ms), (fault.kind, fault.retry_after_ms));
-        // A secret that is part of the marker, or of what surrounds it, stands there again.
-        if secret.len() >= "[redacted]".len() && !secret.contains("[redacted]") {
-            assert!(!redacted.message.contains(&secret), "{redacted:?}");
+        // Beside a marker, or as a part of it, a short secret may stand there again.
+        let unmarked = redacted.message.replace("[redacted]", "\n");
+        if secret.len() >= "[redacted]".len() {
+            assert!(!unmarked.contains(&secret), "{redacted:?}");
         }
     }
 }
