@@ -36,7 +36,7 @@ fn a_huge_conversation_makes_no_huge_view() {
     let mut stage = Stage::default();
     stage.accept("x");
     for _ in 0..6 {
-        stage.answer(&"a".repeat(2_700_000), 10);
+        stage.answer(&"a".repeat(1_300_000), 10);
     }
     let view = serde_json::to_string(&stage.trace(1).view()).unwrap();
     assert!(view.len() < 3 * 7 * VIEW_CONTENT_BYTES_MAX, "{}", view.len());
