@@ -19,6 +19,8 @@ use crate::{
 /// Looks, and says in one line what was looked at. Fails on what must not be there.
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<String> {
     setup::cargo_deny(workspace)?;
+    // Also those of other platforms, which no build here has needed.
+    process::run(workspace.cargo(&["fetch", "--locked"]), |line| progress.line(line))?;
     deny(workspace, &["--offline", "check", "licenses", "bans", "sources"], progress)?;
     let crates = match deny(workspace, &["check", "advisories"], progress) {
         Ok(_) => "no known vulnerability in a crate".to_owned(),
