@@ -31,10 +31,10 @@ pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
 /// Asks a session whether it has open runs, or the run of the key that follows: 204 or 404. No path of the API, so nobody
 /// else asks.
 pub(crate) const BUSY_PATH: &str = "/busy/";
-/// How many sessions are asked at once.
-const ASKED_AT_ONCE: usize = 32;
-/// How many sessions are asked for one post: an invocation may make a thousand requests.
-const ASKED_MAX: usize = 900;
+/// How many sessions a sweep asks at once.
+const SWEEP_AT_ONCE: usize = 32;
+/// How many sessions one sweep asks: an invocation may make a thousand requests.
+const SWEEP_MAX: usize = 900;
 /// What a tenant is told to wait whose sessions are all busy, in seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
 
@@ -61,11 +61,11 @@ struct Tenant {
     name: Option<String>,
     sql: Sql,
     slots: RefCell<Option<Slots>>,
-    asking: RefCell<Option<Asking>>,
+    sweep: RefCell<Option<Sweep>>,
 }
 
-/// A look through the slots, which every post that waits for one awaits.
-type Asking = Shared<LocalBoxFuture<'static, ()>>;
+/// Asks the sessions with slots whether they are busy. All posts that wait for a slot await the same sweep.
+type Sweep = Shared<LocalBoxFuture<'static, ()>>;
 
 impl TenantObject {
     /// The object. It reads nothing until it is asked.
@@ -73,7 +73,7 @@ impl TenantObject {
         log::init();
         let name = state.id().name();
         let sql = Sql::of(&state);
-        Self(Rc::new(Tenant { env, name, sql, slots: RefCell::default(), asking: RefCell::default() }))
+        Self(Rc::new(Tenant { env, name, sql, slots: RefCell::default(), sweep: RefCell::default() }))
     }
 
     /// Passes a post on to its session, or refuses it.
@@ -124,36 +124,36 @@ impl Tenant {
                     return Ok(false);
                 }
                 // Whoever awaited the same answers may have been quicker: then it goes round again.
-                Admission::Full => self.look_through(sessions_max).await,
+                Admission::Full => self.sweep(sessions_max).await,
             }
         }
     }
 
-    fn look_through(self: &Rc<Self>, sessions_max: usize) -> Asking {
-        let mut asking = self.asking.borrow_mut();
-        if let Some(running) = asking.as_ref().filter(|running| running.peek().is_none()) {
+    fn sweep(self: &Rc<Self>, sessions_max: usize) -> Sweep {
+        let mut sweep = self.sweep.borrow_mut();
+        if let Some(running) = sweep.as_ref().filter(|running| running.peek().is_none()) {
             return running.clone();
         }
         let tenant = Rc::clone(self);
         let fresh = async move {
-            if let Err(problem) = tenant.ask_the_busy(sessions_max).await {
+            if let Err(problem) = tenant.ask_each(sessions_max).await {
                 tracing::error!(code = problem.code, "the tenant's sessions could not be looked through");
             }
         };
         let fresh = fresh.boxed_local().shared();
-        *asking = Some(fresh.clone());
+        *sweep = Some(fresh.clone());
         fresh
     }
 
-    /// Asks the sessions with slots, until one of them is idle.
-    async fn ask_the_busy(&self, sessions_max: usize) -> Outcome<()> {
+    /// Asks the sessions with slots until one of them is idle.
+    async fn ask_each(&self, sessions_max: usize) -> Outcome<()> {
         let asked_at = now_ms();
         let sessions = self.with_slots(|slots| slots.to_be_asked(asked_at))?;
-        for some in sessions[..sessions.len().min(ASKED_MAX)].chunks(ASKED_AT_ONCE) {
+        for some in sessions[..sessions.len().min(SWEEP_MAX)].chunks(SWEEP_AT_ONCE) {
             let answers = self.ask_if_busy(some, "").await?;
             let has_room = self.with_slots(|slots| {
                 for (session, is_busy) in some.iter().zip(answers) {
-                    if is_busy { slots.is_busy(session) } else { slots.is_idle(session, asked_at) }
+                    if is_busy { slots.note_busy(session) } else { slots.free_if_idle(session, asked_at) }
                 }
                 slots.has_room(sessions_max)
             })?;
@@ -161,7 +161,7 @@ impl Tenant {
                 return Ok(());
             }
         }
-        self.with_slots(|slots| slots.is_full(now_ms()))
+        self.with_slots(|slots| slots.note_full(now_ms()))
     }
 
     /// Whether sessions have open runs, or the run of a key. One that does not answer may have.

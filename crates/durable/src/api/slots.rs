@@ -7,9 +7,9 @@ const POST_MS_MAX: u64 = 60_000;
 
 /// Which of a tenant's sessions have open runs, or may have: at most `sessions_max` of them.
 ///
-/// Nobody reports the end of a run. A slot is held until its session is asked and says that it is idle, so no message
-/// can be lost that would leave a slot taken for ever. Nothing here waits: what was learned by asking is told
-/// afterwards, and what happened meanwhile is stronger.
+/// Nobody reports the end of a run. A slot is held until its session is asked and says that it is idle, so no lost
+/// message can leave a slot taken for ever. Nothing here waits. The caller asks the sessions and reports their replies
+/// later; a post that came in between overrides a reply.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     slots: Vec<Slot>,
@@ -82,7 +82,7 @@ impl Slots {
         self.slots.iter().filter(|slot| slot.is_taken()).count() < sessions_max
     }
 
-    /// The sessions to be asked whether they are busy, that which was asked last at the end; none where all of them were
+    /// The sessions to ask whether they are busy. The one that was asked last is at the end. Empty when all of them were
     /// asked just now.
     pub(crate) fn to_be_asked(&self, now: TimeMs) -> Vec<String> {
         if now < self.full_until {
@@ -93,22 +93,22 @@ impl Slots {
         held.map(|slot| slot.session.clone()).collect()
     }
 
-    /// A session that was asked has open runs, or gave no answer.
-    pub(crate) fn is_busy(&mut self, session: &str) {
+    /// A session that was asked has open runs, or did not answer.
+    pub(crate) fn note_busy(&mut self, session: &str) {
         if let Some(number) = self.slots.iter().position(|slot| slot.session == session) {
             self.next = number + 1;
         }
     }
 
-    /// A session that was asked at `asked` has no open run. A post that came since then is stronger.
-    pub(crate) fn is_idle(&mut self, session: &str, asked: TimeMs) {
+    /// Frees the slot of a session that was asked at `asked` and has no open run. A post that came since then keeps it.
+    pub(crate) fn free_if_idle(&mut self, session: &str, asked: TimeMs) {
         if let Some(slot) = self.of(session).filter(|slot| slot.is_settled(asked) && slot.busy_at < asked) {
             *slot = Slot::default();
         }
     }
 
-    /// All were asked at `now`, and all are busy.
-    pub(crate) fn is_full(&mut self, now: TimeMs) {
+    /// All sessions were asked and are busy at `now`: no one is asked again for [`FULL_MS`].
+    pub(crate) fn note_full(&mut self, now: TimeMs) {
         self.full_until = now + FULL_MS;
     }
 
@@ -162,8 +162,8 @@ mod tests {
     fn the_slot_of_an_idle_session_is_used_again() {
         let mut slots = full();
         assert_eq!(slots.to_be_asked(200), ["a", "b"]);
-        slots.is_busy("a");
-        slots.is_idle("b", 200);
+        slots.note_busy("a");
+        slots.free_if_idle("b", 200);
         assert_eq!(slots.admit("c", MAX, 201), Admission::Taken(1));
         assert_eq!(slots.admit("d", MAX, 201), Admission::Full);
         assert_eq!(slots.to_be_asked(300), ["a"], "the post of c is on its way");
@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn who_was_asked_last_is_asked_last() {
         let mut slots = full();
-        slots.is_busy("a");
+        slots.note_busy("a");
         assert_eq!(slots.to_be_asked(300), ["b", "a"]);
-        slots.is_busy("b");
+        slots.note_busy("b");
         assert_eq!(slots.to_be_asked(300), ["a", "b"]);
     }
 
@@ -182,12 +182,12 @@ mod tests {
     fn a_post_that_came_after_the_question_is_stronger_than_its_answer() {
         let mut slots = full();
         assert_eq!(slots.admit("a", MAX, 200), Admission::Held);
-        slots.is_idle("a", 200);
+        slots.free_if_idle("a", 200);
         assert_eq!(slots.admit("c", MAX, 201), Admission::Full, "its post is on its way");
         slots.settle("a", true);
-        slots.is_idle("a", 200);
+        slots.free_if_idle("a", 200);
         assert_eq!(slots.admit("c", MAX, 201), Admission::Full, "its post came after the question");
-        slots.is_idle("a", 202);
+        slots.free_if_idle("a", 202);
         assert_eq!(slots.admit("c", MAX, 203), Admission::Taken(0));
     }
 
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(slots.admit("a", 3, 201), Admission::Held);
         slots.settle("a", false);
         assert!(!slots.has_room(3), "a had a run before");
-        slots.is_idle("c", 300);
+        slots.free_if_idle("c", 300);
         assert_eq!(slots.admit("d", 3, 301), Admission::Taken(2));
         slots.settle("d", false);
         assert!(slots.has_room(3));
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_full_table_is_left_alone_for_a_while() {
         let mut slots = full();
-        slots.is_full(1_000);
+        slots.note_full(1_000);
         assert_eq!(slots.to_be_asked(1_000 + FULL_MS - 1), Vec::<String>::new());
         assert_eq!(slots.to_be_asked(1_000 + FULL_MS).len(), 2);
     }
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(slots.to_be_asked(201), ["b"]);
         let later = 201 + POST_MS_MAX;
         assert_eq!(slots.to_be_asked(later), ["a", "b"]);
-        slots.is_idle("a", later);
+        slots.free_if_idle("a", later);
         assert_eq!(slots.admit("c", MAX, later), Admission::Taken(0));
     }
 
@@ -235,9 +235,9 @@ mod tests {
         assert_eq!(slots.admit("c", 3, 1), Admission::Full);
         assert_eq!(slots.admit("d", 1, 1), Admission::Held);
         assert_eq!(slots.to_be_asked(2), ["a", "b"]);
-        slots.is_idle("a", 2);
+        slots.free_if_idle("a", 2);
         assert_eq!(slots.admit("c", 2, 3), Admission::Full);
-        slots.is_idle("b", 2);
+        slots.free_if_idle("b", 2);
         assert_eq!(slots.admit("c", 2, 3), Admission::Taken(0));
     }
 }
