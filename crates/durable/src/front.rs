@@ -1,6 +1,5 @@
 use futures::StreamExt;
 use longhaul_core::limits;
-use serde_json::json;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::RequestInit;
 use worker::{Context, Env, Headers, Request, Response};
@@ -9,9 +8,9 @@ use crate::{
     agent::Agents,
     api::{
         auth::SUBPROTOCOL,
-        body::{self, Asked},
+        body::{self, RunKind},
         problem::{Outcome, Problem},
-        route::{Ask, Route, route},
+        route::{Access, Route, SessionOp, route},
         views,
     },
     config::Config,
@@ -22,8 +21,8 @@ use crate::{
     tenant::{KEY_HEADER, SESSION_HEADER, unanswered},
 };
 
-/// How often an object is asked that does not answer.
-const ASKED_MAX: u32 = 3;
+/// How often an object is asked until it answers.
+const ATTEMPTS_MAX: u32 = 3;
 /// How much of a body that is too large is read before the connection is given up, in bytes.
 const DRAINED_BYTES_MAX: usize = 16 * limits::BODY_BYTES_MAX;
 /// Headers that go on to the session's object.
@@ -58,8 +57,9 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     // Not `request.method()`, which takes a method that it does not know for GET.
     let method = request.inner().method();
     let path = request.path();
-    if route(&method, &path) == Ok(Route::Health) {
-        return http::json(200, &json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+    let routed = route(&method, &path);
+    if routed == Ok((Access::Open, Route::Health)) {
+        return health();
     }
     let config = env::config(env)?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
@@ -73,21 +73,21 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     }
     let tenant = caller?.to_owned();
     refuse_foreign_origin(&request, &method)?;
-    match route(&method, &path)? {
-        Route::Health => Err(Problem::not_found("no such path")),
+    match routed?.1 {
+        Route::Health => health(),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(&tenant, agents, &config)),
         Route::Traces => index::traces(&request, env, &tenant).await,
         Route::Stats => index::stats(&request, env, &tenant, now_ms()).await,
-        Route::Compare => start(Asked::Comparison, request, env, &tenant, None, agents, &config).await,
-        Route::StartSession => start(Asked::Run, request, env, &tenant, None, agents, &config).await,
-        Route::Session { session, ask: Ask::StartRun } => {
-            start(Asked::Run, request, env, &tenant, Some(session), agents, &config).await
+        Route::Compare => start(RunKind::Comparison, request, env, &tenant, None, agents, &config).await,
+        Route::StartSession => start(RunKind::Run, request, env, &tenant, None, agents, &config).await,
+        Route::Session { session, op: SessionOp::StartRun } => {
+            start(RunKind::Run, request, env, &tenant, Some(session), agents, &config).await
         }
         Route::Session { session, .. } => {
             let object = format!("{tenant}/{session}");
             // These methods may be asked again: an object that was reset meanwhile answers the second time.
-            for _ in 1..ASKED_MAX {
+            for _ in 1..ATTEMPTS_MAX {
                 let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
                 match ask_object(env, &object, forwarded).await {
                     Ok(response) => return Ok(response),
@@ -102,9 +102,13 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     }
 }
 
+fn health() -> Outcome<Response> {
+    http::json(200, &views::Health::new())
+}
+
 /// Reads and checks a run, and passes it on in the form that the object stores.
 async fn start(
-    asked: Asked,
+    kind: RunKind,
     mut request: Request,
     env: &Env,
     tenant: &str,
@@ -115,7 +119,7 @@ async fn start(
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
     let bytes = read_body(&mut request).await?;
-    let run = body::new_run(asked, content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
+    let run = body::new_run(kind, content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
     let session = match (session, &run.idempotency) {
         (Some(session), _) => session,
         (None, Some(key)) => body::session_of_key(tenant, key),

@@ -5,7 +5,7 @@ use longhaul_core::{NewRun, Session};
 use crate::{
     agent::Agents,
     api::{
-        body::{self, Asked},
+        body::{self, RunKind},
         problem::Problem,
         query::{self, Query},
         route, views,
@@ -53,9 +53,9 @@ impl Deployment {
     /// # Errors
     /// What is wrong with it.
     pub fn new_run(&self, is_comparison: bool, body: &[u8], key: Option<&str>) -> Result<NewRun, Refusal> {
-        let asked = if is_comparison { Asked::Comparison } else { Asked::Run };
+        let kind = if is_comparison { RunKind::Comparison } else { RunKind::Run };
         let json = Some("application/json; charset=utf-8");
-        Ok(body::new_run(asked, json, body, key, &Agents::default(), &self.0)?)
+        Ok(body::new_run(kind, json, body, key, &Agents::default(), &self.0)?)
     }
 }
 
@@ -64,7 +64,7 @@ impl Deployment {
 /// # Errors
 /// When there is none.
 pub fn route(method: &str, path: &str) -> Result<(String, Option<String>), Refusal> {
-    let route = route::route(method, path)?;
+    let (_, route) = route::route(method, path)?;
     let session = match &route {
         route::Route::Session { session, .. } => Some(session.clone()),
         _ => None,

@@ -16,7 +16,7 @@ use crate::{
     api::{
         problem::{Outcome, Problem},
         query::Query,
-        route::{Ask, Route, route},
+        route::{Route, SessionOp, route},
         views,
     },
     env, http, log,
@@ -138,11 +138,11 @@ impl Inner {
         if let Some(key) = path.strip_prefix(tenant::BUSY_PATH) {
             return self.is_busy(key);
         }
-        let route = route(&method, &path)?;
+        let (_, route) = route(&method, &path)?;
         self.keep_driving()?;
-        let ask = match route {
+        let op = match route {
             Route::StartSession | Route::Compare => return self.start(request).await,
-            Route::Session { ask, .. } => ask,
+            Route::Session { op, .. } => op,
             Route::Health | Route::Home | Route::Agents | Route::Traces | Route::Stats => {
                 return Err(Problem::not_found("not a path of a session"));
             }
@@ -150,19 +150,19 @@ impl Inner {
         if self.runtime().with_session(|session| session.runs().is_empty()).map_err(problem_of)? {
             return Err(Problem::not_found("there is no such session"));
         }
-        match ask {
-            Ask::StartRun => self.start(request).await,
-            Ask::Show => self.show(200),
-            Ask::Messages => self.messages(),
-            Ask::ShowRun(run) => self.show_run(run, &query_of(&request)).await,
-            Ask::Trace(run) => self.trace(run, &query_of(&request)),
-            Ask::Events => self.events(&request),
-            Ask::Cancel => {
+        match op {
+            SessionOp::StartRun => self.start(request).await,
+            SessionOp::Show => self.show(200),
+            SessionOp::Messages => self.messages(),
+            SessionOp::ShowRun(run) => self.show_run(run, &query_of(&request)).await,
+            SessionOp::Trace(run) => self.trace(run, &query_of(&request)),
+            SessionOp::Events => self.events(&request),
+            SessionOp::Cancel => {
                 self.cancel_runs()?;
                 self.show(202)
             }
-            Ask::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
-            Ask::Delete => self.delete().await,
+            SessionOp::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
+            SessionOp::Delete => self.delete().await,
         }
     }
 

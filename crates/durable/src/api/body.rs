@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    fields::{Fields, kind},
+    fields::{Fields, json_type},
     problem::{FieldError, Problem},
 };
 use crate::{
@@ -16,9 +16,9 @@ use crate::{
 /// A field that comes with tools: known, and refused by name until then.
 const WITH_TOOLS: &str = "is not supported yet: it comes with tools";
 
-/// What a body asks for.
+/// What a body starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RunKind {
     /// A run of one model's loop.
     Run,
     /// A comparison of several models.
@@ -30,7 +30,7 @@ pub(crate) enum Asked {
 /// # Errors
 /// 413, 415, 400, or 422 with every field at fault.
 pub(crate) fn new_run(
-    asked: Asked,
+    kind: RunKind,
     content_type: Option<&str>,
     body: &[u8],
     idempotency_key: Option<&str>,
@@ -40,7 +40,7 @@ pub(crate) fn new_run(
     let json = json_body(content_type, body)?;
     let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
     let mut errors = Vec::new();
-    let run = read_run(asked, json, idempotency, agents, config, &mut errors);
+    let run = read_run(kind, json, idempotency, agents, config, &mut errors);
     match run {
         Some(run) if errors.is_empty() => Ok(run),
         _ => Err(Problem::fields(errors)),
@@ -84,7 +84,7 @@ fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
 }
 
 fn read_run(
-    asked: Asked,
+    kind: RunKind,
     json: Value,
     idempotency: Option<Idempotency>,
     agents: &Agents,
@@ -102,18 +102,18 @@ fn read_run(
     if agent.is_none() {
         fields.fail::<()>("agent", format!("is not an agent of this deployment; it has: {}", agents.names()));
     }
-    let (model, models, max_iterations) = match asked {
-        Asked::Run => {
+    let (model, models, max_iterations) = match kind {
+        RunKind::Run => {
             let model = read_model(&mut fields, agent, config);
             (model, Vec::new(), fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into()))
         }
-        Asked::Comparison => {
+        RunKind::Comparison => {
             let models = read_models(&mut fields, config);
             (Some(models.join(",")), models, Some(1))
         }
     };
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
-    let budget = fields.take("budget").map(|value| read_budget(asked, value, fields.errors()));
+    let budget = fields.take("budget").map(|value| read_budget(kind, value, fields.errors()));
     let metadata = fields.take("metadata").map(|value| read_metadata(value, fields.errors()));
     fields.finish();
     let agent = agent?;
@@ -121,7 +121,7 @@ fn read_run(
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
     // A comparison sends its task alone.
-    let context_tokens = (asked == Asked::Run).then(|| config.context_tokens(agent, &model));
+    let context_tokens = (kind == RunKind::Run).then(|| config.context_tokens(agent, &model));
     Some(NewRun {
         task: task?,
         agent: agent.name.clone(),
@@ -133,8 +133,8 @@ fn read_run(
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {
-                total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| asked == Asked::Run)),
-                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| asked == Asked::Run)),
+                total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| kind == RunKind::Run)),
+                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind == RunKind::Run)),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
             },
             model_timeout_ms: config.model_timeout_ms,
@@ -183,7 +183,7 @@ fn read_models(fields: &mut Fields<'_>, config: &Config) -> Vec<String> {
             Value::String(name) if name.contains(',') => Some("must not contain a comma".to_owned()),
             Value::String(name) if models.contains(name) => Some("is there twice".to_owned()),
             Value::String(name) => config.missing_for(name),
-            other => Some(format!("must be a string, not {}", kind(other))),
+            other => Some(format!("must be a string, not {}", json_type(other))),
         };
         if let Some(fault) = fault {
             fields.errors().push(FieldError::new(format!("/models/{index}"), fault));
@@ -193,14 +193,14 @@ fn read_models(fields: &mut Fields<'_>, config: &Config) -> Vec<String> {
     models
 }
 
-fn read_budget(asked: Asked, value: Value, errors: &mut Vec<FieldError>) -> Budget {
+fn read_budget(kind: RunKind, value: Value, errors: &mut Vec<FieldError>) -> Budget {
     let mut fields = Fields::of(value, "/budget", errors);
     let budget = Budget {
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
         cost_usd: fields.positive("cost_usd"),
         deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
     };
-    if asked == Asked::Comparison {
+    if kind == RunKind::Comparison {
         for (name, is_there) in
             [("total_tokens", budget.total_tokens.is_some()), ("cost_usd", budget.cost_usd.is_some())]
         {
@@ -218,7 +218,7 @@ fn read_budget(asked: Asked, value: Value, errors: &mut Vec<FieldError>) -> Budg
 
 fn read_metadata(value: Value, errors: &mut Vec<FieldError>) -> BTreeMap<String, Value> {
     let Value::Object(entries) = value else {
-        errors.push(FieldError::new("/metadata", format!("must be an object, not {}", kind(&value))));
+        errors.push(FieldError::new("/metadata", format!("must be an object, not {}", json_type(&value))));
         return BTreeMap::new();
     };
     if entries.len() > limits::METADATA_KEYS_MAX {
@@ -247,7 +247,7 @@ fn metadata_fault(key: &str, value: &Value) -> Option<String> {
             Some(format!("a value has at most {} bytes", limits::METADATA_VALUE_BYTES_MAX))
         }
         Value::String(_) | Value::Number(_) | Value::Bool(_) => None,
-        other => Some(format!("must be a string, a number or a boolean, not {}", kind(other))),
+        other => Some(format!("must be a string, a number or a boolean, not {}", json_type(other))),
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
 
     fn read_with_key(body: &Value, key: Option<&str>) -> Result<NewRun, Problem> {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
-        new_run(Asked::Run, JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
+        new_run(RunKind::Run, JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
     }
 
     fn pointers(problem: &Problem) -> Vec<&str> {
@@ -336,7 +336,7 @@ mod tests {
     fn what_is_no_json_is_told_apart_from_what_is_wrong_in_it() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let status = |content_type, body: &[u8]| {
-            new_run(Asked::Run, content_type, body, None, &Agents::default(), &config).unwrap_err().status
+            new_run(RunKind::Run, content_type, body, None, &Agents::default(), &config).unwrap_err().status
         };
         assert_eq!(status(JSON, b"{"), 400);
         assert_eq!(status(JSON, b"\xff"), 400);
@@ -349,7 +349,7 @@ mod tests {
     fn a_comparison_names_each_model_at_fault() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let read = |body: &Value| {
-            new_run(Asked::Comparison, JSON, body.to_string().as_bytes(), None, &Agents::default(), &config)
+            new_run(RunKind::Comparison, JSON, body.to_string().as_bytes(), None, &Agents::default(), &config)
         };
         let run = read(&json!({"task": "x", "models": ["scripted:haiku", "scripted:echo"]})).unwrap();
         assert_eq!((run.model.as_str(), run.models.len()), ("scripted:haiku,scripted:echo", 2));
@@ -389,7 +389,7 @@ mod tests {
         let first = read_with_key(&json!({"task": "x", "model": "scripted:haiku"}), Some(&max)).unwrap();
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let respelled = b"{ \"model\":\"scripted:haiku\",\n\"task\":\"\\u0078\"}";
-        let second = new_run(Asked::Run, JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
+        let second = new_run(RunKind::Run, JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
         assert_eq!(first.idempotency, second.idempotency);
         let session = session_of_key("ann", &first.idempotency.clone().unwrap());
         assert_eq!(session.len(), 32);

@@ -15,7 +15,7 @@ impl<'a> Fields<'a> {
         let fields = match value {
             Value::Object(fields) => fields,
             other => {
-                errors.push(FieldError::new(prefix, format!("must be an object, not {}", kind(&other))));
+                errors.push(FieldError::new(prefix, format!("must be an object, not {}", json_type(&other))));
                 Map::new()
             }
         };
@@ -35,7 +35,7 @@ impl<'a> Fields<'a> {
                 self.fail(name, format!("must be at most {bytes_max} bytes, is {}", text.len()))
             }
             Value::String(text) => Some(text),
-            other => self.fail(name, format!("must be a string, not {}", kind(&other))),
+            other => self.fail(name, format!("must be a string, not {}", json_type(&other))),
         }
     }
 
@@ -90,7 +90,7 @@ fn whole(value: &Value) -> Option<u64> {
 }
 
 /// The JSON type of a value, with its article.
-pub(crate) fn kind(value: &Value) -> &'static str {
+pub(crate) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -104,6 +104,6 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 fn shown(value: &Value) -> String {
     match value {
         Value::Number(number) => number.to_string(),
-        other => kind(other).to_owned(),
+        other => json_type(other).to_owned(),
     }
 }

@@ -4,6 +4,8 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod fields;
+#[cfg(test)]
+mod openapi;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod route;

@@ -40,42 +40,65 @@ impl FieldError {
     }
 }
 
-/// Every error of the API: status, code and title.
+/// Every error of the API: its code, which is also the name of its constructor, its status and its title.
 macro_rules! problems {
-    ($($name:ident: $status:literal $code:literal $title:literal;)*) => {
+    ($($name:ident $code:ident: $status:literal $title:literal;)*) => {
+        /// A word for programs that says what went wrong.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Code {
+            $($code,)*
+        }
+
+        #[cfg(test)]
+        impl Code {
+            pub(crate) const ALL: &[Self] = &[$(Self::$code),*];
+
+            pub(crate) fn status(self) -> u16 {
+                match self {
+                    $(Self::$code => $status,)*
+                }
+            }
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => stringify!($name),)*
+                }
+            }
+        }
+
         impl Problem {
             $(pub(crate) fn $name(detail: impl Into<String>) -> Self {
-                Self::new($status, $code, $title, detail.into())
+                Self::new($status, stringify!($name), $title, detail.into())
             })*
         }
     };
 }
 
 problems! {
-    malformed_json: 400 "malformed_json" "The body is not JSON";
-    invalid_parameter: 400 "invalid_parameter" "A parameter cannot be read";
-    unauthorized: 401 "unauthorized" "No valid token";
-    foreign_origin: 403 "foreign_origin" "Pages of another origin may not ask this";
-    not_found: 404 "not_found" "There is no such thing";
-    method_not_allowed: 405 "method_not_allowed" "The method is not allowed here";
-    idempotency_conflict: 409 "idempotency_conflict" "The key was used with another body";
-    session_full: 409 "session_full" "The session is full";
-    comparison_takes_no_runs: 409 "comparison_takes_no_runs" "A comparison takes no further run";
-    body_too_large: 413 "body_too_large" "The body is too large";
-    unsupported_media_type: 415 "unsupported_media_type" "The body must be JSON";
-    cursor_beyond_end: 416 "cursor_beyond_end" "The cursor is beyond the end";
-    invalid_request: 422 "invalid_request" "Fields are at fault";
-    rate_limited: 429 "rate_limited" "Too many requests";
-    too_many_sessions: 429 "too_many_sessions" "Too many sessions have open runs";
-    queue_full: 429 "queue_full" "Too many runs wait in the session";
-    too_many_watchers: 429 "too_many_watchers" "Too many watchers";
-    index_not_configured: 503 "index_not_configured" "There is no index of traces";
-    index_unavailable: 503 "index_unavailable" "The index of traces does not answer";
-    internal: 500 "internal" "Something broke here";
-    auth_not_configured: 503 "auth_not_configured" "Access is not configured";
-    misconfigured: 503 "misconfigured" "The deployment is misconfigured";
-    session_unavailable: 503 "session_unavailable" "The session does not answer";
-    storage_unavailable: 503 "storage_unavailable" "The storage does not answer";
+    malformed_json MalformedJson: 400 "The body is not JSON";
+    invalid_parameter InvalidParameter: 400 "A parameter cannot be read";
+    unauthorized Unauthorized: 401 "No valid token";
+    foreign_origin ForeignOrigin: 403 "Pages of another origin may not ask this";
+    not_found NotFound: 404 "There is no such thing";
+    method_not_allowed MethodNotAllowed: 405 "The method is not allowed here";
+    idempotency_conflict IdempotencyConflict: 409 "The key was used with another body";
+    session_full SessionFull: 409 "The session is full";
+    comparison_takes_no_runs ComparisonTakesNoRuns: 409 "A comparison takes no further run";
+    body_too_large BodyTooLarge: 413 "The body is too large";
+    unsupported_media_type UnsupportedMediaType: 415 "The body must be JSON";
+    cursor_beyond_end CursorBeyondEnd: 416 "The cursor is beyond the end";
+    invalid_request InvalidRequest: 422 "Fields are at fault";
+    rate_limited RateLimited: 429 "Too many requests";
+    too_many_sessions TooManySessions: 429 "Too many sessions have open runs";
+    queue_full QueueFull: 429 "Too many runs wait in the session";
+    too_many_watchers TooManyWatchers: 429 "Too many watchers";
+    index_not_configured IndexNotConfigured: 503 "There is no index of traces";
+    index_unavailable IndexUnavailable: 503 "The index of traces does not answer";
+    internal Internal: 500 "Something broke here";
+    auth_not_configured AuthNotConfigured: 503 "Access is not configured";
+    misconfigured Misconfigured: 503 "The deployment is misconfigured";
+    session_unavailable SessionUnavailable: 503 "The session does not answer";
+    storage_unavailable StorageUnavailable: 503 "The storage does not answer";
 }
 
 impl Problem {

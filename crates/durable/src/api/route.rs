@@ -1,8 +1,180 @@
 use longhaul_core::{RunId, limits};
 
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
-/// What a request is for, by method and path.
+/// An operation of the API: the method and the path that ask for it, who may ask, and what can go wrong. The router
+/// walks these rows and the OpenAPI document is made of them.
+#[derive(Debug)]
+pub(crate) struct RouteSpec {
+    pub(crate) method: &'static str,
+    /// A segment in braces is a parameter.
+    pub(crate) path: &'static str,
+    pub(crate) operation: Operation,
+    pub(crate) access: Access,
+    /// What it may answer with in place of a success.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the document, and the tests that hold answers against it")
+    )]
+    pub(crate) problems: &'static [&'static [Code]],
+}
+
+/// What the API does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    StartSession,
+    StartRun,
+    Compare,
+    ShowSession,
+    DeleteSession,
+    ShowRun,
+    ListMessages,
+    ListEvents,
+    CancelSession,
+    ResolveApproval,
+    ShowTrace,
+    ListTraces,
+    ShowStats,
+    ListAgents,
+    Health,
+    Home,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever has a token of a tenant.
+    Token,
+    /// Anybody, where the deployment serves the dashboard: its files answer before the Worker, which asks for a token.
+    Asset,
+}
+
+/// A request that needs a token.
+const TOKEN: &[Code] = &[
+    Code::Unauthorized,
+    Code::MethodNotAllowed,
+    Code::RateLimited,
+    Code::Internal,
+    Code::AuthNotConfigured,
+    Code::Misconfigured,
+];
+/// A request that has a body.
+const BODY: &[Code] = &[
+    Code::MalformedJson,
+    Code::InvalidParameter,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidRequest,
+    Code::IdempotencyConflict,
+    Code::TooManySessions,
+];
+/// A request that changes something.
+const CHANGE: &[Code] = &[Code::ForeignOrigin];
+/// A request that a session's object answers.
+const OBJECT: &[Code] = &[Code::SessionUnavailable, Code::StorageUnavailable];
+/// A request that names a session.
+const NAMED: &[Code] = &[Code::NotFound];
+/// A request that asks the index of traces.
+const INDEX: &[Code] = &[Code::InvalidParameter, Code::IndexNotConfigured, Code::IndexUnavailable];
+
+/// Every operation. The methods of a path stand in the order in which `Allow` has them.
+pub(crate) const ROUTES: &[RouteSpec] = {
+    use Access::{Asset, Open, Token};
+    &[
+        spec("POST", "/v1/sessions", Operation::StartSession, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/runs",
+            Operation::StartRun,
+            Token,
+            &[
+                TOKEN,
+                CHANGE,
+                BODY,
+                OBJECT,
+                NAMED,
+                &[Code::QueueFull, Code::SessionFull, Code::ComparisonTakesNoRuns],
+            ],
+        ),
+        spec("POST", "/v1/compare", Operation::Compare, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec("GET", "/v1/sessions/{session}", Operation::ShowSession, Token, &[TOKEN, OBJECT, NAMED]),
+        spec(
+            "DELETE",
+            "/v1/sessions/{session}",
+            Operation::DeleteSession,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED, &[Code::IndexUnavailable]],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/runs/{run}",
+            Operation::ShowRun,
+            Token,
+            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/messages",
+            Operation::ListMessages,
+            Token,
+            &[TOKEN, OBJECT, NAMED],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/events",
+            Operation::ListEvents,
+            Token,
+            // A WebSocket is more than a read: a page of another origin may not open one.
+            &[
+                TOKEN,
+                OBJECT,
+                NAMED,
+                CHANGE,
+                &[Code::InvalidParameter, Code::CursorBeyondEnd, Code::TooManyWatchers],
+            ],
+        ),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/cancel",
+            Operation::CancelSession,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED],
+        ),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/approvals/{call}",
+            Operation::ResolveApproval,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/runs/{run}/trace",
+            Operation::ShowTrace,
+            Token,
+            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+        ),
+        spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
+        spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
+        spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
+        spec("GET", "/healthz", Operation::Health, Open, &[]),
+        spec("GET", "/", Operation::Home, Asset, &[]),
+    ]
+};
+
+const fn spec(
+    method: &'static str,
+    path: &'static str,
+    operation: Operation,
+    access: Access,
+    problems: &'static [&'static [Code]],
+) -> RouteSpec {
+    RouteSpec { method, path, operation, access, problems }
+}
+
+/// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Health,
@@ -12,12 +184,12 @@ pub(crate) enum Route {
     Traces,
     Stats,
     StartSession,
-    Session { session: String, ask: Ask },
+    Session { session: String, op: SessionOp },
 }
 
-/// What is asked of one session.
+/// What one session is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum SessionOp {
     StartRun,
     Show,
     ShowRun(RunId),
@@ -29,78 +201,89 @@ pub(crate) enum Ask {
     Delete,
 }
 
-/// The route of a request.
+/// The route of a request, and who may ask for it.
 ///
 /// # Errors
 /// 404 for an unknown path or an id of no possible form, 405 with `Allow` for another method.
-pub(crate) fn route(method: &str, path: &str) -> Result<Route, Problem> {
-    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let of_session = |session: &str, ask| {
-        is_id(session).then(|| Route::Session { session: session.to_owned(), ask }).ok_or_else(no_such_path)
-    };
-    match segments.as_slice() {
-        ["healthz"] => allow(method, &["GET"]).map(|_| Route::Health),
-        [""] => allow(method, &["GET"]).map(|_| Route::Home),
-        ["v1", "agents"] => allow(method, &["GET"]).map(|_| Route::Agents),
-        ["v1", "compare"] => allow(method, &["POST"]).map(|_| Route::Compare),
-        ["v1", "traces"] => allow(method, &["GET"]).map(|_| Route::Traces),
-        ["v1", "stats"] => allow(method, &["GET"]).map(|_| Route::Stats),
-        ["v1", "sessions"] => allow(method, &["POST"]).map(|_| Route::StartSession),
-        ["v1", "sessions", session] => match allow(method, &["GET", "DELETE"])? {
-            "DELETE" => of_session(session, Ask::Delete),
-            _ => of_session(session, Ask::Show),
-        },
-        ["v1", "sessions", session, "runs"] => {
-            allow(method, &["POST"])?;
-            of_session(session, Ask::StartRun)
-        }
-        ["v1", "sessions", session, "runs", run] => {
-            allow(method, &["GET"])?;
-            of_session(session, Ask::ShowRun(run_id(run)?))
-        }
-        ["v1", "sessions", session, "runs", run, "trace"] => {
-            allow(method, &["GET"])?;
-            of_session(session, Ask::Trace(run_id(run)?))
-        }
-        ["v1", "sessions", session, "messages"] => {
-            allow(method, &["GET"])?;
-            of_session(session, Ask::Messages)
-        }
-        ["v1", "sessions", session, "events"] => {
-            allow(method, &["GET"])?;
-            of_session(session, Ask::Events)
-        }
-        ["v1", "sessions", session, "cancel"] => {
-            allow(method, &["POST"])?;
-            of_session(session, Ask::Cancel)
-        }
-        ["v1", "sessions", session, "approvals", _call] => {
-            allow(method, &["POST"])?;
-            of_session(session, Ask::Approve)
-        }
-        _ => Err(no_such_path()),
-    }
-}
-
-fn allow<'a>(method: &'a str, allowed: &[&str]) -> Result<&'a str, Problem> {
+pub(crate) fn route(method: &str, path: &str) -> Result<(Access, Route), Problem> {
     // A HEAD is a GET whose body the server drops (RFC 9110, section 9.3.2).
-    let asked = if method == "HEAD" { "GET" } else { method };
-    if allowed.contains(&asked) {
-        return Ok(asked);
+    let wanted = if method == "HEAD" { "GET" } else { method };
+    let mut allowed = Vec::new();
+    for spec in ROUTES {
+        let Some(params) = Params::of(spec.path, path) else { continue };
+        if spec.method == wanted {
+            let route = spec.operation.route(params).ok_or_else(no_such_path)?;
+            return Ok((spec.access, route));
+        }
+        allowed.push(spec.method);
+    }
+    if allowed.is_empty() {
+        return Err(no_such_path());
     }
     let list = allowed.join(", ");
     Err(Problem::method_not_allowed(format!("{method} is not one of: {list}")).with_header("Allow", list))
 }
 
+/// What a path has in the place of parameters; empty where it has none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Params<'a> {
+    session: &'a str,
+    run: &'a str,
+}
+
+impl<'a> Params<'a> {
+    /// The parameters of a path, if it is of the form of a `template`.
+    fn of(template: &str, path: &'a str) -> Option<Self> {
+        let mut params = Self::default();
+        let mut segments = path.trim_start_matches('/').split('/');
+        for expected in template.trim_start_matches('/').split('/') {
+            let segment = segments.next()?;
+            match expected {
+                "{session}" => params.session = segment,
+                "{run}" => params.run = segment,
+                // No call waits for an approval yet, so none is looked for.
+                "{call}" => {}
+                literal if literal == segment => {}
+                _ => return None,
+            }
+        }
+        segments.next().is_none().then_some(params)
+    }
+
+    fn run(self) -> Option<RunId> {
+        let digits = !self.run.starts_with('0') && self.run.bytes().all(|b| b.is_ascii_digit());
+        self.run.parse().ok().filter(|_| digits).map(RunId)
+    }
+}
+
+impl Operation {
+    /// The route with its parameters; `None` where one has no possible form.
+    fn route(self, params: Params<'_>) -> Option<Route> {
+        let op = match self {
+            Self::Health => return Some(Route::Health),
+            Self::Home => return Some(Route::Home),
+            Self::ListAgents => return Some(Route::Agents),
+            Self::Compare => return Some(Route::Compare),
+            Self::ListTraces => return Some(Route::Traces),
+            Self::ShowStats => return Some(Route::Stats),
+            Self::StartSession => return Some(Route::StartSession),
+            Self::StartRun => SessionOp::StartRun,
+            Self::ShowSession => SessionOp::Show,
+            Self::ShowRun => SessionOp::ShowRun(params.run()?),
+            Self::ListMessages => SessionOp::Messages,
+            Self::ListEvents => SessionOp::Events,
+            Self::CancelSession => SessionOp::Cancel,
+            Self::ResolveApproval => SessionOp::Approve,
+            Self::ShowTrace => SessionOp::Trace(params.run()?),
+            Self::DeleteSession => SessionOp::Delete,
+        };
+        is_id(params.session).then(|| Route::Session { session: params.session.to_owned(), op })
+    }
+}
+
 fn is_id(text: &str) -> bool {
     (1..=limits::ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
-fn run_id(text: &str) -> Result<RunId, Problem> {
-    let digits = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse::<u32>().ok().filter(|_| digits);
-    number.map(RunId).ok_or_else(no_such_path)
 }
 
 fn no_such_path() -> Problem {
@@ -111,9 +294,9 @@ fn no_such_path() -> Problem {
 mod tests {
     use super::*;
 
-    fn session(method: &str, rest: &str) -> Result<Ask, u16> {
+    fn session(method: &str, rest: &str) -> Result<SessionOp, u16> {
         match route(method, &format!("/v1/sessions/abc{rest}")) {
-            Ok(Route::Session { session, ask }) if session == "abc" => Ok(ask),
+            Ok((Access::Token, Route::Session { session, op })) if session == "abc" => Ok(op),
             Ok(other) => panic!("{other:?}"),
             Err(problem) => Err(problem.status),
         }
@@ -121,21 +304,40 @@ mod tests {
 
     #[test]
     fn each_path_of_the_contract_has_its_route() {
-        assert_eq!(route("GET", "/healthz"), Ok(Route::Health));
-        assert_eq!(route("POST", "/v1/sessions"), Ok(Route::StartSession));
-        assert_eq!(route("POST", "/v1/compare"), Ok(Route::Compare));
-        assert_eq!(route("GET", "/v1/traces"), Ok(Route::Traces));
-        assert_eq!(route("GET", "/v1/stats"), Ok(Route::Stats));
-        assert_eq!(route("GET", "/v1/agents"), Ok(Route::Agents));
-        assert_eq!(session("GET", ""), Ok(Ask::Show));
-        assert_eq!(session("DELETE", ""), Ok(Ask::Delete));
-        assert_eq!(session("POST", "/runs"), Ok(Ask::StartRun));
-        assert_eq!(session("GET", "/runs/7"), Ok(Ask::ShowRun(RunId(7))));
-        assert_eq!(session("GET", "/runs/7/trace"), Ok(Ask::Trace(RunId(7))));
-        assert_eq!(session("GET", "/messages"), Ok(Ask::Messages));
-        assert_eq!(session("GET", "/events"), Ok(Ask::Events));
-        assert_eq!(session("POST", "/cancel"), Ok(Ask::Cancel));
-        assert_eq!(session("POST", "/approvals/1"), Ok(Ask::Approve));
+        assert_eq!(route("GET", "/healthz"), Ok((Access::Open, Route::Health)));
+        assert_eq!(route("HEAD", "/healthz"), Ok((Access::Open, Route::Health)));
+        assert_eq!(route("GET", "/"), Ok((Access::Asset, Route::Home)));
+        for (method, path, expected) in [
+            ("POST", "/v1/sessions", Route::StartSession),
+            ("POST", "/v1/compare", Route::Compare),
+            ("GET", "/v1/traces", Route::Traces),
+            ("GET", "/v1/stats", Route::Stats),
+            ("GET", "/v1/agents", Route::Agents),
+        ] {
+            assert_eq!(route(method, path), Ok((Access::Token, expected)));
+        }
+        assert_eq!(session("GET", ""), Ok(SessionOp::Show));
+        assert_eq!(session("DELETE", ""), Ok(SessionOp::Delete));
+        assert_eq!(session("POST", "/runs"), Ok(SessionOp::StartRun));
+        assert_eq!(session("GET", "/runs/7"), Ok(SessionOp::ShowRun(RunId(7))));
+        assert_eq!(session("GET", "/runs/7/trace"), Ok(SessionOp::Trace(RunId(7))));
+        assert_eq!(session("GET", "/messages"), Ok(SessionOp::Messages));
+        assert_eq!(session("GET", "/events"), Ok(SessionOp::Events));
+        assert_eq!(session("POST", "/cancel"), Ok(SessionOp::Cancel));
+        assert_eq!(session("POST", "/approvals/1"), Ok(SessionOp::Approve));
+    }
+
+    /// A row that another one hides would be in the document and never be answered.
+    #[test]
+    fn each_row_is_found_by_its_own_path() {
+        for spec in ROUTES {
+            let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
+            let params = Params { session: "abc", run: "7" };
+            let expected = spec.operation.route(params).expect("the parameters have a possible form");
+            assert_eq!(route(spec.method, &path), Ok((spec.access, expected)), "{spec:?}");
+            let rows = ROUTES.iter().filter(|other| other.operation == spec.operation);
+            assert_eq!(rows.count(), 1, "{spec:?}");
+        }
     }
 
     #[test]

@@ -200,6 +200,19 @@ fn trace_id(object: &str, run: RunId) -> String {
     longhaul_trace::trace_id(object, run).to_string()
 }
 
+/// The Worker lives.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+impl Health {
+    pub(crate) fn new() -> Self {
+        Self { status: "ok", version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
 /// What a form needs to know of the deployment.
 #[derive(Debug, Serialize)]
 pub(crate) struct AgentsView<'a> {

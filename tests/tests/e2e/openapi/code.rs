@@ -1,57 +1,15 @@
 //! The document has what the code has, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use longhaul_core::limits;
 use longhaul_trace::index as trace_index;
 use serde_json::{Map, Value, json};
 
-use super::document::{Document, Operation};
+use super::document::Document;
 
-const ROUTES: &str = include_str!("../../../../crates/durable/src/api/route.rs");
-const PROBLEMS: &str = include_str!("../../../../crates/durable/src/api/problem.rs");
 const ENTRIES: &str = include_str!("../../../../crates/core/src/entry.rs");
 const FAULTS: &str = include_str!("../../../../crates/core/src/fault.rs");
-
-#[test]
-fn the_routes_are_those_of_the_code() {
-    let mut routes = BTreeSet::new();
-    let code = ROUTES.split("#[cfg(test)]").next().unwrap_or_default();
-    for (at, _) in code.match_indices("\n        [\"") {
-        let arm = &code[at..];
-        let segments = between(arm, "[", "] =>").split(',').map(str::trim).map(|segment| {
-            let literal = segment.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-            literal.map_or_else(|| format!("{{{}}}", segment.trim_start_matches('_')), str::to_owned)
-        });
-        let path = format!("/{}", segments.collect::<Vec<_>>().join("/"));
-        for method in between(arm, "allow(method, &[", "]").split(',') {
-            let method = method.trim().trim_matches('"').to_owned();
-            routes.insert(Operation { path: path.clone(), method });
-        }
-    }
-    assert!(routes.len() > 10, "the routes cannot be read: {routes:?}");
-    let documented = Document::read().operations().into_iter();
-    let documented: BTreeSet<Operation> =
-        documented.filter(|operation| operation.path != "/openapi.json").collect();
-    assert_eq!(documented, routes);
-}
-
-#[test]
-fn the_problems_are_those_of_the_code() {
-    let mut codes: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for line in between(PROBLEMS, "\nproblems! {", "\n}").lines().filter(|line| line.contains(';')) {
-        let status = between(line, ": ", " ").parse().expect("a status");
-        codes.entry(status).or_default().push(between(line, "\"", "\"").to_owned());
-    }
-    codes.values_mut().for_each(|codes| codes.sort());
-    let document = Document::read();
-    assert_eq!(document.codes(), codes);
-    let mut listed = words(document.at("/components/schemas/ProblemCode/enum"));
-    listed.sort();
-    let mut all: Vec<String> = codes.into_values().flatten().collect();
-    all.sort();
-    assert_eq!(listed, all);
-}
 
 #[test]
 fn the_words_are_those_of_the_code() {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use jsonschema::Validator;
 use longhaul_tests::Answer;
 use serde_json::{Map, Value, json};
@@ -54,22 +52,6 @@ impl Document {
         let mut all: Vec<Operation> = all.collect();
         all.sort();
         all
-    }
-
-    /// The codes of problems, by the status that a response of the document has them under.
-    pub(crate) fn codes(&self) -> BTreeMap<u64, Vec<String>> {
-        let mut codes: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        for response in self.at("/components/responses").as_object().expect("an object").values() {
-            let schema = &response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"];
-            let Some(status) = schema["status"]["const"].as_u64() else { continue };
-            let listed = schema["code"]["enum"].as_array().expect("a problem's response lists its codes");
-            codes.entry(status).or_default().extend(listed.iter().map(|code| text(code).to_owned()));
-        }
-        for listed in codes.values_mut() {
-            listed.sort();
-            listed.dedup();
-        }
-        codes
     }
 
     /// Whether the operation needs a token.
@@ -197,8 +179,4 @@ fn validator(schema: &Value) -> Validator {
 /// A header's value as its schema takes it: a number where it is one.
 fn as_json(value: &str) -> Value {
     value.parse::<u64>().map_or_else(|_| json!(value), |number| json!(number))
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().expect("a text")
 }
