@@ -250,9 +250,10 @@ fn run_audit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     Ok(Report { note: audit::run(workspace, progress)?, measured: Vec::new() })
 }
 
-/// The corpora of the fuzzers, and schemathesis with requests that are the same every time.
+/// The corpora of the fuzzers, what a byte costs each parser, and schemathesis with requests that are the same every time.
 fn run_fuzz(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let report = cargo(workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-fuzz"]), progress)?;
+    let tests = ["test", "--no-fail-fast", "-p", "longhaul-fuzz", "--", "--show-output"];
+    let report = cargo(workspace.cargo(&tests), progress)?;
     let server = fuzz::Server::start(workspace)?;
     let found = fuzz::schemathesis(workspace, &server, &fuzz::BOUNDED, |line| progress.line(line))?;
     if let Some(told) = found.report() {

@@ -11,6 +11,7 @@ use clap::Args;
 pub(crate) use self::requests::{Found, Server, schemathesis};
 use crate::{
     build::{self, Target},
+    process,
     report::{Mark, Progress},
     setup,
     workspace::Workspace,
@@ -31,13 +32,15 @@ pub(crate) const BOUNDED: [&str; 8] = [
 
 /// The kind of input that schemathesis tries, beside those of the programs.
 const REQUESTS: &str = "requests";
+/// Inputs of growing size, which show what a byte costs each parser.
+const GROWTH: &str = "growth";
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// How long each kind of input is tried
     #[arg(long, value_name = "N", default_value = "10")]
     minutes: NonZeroU32,
-    /// Only this kind: a program of tests/fuzz, or `requests`; may be repeated
+    /// Only this kind: a program of tests/fuzz, `requests` or `growth`; may be repeated
     #[arg(long, value_name = "NAME")]
     target: Vec<String>,
     /// Put what is worth keeping into tests/fuzz/corpus
@@ -51,9 +54,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     setup::run(workspace)?;
     let is_wanted = |name: &str| options.target.is_empty() || options.target.iter().any(|only| only == name);
     let chosen = programs::names(workspace)?.into_iter().filter(|name| is_wanted(name)).collect::<Vec<_>>();
-    if chosen.is_empty() && !is_wanted(REQUESTS) {
-        anyhow::bail!("there is no such kind of input: see tests/fuzz/fuzz_targets, or `{REQUESTS}`");
+    if chosen.is_empty() && !is_wanted(REQUESTS) && !is_wanted(GROWTH) {
+        anyhow::bail!(
+            "there is no such kind of input: see tests/fuzz/fuzz_targets, or `{REQUESTS}`, `{GROWTH}`"
+        );
     }
+    let costs = if is_wanted(GROWTH) { growth(workspace)? } else { Vec::new() };
     let seconds = u64::from(options.minutes.get()) * 60;
     let runs = if chosen.is_empty() { Vec::new() } else { programs::run(workspace, &chosen, seconds)? };
     let found = if is_wanted(REQUESTS) { Some(ask(workspace, seconds)?) } else { None };
@@ -61,6 +67,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         programs::keep(workspace, &chosen)?;
     }
 
+    if !costs.is_empty() {
+        println!("\n{}", costs.join("\n"));
+    }
     if !runs.is_empty() {
         println!("\n| target | executions | executions/s | edges | corpus | crashes |");
         println!("|---|---:|---:|---:|---:|---:|");
@@ -79,6 +88,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     }
     let is_clean = runs.iter().all(programs::Run::is_clean) && found.is_none_or(|found| found.is_clean());
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a byte costs each parser, as a table, the slowest first. Fails where a byte of a larger input costs more.
+fn growth(workspace: &Workspace) -> Result<Vec<String>> {
+    let progress = Progress::start(GROWTH);
+    let tests =
+        ["test", "-p", "longhaul-fuzz", "--profile", "explore", "--test", GROWTH, "--", "--show-output"];
+    let output = process::run(workspace.cargo(&tests), |line| progress.line(line));
+    progress.finish(if output.is_ok() { Mark::Ok } else { Mark::Failed }, "");
+    let output = output?;
+    Ok(output.lines().filter(|line| line.starts_with('|')).map(str::to_owned).collect())
 }
 
 fn ask(workspace: &Workspace, seconds: u64) -> Result<Found> {

@@ -1,4 +1,4 @@
-use std::mem;
+use std::{mem, rc::Rc};
 
 use longhaul_core::limits::ANSWER_BYTES_MAX;
 use thiserror::Error;
@@ -13,8 +13,9 @@ pub struct SseEvent {
     pub event: String,
     /// Its data lines, joined by line feeds.
     pub data: String,
-    /// The last `id` that the stream sent, with this event or before it.
-    pub last_id: String,
+    /// The last `id` that the stream sent, with this event or before it. Events share it: it may be as long as a line may
+    /// be, and there may be very many events behind it.
+    pub last_id: Rc<str>,
 }
 
 /// Why a stream cannot be read on.
@@ -42,7 +43,7 @@ pub struct SseParser {
     begun: bool,
     event: String,
     data: String,
-    last_id: String,
+    last_id: Rc<str>,
 }
 
 impl SseParser {
@@ -103,7 +104,7 @@ impl SseParser {
                 self.data.push('\n');
             }
             "event" => value.clone_into(&mut self.event),
-            "id" if !value.contains('\0') => value.clone_into(&mut self.last_id),
+            "id" if !value.contains('\0') => self.last_id = Rc::from(value),
             // A comment (an empty field name), `retry`, and what the standard does not name.
             _ => {}
         }
@@ -120,7 +121,7 @@ impl SseParser {
         }
         let mut data = mem::take(&mut self.data);
         data.pop();
-        on_event(SseEvent { event, data, last_id: self.last_id.clone() });
+        on_event(SseEvent { event, data, last_id: Rc::clone(&self.last_id) });
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
     fn events(stream: &[u8]) -> Vec<(String, String, String)> {
         let mut events = Vec::new();
         SseParser::new()
-            .push(stream, &mut |event| events.push((event.event, event.data, event.last_id)))
+            .push(stream, &mut |event| events.push((event.event, event.data, event.last_id.to_string())))
             .unwrap();
         events
     }

@@ -5,9 +5,11 @@
 //! again. What once did harm stays there under a name that begins with `found-`.
 
 mod api;
+pub mod growth;
 mod journal;
 mod models;
 mod pieces;
+mod shapes;
 mod sinks;
 
 /// A kind of input.

@@ -158,7 +158,7 @@ fn as_slices(chunks: &[Vec<u8>]) -> Vec<&[u8]> {
 }
 
 /// What is played for a call of a session whose journal says that it was promised.
-fn scripted(task: &str, model: &str, attempt: u32, iteration: u32) -> Script {
+pub(crate) fn scripted(task: &str, model: &str, attempt: u32, iteration: u32) -> Script {
     let row = serde_json::json!([
         {
             "type": "run.accepted", "run": 1, "at": 1, "task": task, "agent": "default", "model": model,
