@@ -3,6 +3,7 @@
 use futures::{SinkExt, StreamExt};
 use reqwest::{Method, Response};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
@@ -50,6 +51,7 @@ pub struct WsWatcher {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// The headers of the 101.
     pub headers: HeaderMap,
+    close_code: Option<u16>,
 }
 
 impl WsWatcher {
@@ -68,7 +70,10 @@ impl WsWatcher {
             request.headers_mut().insert("authorization", value);
         }
         match in_time("the upgrade", connect_async(request)).await {
-            Ok((socket, response)) => Ok(WsWatcher { socket, headers: response.headers().clone() }),
+            Ok((socket, response)) => {
+                let headers = response.headers().clone();
+                Ok(WsWatcher { socket, headers, close_code: None })
+            }
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{path}: {error}"),
         }
@@ -79,10 +84,29 @@ impl WsWatcher {
         loop {
             match in_time("a frame", self.socket.next()).await {
                 Some(Ok(Message::Text(text))) => return Some(Frame::of(&text)),
-                Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return None,
+                Some(Ok(Message::Close(frame))) => {
+                    self.close_code = frame.map(|frame| frame.code.into());
+                    return None;
+                }
+                None | Some(Err(_)) => return None,
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// The code with which the server closed the socket, once [`next`](Self::next) has seen it.
+    pub fn close_code(&self) -> Option<u16> {
+        self.close_code
+    }
+
+    /// Writes a short text frame that many times, and reads nothing meanwhile.
+    pub async fn flood(&mut self, text: &str, count: usize) {
+        let length =
+            u8::try_from(text.len()).ok().filter(|length| *length < 126).expect("the frame is short");
+        // RFC 6455, section 5.2: a whole text frame, masked, with the mask 0.
+        let frame = [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat();
+        let stream = self.socket.get_mut();
+        in_time("the flood", stream.write_all(&frame.repeat(count))).await.expect("the socket is open");
     }
 
     /// Reads until `wanted` accepts a frame; gives all frames up to it. Panics if the socket closes before.

@@ -46,6 +46,12 @@ pub const PAGE_EVENTS_DEFAULT: usize = 100;
 pub const WAIT_SECONDS_MAX: u64 = 60;
 /// A client's WebSocket frame, in bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// Frames of one WebSocket's reader in a minute, `ping` not counted. The next one closes the socket.
+pub const SOCKET_FRAMES_MAX: u32 = 60;
+/// Frames among them that say nothing the API knows. The next one closes the socket.
+pub const SOCKET_UNKNOWN_FRAMES_MAX: u32 = 8;
+/// How long an object takes no event after a frame of a socket that is closed already, in milliseconds.
+pub const CLOSED_SOCKET_PAUSE_MS: u32 = 50;
 /// The text of one answer, in bytes of UTF-8. More is the fault `too_large`.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The answers of one comparison together, in bytes of UTF-8: each model may say its part of it. They stream side by

@@ -12,6 +12,7 @@ mod api;
 mod config;
 mod d1;
 mod env;
+mod frames;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -5,12 +5,11 @@ use std::{
 };
 
 use futures::future::{Either, select};
-use js_sys::{JsString, Reflect};
+use js_sys::Reflect;
 use longhaul_core::{Event, NewRun, Refusal, Run, RunId, Session, limits};
 use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime, Services};
-use serde_json::json;
 use wasm_bindgen::JsValue;
-use worker::{Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
+use worker::{Env, Request, Response, State, WebSocket};
 
 use crate::{
     api::{
@@ -19,11 +18,13 @@ use crate::{
         route::{Route, SessionOp, route},
         views,
     },
-    env, http, log,
+    env,
+    frames::{Frames, refuse},
+    http, log,
     platform::Cloudflare,
     sql::JournalError,
     stream, tenant,
-    watchers::{close, send},
+    watchers::close,
 };
 
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
@@ -34,6 +35,7 @@ const STORAGE_RETRY_AFTER_S: &str = "30";
 /// A session's Durable Object. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct SessionObject {
     state: Rc<State>,
+    frames: Frames,
     inner: Result<Inner, Problem>,
 }
 
@@ -64,7 +66,8 @@ impl SessionObject {
                 Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name, Rc::new(hooks)));
             Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
-        Self { state, inner }
+        let frames = Frames::new(Rc::clone(&state));
+        Self { state, frames, inner }
     }
 
     /// Answers a request that [`crate::serve`] has checked. A session with work that is not under way resumes.
@@ -101,30 +104,20 @@ impl SessionObject {
         })
     }
 
-    /// A watcher's frame.
-    ///
-    /// # Errors
-    /// Never; what is wrong with a frame is said in a frame.
-    #[expect(clippy::unused_async, reason = "the platform's handler is async")]
-    pub async fn websocket_message(
-        &self,
-        socket: WebSocket,
-        message: WebSocketIncomingMessage,
-    ) -> worker::Result<()> {
-        if let Ok(inner) = &self.inner {
-            inner.take_frame(&socket, &message);
+    /// A watcher's frame, as the platform delivers it: a string, or an `ArrayBuffer`.
+    #[expect(clippy::needless_pass_by_value, reason = "it is the platform's argument")]
+    pub fn websocket_message(&self, socket: WebSocket, message: &JsValue) {
+        if self.frames.cancels(&socket, message)
+            && let Ok(inner) = &self.inner
+        {
+            inner.cancel_for(&socket);
         }
-        Ok(())
     }
 
     /// A watcher went. The run goes on.
-    ///
-    /// # Errors
-    /// Never.
-    #[expect(clippy::unused_async, reason = "the platform's handler is async")]
-    pub async fn websocket_close(&self, socket: WebSocket) -> worker::Result<()> {
+    #[expect(clippy::needless_pass_by_value, reason = "it is the platform's argument")]
+    pub fn websocket_close(&self, socket: WebSocket) {
         close(&socket, 1000, "");
-        Ok(())
     }
 }
 
@@ -295,25 +288,10 @@ impl Inner {
         Ok(())
     }
 
-    fn take_frame(&self, socket: &WebSocket, message: &WebSocketIncomingMessage) {
-        let refused = match message {
-            WebSocketIncomingMessage::String(text) if text.len() > limits::CLIENT_FRAME_BYTES_MAX => {
-                Some("the frame is too large")
-            }
-            WebSocketIncomingMessage::String(text) => {
-                match serde_json::from_slice::<serde_json::Value>(text.as_bytes()) {
-                    Ok(frame) if frame == json!({"type": "cancel"}) => match self.cancel_runs() {
-                        Ok(()) => None,
-                        Err(_) => Some("the session could not be cancelled; try again"),
-                    },
-                    _ => Some("send `ping` or {\"type\":\"cancel\"}"),
-                }
-            }
-            WebSocketIncomingMessage::Binary(_) => Some("frames are text"),
-        };
-        if let Some(detail) = refused {
-            let frame = json!({"type": "error", "code": "unknown_frame", "detail": detail}).to_string();
-            send(socket, &JsString::from(frame));
+    /// Cancels for a watcher. The runs' ends are driven on whether or not anybody watches.
+    fn cancel_for(&self, socket: &WebSocket) {
+        if self.cancel_runs().is_err() {
+            refuse(socket, "the session could not be cancelled; try again");
         }
         if let Err(problem) = self.keep_driving() {
             tracing::error!(code = problem.code, "the session cannot be read");

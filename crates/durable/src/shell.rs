@@ -13,7 +13,7 @@ macro_rules! objects {
     };
     ($session:ident, $tenant:ident, hooks = $hooks:expr) => {
         /// One session.
-        #[::worker::durable_object(websocket)]
+        #[::worker::durable_object(fetch)]
         pub struct $session($crate::SessionObject);
 
         impl ::worker::DurableObject for $session {
@@ -23,32 +23,6 @@ macro_rules! objects {
 
             async fn fetch(&self, request: ::worker::Request) -> ::worker::Result<::worker::Response> {
                 self.0.fetch(request).await
-            }
-
-            async fn websocket_message(
-                &self,
-                socket: ::worker::WebSocket,
-                message: ::worker::WebSocketIncomingMessage,
-            ) -> ::worker::Result<()> {
-                self.0.websocket_message(socket, message).await
-            }
-
-            async fn websocket_close(
-                &self,
-                socket: ::worker::WebSocket,
-                _: usize,
-                _: String,
-                _: bool,
-            ) -> ::worker::Result<()> {
-                self.0.websocket_close(socket).await
-            }
-
-            async fn websocket_error(
-                &self,
-                socket: ::worker::WebSocket,
-                _: ::worker::Error,
-            ) -> ::worker::Result<()> {
-                self.0.websocket_close(socket).await
             }
         }
 
@@ -60,6 +34,28 @@ macro_rules! objects {
                 info: ::wasm_bindgen::JsValue,
             ) -> ::std::result::Result<::wasm_bindgen::JsValue, ::wasm_bindgen::JsValue> {
                 self.0.alarm(info).await
+            }
+
+            /// Nor its handlers of sockets: they copy each frame into the wasm's memory, which never shrinks.
+            #[wasm_bindgen(js_name = webSocketMessage)]
+            pub fn websocket_message(
+                &self,
+                socket: ::worker::worker_sys::web_sys::WebSocket,
+                message: ::wasm_bindgen::JsValue,
+            ) {
+                self.0.websocket_message(socket.into(), &message);
+            }
+
+            /// A socket's reader went.
+            #[wasm_bindgen(js_name = webSocketClose)]
+            pub fn websocket_close(&self, socket: ::worker::worker_sys::web_sys::WebSocket) {
+                self.0.websocket_close(socket.into());
+            }
+
+            /// A socket broke.
+            #[wasm_bindgen(js_name = webSocketError)]
+            pub fn websocket_error(&self, socket: ::worker::worker_sys::web_sys::WebSocket) {
+                self.0.websocket_close(socket.into());
             }
         }
 

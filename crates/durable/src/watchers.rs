@@ -173,8 +173,7 @@ impl Watchers {
         let of_run = self.state.get_websockets_with_tag(&run_tag(run));
         let frame = JsString::from(text);
         for socket in all.iter().chain(&of_run) {
-            let raw: &web_sys::WebSocket = socket.as_ref();
-            if raw.unchecked_ref::<TextSocket>().buffered_amount().unwrap_or(0.0) > BACKLOG_BYTES_MAX as f64 {
+            if buffered_bytes(socket) > BACKLOG_BYTES_MAX {
                 close(socket, CLOSE_TRY_AGAIN, "too slow: come back with your cursor");
             } else {
                 send(socket, &frame);
@@ -229,6 +228,18 @@ pub(crate) fn send(socket: &WebSocket, frame: &JsString) {
     if let Err(error) = raw.unchecked_ref::<TextSocket>().send(frame) {
         tracing::debug!(?error, "a watcher is gone");
     }
+}
+
+/// Bytes that were sent to a socket and have not left.
+pub(crate) fn buffered_bytes(socket: &WebSocket) -> usize {
+    let raw: &web_sys::WebSocket = socket.as_ref();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count; the cast saturates"
+    )]
+    let bytes = |amount: f64| amount as usize;
+    raw.unchecked_ref::<TextSocket>().buffered_amount().map_or(0, bytes)
 }
 
 /// Closes a socket, unless it is closed already.

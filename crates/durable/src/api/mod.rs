@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod fields;
+pub(crate) mod frames;
 #[cfg(test)]
 mod openapi;
 pub(crate) mod problem;

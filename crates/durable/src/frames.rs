@@ -1,0 +1,111 @@
+use std::rc::Rc;
+
+use js_sys::{Array, JsString, Promise, WeakMap};
+use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, CLOSED_SOCKET_PAUSE_MS};
+use serde_json::json;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+use worker::{State, WebSocket};
+
+use crate::{
+    api::frames::{Frame, FrameCount, Verdict},
+    platform::now_ms,
+    watchers::{buffered_bytes, close, send},
+};
+
+/// The code of a close for a reader that sends what it should not: "policy violation" (RFC 6455, section 7.4.1).
+const CLOSE_POLICY: u16 = 1008;
+
+/// What the readers of an object's sockets send, counted for each socket for as long as the object is in memory.
+pub(crate) struct Frames {
+    state: Rc<State>,
+    /// A socket's [`FrameCount`]. The platform gives the same JavaScript object for a socket each time.
+    counts: WeakMap,
+}
+
+impl Frames {
+    pub(crate) fn new(state: Rc<State>) -> Self {
+        Self { state, counts: WeakMap::new() }
+    }
+
+    /// Takes a frame; whether it cancels the session's runs. All else is done here.
+    pub(crate) fn cancels(&self, socket: &WebSocket, message: &JsValue) -> bool {
+        if socket.as_ref().ready_state() != web_sys::WebSocket::OPEN {
+            self.pause();
+            return false;
+        }
+        let mut count = self.count(socket);
+        let verdict = count.take(read(message), now_ms());
+        self.remember(socket, count);
+        match verdict {
+            Verdict::Cancel => return true,
+            Verdict::Refuse(detail) => refuse(socket, detail),
+            Verdict::Close(reason) => close(socket, CLOSE_POLICY, reason),
+        }
+        false
+    }
+
+    /// A socket that was closed is closed for us; what its reader has sent already, and goes on sending, is delivered all
+    /// the same, one frame after the other. While the object takes no event the platform reads no further frame, and
+    /// the reader's connection stands still: so a flood costs next to nothing, whatever it sends.
+    fn pause(&self) {
+        let pause = SCHEDULER.with(|timers| timers.wait().bind(timers, CLOSED_SOCKET_PAUSE_MS));
+        let gated: &Gated = self.state.as_raw().unchecked_ref();
+        if let Err(error) = gated.block_concurrency_while(&pause) {
+            tracing::error!(?error, "the object cannot pause");
+        }
+    }
+
+    fn count(&self, socket: &WebSocket) -> FrameCount {
+        let known = self.counts.get(socket.as_ref());
+        let Some(known) = known.dyn_ref::<Array>() else { return FrameCount::default() };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole numbers, which `remember` put there"
+        )]
+        let number = |index| known.get(index).as_f64().unwrap_or_default() as u64;
+        let small = |index| u32::try_from(number(index)).unwrap_or(u32::MAX);
+        FrameCount { since: number(0), frames: small(1), unknown: small(2) }
+    }
+
+    fn remember(&self, socket: &WebSocket, count: FrameCount) {
+        let FrameCount { since, frames, unknown } = count;
+        let count = Array::of3(&JsValue::from(since as f64), &frames.into(), &unknown.into());
+        self.counts.set(socket.as_ref(), &count);
+    }
+}
+
+/// Reads what the platform delivers. What is too large stays outside of our memory, which never shrinks.
+fn read(message: &JsValue) -> Frame {
+    match message.dyn_ref::<JsString>() {
+        None => Frame::BINARY,
+        Some(text) if text.length() as usize > CLIENT_FRAME_BYTES_MAX => Frame::TOO_LARGE,
+        Some(text) => Frame::read(&String::from(text)),
+    }
+}
+
+/// Says what is wrong with a frame, unless the reader has not yet taken what it was sent before.
+pub(crate) fn refuse(socket: &WebSocket, detail: &str) {
+    if buffered_bytes(socket) == 0 {
+        let frame = json!({"type": "error", "code": "unknown_frame", "detail": detail}).to_string();
+        send(socket, &JsString::from(frame));
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type Gated;
+    #[wasm_bindgen(method, catch, js_name = blockConcurrencyWhile)]
+    fn block_concurrency_while(this: &Gated, callback: &JsValue) -> Result<Promise, JsValue>;
+
+    /// The platform's timers as promises.
+    type Scheduler;
+    #[wasm_bindgen(thread_local_v2, js_name = scheduler)]
+    static SCHEDULER: Scheduler;
+    #[wasm_bindgen(method, getter)]
+    fn wait(this: &Scheduler) -> Wait;
+
+    type Wait;
+    #[wasm_bindgen(method)]
+    fn bind(this: &Wait, timers: &Scheduler, ms: u32) -> JsValue;
+}
