@@ -99,9 +99,13 @@ impl<P: Ports> Runtime<P> {
     /// The trace as a sink gets it, without secrets. Inputs begin with the run's own task: what earlier runs said is in
     /// their traces, and a delivery costs the same however long the session's history is.
     pub(crate) fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        let mut records = self.records_of(run, run)?;
+        Ok(self.sendable_trace(run, self.records_of(run, run)?))
+    }
+
+    /// The trace of a run whose records these are, without secrets.
+    pub(crate) fn sendable_trace(&self, run: RunId, mut records: Vec<Record>) -> Option<Trace> {
         redact::records(&mut records, &|text| self.redacted(text));
-        Ok(Trace::of_run(&self.services.object, run, &records))
+        Trace::of_run(&self.services.object, run, &records)
     }
 
     /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.

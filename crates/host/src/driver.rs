@@ -53,10 +53,6 @@ impl<P: Ports> Driver<P> {
         }
         self.runtime.alarm_began();
         self.drive().await;
-        if let Err(error) = self.runtime.alarm_ends() {
-            tracing::error!(session = self.runtime.services().session, %error, "the alarm could not be armed for what is next");
-            self.runtime.arm_for_trouble();
-        }
     }
 
     /// The process ends, as far as a simulation has one: the loop holds the driver, which holds the loop.

@@ -1,33 +1,156 @@
 use std::cell::Cell;
 
-use futures::future::{Either, select};
-use longhaul_core::{RunId, SinkFailure};
+use futures::{
+    FutureExt,
+    future::{Either, select},
+};
+use longhaul_core::{
+    Deadline, DeliveryState, Entry, INDEX_SINK, Record, Run, RunId, Seq, Session, SinkFailure,
+    limits::PAGE_EVENTS_MAX,
+};
 use longhaul_trace::{
     Trace,
-    index::{Statement, announce, forget, record},
+    index::{Statement, announce, forget, list_again, record},
     trace_id,
 };
 use thiserror::Error;
+use vecmap::VecMap;
 
 use crate::{
     deliver::{DELIVERY_TIMEOUT_MS, NO_ANSWER, span_count},
     ports::Ports,
-    runtime::Runtime,
+    runtime::{Flights, HostError, Runtime},
     wire::{WireFault, WireRequest},
 };
 
 /// How often it is looked whether writes are still under way, in milliseconds.
 const UNDER_WAY_POLL_MS: u64 = 20;
+/// A session counts as late for its retention when this part of it is left: clocks are set.
+const CLOCK_DRIFT: u64 = 24;
+/// Rows that one request lists again.
+const LISTED_AT_ONCE: usize = 50;
 
 /// The index of traces still lists the session: the caller tries again later.
 #[derive(Debug, Error)]
 #[error("the index of traces did not answer")]
 pub struct StillListed;
 
+/// What the index shows of the session, as far as this memory knows.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// Rows of runs that are being written.
+    writes: Cell<u32>,
+    /// Deletions of the session's rows, and their return: no other write begins beside them.
+    changes: Cell<u32>,
+    rows: Cell<Rows>,
+}
+
+/// Whether each run whose row was written still has it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    #[default]
+    Whole,
+    /// They were deleted, or may have been, because the session was to be erased.
+    Missing,
+    /// The same, and one attempt to list them again is under way or has failed: the next run's delivery tries again.
+    StillMissing,
+}
+
+impl Listing {
+    /// Whether rows may be written now.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.changes.get() == 0
+    }
+
+    /// The session was erased: the next one of its name has no rows.
+    pub(crate) fn start_anew(&self) {
+        self.rows.set(Rows::Whole);
+    }
+}
+
 impl<P: Ports> Runtime<P> {
+    /// A run that comes to a session as old as its retention finds it perhaps deleted from the index, by a process that
+    /// did not live to erase it. Until that run's own row is written, its deliveries see to the rows of the others.
+    pub(crate) fn note_gaps(&self, session: &Session) {
+        let gap_ms = self.services.retention_ms / CLOCK_DRIFT * (CLOCK_DRIFT - 1);
+        let is_late = |pair: &[Run]| {
+            let is_written = is_in_state(&pair[1], |state| !matches!(state, DeliveryState::Due(_)));
+            let idle_ms = pair[0].ended_at.map_or(0, |ended_at| pair[1].accepted_at.saturating_sub(ended_at));
+            !is_written && idle_ms >= gap_ms
+        };
+        if self.services.index && session.runs().windows(2).any(is_late) {
+            self.listing.rows.set(Rows::Missing);
+        }
+    }
+
+    /// Begins to list again what was deleted, where the session goes on after all.
+    pub(crate) fn mend_listing<'a>(&'a self, flights: &Flights<'a>) -> Result<(), HostError<P::Error>> {
+        if self.listing.rows.get() != Rows::Missing || !self.listing.is_settled() {
+            return Ok(());
+        }
+        let next = self.with_session(|session| session.next_deadline(self.services.retention_ms))?;
+        if matches!(next, Some((at, Deadline::Retention)) if at <= self.ports.now()) {
+            return Ok(());
+        }
+        self.listing.rows.set(Rows::StillMissing);
+        let under_way = UnderWay::new(&self.listing.changes);
+        let listed = async move {
+            if self.list_again().await.is_err() {
+                tracing::warn!(
+                    session = self.services.session,
+                    "earlier runs are missing in the index of traces"
+                );
+            }
+            drop(under_way);
+            None
+        };
+        flights.push(listed.boxed_local());
+        Ok(())
+    }
+
+    /// Writes the rows again of the runs that had one. Their calls are counted already.
+    async fn list_again(&self) -> Result<(), SinkFailure> {
+        let _under_way = UnderWay::new(&self.listing.writes);
+        let had_row = |run: &&Run| is_in_state(run, |state| *state == DeliveryState::Flushed);
+        let runs = self.with_session(|session| {
+            session.runs().iter().filter(had_row).map(|run| run.id).collect::<Vec<_>>()
+        });
+        let runs = runs.map_err(|_| NO_ANSWER)?;
+        let mut open: VecMap<RunId, Vec<Record>> = VecMap::new();
+        let mut statements = Vec::new();
+        let mut after = Seq::default();
+        loop {
+            let page = self.read(after, PAGE_EVENTS_MAX).map_err(|_| NO_ANSWER)?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for record in page.into_iter().filter(|record| runs.binary_search(&record.run).is_ok()) {
+                let (run, is_end) = (record.run, matches!(record.entry, Entry::RunEnded { .. }));
+                if matches!(record.entry, Entry::RunAccepted { .. }) {
+                    open.insert(run, Vec::new());
+                }
+                if let Some(records) = open.get_mut(&run) {
+                    records.push(record);
+                }
+                let records = if is_end { open.remove(&run) } else { None };
+                if let Some(trace) = records.and_then(|records| self.sendable_trace(run, records)) {
+                    statements.push(list_again(self.services.tenant(), &trace, self.services.capture));
+                }
+            }
+            if statements.len() >= LISTED_AT_ONCE {
+                self.write_index(std::mem::take(&mut statements)).await?;
+            }
+        }
+        self.write_index(statements).await?;
+        self.listing.rows.set(Rows::Whole);
+        Ok(())
+    }
+
     /// Writes a finished run into the index of traces.
     pub(crate) async fn deliver_index(&self, trace: &Trace) -> Result<u32, SinkFailure> {
-        let _under_way = UnderWay::new(&self.index_writes);
+        let _under_way = UnderWay::new(&self.listing.writes);
+        if self.listing.rows.get() != Rows::Whole {
+            self.list_again().await?;
+        }
         self.write_index(record(self.services.tenant(), trace, self.services.capture)).await?;
         Ok(span_count(trace))
     }
@@ -39,7 +162,7 @@ impl<P: Ports> Runtime<P> {
         if trace.ended_at.is_some() {
             return true;
         }
-        let _under_way = UnderWay::new(&self.index_writes);
+        let _under_way = UnderWay::new(&self.listing.writes);
         self.write_index(announce(self.services.tenant(), &trace, self.services.capture)).await.is_ok()
     }
 
@@ -51,10 +174,12 @@ impl<P: Ports> Runtime<P> {
         if !self.services.index {
             return Ok(());
         }
-        // A write that is under way could land behind the deletion. Each ends after its timeout at the latest.
-        while self.index_writes.get() > 0 {
+        let _under_way = UnderWay::new(&self.listing.changes);
+        // A write that is under way could land after the deletion. Each ends after its timeout at the latest.
+        while self.listing.writes.get() > 0 {
             self.ports.sleep(UNDER_WAY_POLL_MS).await;
         }
+        self.listing.rows.set(Rows::Missing);
         let object = &self.services.object;
         let runs = self.with_session(|session| {
             let runs = session.runs().iter();
@@ -81,6 +206,10 @@ impl<P: Ports> Runtime<P> {
             Either::Right(_) => Err(NO_ANSWER),
         }
     }
+}
+
+fn is_in_state(run: &Run, is_right: impl FnOnce(&DeliveryState) -> bool) -> bool {
+    run.deliveries.get(INDEX_SINK).is_some_and(|delivery| is_right(&delivery.state))
 }
 
 /// Counts a write while it is under way.

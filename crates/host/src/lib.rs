@@ -12,6 +12,7 @@ mod live;
 mod nexus;
 mod perform;
 mod ports;
+mod retention;
 mod runtime;
 mod services;
 mod spans;

@@ -11,24 +11,24 @@ use futures::{
     task::AtomicWaker,
 };
 use longhaul_core::{
-    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind, Moment, Observed, Record,
-    Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
+    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind, INDEX_SINK, Moment,
+    Observed, Record, Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
 };
 use thiserror::Error;
 use vecmap::{VecMap, VecSet};
 
 use crate::{
+    index::Listing,
     invocation::HANDOVER_AFTER_MS,
     live::{Delta, Live},
     ports::Ports,
+    retention::Retiring,
     services::Services,
     trouble::{TROUBLE_WAIT_MS, Trouble},
 };
 
 /// Panics that one invocation survives before it leaves the rest to the alarm.
 const PANICS_PER_DRIVE_MAX: u32 = 3;
-/// The wait before an idle session is erased whose index did not answer, in milliseconds.
-const UNLIST_WAIT_MS: u64 = 3_600_000;
 /// Records per read of a replay.
 const REPLAY_PAGE: usize = 1_000;
 
@@ -51,10 +51,10 @@ pub struct Runtime<P: Ports> {
     announcements: RefCell<Announcements>,
     /// Erasures under way: no delivery begins meanwhile.
     closing: Cell<u32>,
-    /// Writes to the index of traces that are under way.
-    pub(crate) index_writes: Cell<u32>,
+    pub(crate) listing: Listing,
+    pub(crate) retiring: Retiring,
     /// An idle session is not erased before this time.
-    erase_not_before: Cell<TimeMs>,
+    pub(crate) erase_not_before: Cell<TimeMs>,
     wake: AtomicWaker,
     woken: Cell<bool>,
     alarm: Cell<AlarmState>,
@@ -88,7 +88,7 @@ struct Announcements {
 enum AlarmState {
     Unknown,
     Armed(TimeMs),
-    /// The handler runs: the platform delivers it again if the process dies.
+    /// The handler runs of an alarm that was due: the platform delivers it again if the process dies.
     Running,
 }
 
@@ -113,6 +113,8 @@ pub struct NotErased(String);
 
 /// A command's outcome, or `None` where it was aborted.
 type Flight<'a> = LocalBoxFuture<'a, Option<Event>>;
+/// What is under way: the loop awaits whichever lands first.
+pub(crate) type Flights<'a> = FuturesUnordered<Flight<'a>>;
 
 impl<P: Ports> Runtime<P> {
     /// A runtime over an object. It reads nothing until it is asked.
@@ -129,7 +131,8 @@ impl<P: Ports> Runtime<P> {
             witnessed: RefCell::default(),
             announcements: RefCell::default(),
             closing: Cell::new(0),
-            index_writes: Cell::new(0),
+            listing: Listing::default(),
+            retiring: Retiring::default(),
             erase_not_before: Cell::new(0),
             wake: AtomicWaker::new(),
             woken: Cell::new(false),
@@ -244,8 +247,12 @@ impl<P: Ports> Runtime<P> {
 
     /// Remembers what deliveries need to know of new records.
     fn note(&self, records: &[Record]) {
+        self.retiring.cancel();
         let mut announcements = self.announcements.borrow_mut();
         for record in records {
+            if matches!(record.entry, Entry::RunAccepted { .. }) {
+                self.session.borrow().iter().for_each(|session| self.note_gaps(session));
+            }
             let is_new = match &record.entry {
                 Entry::RunAccepted { .. } => true,
                 // A run that was queued begins.
@@ -280,22 +287,12 @@ impl<P: Ports> Runtime<P> {
         Closing(&self.closing)
     }
 
-    /// The alarm's handler began: the platform covers the loop until it returns.
+    /// The alarm's handler began. Where something was due, the platform covers the loop until it returns: a process that
+    /// dies meanwhile is woken again. One that came out of turn covers nothing, and whatever is armed is armed anew.
     pub fn alarm_began(&self) {
-        self.alarm.set(AlarmState::Running);
-    }
-
-    /// The alarm's handler is about to return: arms what is next, unless that was done while it ran. An alarm that
-    /// waits after trouble is left as it is.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn alarm_ends(&self) -> Result<(), HostError<P::Error>> {
-        if self.alarm.get() == AlarmState::Running {
-            self.alarm.set(AlarmState::Unknown);
-            self.arm()?;
-        }
-        Ok(())
+        let now = self.ports.now();
+        let is_due = self.next_deadline().map_or(true, |next| next.is_some_and(|(at, _)| at <= now));
+        self.alarm.set(if is_due { AlarmState::Running } else { AlarmState::Unknown });
     }
 
     /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.
@@ -315,8 +312,9 @@ impl<P: Ports> Runtime<P> {
         for _ in 0..PANICS_PER_DRIVE_MAX {
             // Boxed: inlined here, the compiler makes a jump table of it that is no valid wasm.
             let driving = self.drive_until_idle(began).boxed_local();
-            match AssertUnwindSafe(driving).catch_unwind().await {
-                Ok(Ok(())) => return self.arm(),
+            let driven = AssertUnwindSafe(driving).catch_unwind().await;
+            match driven.map(|driven| driven.and_then(|()| self.arm())) {
+                Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => {
                     tracing::error!(session = self.services.session, %error, "the session could not be driven");
                     // Memory is as it was before what failed; without an outcome to keep, the journal says as much.
@@ -346,33 +344,37 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
-    /// Erases everything: storage, alarm, memory. Commands under way are dropped.
+    /// Erases everything: storage, alarm, memory. Commands under way are dropped. It begins at once, not when it is awaited:
+    /// what is accepted after this call is of the next session.
     ///
     /// # Errors
     /// When the storage fails: then it is as it was, and the session goes on. It can be asked again.
-    pub async fn erase(&self) -> Result<(), NotErased> {
+    pub fn erase(&self) -> impl Future<Output = Result<(), NotErased>> {
         self.forget(Cause::Crash);
         self.in_doubt.set(None);
         self.survived.set(None);
+        self.listing.start_anew();
         // A loop that waits for the storage has nothing left to store.
         self.wake();
-        let erased = self.ports.erase();
+        let erasing = self.ports.erase();
         // A run that is accepted before this is over needs an alarm of its own.
         self.alarm.set(AlarmState::Unknown);
-        let erased = erased.await;
-        match erased {
-            Ok(()) => self.trouble.over(),
-            Err(_) => {
-                self.trouble.failed(self.ports.now());
-                self.arm_for_trouble();
+        async move {
+            let erased = erasing.await;
+            match erased {
+                Ok(()) => self.trouble.over(),
+                Err(_) => {
+                    self.trouble.failed(self.ports.now());
+                    self.arm_for_trouble();
+                }
             }
+            erased.map_err(NotErased)
         }
-        erased.map_err(NotErased)
     }
 
     /// `began` is when the invocation did.
     async fn drive_until_idle(&self, began: TimeMs) -> Result<(), HostError<P::Error>> {
-        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        let mut flights: Flights<'_> = FuturesUnordered::new();
         loop {
             self.advance(&flights, began)?;
             if flights.is_empty() && !self.trouble.has_outcomes() {
@@ -382,29 +384,12 @@ impl<P: Ports> Runtime<P> {
                 self.trouble.keep(event);
             }
         }
-        if self.retention_is_over()? {
-            match self.unlist().await {
-                Ok(()) => {
-                    if let Err(error) = self.erase().await {
-                        tracing::error!(session = self.services.session, %error, "the idle session is erased later");
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(session = self.services.session, %error, "the idle session is erased later");
-                    self.erase_not_before.set(self.ports.now() + UNLIST_WAIT_MS);
-                }
-            }
-        }
         Ok(())
     }
 
     /// Stores what came, begins what is due, and launches what was promised. Where the storage fails while something is
     /// in flight or yet to be stored, the loop lives on and tries again: what is lost with it would be paid for twice.
-    fn advance<'a>(
-        &'a self,
-        flights: &FuturesUnordered<Flight<'a>>,
-        began: TimeMs,
-    ) -> Result<(), HostError<P::Error>> {
+    fn advance<'a>(&'a self, flights: &Flights<'a>, began: TimeMs) -> Result<(), HostError<P::Error>> {
         let now = self.ports.now();
         if now < self.trouble.until() {
             return Ok(());
@@ -441,11 +426,19 @@ impl<P: Ports> Runtime<P> {
         self.submit(event).map(|_| ())
     }
 
-    fn launch<'a>(
-        &'a self,
-        flights: &FuturesUnordered<Flight<'a>>,
-        began: TimeMs,
-    ) -> Result<(), HostError<P::Error>> {
+    /// Launches what was promised, what is due at sinks, and the end of a session that is idle for too long.
+    fn launch<'a>(&'a self, flights: &Flights<'a>, began: TimeMs) -> Result<(), HostError<P::Error>> {
+        self.launch_calls(flights, began)?;
+        if self.is_closing() {
+            return Ok(());
+        }
+        self.mend_listing(flights)?;
+        self.launch_announcements(flights);
+        self.launch_deliveries(flights)?;
+        self.retire(flights)
+    }
+
+    fn launch_calls<'a>(&'a self, flights: &Flights<'a>, began: TimeMs) -> Result<(), HostError<P::Error>> {
         while let Some(command) = self.next_command(began)? {
             if let Command::CallModel(call) = command {
                 let (handle, registration) = AbortHandle::new_pair();
@@ -464,16 +457,21 @@ impl<P: Ports> Runtime<P> {
                     } else {
                         called.right_future()
                     };
-                    let outcome = Abortable::new(called, registration).await;
+                    let outcome = Abortable::new(called, registration).await.ok()?;
+                    // Where it was aborted, another session may have a call of this number.
                     self.flights.borrow_mut().remove(&call.call);
                     self.live.borrow_mut().forget(call.call);
-                    outcome.ok()
+                    Some(outcome)
                 };
                 flights.push(landed.boxed_local());
             }
         }
-        if self.closing.get() > 0 {
-            return Ok(());
+        Ok(())
+    }
+
+    fn launch_announcements<'a>(&'a self, flights: &Flights<'a>) {
+        if !self.listing.is_settled() {
+            return;
         }
         for run in std::mem::take(&mut self.announcements.borrow_mut().due) {
             let announced = async move {
@@ -484,25 +482,26 @@ impl<P: Ports> Runtime<P> {
             };
             flights.push(announced.boxed_local());
         }
+    }
+
+    fn launch_deliveries<'a>(&'a self, flights: &Flights<'a>) -> Result<(), HostError<P::Error>> {
         let now = self.ports.now();
         let due = self.with_session(|session| {
             let due = session.deliveries_due(now).into_iter();
             due.map(|(run, sink)| (run, sink.to_owned())).collect::<Vec<_>>()
         })?;
-        for (run, sink) in due {
-            let key = (run, sink);
-            if self.delivering.borrow().contains_key(&key) {
+        for key in due {
+            let must_wait = key.1 == INDEX_SINK && !self.listing.is_settled();
+            if must_wait || self.delivering.borrow().contains_key(&key) {
                 continue;
             }
             let (handle, registration) = AbortHandle::new_pair();
             self.delivering.borrow_mut().insert(key.clone(), handle);
             let landed = async move {
-                let delivered = Abortable::new(self.deliver(run, &key.1), registration).await;
+                let outcome = Abortable::new(self.deliver(key.0, &key.1), registration).await.ok()?;
                 // Where it was aborted another one may be under way.
-                if delivered.is_ok() {
-                    self.delivering.borrow_mut().remove(&key);
-                }
-                delivered.ok()
+                self.delivering.borrow_mut().remove(&key);
+                Some(outcome)
             };
             flights.push(landed.boxed_local());
         }
@@ -523,10 +522,7 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// Waits for an outcome, for a request that woke the loop, or for the next thing that falls due meanwhile.
-    async fn next_event(
-        &self,
-        flights: &mut FuturesUnordered<Flight<'_>>,
-    ) -> Result<Option<Event>, HostError<P::Error>> {
+    async fn next_event(&self, flights: &mut Flights<'_>) -> Result<Option<Event>, HostError<P::Error>> {
         // Whoever woke the loop until here has queued commands that were just launched.
         self.woken.set(false);
         let now = self.ports.now();
@@ -538,7 +534,7 @@ impl<P: Ports> Runtime<P> {
             if self.woken.take() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         });
         let alarm = async {
-            match due_in.filter(|ms| *ms < HANDOVER_AFTER_MS) {
+            match due_in {
                 Some(ms) => self.ports.sleep(ms).await,
                 None => futures::future::pending().await,
             }
@@ -576,6 +572,7 @@ impl<P: Ports> Runtime<P> {
         if session.open_runs().next().is_some() && self.survived.get().is_none() {
             self.survived.set(Some(Cause::Crash));
         }
+        self.note_gaps(&session);
         Ok(session)
     }
 
@@ -611,23 +608,27 @@ impl<P: Ports> Runtime<P> {
         }
         self.witnessed.borrow_mut().clear();
         self.announcements.take();
+        self.retiring.abort();
         self.live.borrow_mut().clear();
     }
 
-    fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
+    /// Whether the session is about to be erased because somebody deletes it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get() > 0
+    }
+
+    pub(crate) fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
         let retention_ms = self.services.retention_ms;
         let next = self.with_session(|session| session.next_deadline(retention_ms))?;
         Ok(next.map(|(at, reason)| match reason {
+            // Nothing is delivered or erased now. If the erasure fails, or the process dies in it, the alarm finds what is
+            // due.
+            Deadline::Flush | Deadline::Retention if self.is_closing() => {
+                (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason)
+            }
             Deadline::Retention => (at.max(self.erase_not_before.get()), reason),
-            // Nothing is delivered now. If the erasure fails, or the process dies in it, the alarm finds what is due.
-            Deadline::Flush if self.closing.get() > 0 => (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason),
             _ => (at, reason),
         }))
-    }
-
-    fn retention_is_over(&self) -> Result<bool, HostError<P::Error>> {
-        let now = self.ports.now();
-        Ok(matches!(self.next_deadline()?, Some((at, Deadline::Retention)) if at <= now))
     }
 
     /// Work that was just promised must not outlive a crash unnoticed, nor be noticed late: an alarm covers it, or a

@@ -4,10 +4,11 @@ use longhaul_core::StopReason::{
 
 use crate::{
     clients::{Action, Post},
+    incidents::Incident,
     index::{IndexPlan, IndexReply},
     model::{ModelPlan, Reply},
     nexus::{NexusPlan, NexusReply},
-    scenario::Scenario,
+    scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
 };
 
@@ -15,6 +16,8 @@ use crate::{
 pub(crate) const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
 /// A context window that holds no more than two runs.
 const NARROW_TOKENS: u64 = 260;
+/// How long after the end of the retention of a run that was done at once its storage is being erased, in milliseconds.
+const ERASED_AFTER_MS: u64 = 162;
 const DOWN: Reply = Reply::Status { status: 503, retry_after_s: None };
 const BUSY: Reply = Reply::Status { status: 429, retry_after_s: Some(60) };
 const REFUSED: Reply = Reply::Status { status: 401, retry_after_s: None };
@@ -27,6 +30,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("index", indexed()),
         ("nexus", at_nexus()),
         ("all sinks", at_all_sinks()),
+        ("retention", beside_retention()),
     ];
     let named = groups.into_iter().flat_map(|(group, scenarios)| {
         scenarios.into_iter().map(move |scenario| Scenario { group, ..scenario })
@@ -201,6 +205,17 @@ fn indexed() -> Vec<Scenario> {
             .then(500, Action::Delete)
             .or(&[Cancelled]),
         indexed("index, deleted later", plan()).then(5_000, Action::Delete).or(&[Cancelled]),
+        // Of seed 1054985: an announcement that hangs keeps the loop alive in which the alarm's handler joins.
+        indexed(
+            "an alarm out of turn before a short deadline",
+            plan().announcing(&[IndexReply::Take, IndexReply::Hang]),
+        )
+        .first(Post { deadline_ms: Some(20_000), ..Post::default() })
+        .model(at_once().reply(1, &[BUSY; 9]))
+        .then(6_000, Action::Post(Post { key: "second", ..Post::default() }))
+        .suffers(9_000, Incident::AlarmRings(0))
+        .then(9_500, Action::Post(Post { key: "third", deadline_ms: Some(150), ..Post::default() }))
+        .unordered(),
         indexed("index, retention", plan()).until_erased(),
         indexed("index down at the retention", plan().forgetting(&[IndexReply::Refused, IndexReply::Hang]))
             .until_erased(),
@@ -258,6 +273,50 @@ fn at_all_sinks() -> Vec<Scenario> {
         everywhere("sampled out, but refused", ModelRefused)
             .first(rarely())
             .model(at_once().reply(1, &[REFUSED; 9])),
+    ]
+}
+
+/// What comes while the session's time is over and it is being erased: the index takes 25 s to forget it.
+fn beside_retention() -> Vec<Scenario> {
+    let forgetting = |replies: &[IndexReply]| IndexPlan::default().forgetting(replies);
+    let beside = |name, plan: IndexPlan| {
+        let scenario = Scenario::new(name, Done).without_otlp().model(at_once()).index(plan);
+        scenario.until_erased().unordered()
+    };
+    let slowly = || forgetting(&[IndexReply::TakeLate(25_000)]);
+    let second = || Action::Post(Post { key: "second", ..Post::default() });
+    let timed = || Post { key: "second", deadline_ms: Some(150), ..Post::default() };
+    let at = |ms| RETENTION_MS + ms;
+    vec![
+        beside("a post beside the retention", slowly()).then(at(5_000), second()),
+        beside("a post beside the retention, index hangs", forgetting(&[IndexReply::Hang]))
+            .then(at(22_000), second()),
+        beside("a post beside the retention, answer lost", forgetting(&[IndexReply::Lost; 2]))
+            .then(at(168), second()),
+        // Each run waits for a minute: what is deleted from the index meanwhile is told while nothing else is under way.
+        beside("a run that waits beside the retention", slowly())
+            .model(at_once().reply(1, &[BUSY]))
+            .then(at(65_000), second()),
+        beside("a run that is late beside the retention", slowly())
+            .model(at_once().reply(1, &[BUSY]))
+            .then(at(65_000), Action::Post(timed())),
+        beside("two posts beside the retention", slowly())
+            .then(at(5_000), second())
+            .then(at(5_010), Action::Post(Post { key: "third", ..Post::default() })),
+        beside("a post beside the retention, no index", IndexPlan::default())
+            .without_index()
+            .then(at(ERASED_AFTER_MS), second()),
+        beside("a cancel beside the retention", slowly()).then(at(5_000), Action::Cancel),
+        beside("a post and a cancel beside the retention", slowly())
+            .then(at(5_000), second())
+            .then(at(5_050), Action::Cancel),
+        beside("a deletion beside the retention", slowly()).then(at(5_000), Action::Delete),
+        beside("an alarm beside the retention", slowly())
+            .suffers(at(5_000), Incident::AlarmRings(0))
+            .suffers(at(5_010), Incident::AlarmRings(4)),
+        beside("a post and an alarm beside the retention", slowly())
+            .then(at(5_000), second())
+            .suffers(at(5_010), Incident::AlarmRings(0)),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::{outside::BEGINNING, scenario::TENANT, world::World};
 /// How long the database takes to answer, in milliseconds.
 const LATENCY_MS: u64 = 5;
 const DAY_MS: u64 = 86_400_000;
-/// From the beginning of a world, so many days can be asked for hour by hour, and so many day by day.
+/// So many days can be asked for hour by hour at once, and so many day by day.
 const HOURLY_DAYS: u64 = 30;
 const DAILY_DAYS: u64 = 90;
 /// What D1 takes in one statement.
@@ -77,8 +77,8 @@ pub struct IndexDatabase {
 pub struct IndexAnswers {
     /// All runs of the tenant, newest first.
     pub traces: Vec<TraceSummary>,
-    /// What the models did, hour by hour.
-    pub hourly: StatsView,
+    /// What the models did, hour by hour; as many days at a time as can be asked for.
+    pub hourly: Vec<StatsView>,
     /// The same, day by day.
     pub daily: StatsView,
 }
@@ -135,8 +135,9 @@ impl IndexDatabase {
                 transaction.prepare_cached(sql)?.execute(params)?;
             }
             let traces = TracesQuery::parse([("limit", "200")].into_iter()).expect("200 are allowed");
-            let stats = |days: u64| {
-                let (since, until) = (BEGINNING.to_string(), (BEGINNING + days * DAY_MS).to_string());
+            let stats = |from: u64, until: u64| {
+                let at = |day: u64| (BEGINNING + day * DAY_MS).to_string();
+                let (since, until) = (at(from), at(until));
                 let query =
                     StatsQuery::parse([("since", &*since), ("until", &*until)].into_iter(), BEGINNING);
                 let query = query.expect("so many days are allowed");
@@ -144,8 +145,10 @@ impl IndexDatabase {
             };
             Ok(IndexAnswers {
                 traces: traces.page(rows(&transaction, &traces.to_statement(TENANT))?)?.traces,
-                hourly: stats(HOURLY_DAYS)?,
-                daily: stats(DAILY_DAYS)?,
+                hourly: (0..DAILY_DAYS / HOURLY_DAYS)
+                    .map(|part| stats(part * HOURLY_DAYS, (part + 1) * HOURLY_DAYS))
+                    .collect::<Result<_, _>>()?,
+                daily: stats(0, DAILY_DAYS)?,
             })
         })
     }

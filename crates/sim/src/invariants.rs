@@ -3,7 +3,7 @@ use std::{
     fmt,
 };
 
-use longhaul_core::{CallId, Deadline, Entry, Record, RunId, Seq, Session, TimeMs};
+use longhaul_core::{CallId, Deadline, Delivery, DeliveryState, Entry, Record, RunId, Seq, Session, TimeMs};
 use longhaul_trace::index::Param;
 
 use crate::{
@@ -46,8 +46,11 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
         journals.push(present);
     }
     for (incarnation, records) in journals.iter().enumerate() {
-        let is_erased = incarnation < outside.incarnation();
-        found.each_run_ends_once(records, is_erased && outside.uncancelled_erasures > 0);
+        let is_deleted = outside.deleted.contains(&incarnation);
+        found.each_run_ends_once(records, is_deleted && outside.uncancelled_erasures > 0);
+        if incarnation < outside.incarnation() && !is_deleted {
+            found.each_end_was_delivered(records);
+        }
         found.answers_are_few_and_in_order(records);
         found.positions_are_dense(records);
         found.each_part_is_sent_once(records);
@@ -122,6 +125,20 @@ impl Findings {
         }
         for (run, _) in open.iter().filter(|(_, is_open)| **is_open && !may_be_open) {
             self.report(1, format!("run {run} has not ended"));
+        }
+    }
+
+    /// Nothing is erased, unless somebody deletes it, before each end has reached the sinks that it is owed to, or was given
+    /// up on after a day.
+    fn each_end_was_delivered(&mut self, records: &[Record]) {
+        let Ok(session) = Session::replay(records) else { return };
+        for run in session.runs() {
+            self.expect(1, !run.is_open(), || format!("run {} was erased before its end", run.id));
+            let is_due = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Due(_));
+            let waiting = run.deliveries.iter().find(|(_, delivery)| is_due(delivery));
+            self.expect(1, waiting.is_none(), || {
+                format!("run {} was erased before its end was delivered: {waiting:?}", run.id)
+            });
         }
     }
 

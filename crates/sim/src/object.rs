@@ -84,12 +84,20 @@ impl Object {
         if self.cancel().is_err() {
             self.runtime().ports().0.outside.borrow_mut().uncancelled_erasures += 1;
         }
+        // What comes after this is of the next session.
+        self.note_deletion();
         if self.runtime().erase().await.is_err() {
             drop(closing);
             self.keep_driving()?;
             return Err(NotDone);
         }
         Ok(())
+    }
+
+    fn note_deletion(&self) {
+        let mut outside = self.runtime().ports().0.outside.borrow_mut();
+        let incarnation = outside.incarnation();
+        outside.deleted.insert(incarnation);
     }
 
     fn cancel(&self) -> Result<(), Failure> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use longhaul_core::{Record, TimeMs, full_jitter_ms};
 use longhaul_host::Delta;
 
@@ -51,6 +53,9 @@ pub struct Outside {
     pub storage_errors: u32,
     /// Sessions on their way to be erased whose runs could not be cancelled before.
     pub uncancelled_erasures: u32,
+    /// The sessions of this name that a caller deleted, by the number of those erased before; the others that were erased
+    /// had outlived their retention.
+    pub deleted: BTreeSet<usize>,
     /// Panics of the code in the process.
     pub panics: u32,
     /// How late the platform delivers an alarm, in milliseconds.
@@ -77,6 +82,10 @@ pub struct Watcher {
 impl Outside {
     /// The world of a scenario before its first event.
     pub fn new(scenario: &Scenario) -> Self {
+        let mut incidents = Incidents::default();
+        for (after_ms, incident) in &scenario.incidents {
+            incidents.plan(BEGINNING + after_ms, *incident);
+        }
         Self {
             now: BEGINNING,
             disk: Disk::default(),
@@ -86,7 +95,7 @@ impl Outside {
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),
             guests: Vec::new(),
-            incidents: Incidents::default(),
+            incidents,
             answers_to_lose: 0,
             lost_answers: 0,
             lost_replies: 0,
@@ -94,6 +103,7 @@ impl Outside {
             deaths: 0,
             storage_errors: 0,
             uncancelled_erasures: 0,
+            deleted: BTreeSet::new(),
             panics: 0,
             alarm_lag_ms: scenario.alarm_lag_ms,
             alarms: 0,

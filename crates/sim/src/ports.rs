@@ -10,6 +10,9 @@ use crate::{
     world::{Departure, World},
 };
 
+/// From an erasure to the answer that it is on disk, in milliseconds: requests come meanwhile.
+const ERASE_MS: u64 = 5;
+
 /// The ports of the runtime on a simulated world. When its process is dead they do nothing more, whatever the code
 /// that holds them still tries.
 #[derive(Debug, Clone)]
@@ -101,7 +104,7 @@ impl Platform for SimPorts {
 
     fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>> {
         match self.0.erase() {
-            Ok(()) => self.0.sleep(0).map(Ok).boxed_local(),
+            Ok(()) => self.0.sleep(ERASE_MS).map(Ok).boxed_local(),
             // As on the platform, the failure is heard in the same turn: the alarm can be armed anew in it.
             Err(error) => futures::future::ready(Err(error.to_string())).boxed_local(),
         }

@@ -13,10 +13,12 @@ use crate::{
     model::{ModelPlan, Reply},
     nexus::{NexusPlan, NexusReply},
     outside::{BEGINNING, Outside},
-    scenario::Scenario,
+    scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
 };
 
+/// So much later than the first ones may the last callers come, from the end of the retention on, in milliseconds.
+const LATE_MS: u64 = 40_000;
 /// The idempotency keys of posts: few, so that they are used again.
 const KEYS: [&str; 3] = ["first", "second", "third"];
 
@@ -69,7 +71,12 @@ impl RandomWorld {
         }
         let has_panics = scenario.model.replies.values().flatten().any(|reply| *reply == Reply::Panic);
         scenario.has_user_spans = !has_panics && dice.one_in(8);
-        Self { seed, scenario, incidents: dice.incidents(horizon_ms), lives: dice.lives() }
+        let mut incidents = dice.incidents(horizon_ms);
+        let lives = dice.lives();
+        if scenario.waits_for_retention() {
+            dice.come_late(&mut scenario, &mut incidents, horizon_ms);
+        }
+        Self { seed, scenario, incidents, lives }
     }
 
     /// Runs it to rest, disturbs its rest, and checks all invariants. A panic of the code is a violation too.
@@ -254,6 +261,32 @@ impl Dice {
             actions.sort_by_key(|(at, _)| *at);
         }
         actions
+    }
+
+    /// Callers and incidents beside the end of the retention, and an index that takes its time then.
+    fn come_late(&mut self, scenario: &mut Scenario, incidents: &mut Vec<(u64, Incident)>, horizon_ms: u64) {
+        let late = |dice: &mut Self| RETENTION_MS + dice.below(horizon_ms + LATE_MS);
+        let mut actions: Vec<(u64, Action)> = (0..self.below(4))
+            .map(|_| {
+                let action = match self.below(8) {
+                    0 => Action::Cancel,
+                    1 => Action::Delete,
+                    2 => Action::Touch,
+                    _ => Action::Post(self.post()),
+                };
+                (late(self), action)
+            })
+            .collect();
+        actions.sort_by_key(|(at, _)| *at);
+        scenario.actions.extend(actions);
+        incidents
+            .extend(self.incidents(horizon_ms + LATE_MS).into_iter().map(|(at, it)| (RETENTION_MS + at, it)));
+        let slow =
+            [IndexReply::TakeLate(25_000), IndexReply::TakeLate(5_000), IndexReply::Hang, IndexReply::Lost];
+        let replies = self.several(3, &slow);
+        scenario.index.iter_mut().for_each(|plan| plan.forgetting.clone_from(&replies));
+        // A session that is made again has the ids of the one that was erased, and Nexus cannot tell their traces apart.
+        scenario.nexus = None;
     }
 
     fn post(&mut self) -> Post {

@@ -8,6 +8,7 @@ use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 use crate::{
     catalogue::catalogue,
     clients::{Action, Post},
+    incidents::Incident,
     index::IndexPlan,
     model::{self, ModelPlan},
     nexus::NexusPlan,
@@ -37,6 +38,8 @@ pub struct Scenario {
     pub group: &'static str,
     /// What callers do, in order: milliseconds after the beginning, and the action.
     pub actions: Vec<(u64, Action)>,
+    /// What nobody asks for: milliseconds after the beginning, and the incident.
+    pub incidents: Vec<(u64, Incident)>,
     /// The model's server.
     pub model: ModelPlan,
     /// The OTLP collector, where there is one.
@@ -76,6 +79,7 @@ impl Scenario {
             name,
             group: "",
             actions: vec![(0, Action::Post(Post::default()))],
+            incidents: Vec::new(),
             model: ModelPlan::default(),
             otlp: Some(SinkPlan::default()),
             index: None,
@@ -115,6 +119,12 @@ impl Scenario {
         Self { index: Some(index), ..self }
     }
 
+    /// Takes the index of traces away.
+    #[must_use]
+    pub fn without_index(self) -> Self {
+        Self { index: None, ..self }
+    }
+
     /// Adds Nexus.
     #[must_use]
     pub fn nexus(self, nexus: NexusPlan) -> Self {
@@ -138,6 +148,13 @@ impl Scenario {
     #[must_use]
     pub fn then(mut self, at_ms: u64, action: Action) -> Self {
         self.actions.push((at_ms, action));
+        self
+    }
+
+    /// Lets something happen that nobody asks for.
+    #[must_use]
+    pub fn suffers(mut self, at_ms: u64, incident: Incident) -> Self {
+        self.incidents.push((at_ms, incident));
         self
     }
 

@@ -48,6 +48,19 @@ fn a_long_drive_is_handed_over_between_two_steps() {
 }
 
 #[test]
+fn a_run_in_the_queue_ends_in_time_beside_a_call_that_lasts() {
+    let plan = ModelPlan { latency_ms: 14 * MINUTE_MS, ..at_once() };
+    let scenario = Scenario::new("long calls", StopReason::Done)
+        .first(Post { model_timeout_ms: 14 * MINUTE_MS, ..Post::default() })
+        .model(plan)
+        .then(1_000, Action::Post(Post { deadline_ms: Some(12 * MINUTE_MS), ..second() }));
+    let mut life = begin(&scenario);
+    life.run_for(12 * MINUTE_MS + 2_000);
+    assert_eq!(life.outside().model.hung_up, 0, "the first run's call goes on");
+    assert_eq!(life.session().unwrap().run(RunId(2)).unwrap().status(), RunStatus::Failed);
+}
+
+#[test]
 fn whoever_comes_second_joins_the_drive() {
     let mut scenario = Scenario::new("touched", StopReason::Done);
     for at_ms in (0..400).step_by(20) {

@@ -34,4 +34,4 @@ pub use traces::{
     METADATA_FILTERS_MAX, Q_BYTES_MAX, TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage,
     TracesQuery,
 };
-pub use write::{INDEX_TEXT_BYTES_MAX, announce, forget, record};
+pub use write::{INDEX_TEXT_BYTES_MAX, announce, forget, list_again, record};

@@ -98,6 +98,11 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
     statements
 }
 
+/// The row of a finished run, once more: its calls are counted.
+pub fn list_again(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
+    upsert_trace(tenant, trace, capture)
+}
+
 /// Deletes the rows of an erased session's runs, named by acceptance and trace. The statistics keep their calls.
 pub fn forget(tenant: &str, runs: &[(TimeMs, TraceId)]) -> Vec<Statement> {
     let delete = |runs: &[(TimeMs, TraceId)]| {
