@@ -27,6 +27,9 @@ use tokio::{
 /// Answers of one run; the last one says DONE.
 pub(crate) const TURNS: u64 = 6;
 
+/// What stands between the parts of a key.
+const SEPARATORS: [char; 2] = ['/', '-'];
+
 /// How the model answers.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
@@ -46,7 +49,7 @@ pub(crate) struct ModelServer {
 /// A request as the model server saw it.
 #[derive(Clone)]
 pub(crate) struct Arrival {
-    /// `<session>/<run>/<call>`, as the `Idempotency-Key` says.
+    /// `<life>-<session>-<run>-<call>`, as the `Idempotency-Key` says; the bare JavaScript object says `<session>/1/<call>`.
     pub(crate) key: String,
     /// When its head was there.
     pub(crate) head_at: Instant,
@@ -118,11 +121,11 @@ impl Drop for ModelServer {
 
 impl Arrival {
     fn session(&self) -> &str {
-        self.key.split('/').next().unwrap_or_default()
+        self.key.rsplitn(3, SEPARATORS).last().unwrap_or_default()
     }
 
     fn call(&self) -> u64 {
-        self.key.rsplit('/').next().and_then(|call| call.parse().ok()).unwrap_or_default()
+        self.key.rsplit(SEPARATORS).next().and_then(|call| call.parse().ok()).unwrap_or_default()
     }
 
     /// Whether `self` is the session's next call after `before`.

@@ -11,6 +11,9 @@ use crate::http::{HttpServer, full};
 use crate::reply::{Finish, Reply};
 use crate::wait::{eventually, now_ms};
 
+/// A session's life in hex.
+const LIFE_CHARS: usize = 16;
+
 /// A listening model server.
 pub struct ModelServer {
     http: HttpServer,
@@ -46,6 +49,22 @@ impl Call {
         let is_task = |message: &Value| message["role"] == "user" && message["content"] != "Continue.";
         let task = messages.iter().rposition(is_task).unwrap_or_default();
         messages[task..].iter().filter(|message| message["role"] == "assistant").count() + 1
+    }
+
+    /// Which call it is, as `<session>/<run>/<call>`: what its key says beside the session's life.
+    pub fn place(&self) -> String {
+        let Some((life, rest)) = self.key.split_once('-').filter(|(life, _)| life.len() == LIFE_CHARS) else {
+            return self.key.clone();
+        };
+        assert!(life.bytes().all(|byte| byte.is_ascii_hexdigit()), "the key {:?}", self.key);
+        let parts: Vec<&str> = rest.rsplitn(3, '-').collect();
+        parts.into_iter().rev().collect::<Vec<_>>().join("/")
+    }
+
+    /// Its run, as `<session>/<run>`.
+    pub fn run(&self) -> String {
+        let place = self.place();
+        place.rsplit_once('/').map_or(place.clone(), |(run, _)| run.to_owned())
     }
 
     /// The messages that the model was given.
@@ -104,7 +123,7 @@ impl ModelServer {
     /// The calls of a session so far, in order of arrival.
     pub fn calls_of(&self, session: &str) -> Vec<Call> {
         let calls = self.calls.lock().expect("no handler panics");
-        let is_of = |call: &&Call| call.key.strip_prefix(session).is_some_and(|rest| rest.starts_with('/'));
+        let is_of = |call: &&Call| call.place().split('/').next() == Some(session);
         calls.iter().filter(is_of).cloned().collect()
     }
 

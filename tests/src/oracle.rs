@@ -58,9 +58,9 @@ pub fn of_type(events: &[Value], kind: &str) -> Vec<Value> {
 }
 
 fn assert_calls_sound(post: &Post, calls: &[Call], events: &[Value], injury: Injury) {
-    let prefix = format!("{}/{}/", post.session, post.run);
+    let run = format!("{}/{}", post.session, post.run);
     let mut arrivals: BTreeMap<&str, usize> = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.key.starts_with(&prefix)) {
+    for call in calls.iter().filter(|call| call.run() == run) {
         *arrivals.entry(&call.key).or_default() += 1;
     }
     let answered = of_type(events, "model.answered").len();

@@ -8,7 +8,7 @@ use longhaul_core::{
     StopReason, Timing, Usage,
 };
 use longhaul_trace::{
-    Capture, Trace,
+    Capture, Origin, Trace,
     index::{Statement, announce, record},
 };
 use rusqlite::{Connection, params_from_iter};
@@ -128,7 +128,8 @@ fn run(tenant: &str, place: u64, at: u64, random: &mut Random) -> Result<Trace> 
         }
     }
     let object = format!("{tenant}/ses_{place:08}");
-    Trace::of_run(&object, RunId(1), &journal.records).context("its run was accepted")
+    Trace::of_run(Origin { object: &object, life: None }, RunId(1), &journal.records)
+        .context("its run was accepted")
 }
 
 struct Journal {
@@ -162,6 +163,7 @@ impl Journal {
             settings,
             sampled_out: false,
             idempotency: None,
+            life: None,
         });
     }
 

@@ -6,7 +6,7 @@ use crate::{
     entry::{Cause, Entry, Idempotency, Observed, RunError, StopReason, Timing},
     event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure},
     fault::{Fault, FaultKind},
-    ids::{CallId, RunId, TimeMs},
+    ids::{CallId, Life, RunId, TimeMs},
     limits,
     message::{ModelAnswer, Usage, said},
     run::{DeliveryState, InFlight, Phase, Run},
@@ -95,6 +95,7 @@ impl<'a> Draft<'a> {
         let affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
         let first = self.first_calls(id, &new);
         let sampled_out = is_sampled_out(new.settings.sample_ratio, self.moment.seed);
+        let life = self.session.runs.is_empty().then_some(Life(self.moment.seed));
         let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency } = new;
         self.write(
             id,
@@ -108,6 +109,7 @@ impl<'a> Draft<'a> {
                 settings,
                 sampled_out,
                 idempotency,
+                life,
             },
         );
         if waiting == 0 && affordable {

@@ -45,6 +45,7 @@ impl Fields {
                 settings: self.take("settings")?,
                 sampled_out: self.or_default("sampled_out")?,
                 idempotency: self.or_default("idempotency")?,
+                life: self.or_default("life")?,
             },
             "model.called" => Entry::ModelCalled {
                 call: self.take("call")?,

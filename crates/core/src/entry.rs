@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     done::FinalRule,
     fault::FaultKind,
-    ids::{CallId, RunId, Seq, TimeMs},
+    ids::{CallId, Life, RunId, Seq, TimeMs},
     message::{FinishReason, Message, Usage},
 };
 
@@ -53,6 +53,9 @@ pub enum Entry {
         /// The key that the caller sent.
         #[serde(skip_serializing_if = "Option::is_none")]
         idempotency: Option<Idempotency>,
+        /// The session's life, in the acceptance of its first run alone; absent in journals from before there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        life: Option<Life>,
     },
     /// A model call is promised: it is made after this entry is stored, and again if it has no outcome.
     #[serde(rename = "model.called")]
@@ -234,8 +237,8 @@ pub enum Entry {
 }
 
 /// Fields of an entry that its public event does not show.
-const PRIVATE_FIELDS: [&str; 7] =
-    ["settings", "idempotency", "timing", "response_id", "response_model", "sampled_out", "observed"];
+const PRIVATE_FIELDS: [&str; 8] =
+    ["settings", "idempotency", "life", "timing", "response_id", "response_model", "sampled_out", "observed"];
 
 /// Fields that every event has, in the order in which it shows them.
 const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];

@@ -17,7 +17,7 @@ use crate::{
 pub struct Moment {
     /// The wall clock.
     pub now: TimeMs,
-    /// Random bits, for jitter.
+    /// Random bits: for jitter, sampling, and the life of a session that begins.
     pub seed: u64,
 }
 

@@ -39,7 +39,7 @@ pub use entry::{
 };
 pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};
-pub use ids::{CallId, RunId, Seq, TimeMs};
+pub use ids::{CallId, Life, RunId, Seq, TimeMs};
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
 pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage};
 pub use run::{Delivery, DeliveryState, InFlight, Lane, LaneAnswer, LaneState, Phase, Run};

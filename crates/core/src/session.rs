@@ -9,7 +9,7 @@ use crate::{
     done,
     entry::{Entry, Record},
     event::CallRef,
-    ids::{CallId, RunId, Seq, TimeMs},
+    ids::{CallId, Life, RunId, Seq, TimeMs},
     journal::Journal,
     message::{Message, Role, said},
     run::{Delivery, DeliveryState, InFlight, LaneAnswer, LaneState, Phase, Run},
@@ -27,6 +27,8 @@ pub const CONTINUE: &str = "Continue.";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Session {
     pub(crate) head: Seq,
+    /// What its first run was accepted with.
+    pub(crate) life: Option<Life>,
     pub(crate) runs: Vec<Run>,
     /// Runs before this index have ended.
     pub(crate) first_open: usize,
@@ -158,6 +160,12 @@ impl Session {
         self.head
     }
 
+    /// What every id that leaves the session is derived from, beside its name: no two lives of a name share one. `None` in
+    /// an empty session, and in one whose journal is older than this.
+    pub fn life(&self) -> Option<Life> {
+        self.life
+    }
+
     /// All runs, oldest first.
     pub fn runs(&self) -> &[Run] {
         &self.runs
@@ -258,7 +266,12 @@ impl Session {
         self.last_activity = record.at;
         self.bytes += held_bytes(&record.entry);
         match &mut record.entry {
-            Entry::RunAccepted { .. } => return self.runs.push(accepted(record)),
+            Entry::RunAccepted { life, .. } => {
+                if self.runs.is_empty() {
+                    self.life = *life;
+                }
+                return self.runs.push(accepted(record));
+            }
             Entry::ModelCalled { call, .. } => {
                 self.extend_conversation(record.run, *call);
                 self.calls = self.calls.max(call.0);
@@ -437,6 +450,7 @@ fn accepted(record: Record) -> Run {
         settings,
         sampled_out,
         idempotency,
+        life: _,
     } = record.entry
     else {
         unreachable!("evolve calls this for run.accepted alone")

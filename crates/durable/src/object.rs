@@ -182,8 +182,11 @@ impl Inner {
         let run = run.ok_or_else(|| Problem::internal("the run was not stored"))?;
         self.keep_driving()?;
         let services = self.runtime().services();
-        let accepted = views::Accepted::new(&services.object, &services.session, run);
-        let response = http::json(202, &accepted)?;
+        let accepted = self.runtime().with_session(|session| {
+            let accepted = views::Accepted::new(services.origin(session), &services.session, run);
+            http::json(202, &accepted)
+        });
+        let response = accepted.map_err(problem_of)??;
         let response = http::with_header(response, "Location", &views::location(&services.session, run))?;
         if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
     }
@@ -223,7 +226,7 @@ impl Inner {
         let services = self.runtime().services();
         let shown = self.runtime().with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
-            http::json(200, &views::RunView::new(&services.object, &services.session, session, run))
+            http::json(200, &views::RunView::new(services.origin(session), &services.session, session, run))
         });
         shown.map_err(problem_of)?
     }

@@ -5,7 +5,7 @@ use longhaul_core::{
     Entry, Event, INDEX_SINK, Record, RunId, Seq, Session, SinkFailure, limits::PAGE_EVENTS_MAX,
 };
 use longhaul_trace::{
-    Capture, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, VIEW_CONTENT_BYTES_MAX,
+    Capture, Origin, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, VIEW_CONTENT_BYTES_MAX,
     classify, encode_json, encode_protobuf, redact,
 };
 
@@ -92,20 +92,27 @@ impl<P: Ports> Runtime<P> {
     /// # Errors
     /// When the journal cannot be read.
     pub fn trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        let first = self.with_session(|session| first_shown(session, run))?;
-        Ok(Trace::of_run(&self.services.object, run, &self.records_of(first, run)?))
+        let (first, origin) =
+            self.with_session(|session| (first_shown(session, run), self.services.origin(session)))?;
+        Ok(Trace::of_run(origin, run, &self.records_of(first, run)?))
     }
 
     /// The trace as a sink gets it, without secrets. Inputs begin with the run's own task: what earlier runs said is in
     /// their traces, and a delivery costs the same however long the session's history is.
     pub(crate) fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        Ok(self.sendable_trace(run, self.records_of(run, run)?))
+        let origin = self.with_session(|session| self.services.origin(session))?;
+        Ok(self.sendable_trace(origin, run, self.records_of(run, run)?))
     }
 
     /// The trace of a run whose records these are, without secrets.
-    pub(crate) fn sendable_trace(&self, run: RunId, mut records: Vec<Record>) -> Option<Trace> {
+    pub(crate) fn sendable_trace(
+        &self,
+        origin: Origin<'_>,
+        run: RunId,
+        mut records: Vec<Record>,
+    ) -> Option<Trace> {
         redact::records(&mut records, &|text| self.redacted(text));
-        Trace::of_run(&self.services.object, run, &records)
+        Trace::of_run(origin, run, &records)
     }
 
     /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.

@@ -112,10 +112,11 @@ impl<P: Ports> Runtime<P> {
     async fn list_again(&self) -> Result<(), SinkFailure> {
         let _under_way = UnderWay::new(&self.listing.writes);
         let had_row = |run: &&Run| is_in_state(run, |state| *state == DeliveryState::Flushed);
-        let runs = self.with_session(|session| {
-            session.runs().iter().filter(had_row).map(|run| run.id).collect::<Vec<_>>()
+        let listed = self.with_session(|session| {
+            let runs = session.runs().iter().filter(had_row).map(|run| run.id).collect::<Vec<_>>();
+            (self.services.origin(session), runs)
         });
-        let runs = runs.map_err(|_| NO_ANSWER)?;
+        let (origin, runs) = listed.map_err(|_| NO_ANSWER)?;
         let mut open: VecMap<RunId, Vec<Record>> = VecMap::new();
         let mut statements = Vec::new();
         let mut after = Seq::default();
@@ -132,7 +133,7 @@ impl<P: Ports> Runtime<P> {
                     records.push(record);
                 }
                 let records = if is_end { open.remove(&run) } else { None };
-                if let Some(trace) = records.and_then(|records| self.sendable_trace(run, records)) {
+                if let Some(trace) = records.and_then(|records| self.sendable_trace(origin, run, records)) {
                     statements.push(list_again(self.services.tenant(), &trace, self.services.capture));
                 }
             }
@@ -180,10 +181,10 @@ impl<P: Ports> Runtime<P> {
             self.ports.sleep(UNDER_WAY_POLL_MS).await;
         }
         self.listing.rows.set(Rows::Missing);
-        let object = &self.services.object;
         let runs = self.with_session(|session| {
+            let origin = self.services.origin(session);
             let runs = session.runs().iter();
-            runs.map(|run| (run.accepted_at, trace_id(object, run.id))).collect::<Vec<_>>()
+            runs.map(|run| (run.accepted_at, trace_id(origin, run.id))).collect::<Vec<_>>()
         });
         let runs = runs.map_err(|_| StillListed)?;
         self.write_index(forget(self.services.tenant(), &runs)).await.map_err(|_| StillListed)

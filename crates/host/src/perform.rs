@@ -5,12 +5,13 @@ use futures::{
     future::{Either, select},
 };
 use longhaul_core::{
-    CallRef, Event, Fault, FaultKind, Gateway, ModelAnswer, ModelCall, ModelRequest, Observed, Timing, limits,
+    CallRef, Event, Fault, FaultKind, Gateway, ModelAnswer, ModelCall, ModelRequest, Observed, Session,
+    Timing, limits,
 };
 use longhaul_models::{
     Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status, openai, redact, workers_ai,
 };
-use longhaul_trace::{redact::observed as redact_observed, span_id, trace_id};
+use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
 
 use crate::{
@@ -163,7 +164,7 @@ impl<P: Ports> Runtime<P> {
     fn prepare(&self, promised: &ModelCall) -> Result<Prepared, Fault> {
         let prepared = self.with_session(|session| {
             let request = session.model_request(promised.call)?;
-            Some(self.encode(promised, &request))
+            Some(self.encode(promised, &request, session))
         });
         match prepared {
             Ok(Some(prepared)) => prepared,
@@ -175,12 +176,17 @@ impl<P: Ports> Runtime<P> {
         }
     }
 
-    fn encode(&self, promised: &ModelCall, request: &ModelRequest<'_>) -> Result<Prepared, Fault> {
+    fn encode(
+        &self,
+        promised: &ModelCall,
+        request: &ModelRequest<'_>,
+        session: &Session,
+    ) -> Result<Prepared, Fault> {
         let name = ModelName::parse(request.model)
             .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
         let missing = |text: &str| Fault::new(FaultKind::NotConfigured, text);
         let CallRef { run, call, .. } = promised.call;
-        let key = ("Idempotency-Key".to_owned(), format!("{}/{run}/{call}", self.services.session));
+        let key = ("Idempotency-Key".to_owned(), self.services.key_of_call(session.life(), run, call));
         match name.provider() {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
@@ -198,7 +204,8 @@ impl<P: Ports> Runtime<P> {
             }
             Provider::WorkersAi => {
                 let binding = self.services.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
-                let (gateway, trace_headers) = self.gateway_request(binding, promised.call).unzip();
+                let (gateway, trace_headers) =
+                    self.gateway_request(binding, promised.call, self.services.origin(session)).unzip();
                 let headers = std::iter::once(key).chain(trace_headers.into_iter().flatten()).collect();
                 let request = WireRequest::WorkersAi {
                     model: request.model.to_owned(),
@@ -216,9 +223,10 @@ impl<P: Ports> Runtime<P> {
         &self,
         binding: &WorkersAi,
         call: CallRef,
+        origin: Origin<'_>,
     ) -> Option<(GatewayRequest, [(String, String); 2])> {
         let id = binding.gateway_id.clone()?;
-        let trace = trace_id(&self.services.object, call.run);
+        let trace = trace_id(origin, call.run);
         let span = span_id(trace, Some((call.call, call.attempt)));
         let metadata = vec![
             ("session", self.services.session.clone()),

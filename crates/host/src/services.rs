@@ -1,7 +1,8 @@
 use std::rc::Rc;
 
+use longhaul_core::{CallId, Life, RunId, Session};
 use longhaul_models::Prices;
-use longhaul_trace::{Capture, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
+use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::hooks::Hooks;
 
@@ -42,6 +43,21 @@ pub struct Services {
 }
 
 impl Services {
+    /// What the ids of the session's traces are derived from.
+    pub fn origin(&self, session: &Session) -> Origin<'_> {
+        Origin { object: &self.object, life: session.life() }
+    }
+
+    /// What a model's server recognises a call by, whichever attempt it is: no other call has this key, of whatever session,
+    /// or whatever life of this one.
+    pub(crate) fn key_of_call(&self, life: Option<Life>, run: RunId, call: CallId) -> String {
+        match life {
+            Some(life) => format!("{life}-{}-{run}-{call}", self.session),
+            // A journal from before there were lives: a call that a deployment cut off keeps its key.
+            None => format!("{}/{run}/{call}", self.session),
+        }
+    }
+
     /// The session's tenant.
     pub fn tenant(&self) -> &str {
         self.object.split_once('/').map_or("", |(tenant, _)| tenant)

@@ -14,6 +14,7 @@ use crate::{
 
 /// After this time, in milliseconds, a new month has begun; the retention is longer.
 pub(crate) const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
+const HOUR_MS: u64 = 3_600_000;
 /// A context window that holds no more than two runs.
 const NARROW_TOKENS: u64 = 260;
 /// How long after the end of the retention of a run that was done at once its storage is being erased, in milliseconds.
@@ -252,6 +253,13 @@ fn at_nexus() -> Vec<Scenario> {
             .with_user_spans(),
         at_nexus("nexus by otlp", NexusPlan::otlp(&[])),
         at_nexus("nexus by otlp, 500 and lost", NexusPlan::otlp(&[Status(500), Serve, Lost])),
+        at_nexus("made again after the retention, nexus by otlp", NexusPlan::otlp(&[]))
+            .then(
+                RETENTION_MS + HOUR_MS,
+                Action::Post(Post { deadline_ms: Some(600_000), ..Post::default() }),
+            )
+            .unordered()
+            .until_erased(),
         at_nexus("nexus by otlp, quota", NexusPlan::otlp(&[Status(429)])).patient(NEXT_MONTH_MS),
     ]
 }
@@ -270,6 +278,11 @@ fn at_all_sinks() -> Vec<Scenario> {
             .sink(&[SinkReply::Status(503)])
             .nexus(NexusPlan::native(&[NexusReply::Serve, NexusReply::Lost])),
         everywhere("sampled out", Done).first(rarely()),
+        // The same key, and thereby the same name, with another body.
+        everywhere("made again after a deletion, all sinks", Done)
+            .then(2_000, Action::Delete)
+            .then(3_000, Action::Post(Post { deadline_ms: Some(600_000), ..Post::default() }))
+            .unordered(),
         everywhere("sampled out, but refused", ModelRefused)
             .first(rarely())
             .model(at_once().reply(1, &[REFUSED; 9])),

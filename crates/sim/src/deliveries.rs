@@ -5,10 +5,11 @@ use longhaul_core::{
 };
 use longhaul_host::{NEXUS_SINK, OTLP_SINK};
 use longhaul_trace::{
-    Span, SpanId, SpanStatus, Trace, encode_protobuf,
+    Origin, Span, SpanId, SpanStatus, Trace, encode_protobuf,
     index::{HourStats, ModelStats, Percentiles, StatsView, TraceSummary},
     nexus::NexusMode,
 };
+use serde_json::json;
 
 use crate::{
     invariants::Findings,
@@ -59,10 +60,11 @@ impl Findings {
         records: &[Record],
         told: &mut Vec<Told<'a>>,
     ) {
+        let origin = Origin { object: OBJECT, life: session.life() };
         // One that is open here was erased before its end: nobody gets its trace.
         for run in session.runs().iter().filter(|run| !run.is_open()) {
             let own = records.iter().filter(|record| record.seq >= run.first_seq);
-            let Some(trace) = Trace::of_run(OBJECT, run.id, own) else {
+            let Some(trace) = Trace::of_run(origin, run.id, own) else {
                 self.report(9, format!("run {} has no trace", run.id));
                 continue;
             };
@@ -150,8 +152,9 @@ impl Findings {
         let Ok(present) = Session::replay(outside.disk.records()) else { return };
         let rows = answers.traces.len();
         self.expect(9, rows == present.runs().len(), || format!("{rows} rows in the index"));
+        let origin = Origin { object: OBJECT, life: present.life() };
         for run in present.runs() {
-            let id = longhaul_trace::trace_id(OBJECT, run.id).to_string();
+            let id = longhaul_trace::trace_id(origin, run.id).to_string();
             let own = answers.traces.iter().find(|row| row.trace_id == id);
             let differences = own.map(|row| differences(row, run));
             self.expect(9, differences.as_ref().is_some_and(Vec::is_empty), || {
@@ -228,7 +231,10 @@ fn is_flushed(run: &Run, sink: &str) -> bool {
 /// Whether a trace at Nexus is this one, in whichever mode it came.
 fn is_of(remote: &NexusTrace, trace: &Trace) -> bool {
     let (metadata, id, run) = (&remote.metadata, trace.trace_id.to_string(), trace.run.0.to_string());
-    let is_exported = metadata["gen_ai.conversation.id"] == trace.session && metadata["longhaul.run"] == run;
+    let life = trace.spans.first().and_then(|root| root.attribute("longhaul.life"));
+    let is_exported = metadata["gen_ai.conversation.id"] == trace.session
+        && metadata["longhaul.run"] == run
+        && metadata.get("longhaul.life").cloned() == life.map(|life| json!(life));
     metadata["longhaul_trace_id"] == id || is_exported
 }
 

@@ -3,15 +3,17 @@ use std::{
     fmt,
 };
 
-use longhaul_core::{CallId, Deadline, Delivery, DeliveryState, Entry, Record, RunId, Seq, Session, TimeMs};
-use longhaul_trace::index::Param;
+use longhaul_core::{
+    CallId, Deadline, Delivery, DeliveryState, Entry, Life, Record, RunId, Seq, Session, TimeMs,
+};
+use longhaul_trace::{Origin, Trace, index::Param};
 
 use crate::{
     clients::Answered,
     crashes::End,
     nexus,
     outside::Outside,
-    scenario::{API_KEY, RETENTION_MS, Scenario},
+    scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario},
 };
 
 /// Answers of one run at most.
@@ -71,6 +73,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.readers_agree(end);
     found.rest_is_rest(end, scenario);
     found.the_far_side_saw_what_is_allowed(outside, &journals);
+    found.no_id_is_of_two_lives(&journals);
     found.one_trace_per_run(scenario, outside, &journals);
     found.the_index_agrees(scenario, outside, &journals);
     found.no_secret_is_kept(outside);
@@ -324,20 +327,41 @@ impl Findings {
     }
 
     fn the_far_side_saw_what_is_allowed(&mut self, outside: &Outside, journals: &[Vec<Record>]) {
+        let lives: Vec<Option<Life>> = journals.iter().map(|records| life_of(records)).collect();
+        // A model's server that honours keys gives the answer of the first request to each that has its key.
         let mut bodies = BTreeMap::new();
         for request in &outside.model.requests {
             let key = &request.key;
             self.expect(2, !request.after_answer, || format!("{key} was requested after its answer"));
             self.expect(8, !request.after_end, || format!("{key} was requested after its run's end"));
-            let expected = format!("s1/{}/{}", request.run, request.call);
-            self.expect(2, *key == expected, || format!("the key {key:?}, not {expected:?}"));
-            let first = *bodies.entry((request.incarnation, key)).or_insert(&request.body);
-            self.expect(2, *first == request.body, || format!("{key} has two bodies"));
+            let life = lives.get(request.incarnation).copied().flatten();
+            let expected = life.map(|life| format!("{life}-s1-{}-{}", request.run, request.call));
+            self.expect(2, expected.as_ref() == Some(key), || format!("the key {key:?}, not {expected:?}"));
+            let (incarnation, body) = *bodies.entry(key).or_insert((request.incarnation, &request.body));
+            self.expect(2, *body == request.body, || format!("{key} has two bodies"));
+            self.expect(2, incarnation == request.incarnation, || format!("{key} is of two lives"));
         }
         let open_max = outside.model.open_max;
         let models = |records: &Vec<Record>| Lanes::of(records).0.values().copied().max().unwrap_or(0);
         let most = journals.iter().map(models).max().unwrap_or(0).max(1);
         self.expect(6, open_max <= most, || format!("{open_max} calls were open at once"));
+    }
+
+    /// No id that leaves a session is one of an earlier session of its name.
+    fn no_id_is_of_two_lives(&mut self, journals: &[Vec<Record>]) {
+        let mut owners = BTreeMap::new();
+        for (incarnation, records) in journals.iter().enumerate() {
+            let origin = Origin { object: OBJECT, life: life_of(records) };
+            let runs: BTreeSet<RunId> = records.iter().map(|record| record.run).collect();
+            for trace in runs.into_iter().filter_map(|run| Trace::of_run(origin, run, records)) {
+                let spans = trace.spans.iter().map(|span| span.span_id.to_string());
+                for id in spans.chain([trace.trace_id.to_string()]) {
+                    let owner = *owners.entry(id.clone()).or_insert((incarnation, trace.run));
+                    let is_own = owner == (incarnation, trace.run);
+                    self.expect(9, is_own, || format!("{id} is of two lives, or of two runs"));
+                }
+            }
+        }
     }
 
     fn no_secret_is_kept(&mut self, outside: &Outside) {
@@ -356,6 +380,14 @@ impl Findings {
             _ => false,
         });
         self.expect(10, !is_listed, || "the index holds the credentials".to_owned());
+    }
+}
+
+/// What the first row of a journal says.
+fn life_of(records: &[Record]) -> Option<Life> {
+    match records.first().map(|record| &record.entry) {
+        Some(Entry::RunAccepted { life, .. }) => *life,
+        _ => None,
     }
 }
 

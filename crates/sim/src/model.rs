@@ -166,7 +166,7 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     let mut outside = world.outside.borrow_mut();
     let header = |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
     let key = header("Idempotency-Key").to_owned();
-    let mut parts = key.rsplit('/').map(|part| part.parse().unwrap_or(0));
+    let mut parts = key.rsplit(['/', '-']).map(|part| part.parse().unwrap_or(0));
     let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));
     if header("Authorization") != format!("Bearer {API_KEY}") {
         outside.offend(2, format!("request {key} came without credentials"));

@@ -364,14 +364,6 @@ impl Dice {
             // The quota of a month: its traces come with the next one.
             scenario.rest_horizon_ms = NEXT_MONTH_MS;
         }
-        // A session that is made again has the ids of the one that was deleted, and Nexus cannot tell their traces apart.
-        let is_posted_again = |actions: &[(u64, Action)]| {
-            let mut later = actions.iter().skip_while(|(_, action)| *action != Action::Delete);
-            later.any(|(_, action)| matches!(action, Action::Post(_)))
-        };
-        if is_posted_again(&scenario.actions) {
-            scenario.nexus = None;
-        }
     }
 
     fn incidents(&mut self, horizon_ms: u64) -> Vec<(u64, Incident)> {

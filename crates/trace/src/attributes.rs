@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Run, RunId, RunSettings, Usage};
+use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Life, Run, RunId, RunSettings, Usage};
 use serde_json::Value as Json;
 
 use crate::{
@@ -10,6 +10,9 @@ use crate::{
 
 /// One text that a provider chose, in bytes: a longer one is cut.
 const FOREIGN_TEXT_BYTES_MAX: usize = 1024;
+
+/// Which life of the session's name it is: a sink that keeps no ids of ours tells two sessions of one name apart by it.
+pub(crate) const LIFE_KEY: &str = "longhaul.life";
 
 /// What an answer says of itself, beside its text and its usage.
 pub(crate) struct Response<'a> {
@@ -23,6 +26,7 @@ pub(crate) struct Response<'a> {
 /// The root span: `invoke_agent`. `id` is the run's number in the journal.
 pub(crate) fn of_run(
     session: &str,
+    life: Option<Life>,
     id: RunId,
     run: &Run,
     finish_reason: Option<&'static str>,
@@ -38,6 +42,7 @@ pub(crate) fn of_run(
     } else {
         push_model(&mut list, &run.model);
     }
+    list.extend(life.map(|life| Attribute::new(LIFE_KEY, life.to_string())));
     list.extend([
         Attribute::new("longhaul.run", id.0),
         Attribute::new("longhaul.iterations", run.iterations),

@@ -1,14 +1,14 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 use longhaul_core::{
-    CallId, CallRef, Entry, Phase, Record, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
+    CallId, CallRef, Entry, Life, Phase, Record, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
     UserSpan,
 };
 use serde_json::Value as Json;
 
 use crate::{
     attributes,
-    ids::{SpanId, TraceId, span_id, trace_id, user_span_id},
+    ids::{Origin, SpanId, TraceId, span_id, trace_id, user_span_id},
     provider::provider_of,
     span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus},
 };
@@ -73,14 +73,14 @@ pub struct Trace {
 impl Trace {
     /// Folds the trace of `run`; `None` when it was never accepted.
     ///
-    /// `object` is the name of the session's object, `<tenant>/<session>`. `records` are in order. Those of other
-    /// runs make no spans; they may be left out, and a call's input then lacks what the earlier runs said.
+    /// `records` are in order, and of the session that is the `origin`. Those of other runs
+    /// make no spans; they may be left out, and a call's input then lacks what the earlier runs said.
     pub fn of_run(
-        object: &str,
+        origin: Origin<'_>,
         run: RunId,
         records: impl IntoIterator<Item: Borrow<Record>>,
     ) -> Option<Self> {
-        let mut fold = Fold::new(object, run);
+        let mut fold = Fold::new(origin, run);
         for record in records {
             let record: &Record = record.borrow();
             fold.take(record);
@@ -99,6 +99,7 @@ impl Trace {
 
 struct Fold<'a> {
     session: &'a str,
+    life: Option<Life>,
     run: RunId,
     trace_id: TraceId,
     root_id: SpanId,
@@ -113,10 +114,12 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(object: &'a str, run: RunId) -> Self {
-        let trace_id = trace_id(object, run);
+    fn new(origin: Origin<'a>, run: RunId) -> Self {
+        let trace_id = trace_id(origin, run);
+        let object = origin.object;
         Self {
             session: object.rsplit_once('/').map_or(object, |(_, session)| session),
+            life: origin.life,
             run,
             trace_id,
             root_id: span_id(trace_id, None),
@@ -305,7 +308,7 @@ impl<'a> Fold<'a> {
             status: SpanStatus::Unset,
             error_type: None,
             error_message: None,
-            attributes: attributes::of_run(self.session, self.run, run, finish_reason),
+            attributes: attributes::of_run(self.session, self.life, self.run, run, finish_reason),
             events: self.events,
             usage: Some(run.usage.clone()),
             model: None,

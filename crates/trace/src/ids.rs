@@ -1,6 +1,6 @@
 use std::fmt;
 
-use longhaul_core::{CallId, RunId};
+use longhaul_core::{CallId, Life, RunId};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -12,12 +12,28 @@ pub struct TraceId(pub [u8; 16]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SpanId(pub [u8; 8]);
 
-/// The trace of a run, for ever the same. `object` is the name of the session's object, `<tenant>/<session>`.
-pub fn trace_id(object: &str, run: RunId) -> TraceId {
+/// What the ids of a session's traces are derived from. A name can be used again, after a deletion or the retention; its
+/// ids can not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The name of the session's object, `<tenant>/<session>`.
+    pub object: &'a str,
+    /// Which life of that name it is; `None` of a journal that does not say so, whose ids stay what they were.
+    pub life: Option<Life>,
+}
+
+/// The trace of a run, for ever the same.
+pub fn trace_id(origin: Origin<'_>, run: RunId) -> TraceId {
     let mut hash = Sha256::new();
-    hash.update(b"longhaul.trace\0");
+    match origin.life {
+        None => hash.update(b"longhaul.trace\0"),
+        Some(life) => {
+            hash.update(b"longhaul.trace_of_life\0");
+            hash.update(life.0.to_be_bytes());
+        }
+    }
     hash.update(run.0.to_be_bytes());
-    hash.update(object.as_bytes());
+    hash.update(origin.object.as_bytes());
     TraceId(prefix(&hash.finalize()))
 }
 
@@ -89,10 +105,18 @@ mod tests {
     /// Sinks merge and replace by these ids: a changed literal doubles every trace that is sent again.
     #[test]
     fn ids_never_change() {
-        let trace = trace_id("acme/ses_1", RunId(1));
+        let of = |object, life| Origin { object, life };
+        let ses_1 = of("acme/ses_1", None);
+        let trace = trace_id(ses_1, RunId(1));
         assert_eq!(trace.to_string(), "5e6817355e050becff9a0cd11f546596");
-        assert_eq!(trace_id("acme/ses_1", RunId(2)).to_string(), "8fff8a77af6572a313a31363afc38991");
-        assert_eq!(trace_id("other/ses_1", RunId(1)).to_string(), "c69d1ac8c34db714f1baea0778549d82");
+        assert_eq!(trace_id(ses_1, RunId(2)).to_string(), "8fff8a77af6572a313a31363afc38991");
+        assert_eq!(
+            trace_id(of("other/ses_1", None), RunId(1)).to_string(),
+            "c69d1ac8c34db714f1baea0778549d82"
+        );
+        let lived = of("acme/ses_1", Some(Life(0x0f1e_2d3c_4b5a_6978)));
+        assert_eq!(trace_id(lived, RunId(1)).to_string(), "1903de4b47ec96f222702e9bfa0a8a8f");
+        assert_eq!(trace_id(lived, RunId(2)).to_string(), "f9d41361386b4eda7b5524e167bc99ee");
         assert_eq!(span_id(trace, None).to_string(), "25247557a2f01471");
         assert_eq!(span_id(trace, Some((CallId(1), 1))).to_string(), "b0e2f2995b88112f");
         assert_eq!(span_id(trace, Some((CallId(1), 2))).to_string(), "d2984cd011449944");

@@ -5,7 +5,7 @@
 //! it twice is harmless.
 //!
 //! ```text
-//! let trace = Trace::of_run("tenant/session", run, records)?;   // fold
+//! let trace = Trace::of_run(origin, run, records)?;             // fold
 //! let page = serde_json::to_string(&trace.view())?;             // GET …/runs/{run}/trace
 //! let body = encode_protobuf(&trace, &resource, capture);       // POST to an OTLP sink
 //! let outcome = classify(status, &answer, content_type, None);  // what the sink's answer means
@@ -29,7 +29,7 @@ mod view;
 
 pub use content::{CONTENT_BYTES_MAX, Capture, Content, PREVIEW_CHARS, Turn, UnknownCapture};
 pub use fold::Trace;
-pub use ids::{SpanId, TraceId, span_id, trace_id};
+pub use ids::{Origin, SpanId, TraceId, span_id, trace_id};
 pub use otlp::{
     ConfigError, ConfigErrors, OtlpConfig, Protocol, REQUEST_BYTES_MAX, Resource, SINK_ANSWER_BYTES_MAX,
     SinkOutcome, classify, encode_json, encode_protobuf,

@@ -2,7 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 
 use longhaul_core::{RunId, Seq, decode_row};
-use longhaul_trace::{Capture, Resource, SinkOutcome, Trace, classify, encode_json, encode_protobuf};
+use longhaul_trace::{Capture, Origin, Resource, SinkOutcome, Trace, classify, encode_json, encode_protobuf};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 const ROW: &str = r#"[
@@ -20,7 +20,8 @@ const ROW: &str = r#"[
 
 fn trace() -> Trace {
     let records = decode_row(Seq(1), ROW).expect("the row is of this version");
-    Trace::of_run("acme/ses_1", RunId(1), &records).expect("the run was accepted")
+    Trace::of_run(Origin { object: "acme/ses_1", life: None }, RunId(1), &records)
+        .expect("the run was accepted")
 }
 
 #[wasm_bindgen_test]

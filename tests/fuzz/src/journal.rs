@@ -8,7 +8,7 @@ use longhaul_core::{
 };
 use longhaul_models::{ModelName, openai, workers_ai};
 use longhaul_trace::{
-    Capture, REQUEST_BYTES_MAX, Resource, Trace, encode_json, encode_protobuf, index,
+    Capture, Origin, REQUEST_BYTES_MAX, Resource, Trace, encode_json, encode_protobuf, index,
     redact::{Redaction, records as redact_records},
 };
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ fn look_at(session: &Session) {
 }
 
 fn export(run: RunId, records: &[Record], captures: &[Capture]) {
-    let Some(trace) = Trace::of_run(OBJECT, run, records) else { return };
+    let Some(trace) = Trace::of_run(Origin { object: OBJECT, life: None }, run, records) else { return };
     serde_json::to_string(&trace.view()).expect("a page is JSON");
     for &capture in captures {
         let json = encode_json(&trace, &Resource::default(), capture);

@@ -7,7 +7,7 @@ use longhaul_core::{
     limits::{ERROR_CHARS_MAX, REMOTE_ID_BYTES_MAX},
 };
 use longhaul_trace::{
-    Capture, SinkOutcome, Trace, classify,
+    Capture, Origin, SinkOutcome, Trace, classify,
     nexus::{Certainty, NexusConfig, NexusDelivery, NexusMethod, Progress},
     redact::Redaction,
 };
@@ -135,5 +135,6 @@ fn trace() -> Trace {
     let row: Vec<_> = [at(accepted)].into_iter().chain(call(1)).chain(call(2)).chain([at(ended)]).collect();
     let row = serde_json::Value::from(row).to_string();
     let records: Vec<Record> = decode_row(Seq(1), &row).unwrap_or_else(|error| unreachable!("{error}"));
-    Trace::of_run("tenant/s", RunId(1), &records).expect("the run was accepted")
+    Trace::of_run(Origin { object: "tenant/s", life: None }, RunId(1), &records)
+        .expect("the run was accepted")
 }

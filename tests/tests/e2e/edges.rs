@@ -127,7 +127,7 @@ async fn a_run_outlives_more_failures_than_an_alarm_has_retries() {
 #[tokio::test]
 async fn a_post_in_the_moment_of_the_alarm_changes_nothing_for_either() {
     let stage = Stage::new(|call| match call.arrival {
-        1 if call.key.ends_with("/1/1") => Reply::too_many("1"),
+        1 if call.place().ends_with("/1/1") => Reply::too_many("1"),
         _ => Reply::turn(call.turn(), 2),
     })
     .await;

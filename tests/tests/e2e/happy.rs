@@ -105,7 +105,7 @@ async fn the_model_is_told_continue_until_it_says_done() {
     assert_eq!(json!(said[1..]), conversation);
     assert_eq!(calls[0].body["model"], "tiny");
     for (index, call) in calls.iter().enumerate() {
-        assert_eq!(call.key, format!("{}/1/{}", post.session, index + 1));
+        assert_eq!(call.place(), format!("{}/1/{}", post.session, index + 1));
     }
     let messages = stage.api.messages(&post.session).await;
     let contents: Vec<_> = messages

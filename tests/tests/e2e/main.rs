@@ -20,6 +20,7 @@ mod index;
 mod index_queries;
 mod input;
 mod limits;
+mod lives;
 mod matrix;
 mod nexus;
 mod openapi;

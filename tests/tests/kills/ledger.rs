@@ -145,8 +145,8 @@ impl<'a> Account<'a> {
     async fn open(seen: &Seen, far: &FarSides, story: &'a Story, post: &'a Post) -> Account<'a> {
         let stage = &seen.scene.stage;
         let events = stage.api.events(&post.session).await;
-        let prefix = format!("{}/{}/", post.session, post.run);
-        let calls = far.calls.iter().filter(|call| call.key.starts_with(&prefix));
+        let run = format!("{}/{}", post.session, post.run);
+        let calls = far.calls.iter().filter(|call| call.run() == run);
         Account {
             story,
             post,
@@ -211,7 +211,7 @@ impl<'a> Account<'a> {
     fn assert_calls(&self) -> usize {
         let (mut cut_off, mut arrivals) = (0, BTreeMap::<String, usize>::new());
         for call in &self.calls {
-            *arrivals.entry(call.key.clone()).or_default() += 1;
+            *arrivals.entry(call.place()).or_default() += 1;
         }
         let resumed = self.of("run.resumed").len();
         assert!(resumed <= self.kills, "{resumed} resumptions after {} kills", self.kills);
@@ -341,8 +341,7 @@ async fn assert_nothing_more(seen: &Seen, posts: &[&Post], statistics: &BTreeMap
     assert_eq!((listed, rows.len()), (ids, posts.len()), "the index has other rows");
     let runs: BTreeSet<String> = posts.iter().map(|post| format!("{}/{}", post.session, post.run)).collect();
     for call in scene.stage.model.calls() {
-        let run = call.key.rsplit_once('/').map_or("", |(run, _)| run);
-        assert!(runs.contains(run), "a call of no run: {:?}", call.key);
+        assert!(runs.contains(&call.run()), "a call of no run: {:?}", call.key);
     }
     let models = scene.stage.api.get("/v1/stats").await.ok(200)["models"].clone();
     let counted: BTreeMap<String, (usize, usize)> = models

@@ -175,15 +175,11 @@ async fn watch_index(trap: &Trap, kill: &Kill, index: Index) -> bool {
 /// Whether a call was cut off for certain, in a run that goes on behind it.
 fn is_in_flight(call: &Call, calls: &[Call]) -> bool {
     let is_newest = !calls.iter().any(|other| other.key == call.key && other.arrival > call.arrival);
-    let has_next = calls.iter().any(|other| run_of(other) == run_of(call) && other.index > call.index);
+    let has_next = calls.iter().any(|other| other.run() == call.run() && other.index > call.index);
     !call.finished && is_newest && !has_next && is_followed(call)
 }
 
 /// Whether a call belongs to a run that had called before.
 fn is_known(call: &Call, before: &[Call]) -> bool {
-    before.iter().any(|other| run_of(other) == run_of(call))
-}
-
-fn run_of(call: &Call) -> &str {
-    call.key.rsplit_once('/').map_or(&call.key, |(run, _)| run)
+    before.iter().any(|other| other.run() == call.run())
 }

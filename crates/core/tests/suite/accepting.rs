@@ -1,6 +1,6 @@
-use longhaul_core::{Event, Idempotency, Refusal, RunId, RunStatus, limits};
+use longhaul_core::{Entry, Event, Idempotency, Life, Record, Refusal, RunId, RunStatus, Session, limits};
 
-use crate::kit::{START, Stage, run, run_with};
+use crate::kit::{MemoryJournal, SEED, START, Stage, run, run_with};
 
 #[test]
 fn an_idle_session_begins_at_once_in_the_same_row() {
@@ -67,6 +67,48 @@ fn a_full_queue_refuses() {
     assert_eq!(stage.refusal(run("one too many")), Refusal::QueueFull);
     stage.answer("DONE");
     assert_eq!(stage.accept(run("room again")), ["102 run.accepted room again"]);
+}
+
+#[test]
+fn the_first_row_of_a_session_alone_says_which_life_it_is() {
+    let mut stage = Stage::started(run("one"));
+    stage.accept(run("two"));
+    let lives = |stage: &Stage| {
+        let records = stage.journal.all();
+        let life = |record: &Record| match record.entry {
+            Entry::RunAccepted { life, .. } => Some(life),
+            _ => None,
+        };
+        records.iter().filter_map(life).collect::<Vec<_>>()
+    };
+    assert_eq!(lives(&stage), [Some(Life(SEED)), None]);
+    assert_eq!(stage.session.life(), Some(Life(SEED)), "chance is what tells it from the next one");
+    assert_eq!(Session::default().life(), None);
+}
+
+/// What an earlier version began keeps the ids that it has, however many runs follow.
+#[test]
+fn a_session_that_began_without_a_life_never_gets_one() {
+    let mut stage = Stage::started(run("one"));
+    stage.accept(run("two"));
+    let with_lives = |given: [Option<Life>; 2]| {
+        let mut records = stage.journal.all();
+        let lives = records.iter_mut().filter_map(|record| match &mut record.entry {
+            Entry::RunAccepted { life, .. } => Some(life),
+            _ => None,
+        });
+        lives.zip(given).for_each(|(life, given)| *life = given);
+        Session::replay(&records).unwrap()
+    };
+    let session = with_lives([None, None]);
+    assert_eq!(session.life(), None);
+    let step = session.decide(Event::Accept(run("three")), stage.moment()).unwrap();
+    let mut later = session.clone();
+    let committed = later.commit(step, &MemoryJournal::default()).unwrap();
+    assert!(matches!(committed.records[0].entry, Entry::RunAccepted { life: None, .. }));
+    assert_eq!(later.life(), None);
+    // Not even a later row that has one, which nothing writes, changes the ids of the runs before it.
+    assert_eq!(with_lives([None, Some(Life(1))]).life(), None);
 }
 
 #[test]

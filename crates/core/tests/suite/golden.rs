@@ -191,10 +191,11 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 30] = [
+const OPTIONAL: [&str; 31] = [
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
+    "/life",
     "/instructions",
     "/budget/total_tokens",
     "/budget/cost_usd",
@@ -235,8 +236,12 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 2] {
-    [(VERSION.to_owned(), story::session()), (format!("{VERSION}-comparison"), story::comparison())]
+fn stories() -> [(String, Vec<Vec<Record>>); 3] {
+    [
+        (VERSION.to_owned(), story::session()),
+        (format!("{VERSION}-comparison"), story::comparison()),
+        (format!("{VERSION}-life"), story::life()),
+    ]
 }
 
 /// Every journal, with its name.
@@ -363,12 +368,16 @@ fn summary(session: &Session) -> Value {
         .collect();
     let outstanding: Vec<_> =
         session.outstanding().into_iter().map(|call| json!([call.run, call.call, call.attempt])).collect();
-    json!({
+    let mut summary = json!({
         "head": session.head(),
         "conversation": conversation,
         "outstanding": outstanding,
         "runs": session.runs().iter().map(run_summary).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(life) = session.life() {
+        summary["life"] = json!(life);
+    }
+    summary
 }
 
 fn run_summary(run: &Run) -> Value {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Message,
+    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Life, Message,
     Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall,
     Usage, UserSpan, decode_row, encode_row,
 };
@@ -38,6 +38,7 @@ fn run_accepted() {
         settings,
         sampled_out: false,
         idempotency,
+        life: None,
     };
     pinned(
         accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
@@ -61,6 +62,15 @@ fn run_accepted() {
     pinned(
         least.clone(),
         r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000}}"#,
+        &["task", "agent", "model", "max_iterations", "metadata"],
+    );
+    let mut first = least.clone();
+    if let Entry::RunAccepted { life, .. } = &mut first {
+        *life = Some(Life(0x00c0_ffee));
+    }
+    pinned(
+        first,
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000},"life":"0000000000c0ffee"}"#,
         &["task", "agent", "model", "max_iterations", "metadata"],
     );
     also_read(
@@ -127,6 +137,7 @@ fn run_accepted_of_a_sampled_comparison() {
             settings,
             sampled_out: true,
             idempotency: None,
+            life: None,
         },
         r#"{"type":"run.accepted","task":"x","agent":"poet","model":"a,b","models":["a","b"],"max_iterations":1,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"sample_ratio":0.25},"sampled_out":true}"#,
         &["task", "agent", "model", "models", "max_iterations", "metadata"],

@@ -2,6 +2,7 @@ use longhaul_core::{
     CallId, FinishReason, Lane, LaneState, Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session,
     StopReason, TimeMs, Usage,
 };
+use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
 
 use crate::{
@@ -81,7 +82,7 @@ impl<'a> LaneView<'a> {
 }
 
 impl<'a> RunView<'a> {
-    pub(crate) fn new(object: &str, id: &'a str, session: &'a Session, run: &'a Run) -> Self {
+    pub(crate) fn new(origin: Origin<'_>, id: &'a str, session: &'a Session, run: &'a Run) -> Self {
         let (stop_reason, result, error) = match &run.phase {
             Phase::Ended { stop_reason, result, error, .. } => {
                 (Some(*stop_reason), result.as_deref(), error.as_ref())
@@ -103,7 +104,7 @@ impl<'a> RunView<'a> {
             accepted_at: run.accepted_at,
             started_at: run.started_at,
             ended_at: run.ended_at,
-            trace_id: trace_id(object, run.id),
+            trace_id: trace_id(origin, run.id).to_string(),
             comparison: run.lanes.iter().map(|lane| LaneView::new(session, run, lane)).collect(),
         }
     }
@@ -130,7 +131,7 @@ struct Links {
 }
 
 impl<'a> Accepted<'a> {
-    pub(crate) fn new(object: &str, session: &'a str, run: RunId) -> Self {
+    pub(crate) fn new(origin: Origin<'_>, session: &'a str, run: RunId) -> Self {
         let base = format!("/v1/sessions/{session}");
         let this = location(session, run);
         let links = Links {
@@ -140,7 +141,8 @@ impl<'a> Accepted<'a> {
             cancel: format!("{base}/cancel"),
             this,
         };
-        Self { session, run, status: RunStatus::Queued, trace_id: trace_id(object, run), links }
+        let trace_id = trace_id(origin, run).to_string();
+        Self { session, run, status: RunStatus::Queued, trace_id, links }
     }
 }
 
@@ -174,13 +176,14 @@ pub(crate) fn session_head(id: &str, session: &Session) -> String {
 
 /// The first `count` runs of the session, the newest first.
 pub(crate) fn runs<'a>(
-    object: &str,
+    object: &'a str,
     id: &'a str,
     session: &'a Session,
     count: usize,
 ) -> impl Iterator<Item = RunView<'a>> {
     let runs = session.runs().iter().take(count).rev();
-    runs.map(move |run| RunView::new(object, id, session, run))
+    let origin = Origin { object, life: session.life() };
+    runs.map(move |run| RunView::new(origin, id, session, run))
 }
 
 /// A message of the conversation.
@@ -194,10 +197,6 @@ pub(crate) struct MessageView<'a> {
 /// The conversation, oldest first.
 pub(crate) fn messages(session: &Session) -> impl Iterator<Item = MessageView<'_>> {
     session.conversation().into_iter().map(|(run, message)| MessageView { run, message })
-}
-
-fn trace_id(object: &str, run: RunId) -> String {
-    longhaul_trace::trace_id(object, run).to_string()
 }
 
 /// The Worker lives.

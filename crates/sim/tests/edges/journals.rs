@@ -2,7 +2,7 @@ use std::{env, fs, path::PathBuf};
 
 use longhaul_core::{Entry, Record, RunId, RunStatus, Seq, Session, decode_row};
 use longhaul_sim::{Action, Disk, Ending, Life, Outside, Post, Row, Scenario};
-use longhaul_trace::{Capture, Resource, Trace, encode_json};
+use longhaul_trace::{Capture, Origin, Resource, Trace, encode_json};
 use serde_json::{Value, json};
 
 /// The journals of released versions, and one of this version.
@@ -58,7 +58,8 @@ fn journals_of_all_released_versions_have_the_traces_that_they_had_then() {
         let records = golden.records();
         let session = Session::replay(&records).unwrap();
         let trace = |run: RunId| {
-            let trace = Trace::of_run("acme/ses_1", run, &records).unwrap();
+            let trace =
+                Trace::of_run(Origin { object: "acme/ses_1", life: session.life() }, run, &records).unwrap();
             // What was said before is the same in each.
             let capture = if run == RunId(1) { Capture::Full } else { Capture::Off };
             let otlp: Value =

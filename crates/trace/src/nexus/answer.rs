@@ -2,12 +2,13 @@ use longhaul_core::limits::REMOTE_ID_BYTES_MAX;
 use serde_json::{Map, Value as Json};
 
 use crate::{
+    attributes::LIFE_KEY,
     fold::Trace,
     nexus::{
         body::{TRACE_ID_KEY, span_name, span_status},
         time::iso8601,
     },
-    span::Span,
+    span::{Span, Value},
 };
 
 /// `2027-01-15T08:00:00`: what two writings of one time have in common.
@@ -46,8 +47,14 @@ pub(super) fn is_trace(item: &Json, trace: &Trace) -> bool {
         Some(Json::Number(number)) => number.to_string() == expected,
         _ => false,
     };
-    is(TRACE_ID_KEY, &trace.trace_id.to_string())
-        || is("gen_ai.conversation.id", &trace.session) && is("longhaul.run", &trace.run.0.to_string())
+    let is_of_life = match trace.spans.first().and_then(|root| root.attribute(LIFE_KEY)) {
+        Some(Value::Text(life)) => is(LIFE_KEY, life),
+        // A journal from before there were lives.
+        _ => !metadata.contains_key(LIFE_KEY),
+    };
+    let is_of_run =
+        is("gen_ai.conversation.id", &trace.session) && is("longhaul.run", &trace.run.0.to_string());
+    is(TRACE_ID_KEY, &trace.trace_id.to_string()) || is_of_run && is_of_life
 }
 
 /// Whether an item of a trace's spans looks like this one.

@@ -5,7 +5,7 @@ use longhaul_trace::{
 };
 use serde_json::{Value, json};
 
-use crate::stage::{OBJECT, Stage, eventful, new_run};
+use crate::stage::{ORIGIN, Stage, eventful, new_run};
 
 /// The content attributes of the spans as a sink gets them.
 fn sent(trace: &Trace, capture: Capture) -> Vec<[Option<String>; 3]> {
@@ -137,7 +137,7 @@ fn earlier_runs_are_part_of_the_input_where_their_records_are_given() {
     assert_eq!(content.output.map(|turn| turn.role), Some(Role::Assistant));
 
     let own: Vec<Record> = stage.records().into_iter().filter(|record| record.run == RunId(2)).collect();
-    let alone = Trace::of_run(OBJECT, RunId(2), &own).unwrap();
+    let alone = Trace::of_run(ORIGIN, RunId(2), &own).unwrap();
     assert_eq!(alone.spans[1].attributes, trace.spans[1].attributes);
     assert_eq!((alone.trace_id, alone.run), (trace.trace_id, trace.run));
     let content = alone.content(&alone.spans[1]);
@@ -171,7 +171,7 @@ fn each_call_shows_the_window_that_it_had() {
 
     // A sink gets the run's own messages, and the same attributes.
     let own: Vec<Record> = stage.records().into_iter().filter(|record| record.run == RunId(2)).collect();
-    let alone = Trace::of_run(OBJECT, RunId(2), &own).unwrap();
+    let alone = Trace::of_run(ORIGIN, RunId(2), &own).unwrap();
     for (index, span) in alone.spans.iter().enumerate().skip(1) {
         assert_eq!(span.attributes, trace.spans[index].attributes);
         let (content, (system, messages)) = (alone.content(span), &requests[index - 1]);

@@ -1,7 +1,7 @@
 use longhaul_core::{Entry, FaultKind, Record, RunId, RunStatus, StopReason};
 use longhaul_trace::{Span, SpanStatus, Trace, Value};
 
-use crate::stage::{OBJECT, START, Stage, eventful, new_run};
+use crate::stage::{ORIGIN, START, Stage, eventful, new_run};
 
 /// Start and end in milliseconds since the stage's start.
 fn times(span: &Span) -> (u64, Option<u64>) {
@@ -195,8 +195,8 @@ fn a_queued_run_has_a_root_only() {
 #[test]
 fn an_unknown_run_has_no_trace() {
     let stage = eventful();
-    assert_eq!(Trace::of_run(OBJECT, RunId(9), stage.records()), None);
-    assert_eq!(Trace::of_run(OBJECT, RunId(1), Vec::<Record>::new()), None);
+    assert_eq!(Trace::of_run(ORIGIN, RunId(9), stage.records()), None);
+    assert_eq!(Trace::of_run(ORIGIN, RunId(1), Vec::<Record>::new()), None);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_second_acceptance_of_a_run_is_left_out() {
     let stage = eventful();
     let records = stage.records();
     let twice: Vec<&Record> = [&records[0]].into_iter().chain(records.iter()).collect();
-    assert_eq!(Trace::of_run(OBJECT, RunId(1), twice).unwrap().spans, stage.trace(1).spans);
+    assert_eq!(Trace::of_run(ORIGIN, RunId(1), twice).unwrap().spans, stage.trace(1).spans);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn entries_after_the_end_change_nothing() {
         entry: Entry::TraceFlushed { sink: "otlp".to_owned(), spans: 5, attempt: 1 },
         ..records[0].clone()
     });
-    assert_eq!(Trace::of_run(OBJECT, RunId(1), &records).unwrap(), trace);
+    assert_eq!(Trace::of_run(ORIGIN, RunId(1), &records).unwrap(), trace);
 }
 
 #[test]
@@ -244,6 +244,6 @@ fn a_clock_that_goes_back_makes_no_negative_span() {
             _ => {}
         }
     }
-    let trace = Trace::of_run(OBJECT, RunId(1), &records).unwrap();
+    let trace = Trace::of_run(ORIGIN, RunId(1), &records).unwrap();
     assert!(trace.spans.iter().all(|span| span.ended_at.unwrap() >= span.started_at));
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     index_database::{Database, answered, refused, run_at},
-    stage::{OBJECT, START, Stage, eventful, new_run},
+    stage::{OBJECT, ORIGIN, START, Stage, eventful, new_run},
 };
 
 const DAY_MS: u64 = 86_400_000;
@@ -207,7 +207,7 @@ fn no_number_is_too_large_to_be_written() {
     (trace.usage.total_tokens, trace.usage.cost_usd) = (Some(u64::MAX), Some(f64::NAN));
     let database = Database::new();
     for run in 1..=20 {
-        trace.trace_id = longhaul_trace::trace_id(OBJECT, RunId(run));
+        trace.trace_id = longhaul_trace::trace_id(ORIGIN, RunId(run));
         let statements = record("acme", &trace, Capture::Full);
         assert!(statements.iter().flat_map(|s| &s.params).all(|param| match param {
             Param::Int(number) => number.unsigned_abs() <= 1 << 53,

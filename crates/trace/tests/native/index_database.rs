@@ -2,7 +2,7 @@
 
 use longhaul_core::{FaultKind, NewRun, RunId};
 use longhaul_trace::{
-    Capture, Trace,
+    Capture, Origin, Trace,
     index::{Param, Statement, StatsQuery, TraceSummary, TracesQuery, record},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Sql};
@@ -70,7 +70,7 @@ pub(crate) fn run_at(object: &str, ms: u64, run: NewRun, play: impl FnOnce(&mut 
     stage.clock = ms;
     stage.accept_run(run);
     play(&mut stage);
-    Trace::of_run(object, RunId(1), stage.records()).unwrap()
+    Trace::of_run(Origin { object, life: None }, RunId(1), stage.records()).unwrap()
 }
 
 /// A run of one answer.

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use longhaul_core::{CallId, Entry, Observed, Record, RunId, SinkFailure, UserSpan};
+use longhaul_core::{CallId, Entry, Life, Observed, Record, RunId, SinkFailure, UserSpan};
 use longhaul_trace::{
-    Capture, Trace,
+    Capture, Origin, Trace,
     nexus::{Certainty, NexusDelivery, NexusMethod, Progress},
 };
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     nexus_fake::{End, Fate, NOW, Nexus, config},
-    stage::{OBJECT, START, eventful},
+    stage::{ORIGIN, START, eventful},
 };
 
 /// A run with a crash, a retry, two answers, and spans of the agent's own below the second call: two that look alike,
@@ -31,7 +31,7 @@ pub(crate) fn nested() -> Trace {
             *observed = Observed { gateway: None, spans: spans.clone() };
         }
     }
-    Trace::of_run(OBJECT, RunId(1), &records).unwrap()
+    Trace::of_run(ORIGIN, RunId(1), &records).unwrap()
 }
 
 fn failed(status: Option<u16>) -> End {
@@ -239,7 +239,13 @@ fn a_lookup_reads_a_few_pages() {
 #[test]
 fn another_trace_of_the_same_moment_is_not_taken_for_ours() {
     let trace = nested();
-    let elsewhere = Trace::of_run("acme/ses_2", RunId(1), eventful().records()).unwrap();
+    let elsewhere =
+        Trace::of_run(Origin { object: "acme/ses_2", life: None }, RunId(1), eventful().records()).unwrap();
+    let of_life = |life| {
+        let origin = Origin { life: Some(Life(life)), ..ORIGIN };
+        Trace::of_run(origin, RunId(1), eventful().records()).unwrap()
+    };
+    let (first, second) = (of_life(1), of_life(2));
     let mut later = trace.clone();
     later.run = RunId(2);
     later.trace_id.0[0] ^= 1;
@@ -249,11 +255,14 @@ fn another_trace_of_the_same_moment_is_not_taken_for_ours() {
         }
     }
     for mode in ["native", "otlp"] {
-        for other in [&elsewhere, &later] {
+        // A name that is used again within a second tells its sessions apart too.
+        let pairs =
+            [(&elsewhere, &trace), (&later, &trace), (&first, &second), (&first, &trace), (&trace, &second)];
+        for (other, ours) in pairs {
             let mut nexus = Nexus::default();
             nexus.deliver(other, mode, &[]);
             nexus.sent.clear();
-            nexus.deliver(&trace, mode, &[Fate::CrashBefore]);
+            nexus.deliver(ours, mode, &[Fate::CrashBefore]);
             assert_eq!(nexus.traces.len(), 2, "{mode}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     nexus::nested,
     nexus_fake::{NOW, config},
-    stage::{OBJECT, Stage, eventful, new_run},
+    stage::{ORIGIN, Stage, eventful, new_run},
 };
 
 /// The bodies of all requests: the trace, then its spans.
@@ -220,7 +220,7 @@ fn a_call_through_a_gateway_says_so() {
             _ => {}
         }
     }
-    let trace = Trace::of_run(OBJECT, RunId(1), &records).unwrap();
+    let trace = Trace::of_run(ORIGIN, RunId(1), &records).unwrap();
     let expected = json!({"iteration": 2, "message_count": 4, "via_ai_gateway": true, "gateway_id": "gw"});
     assert_eq!(posted(&trace, Capture::Off)[4]["input"], expected);
 }

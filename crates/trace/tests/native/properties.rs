@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use prost::Message;
 
-use crate::stage::{OBJECT, Stage, new_run};
+use crate::stage::{ORIGIN, Stage, new_run};
 
 /// What a test does to a stage.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ proptest! {
         let records = stage.records();
         let mut before: Option<Trace> = None;
         for end in 1..=records.len() {
-            let trace = Trace::of_run(OBJECT, RunId(1), &records[..end]).unwrap();
+            let trace = Trace::of_run(ORIGIN, RunId(1), &records[..end]).unwrap();
             if let Some(before) = before {
                 prop_assert_eq!(before.trace_id, trace.trace_id);
                 for span in before.finished_spans() {

@@ -65,6 +65,7 @@ fn entries() -> Vec<Entry> {
             },
             sampled_out: false,
             idempotency: None,
+            life: None,
         },
         Entry::ModelAnswered {
             call,

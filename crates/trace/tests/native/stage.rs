@@ -6,9 +6,11 @@ use longhaul_core::{
     Budget, CallRef, Cause, Event, Fault, FaultKind, FinishReason, Journal, Message, ModelAnswer, Moment,
     NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
 };
-use longhaul_trace::Trace;
+use longhaul_trace::{Origin, Trace};
 
 pub(crate) const OBJECT: &str = "acme/ses_1";
+/// Of a journal from before there were lives: the ids in these tests are those that such a session had.
+pub(crate) const ORIGIN: Origin<'_> = Origin { object: OBJECT, life: None };
 /// When the stage's clock begins, in milliseconds.
 pub(crate) const START: u64 = 1_800_000_000_000;
 
@@ -103,7 +105,7 @@ impl Stage {
     }
 
     pub(crate) fn trace(&self, run: u32) -> Trace {
-        Trace::of_run(OBJECT, RunId(run), self.records()).unwrap()
+        Trace::of_run(ORIGIN, RunId(run), self.records()).unwrap()
     }
 
     /// What the call in flight sends: the system message and the others.

@@ -117,15 +117,13 @@ impl Seen {
 
 impl Problems<'_> {
     fn of_attempts(&mut self, seen: &Seen, far: FarSide<'_>) {
-        let mut attempts: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut attempts: BTreeMap<String, usize> = BTreeMap::new();
         for call in &seen.calls {
-            *attempts.entry(&call.key).or_default() += 1;
+            *attempts.entry(call.place()).or_default() += 1;
         }
-        let first = (format!("{}/1/1", seen.post.session), self.row.attempts);
-        let second = (format!("{}/1/2", seen.post.session), 1);
-        let mut wanted = BTreeMap::from([(first.0.as_str(), first.1)]);
+        let mut wanted = BTreeMap::from([(format!("{}/1/1", seen.post.session), self.row.attempts)]);
         if self.row.iterations > 1 {
-            wanted.insert(&second.0, second.1);
+            wanted.insert(format!("{}/1/2", seen.post.session), 1);
         }
         if !matches!(far, FarSide::Absent) {
             self.expect("attempts that the server saw, by key", &wanted, &attempts);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK, Idempotency,
+    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK, Idempotency, Life,
     Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
     ToolCall, Usage, UserSpan,
 };
@@ -72,6 +72,7 @@ pub(crate) fn comparison() -> Vec<Vec<Record>> {
         settings,
         sampled_out: true,
         idempotency: None,
+        life: None,
     };
     let compared = |call: u32, attempt: u32| Entry::ModelCalled {
         call: CallId(call),
@@ -87,6 +88,23 @@ pub(crate) fn comparison() -> Vec<Vec<Record>> {
     story.row(10, vec![(1, failed(2, 1, FaultKind::Refused, None))]);
     story.row(10, vec![resumed(1, Cause::Crash, &[3, 4]), (1, compared(3, 2)), (1, compared(4, 2))]);
     story.row(10, vec![(1, failed(3, 2, FaultKind::RateLimited, Some(2_000)))]);
+    story.rows
+}
+
+/// A session that says which life it is: its second run, which is under way, has no word of it.
+pub(crate) fn life() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let (_, mut first) = story.accepted(1, open_settings());
+    if let Entry::RunAccepted { life, .. } = &mut first {
+        *life = Some(Life(0x0f1e_2d3c_4b5a_6978));
+    }
+    story.row(0, vec![(1, first), called(1, 1, 1, 0)]);
+    story.row(900, vec![answered_bare(1, 1), ended(1, StopReason::MaxIterations)]);
+    let (_, mut second) = story.accepted(2, open_settings());
+    if let Entry::RunAccepted { life, sampled_out, .. } = &mut second {
+        (*life, *sampled_out) = (None, false);
+    }
+    story.row(1_000, vec![(2, second), called(2, 2, 1, 0)]);
     story.rows
 }
 
@@ -134,6 +152,7 @@ impl Story {
             settings,
             sampled_out: run > 1,
             idempotency: Some(Idempotency { key: format!("6b86b273{run}"), body: "d4735e3a".to_owned() }),
+            life: None,
         };
         (run, accepted)
     }
@@ -290,6 +309,7 @@ fn accepted_bare(task: &str) -> Entry {
         settings: bare_settings(),
         sampled_out: false,
         idempotency: None,
+        life: None,
     }
 }
 
