@@ -87,3 +87,57 @@ async fn dev_with_tokens_has_the_limits_and_the_headers_of_a_deployment() {
     bob.get("/v1/agents").await.ok(200);
     dev.api().get("/healthz").await.ok(200);
 }
+
+/// Paths that wrangler answers itself, of this version and of earlier ones.
+const WRANGLERS_OWN: [&str; 14] = [
+    "/cdn-cgi/explorer",
+    "/cdn-cgi/explorer/api",
+    "/cdn-cgi/local/explorer",
+    "/cdn-cgi/local/explorer/api",
+    "/cdn-cgi/local/explorer/api/workers/durable_objects/namespaces",
+    "/cdn-cgi/local/explorer/api/d1/database",
+    "/cdn-cgi/local/platform-proxy",
+    "/cdn-cgi/local/r2/s3",
+    "/cdn-cgi/local/r2/public",
+    "/cdn-cgi/handler/email",
+    "/cdn-cgi/mf/stream",
+    "/__cf_local/stream",
+    "/cdn-cgi/mf/reload",
+    "/__scheduled",
+];
+
+/// What wrangler serves on the same port, a page that reads and changes every row among it, is not there for anybody
+/// without a token; nor is the server for a page that has made its name lead here.
+#[tokio::test]
+async fn dev_serves_nothing_beside_the_worker_and_by_no_other_name() {
+    let _alone = ALONE.lock().await;
+    let storage = TempDir::with_prefix("longhaul-dev-").expect("the temporary directory is writable");
+    let token = "alice-has-a-long-token";
+    let tokens = format!("API_TOKENS:alice:{token}");
+    let arguments =
+        ["--var", "AUTH:tokens", "--var", &tokens, "--var", "OPENAI_BASE_URL:http://127.0.0.1:1/v1"];
+    let dev = DevServer::start(storage.path(), &arguments).await;
+    let alice = dev.api().with_token(token);
+    // The script is there in local work, whatever else is configured.
+    let post = alice.start(&json!({"task": "Be read by nobody else.", "model": "scripted:haiku"})).await;
+    alice.ended(&post).await;
+    let before = alice.events(&post.session).await;
+    for path in WRANGLERS_OWN {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE] {
+            let answer = dev.api().call(method.clone(), path, &[], None).await;
+            assert!(answer.status >= 400, "{method} {path}: {} {}", answer.status, answer.text);
+            assert!(!answer.text.contains(token), "{method} {path}: {}", answer.text);
+        }
+    }
+    assert_eq!(alice.events(&post.session).await, before);
+    let log = dev.log();
+    assert!(log.contains("warning: API_TOKENS is a secret"), "{log}");
+    drop(dev);
+
+    let dev = DevServer::start(storage.path(), &["--host", "box.test"]).await;
+    for (host, status) in [("localhost", 200), ("box.test", 200), ("evil.example", 421), ("127.0.0.1", 200)] {
+        let host = format!("{host}:8787");
+        let answer = dev.api().call(Method::GET, "/v1/agents", &[("host", &host)], None).await;
+        assert_eq!(answer.status, status, "{host}: {}", answer.text);
+    }
+}

@@ -1,7 +1,7 @@
 //! `cargo xtask dev`: the worker on this machine, as `wrangler dev` serves it.
 
 use std::{
-    fs,
+    env, fs,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
@@ -25,7 +25,22 @@ use crate::{
 
 /// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers but
 /// which does not run without an account, does not make its model the default.
-const LOCAL_VARS: [(&str, &str); 2] = [("AUTH", "off"), ("MODEL", "scripted:haiku")];
+const LOCAL_VARS: [(&str, &str); 3] = [("AUTH", "off"), ("MODEL", "scripted:haiku"), ("SCRIPTED", "on")];
+/// What wrangler serves beside the Worker on the same port, unless it is told otherwise: a page and an API that read and
+/// change the storage of every tenant and ask for no token, and a record of the requests for that page.
+const WRANGLER_SWITCHES: [&str; 2] = ["X_LOCAL_EXPLORER", "X_LOCAL_OBSERVABILITY"];
+/// The variable that has the names which a server with `AUTH=off` answers to.
+const HOSTS_VAR: &str = "LOCAL_HOSTS";
+/// Variables that are secrets.
+const SECRETS: [&str; 7] = [
+    "API_TOKENS",
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "NEXUS_API_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "WEBHOOK_SECRET",
+    "CREDENTIALS_KEY",
+];
 const POLL: Duration = Duration::from_millis(50);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -34,6 +49,12 @@ pub(crate) fn run(workspace: &Workspace, target: &Target, wrangler_args: Vec<Str
     let stopwatch = Stopwatch::start();
     let settings = Settings::parse(workspace, target, wrangler_args)?;
     let address = settings.free_address()?;
+    for name in &settings.shown_secrets {
+        eprintln!(
+            "warning: {name} is a secret and stands on a command line, which cargo prints, `ps` shows and a shell keeps: \
+             write it into .dev.vars instead"
+        );
+    }
     setup::run(workspace)?;
     build::run(workspace, target)?;
     if let Some(persist_to) = &settings.migrated {
@@ -69,6 +90,8 @@ struct Settings {
     /// 0 means any free one.
     port: u16,
     args: Vec<String>,
+    /// Secrets that the command line names.
+    shown_secrets: Vec<&'static str>,
     /// The state whose databases get the target's tables; none with a configuration of the user's own.
     migrated: Option<PathBuf>,
 }
@@ -105,9 +128,14 @@ impl Settings {
                 add("--var", format!("{name}:{value}"));
             }
         }
+        let hosts = hosts(&user, ip);
+        if !hosts.is_empty() {
+            add("--var", format!("{HOSTS_VAR}:{}", hosts.join(",")));
+        }
+        let shown_secrets = SECRETS.into_iter().filter(|name| sets(&user, name)).collect();
         args.extend(without_address(user));
         let title = if target.is_example() { target.name().to_owned() } else { "longhaul".to_owned() };
-        Ok(Self { title, ip, port, args, migrated: is_ours.then_some(persist_to) })
+        Ok(Self { title, ip, port, args, shown_secrets, migrated: is_ours.then_some(persist_to) })
     }
 
     /// The address to serve on, which nobody listens on at the moment.
@@ -131,6 +159,11 @@ impl Settings {
         command.args(&self.args);
         command.args(["--ip", &address.ip().to_string(), "--port", &address.port().to_string()]);
         command.env(KEEP_LAST_BUILD, "1").stdin(Stdio::null());
+        for name in WRANGLER_SWITCHES {
+            if env::var_os(name).is_none() {
+                command.env(name, "false");
+            }
+        }
         Ok(command)
     }
 }
@@ -152,14 +185,29 @@ fn has_option(args: &[String], names: &[&str]) -> bool {
     names.iter().any(|name| option(args, name).is_some())
 }
 
-/// The user's arguments without `--ip` and `--port`, which are given once, resolved.
+/// The names that the server is asked by beside those of loopback: each `--host`, and the address of `--ip`.
+fn hosts(args: &[String], ip: IpAddr) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for (index, arg) in args.iter().enumerate() {
+        let next = || args.get(index + 1).map(String::as_str);
+        let given = if arg == "--host" { next() } else { arg.strip_prefix("--host=") };
+        hosts.extend(given.map(str::to_owned));
+    }
+    if !ip.is_loopback() && !ip.is_unspecified() {
+        hosts.push(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    }
+    hosts
+}
+
+/// The user's arguments without `--ip` and `--port`, which are given once, resolved, and without `--host`: wrangler would
+/// give each request that name, whatever name it came by.
 fn without_address(args: Vec<String>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--ip" | "--port" => drop(args.next()),
-            other if other.starts_with("--ip=") || other.starts_with("--port=") => {}
+            "--ip" | "--port" | "--host" => drop(args.next()),
+            other if ["--ip=", "--port=", "--host="].iter().any(|option| other.starts_with(option)) => {}
             _ => kept.push(arg),
         }
     }
@@ -257,6 +305,41 @@ mod tests {
         assert!(theirs.args.contains(&"MODEL:a".to_owned()));
         assert!(!theirs.args.contains(&"MODEL:scripted:haiku".to_owned()));
         assert!(!theirs.args.contains(&"9000".to_owned()));
+    }
+
+    #[test]
+    fn names_of_the_server_become_a_variable_and_are_kept_from_wrangler() {
+        let hosts = |args: &[&str]| {
+            let settings = settings(args);
+            assert!(!settings.args.iter().any(|arg| arg.starts_with("--host")), "{:?}", settings.args);
+            settings.args.iter().find_map(|arg| arg.strip_prefix("LOCAL_HOSTS:").map(str::to_owned))
+        };
+        assert_eq!(hosts(&[]), None);
+        assert_eq!(
+            hosts(&["--host", "a.test", "--host=b.test", "--port", "1"]).as_deref(),
+            Some("a.test,b.test")
+        );
+        assert_eq!(hosts(&["--ip", "192.0.2.7"]).as_deref(), Some("192.0.2.7"));
+        assert_eq!(hosts(&["--ip=2001:db8::7", "--host", "a"]).as_deref(), Some("a,[2001:db8::7]"));
+        assert_eq!(hosts(&["--ip", "0.0.0.0"]), None, "whoever opens it to a network says by which names");
+    }
+
+    #[test]
+    fn a_secret_on_the_command_line_is_noticed() {
+        let shown =
+            settings(&["--var", "OPENAI_API_KEY:sk-x", "--var=API_TOKENS:a:b", "MODEL:a"]).shown_secrets;
+        assert_eq!(shown, ["API_TOKENS", "OPENAI_API_KEY"]);
+        assert!(settings(&["--var", "OPENAI_API_KEYS:x"]).shown_secrets.is_empty());
+    }
+
+    #[test]
+    fn wranglers_own_page_is_shut_unless_it_is_asked_for() {
+        let workspace = Workspace::open().unwrap();
+        let command = settings(&[]).command(&workspace, SocketAddr::from(([127, 0, 0, 1], 1))).unwrap();
+        for name in WRANGLER_SWITCHES {
+            let value = command.get_envs().find(|(known, _)| *known == name).and_then(|(_, value)| value);
+            assert_eq!(value.is_some_and(|value| value == "false"), env::var_os(name).is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub const ID_BYTES_MAX: usize = 64;
 /// A deadline, in milliseconds: 30 days.
 pub const DEADLINE_MS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Fields at fault that one problem lists; it says how many more there are.
+pub const FIELD_ERRORS_MAX: usize = 50;
+/// One text of a problem, in characters: what is longer is cut, whatever it quotes.
+pub const PROBLEM_TEXT_CHARS_MAX: usize = 2_000;
+/// What a problem says as a whole, in characters: it names each field that it lists.
+pub const PROBLEM_DETAIL_CHARS_MAX: usize = 12_000;
+/// The name of a field at fault, in characters.
+pub const POINTER_CHARS_MAX: usize = 200;
+/// A token with fewer bytes works, and is warned of: it can be guessed.
+pub const TOKEN_BYTES_MIN: usize = 16;
 /// Runs that wait in one session behind the running one.
 pub const QUEUED_RUNS_MAX: usize = 100;
 /// Watchers (WebSocket and SSE) of one session.

@@ -13,7 +13,7 @@ use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusCo
 
 use crate::{
     agent::Agent,
-    api::{auth::Access, problem::FieldError},
+    api::{auth::Access, hosts::LocalHosts, problem::FieldError},
 };
 
 /// The model of requests and agents that name none, when Workers AI is bound.
@@ -30,6 +30,10 @@ const TENANT_SESSIONS_MAX: u32 = 1_000;
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) access: Access,
+    /// The names that a server with `AUTH=off` answers to; with tokens it answers to any.
+    pub(crate) local_hosts: Option<LocalHosts>,
+    /// Whether the embedded script may be asked for as a model.
+    pub(crate) scripted: bool,
     pub(crate) default_model: Option<String>,
     pub(crate) workers_ai: Option<WorkersAi>,
     pub(crate) openai: Option<OpenAi>,
@@ -70,6 +74,10 @@ impl Config {
         let mut errors = Vec::new();
         let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
             .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
+        let local_hosts = LocalHosts::parse(var("LOCAL_HOSTS").as_deref()).unwrap_or_else(|detail| {
+            errors.push(FieldError::new("LOCAL_HOSTS", detail));
+            LocalHosts::default()
+        });
         let (otlp, nexus, resource) = sinks(&var, &mut errors);
         let redaction =
             var("REDACT").map_or_else(|| Ok(Redaction::default()), |text| Redaction::parse(&text));
@@ -97,12 +105,17 @@ impl Config {
         );
         let gateway_id = var("AI_GATEWAY_ID");
         let workers_ai = bindings.ai.then_some(WorkersAi { gateway_id });
+        let has_provider = workers_ai.is_some() || openai.is_some();
+        let is_on = switch("SCRIPTED", var("SCRIPTED"), &mut errors);
         let default_model = default_model(var("MODEL"), workers_ai.is_some(), openai.is_some());
         if let Some(Err(error)) = default_model.as_deref().map(ModelName::parse) {
             errors.push(FieldError::new("MODEL", error.to_string()));
         }
         match (access, capture, prices, redaction) {
             (Ok(access), Ok(capture), Ok(prices), Ok(redaction)) if errors.is_empty() => Ok(Self {
+                local_hosts: access.is_off().then_some(local_hosts),
+                // Its faults and waits are for trying out, and not for the tenants of a deployment that has models.
+                scripted: is_on || access.is_off() || !has_provider,
                 access,
                 default_model,
                 workers_ai,
@@ -130,6 +143,9 @@ impl Config {
             Ok(name) => match name.provider() {
                 Provider::WorkersAi if self.workers_ai.is_none() => {
                     "Workers AI is not configured: add `[ai] binding = \"AI\"` to wrangler.toml".to_owned()
+                }
+                Provider::Scripted if !self.scripted => {
+                    "the embedded script is no model, and off beside a provider: set SCRIPTED to `on` to allow it".to_owned()
                 }
                 Provider::OpenAi if self.openai.is_none() => {
                     "no OpenAI-compatible server is configured: set OPENAI_BASE_URL".to_owned()
@@ -215,6 +231,17 @@ fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<Fi
     Some(OpenAi { base_url: base_url.trim_end_matches('/').to_owned(), api_key })
 }
 
+fn switch(name: &str, value: Option<String>, errors: &mut Vec<FieldError>) -> bool {
+    match value.as_deref() {
+        None | Some("off") => false,
+        Some("on") => true,
+        Some(_) => {
+            errors.push(FieldError::new(name, "must be `on` or `off`"));
+            false
+        }
+    }
+}
+
 fn number(name: &str, value: Option<String>, default: u64, max: u64, errors: &mut Vec<FieldError>) -> u64 {
     let Some(text) = value else { return default };
     match text.parse::<u64>().ok().filter(|n| (1..=max).contains(n)) {
@@ -275,6 +302,8 @@ mod tests {
             ("REDACT", "everything"),
             ("NEXUS_API_KEY", "nxs_0"),
             ("NEXUS_MODE", "both"),
+            ("LOCAL_HOSTS", "http://box.test"),
+            ("SCRIPTED", "yes"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -289,6 +318,8 @@ mod tests {
             "REDACT",
             "NEXUS_MODE",
             "TENANT_SESSIONS_MAX",
+            "LOCAL_HOSTS",
+            "SCRIPTED",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }
@@ -330,6 +361,35 @@ mod tests {
         assert!(config.missing_for("@cf/x").unwrap().contains("[ai]"));
         assert!(config.missing_for("gpt-5").unwrap().contains("openai:"));
         assert_eq!(config.missing_for("scripted:haiku"), None);
+    }
+
+    /// Beside a provider, tenants get no model that fails on request.
+    #[test]
+    fn the_script_is_no_model_of_a_deployment_that_has_one() {
+        let tokens = ("API_TOKENS", "ann:x");
+        let openai = ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1");
+        for (vars, is_refused) in [
+            (vec![tokens, openai], true),
+            (vec![openai], true),
+            (vec![tokens, openai, ("SCRIPTED", "off"), ("MODEL", "scripted:slow")], true),
+            (vec![tokens, openai, ("SCRIPTED", "on")], false),
+            (vec![tokens], false),
+            (vec![openai, ("AUTH", "off")], false),
+        ] {
+            let missing = parse(&vars).ok().unwrap().missing_for("scripted:haiku");
+            assert_eq!(missing.is_some_and(|text| text.contains("SCRIPTED")), is_refused, "{vars:?}");
+        }
+        let lookup = |name: &str| (name == "API_TOKENS").then(|| "ann:x".to_owned());
+        let bound = Config::parse(&lookup, Bindings { ai: true, db: false }).ok().unwrap();
+        assert!(bound.missing_for("scripted:haiku").is_some());
+    }
+
+    #[test]
+    fn only_a_server_without_tokens_looks_at_the_name_it_is_asked_by() {
+        let off = parse(&[("AUTH", "off"), ("LOCAL_HOSTS", "box.test")]).ok().unwrap().local_hosts.unwrap();
+        assert!(off.check("http://box.test:8787/").is_ok());
+        assert_eq!(off.check("http://evil.example/").unwrap_err().status, 421);
+        assert_eq!(parse(&[("API_TOKENS", "ann:x")]).ok().unwrap().local_hosts, None);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::{
     d1,
 };
 
+/// What the log says at the start of a deployment in which a token can be guessed.
+const SHORT_TOKENS: &str = "tokens of fewer than 16 bytes can be guessed: make new ones (`openssl rand -base64 32`) for these tenants";
+
 thread_local! {
     /// A deployment's variables do not change while its isolate lives: they are read once.
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<FieldError>>> = const { OnceCell::new() };
@@ -31,5 +34,11 @@ pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
 fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {
     let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
     let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env) };
-    Config::parse(&lookup, bindings).map(Rc::new)
+    let config = Config::parse(&lookup, bindings).map(Rc::new)?;
+    let short = config.access.tenants_with_short_tokens();
+    if !short.is_empty() {
+        let tenants = short.into_iter().collect::<Vec<_>>().join(", ");
+        tracing::warn!(tenants, "{SHORT_TOKENS}");
+    }
+    Ok(config)
 }

@@ -9,6 +9,7 @@ use crate::{
     api::{
         auth::SUBPROTOCOL,
         body::{self, RunKind},
+        hosts::is_same_origin,
         problem::{Outcome, Problem},
         route::{Access, Route, SessionOp, route},
         views,
@@ -58,10 +59,14 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     let method = request.inner().method();
     let path = request.path();
     let routed = route(&method, &path);
-    if routed == Ok((Access::Open, Route::Health)) {
-        return health();
+    let config = env::config(env);
+    if let Ok(Some(hosts)) = config.as_ref().map(|config| &config.local_hosts) {
+        hosts.check(&request.inner().url())?;
     }
-    let config = env::config(env)?;
+    if routed == Ok((Access::Open, Route::Health)) {
+        return health(&request, env, config.as_deref()).await;
+    }
+    let config = config?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let subprotocols = header("Sec-WebSocket-Protocol");
     let caller = config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref());
@@ -74,7 +79,7 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     let tenant = caller?.to_owned();
     refuse_foreign_origin(&request, &method)?;
     match routed?.1 {
-        Route::Health => health(),
+        Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(&tenant, agents, &config)),
         Route::Traces => index::traces(&request, env, &tenant).await,
@@ -102,8 +107,21 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     }
 }
 
-fn health() -> Outcome<Response> {
-    http::json(200, &views::Health::new())
+/// The Worker lives, whatever else is wrong. A tenant that offers its token is told what is unsafe; guesses count here,
+/// too, and beyond the limit a right token is as good as none.
+async fn health(request: &Request, env: &Env, config: Result<&Config, &Problem>) -> Outcome<Response> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let authorization = header("Authorization");
+    let Some(config) = config.ok().filter(|config| config.access.is_by_token() && authorization.is_some())
+    else {
+        return http::json(200, &views::Health::new());
+    };
+    let passes = rate::check(env, &rate::key_of_address(request)).await.is_ok();
+    let caller = config.access.tenant(authorization.as_deref(), None);
+    match caller.ok().filter(|_| passes) {
+        Some(tenant) => http::json(200, &views::Health::for_tenant(tenant, &config.access)),
+        None => http::json(200, &views::Health::new()),
+    }
 }
 
 /// Reads and checks a run, and passes it on in the form that the object stores.
@@ -168,9 +186,7 @@ fn refuse_foreign_origin(request: &Request, method: &str) -> Outcome<()> {
         return Ok(());
     }
     let Some(origin) = header("Origin") else { return Ok(()) };
-    // Both are serialized by the URL standard: an origin has no path and its default port is left out.
-    let url = request.inner().url();
-    if url.strip_prefix(origin.as_str()).is_some_and(|rest| rest.starts_with('/')) {
+    if is_same_origin(&origin, &request.inner().url()) {
         return Ok(());
     }
     Err(Problem::foreign_origin("the Origin header names another site"))

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use longhaul_tests::{Api, Launch, Server, WsWatcher};
+use longhaul_tests::{Api, Launch, RateLimit, Server, WsWatcher};
 use reqwest::Method;
 use serde_json::json;
 
@@ -35,6 +35,37 @@ async fn a_wrong_token_is_401_and_a_right_one_is_let_in() {
     let post = alice.start(&body).await;
     assert_eq!(alice.ended(&post).await["status"], "succeeded");
     api.get("/healthz").await.ok(200);
+}
+
+/// A short token works, as it did; whoever may know is told, and nobody else.
+#[tokio::test]
+async fn a_token_that_can_be_guessed_is_named_in_the_log_and_to_its_tenant() {
+    let long = "bob-has-a-long-token";
+    let tokens = format!("alice:q7,bob:{long},carol:zz-top");
+    let limit = RateLimit::Requests(5);
+    let server = Launch::new().var("API_TOKENS", &tokens).rate_limit(limit).start().await;
+    let api = Api::new(server.base_url());
+    let plain = api.get("/healthz").await.ok(200);
+    let alice = api.with_token("q7");
+    let told = alice.get("/healthz").await.ok(200);
+    assert_eq!(told["warnings"][0]["code"], "short_token", "{told}");
+    let detail = told["warnings"][0]["detail"].as_str().expect("a text");
+    assert!(detail.contains("`alice`") && !detail.contains("carol") && !detail.contains("q7"), "{detail}");
+    Document::read().check("get", "/healthz", &alice.get("/healthz").await);
+    for token in [long, "wrong"] {
+        assert_eq!(api.with_token(token).get("/healthz").await.ok(200), plain, "{token}");
+    }
+    // Guesses are counted here as everywhere: beyond the limit nothing tells a right one from a wrong one.
+    for _ in 0..5 {
+        api.with_token("guess").get("/healthz").await.ok(200);
+    }
+    assert_eq!(alice.get("/healthz").await.ok(200), plain);
+    let post = alice.start_task("It works.").await;
+    alice.ended(&post).await;
+    let log = server.log();
+    let warned = log.lines().find(|line| line.contains("fewer than 16 bytes")).expect("the log warns");
+    assert!(warned.contains("alice, carol") && !warned.contains("bob"), "{warned}");
+    assert!(!log.contains("q7") && !log.contains("zz-top"), "{log}");
 }
 
 #[tokio::test]
@@ -116,6 +147,11 @@ async fn a_page_of_another_origin_changes_nothing() {
             &format!("{own}0"),
             &format!("{own}/"),
             "http://127.0.0.1",
+            "http:",
+            "http:/",
+            "http://",
+            &format!("{own}/v1"),
+            &format!("{own}/v1/sessions"),
         ] {
             let headers = from(origin.to_owned());
             let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));

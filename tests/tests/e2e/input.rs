@@ -1,6 +1,7 @@
 //! What a caller may send, and what it is told about the rest.
 
 use futures::future::join_all;
+use longhaul_core::limits::FIELD_ERRORS_MAX;
 use longhaul_tests::storage::objects;
 use longhaul_tests::{Api, Reply, Stage, StageBuilder};
 use reqwest::Method;
@@ -181,6 +182,41 @@ async fn what_is_not_configured_or_not_yet_there_is_refused_by_name() {
     assert_eq!(answer.problem(422, "invalid_request"), ["/budget/tool_calls"]);
     let detail = answer.body["errors"][0]["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("not yet supported") || detail.contains("not supported yet"), "{}", answer.text);
+}
+
+/// A body of one megabyte can have eighty thousand faults; its answer is no larger than the body.
+#[tokio::test]
+async fn many_fields_at_fault_are_counted_and_not_listed() {
+    let (_server, api) = Stage::offline().await;
+    let fields = (0..80_000).map(|number| (format!("f{number}"), json!(1)));
+    let metadata = (0..32).map(|number| (format!("{number}{}", "k".repeat(10_000)), json!(1)));
+    let model = "x".repeat(500_000);
+    for (body, count) in [
+        (Value::Object(fields.chain([("task".to_owned(), json!("a"))]).collect()), FIELD_ERRORS_MAX),
+        (json!({"task": "a", "metadata": Value::Object(metadata.collect())}), 32),
+        (json!({"task": "a", "model": model.clone()}), 1),
+        (json!({"task": "a", model: 1}), 1),
+    ] {
+        let answer = api.post(SESSIONS, &body).await;
+        assert_eq!(answer.problem(422, "invalid_request").len(), count, "{}", answer.text.len());
+        assert!(answer.text.len() < 32 * 1024, "{} bytes", answer.text.len());
+        if count == FIELD_ERRORS_MAX {
+            assert!(answer.body["detail"].as_str().is_some_and(|text| text.ends_with(" and 79950 more")));
+        }
+    }
+    // What else a caller can make long.
+    let long = "9".repeat(10_000);
+    for path in
+        [format!("{SESSIONS}/x/events?after={long}"), format!("/v1/traces?since={long}&status={long}")]
+    {
+        let answer = api.get(&path).await;
+        assert!(
+            answer.status >= 400 && answer.text.len() < 4_096,
+            "{}: {}",
+            answer.status,
+            answer.text.len()
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use longhaul_core::limits;
 use sha2::{Digest, Sha256};
@@ -28,6 +30,8 @@ pub(crate) enum Access {
 pub(crate) struct TenantToken {
     tenant: String,
     digest: [u8; 32],
+    /// Whether it has fewer than [`limits::TOKEN_BYTES_MIN`] bytes.
+    is_short: bool,
 }
 
 impl Access {
@@ -54,6 +58,17 @@ impl Access {
     /// Whether callers are told apart, and each held to its limits.
     pub(crate) fn is_by_token(&self) -> bool {
         matches!(self, Self::Tokens(_))
+    }
+
+    /// Whether everybody may call, who can reach the server.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    /// The tenants that have a token which can be guessed, each once.
+    pub(crate) fn tenants_with_short_tokens(&self) -> BTreeSet<&str> {
+        let Self::Tokens(tokens) = self else { return BTreeSet::new() };
+        tokens.iter().filter(|token| token.is_short).map(|token| token.tenant.as_str()).collect()
     }
 
     /// The tenant of a request.
@@ -109,9 +124,11 @@ fn tenant_token((index, pair): (usize, &str)) -> Result<TenantToken, String> {
     };
     // A header's value comes without white space around it: a token with some could never be sent.
     match pair.trim().split_once(':').map(|(tenant, token)| (tenant, token.trim_start())) {
-        Some((tenant, token)) if valid_name(tenant) && !token.is_empty() => {
-            Ok(TenantToken { tenant: tenant.to_owned(), digest: Sha256::digest(token).into() })
-        }
+        Some((tenant, token)) if valid_name(tenant) && !token.is_empty() => Ok(TenantToken {
+            tenant: tenant.to_owned(),
+            digest: Sha256::digest(token).into(),
+            is_short: token.len() < limits::TOKEN_BYTES_MIN,
+        }),
         _ => Err(format!("API_TOKENS: pair {} is not name:token with a name of [A-Za-z0-9_-]", index + 1)),
     }
 }
@@ -155,6 +172,16 @@ mod tests {
         assert_eq!(access.tenant(Some("Bearer s3cret"), None).unwrap(), "ann");
         let error = Access::parse(None, Some("ann:hunter2,bob:hunter2")).err().unwrap();
         assert_eq!(error, "API_TOKENS: pair 2 has the token of another tenant");
+    }
+
+    #[test]
+    fn a_short_token_works_and_its_tenant_is_named() {
+        let (short, long) = ("x".repeat(limits::TOKEN_BYTES_MIN - 1), "y".repeat(limits::TOKEN_BYTES_MIN));
+        let tokens = format!("ann:{short},ann:z,bob:{long},cat:{long}y,dan:1");
+        let access = Access::parse(None, Some(&tokens)).unwrap();
+        assert_eq!(access.tenant(Some("Bearer 1"), None).unwrap(), "dan");
+        assert_eq!(access.tenants_with_short_tokens().into_iter().collect::<Vec<_>>(), ["ann", "dan"]);
+        assert!(Access::Off.tenants_with_short_tokens().is_empty() && Access::Off.is_off());
     }
 
     #[test]

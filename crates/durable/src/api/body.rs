@@ -5,8 +5,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
-    fields::{Fields, json_type},
-    problem::{FieldError, Problem},
+    fields::{Fields, escaped, json_type},
+    problem::{FieldError, FieldErrors, Problem},
 };
 use crate::{
     agent::{Agent, Agents},
@@ -39,7 +39,7 @@ pub(crate) fn new_run(
 ) -> Result<NewRun, Problem> {
     let json = json_body(content_type, body)?;
     let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
-    let mut errors = Vec::new();
+    let mut errors = FieldErrors::default();
     let run = read_run(kind, json, idempotency, agents, config, &mut errors);
     match run {
         Some(run) if errors.is_empty() => Ok(run),
@@ -89,12 +89,11 @@ fn read_run(
     idempotency: Option<Idempotency>,
     agents: &Agents,
     config: &Config,
-    errors: &mut Vec<FieldError>,
+    errors: &mut FieldErrors,
 ) -> Option<NewRun> {
     let mut fields = Fields::of(json, "", errors);
-    let before = fields.errors().len();
     let task = fields.string("task", limits::TASK_BYTES_MAX);
-    if task.is_none() && !fields.errors()[before..].iter().any(|error| error.pointer == "/task") {
+    if task.is_none() && !fields.errors().has("/task") {
         fields.fail::<()>("task", "is required: a non-empty string");
     }
     let agent_name = fields.string("agent", limits::NAME_BYTES_MAX);
@@ -193,7 +192,7 @@ fn read_models(fields: &mut Fields<'_>, config: &Config) -> Vec<String> {
     models
 }
 
-fn read_budget(kind: RunKind, value: Value, errors: &mut Vec<FieldError>) -> Budget {
+fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget {
     let mut fields = Fields::of(value, "/budget", errors);
     let budget = Budget {
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
@@ -216,7 +215,7 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut Vec<FieldError>) -> Bud
     budget
 }
 
-fn read_metadata(value: Value, errors: &mut Vec<FieldError>) -> BTreeMap<String, Value> {
+fn read_metadata(value: Value, errors: &mut FieldErrors) -> BTreeMap<String, Value> {
     let Value::Object(entries) = value else {
         errors.push(FieldError::new("/metadata", format!("must be an object, not {}", json_type(&value))));
         return BTreeMap::new();
@@ -228,11 +227,7 @@ fn read_metadata(value: Value, errors: &mut Vec<FieldError>) -> BTreeMap<String,
     }
     for (key, value) in &entries {
         if let Some(fault) = metadata_fault(key, value) {
-            let shown: String = key.chars().take(limits::METADATA_KEY_BYTES_MAX).collect();
-            errors.push(FieldError::new(
-                format!("/metadata/{}", shown.replace('~', "~0").replace('/', "~1")),
-                fault,
-            ));
+            errors.push(FieldError::new(format!("/metadata/{}", escaped(key)), fault));
         }
     }
     entries.into_iter().collect()

@@ -1,17 +1,18 @@
+use longhaul_core::limits::METADATA_KEY_BYTES_MAX;
 use serde_json::{Map, Value};
 
-use super::problem::FieldError;
+use super::problem::{FieldError, FieldErrors};
 
 /// Reads the fields of a JSON object and remembers every one at fault, so that one answer names them all.
 pub(crate) struct Fields<'a> {
     prefix: String,
     fields: Map<String, Value>,
-    errors: &'a mut Vec<FieldError>,
+    errors: &'a mut FieldErrors,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of `value`, which `prefix` points to; a value that is no object is an error.
-    pub(crate) fn of(value: Value, prefix: &str, errors: &'a mut Vec<FieldError>) -> Self {
+    pub(crate) fn of(value: Value, prefix: &str, errors: &'a mut FieldErrors) -> Self {
         let fields = match value {
             Value::Object(fields) => fields,
             other => {
@@ -59,23 +60,28 @@ impl<'a> Fields<'a> {
 
     /// Notes an error and gives nothing.
     pub(crate) fn fail<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
-        let escaped = name.replace('~', "~0").replace('/', "~1");
-        self.errors.push(FieldError::new(format!("{}/{escaped}", self.prefix), detail));
+        let prefix = &self.prefix;
+        self.errors.push_with(|| FieldError::new(format!("{prefix}/{}", escaped(name)), detail));
         None
     }
 
     /// The errors, for an object inside this one.
-    pub(crate) fn errors(&mut self) -> &mut Vec<FieldError> {
+    pub(crate) fn errors(&mut self) -> &mut FieldErrors {
         self.errors
     }
 
     /// Whatever was not taken is unknown, and an error.
     pub(crate) fn finish(mut self) {
         for name in std::mem::take(&mut self.fields).keys() {
-            let shown: String = name.chars().take(64).collect();
-            self.fail::<()>(&shown, "is not a known field");
+            self.fail::<()>(name, "is not a known field");
         }
     }
+}
+
+/// A name in an RFC 6901 pointer, cut: whoever sent it knows the rest.
+pub(crate) fn escaped(name: &str) -> String {
+    let shown: String = name.chars().take(METADATA_KEY_BYTES_MAX).collect();
+    shown.replace('~', "~0").replace('/', "~1")
 }
 
 /// A whole number; `3.0` is one, as in JSON Schema.

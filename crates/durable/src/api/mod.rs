@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod frames;
+pub(crate) mod hosts;
 #[cfg(test)]
 mod openapi;
 pub(crate) mod problem;

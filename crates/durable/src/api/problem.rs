@@ -1,5 +1,6 @@
 use std::ops::Deref;
 
+use longhaul_core::limits;
 use serde::Serialize;
 
 /// What a request comes to: its answer, or a problem.
@@ -36,8 +37,57 @@ pub(crate) struct FieldError {
 
 impl FieldError {
     pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+        let pointer = cut(pointer.into(), limits::POINTER_CHARS_MAX);
+        Self { pointer, detail: cut(detail.into(), limits::PROBLEM_TEXT_CHARS_MAX) }
     }
+}
+
+/// Every field at fault: the first [`limits::FIELD_ERRORS_MAX`] in words, the others by their number. However many a
+/// request has, they take no memory.
+#[derive(Debug, Default)]
+pub(crate) struct FieldErrors {
+    listed: Vec<FieldError>,
+    more: usize,
+}
+
+impl FieldErrors {
+    /// Notes a field. What is said of it is asked for only where it is listed.
+    pub(crate) fn push_with(&mut self, error: impl FnOnce() -> FieldError) {
+        if self.listed.len() < limits::FIELD_ERRORS_MAX {
+            self.listed.push(error());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(crate) fn push(&mut self, error: FieldError) {
+        self.push_with(|| error);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// Whether there is one of this pointer among those that are listed.
+    pub(crate) fn has(&self, pointer: &str) -> bool {
+        self.listed.iter().any(|error| error.pointer == pointer)
+    }
+
+    /// The fields' names, as a sentence has them.
+    fn names(&self) -> String {
+        let names: Vec<_> = self.listed.iter().map(|error| error.pointer.as_str()).collect();
+        let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
+        format!("at fault: {}{more}", names.join(", "))
+    }
+}
+
+/// A text of at most so many characters.
+fn cut(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Every error of the API: its code, which is also the name of its constructor, its status and its title.
@@ -87,6 +137,7 @@ problems! {
     body_too_large BodyTooLarge: 413 "The body is too large";
     unsupported_media_type UnsupportedMediaType: 415 "The body must be JSON";
     cursor_beyond_end CursorBeyondEnd: 416 "The cursor is beyond the end";
+    unknown_host UnknownHost: 421 "A local server was not told of this name";
     invalid_request InvalidRequest: 422 "Fields are at fault";
     rate_limited RateLimited: 429 "Too many requests";
     too_many_sessions TooManySessions: 429 "Too many sessions have open runs";
@@ -108,14 +159,15 @@ impl Problem {
             r#type,
             title,
             status,
-            detail,
+            detail: cut(detail, limits::PROBLEM_DETAIL_CHARS_MAX),
             code,
             errors: Vec::new(),
             headers: Vec::new(),
         }))
     }
 
-    pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+    pub(crate) fn with_errors(mut self, mut errors: Vec<FieldError>) -> Self {
+        errors.truncate(limits::FIELD_ERRORS_MAX);
         self.0.errors = errors;
         self
     }
@@ -126,9 +178,8 @@ impl Problem {
     }
 
     /// 422 with every field at fault.
-    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
-        let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
-        Self::invalid_request(format!("at fault: {}", names.join(", "))).with_errors(errors)
+    pub(crate) fn fields(errors: FieldErrors) -> Self {
+        Self::invalid_request(errors.names()).with_errors(errors.listed)
     }
 
     /// 400 for one query parameter or header.
@@ -142,5 +193,37 @@ impl Deref for Problem {
 
     fn deref(&self) -> &Details {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_stays_small_whatever_it_quotes() {
+        let mut errors = FieldErrors::default();
+        for number in 0..100_000 {
+            errors
+                .push_with(|| FieldError::new(format!("/{number}{}", "é".repeat(9_000)), "ü".repeat(9_000)));
+        }
+        assert!(errors.has(&cut(format!("/7{}", "é".repeat(9_000)), limits::POINTER_CHARS_MAX)));
+        let problem = Problem::fields(errors);
+        assert_eq!(problem.errors.len(), limits::FIELD_ERRORS_MAX);
+        assert!(problem.detail.ends_with(" and 99950 more"), "{}", problem.detail.len());
+        let most = 50 * (2_000 + 2 * 200) * 2 + 10_000;
+        assert!(serde_json::to_vec(&problem).unwrap().len() < most);
+        let quoted = Problem::internal("x".repeat(1 << 20)).with_errors(vec![FieldError::new("a", "b"); 60]);
+        assert_eq!(quoted.errors.len(), limits::FIELD_ERRORS_MAX);
+        assert!(quoted.detail.len() < 1 << 15);
+    }
+
+    #[test]
+    fn few_fields_are_all_named() {
+        let mut errors = FieldErrors::default();
+        assert!(errors.is_empty());
+        errors.push(FieldError::new("/a", "is wrong"));
+        errors.push(FieldError::new("/b", "is wrong"));
+        assert_eq!(Problem::fields(errors).detail, "at fault: /a, /b");
     }
 }

@@ -55,6 +55,7 @@ pub(crate) enum Access {
 const TOKEN: &[Code] = &[
     Code::Unauthorized,
     Code::MethodNotAllowed,
+    Code::UnknownHost,
     Code::RateLimited,
     Code::Internal,
     Code::AuthNotConfigured,
@@ -159,7 +160,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
         spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
-        spec("GET", "/healthz", Operation::Health, Open, &[]),
+        spec("GET", "/healthz", Operation::Health, Open, &[&[Code::UnknownHost]]),
         spec("GET", "/", Operation::Home, Asset, &[]),
     ]
 };

@@ -1,10 +1,11 @@
 use longhaul_core::{
     CallId, FinishReason, Lane, LaneState, Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session,
-    StopReason, TimeMs, Usage,
+    StopReason, TimeMs, Usage, limits::TOKEN_BYTES_MIN,
 };
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
 
+use super::auth::Access;
 use crate::{
     agent::{Agent, Agents},
     config::Config,
@@ -204,11 +205,35 @@ pub(crate) fn messages(session: &Session) -> impl Iterator<Item = MessageView<'_
 pub(crate) struct Health {
     status: &'static str,
     version: &'static str,
+    /// What is unsafe in the deployment, for the tenant that it concerns.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+/// Something unsafe that works.
+#[derive(Debug, Serialize)]
+struct Warning {
+    code: &'static str,
+    detail: String,
 }
 
 impl Health {
+    /// What anybody sees.
     pub(crate) fn new() -> Self {
-        Self { status: "ok", version: env!("CARGO_PKG_VERSION") }
+        Self { status: "ok", version: env!("CARGO_PKG_VERSION"), warnings: Vec::new() }
+    }
+
+    /// What a tenant sees: of no other tenant is it said that a token can be guessed.
+    pub(crate) fn for_tenant(tenant: &str, access: &Access) -> Self {
+        let is_short = access.tenants_with_short_tokens().contains(tenant);
+        let warning = || Warning {
+            code: "short_token",
+            detail: format!(
+                "a token of `{tenant}` has fewer than {TOKEN_BYTES_MIN} bytes and can be guessed: make a new one \
+                 (`openssl rand -base64 32`)"
+            ),
+        };
+        Self { warnings: is_short.then(warning).into_iter().collect(), ..Self::new() }
     }
 }
 
