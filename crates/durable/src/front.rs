@@ -13,13 +13,14 @@ use crate::{
         problem::{Outcome, Problem},
         route::{Access, Route, SessionOp, route},
         views,
+        wire::{self, KEY_HEADER, SESSION_HEADER},
     },
     config::Config,
     env, http, index, log,
     objects::{SESSIONS, TENANTS, objects},
     platform::now_ms,
     rate,
-    tenant::{KEY_HEADER, SESSION_HEADER, unanswered},
+    tenant::unanswered,
 };
 
 /// How often an object is asked until it answers.
@@ -143,7 +144,7 @@ async fn start(
         (None, Some(key)) => body::session_of_key(tenant, key),
         (None, None) => random_uuid().replace('-', ""),
     };
-    let body = serde_json::to_string(&run).map_err(|error| Problem::internal(error.to_string()))?;
+    let body = wire::encode(&run).map_err(|error| Problem::internal(error.to_string()))?;
     let forwarded = forward(&request, None, Some(body)).map_err(broken)?;
     // Without the binding nobody counts the tenant's sessions.
     match objects(env, TENANTS).filter(|_| config.access.is_by_token()) {

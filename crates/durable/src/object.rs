@@ -6,7 +6,7 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::Reflect;
-use longhaul_core::{Event, NewRun, Refusal, Run, RunId, Session, limits};
+use longhaul_core::{Event, Refusal, Run, RunId, Session, limits};
 use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime, Services};
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket};
@@ -16,14 +16,14 @@ use crate::{
         problem::{Outcome, Problem},
         query::Query,
         route::{Route, SessionOp, route},
-        views,
+        views, wire,
     },
     env,
     frames::{Frames, refuse},
     http, log,
     platform::Cloudflare,
     sql::JournalError,
-    stream, tenant,
+    stream,
     watchers::close,
 };
 
@@ -128,7 +128,7 @@ impl Inner {
 
     async fn answer(&self, request: Request) -> Outcome<Response> {
         let (method, path) = (request.method().to_string(), request.path());
-        if let Some(key) = path.strip_prefix(tenant::BUSY_PATH) {
+        if let Some(key) = path.strip_prefix(wire::BUSY_PATH) {
             return self.is_busy(key);
         }
         let (_, route) = route(&method, &path)?;
@@ -166,14 +166,14 @@ impl Inner {
             let has_key = |run: &Run| run.idempotency.as_ref().is_some_and(|known| known.key == key);
             session.open_runs().next().is_some() || session.runs().iter().any(has_key)
         });
-        let status = if is_busy.map_err(problem_of)? { 204 } else { 404 };
+        let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
         Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
     }
 
     /// Accepts a run. The platform holds the answer back until the row is on disk.
     async fn start(&self, mut request: Request) -> Outcome<Response> {
         let body = request.bytes().await.map_err(http::unmade)?;
-        let run: NewRun = serde_json::from_slice(&body).map_err(http::unmade)?;
+        let run = wire::decode(&body).map_err(http::unmade)?;
         let (run, replayed) = match self.runtime().submit(Event::Accept(run)) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),

@@ -17,6 +17,7 @@ use crate::{
     api::{
         problem::{Outcome, Problem},
         slots::{Admission, Slots},
+        wire::{BUSY_PATH, IDLE, KEY_HEADER, SESSION_HEADER},
     },
     env, http, log,
     objects::{Objects, SESSIONS, objects},
@@ -24,13 +25,6 @@ use crate::{
     sql::{JournalError, Sql},
 };
 
-/// A header of a post that goes through its tenant's object: the session that it is for.
-pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
-/// A header of such a post: the digest of its `Idempotency-Key`.
-pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
-/// Asks a session whether it has open runs, or the run of the key that follows: 204 or 404. No path of the API, so nobody
-/// else asks.
-pub(crate) const BUSY_PATH: &str = "/busy/";
 /// How many sessions a sweep asks at once.
 const SWEEP_AT_ONCE: usize = 32;
 /// How many sessions one sweep asks: an invocation may make a thousand requests.
@@ -102,7 +96,7 @@ impl Tenant {
         }
         let answered = self.ask(&session, request).await;
         // Only where there is no such session it is certain that no run of it is open.
-        let may_run = answered.as_ref().map_or(true, |response| response.status_code() != 404);
+        let may_run = answered.as_ref().map_or(true, |response| response.status_code() != IDLE);
         self.with_slots(|slots| slots.settle(&session, may_run))?;
         answered
     }
@@ -179,7 +173,7 @@ impl Tenant {
             let response = Reflect::get(answer, &"value".into()).ok()?;
             Reflect::get(&response, &"status".into()).ok()?.as_f64()
         };
-        Ok(Array::from(&answers).iter().map(|answer| status(&answer) != Some(404.0)).collect())
+        Ok(Array::from(&answers).iter().map(|answer| status(&answer) != Some(IDLE.into())).collect())
     }
 
     async fn ask(&self, session: &str, request: Request) -> Outcome<Response> {

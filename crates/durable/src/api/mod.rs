@@ -13,3 +13,4 @@ pub(crate) mod query;
 pub(crate) mod route;
 pub(crate) mod slots;
 pub(crate) mod views;
+pub(crate) mod wire;

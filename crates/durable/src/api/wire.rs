@@ -1,0 +1,121 @@
+//! What the Worker and its objects send each other. A gradual deployment runs two versions at a time, and a Worker of one
+//! version asks objects of the other. So these bytes are pinned as entries are: the literals below never change, a field
+//! may be added when both sides do without it, and what is here is read for ever.
+//!
+//! A request for a session goes on with its own method and path. Its body, if it starts a run, is a [`NewRun`] as JSON.
+
+use longhaul_core::NewRun;
+
+/// A header of a post that goes through its tenant's object: the session that it is for.
+pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
+/// A header of such a post: the digest of its `Idempotency-Key`.
+pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
+/// Asks a session whether it has open runs, or the run of the key that follows. No path of the API, so nobody else asks.
+pub(crate) const BUSY_PATH: &str = "/busy/";
+/// The status of a session that has open runs, or the run of that key.
+pub(crate) const BUSY: u16 = 204;
+/// The status of any other session. A post that gets it has started no run.
+pub(crate) const IDLE: u16 = 404;
+
+/// A run that was checked, as the Worker passes it on.
+///
+/// # Errors
+/// Never, as long as the names of its fields are texts.
+pub(crate) fn encode(run: &NewRun) -> serde_json::Result<String> {
+    serde_json::to_string(run)
+}
+
+/// A run as its session's object gets it.
+///
+/// # Errors
+/// When it was sent by a version that this one cannot read.
+pub(crate) fn decode(body: &[u8]) -> serde_json::Result<NewRun> {
+    serde_json::from_slice(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_core::{Budget, Idempotency, RunSettings};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A run with every field that there is.
+    const WHOLE: &str = r#"{"task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","models":[],"max_iterations":6,"metadata":{"customer":"42","paid":true},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"context_tokens":128000,"sinks":["otlp","nexus"],"gateway_id":"gw","openai_server":"127.0.0.1:1","sample_ratio":0.25},"idempotency":{"key":"ab","body":"cd"}}"#;
+    const COMPARISON: &str = r#"{"task":"x","agent":"poet","model":"a,b","models":["a","b"],"max_iterations":1,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000},"idempotency":null}"#;
+    /// The least that was ever sent, and a field of a later version.
+    const LEAST: &str = r#"{"task":"x","agent":"poet","model":"a","max_iterations":6,"metadata":{},"settings":{"sentinel":"DONE","model_timeout_ms":120000,"later":1},"later":[1]}"#;
+
+    fn settings() -> RunSettings {
+        RunSettings {
+            instructions: None,
+            sentinel: "DONE".to_owned(),
+            budget: Budget::default(),
+            model_timeout_ms: 120_000,
+            max_output_tokens: None,
+            temperature: None,
+            context_tokens: None,
+            sinks: Vec::new(),
+            gateway_id: None,
+            openai_server: None,
+            sample_ratio: None,
+        }
+    }
+
+    #[test]
+    fn a_run_is_sent_in_these_bytes() {
+        let whole = NewRun {
+            task: "Write a \"haiku\".\n潮".to_owned(),
+            agent: "poet".to_owned(),
+            model: "@cf/meta/llama".to_owned(),
+            models: Vec::new(),
+            max_iterations: 6,
+            metadata: [("customer".to_owned(), json!("42")), ("paid".to_owned(), json!(true))].into(),
+            settings: RunSettings {
+                instructions: Some("Be brief.".to_owned()),
+                budget: Budget {
+                    total_tokens: Some(20_000),
+                    cost_usd: Some(0.05),
+                    deadline_ms: Some(600_000),
+                },
+                max_output_tokens: Some(512),
+                temperature: Some(0.2),
+                context_tokens: Some(128_000),
+                sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+                gateway_id: Some("gw".to_owned()),
+                openai_server: Some("127.0.0.1:1".to_owned()),
+                sample_ratio: Some(0.25),
+                ..settings()
+            },
+            idempotency: Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() }),
+        };
+        assert_eq!(encode(&whole).unwrap(), WHOLE);
+        let comparison = NewRun {
+            task: "x".to_owned(),
+            model: "a,b".to_owned(),
+            models: vec!["a".to_owned(), "b".to_owned()],
+            max_iterations: 1,
+            metadata: [].into(),
+            settings: settings(),
+            idempotency: None,
+            ..whole
+        };
+        assert_eq!(encode(&comparison).unwrap(), COMPARISON);
+    }
+
+    #[test]
+    fn every_form_that_was_ever_sent_is_read() {
+        for sent in [WHOLE, COMPARISON] {
+            assert_eq!(encode(&decode(sent.as_bytes()).unwrap()).unwrap(), sent);
+        }
+        let least = decode(LEAST.as_bytes()).unwrap();
+        assert_eq!((least.task.as_str(), least.models.len(), least.max_iterations), ("x", 0, 6));
+        assert_eq!((least.settings, least.idempotency), (settings(), None));
+    }
+
+    #[test]
+    fn names_and_statuses_between_the_objects_stay() {
+        assert_eq!((SESSION_HEADER, KEY_HEADER), ("X-Longhaul-Session", "X-Longhaul-Key"));
+        assert_eq!((BUSY_PATH, BUSY, IDLE), ("/busy/", 204, 404));
+    }
+}
