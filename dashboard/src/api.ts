@@ -3,13 +3,18 @@
  * said so, as problem+json) or `Unreachable` (nobody answered).
  */
 import { gate, token } from "./auth";
-import type { Accepted, Deployment, NewComparison, NewRun, Run, Session, Stats, Trace, TracePage } from "./types";
-
-export interface FieldFault {
-  /** A JSON pointer into the body (`/budget/cost_usd`), or a parameter's name. */
-  pointer: string;
-  detail: string;
-}
+import type {
+  Accepted,
+  Deployment,
+  FieldError,
+  NewComparison,
+  NewRun,
+  Run,
+  Session,
+  Stats,
+  Trace,
+  TracePage,
+} from "./openapi";
 
 export class ApiError extends Error {
   constructor(
@@ -18,7 +23,7 @@ export class ApiError extends Error {
     readonly code: string,
     readonly title: string,
     readonly detail: string,
-    readonly fields: readonly FieldFault[],
+    readonly fields: readonly FieldError[],
     readonly retryAfterMs: number | null,
   ) {
     super(detail === "" ? title : `${title}: ${detail}`);
@@ -147,7 +152,7 @@ async function problem(response: Response): Promise<ApiError> {
     word("code") ?? `http_${response.status}`,
     word("title") ?? `The server answered ${response.status}`,
     word("detail") ?? "",
-    Array.isArray(read.errors) ? (read.errors as FieldFault[]) : [],
+    Array.isArray(read.errors) ? (read.errors as FieldError[]) : [],
     retryAfterMs,
   );
 }

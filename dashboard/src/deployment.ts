@@ -1,8 +1,8 @@
 /** What this deployment offers: its agents, its default model, whether it has an index. */
 import * as api from "./api";
+import type { Deployment } from "./openapi";
 import { readLocalList, writeLocalList } from "./storage";
 import { store } from "./store";
-import type { Deployment } from "./types";
 
 /** Null until the server has told. */
 export const deploymentStore = store<Deployment | null>(null);

@@ -1,6 +1,6 @@
 /** A run as its frames tell it: a pure fold, so that a replay and the live stream come to the same. */
-import { isEvent, type Delta, type Frame, type RunEvent } from "./events";
-import type { Message, Metadata, RunFault, RunStatus, Usage } from "./types";
+import { isEvent, type Frame, type RunEvent } from "./events";
+import type { Message, Metadata, ModelDelta, RunError, RunStatus, Usage } from "./openapi";
 
 export type Outcome = "running" | "answered" | "failed" | "interrupted" | "cancelled" | "aborted";
 
@@ -64,7 +64,7 @@ export interface Ended {
   status: RunStatus;
   stopReason: string;
   result: string | null;
-  error: RunFault | null;
+  error: RunError | null;
   usage: Usage;
   iterations: number;
 }
@@ -180,7 +180,7 @@ function take(state: RunFold, event: RunEvent): RunFold {
 }
 
 /** A delta is placed by its offset: what overlaps is said again, what starts at 0 is all there is. */
-function takeDelta(state: RunFold, delta: Delta): RunFold {
+function takeDelta(state: RunFold, delta: ModelDelta): RunFold {
   const isOver = state.attempts.some(
     ({ call, attempt, outcome }) => call === delta.call && attempt === delta.attempt && outcome !== "running",
   );

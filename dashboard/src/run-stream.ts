@@ -3,9 +3,9 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import * as api from "./api";
 import { subprotocols, token } from "./auth";
 import { fold, newFold, type RunFold } from "./fold";
+import type { Trace } from "./openapi";
 import { useStore } from "./store";
 import { startStream, type Connection, type Stream, type StreamPorts } from "./stream";
-import type { Trace } from "./types";
 
 export interface RunStream {
   fold: RunFold;

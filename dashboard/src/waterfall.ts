@@ -1,7 +1,7 @@
 /** The rows of a waterfall, from what the stream told so far and what the trace knows better. Pure. */
 import type { Attempt, Outcome, RunFold } from "./fold";
 import { modelTail } from "./format";
-import type { Span, Trace } from "./types";
+import type { Span, Trace } from "./openapi";
 
 export type RowKind = "run" | "queue" | "call" | "backoff" | "span";
 

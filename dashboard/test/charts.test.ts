@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { COST, costPerCall, ERROR_RATE, latency, tokens } from "../src/charts/metrics";
+import { COST, costPerCall, ERROR_RATE, latency, tokens, type Counters } from "../src/charts/metrics";
 import { bucketLabel, trimmed } from "../src/charts/plot";
 import { DAY_MS, HOUR_MS } from "../src/charts/range";
 import { bucketMsFor, chartData, described, isBlank, lonePlaces } from "../src/charts/series";
 import { looks, readings, shownModels } from "../src/charts/series";
-import type { Counters, ModelStats, Stats } from "../src/types";
+import type { ModelStats, Stats } from "../src/openapi";
 
 const T0 = 1_794_700_800_000; // a midnight in UTC
 const utc = () => 0;

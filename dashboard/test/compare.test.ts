@@ -5,7 +5,7 @@ import { atRows, draftOf, EMPTY_DRAFT, requestOf, type Draft } from "../src/diff
 import { asked, isSettled, lanes, type Lane } from "../src/diff/lanes";
 import { isEvent, type Frame } from "../src/events";
 import { fold, newFold, type RunFold } from "../src/fold";
-import type { ComparedModel, Run, Usage } from "../src/types";
+import type { ComparedModel, Run, Usage } from "../src/openapi";
 
 const USAGE: Usage = { input_tokens: 10, output_tokens: 5, total_tokens: 15, cost_usd: null };
 
@@ -141,12 +141,12 @@ function delta(call: number, text: string): Frame {
 
 function answered(call: number, content: string): Frame {
   const message = { role: "assistant", content } as const;
-  const outcome = { message, finish_reason: "stop", usage: USAGE, latency_ms: 70, final: "done" };
+  const outcome = { message, finish_reason: "stop", usage: USAGE, latency_ms: 70, final: "done" } as const;
   return { ...envelope(), type: "model.answered", call, attempt: 1, iteration: 1, ...outcome };
 }
 
 function failed(call: number, retryAt: number | null, attempt = 1): Frame {
-  const fault = { error_type: "timeout", message: "too slow" };
+  const fault = { error_type: "timeout", message: "too slow" } as const;
   return { ...envelope(), type: "model.failed", call, attempt, ...fault, retry_at: retryAt };
 }
 

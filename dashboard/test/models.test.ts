@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DAY_MS, HOUR_MS, parseRange, RANGE_DAYS_MAX, rangeFault, rangeQuery, rangeTimes } from "../src/charts/range";
 import { nextSort, parseSort, SORT_DEFAULT, sorted, sortQuery } from "../src/charts/sort";
-import type { ModelStats } from "../src/types";
+import type { ModelStats } from "../src/openapi";
 
 test("a range survives its address", () => {
   for (const query of ["", "since=24h", "since=30d", "since=1794819600000&until=1794952800000"]) {

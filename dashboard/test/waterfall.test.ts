@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Frame } from "../src/events";
 import { fold, newFold } from "../src/fold";
-import type { Span, Trace } from "../src/types";
+import type { Span, Trace } from "../src/openapi";
 import { defaultRow, findRow, ticks, waterfall } from "../src/waterfall";
 
 const usage = { input_tokens: null, output_tokens: null, total_tokens: null, cost_usd: null };
 const SPAN: Span = {
   ...{ span_id: "root", parent_span_id: null, name: "invoke_agent default", kind: "internal", status: "ok" },
   ...{ started_at: 1_000, ended_at: 2_000, duration_ms: 1_000, error_type: null, error_message: null },
-  ...{ call: null, attempt: null, iteration: null, usage, latency_ms: null, time_to_first_chunk_ms: null },
+  ...{ model: null, call: null, attempt: null, iteration: null, usage, latency_ms: null, time_to_first_chunk_ms: null },
   ...{ attributes: {}, input: [], input_left_out: 0, output: null, events: [] },
 };
 

@@ -15,6 +15,7 @@ mod fuzz;
 mod kill;
 mod migrations;
 mod names;
+mod openapi;
 mod pins;
 mod process;
 mod product;
@@ -87,6 +88,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Let every scenario die at every operation; or run random worlds, or see that deliberate bugs are found
     Sim(sim::Options),
+    /// Write the OpenAPI document from the code, and the dashboard's types from the document
+    Openapi,
     /// Check what the compiler does not: the edges between crates, sizes, the documents
     Tidy,
 }
@@ -123,6 +126,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Audit => audit::print(&workspace)?,
         Task::Fuzz(options) => return fuzz::run(&workspace, &options),
         Task::Sim(options) => return sim::run(&workspace, &options),
+        Task::Openapi => openapi::run(&workspace)?,
         Task::Tidy => {
             let summary = tidy::run(workspace.root())?;
             println!("{summary}");

@@ -8,6 +8,7 @@ const FINISH_TOOL: &str = "finish";
 /// Which rule made an answer final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum FinalRule {
     /// The last non-empty line is the sentinel.
     Done,

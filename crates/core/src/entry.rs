@@ -10,7 +10,7 @@ use crate::{
     message::{FinishReason, Message, Usage},
 };
 
-/// An entry of the journal in its place. Its public form is the event of `api.md`.
+/// An entry of the journal in its place. Its public form is an event of the API.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// The entry's position. Not stored: the row's position and the place in the row give it.
@@ -28,8 +28,9 @@ pub struct Record {
 /// by optional fields: old journals must always replay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Entry {
-    /// The run is durable. Nothing was called yet.
+    /// The run is stored. Nothing was called yet.
     #[serde(rename = "run.accepted")]
     RunAccepted {
         /// What to do.
@@ -38,26 +39,31 @@ pub enum Entry {
         agent: String,
         /// The model's full name, with its provider's prefix; those of a comparison, joined by commas.
         model: String,
-        /// The models of a comparison, which are called side by side; empty in any other run.
+        /// The models of a comparison, which are called side by side; absent in any other run.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         models: Vec<String>,
         /// Answers at most.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
         max_iterations: u32,
         /// The caller's own labels: scalars.
         metadata: BTreeMap<String, Value>,
         /// All else that the run needs, as it was configured then.
+        #[cfg_attr(feature = "schema", schemars(skip))]
         settings: RunSettings,
         /// Whether head sampling spares the sinks this run's trace, unless something goes wrong in it.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         sampled_out: bool,
         /// The key that the caller sent.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         idempotency: Option<Idempotency>,
         /// The session's life, in the acceptance of its first run alone; absent in journals from before there was one.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         life: Option<Life>,
     },
-    /// A model call is promised: it is made after this entry is stored, and again if it has no outcome.
+    /// A model call is promised. It is made after this entry is stored, and again if it has no outcome.
     #[serde(rename = "model.called")]
     ModelCalled {
         /// The call; its attempts share it.
@@ -70,8 +76,10 @@ pub enum Entry {
         model: String,
         /// Messages in the request, instructions included.
         message_count: u32,
-        /// Messages of the conversation that are left out, from its beginning, so that the rest fits the window.
+        /// Messages of the session that the request leaves out, from its beginning, so that the rest fits the model's
+        /// context window. Absent where there are none.
         #[serde(skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
         dropped_messages: u32,
     },
     /// A whole answer arrived.
@@ -91,18 +99,22 @@ pub enum Entry {
         usage: Usage,
         /// From the request to the whole answer, in milliseconds.
         latency_ms: u64,
-        /// The rule by which the answer is final.
+        /// The rule by which the answer is final; `None` where it is not.
         r#final: Option<FinalRule>,
         /// Times for the span.
+        #[cfg_attr(feature = "schema", schemars(skip))]
         timing: Timing,
         /// The provider's id of the response.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         response_id: Option<String>,
         /// The model that the provider says answered.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         response_model: Option<String>,
         /// What was seen around the attempt.
         #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         observed: Observed,
     },
     /// An attempt failed.
@@ -119,12 +131,14 @@ pub enum Entry {
         /// When the next attempt is due; `None` where there is none.
         retry_at: Option<TimeMs>,
         /// Times for the span.
+        #[cfg_attr(feature = "schema", schemars(skip))]
         timing: Timing,
         /// What was seen around the attempt.
         #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
         observed: Observed,
     },
-    /// A tool call is promised. Tools are not driven yet: nothing writes this, a replay only counts it.
+    /// A tool call is promised. It comes with tools: nothing writes this yet, a replay only counts it.
     #[serde(rename = "tool.called")]
     ToolCalled {
         /// The call.
@@ -134,7 +148,7 @@ pub enum Entry {
         /// Its arguments.
         arguments: Value,
     },
-    /// A tool answered.
+    /// A tool answered, or failed with `error`. It comes with tools.
     #[serde(rename = "tool.answered")]
     ToolAnswered {
         /// The call.
@@ -150,7 +164,7 @@ pub enum Entry {
         /// From the call to the answer, in milliseconds.
         latency_ms: u64,
     },
-    /// A tool call waits for a person.
+    /// A tool call waits for a person. It comes with tools.
     #[serde(rename = "approval.requested")]
     ApprovalRequested {
         /// The call.
@@ -160,12 +174,13 @@ pub enum Entry {
         /// Its arguments.
         arguments: Value,
     },
-    /// A person decided.
+    /// A person decided. It comes with tools.
     #[serde(rename = "approval.resolved")]
     ApprovalResolved {
         /// The call.
         call: CallId,
         /// `approve` or `deny`.
+        #[cfg_attr(feature = "schema", schemars(extend("enum" = ["approve", "deny"])))]
         decision: String,
         /// Why.
         reason: Option<String>,
@@ -189,9 +204,10 @@ pub enum Entry {
     /// The run is over; nothing changes this.
     #[serde(rename = "run.ended")]
     RunEnded {
-        /// How.
+        /// How it ended.
+        #[cfg_attr(feature = "schema", schemars(with = "String", extend("enum" = ["succeeded", "failed", "cancelled"])))]
         status: RunStatus,
-        /// By which rule.
+        /// The rule that ended it.
         stop_reason: StopReason,
         /// The last answer without its sentinel.
         result: Option<String>,
@@ -210,6 +226,7 @@ pub enum Entry {
         /// Which part: `trace`, or the id of a span in hex.
         part: String,
         /// What the sink calls it.
+        #[cfg_attr(feature = "schema", schemars(length(max = crate::limits::REMOTE_ID_BYTES_MAX)))]
         remote_id: String,
     },
     /// A sink has the run's trace.
@@ -231,20 +248,20 @@ pub enum Entry {
         status: Option<u16>,
         /// The delivery's attempt, from 1.
         attempt: u32,
-        /// When the next attempt is due; `None` when the delivery is parked.
+        /// When it is sent again; `None` when the delivery is given up.
         retry_at: Option<TimeMs>,
     },
 }
 
-/// Fields of an entry that its public event does not show.
-const PRIVATE_FIELDS: [&str; 8] =
+/// Fields of an entry that its public event does not show. Its schema skips them too.
+pub const PRIVATE_FIELDS: [&str; 8] =
     ["settings", "idempotency", "life", "timing", "response_id", "response_model", "sampled_out", "observed"];
 
 /// Fields that every event has, in the order in which it shows them.
 const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];
 
 impl Record {
-    /// The event of `api.md`. Serialize it, or display it as JSON text.
+    /// The event of the API. Serialize it, or display it as JSON text.
     pub fn public_event(&self) -> PublicEvent {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut fields)) => {
@@ -423,6 +440,7 @@ impl Observed {
 /// What a run survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Cause {
     /// The object went away with a call in flight: a killed process, a redeploy, a reset.
     Crash,
@@ -432,9 +450,10 @@ pub enum Cause {
     Panic,
 }
 
-/// Where a run stands, as `api.md` names it.
+/// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum RunStatus {
     /// Accepted; another run of the session is before it.
     Queued,
@@ -450,9 +469,10 @@ pub enum RunStatus {
     Cancelled,
 }
 
-/// The rule that ended a run, as `api.md` names it.
+/// The rule that ended a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum StopReason {
     /// The answer ended with the sentinel.
     Done,
@@ -484,6 +504,7 @@ pub enum StopReason {
 
 /// Why a run failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunError {
     /// A word for programs.
     pub code: String,

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 /// Why a model call failed: a word of low cardinality, fit for `error.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Fault"))]
 pub enum FaultKind {
     /// No connection, or it broke before the answer was whole. Transient.
     Connection,
@@ -20,7 +21,7 @@ pub enum FaultKind {
     Refused,
     /// The answer is not of the provider's format.
     Malformed,
-    /// The answer is larger than [`crate::limits::ANSWER_BYTES_MAX`].
+    /// The answer is larger than `ANSWER_BYTES_MAX`.
     TooLarge,
     /// The provider is no longer configured.
     NotConfigured,

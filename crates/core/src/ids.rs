@@ -8,16 +8,19 @@ pub type TimeMs = u64;
 /// The position of an entry in a session's journal: dense, from 1. It is also the public cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct Seq(pub u64);
 
 /// The number of a run in its session, from 1 in the order of acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline, extend("minimum" = 1)))]
 pub struct RunId(pub u32);
 
 /// The number of a call (of a model, later of a tool) in its session, from 1. All attempts of a call share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Call", extend("minimum" = 1)))]
 pub struct CallId(pub u32);
 
 /// What tells one life of a session from the next one of the same name: random, from its first row on. A session ends its

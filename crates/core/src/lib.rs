@@ -34,8 +34,8 @@ pub use context::estimated_tokens;
 pub use deadline::Deadline;
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
-    Budget, Cause, Entry, Gateway, INDEX_SINK, Idempotency, Observed, PublicEvent, Record, RunError,
-    RunSettings, RunStatus, StopReason, Timing, UserSpan,
+    Budget, Cause, Entry, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, Record,
+    RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan,
 };
 pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};

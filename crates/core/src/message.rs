@@ -4,6 +4,7 @@ use serde_json::Value;
 /// Who speaks in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Role {
     /// The agent's instructions.
     System,
@@ -17,6 +18,7 @@ pub enum Role {
 
 /// One message of the conversation, in the shape that models take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -36,6 +38,7 @@ impl Message {
 
 /// A tool that the model asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToolCall {
     /// The model's own id of the call.
     pub id: String,
@@ -48,6 +51,7 @@ pub struct ToolCall {
 /// Why the model stopped, in the field's common words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum FinishReason {
     /// The natural end of the message.
     Stop,
@@ -61,8 +65,9 @@ pub enum FinishReason {
     Other,
 }
 
-/// What a call, or a run as a sum, used. What is unknown is `None` (JSON null), never 0.
+/// What a call used, or all calls of a run together. What is unknown is `None`, never 0.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Tokens of the request.
     pub input_tokens: Option<u64>,
@@ -71,11 +76,12 @@ pub struct Usage {
     /// Both, as the provider counts them.
     pub total_tokens: Option<u64>,
     /// US dollars, by the price table at the time of the call.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub cost_usd: Option<f64>,
-    /// Input tokens that came from the provider's cache.
+    /// Input tokens that came from the provider's cache; absent where the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_tokens: Option<u64>,
-    /// Output tokens that were spent on reasoning.
+    /// Output tokens that were spent on reasoning; absent where the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
 }

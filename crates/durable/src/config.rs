@@ -62,7 +62,7 @@ pub(crate) struct Bindings {
 }
 
 impl Config {
-    /// Reads every variable of `api.md`. `lookup` gives a variable or secret by name.
+    /// Reads every variable of `.dev.vars.example`. `lookup` gives a variable or secret by name.
     ///
     /// # Errors
     /// Every variable at fault, by name; never a secret.

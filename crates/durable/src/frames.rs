@@ -2,12 +2,14 @@ use std::rc::Rc;
 
 use js_sys::{Array, JsString, Promise, WeakMap};
 use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, CLOSED_SOCKET_PAUSE_MS};
-use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{State, WebSocket};
 
 use crate::{
-    api::frames::{Frame, FrameCount, Verdict},
+    api::{
+        frames::{Frame, FrameCount, Verdict},
+        server_frames::{self, FrameError},
+    },
     platform::now_ms,
     watchers::{buffered_bytes, close, send},
 };
@@ -87,8 +89,7 @@ fn read(message: &JsValue) -> Frame {
 /// Says what is wrong with a frame, unless the reader has not yet taken what it was sent before.
 pub(crate) fn refuse(socket: &WebSocket, detail: &str) {
     if buffered_bytes(socket) == 0 {
-        let frame = json!({"type": "error", "code": "unknown_frame", "detail": detail}).to_string();
-        send(socket, &JsString::from(frame));
+        send(socket, &JsString::from(server_frames::text(&FrameError::new(detail))));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         auth::SUBPROTOCOL,
         problem::{Outcome, Problem},
         query::EventsQuery,
+        server_frames::{self, CaughtUp},
     },
     http,
     object::problem_of,
@@ -238,7 +239,7 @@ pub(crate) fn websocket(
     let show = |text: &str| send(&pair.server, &JsString::from(text));
     let is_caught_up = replay(runtime, query, show)?;
     if is_caught_up {
-        show(&json!({"type": "caught_up", "seq": head}).to_string());
+        show(&server_frames::text(&CaughtUp { seq: head }));
         let live = runtime.live_deltas();
         for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
             show(&delta_text(delta));

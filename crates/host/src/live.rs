@@ -2,17 +2,18 @@ use longhaul_core::CallRef;
 use serde::Serialize;
 use vecmap::VecMap;
 
-/// New text of a call in flight: the `model.delta` frame of `api.md`.
+/// New text of a call in flight, as a frame between events. It is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename = "model.delta")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Delta {
     /// The run.
     pub run: u32,
     /// The call.
     pub call: u32,
-    /// The attempt; a new one starts again at offset 0.
+    /// The attempt.
     pub attempt: u32,
-    /// Where the text belongs, in UTF-16 code units, as JavaScript counts.
+    /// Where the text belongs, in UTF-16 code units, as JavaScript counts. A new attempt begins at 0.
     pub offset: usize,
     /// The text.
     pub text: String,

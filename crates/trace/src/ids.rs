@@ -6,11 +6,18 @@ use sha2::{Digest, Sha256};
 
 /// The id of a trace; shown as 32 lower-case hex digits. Never all zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TraceId(pub [u8; 16]);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TraceId(
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = r"^[0-9a-f]{32}$")))]
+    pub  [u8; 16],
+);
 
 /// The id of a span; shown as 16 lower-case hex digits. Never all zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SpanId(pub [u8; 8]);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SpanId(
+    #[cfg_attr(feature = "schema", schemars(with = "String", regex(pattern = r"^[0-9a-f]{16}$")))] pub [u8; 8],
+);
 
 /// What the ids of a session's traces are derived from. A name can be used again, after a deletion or the retention; its
 /// ids can not.

@@ -80,6 +80,7 @@ pub struct SpanEvent {
 /// The kinds of spans that a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum SpanKind {
     /// Work inside the agent.
     Internal,
@@ -90,6 +91,7 @@ pub enum SpanKind {
 /// How a span ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum SpanStatus {
     /// It runs, or somebody cancelled it: that is no error.
     Unset,
@@ -111,6 +113,7 @@ pub struct Attribute {
 /// The types that an attribute's value can have.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Value {
     /// A text.
     Text(String),

@@ -14,8 +14,9 @@ use crate::{
 /// One message in a view, and all messages of one input, in bytes. The session's messages have the rest.
 pub const VIEW_CONTENT_BYTES_MAX: usize = 256 * 1024;
 
-/// The JSON of `GET …/runs/{run}/trace`. It stays with the session's owner, so it has the content.
+/// The trace of a run; one under way has no end. It stays with the session's owner, so it has the content.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Trace"))]
 pub struct TraceView<'a> {
     trace_id: TraceId,
     session: &'a str,
@@ -30,13 +31,16 @@ pub struct TraceView<'a> {
     usage: &'a Usage,
     iterations: u32,
     attempts: u32,
+    /// Crashes and evictions that the run survived.
     resumed: u32,
     metadata: &'a BTreeMap<String, Json>,
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     spans: Vec<SpanView<'a>>,
 }
 
-/// One span of a [`TraceView`].
+/// The run, an attempt of a model call, or what the agent's own code did during one.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Span"))]
 pub struct SpanView<'a> {
     span_id: SpanId,
     parent_span_id: Option<SpanId>,
@@ -48,6 +52,7 @@ pub struct SpanView<'a> {
     status: SpanStatus,
     error_type: Option<&'static str>,
     error_message: Option<&'a str>,
+    /// The model's full name; null where the span is no call.
     model: Option<&'a str>,
     call: Option<CallId>,
     attempt: Option<u32>,
@@ -57,9 +62,11 @@ pub struct SpanView<'a> {
     time_to_first_chunk_ms: Option<u64>,
     attributes: BTreeMap<&'a str, &'a Value>,
     /// The system message first, then the newest messages that fit.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<longhaul_core::Message>"))]
     input: Vec<TurnView<'a>>,
-    /// Messages between the system message and the oldest one shown.
+    /// Messages between the system message and the oldest one shown, which are too many to show.
     input_left_out: usize,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<longhaul_core::Message>"))]
     output: Option<TurnView<'a>>,
     events: Vec<EventView<'a>>,
 }
@@ -73,6 +80,7 @@ struct TurnView<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SpanEvent"))]
 struct EventView<'a> {
     name: &'a str,
     at: TimeMs,

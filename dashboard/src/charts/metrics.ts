@@ -1,6 +1,9 @@
 /** What the charts show of a model's counters. Pure. */
 import { compact, cost, duration, percent } from "../format";
-import type { Counters } from "../types";
+import type { BucketStats } from "../openapi";
+
+/** What a model did in some time. */
+export type Counters = Omit<BucketStats, "at">;
 
 export const PERCENTILES = ["p50", "p95", "p99"] as const;
 export type Percentile = (typeof PERCENTILES)[number];

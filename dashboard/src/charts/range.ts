@@ -1,9 +1,10 @@
 /** The time that the Models page covers, as its address has it: `since=30d`, or `since` and `until` in milliseconds. */
+import { LIMITS } from "../openapi";
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 /** The server answers for no longer time. */
-export const RANGE_DAYS_MAX = 92;
+export const RANGE_DAYS_MAX = LIMITS.stats_days;
 
 export type Preset = "24h" | "7d" | "30d";
 

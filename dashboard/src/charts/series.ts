@@ -1,7 +1,7 @@
 /** Lines of a chart, from the answer of `GET /v1/stats`. Pure. */
 import { modelTail, oneLine } from "../format";
-import type { Counters, ModelStats, Percentiles, Stats, Usage } from "../types";
-import type { Metric } from "./metrics";
+import type { ModelStats, Percentiles, Stats, Usage } from "../openapi";
+import type { Counters, Metric } from "./metrics";
 import { DAY_MS, HOUR_MS } from "./range";
 
 export interface Series {
@@ -177,7 +177,7 @@ const NO_PERCENTILES: Percentiles = { p50: null, p95: null, p99: null };
 
 /** The sum of what is known; null where nothing is. */
 function known(hours: readonly Counters[], field: keyof Usage): number | null {
-  const values = hours.map((hour) => hour.usage[field]).filter((value) => value !== null);
+  const values = hours.map((hour) => hour.usage[field]).filter((value) => typeof value === "number");
   return values.length === 0 ? null : values.reduce((a, b) => a + b, 0);
 }
 

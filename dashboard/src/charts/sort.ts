@@ -1,5 +1,5 @@
 /** The order of the table of models, and its columns' values. Pure. */
-import type { ModelStats } from "../types";
+import type { ModelStats } from "../openapi";
 import { costPerCall, errorRate } from "./metrics";
 
 export const COLUMNS = {

@@ -2,7 +2,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { iterationsOf, type Attempt, type RunFold } from "../fold";
 import { duration, visible, words } from "../format";
-import type { Message, Trace } from "../types";
+import type { Message, Trace } from "../openapi";
 import { Tokens } from "./figures";
 import { Icon, type IconName } from "./icon";
 import { MessageView } from "./message";

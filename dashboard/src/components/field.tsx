@@ -1,8 +1,9 @@
 /** Form fields: a label, help, and the server's complaint at the field that it is about. */
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { ApiError, type FieldFault } from "../api";
+import { ApiError } from "../api";
 import { visible } from "../format";
+import type { FieldError } from "../openapi";
 
 /** What an input needs to be tied to its label, help and error. */
 export interface FieldIds {
@@ -52,16 +53,16 @@ export function faultAt(error: unknown, pointer: string): string | null {
 }
 
 /** Complaints about anything but the given fields. */
-export function faultsElsewhere(error: unknown, pointers: readonly string[]): FieldFault[] {
-  const isShown = (fault: FieldFault) => pointers.some((p) => fault.pointer === p || fault.pointer.startsWith(`${p}/`));
+export function faultsElsewhere(error: unknown, pointers: readonly string[]): FieldError[] {
+  const isShown = (fault: FieldError) => pointers.some((p) => fault.pointer === p || fault.pointer.startsWith(`${p}/`));
   return faults(error).filter((fault) => !isShown(fault));
 }
 
-function faults(error: unknown): readonly FieldFault[] {
+function faults(error: unknown): readonly FieldError[] {
   return error instanceof ApiError ? error.fields : [];
 }
 
-function sentence(fault: FieldFault, pointer: string): string {
+function sentence(fault: FieldError, pointer: string): string {
   const inside = fault.pointer
     .slice(pointer.length + 1)
     .replaceAll("~1", "/")

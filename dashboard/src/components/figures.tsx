@@ -1,7 +1,7 @@
 /** Numbers, times and names with their exact value as the title. */
 import { ago, compact, cost, count, duration, exactTime, isScripted, modelTail, oneLine, UNKNOWN } from "../format";
 import { useNow } from "../hooks";
-import type { Usage } from "../types";
+import type { Usage } from "../openapi";
 
 export function Duration({ ms }: { ms: number | null | undefined }) {
   return (

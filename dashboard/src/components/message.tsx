@@ -1,7 +1,7 @@
 /** One message of a conversation or of a call's input. */
 import type { ComponentChildren } from "preact";
 import { visible } from "../format";
-import type { Message } from "../types";
+import type { Message } from "../openapi";
 import { TextBlock } from "./text";
 
 const SPEAKERS: Record<string, string> = { system: "System", user: "User", assistant: "Model", tool: "Tool" };

@@ -16,7 +16,7 @@ import {
 } from "../charts/metrics";
 import { DAY_MS, HOUR_MS } from "../charts/range";
 import { chartData, type Line } from "../charts/series";
-import type { Stats } from "../types";
+import type { Stats } from "../openapi";
 import { Choice } from "./choice";
 
 /** One percentile, or the three of them. */

@@ -5,7 +5,7 @@ import type { Look } from "../charts/series";
 import { nextSort, sorted, type Column, type Sort } from "../charts/sort";
 import { Swatch } from "../charts/swatch";
 import { compact, count, oneLine, percent, words } from "../format";
-import type { ModelStats } from "../types";
+import type { ModelStats } from "../openapi";
 import { Cost, Duration, ModelName } from "./figures";
 import { Icon } from "./icon";
 

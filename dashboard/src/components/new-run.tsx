@@ -2,10 +2,10 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
 import { deploymentStore, knownModels, loadDeployment, rememberModels } from "../deployment";
+import { LIMITS, type Metadata, type NewRun } from "../openapi";
 import { href, navigate } from "../router";
 import { rememberRun } from "../started";
 import { useStore } from "../store";
-import type { Metadata, NewRun } from "../types";
 import { Dialog } from "./dialog";
 import { Field, faultAt } from "./field";
 import { MetadataRows, type MetadataRow } from "./metadata-rows";
@@ -13,7 +13,6 @@ import { AgentField, FormFault, NumberField, TextField } from "./run-fields";
 import { useSending } from "./sending";
 
 const SHOWN = ["/task", "/agent", "/model", "/max_iterations", "/instructions", "/metadata", "/budget"];
-const ANSWERS_MAX = 6;
 
 interface Draft {
   task: string;
@@ -125,8 +124,8 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
         </Field>
         <NumberField
           label="Answers at most"
-          max={ANSWERS_MAX}
-          placeholder={String(agent?.max_iterations ?? ANSWERS_MAX)}
+          max={LIMITS.iterations}
+          placeholder={String(agent?.max_iterations ?? LIMITS.iterations)}
           error={faultAt(error, "/max_iterations")}
           value={draft.iterations}
           onChange={(iterations) => change({ iterations })}

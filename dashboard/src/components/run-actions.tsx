@@ -1,7 +1,8 @@
 /** What can be done with a run: cancel it, take its trace along. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
-import { isOpen, type RunStatus, type Trace } from "../types";
+import type { RunStatus, Trace } from "../openapi";
+import { isOpen } from "../status";
 import { announce } from "./announcer";
 import { CopyButton } from "./copy";
 import { Dialog } from "./dialog";

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { iterationsOf, type RunFold } from "../fold";
 import { count, shortId, visible, words } from "../format";
 import { href } from "../router";
-import type { RunStatus, Trace, Usage } from "../types";
+import type { RunStatus, Trace, Usage } from "../openapi";
 import { CopyButton } from "./copy";
 import { Cost, Duration, Elapsed, ModelName, Tokens, When } from "./figures";
 import { useNow } from "../hooks";

@@ -5,8 +5,8 @@ import { visible } from "../format";
 import { useDebounced, useMedia } from "../hooks";
 import { href, navigate } from "../router";
 import { filterCount, filtered, METADATA_PREFIX, parseMetadata, RANGES } from "../runs-query";
+import { OPEN_STATUSES } from "../status";
 import { useStore } from "../store";
-import { OPEN_STATUSES } from "../types";
 import { Icon } from "./icon";
 
 const SEARCH_QUIET_MS = 300;

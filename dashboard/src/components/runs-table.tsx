@@ -1,13 +1,14 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
 import { compact, count, oneLine, UNKNOWN, words } from "../format";
 import { useNow } from "../hooks";
+import type { TraceSummary } from "../openapi";
 import { href } from "../router";
-import { isOpen, type TraceRow } from "../types";
+import { isOpen } from "../status";
 import { Cost, Duration, Elapsed, ModelName, Tokens, When } from "./figures";
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
 
-export function RunsTable({ rows }: { rows: readonly TraceRow[] }) {
+export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
   const now = useNow(5_000);
   return (
     <table class="runs">
@@ -43,7 +44,7 @@ export function RunsTable({ rows }: { rows: readonly TraceRow[] }) {
   );
 }
 
-function Row({ row, now }: { row: TraceRow; now: number }) {
+function Row({ row, now }: { row: TraceSummary; now: number }) {
   const models = row.model.split(",");
   return (
     <tr>
@@ -97,7 +98,7 @@ function Row({ row, now }: { row: TraceRow; now: number }) {
   );
 }
 
-function Answers({ row: { iterations, attempts } }: { row: TraceRow }) {
+function Answers({ row: { iterations, attempts } }: { row: TraceSummary }) {
   if (iterations === null) return <span class="num">{UNKNOWN}</span>;
   const retried = attempts !== null && attempts > iterations;
   const title = `${count(iterations)} answers in ${count(attempts)} attempts`;

@@ -2,9 +2,10 @@
 import * as api from "../api";
 import { oneLine, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
+import type { Run } from "../openapi";
 import { href } from "../router";
 import { startedRuns, type StartedRun } from "../started";
-import { isOpen, type Run } from "../types";
+import { isOpen } from "../status";
 import { Duration, Elapsed, ModelName, Tokens, When } from "./figures";
 import { Empty } from "./states";
 import { StatusChip } from "./status";

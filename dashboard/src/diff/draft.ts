@@ -1,10 +1,9 @@
 /** The form of a comparison: its values, what is wrong with them, and the request that they are. Pure. */
-import type { FieldFault } from "../api";
-import type { Metadata, NewComparison } from "../types";
+import { LIMITS, type FieldError, type Metadata, type NewComparison } from "../openapi";
 
-export const MODELS_MIN = 2;
-export const MODELS_MAX = 8;
-export const DEADLINE_SECONDS_MAX = 30 * 24 * 3_600;
+export const MODELS_MIN = LIMITS.compared_models_min;
+export const MODELS_MAX = LIMITS.compared_models;
+export const DEADLINE_SECONDS_MAX = LIMITS.deadline_ms / 1000;
 
 export interface Draft {
   task: string;
@@ -40,7 +39,7 @@ export function draftOf(query: URLSearchParams): Draft {
 }
 
 /** The request, or what the form itself knows to be wrong with it; pointers name the form's rows. */
-export function requestOf(draft: Draft): Request | { faults: FieldFault[] } {
+export function requestOf(draft: Draft): Request | { faults: FieldError[] } {
   const faults = [...taskFaults(draft), ...modelFaults(draft), ...deadlineFaults(draft), ...metadataFaults(draft)];
   if (faults.length > 0) return { faults };
   const rows = draft.models.flatMap((model, row) => (model.trim() === "" ? [] : [row]));
@@ -55,7 +54,7 @@ export function requestOf(draft: Draft): Request | { faults: FieldFault[] } {
 }
 
 /** The server's complaints, with the models' pointers changed from the request's places to the form's rows. */
-export function atRows(faults: readonly FieldFault[], rows: readonly number[]): FieldFault[] {
+export function atRows(faults: readonly FieldError[], rows: readonly number[]): FieldError[] {
   return faults.map((fault) => {
     const place = /^\/models\/(\d+)$/.exec(fault.pointer)?.[1];
     const row = place === undefined ? undefined : rows[Number(place)];
@@ -63,11 +62,11 @@ export function atRows(faults: readonly FieldFault[], rows: readonly number[]): 
   });
 }
 
-function taskFaults({ task }: Draft): FieldFault[] {
+function taskFaults({ task }: Draft): FieldError[] {
   return task.trim() === "" ? [{ pointer: "/task", detail: "Say what the models are to do." }] : [];
 }
 
-function modelFaults({ models }: Draft): FieldFault[] {
+function modelFaults({ models }: Draft): FieldError[] {
   const names = models.map((model) => model.trim());
   const twice = names.flatMap((name, row) =>
     name !== "" && names.indexOf(name) < row ? [{ pointer: `/models/${row}`, detail: "is in the list twice" }] : [],
@@ -79,7 +78,7 @@ function modelFaults({ models }: Draft): FieldFault[] {
   return empty.map((row) => ({ pointer: `/models/${row}`, detail: "Name a model." }));
 }
 
-function deadlineFaults({ deadlineSeconds }: Draft): FieldFault[] {
+function deadlineFaults({ deadlineSeconds }: Draft): FieldError[] {
   if (deadlineSeconds.trim() === "") return [];
   const seconds = Number(deadlineSeconds);
   if (Number.isFinite(seconds) && seconds > 0 && seconds <= DEADLINE_SECONDS_MAX) return [];
@@ -87,7 +86,7 @@ function deadlineFaults({ deadlineSeconds }: Draft): FieldFault[] {
   return [{ pointer: "/budget/deadline_ms", detail }];
 }
 
-function metadataFaults({ metadata }: Draft): FieldFault[] {
+function metadataFaults({ metadata }: Draft): FieldError[] {
   const keys = metadata.map(({ key }) => key.trim());
   return metadata.flatMap(({ value }, row) => {
     const key = keys[row] ?? "";

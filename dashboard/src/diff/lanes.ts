@@ -1,6 +1,6 @@
 /** One model's part in a comparison, from what the stream, the trace and the run say of it. Pure. */
 import type { Attempt, RunFold } from "../fold";
-import type { ComparedModel, Run, RunFault, Span, Trace, Usage } from "../types";
+import type { ComparedModel, Run, RunError, Span, Trace, Usage } from "../openapi";
 
 export type LaneStatus = "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
 
@@ -13,7 +13,7 @@ export interface Lane {
   /** Whether the text is the whole answer. */
   isWhole: boolean;
   attempts: number;
-  error: RunFault | null;
+  error: RunError | null;
   finishReason: string | null;
   usage: Usage | null;
   latencyMs: number | null;
@@ -127,7 +127,7 @@ function statusOf({ outcome, retryAt }: Attempt, isOver: boolean): LaneStatus {
 }
 
 /** The run's own word for it, else that of the last attempt. */
-function faultOf({ errorType, errorMessage, outcome }: Attempt, told: ComparedModel | null): RunFault {
+function faultOf({ errorType, errorMessage, outcome }: Attempt, told: ComparedModel | null): RunError {
   if (told?.error) return told.error;
   if (errorType !== null) return { code: errorType, message: errorMessage ?? "" };
   if (outcome === "interrupted") return { code: "interrupted", message: "The call was cut off." };

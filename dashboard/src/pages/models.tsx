@@ -14,7 +14,7 @@ import { Icon } from "../components/icon";
 import { count, exactTime, percent } from "../format";
 import { useLoaded } from "../hooks";
 import { href, navigate, setQuery } from "../router";
-import type { ModelStats, Stats } from "../types";
+import type { ModelStats, Stats } from "../openapi";
 
 /** How often the figures are asked for again, in milliseconds. */
 const REFRESH_MS = 30_000;

@@ -17,7 +17,8 @@ import { useMedia, useNow } from "../hooks";
 import { href, setQuery } from "../router";
 import { useRunStream, useTrace } from "../run-stream";
 import type { Connection } from "../stream";
-import { isOpen, type RunStatus, type Trace } from "../types";
+import type { RunStatus, Trace } from "../openapi";
+import { isOpen } from "../status";
 import { defaultRow, findRow, waterfall, type Row } from "../waterfall";
 
 /** How often bars of what is open grow, in milliseconds. */

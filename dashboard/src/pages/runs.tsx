@@ -8,9 +8,10 @@ import { RunsTable } from "../components/runs-table";
 import { Banner, Empty, explained, Failure, Skeleton } from "../components/states";
 import { Unindexed } from "../components/unindexed";
 import { useLoaded, type Loaded } from "../hooks";
+import type { TracePage } from "../openapi";
 import { href } from "../router";
 import { apiQuery, filterCount, newerPage, olderPage } from "../runs-query";
-import { isOpen, type TracePage } from "../types";
+import { isOpen } from "../status";
 
 /** How often the list is asked for, in milliseconds: while something is open, and else. */
 const POLL_OPEN_MS = 2_000;

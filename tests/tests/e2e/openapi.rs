@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use crate::index::listed;
 
-mod code;
 pub(crate) mod document;
 
 use document::{Document, Operation};

@@ -72,7 +72,12 @@ fn npm_problems(packages: &Json, lock: &Json) -> Vec<String> {
     let mut problems = Vec::new();
     for kind in ["devDependencies", "optionalDependencies"] {
         for (name, version) in packages[kind].as_object().into_iter().flatten() {
+            // An alias is `npm:NAME@VERSION`.
             let version = version.as_str().unwrap_or_default();
+            let version = version
+                .strip_prefix("npm:")
+                .and_then(|alias| alias.rsplit_once('@'))
+                .map_or(version, |it| it.1);
             if !version.starts_with(|first: char| first.is_ascii_digit()) {
                 problems.push(format!("package.json: {name} {version} is not one exact version"));
             }
@@ -136,17 +141,24 @@ mod tests {
 
     #[test]
     fn npm_versions_are_exact_and_locked_without_a_host() {
-        let packages = json!({"devDependencies": {"workerd": "1.0.0", "esbuild": "^0.2.0"}});
+        let packages = json!({"devDependencies":
+            {"workerd": "1.0.0", "esbuild": "^0.2.0", "old": "npm:@a/tool@1.0.0", "older": "npm:tool@^0.9.0"}});
         let lock = json!({"packages": {
             "node_modules/workerd": {"version": "1.0.0", "resolved": "somewhere"},
+            "node_modules/old": {"version": "1.0.0"},
             "node_modules/wrangler": {"dependencies": {"workerd": "1.0.1"}},
         }});
         let problems = npm_problems(&packages, &lock).join("\n");
-        for part in
-            ["esbuild ^0.2.0 is not one exact", "no esbuild", "names a host", "wrangler runs \"1.0.1\""]
-        {
+        for part in [
+            "esbuild ^0.2.0 is not one exact",
+            "no esbuild",
+            "older ^0.9.0 is not one exact",
+            "names a host",
+            "wrangler runs \"1.0.1\"",
+        ] {
             assert!(problems.contains(part), "{part} is not in {problems}");
         }
+        assert!(!problems.contains("old 1.0.0"), "{problems}");
     }
 
     #[test]

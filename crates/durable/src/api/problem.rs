@@ -11,15 +11,26 @@ pub(crate) type Outcome<T> = Result<T, Problem>;
 #[serde(transparent)]
 pub(crate) struct Problem(Box<Details>);
 
-/// The members of the document, and the headers beside it.
+/// An error as RFC 9457 has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Problem"))]
 pub(crate) struct Details {
+    /// What kind of error it is.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference", "pattern" = "^/errors/[a-z_]+$")))]
     r#type: String,
+    /// The kind of error, for people.
     title: &'static str,
+    /// The status of the answer.
+    #[cfg_attr(test, schemars(range(min = 400, max = 599)))]
     pub(crate) status: u16,
+    /// What went wrong this time, and what would help.
     detail: String,
+    /// The kind of error, for programs.
+    #[cfg_attr(test, schemars(with = "Code"))]
     pub(crate) code: &'static str,
+    /// The fields at fault, at most 50 of them; `detail` says how many more there are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(length(min = 1, max = limits::FIELD_ERRORS_MAX)))]
     pub(crate) errors: Vec<FieldError>,
     /// Headers that go with the status: `Allow`, `Retry-After`, `WWW-Authenticate`.
     #[serde(skip)]
@@ -28,8 +39,9 @@ pub(crate) struct Details {
 
 /// One field at fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct FieldError {
-    /// An RFC 6901 pointer into the body, or the name of a query parameter or header.
+    /// A JSON pointer (RFC 6901) into the body, or the name of a parameter, header or variable.
     pub(crate) pointer: String,
     /// What is wrong with it, and what would be right.
     pub(crate) detail: String,
@@ -95,6 +107,11 @@ macro_rules! problems {
     ($($name:ident $code:ident: $status:literal $title:literal;)*) => {
         /// A word for programs that says what went wrong.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[cfg_attr(
+            test,
+            derive(schemars::JsonSchema),
+            schemars(rename = "ProblemCode", rename_all = "snake_case")
+        )]
         pub(crate) enum Code {
             $($code,)*
         }

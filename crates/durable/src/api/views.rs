@@ -11,41 +11,69 @@ use crate::{
     config::Config,
 };
 
-/// A run as `api.md` shows it.
+/// A run.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Run"))]
 pub(crate) struct RunView<'a> {
+    /// Its session.
     session: &'a str,
+    /// Its number in the session.
     run: RunId,
+    /// Where it stands.
     status: RunStatus,
+    /// The rule that ended it; null while it is open.
     stop_reason: Option<StopReason>,
+    /// The last answer without its last line `DONE`; null in a comparison.
     result: Option<&'a str>,
+    /// Why it failed; null otherwise.
     error: Option<&'a RunError>,
+    /// The agent's name.
     agent: &'a str,
+    /// The model; those of a comparison, joined by commas.
     model: &'a str,
+    /// Answers so far.
     iterations: u32,
+    /// Attempts of calls, those that failed included.
     attempts: u32,
+    /// The sum over its calls.
     usage: &'a Usage,
+    /// When it was stored.
     accepted_at: TimeMs,
+    /// When its first call was promised.
     started_at: Option<TimeMs>,
+    /// When it ended; null while it is open.
     ended_at: Option<TimeMs>,
+    /// The id of its trace.
     trace_id: String,
-    /// What each model of a comparison said, in the order of the request.
+    /// What each model said, in the order of the request; absent in any other run than a comparison.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     comparison: Vec<LaneView<'a>>,
 }
 
 /// One model of a comparison.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ComparedModel"))]
 struct LaneView<'a> {
+    /// The model's full name.
     model: &'a str,
+    /// Its call.
     call: CallId,
+    /// Where its call stands.
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = ["running", "waiting", "succeeded", "failed", "cancelled"])))]
     status: RunStatus,
+    /// Attempts of its call, those that failed included.
     attempts: u32,
+    /// Its answer; null until then.
     text: Option<&'a str>,
+    /// Why its call failed for good; null otherwise.
     error: Option<&'a RunError>,
+    /// Why the answer ended.
     finish_reason: Option<FinishReason>,
+    /// What the answer used.
     usage: Option<&'a Usage>,
+    /// From the request to the whole answer, in milliseconds.
     latency_ms: Option<u64>,
+    /// From the request to the first chunk of text, in milliseconds.
     time_to_first_chunk_ms: Option<u64>,
 }
 
@@ -111,23 +139,42 @@ impl<'a> RunView<'a> {
     }
 }
 
-/// The answer to a run that was accepted, the same for a replay of its key.
+/// A run that is stored. A request with the key of an earlier one gets the same answer.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Accepted<'a> {
+    /// The session of the run.
     session: &'a str,
+    /// The run's number in its session.
     run: RunId,
+    /// Where the run stood when it was stored.
+    #[cfg_attr(test, schemars(with = "String", extend("const" = "queued")))]
     status: RunStatus,
+    /// The id of the run's trace.
     trace_id: String,
+    /// Where to look next.
     links: Links,
 }
 
+/// Paths of a run and of its session.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Links {
+    /// The run.
     #[serde(rename = "self")]
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     this: String,
+    /// The events of the session.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     events: String,
+    /// The conversation.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     messages: String,
+    /// The trace of the run.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     trace: String,
+    /// Cancels the session.
+    #[cfg_attr(test, schemars(extend("format" = "uri-reference")))]
     cancel: String,
 }
 
@@ -152,12 +199,20 @@ pub(crate) fn location(session: &str, run: RunId) -> String {
     format!("/v1/sessions/{session}/runs/{run}")
 }
 
+/// A session and its runs, the newest first.
 #[derive(Debug, Serialize)]
-struct SessionView<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Session"))]
+pub(crate) struct SessionView<'a> {
+    /// Its id.
     session: &'a str,
+    /// That of the run under way, or else of the last one.
     status: Option<RunStatus>,
+    /// When its first run was stored.
     created_at: Option<TimeMs>,
+    /// The position of the last event.
     seq: Seq,
+    /// Its runs.
+    #[cfg_attr(test, schemars(with = "Vec<RunView<'static>>"))]
     runs: [(); 0],
 }
 
@@ -187,9 +242,11 @@ pub(crate) fn runs<'a>(
     runs.map(move |run| RunView::new(origin, id, session, run))
 }
 
-/// A message of the conversation.
+/// A message and its run.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "ConversationMessage"))]
 pub(crate) struct MessageView<'a> {
+    /// The run that it belongs to.
     run: RunId,
     #[serde(flatten)]
     message: &'a Message,
@@ -202,18 +259,26 @@ pub(crate) fn messages(session: &Session) -> impl Iterator<Item = MessageView<'_
 
 /// The Worker lives.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Health {
+    /// Always `ok`.
+    #[cfg_attr(test, schemars(extend("const" = "ok")))]
     status: &'static str,
+    /// The version of the deployment.
     version: &'static str,
-    /// What is unsafe in the deployment, for the tenant that it concerns.
+    /// What is unsafe in the deployment; of a tenant, and only for whoever sends its token.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Warning>,
 }
 
 /// Something unsafe that works.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Warning {
+    /// A word for programs.
+    #[cfg_attr(test, schemars(extend("const" = "short_token")))]
     code: &'static str,
+    /// What is unsafe, and what to do.
     detail: String,
 }
 
@@ -237,19 +302,31 @@ impl Health {
     }
 }
 
-/// What a form needs to know of the deployment.
+/// What a deployment offers to a tenant.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Deployment"))]
 pub(crate) struct AgentsView<'a> {
+    /// Whose token this is.
     tenant: &'a str,
+    /// Its agents; the first one is the default.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     agents: Vec<AgentView<'a>>,
+    /// The model of an agent that names none.
     default_model: Option<&'a str>,
+    /// Whether the deployment has an index of traces.
     index: bool,
 }
 
+/// An agent of the deployment.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Agent"))]
 struct AgentView<'a> {
+    /// Its name.
     name: &'a str,
+    /// Its own model; null where it takes the default.
     model: Option<&'a str>,
+    /// Answers per run at most, unless a run says less.
+    #[cfg_attr(test, schemars(range(min = 1, max = longhaul_core::limits::ITERATIONS_MAX)))]
     max_iterations: u32,
 }
 

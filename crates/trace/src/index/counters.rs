@@ -25,14 +25,15 @@ pub struct Counters {
     first_chunks: Histogram,
 }
 
-/// Percentiles of times, in milliseconds, each right to 5 %; `None` when there were none.
+/// Percentiles of the times of answers, in milliseconds, each right to 5 %; `None` when there were no answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Percentiles {
     /// Half of the times are at most this.
     pub p50: Option<u64>,
-    /// 95 of 100 are.
+    /// 95 of 100 times are at most this.
     pub p95: Option<u64>,
-    /// 99 of 100 are.
+    /// 99 of 100 times are at most this.
     pub p99: Option<u64>,
 }
 

@@ -18,6 +18,8 @@ mod counters;
 mod histogram;
 mod parameters;
 mod row;
+#[cfg(feature = "schema")]
+mod shape;
 mod statement;
 mod stats;
 mod traces;

@@ -33,16 +33,19 @@ pub struct StatsQuery {
     bucket_ms: u64,
 }
 
-/// The answer of `GET /v1/stats`.
+/// What each model did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Stats"))]
 pub struct StatsView {
     /// When the first bucket begins.
     pub since: TimeMs,
     /// When the last bucket ends.
     pub until: TimeMs,
-    /// What `hours` are, in milliseconds: an hour, or a day of UTC.
+    /// How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = [HOUR_MS, DAY_MS])))]
     pub bucket_ms: u64,
-    /// Those with the most calls first.
+    /// The models, the one with the most calls first.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<super::shape::ModelStats>"))]
     pub models: Vec<ModelStats>,
 }
 

@@ -68,17 +68,20 @@ pub struct TracesCursor {
     trace_id: String,
 }
 
-/// The answer of `GET /v1/traces`.
+/// A page of runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TracePage"))]
 pub struct TracesPage {
-    /// Newest first.
+    /// The newest first.
+    #[cfg_attr(feature = "schema", schemars(length(max = TRACES_MAX)))]
     pub traces: Vec<TraceSummary>,
-    /// The cursor of the next page; `None` in the last one.
+    /// The `cursor` of the next page; `None` in the last one.
     pub next: Option<String>,
 }
 
-/// A run in a [`TracesPage`]. What is unknown, or not let out, is `None`.
+/// A run in the index. What is unknown, or not let out, is `None`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TraceSummary {
     /// 32 hex digits.
     pub trace_id: String,
@@ -86,9 +89,11 @@ pub struct TraceSummary {
     pub session: String,
     /// The run's number in its session.
     pub run: u64,
-    /// As `api.md` names it.
+    /// Where it stands.
+    #[cfg_attr(feature = "schema", schemars(with = "RunStatus"))]
     pub status: String,
     /// The rule that ended it.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<longhaul_core::StopReason>"))]
     pub stop_reason: Option<String>,
     /// Of a failed run: a word of low cardinality.
     pub error_type: Option<String>,
@@ -96,9 +101,9 @@ pub struct TraceSummary {
     pub agent: String,
     /// The model's full name; those of a comparison, joined by commas.
     pub model: String,
-    /// What was to be done, perhaps its beginning.
+    /// What was to be done, as much of it as the deployment lets out.
     pub task: Option<String>,
-    /// What came out, perhaps its beginning.
+    /// What came out, as much of it as the deployment lets out.
     pub result: Option<String>,
     /// The caller's labels.
     pub metadata: Map<String, Value>,

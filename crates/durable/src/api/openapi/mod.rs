@@ -1,0 +1,213 @@
+//! The OpenAPI document, made of the table of routes and of the types that are sent and accepted. It is a file of the
+//! dashboard, `dashboard/static/openapi.json`; `cargo xtask openapi` writes it.
+
+mod operations;
+mod parameters;
+mod responses;
+mod schemas;
+mod shapes;
+
+use std::{collections::BTreeSet, env, fs};
+
+use longhaul_core::limits;
+use longhaul_trace::index::{METADATA_FILTERS_MAX, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX};
+use serde_json::{Map, Value, json};
+
+use self::operations::Described;
+use super::{
+    problem::Code,
+    route::{Access, ROUTES, RouteSpec},
+};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dashboard/static/openapi.json");
+/// Set, the file is written in place of being compared.
+const UPDATE: &str = "UPDATE_OPENAPI";
+
+#[test]
+fn the_file_is_what_the_code_says() {
+    let made = format!("{:#}\n", document());
+    if env::var_os(UPDATE).is_some() {
+        fs::write(FILE, made).expect("the document can be written");
+        return;
+    }
+    let stored = fs::read_to_string(FILE).expect("the document is there");
+    let differs = stored.lines().zip(made.lines()).find(|(stored, made)| stored != made);
+    assert!(stored == made, "openapi.json is not what the code says: run `cargo xtask openapi`. {differs:?}");
+}
+
+#[test]
+fn every_problem_can_happen() {
+    let possible: BTreeSet<Code> = ROUTES.iter().flat_map(problems).collect();
+    assert_eq!(possible, Code::ALL.iter().copied().collect());
+}
+
+#[test]
+fn every_reference_leads_to_something_and_everything_is_referred_to() {
+    let document = document();
+    let mut references = BTreeSet::new();
+    collect(&document, &mut references);
+    for reference in &references {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} leads nowhere");
+    }
+    for kind in ["headers", "parameters", "responses", "schemas"] {
+        for name in document["components"][kind].as_object().expect("the components are objects").keys() {
+            let pointer = format!("#/components/{kind}/{name}");
+            assert!(references.contains(&pointer), "nothing refers to {pointer}");
+        }
+    }
+}
+
+/// Doc comments name limits in words.
+#[test]
+fn the_words_of_a_description_agree_with_the_limits() {
+    const DAY_MS: u64 = 24 * 3_600_000;
+    let schemas = schemas::all();
+    let kib = |bytes: usize| format!("at most {} KiB", bytes / 1024);
+    let deadline = format!("at most {} days", limits::DEADLINE_MS_MAX / DAY_MS);
+    for (schema, property, words) in [
+        ("NewRun", "task", kib(limits::TASK_BYTES_MAX)),
+        ("NewRun", "instructions", kib(limits::INSTRUCTIONS_BYTES_MAX)),
+        ("NewComparison", "task", kib(limits::TASK_BYTES_MAX)),
+        ("NewComparison", "instructions", kib(limits::INSTRUCTIONS_BYTES_MAX)),
+        ("Budget", "deadline_ms", deadline.clone()),
+        ("ComparisonBudget", "deadline_ms", deadline),
+        ("Problem", "errors", format!("at most {} of them", limits::FIELD_ERRORS_MAX)),
+        ("Stats", "bucket_ms", format!("more than {STATS_HOURLY_DAYS_MAX} days")),
+    ] {
+        let said = schemas[schema]["properties"][property]["description"].as_str().unwrap_or_default();
+        assert!(said.contains(&words), "{schema}.{property} says {said:?}, not {words:?}");
+    }
+    let frame = schemas["ClientFrame"]["description"].as_str().unwrap_or_default();
+    let many = format!("at most {} of them in a minute", limits::SOCKET_FRAMES_MAX);
+    assert!(frame.contains(&kib(limits::CLIENT_FRAME_BYTES_MAX)) && frame.contains(&many), "{frame}");
+    assert_eq!(limits::SOCKET_UNKNOWN_FRAMES_MAX, 8, "`FrameError` says that the ninth closes the socket");
+}
+
+fn document() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "longhaul",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Durable runs of AI agents.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+            "description":
+                "JSON in UTF-8. Unknown fields are refused, unknown parameters ignored. Answers may get more fields.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [
+            {"name": "Runs", "description": "Tasks that run to their end, whatever happens."},
+            {"name": "Sessions", "description": "Conversations of runs, and their events."},
+            {
+                "name": "Index",
+                "description": "All runs of a tenant, where the deployment has a database for them.",
+            },
+            {"name": "Deployment", "description": "What is deployed."},
+        ],
+        "x-limits": limits(),
+        "paths": paths(),
+        "components": components(),
+    })
+}
+
+/// Limits that no schema can say, and those that a form needs.
+fn limits() -> Value {
+    json!({
+        "body_bytes": limits::BODY_BYTES_MAX,
+        "task_bytes": limits::TASK_BYTES_MAX,
+        "instructions_bytes": limits::INSTRUCTIONS_BYTES_MAX,
+        "name_bytes": limits::NAME_BYTES_MAX,
+        "iterations": limits::ITERATIONS_MAX,
+        "deadline_ms": limits::DEADLINE_MS_MAX,
+        "compared_models_min": limits::COMPARED_MODELS_MIN,
+        "compared_models": limits::COMPARED_MODELS_MAX,
+        "metadata_keys": limits::METADATA_KEYS_MAX,
+        "metadata_key_bytes": limits::METADATA_KEY_BYTES_MAX,
+        "metadata_value_bytes": limits::METADATA_VALUE_BYTES_MAX,
+        "metadata_filters": METADATA_FILTERS_MAX,
+        "stats_days": STATS_DAYS_MAX,
+        "queued_runs": limits::QUEUED_RUNS_MAX,
+        "watchers": limits::WATCHERS_MAX,
+        "client_frame_bytes": limits::CLIENT_FRAME_BYTES_MAX,
+        "socket_frames": limits::SOCKET_FRAMES_MAX,
+        "socket_unknown_frames": limits::SOCKET_UNKNOWN_FRAMES_MAX,
+        "answer_bytes": limits::ANSWER_BYTES_MAX,
+        "conversation_bytes": limits::CONVERSATION_BYTES_MAX,
+    })
+}
+
+fn paths() -> Value {
+    let mut paths = Map::new();
+    for spec in ROUTES {
+        let item = paths.entry(spec.path).or_insert_with(|| json!({}));
+        let of_path = parameters::of_path(spec.path);
+        if !of_path.is_empty() {
+            item["parameters"] = json!(of_path);
+        }
+        let described = operations::described(spec.operation);
+        item[spec.method.to_lowercase()] = operation(described, spec.access, &problems(spec));
+    }
+    let document = operation(operations::document(), Access::Asset, &BTreeSet::new());
+    paths.insert("/openapi.json".to_owned(), json!({"get": document}));
+    Value::Object(paths)
+}
+
+fn problems(spec: &RouteSpec) -> BTreeSet<Code> {
+    spec.problems.iter().copied().flatten().copied().collect()
+}
+
+fn operation(described: Described, access: Access, problems: &BTreeSet<Code>) -> Value {
+    let mut responses = responses::of(problems);
+    responses.extend(described.answers.into_iter().map(|(status, answer)| (status.to_string(), answer)));
+    let mut operation = json!({
+        "operationId": described.id,
+        "tags": [described.tag],
+        "summary": described.summary,
+        "responses": responses,
+    });
+    if let Some(description) = described.description {
+        operation["description"] = json!(description);
+    }
+    if !described.parameters.is_empty() {
+        operation["parameters"] = json!(described.parameters);
+    }
+    if let Some(body) = described.body {
+        let content = json!({"application/json": {"schema": schemas::reference(body)}});
+        operation["requestBody"] = json!({"required": true, "content": content});
+    }
+    if access != Access::Token {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+fn components() -> Value {
+    let mut responses = responses::all();
+    responses.insert("Accepted".to_owned(), operations::accepted());
+    json!({
+        "securitySchemes": {
+            "token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description":
+                    "A token is a tenant's; a WebSocket may offer it as a subprotocol, `longhaul.bearer.` and its base64url.",
+            },
+        },
+        "parameters": parameters::shared(),
+        "headers": responses::headers(),
+        "responses": responses,
+        "schemas": schemas::all(),
+    })
+}
+
+fn collect(value: &Value, references: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            references.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| collect(member, references));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! What each operation is for, in words, and what it takes and gives.
+
+use serde_json::{Value, json};
+
+use super::{parameters, schemas::reference};
+use crate::api::route::Operation;
+
+/// An operation of the document, but for what can go wrong in it.
+pub(super) struct Described {
+    pub(super) id: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) description: Option<&'static str>,
+    pub(super) parameters: Vec<Value>,
+    /// The schema of the body, where there is one.
+    pub(super) body: Option<&'static str>,
+    /// Successes by their status.
+    pub(super) answers: Vec<(u16, Value)>,
+}
+
+impl Described {
+    fn new(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self { id, tag, summary, description: None, parameters: Vec::new(), body: None, answers: Vec::new() }
+    }
+
+    fn described(mut self, description: &'static str) -> Self {
+        self.description = Some(description);
+        self
+    }
+
+    fn taking(mut self, parameters: Vec<Value>) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// An operation that stores a run.
+    fn starting(mut self, body: &'static str) -> Self {
+        self.parameters = vec![json!({"$ref": "#/components/parameters/IdempotencyKey"})];
+        self.body = Some(body);
+        self.answers.push((202, json!({"$ref": "#/components/responses/Accepted"})));
+        self
+    }
+
+    fn giving(mut self, status: u16, answer: Value) -> Self {
+        self.answers.push((status, answer));
+        self
+    }
+}
+
+pub(super) fn described(operation: Operation) -> Described {
+    let json = |description: &str, schema: &str| json!({"description": description, "content": {"application/json": {"schema": reference(schema)}}});
+    match operation {
+        Operation::StartSession => {
+            Described::new("startSession", "Runs", "Starts a session with its first run").starting("NewRun")
+        }
+        Operation::StartRun => Described::new("startRun", "Runs", "Adds the next task to a session")
+            .described(
+                "The runs of a session are made one after the other, each with the conversation so far.",
+            )
+            .starting("NewRun"),
+        Operation::Compare => {
+            Described::new("compare", "Runs", "Gives one task to several models side by side")
+                .described(
+                    "It makes a session with one run, in which each model is called once, retries aside.",
+                )
+                .starting("NewComparison")
+        }
+        Operation::ShowSession => {
+            Described::new("showSession", "Sessions", "Shows a session and its runs, the newest first")
+                .giving(200, json("The session.", "Session"))
+        }
+        Operation::DeleteSession => {
+            Described::new("deleteSession", "Sessions", "Cancels what runs, then erases the session")
+                .giving(204, json!({"description": "The session is erased."}))
+        }
+        Operation::ShowRun => Described::new("showRun", "Runs", "Shows a run")
+            .taking(parameters::show_run())
+            .giving(200, json("The run as it is now, or as it is when the wait is over.", "Run")),
+        Operation::ListMessages => {
+            Described::new("listMessages", "Sessions", "Shows the conversation, the oldest message first")
+                .giving(200, json("The conversation.", "Conversation"))
+        }
+        Operation::ListEvents => events(),
+        Operation::CancelSession => Described::new(
+            "cancelSession",
+            "Sessions",
+            "Cancels the running and the queued runs; again it changes nothing",
+        )
+        .giving(202, json("The session after the cancel.", "Session")),
+        Operation::ResolveApproval => {
+            Described::new("resolveApproval", "Sessions", "Answers a tool call that waits for a person")
+                .described("Approvals come with tools: until then no call waits, and the answer is 404.")
+        }
+        Operation::ShowTrace => Described::new("showTrace", "Runs", "Shows the trace of a run")
+            .taking(parameters::show_trace())
+            .giving(200, trace()),
+        Operation::ListTraces => {
+            Described::new("listTraces", "Index", "Searches the runs of all sessions, the newest first")
+                .taking(parameters::list_traces())
+                .giving(200, json("A page of runs.", "TracePage"))
+        }
+        Operation::ShowStats => Described::new(
+            "showStats",
+            "Index",
+            "Says what each model did: calls, errors, latency, tokens and cost",
+        )
+        .taking(parameters::show_stats())
+        .giving(200, json("The statistics.", "Stats")),
+        Operation::ListAgents => {
+            Described::new("listAgents", "Deployment", "Shows what the deployment offers")
+                .giving(200, json("The agents of the deployment.", "Deployment"))
+        }
+        Operation::Health => {
+            Described::new("health", "Deployment", "Says that the Worker lives, and its version")
+                .giving(200, json("It lives.", "Health"))
+        }
+        Operation::Home => Described::new("dashboard", "Deployment", "The dashboard").giving(
+            200,
+            json!({
+                "description": "A page; it asks for the token itself.",
+                "content": {"text/html": {"schema": {"type": "string"}}},
+            }),
+        ),
+    }
+}
+
+/// The document itself, which no route of the Worker answers: it is a file beside the dashboard.
+pub(super) fn document() -> Described {
+    let answer = json!({
+        "description": "An OpenAPI document.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    });
+    Described::new("describe", "Deployment", "This document").giving(200, answer)
+}
+
+fn events() -> Described {
+    let socket = json!({
+        "description": "With `Upgrade: websocket`, JSON texts as frames; the text `ping` is answered by `pong`.",
+        "x-server-frame": reference("ServerFrame"),
+        "x-client-frame": reference("ClientFrame"),
+    });
+    let stream = "`id` is `seq`, `event` is `type`, `data` is an `Event`, or a `ModelDelta` without `id`.";
+    let page = json!({
+        "description": "A page of events, or with `Accept: text/event-stream` the events as they happen.",
+        "content": {
+            "application/json": {"schema": reference("EventPage")},
+            "text/event-stream": {"schema": {"description": stream, "type": "string"}},
+        },
+    });
+    Described::new(
+        "listEvents",
+        "Sessions",
+        "Reads the session's events: a page, server-sent events or a WebSocket",
+    )
+    .described("Every reader gets every event after the cursor, once and in the same order.")
+    .taking(parameters::list_events())
+    .giving(101, socket)
+    .giving(200, page)
+}
+
+fn trace() -> Value {
+    json!({
+        "description": "The trace as the dashboard reads it, or what a collector gets.",
+        "content": {
+            "application/json": {"schema": {"anyOf": [reference("Trace"), reference("OtlpTrace")]}},
+        },
+    })
+}
+
+/// The answer of every operation that stores a run.
+pub(super) fn accepted() -> Value {
+    let link = |operation: &str, parameters: &[&str]| {
+        let of_body =
+            parameters.iter().map(|name| ((*name).to_owned(), json!(format!("$response.body#/{name}"))));
+        json!({"operationId": operation, "parameters": of_body.collect::<serde_json::Map<_, _>>()})
+    };
+    json!({
+        "description":
+            "The run is stored; with the key and the body of an earlier request it is that request's run.",
+        "headers": {
+            "Location": {
+                "description": "The path of the run.",
+                "required": true,
+                "schema": {"type": "string", "format": "uri-reference"},
+            },
+            "Idempotent-Replayed": {
+                "description": "`true` when the run was accepted before; absent otherwise.",
+                "schema": {"type": "string", "const": "true"},
+            },
+        },
+        "content": {"application/json": {"schema": reference("Accepted")}},
+        "links": {
+            "run": link("showRun", &["session", "run"]),
+            "trace": link("showTrace", &["session", "run"]),
+            "session": link("showSession", &["session"]),
+            "events": link("listEvents", &["session"]),
+            "messages": link("listMessages", &["session"]),
+            "next": link("startRun", &["session"]),
+            "cancel": link("cancelSession", &["session"]),
+            "approve": link("resolveApproval", &["session"]),
+            "delete": link("deleteSession", &["session"]),
+        },
+    })
+}

@@ -1,0 +1,178 @@
+//! The parameters of paths, query strings and headers.
+
+use longhaul_core::{RunStatus, limits};
+use longhaul_trace::index::{
+    METADATA_FILTERS_MAX, Q_BYTES_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, TRACES_DEFAULT, TRACES_MAX,
+};
+use serde_json::{Value, json};
+
+use super::schemas::reference;
+
+/// The largest number that JavaScript carries as it is.
+const SAFE_MAX: u64 = 1 << 53;
+
+/// Parameters that several operations share, by their names.
+pub(super) fn shared() -> Value {
+    json!({
+        "Session": {
+            "name": "session",
+            "in": "path",
+            "required": true,
+            "description": "The session's id.",
+            "schema": reference("Id"),
+        },
+        "Run": {
+            "name": "run",
+            "in": "path",
+            "required": true,
+            "description": "The run's number in its session.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": u32::MAX},
+        },
+        "Call": {
+            "name": "call",
+            "in": "path",
+            "required": true,
+            "description": "The number of the tool call.",
+            "schema": {"type": "string", "minLength": 1},
+        },
+        "IdempotencyKey": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description":
+                "Makes a repeated request the same run; it counts per tenant, or per session for a further run.",
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": limits::IDEMPOTENCY_KEY_BYTES_MAX,
+                "pattern": "^[!-~]+$",
+            },
+        },
+    })
+}
+
+/// The shared parameters that a path has in braces.
+pub(super) fn of_path(path: &str) -> Vec<Value> {
+    let named = [("{session}", "Session"), ("{run}", "Run"), ("{call}", "Call")];
+    let there = named.into_iter().filter(|(segment, _)| path.contains(segment));
+    there.map(|(_, name)| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
+}
+
+pub(super) fn show_run() -> Vec<Value> {
+    let schema = json!({"type": "integer", "minimum": 0, "maximum": limits::WAIT_SECONDS_MAX});
+    vec![query("wait", "How many seconds the answer may wait for the end of the run.", schema)]
+}
+
+pub(super) fn show_trace() -> Vec<Value> {
+    let schema = json!({"enum": ["json", "otlp"], "default": "json"});
+    vec![query("format", "`otlp` gives the finished spans as OTLP/JSON.", schema)]
+}
+
+pub(super) fn list_events() -> Vec<Value> {
+    let mut last_id = query(
+        "Last-Event-ID",
+        "Where a reader of server-sent events stopped; unless it is empty, it is stronger than `after`.",
+        json!({"type": "string", "pattern": "^[0-9]{0,15}$"}),
+    );
+    last_id["in"] = json!("header");
+    vec![
+        query(
+            "after",
+            "Only events after this `seq`.",
+            json!({"type": "integer", "minimum": 0, "maximum": SAFE_MAX, "default": 0}),
+        ),
+        query(
+            "limit",
+            "How many events a page has at most.",
+            json!({
+                "type": "integer",
+                "minimum": 1,
+                "maximum": limits::PAGE_EVENTS_MAX,
+                "default": limits::PAGE_EVENTS_DEFAULT,
+            }),
+        ),
+        query(
+            "run",
+            "Only the events of this run; server-sent events then end with it.",
+            json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
+        ),
+        query(
+            "deltas",
+            "With `true` server-sent events have `model.delta` too; a WebSocket always has them.",
+            json!({"type": "string"}),
+        ),
+        last_id,
+    ]
+}
+
+pub(super) fn list_traces() -> Vec<Value> {
+    let text = |bytes_max: usize| json!({"type": "string", "maxLength": bytes_max});
+    let label =
+        format!("A label's value, where KEY is the label's key; at most {METADATA_FILTERS_MAX} labels.");
+    vec![
+        field(
+            "status",
+            "One status, or several with commas between them.",
+            json!({"type": "string", "pattern": statuses()}),
+        ),
+        field(
+            "model",
+            "A model's full name; a comparison has each of its models.",
+            text(limits::COMPARED_MODELS_MAX * (limits::NAME_BYTES_MAX + 1)),
+        ),
+        field("agent", "An agent's name.", text(limits::NAME_BYTES_MAX)),
+        field("session", "A session's id.", text(limits::ID_BYTES_MAX)),
+        field(
+            "q",
+            "A text in the task or the result; ASCII letters match in either case.",
+            text(Q_BYTES_MAX),
+        ),
+        query("metadata.KEY", &label, text(limits::METADATA_VALUE_BYTES_MAX)),
+        field("since", "Accepted at this time or later.", reference("Time")),
+        field("until", "Accepted before this time.", reference("Time")),
+        field(
+            "limit",
+            "How many runs a page has at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": TRACES_MAX, "default": TRACES_DEFAULT}),
+        ),
+        field(
+            "cursor",
+            "The `next` of the page before.",
+            json!({"type": "string", "pattern": "^[0-9]{1,19}-[0-9a-f]{32}$"}),
+        ),
+    ]
+}
+
+pub(super) fn show_stats() -> Vec<Value> {
+    let since = format!(
+        "The beginning, rounded down to the bucket; by default {STATS_DAYS_DEFAULT} days before `until`."
+    );
+    let until = format!(
+        "The end, rounded up to the bucket, at most {STATS_DAYS_MAX} days after `since`; by default now."
+    );
+    vec![field("since", &since, reference("Time")), field("until", &until, reference("Time"))]
+}
+
+/// One status, or several with commas.
+fn statuses() -> String {
+    let all = [
+        RunStatus::Queued,
+        RunStatus::Running,
+        RunStatus::Waiting,
+        RunStatus::Succeeded,
+        RunStatus::Failed,
+        RunStatus::Cancelled,
+    ];
+    let words = all.map(|status| json!(status).as_str().unwrap_or_default().to_owned()).join("|");
+    format!("^({words})(,({words}))*$")
+}
+
+fn query(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+/// A parameter that a form may send without a value, which counts as absent.
+fn field(name: &str, description: &str, schema: Value) -> Value {
+    let mut parameter = query(name, description, schema);
+    parameter["allowEmptyValue"] = json!(true);
+    parameter
+}

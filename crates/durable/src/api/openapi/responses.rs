@@ -1,0 +1,247 @@
+//! What an operation answers in place of a success. A response that several operations share has a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_core::limits;
+use serde_json::{Map, Value, json};
+
+use super::schemas::reference;
+use crate::api::problem::Code;
+
+/// A problem, or several of one status.
+struct Response {
+    name: &'static str,
+    codes: &'static [Code],
+    description: String,
+    header: Option<(&'static str, &'static str)>,
+}
+
+/// The responses of an operation with these problems, by their status.
+///
+/// # Panics
+/// When no response is described that has the problems of one status.
+pub(super) fn of(problems: &BTreeSet<Code>) -> Map<String, Value> {
+    let mut by_status: BTreeMap<u16, BTreeSet<Code>> = BTreeMap::new();
+    for code in problems {
+        by_status.entry(code.status()).or_default().insert(*code);
+    }
+    let described = described();
+    let named = by_status.into_iter().map(|(status, codes)| {
+        let found =
+            described.iter().find(|response| response.codes.iter().copied().eq(codes.iter().copied()));
+        let found = found.unwrap_or_else(|| panic!("describe a response of {codes:?} in {}", file!()));
+        (status.to_string(), json!({"$ref": format!("#/components/responses/{}", found.name)}))
+    });
+    named.collect()
+}
+
+/// All named responses that are problems.
+pub(super) fn all() -> Map<String, Value> {
+    let described = described().into_iter();
+    described.map(|response| (response.name.to_owned(), response.to_json())).collect()
+}
+
+pub(super) fn headers() -> Value {
+    json!({
+        "WwwAuthenticate": {
+            "description": "How to authenticate.",
+            "required": true,
+            "schema": {"const": "Bearer"},
+        },
+        "Allow": {"description": "The methods of the path.", "required": true, "schema": {"type": "string"}},
+        "RetryAfter": {
+            "description": "The seconds after which to ask again.",
+            "required": true,
+            "schema": {"type": "integer", "minimum": 1},
+        },
+        "RetryLater": {
+            "description": "The seconds after which to ask again, where asking again may help.",
+            "schema": {"type": "integer", "minimum": 1},
+        },
+    })
+}
+
+impl Response {
+    fn to_json(&self) -> Value {
+        let codes: Vec<&str> = self.codes.iter().map(|code| code.as_str()).collect();
+        let status = self.codes.first().map(|code| code.status());
+        let its_own = json!({"properties": {"status": {"const": status}, "code": {"enum": codes}}});
+        let schema = json!({"allOf": [reference("Problem"), its_own]});
+        let mut response = json!({
+            "description": self.description,
+            "content": {"application/problem+json": {"schema": schema}},
+        });
+        if let Some((name, header)) = self.header {
+            response["headers"] = json!({name: {"$ref": format!("#/components/headers/{header}")}});
+        }
+        response
+    }
+}
+
+/// Every response, its codes in the order of the table of problems.
+fn described() -> Vec<Response> {
+    const MIB: usize = 1024 * 1024;
+    let retry_after = Some(("Retry-After", "RetryAfter"));
+    let retry_later = Some(("Retry-After", "RetryLater"));
+    let new = |name, codes, description: &str, header| Response {
+        name,
+        codes,
+        description: description.to_owned(),
+        header,
+    };
+    vec![
+        new(
+            "MalformedBody",
+            &[Code::MalformedJson, Code::InvalidParameter],
+            "The body is not JSON, or `Idempotency-Key` has no possible form.",
+            None,
+        ),
+        new(
+            "InvalidParameter",
+            &[Code::InvalidParameter],
+            "A parameter or header cannot be read; `errors` names each one.",
+            None,
+        ),
+        new(
+            "Unauthorized",
+            &[Code::Unauthorized],
+            "There is no valid token.",
+            Some(("WWW-Authenticate", "WwwAuthenticate")),
+        ),
+        new(
+            "ForeignOrigin",
+            &[Code::ForeignOrigin],
+            "A page of another origin tried to change something, or to open a WebSocket.",
+            None,
+        ),
+        new(
+            "UnknownHost",
+            &[Code::UnknownHost],
+            "A server with `AUTH=off` answers to loopback's names and to those in `LOCAL_HOSTS` alone.",
+            None,
+        ),
+        new(
+            "NotFound",
+            &[Code::NotFound],
+            "There is no such session, run or call: an id may be another tenant's, or have no possible form.",
+            None,
+        ),
+        new(
+            "MethodNotAllowed",
+            &[Code::MethodNotAllowed],
+            "The path has no such method.",
+            Some(("Allow", "Allow")),
+        ),
+        new(
+            "KeyConflict",
+            &[Code::IdempotencyConflict],
+            "The `Idempotency-Key` was used with another body.",
+            None,
+        ),
+        new(
+            "RunConflict",
+            &[Code::IdempotencyConflict, Code::SessionFull, Code::ComparisonTakesNoRuns],
+            &format!(
+                "The `Idempotency-Key` was used with another body, the session compares models, or its conversation \
+                 has reached its limit of {} MiB: start a new session.",
+                limits::CONVERSATION_BYTES_MAX / MIB
+            ),
+            None,
+        ),
+        new(
+            "BodyTooLarge",
+            &[Code::BodyTooLarge],
+            &format!("The body is larger than {} MiB.", limits::BODY_BYTES_MAX / MIB),
+            None,
+        ),
+        new(
+            "UnsupportedMediaType",
+            &[Code::UnsupportedMediaType],
+            "The body is not declared as `application/json`.",
+            None,
+        ),
+        new(
+            "CursorBeyondEnd",
+            &[Code::CursorBeyondEnd],
+            "The cursor is beyond the last event of the session.",
+            None,
+        ),
+        new(
+            "InvalidRequest",
+            &[Code::InvalidRequest],
+            "The body is JSON, and fields of it are at fault; `errors` names every one.",
+            None,
+        ),
+        new(
+            "RateLimited",
+            &[Code::RateLimited],
+            "The caller made more requests than the deployment allows in a while.",
+            retry_after,
+        ),
+        new(
+            "TooManySessions",
+            &[Code::RateLimited, Code::TooManySessions],
+            "Too many requests, or as many sessions of the tenant have open runs as may have.",
+            retry_after,
+        ),
+        new(
+            "QueueFull",
+            &[Code::RateLimited, Code::TooManySessions, Code::QueueFull],
+            &format!(
+                "{} runs wait in the session already, or the caller is over a limit of its own.",
+                limits::QUEUED_RUNS_MAX
+            ),
+            retry_after,
+        ),
+        new(
+            "TooManyWatchers",
+            &[Code::RateLimited, Code::TooManyWatchers],
+            &format!(
+                "{} readers watch the session already, or the caller made too many requests.",
+                limits::WATCHERS_MAX
+            ),
+            retry_after,
+        ),
+        new(
+            "Internal",
+            &[Code::Internal],
+            "Something broke here; the log of the deployment says what.",
+            None,
+        ),
+        new(
+            "Unavailable",
+            &[Code::AuthNotConfigured, Code::Misconfigured],
+            "The deployment is not configured: nobody can be let in, or variables are at fault.",
+            None,
+        ),
+        new(
+            "SessionUnavailable",
+            &[
+                Code::AuthNotConfigured,
+                Code::Misconfigured,
+                Code::SessionUnavailable,
+                Code::StorageUnavailable,
+            ],
+            "The deployment is not configured, or the session or its storage does not answer: ask again.",
+            retry_later,
+        ),
+        new(
+            "IndexUnavailable",
+            &[Code::IndexNotConfigured, Code::IndexUnavailable, Code::AuthNotConfigured, Code::Misconfigured],
+            "The deployment is not configured, or its index of traces does not answer.",
+            retry_later,
+        ),
+        new(
+            "EraseUnavailable",
+            &[
+                Code::IndexUnavailable,
+                Code::AuthNotConfigured,
+                Code::Misconfigured,
+                Code::SessionUnavailable,
+                Code::StorageUnavailable,
+            ],
+            "Something is not configured or does not answer: nothing is erased, ask again.",
+            retry_later,
+        ),
+    ]
+}

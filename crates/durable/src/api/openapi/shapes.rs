@@ -1,0 +1,142 @@
+//! What is accepted and what is written piece by piece, as types with a schema. The code reads bodies field by field, so
+//! that one answer names every fault, and writes long lists without ever holding them whole. End to end tests hold these
+//! types against what it takes and sends.
+
+#![expect(dead_code, reason = "only their schemas are read")]
+
+use longhaul_core::{RunId, Seq, TimeMs, limits};
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+
+use super::schemas::reference;
+use crate::api::views;
+
+/// What is to be done; null counts as absent.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NewRun {
+    /// What to do, at most 256 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::TASK_BYTES_MAX), regex(pattern = r"\S"))]
+    task: String,
+    /// An agent of the deployment; its first one by default.
+    #[schemars(length(min = 1, max = limits::NAME_BYTES_MAX), regex(pattern = r"\S"))]
+    agent: Option<String>,
+    /// The model; by default the agent's or the deployment's.
+    model: Option<ModelName>,
+    /// The system message in place of the agent's, at most 64 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::INSTRUCTIONS_BYTES_MAX), regex(pattern = r"\S"))]
+    instructions: Option<String>,
+    /// Answers at most.
+    #[schemars(range(min = 1, max = limits::ITERATIONS_MAX))]
+    max_iterations: Option<u32>,
+    budget: Option<Budget>,
+    metadata: Option<Value>,
+}
+
+/// What several models are to do; null counts as absent.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NewComparison {
+    /// What to do, at most 256 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::TASK_BYTES_MAX), regex(pattern = r"\S"))]
+    task: String,
+    /// An agent of the deployment; its first one by default.
+    #[schemars(length(min = 1, max = limits::NAME_BYTES_MAX), regex(pattern = r"\S"))]
+    agent: Option<String>,
+    /// The models, no two the same.
+    #[schemars(
+        length(min = limits::COMPARED_MODELS_MIN, max = limits::COMPARED_MODELS_MAX),
+        extend("uniqueItems" = true),
+        extend("items" = {"allOf": [reference("ModelName")], "pattern": "^[^,]+$"})
+    )]
+    models: Vec<ModelName>,
+    /// The system message in place of the agent's, at most 64 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::INSTRUCTIONS_BYTES_MAX), regex(pattern = r"\S"))]
+    instructions: Option<String>,
+    budget: Option<ComparisonBudget>,
+    metadata: Option<Value>,
+}
+
+/// `@cf/…` (Workers AI), `openai:…` (an OpenAI-compatible server) or `scripted:…` (no model).
+#[derive(JsonSchema)]
+struct ModelName(
+    #[schemars(length(max = limits::NAME_BYTES_MAX), regex(pattern = r"^(@cf/|openai:|scripted:)[!-~]+$"))]
+    String,
+);
+
+/// What a run may spend; it is checked before each call.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Budget {
+    /// Tokens of all calls.
+    #[schemars(range(min = 1, max = 1_u64 << 53))]
+    total_tokens: Option<u64>,
+    /// US dollars of all calls.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    cost_usd: Option<f64>,
+    /// Milliseconds from the acceptance to the end, at most 30 days.
+    #[schemars(range(min = 1, max = limits::DEADLINE_MS_MAX))]
+    deadline_ms: Option<u64>,
+}
+
+/// What a comparison may spend: its calls are made at once, so only time bounds them.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ComparisonBudget {
+    /// Milliseconds from the acceptance to the end, at most 30 days.
+    #[schemars(range(min = 1, max = limits::DEADLINE_MS_MAX))]
+    deadline_ms: Option<u64>,
+}
+
+/// What a WebSocket's reader may send, at most 4 KiB, and at most 60 of them in a minute; beside it the text `ping`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct ClientFrame {
+    #[schemars(extend("const" = "cancel"))]
+    r#type: String,
+}
+
+/// What every event has.
+#[derive(JsonSchema)]
+pub(super) struct Envelope {
+    /// The place of the event in its session: dense, from 1.
+    #[schemars(range(min = 1))]
+    seq: u64,
+    /// The run that the event belongs to.
+    run: RunId,
+    /// When it was decided.
+    at: TimeMs,
+    /// What happened.
+    r#type: String,
+}
+
+/// A page of events.
+#[derive(JsonSchema)]
+pub(super) struct EventPage {
+    /// The events after the cursor, in the order of `seq`.
+    #[schemars(length(max = limits::PAGE_EVENTS_MAX))]
+    events: Vec<Event>,
+    /// The `after` of the next page; null in the last one.
+    next: Option<Seq>,
+}
+
+/// The place that the union of all events takes.
+#[derive(JsonSchema)]
+struct Event {}
+
+/// The messages of a session, the oldest first.
+#[derive(JsonSchema)]
+pub(super) struct Conversation {
+    /// The session.
+    session: String,
+    /// The messages of all its runs.
+    messages: Vec<views::MessageView<'static>>,
+}
+
+/// An `ExportTraceServiceRequest` of OTLP 1.x as JSON.
+#[derive(JsonSchema)]
+pub(super) struct OtlpTrace {
+    /// One resource: the deployment.
+    #[schemars(rename = "resourceSpans", length(min = 1))]
+    resource_spans: Vec<Map<String, Value>>,
+}

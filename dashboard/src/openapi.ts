@@ -1,0 +1,2207 @@
+// Generated from static/openapi.json: do not edit, run `cargo xtask openapi`.
+
+export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The dashboard */
+        get: operations["dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says that the Worker lives, and its version */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document */
+        get: operations["describe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what the deployment offers */
+        get: operations["listAgents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives one task to several models side by side
+         * @description It makes a session with one run, in which each model is called once, retries aside.
+         */
+        post: operations["compare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a session with its first run */
+        post: operations["startSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        /** Shows a session and its runs, the newest first */
+        get: operations["showSession"];
+        put?: never;
+        post?: never;
+        /** Cancels what runs, then erases the session */
+        delete: operations["deleteSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/approvals/{call}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The number of the tool call. */
+                call: components["parameters"]["Call"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a tool call that waits for a person
+         * @description Approvals come with tools: until then no call waits, and the answer is 404.
+         */
+        post: operations["resolveApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels the running and the queued runs; again it changes nothing */
+        post: operations["cancelSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Reads the session's events: a page, server-sent events or a WebSocket
+         * @description Every reader gets every event after the cursor, once and in the same order.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        /** Shows the conversation, the oldest message first */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adds the next task to a session
+         * @description The runs of a session are made one after the other, each with the conversation so far.
+         */
+        post: operations["startRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/runs/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The run's number in its session. */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        /** Shows a run */
+        get: operations["showRun"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/runs/{run}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The run's number in its session. */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        /** Shows the trace of a run */
+        get: operations["showTrace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what each model did: calls, errors, latency, tokens and cost */
+        get: operations["showStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Searches the runs of all sessions, the newest first */
+        get: operations["listTraces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A run that is stored. A request with the key of an earlier one gets the same answer. */
+        Accepted: {
+            /** @description Where to look next. */
+            links: components["schemas"]["Links"];
+            /** @description The run's number in its session. */
+            run: number;
+            /** @description The session of the run. */
+            session: components["schemas"]["Id"];
+            /**
+             * @description Where the run stood when it was stored.
+             * @constant
+             */
+            status: "queued";
+            /** @description The id of the run's trace. */
+            trace_id: components["schemas"]["TraceId"];
+        };
+        /** @description An agent of the deployment. */
+        Agent: {
+            /** @description Answers per run at most, unless a run says less. */
+            max_iterations: number;
+            /** @description Its own model; null where it takes the default. */
+            model: string | null;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A tool call waits for a person. It comes with tools. */
+        ApprovalRequested: {
+            /** @description Its arguments. */
+            arguments: unknown;
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description The tool's name. */
+            tool: string;
+            /** @constant */
+            type: "approval.requested";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval.requested";
+        });
+        /** @description A person decided. It comes with tools. */
+        ApprovalResolved: {
+            /** @description The tenant who decided. */
+            by: string;
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /**
+             * @description `approve` or `deny`.
+             * @enum {string}
+             */
+            decision: "approve" | "deny";
+            /** @description Why. */
+            reason: string | null;
+            /** @constant */
+            type: "approval.resolved";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "approval.resolved";
+        });
+        /** @description The number of an attempt, from 1. */
+        Attempt: number;
+        /** @description Named values, as OpenTelemetry names them. */
+        Attributes: {
+            [key: string]: string | number | boolean | string[];
+        };
+        /** @description What a model did in one bucket. */
+        BucketStats: {
+            /** @description Attempts that were answered. */
+            answered: number;
+            /** @description When the bucket begins. */
+            at: components["schemas"]["Time"];
+            /** @description Attempts that ended, unless somebody cancelled them. */
+            calls: number;
+            /** @description Answers without a text, which are errors too. */
+            empty: number;
+            /** @description How many attempts failed. */
+            error_count: number;
+            /** @description How many attempts failed, by their fault. */
+            errors: {
+                [key: string]: number;
+            };
+            /** @description From the request to the whole answer, of calls that were answered, in milliseconds. */
+            latency_ms: components["schemas"]["Percentiles"];
+            /** @description From the request to the first chunk of text, of answers that came in chunks, in milliseconds. */
+            time_to_first_chunk_ms: components["schemas"]["Percentiles"];
+            /** @description What the answers used. */
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description What a run may spend; it is checked before each call. */
+        Budget: {
+            /** @description US dollars of all calls. */
+            cost_usd?: number | null;
+            /** @description Milliseconds from the acceptance to the end, at most 30 days. */
+            deadline_ms?: number | null;
+            /** @description Tokens of all calls. */
+            total_tokens?: number | null;
+        };
+        /** @description The number of a call (of a model, later of a tool) in its session, from 1. All attempts of a call share it. */
+        Call: number;
+        /** @description Somebody asked to stop. */
+        CancelRequested: {
+            /** @description The tenant who asked. */
+            by: string;
+            /** @constant */
+            type: "cancel.requested";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "cancel.requested";
+        });
+        /** @description The replay is over; what follows is new. */
+        CaughtUp: {
+            /** @description The last event of the replay. */
+            seq: number;
+            /** @constant */
+            type: "caught_up";
+        };
+        /** @description What a WebSocket's reader may send, at most 4 KiB, and at most 60 of them in a minute; beside it the text `ping`. */
+        ClientFrame: {
+            /** @constant */
+            type: "cancel";
+        };
+        /** @description One model of a comparison. */
+        ComparedModel: {
+            /** @description Attempts of its call, those that failed included. */
+            attempts: number;
+            /** @description Its call. */
+            call: components["schemas"]["Call"];
+            /** @description Why its call failed for good; null otherwise. */
+            error: components["schemas"]["RunError"] | null;
+            /** @description Why the answer ended. */
+            finish_reason: components["schemas"]["FinishReason"] | null;
+            /** @description From the request to the whole answer, in milliseconds. */
+            latency_ms: number | null;
+            /** @description The model's full name. */
+            model: string;
+            /**
+             * @description Where its call stands.
+             * @enum {string}
+             */
+            status: "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+            /** @description Its answer; null until then. */
+            text: string | null;
+            /** @description From the request to the first chunk of text, in milliseconds. */
+            time_to_first_chunk_ms: number | null;
+            /** @description What the answer used. */
+            usage: components["schemas"]["Usage"] | null;
+        };
+        /** @description What a comparison may spend: its calls are made at once, so only time bounds them. */
+        ComparisonBudget: {
+            /** @description Milliseconds from the acceptance to the end, at most 30 days. */
+            deadline_ms?: number | null;
+        };
+        /** @description The messages of a session, the oldest first. */
+        Conversation: {
+            /** @description The messages of all its runs. */
+            messages: components["schemas"]["ConversationMessage"][];
+            /** @description The session. */
+            session: components["schemas"]["Id"];
+        };
+        /** @description A message and its run. */
+        ConversationMessage: {
+            /** @description The text, UTF-8. */
+            content: string;
+            /**
+             * @description Who speaks.
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /** @description The run that it belongs to. */
+            run: number;
+            /** @description The tools that an assistant's message asks for. */
+            tool_calls?: components["schemas"]["ToolCall"][];
+        };
+        /** @description What a deployment offers to a tenant. */
+        Deployment: {
+            /** @description Its agents; the first one is the default. */
+            agents: components["schemas"]["Agent"][];
+            /** @description The model of an agent that names none. */
+            default_model: string | null;
+            /** @description Whether the deployment has an index of traces. */
+            index: boolean;
+            /** @description Whose token this is. */
+            tenant: string;
+        };
+        /** @description What every event has. */
+        Envelope: {
+            /** @description When it was decided. */
+            at: components["schemas"]["Time"];
+            /** @description The run that the event belongs to. */
+            run: number;
+            /** @description The place of the event in its session: dense, from 1. */
+            seq: number;
+            /** @description What happened. */
+            type: string;
+        };
+        /** @description What happened to a run. */
+        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
+        /** @description A page of events. */
+        EventPage: {
+            /** @description The events after the cursor, in the order of `seq`. */
+            events: components["schemas"]["Event"][];
+            /** @description The `after` of the next page; null in the last one. */
+            next: number | null;
+        };
+        /**
+         * @description Why a model call failed: a word of low cardinality, fit for `error.type`.
+         * @enum {string}
+         */
+        Fault: "connection" | "truncated" | "timeout" | "rate_limited" | "server_error" | "empty_response" | "refused" | "malformed" | "too_large" | "not_configured" | "interrupted" | "aborted";
+        /** @description One field at fault. */
+        FieldError: {
+            /** @description What is wrong with it, and what would be right. */
+            detail: string;
+            /** @description A JSON pointer (RFC 6901) into the body, or the name of a parameter, header or variable. */
+            pointer: string;
+        };
+        /**
+         * @description Why the model stopped, in the field's common words.
+         * @enum {string}
+         */
+        FinishReason: "stop" | "length" | "tool_calls" | "content_filter" | "other";
+        /** @description A client's frame was not understood; the socket stays open. The ninth such frame within a minute closes it (1008). */
+        FrameError: {
+            /**
+             * @description A word for programs.
+             * @constant
+             */
+            code: "unknown_frame";
+            /** @description What to send instead. */
+            detail: string;
+            /** @constant */
+            type: "error";
+        };
+        /** @description The Worker lives. */
+        Health: {
+            /**
+             * @description Always `ok`.
+             * @constant
+             */
+            status: "ok";
+            /** @description The version of the deployment. */
+            version: string;
+            /** @description What is unsafe in the deployment; of a tenant, and only for whoever sends its token. */
+            warnings?: components["schemas"]["Warning"][];
+        };
+        /** @description An id: opaque, at most 64 characters. */
+        Id: string;
+        /** @description Paths of a run and of its session. */
+        Links: {
+            /**
+             * Format: uri-reference
+             * @description Cancels the session.
+             */
+            cancel: string;
+            /**
+             * Format: uri-reference
+             * @description The events of the session.
+             */
+            events: string;
+            /**
+             * Format: uri-reference
+             * @description The conversation.
+             */
+            messages: string;
+            /**
+             * Format: uri-reference
+             * @description The run.
+             */
+            self: string;
+            /**
+             * Format: uri-reference
+             * @description The trace of the run.
+             */
+            trace: string;
+        };
+        /** @description One message of the conversation, in the shape that models take. */
+        Message: {
+            /** @description The text, UTF-8. */
+            content: string;
+            /**
+             * @description Who speaks.
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /** @description The tools that an assistant's message asks for. */
+            tool_calls?: components["schemas"]["ToolCall"][];
+        };
+        /** @description The caller's own labels. */
+        Metadata: {
+            [key: string]: string | number | boolean;
+        };
+        /** @description A whole answer arrived. */
+        ModelAnswered: {
+            /** @description The attempt that answered. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description The rule by which the answer is final; null where it is not. */
+            final: ("done" | "finish_tool") | null;
+            /** @description Why it ended. */
+            finish_reason: components["schemas"]["FinishReason"];
+            /** @description Which answer of the run it is, from 1. */
+            iteration: number;
+            /** @description From the request to the whole answer, in milliseconds. */
+            latency_ms: number;
+            /** @description The assistant's message. */
+            message: components["schemas"]["Message"];
+            /** @constant */
+            type: "model.answered";
+            /** @description What the call used. */
+            usage: components["schemas"]["Usage"];
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "model.answered";
+        });
+        /** @description A model call is promised. It is made after this entry is stored, and again if it has no outcome. */
+        ModelCalled: {
+            /** @description The attempt, from 1. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call; its attempts share it. */
+            call: components["schemas"]["Call"];
+            /** @description Messages of the session that the request leaves out, from its beginning, so that the rest fits the model's context window. Absent where there are none. */
+            dropped_messages?: number;
+            /** @description The answer that it is to be, from 1. */
+            iteration: number;
+            /** @description Messages in the request, instructions included. */
+            message_count: number;
+            /** @description The model's full name. */
+            model: string;
+            /** @constant */
+            type: "model.called";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "model.called";
+        });
+        /** @description New text of a call in flight, as a frame between events. It is not stored. */
+        ModelDelta: {
+            /** @description The attempt. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Where the text belongs, in UTF-16 code units, as JavaScript counts. A new attempt begins at 0. */
+            offset: number;
+            /** @description The run. */
+            run: number;
+            /** @description The text. */
+            text: string;
+            /** @constant */
+            type: "model.delta";
+        };
+        /** @description An attempt failed. */
+        ModelFailed: {
+            /** @description The attempt that failed. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description The fault. */
+            error_type: components["schemas"]["Fault"];
+            /** @description For a person. */
+            message: string;
+            /** @description When the next attempt is due; null where there is none. */
+            retry_at: components["schemas"]["Time"] | null;
+            /** @constant */
+            type: "model.failed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "model.failed";
+        });
+        /** @description `@cf/…` (Workers AI), `openai:…` (an OpenAI-compatible server) or `scripted:…` (no model). */
+        ModelName: string;
+        /** @description What a model did. */
+        ModelStats: {
+            /** @description Attempts that were answered. */
+            answered: number;
+            /** @description Attempts that ended, unless somebody cancelled them. */
+            calls: number;
+            /** @description Answers without a text, which are errors too. */
+            empty: number;
+            /** @description How many attempts failed. */
+            error_count: number;
+            /** @description How many attempts failed, by their fault. */
+            errors: {
+                [key: string]: number;
+            };
+            /** @description The buckets with calls, the oldest first. */
+            hours: components["schemas"]["BucketStats"][];
+            /** @description From the request to the whole answer, of calls that were answered, in milliseconds. */
+            latency_ms: components["schemas"]["Percentiles"];
+            /** @description The model's full name. */
+            model: string;
+            /** @description From the request to the first chunk of text, of answers that came in chunks, in milliseconds. */
+            time_to_first_chunk_ms: components["schemas"]["Percentiles"];
+            /** @description What the answers used. */
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description What several models are to do; null counts as absent. */
+        NewComparison: {
+            /** @description An agent of the deployment; its first one by default. */
+            agent?: string | null;
+            budget?: components["schemas"]["ComparisonBudget"] | null;
+            /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
+            instructions?: string | null;
+            metadata?: components["schemas"]["Metadata"] | null;
+            /** @description The models, no two the same. */
+            models: components["schemas"]["ModelName"][];
+            /** @description What to do, at most 256 KiB of UTF-8. */
+            task: string;
+        };
+        /** @description What is to be done; null counts as absent. */
+        NewRun: {
+            /** @description An agent of the deployment; its first one by default. */
+            agent?: string | null;
+            budget?: components["schemas"]["Budget"] | null;
+            /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
+            instructions?: string | null;
+            /** @description Answers at most. */
+            max_iterations?: number | null;
+            metadata?: components["schemas"]["Metadata"] | null;
+            /** @description The model; by default the agent's or the deployment's. */
+            model?: components["schemas"]["ModelName"] | null;
+            /** @description What to do, at most 256 KiB of UTF-8. */
+            task: string;
+        };
+        /** @description An `ExportTraceServiceRequest` of OTLP 1.x as JSON. */
+        OtlpTrace: {
+            /** @description One resource: the deployment. */
+            resourceSpans: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** @description Percentiles of the times of answers, in milliseconds, each right to 5 %; null when there were no answers. */
+        Percentiles: {
+            /** @description Half of the times are at most this. */
+            p50: number | null;
+            /** @description 95 of 100 times are at most this. */
+            p95: number | null;
+            /** @description 99 of 100 times are at most this. */
+            p99: number | null;
+        };
+        /** @description An error as RFC 9457 has it. */
+        Problem: {
+            /** @description The kind of error, for programs. */
+            code: components["schemas"]["ProblemCode"];
+            /** @description What went wrong this time, and what would help. */
+            detail: string;
+            /** @description The fields at fault, at most 50 of them; `detail` says how many more there are. */
+            errors?: components["schemas"]["FieldError"][];
+            /** @description The status of the answer. */
+            status: number;
+            /** @description The kind of error, for people. */
+            title: string;
+            /**
+             * Format: uri-reference
+             * @description What kind of error it is.
+             */
+            type: string;
+        };
+        /**
+         * @description A word for programs that says what went wrong.
+         * @enum {string}
+         */
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        /** @description A run. */
+        Run: {
+            /** @description When it was stored. */
+            accepted_at: components["schemas"]["Time"];
+            /** @description The agent's name. */
+            agent: string;
+            /** @description Attempts of calls, those that failed included. */
+            attempts: number;
+            /** @description What each model said, in the order of the request; absent in any other run than a comparison. */
+            comparison?: components["schemas"]["ComparedModel"][];
+            /** @description When it ended; null while it is open. */
+            ended_at: components["schemas"]["Time"] | null;
+            /** @description Why it failed; null otherwise. */
+            error: components["schemas"]["RunError"] | null;
+            /** @description Answers so far. */
+            iterations: number;
+            /** @description The model; those of a comparison, joined by commas. */
+            model: string;
+            /** @description The last answer without its last line `DONE`; null in a comparison. */
+            result: string | null;
+            /** @description Its number in the session. */
+            run: number;
+            /** @description Its session. */
+            session: components["schemas"]["Id"];
+            /** @description When its first call was promised. */
+            started_at: components["schemas"]["Time"] | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["RunStatus"];
+            /** @description The rule that ended it; null while it is open. */
+            stop_reason: components["schemas"]["StopReason"] | null;
+            /** @description The id of its trace. */
+            trace_id: components["schemas"]["TraceId"];
+            /** @description The sum over its calls. */
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description The run is stored. Nothing was called yet. */
+        RunAccepted: {
+            /** @description The agent's name. */
+            agent: string;
+            /** @description Answers at most. */
+            max_iterations: number;
+            /** @description The caller's own labels: scalars. */
+            metadata: components["schemas"]["Metadata"];
+            /** @description The model's full name, with its provider's prefix; those of a comparison, joined by commas. */
+            model: string;
+            /** @description The models of a comparison, which are called side by side; absent in any other run. */
+            models?: string[];
+            /** @description What to do. */
+            task: string;
+            /** @constant */
+            type: "run.accepted";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run.accepted";
+        });
+        /** @description The run is over; nothing changes this. */
+        RunEnded: {
+            /** @description What went wrong. */
+            error: components["schemas"]["RunError"] | null;
+            /** @description Answers committed. */
+            iterations: number;
+            /** @description The last answer without its sentinel. */
+            result: string | null;
+            /**
+             * @description How it ended.
+             * @enum {string}
+             */
+            status: "succeeded" | "failed" | "cancelled";
+            /** @description The rule that ended it. */
+            stop_reason: components["schemas"]["StopReason"];
+            /** @constant */
+            type: "run.ended";
+            /** @description The sum over the run's calls. */
+            usage: components["schemas"]["Usage"];
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run.ended";
+        });
+        /** @description Why a run failed. */
+        RunError: {
+            /** @description A word for programs. */
+            code: string;
+            /** @description A sentence for people. */
+            message: string;
+        };
+        /** @description The run goes on after its object went away in the middle of something. */
+        RunResumed: {
+            /**
+             * @description What it survived.
+             * @enum {string}
+             */
+            cause: "crash" | "eviction" | "panic";
+            /** @description The calls that are made again. */
+            outstanding: components["schemas"]["Call"][];
+            /** @constant */
+            type: "run.resumed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run.resumed";
+        });
+        /**
+         * @description Where a run stands.
+         * @enum {string}
+         */
+        RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+        /** @description What a WebSocket's reader gets; beside it the text `pong`. */
+        ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
+        /** @description A session and its runs, the newest first. */
+        Session: {
+            /** @description When its first run was stored. */
+            created_at: components["schemas"]["Time"] | null;
+            /** @description Its runs. */
+            runs: components["schemas"]["Run"][];
+            /** @description The position of the last event. */
+            seq: number;
+            /** @description Its id. */
+            session: components["schemas"]["Id"];
+            /** @description That of the run under way, or else of the last one. */
+            status: components["schemas"]["RunStatus"] | null;
+        };
+        /** @description The run, an attempt of a model call, or what the agent's own code did during one. */
+        Span: {
+            attempt: components["schemas"]["Attempt"] | null;
+            attributes: components["schemas"]["Attributes"];
+            call: components["schemas"]["Call"] | null;
+            duration_ms: number | null;
+            ended_at: components["schemas"]["Time"] | null;
+            error_message: string | null;
+            error_type: string | null;
+            events: components["schemas"]["SpanEvent"][];
+            /** @description The system message first, then the newest messages that fit. */
+            input: components["schemas"]["Message"][];
+            /** @description Messages between the system message and the oldest one shown, which are too many to show. */
+            input_left_out: number;
+            iteration: number | null;
+            /**
+             * @description The kinds of spans that a run has.
+             * @enum {string}
+             */
+            kind: "internal" | "client";
+            latency_ms: number | null;
+            /** @description The model's full name; null where the span is no call. */
+            model: string | null;
+            name: string;
+            output: components["schemas"]["Message"] | null;
+            parent_span_id: components["schemas"]["SpanId"] | null;
+            span_id: components["schemas"]["SpanId"];
+            started_at: components["schemas"]["Time"];
+            /**
+             * @description How a span ended.
+             * @enum {string}
+             */
+            status: "unset" | "ok" | "error";
+            time_to_first_chunk_ms: number | null;
+            usage: components["schemas"]["Usage"] | null;
+        };
+        SpanEvent: {
+            at: components["schemas"]["Time"];
+            attributes: components["schemas"]["Attributes"];
+            name: string;
+        };
+        /** @description The id of a span; shown as 16 lower-case hex digits. Never all zero. */
+        SpanId: string;
+        /** @description What each model did. */
+        Stats: {
+            /**
+             * @description How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown.
+             * @enum {integer}
+             */
+            bucket_ms: 3600000 | 86400000;
+            /** @description The models, the one with the most calls first. */
+            models: components["schemas"]["ModelStats"][];
+            /** @description When the first bucket begins. */
+            since: number;
+            /** @description When the last bucket ends. */
+            until: number;
+        };
+        /**
+         * @description The rule that ended a run.
+         * @enum {string}
+         */
+        StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "denied";
+        /** @description Milliseconds since the Unix epoch. */
+        Time: number;
+        /** @description A tool answered, or failed with `error`. It comes with tools. */
+        ToolAnswered: {
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Why it failed. */
+            error?: string;
+            /** @description From the call to the answer, in milliseconds. */
+            latency_ms: number;
+            /** @description What it gave. */
+            result?: unknown;
+            /** @description The tool's name. */
+            tool: string;
+            /** @constant */
+            type: "tool.answered";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.answered";
+        });
+        /** @description A tool that the model asks for. */
+        ToolCall: {
+            /** @description The arguments as the model wrote them: JSON text, not yet checked. */
+            arguments: string;
+            /** @description The model's own id of the call. */
+            id: string;
+            /** @description The tool's name. */
+            name: string;
+        };
+        /** @description A tool call is promised. It comes with tools: nothing writes this yet, a replay only counts it. */
+        ToolCalled: {
+            /** @description Its arguments. */
+            arguments: unknown;
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description The tool's name. */
+            tool: string;
+            /** @constant */
+            type: "tool.called";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.called";
+        });
+        /** @description The trace of a run; one under way has no end. It stays with the session's owner, so it has the content. */
+        Trace: {
+            agent: string;
+            attempts: number;
+            ended_at: components["schemas"]["Time"] | null;
+            iterations: number;
+            metadata: components["schemas"]["Metadata"];
+            model: string;
+            name: string;
+            /** @description Crashes and evictions that the run survived. */
+            resumed: number;
+            /** @description The number of a run in its session, from 1 in the order of acceptance. */
+            run: number;
+            session: components["schemas"]["Id"];
+            spans: components["schemas"]["Span"][];
+            started_at: components["schemas"]["Time"];
+            status: components["schemas"]["RunStatus"];
+            stop_reason: components["schemas"]["StopReason"] | null;
+            trace_id: components["schemas"]["TraceId"];
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description A sink did not take the run's trace. */
+        TraceFailed: {
+            /** @description The delivery's attempt, from 1. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description When it is sent again; null when the delivery is given up. */
+            retry_at: components["schemas"]["Time"] | null;
+            /** @description The sink's name. */
+            sink: string;
+            /** @description The HTTP status; null where there was no answer. */
+            status: number | null;
+            /** @constant */
+            type: "trace.failed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "trace.failed";
+        });
+        /** @description A sink has the run's trace. */
+        TraceFlushed: {
+            /** @description The delivery's attempt, from 1. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The sink's name. */
+            sink: string;
+            /** @description Spans that it took. */
+            spans: number;
+            /** @constant */
+            type: "trace.flushed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "trace.flushed";
+        });
+        /** @description The id of a trace; shown as 32 lower-case hex digits. Never all zero. */
+        TraceId: string;
+        /** @description A page of runs. */
+        TracePage: {
+            /** @description The `cursor` of the next page; null in the last one. */
+            next: string | null;
+            /** @description The newest first. */
+            traces: components["schemas"]["TraceSummary"][];
+        };
+        /** @description A sink that takes a trace in several requests has one part of it. */
+        TraceSent: {
+            /** @description Which part: `trace`, or the id of a span in hex. */
+            part: string;
+            /** @description What the sink calls it. */
+            remote_id: string;
+            /** @description The sink's name. */
+            sink: string;
+            /** @constant */
+            type: "trace.sent";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "trace.sent";
+        });
+        /** @description A run in the index. What is unknown, or not let out, is null. */
+        TraceSummary: {
+            /** @description When it became durable. */
+            accepted_at: components["schemas"]["Time"];
+            /** @description The agent's name. */
+            agent: string;
+            /** @description Attempts of its calls. */
+            attempts: number;
+            /** @description From acceptance to the end, in milliseconds. */
+            duration_ms: number | null;
+            /** @description When it ended. */
+            ended_at: components["schemas"]["Time"] | null;
+            /** @description Of a failed run: a word of low cardinality. */
+            error_type: string | null;
+            /** @description Answers committed. */
+            iterations: number;
+            /** @description The caller's labels. */
+            metadata: components["schemas"]["Metadata"];
+            /** @description The model's full name; those of a comparison, joined by commas. */
+            model: string;
+            /** @description What came out, as much of it as the deployment lets out. */
+            result: string | null;
+            /** @description Crashes and evictions that it survived. */
+            resumed: number;
+            /** @description The run's number in its session. */
+            run: number;
+            /** @description The session's id. */
+            session: components["schemas"]["Id"];
+            /** @description When its first call was made. */
+            started_at: components["schemas"]["Time"] | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["RunStatus"];
+            /** @description The rule that ended it. */
+            stop_reason: components["schemas"]["StopReason"] | null;
+            /** @description What was to be done, as much of it as the deployment lets out. */
+            task: string | null;
+            /** @description 32 hex digits. */
+            trace_id: components["schemas"]["TraceId"];
+            /** @description The sum over its calls. */
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description What a call used, or all calls of a run together. What is unknown is null, never 0. */
+        Usage: {
+            /** @description Input tokens that came from the provider's cache; absent where the provider does not say. */
+            cached_input_tokens?: number;
+            /** @description US dollars, by the price table at the time of the call. */
+            cost_usd: number | null;
+            /** @description Tokens of the request. */
+            input_tokens: number | null;
+            /** @description Tokens of the answer, reasoning included. */
+            output_tokens: number | null;
+            /** @description Output tokens that were spent on reasoning; absent where the provider does not say. */
+            reasoning_tokens?: number;
+            /** @description Both, as the provider counts them. */
+            total_tokens: number | null;
+        };
+        /** @description Something unsafe that works. */
+        Warning: {
+            /**
+             * @description A word for programs.
+             * @constant
+             */
+            code: "short_token";
+            /** @description What is unsafe, and what to do. */
+            detail: string;
+        };
+    };
+    responses: {
+        /** @description The run is stored; with the key and the body of an earlier request it is that request's run. */
+        Accepted: {
+            headers: {
+                /** @description `true` when the run was accepted before; absent otherwise. */
+                "Idempotent-Replayed"?: "true";
+                /** @description The path of the run. */
+                Location: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Accepted"];
+            };
+        };
+        /** @description The body is larger than 1 MiB. */
+        BodyTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "body_too_large";
+                    /** @constant */
+                    status?: 413;
+                };
+            };
+        };
+        /** @description The cursor is beyond the last event of the session. */
+        CursorBeyondEnd: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "cursor_beyond_end";
+                    /** @constant */
+                    status?: 416;
+                };
+            };
+        };
+        /** @description Something is not configured or does not answer: nothing is erased, ask again. */
+        EraseUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["RetryLater"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "index_unavailable" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+                    /** @constant */
+                    status?: 503;
+                };
+            };
+        };
+        /** @description A page of another origin tried to change something, or to open a WebSocket. */
+        ForeignOrigin: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "foreign_origin";
+                    /** @constant */
+                    status?: 403;
+                };
+            };
+        };
+        /** @description The deployment is not configured, or its index of traces does not answer. */
+        IndexUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["RetryLater"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "index_not_configured" | "index_unavailable" | "auth_not_configured" | "misconfigured";
+                    /** @constant */
+                    status?: 503;
+                };
+            };
+        };
+        /** @description Something broke here; the log of the deployment says what. */
+        Internal: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "internal";
+                    /** @constant */
+                    status?: 500;
+                };
+            };
+        };
+        /** @description A parameter or header cannot be read; `errors` names each one. */
+        InvalidParameter: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "invalid_parameter";
+                    /** @constant */
+                    status?: 400;
+                };
+            };
+        };
+        /** @description The body is JSON, and fields of it are at fault; `errors` names every one. */
+        InvalidRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "invalid_request";
+                    /** @constant */
+                    status?: 422;
+                };
+            };
+        };
+        /** @description The `Idempotency-Key` was used with another body. */
+        KeyConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "idempotency_conflict";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /** @description The body is not JSON, or `Idempotency-Key` has no possible form. */
+        MalformedBody: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "malformed_json" | "invalid_parameter";
+                    /** @constant */
+                    status?: 400;
+                };
+            };
+        };
+        /** @description The path has no such method. */
+        MethodNotAllowed: {
+            headers: {
+                Allow: components["headers"]["Allow"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "method_not_allowed";
+                    /** @constant */
+                    status?: 405;
+                };
+            };
+        };
+        /** @description There is no such session, run or call: an id may be another tenant's, or have no possible form. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "not_found";
+                    /** @constant */
+                    status?: 404;
+                };
+            };
+        };
+        /** @description 100 runs wait in the session already, or the caller is over a limit of its own. */
+        QueueFull: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "rate_limited" | "too_many_sessions" | "queue_full";
+                    /** @constant */
+                    status?: 429;
+                };
+            };
+        };
+        /** @description The caller made more requests than the deployment allows in a while. */
+        RateLimited: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "rate_limited";
+                    /** @constant */
+                    status?: 429;
+                };
+            };
+        };
+        /** @description The `Idempotency-Key` was used with another body, the session compares models, or its conversation has reached its limit of 8 MiB: start a new session. */
+        RunConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "idempotency_conflict" | "session_full" | "comparison_takes_no_runs";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
+        /** @description The deployment is not configured, or the session or its storage does not answer: ask again. */
+        SessionUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["RetryLater"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+                    /** @constant */
+                    status?: 503;
+                };
+            };
+        };
+        /** @description Too many requests, or as many sessions of the tenant have open runs as may have. */
+        TooManySessions: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "rate_limited" | "too_many_sessions";
+                    /** @constant */
+                    status?: 429;
+                };
+            };
+        };
+        /** @description 1000 readers watch the session already, or the caller made too many requests. */
+        TooManyWatchers: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "rate_limited" | "too_many_watchers";
+                    /** @constant */
+                    status?: 429;
+                };
+            };
+        };
+        /** @description There is no valid token. */
+        Unauthorized: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "unauthorized";
+                    /** @constant */
+                    status?: 401;
+                };
+            };
+        };
+        /** @description The deployment is not configured: nobody can be let in, or variables are at fault. */
+        Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "auth_not_configured" | "misconfigured";
+                    /** @constant */
+                    status?: 503;
+                };
+            };
+        };
+        /** @description A server with `AUTH=off` answers to loopback's names and to those in `LOCAL_HOSTS` alone. */
+        UnknownHost: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "unknown_host";
+                    /** @constant */
+                    status?: 421;
+                };
+            };
+        };
+        /** @description The body is not declared as `application/json`. */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "unsupported_media_type";
+                    /** @constant */
+                    status?: 415;
+                };
+            };
+        };
+    };
+    parameters: {
+        /** @description The number of the tool call. */
+        Call: string;
+        /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
+        IdempotencyKey: string;
+        /** @description The run's number in its session. */
+        Run: number;
+        /** @description The session's id. */
+        Session: components["schemas"]["Id"];
+    };
+    requestBodies: never;
+    headers: {
+        /** @description The methods of the path. */
+        Allow: string;
+        /** @description The seconds after which to ask again. */
+        RetryAfter: number;
+        /** @description The seconds after which to ask again, where asking again may help. */
+        RetryLater: number;
+        /** @description How to authenticate. */
+        WwwAuthenticate: "Bearer";
+    };
+    pathItems: never;
+}
+export type Accepted = components['schemas']['Accepted'];
+export type Agent = components['schemas']['Agent'];
+export type ApprovalRequested = components['schemas']['ApprovalRequested'];
+export type ApprovalResolved = components['schemas']['ApprovalResolved'];
+export type Attempt = components['schemas']['Attempt'];
+export type Attributes = components['schemas']['Attributes'];
+export type BucketStats = components['schemas']['BucketStats'];
+export type Budget = components['schemas']['Budget'];
+export type Call = components['schemas']['Call'];
+export type CancelRequested = components['schemas']['CancelRequested'];
+export type CaughtUp = components['schemas']['CaughtUp'];
+export type ClientFrame = components['schemas']['ClientFrame'];
+export type ComparedModel = components['schemas']['ComparedModel'];
+export type ComparisonBudget = components['schemas']['ComparisonBudget'];
+export type Conversation = components['schemas']['Conversation'];
+export type ConversationMessage = components['schemas']['ConversationMessage'];
+export type Deployment = components['schemas']['Deployment'];
+export type Envelope = components['schemas']['Envelope'];
+export type Event = components['schemas']['Event'];
+export type EventPage = components['schemas']['EventPage'];
+export type Fault = components['schemas']['Fault'];
+export type FieldError = components['schemas']['FieldError'];
+export type FinishReason = components['schemas']['FinishReason'];
+export type FrameError = components['schemas']['FrameError'];
+export type Health = components['schemas']['Health'];
+export type Id = components['schemas']['Id'];
+export type Links = components['schemas']['Links'];
+export type Message = components['schemas']['Message'];
+export type Metadata = components['schemas']['Metadata'];
+export type ModelAnswered = components['schemas']['ModelAnswered'];
+export type ModelCalled = components['schemas']['ModelCalled'];
+export type ModelDelta = components['schemas']['ModelDelta'];
+export type ModelFailed = components['schemas']['ModelFailed'];
+export type ModelName = components['schemas']['ModelName'];
+export type ModelStats = components['schemas']['ModelStats'];
+export type NewComparison = components['schemas']['NewComparison'];
+export type NewRun = components['schemas']['NewRun'];
+export type OtlpTrace = components['schemas']['OtlpTrace'];
+export type Percentiles = components['schemas']['Percentiles'];
+export type Problem = components['schemas']['Problem'];
+export type ProblemCode = components['schemas']['ProblemCode'];
+export type Run = components['schemas']['Run'];
+export type RunAccepted = components['schemas']['RunAccepted'];
+export type RunEnded = components['schemas']['RunEnded'];
+export type RunError = components['schemas']['RunError'];
+export type RunResumed = components['schemas']['RunResumed'];
+export type RunStatus = components['schemas']['RunStatus'];
+export type ServerFrame = components['schemas']['ServerFrame'];
+export type Session = components['schemas']['Session'];
+export type Span = components['schemas']['Span'];
+export type SpanEvent = components['schemas']['SpanEvent'];
+export type SpanId = components['schemas']['SpanId'];
+export type Stats = components['schemas']['Stats'];
+export type StopReason = components['schemas']['StopReason'];
+export type Time = components['schemas']['Time'];
+export type ToolAnswered = components['schemas']['ToolAnswered'];
+export type ToolCall = components['schemas']['ToolCall'];
+export type ToolCalled = components['schemas']['ToolCalled'];
+export type Trace = components['schemas']['Trace'];
+export type TraceFailed = components['schemas']['TraceFailed'];
+export type TraceFlushed = components['schemas']['TraceFlushed'];
+export type TraceId = components['schemas']['TraceId'];
+export type TracePage = components['schemas']['TracePage'];
+export type TraceSent = components['schemas']['TraceSent'];
+export type TraceSummary = components['schemas']['TraceSummary'];
+export type Usage = components['schemas']['Usage'];
+export type Warning = components['schemas']['Warning'];
+export type ResponseAccepted = components['responses']['Accepted'];
+export type ResponseBodyTooLarge = components['responses']['BodyTooLarge'];
+export type ResponseCursorBeyondEnd = components['responses']['CursorBeyondEnd'];
+export type ResponseEraseUnavailable = components['responses']['EraseUnavailable'];
+export type ResponseForeignOrigin = components['responses']['ForeignOrigin'];
+export type ResponseIndexUnavailable = components['responses']['IndexUnavailable'];
+export type ResponseInternal = components['responses']['Internal'];
+export type ResponseInvalidParameter = components['responses']['InvalidParameter'];
+export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
+export type ResponseKeyConflict = components['responses']['KeyConflict'];
+export type ResponseMalformedBody = components['responses']['MalformedBody'];
+export type ResponseMethodNotAllowed = components['responses']['MethodNotAllowed'];
+export type ResponseNotFound = components['responses']['NotFound'];
+export type ResponseQueueFull = components['responses']['QueueFull'];
+export type ResponseRateLimited = components['responses']['RateLimited'];
+export type ResponseRunConflict = components['responses']['RunConflict'];
+export type ResponseSessionUnavailable = components['responses']['SessionUnavailable'];
+export type ResponseTooManySessions = components['responses']['TooManySessions'];
+export type ResponseTooManyWatchers = components['responses']['TooManyWatchers'];
+export type ResponseUnauthorized = components['responses']['Unauthorized'];
+export type ResponseUnavailable = components['responses']['Unavailable'];
+export type ResponseUnknownHost = components['responses']['UnknownHost'];
+export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ParameterCall = components['parameters']['Call'];
+export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
+export type ParameterRun = components['parameters']['Run'];
+export type ParameterSession = components['parameters']['Session'];
+export type HeaderAllow = components['headers']['Allow'];
+export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type HeaderRetryLater = components['headers']['RetryLater'];
+export type HeaderWwwAuthenticate = components['headers']['WwwAuthenticate'];
+export type $defs = Record<string, never>;
+export interface operations {
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; it asks for the token itself. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It lives. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            421: components["responses"]["UnknownHost"];
+        };
+    };
+    describe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An OpenAPI document. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    listAgents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agents of the deployment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deployment"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    compare: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewComparison"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Accepted"];
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["KeyConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManySessions"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    startSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Accepted"];
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["KeyConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["TooManySessions"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    showSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    deleteSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session is erased. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["EraseUnavailable"];
+        };
+    };
+    resolveApproval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The number of the tool call. */
+                call: components["parameters"]["Call"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    cancelSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session after the cancel. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description Only events after this `seq`. */
+                after?: number;
+                /** @description How many events a page has at most. */
+                limit?: number;
+                /** @description Only the events of this run; server-sent events then end with it. */
+                run?: number;
+                /** @description With `true` server-sent events have `model.delta` too; a WebSocket always has them. */
+                deltas?: string;
+            };
+            header?: {
+                /** @description Where a reader of server-sent events stopped; unless it is empty, it is stronger than `after`. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `Upgrade: websocket`, JSON texts as frames; the text `ping` is answered by `pong`. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A page of events, or with `Accept: text/event-stream` the events as they happen. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                    "text/event-stream": string;
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            416: components["responses"]["CursorBeyondEnd"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["TooManyWatchers"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    startRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRun"];
+            };
+        };
+        responses: {
+            202: components["responses"]["Accepted"];
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["ForeignOrigin"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["RunConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["QueueFull"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    showRun: {
+        parameters: {
+            query?: {
+                /** @description How many seconds the answer may wait for the end of the run. */
+                wait?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The run's number in its session. */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run as it is now, or as it is when the wait is over. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    showTrace: {
+        parameters: {
+            query?: {
+                /** @description `otlp` gives the finished spans as OTLP/JSON. */
+                format?: "json" | "otlp";
+            };
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The run's number in its session. */
+                run: components["parameters"]["Run"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trace as the dashboard reads it, or what a collector gets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"] | components["schemas"]["OtlpTrace"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    showStats: {
+        parameters: {
+            query?: {
+                /** @description The beginning, rounded down to the bucket; by default 7 days before `until`. */
+                since?: components["schemas"]["Time"];
+                /** @description The end, rounded up to the bucket, at most 92 days after `since`; by default now. */
+                until?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The statistics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["IndexUnavailable"];
+        };
+    };
+    listTraces: {
+        parameters: {
+            query?: {
+                /** @description One status, or several with commas between them. */
+                status?: string;
+                /** @description A model's full name; a comparison has each of its models. */
+                model?: string;
+                /** @description An agent's name. */
+                agent?: string;
+                /** @description A session's id. */
+                session?: string;
+                /** @description A text in the task or the result; ASCII letters match in either case. */
+                q?: string;
+                /** @description A label's value, where KEY is the label's key; at most 8 labels. */
+                "metadata.KEY"?: string;
+                /** @description Accepted at this time or later. */
+                since?: components["schemas"]["Time"];
+                /** @description Accepted before this time. */
+                until?: components["schemas"]["Time"];
+                /** @description How many runs a page has at most. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracePage"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["IndexUnavailable"];
+        };
+    };
+}
+type WithRequired<T, K extends keyof T> = T & {
+    [P in K]-?: T[P];
+};
+
+/** Limits of the API: sizes in bytes, the rest as counts. */
+export const LIMITS = {
+  "answer_bytes": 4194304,
+  "body_bytes": 1048576,
+  "client_frame_bytes": 4096,
+  "compared_models": 8,
+  "compared_models_min": 2,
+  "conversation_bytes": 8388608,
+  "deadline_ms": 2592000000,
+  "instructions_bytes": 65536,
+  "iterations": 6,
+  "metadata_filters": 8,
+  "metadata_key_bytes": 64,
+  "metadata_keys": 32,
+  "metadata_value_bytes": 512,
+  "name_bytes": 128,
+  "queued_runs": 100,
+  "socket_frames": 60,
+  "socket_unknown_frames": 8,
+  "stats_days": 92,
+  "task_bytes": 262144,
+  "watchers": 1000
+} as const;
