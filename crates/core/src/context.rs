@@ -136,7 +136,7 @@ pub(crate) fn held_bytes(entry: &Entry) -> usize {
                 + settings.instructions.as_ref().map_or(0, String::len)
                 + labels.sum::<usize>()
         }
-        Entry::ModelAnswered { message, .. } => TURN_BYTES + message.content.len(),
+        Entry::ModelAnswered { message, .. } => TURN_BYTES + message.content.len() + message.thoughts.len(),
         _ => 0,
     }
 }

@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::message::{FinishReason, Message, ToolCall};
+use crate::{
+    markdown::Blocks,
+    message::{FinishReason, Message, ToolCall},
+};
 
 /// The name of the built-in tool that ends a run.
 const FINISH_TOOL: &str = "finish";
@@ -19,7 +22,9 @@ pub enum FinalRule {
 /// The DONE rule: whether an answer ends the run, and by which rule.
 ///
 /// It does when its last non-empty line, trimmed, is exactly `sentinel`, outside a code fence, in a message that
-/// ended naturally with no tool call pending; or when it calls `finish` and no other tool.
+/// ended naturally with no tool call pending; or when it calls `finish` and no other tool. Fences are those of CommonMark:
+/// a quote or a list item that ends closes its own, and what is indented by four columns is none. A sentinel that is itself
+/// indented counts: models indent verses. Thoughts are not read.
 pub fn final_rule(message: &Message, finish_reason: FinishReason, sentinel: &str) -> Option<FinalRule> {
     // Some models say it twice.
     if !message.tool_calls.is_empty() && message.tool_calls.iter().all(is_finish) {
@@ -41,44 +46,18 @@ pub fn strip_sentinel<'a>(content: &'a str, sentinel: &str) -> Option<&'a str> {
 
 /// The byte offset of the sentinel's line when the answer ends with it outside a code fence.
 fn sentinel_line(content: &str, sentinel: &str) -> Option<usize> {
-    let mut fence: Option<Fence> = None;
+    let mut blocks = Blocks::default();
     let mut last = None;
     let mut offset = 0;
     for line in content.split_inclusive('\n') {
+        let is_fenced = blocks.take(line);
         if !line.trim().is_empty() {
-            last = Some((offset, line.trim(), fence.is_some()));
+            last = Some((offset, line.trim(), is_fenced));
         }
-        fence = match fence {
-            Some(open) => (!open.is_closed_by(line)).then_some(open),
-            None => Fence::opened_by(line),
-        };
         offset += line.len();
     }
-    let (start, text, fenced) = last?;
-    (text == sentinel && !fenced).then_some(start)
-}
-
-/// An open code fence (CommonMark 0.31, section 4.5), wherever the line is indented.
-#[derive(Clone, Copy)]
-struct Fence {
-    mark: char,
-    length: usize,
-}
-
-impl Fence {
-    fn opened_by(line: &str) -> Option<Self> {
-        let line = line.trim();
-        let mark = line.chars().next().filter(|c| matches!(c, '`' | '~'))?;
-        let length = line.chars().take_while(|c| *c == mark).count();
-        let info = &line[length..];
-        // An info string of a backtick fence has no backticks: "```x```" is inline code.
-        (length >= 3 && !(mark == '`' && info.contains('`'))).then_some(Self { mark, length })
-    }
-
-    fn is_closed_by(self, line: &str) -> bool {
-        let line = line.trim();
-        line.chars().count() >= self.length && line.chars().all(|c| c == self.mark)
-    }
+    let (start, text, is_fenced) = last?;
+    (text == sentinel && !is_fenced).then_some(start)
 }
 
 #[cfg(test)]
@@ -134,6 +113,28 @@ mod tests {
             ("```\ncode\n``` not a close\nDONE", false),
             ("````\n```\nDONE", false),
             ("~~~\n```\nDONE", false),
+            ("Steps:\n\n1. ```bash\n   cargo test\n   ```\n2. Read it.\n\nDONE", true),
+            ("- ~~~\n  a\n  ~~~\n\nDONE", true),
+            ("- ~~~\n  a\n\nDONE", true),
+            ("- ~~~\n  a\n\n  DONE", false),
+            ("> ```\n> a\n> ```\n\nDONE", true),
+            ("> ```\n> a\n\nDONE", true),
+            ("> ```\nDONE", true),
+            ("> > - ```\n> >   a\nDONE", true),
+            ("para\n\n    ```\n\nDONE", true),
+            ("para\n    ```\nDONE", true),
+            ("\t```\nDONE", true),
+            ("1.  a\n\n    ```\n    b\n    ```\n\nDONE", true),
+            ("1.  a\n\n    ```\n    DONE", false),
+            ("```\n    ```\nDONE", false),
+            ("```\n   ```\nDONE", true),
+            ("text\n2. ```\nDONE", true),
+            ("text\n1. ```\n   DONE", false),
+            ("<div>\n```\n</div>\n\nDONE", true),
+            ("<!-- ``` -->\nDONE", true),
+            ("<!--\n```\n-->\nDONE", true),
+            ("    verse\n\n    DONE", true),
+            ("* * *\n- ```\n  a\nDONE", true),
         ];
         for (content, done) in table {
             assert_eq!(rule(content) == Some(FinalRule::Done), *done, "{content:?}");
@@ -166,5 +167,10 @@ mod tests {
         assert_eq!(strip_sentinel("a DONE b\n\nDONE\n", "DONE"), Some("a DONE b"));
         assert_eq!(strip_sentinel("DONE", "DONE"), Some(""));
         assert_eq!(strip_sentinel("a", "DONE"), None);
+        let mut message = Message::text(Role::Assistant, "a\nDONE");
+        message.thoughts = "```\nnot yet".to_owned();
+        assert_eq!(final_rule(&message, FinishReason::Stop, "DONE"), Some(FinalRule::Done));
+        (message.content, message.thoughts) = ("a".to_owned(), "b\nDONE".to_owned());
+        assert_eq!(final_rule(&message, FinishReason::Stop, "DONE"), None);
     }
 }

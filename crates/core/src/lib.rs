@@ -24,6 +24,7 @@ mod fault;
 mod ids;
 mod journal;
 pub mod limits;
+mod markdown;
 mod message;
 mod run;
 mod session;

@@ -24,6 +24,9 @@ pub struct Message {
     pub role: Role,
     /// The text, UTF-8.
     pub content: String,
+    /// What the model thought before it spoke, where its server tells: no part of the answer, and never sent back.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thoughts: String,
     /// The tools that an assistant's message asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
@@ -32,7 +35,7 @@ pub struct Message {
 impl Message {
     /// A message without tool calls.
     pub fn text(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new() }
+        Self { role, content: content.into(), thoughts: String::new(), tool_calls: Vec::new() }
     }
 }
 
@@ -123,9 +126,10 @@ pub struct ModelAnswer {
 pub(crate) fn said(message: Message) -> Message {
     match message.tool_calls.first() {
         Some(finish) if message.content.trim().is_empty() => {
-            Message::text(message.role, finished_with(&finish.arguments))
+            let content = finished_with(&finish.arguments);
+            Message { content, tool_calls: Vec::new(), ..message }
         }
-        _ => Message::text(message.role, message.content),
+        _ => Message { tool_calls: Vec::new(), ..message },
     }
 }
 

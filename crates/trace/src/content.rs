@@ -76,6 +76,9 @@ pub struct Turn<'a> {
     pub role: Role,
     /// The text.
     pub content: &'a str,
+    /// What the model thought before it spoke; of an answer alone, for no request has it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub thoughts: &'a str,
     /// The tools that it asks for.
     #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
     pub tool_calls: &'a [ToolCall],
@@ -88,7 +91,7 @@ impl Trace {
             if span.parent_span_id.is_some() {
                 return Content { system: None, input: Vec::new(), output: None, finish_reason: None };
             }
-            let text = |role, content| Turn { role, content, tool_calls: &[] };
+            let text = |role, content| Turn { role, content, thoughts: "", tool_calls: &[] };
             return Content {
                 system: None,
                 input: vec![text(Role::User, &self.task)],
@@ -100,7 +103,7 @@ impl Trace {
         let messages = self.history.messages();
         Content {
             system: call.system.and_then(|index| self.systems.get(index)).map(String::as_str),
-            input: messages.get(call.sent.clone()).unwrap_or_default().iter().map(turn).collect(),
+            input: messages.get(call.sent.clone()).unwrap_or_default().iter().map(sent).collect(),
             output: call.answer.and_then(|index| messages.get(index)).map(turn),
             finish_reason: call.finish_reason,
         }
@@ -108,7 +111,12 @@ impl Trace {
 }
 
 fn turn(message: &longhaul_core::Message) -> Turn<'_> {
-    Turn { role: message.role, content: &message.content, tool_calls: &message.tool_calls }
+    let longhaul_core::Message { role, content, thoughts, tool_calls } = message;
+    Turn { role: *role, content, thoughts, tool_calls }
+}
+
+fn sent(message: &longhaul_core::Message) -> Turn<'_> {
+    Turn { thoughts: "", ..turn(message) }
 }
 
 /// Content as the texts of the `gen_ai.…` attributes, each at most `bytes_max` bytes.
@@ -170,13 +178,21 @@ struct Message<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
+    Reasoning { content: Cow<'a, str> },
     Text { content: Cow<'a, str> },
     ToolCall { id: Cow<'a, str>, name: Cow<'a, str>, arguments: Cow<'a, str> },
 }
 
 impl<'a> Message<'a> {
     fn of(turn: &Turn<'a>, finish_reason: Option<&'static str>, chars_max: usize, mut left: usize) -> Self {
-        let mut parts = Vec::with_capacity(1 + turn.tool_calls.len());
+        let mut parts = Vec::with_capacity(2 + turn.tool_calls.len());
+        if !turn.thoughts.is_empty() {
+            // What was said comes first where not all of it fits.
+            let mut half = left / 2;
+            let before = half;
+            parts.push(Part::Reasoning { content: cut(turn.thoughts, chars_max, &mut half) });
+            left -= before - half;
+        }
         if !turn.content.is_empty() || turn.tool_calls.is_empty() {
             parts.push(Part::text(turn.content, chars_max, &mut left));
         }
@@ -214,7 +230,7 @@ fn input_json(turns: &[Turn<'_>], chars_max: usize, bytes_max: usize) -> String 
     let left_out = turns.len() - newest_first.len();
     if left_out > 0 {
         let note = format!("[earlier messages left out: {left_out}]");
-        let turn = Turn { role: Role::System, content: &note, tool_calls: &[] };
+        let turn = Turn { role: Role::System, content: &note, thoughts: "", tool_calls: &[] };
         newest_first.push(json(&Message::of(&turn, None, usize::MAX, usize::MAX)));
     }
     newest_first.reverse();

@@ -115,7 +115,8 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
     let content = trace.content(span);
     let model = span.model.as_ref();
     let shown = newest_that_fit(&content.input);
-    let system = content.system.map(|text| Turn { role: Role::System, content: text, tool_calls: &[] });
+    let system =
+        content.system.map(|text| Turn { role: Role::System, content: text, thoughts: "", tool_calls: &[] });
     SpanView {
         span_id: span.span_id,
         parent_span_id: span.parent_span_id,

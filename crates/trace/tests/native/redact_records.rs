@@ -39,6 +39,7 @@ fn entries() -> Vec<Entry> {
     let message = Message {
         role: Role::Assistant,
         content: secret(),
+        thoughts: secret(),
         tool_calls: vec![ToolCall {
             id: "t_1".into(),
             name: secret(),
