@@ -9,7 +9,9 @@ use longhaul_core::{
     Timing, limits,
 };
 use longhaul_models::{
-    Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status, openai, redact, workers_ai,
+    Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status,
+    openai::{self, RequestForm},
+    redact, workers_ai,
 };
 use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
@@ -54,6 +56,10 @@ struct Attempt {
     whole_at: Cell<Option<u64>>,
     /// The AI Gateway that the request goes through.
     gateway: RefCell<Option<Gateway>>,
+    /// How the request is written, where not in the usual form.
+    form: Cell<Option<RequestForm>>,
+    /// The server refused the form, and there is another one.
+    is_refused: Cell<bool>,
 }
 
 impl Attempt {
@@ -65,6 +71,8 @@ impl Attempt {
             first_chunk_at: Cell::new(None),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
+            form: Cell::new(None),
+            is_refused: Cell::new(false),
         }
     }
 }
@@ -105,7 +113,7 @@ impl<P: Ports> Runtime<P> {
         attempt: &Attempt,
         info: &CallInfo,
     ) -> (Result<ModelAnswer, Fault>, Timing) {
-        let prepared = self.prepare(promised);
+        let prepared = self.prepare(promised, attempt);
         if let Ok(Prepared::Wire(_, WireRequest::WorkersAi { gateway: Some(gateway), .. })) = &prepared {
             attempt.gateway.replace(Some(Gateway { id: gateway.id.clone(), log_id: None }));
         }
@@ -117,7 +125,7 @@ impl<P: Ports> Runtime<P> {
                 let exchange = Box::pin(async {
                     self.make_sure_of_room(promised, attempt).await?;
                     self.services.hooks.before_call(info).await;
-                    self.exchange(prepared, attempt).await
+                    self.exchange_in_any_form(promised, prepared, attempt).await
                 });
                 match select(exchange, self.ports.sleep(allowed_ms)).await {
                     Either::Left((outcome, _)) => outcome,
@@ -161,10 +169,26 @@ impl<P: Ports> Runtime<P> {
         })
     }
 
-    fn prepare(&self, promised: &ModelCall) -> Result<Prepared, Fault> {
+    /// A refusal of a field that the request can do without is no outcome: the request goes out once more without it.
+    async fn exchange_in_any_form(
+        &self,
+        promised: &ModelCall,
+        mut prepared: Prepared,
+        attempt: &Attempt,
+    ) -> Result<ModelAnswer, Fault> {
+        loop {
+            let outcome = self.exchange(prepared, attempt).await;
+            if !attempt.is_refused.take() {
+                return outcome;
+            }
+            prepared = self.prepare(promised, attempt)?;
+        }
+    }
+
+    fn prepare(&self, promised: &ModelCall, attempt: &Attempt) -> Result<Prepared, Fault> {
         let prepared = self.with_session(|session| {
             let request = session.model_request(promised.call)?;
-            Some(self.encode(promised, &request, session))
+            Some(self.encode(promised, &request, session, attempt))
         });
         match prepared {
             Ok(Some(prepared)) => prepared,
@@ -181,6 +205,7 @@ impl<P: Ports> Runtime<P> {
         promised: &ModelCall,
         request: &ModelRequest<'_>,
         session: &Session,
+        attempt: &Attempt,
     ) -> Result<Prepared, Fault> {
         let name = ModelName::parse(request.model)
             .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
@@ -191,13 +216,20 @@ impl<P: Ports> Runtime<P> {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
                 let openai = self.services.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
-                let mut headers = vec![key, ("Content-Type".to_owned(), "application/json".to_owned())];
+                let form = attempt.form.get().unwrap_or_else(|| RequestForm::usual(&name));
+                attempt.form.set(Some(form));
+                let (key_name, mut key) = key;
+                if form.changes() > 0 {
+                    key.push_str(&format!("~{}", form.changes()));
+                }
+                let mut headers =
+                    vec![(key_name, key), ("Content-Type".to_owned(), "application/json".to_owned())];
                 headers.push(("Accept".to_owned(), "text/event-stream, application/json".to_owned()));
                 if let Some(api_key) = &openai.api_key {
                     headers.push(("Authorization".to_owned(), format!("Bearer {api_key}")));
                 }
                 let url = format!("{}/chat/completions", openai.base_url);
-                let body = openai::request_body(&name, request).into_bytes();
+                let body = openai::request_in_form(&name, request, form).into_bytes();
                 let method = Method::Post;
                 let request = HttpRequest { method, url, headers, body };
                 Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request)))
@@ -264,6 +296,12 @@ impl<P: Ports> Runtime<P> {
             let now = self.ports.now();
             let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));
             let body = self.read_for_a_while(&mut response.body, ERROR_BODY_BYTES_MAX).await;
+            let other =
+                attempt.form.get().and_then(|form| form.without_what_is_refused(response.status, &body));
+            if let Some(form) = other {
+                attempt.form.set(Some(form));
+                attempt.is_refused.set(true);
+            }
             return Err(fault_of_status(response.status, &body, wish));
         }
         let mut decoder = Decoder::new(provider, response.content_type.as_deref());
@@ -279,7 +317,8 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// The next piece of an answer. Behind its finish reason there may come the usage and an end, but nothing that would be
-    /// worth asking for the answer again: neither a connection that is lost there nor one that stays open.
+    /// worth asking for the answer again: neither a connection that is lost there nor one that stays open. Where text followed
+    /// the reason the answer goes on, and only the end of its stream makes it whole.
     async fn next_chunk(
         &self,
         body: &mut Body,
@@ -287,6 +326,8 @@ impl<P: Ports> Runtime<P> {
         attempt: &Attempt,
     ) -> Option<Result<Vec<u8>, WireFault>> {
         if !decoder.is_whole() {
+            // Text may have followed what looked like the end.
+            attempt.whole_at.set(None);
             return body.next().await;
         }
         let now = self.ports.now();

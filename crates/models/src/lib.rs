@@ -2,8 +2,7 @@
 //!
 //! Absent from this crate, on purpose: sockets, a clock, randomness, JavaScript and the `worker` crate. Whoever has
 //! the bytes pushes them into a [`Decoder`]; whoever has a status or a thrown error asks for the [`Fault`] that it
-//! stands for. Absent as well: tool definitions in requests, images, and the models' reasoning text, which is counted
-//! by the provider but not kept.
+//! stands for. Absent as well: tool definitions in requests, and images. What a model thinks is kept apart from what it says.
 //!
 //! ```
 //! use longhaul_models::{Decoder, Provider};
@@ -20,16 +19,23 @@
 //!
 //! [`Fault`]: longhaul_core::Fault
 
+mod content;
 mod context;
 mod decoder;
 mod directive;
+mod end_mark;
 mod error;
+mod finish;
+mod lenient;
 mod name;
 pub mod openai;
 mod partial;
 mod prices;
 pub mod scripted;
 mod sse;
+mod think;
+mod tools;
+mod usage;
 mod wire;
 pub mod workers_ai;
 

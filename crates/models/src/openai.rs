@@ -2,24 +2,91 @@
 
 use longhaul_core::{Fault, ModelRequest};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    content::{Content, content_of, thoughts_of},
+    error,
     name::ModelName,
-    partial::Partial,
-    wire::{self, WireMessage},
+    partial::{Partial, Source},
+    wire::{self, SystemPlace, WireMessage},
 };
+
+/// How a request is written: what a server refuses of the usual form, and we can do without, is written in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestForm {
+    /// Asks for the usage of a stream.
+    asks_for_usage: bool,
+    limit: LimitName,
+    system: SystemPlace,
+    changes: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LimitName {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl RequestForm {
+    /// The usual form for this model.
+    pub fn usual(name: &ModelName) -> Self {
+        let limit = match takes_max_completion_tokens(name.wire_name()) {
+            true => LimitName::MaxCompletionTokens,
+            false => LimitName::MaxTokens,
+        };
+        Self { asks_for_usage: true, limit, system: SystemPlace::System, changes: 0 }
+    }
+
+    /// In how many ways it differs from the usual form. A request in another form is another request, also to a server that
+    /// knows its `Idempotency-Key`.
+    pub fn changes(self) -> u8 {
+        self.changes
+    }
+
+    /// Another form for a server that answered this one with `status` and `body`: a 400 or 422 that names a field of ours
+    /// which the request can do without, or can call by another name. `None` where the refusal is about something else.
+    #[must_use]
+    pub fn without_what_is_refused(self, status: u16, body: &[u8]) -> Option<Self> {
+        if !matches!(status, 400 | 422) {
+            return None;
+        }
+        let other = Self { changes: self.changes + 1, ..self };
+        let text = String::from_utf8_lossy(body).to_ascii_lowercase();
+        let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if self.asks_for_usage && names(&["stream_options", "include_usage"]) {
+            return Some(Self { asks_for_usage: false, ..other });
+        }
+        if self.limit == LimitName::MaxTokens && names(&["max_completion_tokens"]) {
+            return Some(Self { limit: LimitName::MaxCompletionTokens, ..other });
+        }
+        let words = error::words_of(body).to_ascii_lowercase();
+        let says = |known: &[&str]| known.iter().any(|word| words.contains(word));
+        let is_about_system = says(&["system"]) && says(&["role", "message", "prompt", "instruction"]);
+        if self.system == SystemPlace::System && (is_about_system || says(&["roles must alternate"])) {
+            return Some(Self { system: SystemPlace::FirstUser, ..other });
+        }
+        None
+    }
+}
 
 /// The body of `POST {base}/chat/completions`: JSON that asks for a stream with the usage in its last chunk.
 pub fn request_body(name: &ModelName, request: &ModelRequest<'_>) -> String {
+    request_in_form(name, request, RequestForm::usual(name))
+}
+
+/// The same body in another form.
+pub fn request_in_form(name: &ModelName, request: &ModelRequest<'_>, form: RequestForm) -> String {
     let limit = request.max_output_tokens;
-    let (max_tokens, max_completion_tokens) =
-        if takes_max_completion_tokens(name.wire_name()) { (None, limit) } else { (limit, None) };
+    let (max_tokens, max_completion_tokens) = match form.limit {
+        LimitName::MaxTokens => (limit, None),
+        LimitName::MaxCompletionTokens => (None, limit),
+    };
     let body = RequestBody {
         model: name.wire_name(),
-        messages: wire::messages(request.system.as_deref(), request.messages),
+        messages: wire::messages(request.system.as_deref(), form.system, request.messages),
         stream: true,
-        stream_options: StreamOptions { include_usage: true },
+        stream_options: form.asks_for_usage.then_some(StreamOptions { include_usage: true }),
         max_tokens,
         max_completion_tokens,
         temperature: request.temperature,
@@ -31,19 +98,53 @@ pub fn request_body(name: &ModelName, request: &ModelRequest<'_>) -> String {
 /// of either.
 pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
     partial.identify(response);
-    partial.set_usage(&response["usage"]);
+    partial.count(response);
     let Some(choices) = response["choices"].as_array() else { return Ok(false) };
     // Other choices than the first are never asked for.
     let Some(choice) = choices.iter().find(|choice| choice["index"].as_u64().unwrap_or(0) == 0) else {
-        return Ok(!response["usage"].is_null());
+        return Ok(response.get("usage").is_some_and(|usage| !usage.is_null()));
     };
-    let message = if choice["delta"].is_object() { &choice["delta"] } else { &choice["message"] };
-    partial.push_text(&wire::text_of(&message["content"]))?;
+    let fault = error::reported_fault(choice).or_else(|| error::reported_fault(&choice["delta"]));
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    partial.push_content(Source::Delta, &content(&choice["delta"]))?;
+    partial.push_content(Source::Message, &content(&choice["message"]))?;
     // The older completions, which some models still stream.
-    partial.push_text(choice["text"].as_str().unwrap_or_default())?;
-    partial.push_tool_calls(&message["tool_calls"])?;
-    partial.set_finish_reason(&choice["finish_reason"]);
+    let text = choice["text"].as_str().unwrap_or_default().into();
+    partial.push_content(Source::Text, &Content { text, ..Content::default() })?;
+    push_tools(partial, choice)?;
+    let reasons = [&choice["finish_reason"], &choice["finishReason"], &choice["stop_reason"]];
+    if let Some(reason) =
+        reasons.into_iter().find(|reason| reason.as_str().is_some_and(|word| !word.is_empty()))
+    {
+        partial.set_finish_reason(reason)?;
+    }
     Ok(true)
+}
+
+/// What a message, whole or a piece of it, says.
+fn content(message: &Value) -> Content<'_> {
+    let mut content = content_of(&message["content"]);
+    if content.thoughts.is_empty() {
+        content.thoughts = thoughts_of(message);
+    }
+    if content.refusal.is_empty() {
+        content.refusal = content_of(&message["refusal"]).text;
+    }
+    content
+}
+
+fn push_tools(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
+    for (source, message) in [(Source::Delta, &choice["delta"]), (Source::Message, &choice["message"])] {
+        partial.push_tool_calls(source, &message["tool_calls"])?;
+        // The form before there were several calls in an answer.
+        if message["function_call"].is_object() {
+            partial
+                .push_tool_calls(source, &json!([{ "index": 0, "function": message["function_call"] }]))?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
@@ -51,7 +152,8 @@ struct RequestBody<'a> {
     model: &'a str,
     messages: Vec<WireMessage<'a>>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,114 +173,4 @@ fn takes_max_completion_tokens(wire_name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use longhaul_core::{FinishReason, Message, Role, ToolCall};
-    use serde_json::json;
-
-    use super::*;
-
-    fn request(messages: &[Message]) -> ModelRequest<'_> {
-        ModelRequest {
-            model: "openai:tiny",
-            system: None,
-            messages,
-            task: "t",
-            sentinel: Some("DONE"),
-            iteration: 1,
-            attempt: 1,
-            max_output_tokens: None,
-            temperature: None,
-        }
-    }
-
-    fn body(request: &ModelRequest<'_>) -> Value {
-        serde_json::from_str(&request_body(&ModelName::parse(request.model).unwrap(), request)).unwrap()
-    }
-
-    #[test]
-    fn a_request_is_as_short_as_it_can_be() {
-        let messages = [Message::text(Role::User, "Hi \"you\"")];
-        let expected = r#"{"model":"tiny","messages":[{"role":"user","content":"Hi \"you\""}],"stream":true,"stream_options":{"include_usage":true}}"#;
-        let request = request(&messages);
-        assert_eq!(request_body(&ModelName::parse(request.model).unwrap(), &request), expected);
-    }
-
-    #[test]
-    fn the_instructions_come_first_and_the_settings_go_along() {
-        let mut asked = Message::text(Role::Assistant, "");
-        asked.tool_calls.push(ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into() });
-        let messages = [Message::text(Role::User, "a"), asked, Message::text(Role::Tool, "b")];
-        let request = ModelRequest {
-            system: Some("be brief".into()),
-            max_output_tokens: Some(64),
-            temperature: Some(0.5),
-            ..request(&messages)
-        };
-        let body = body(&request);
-        assert_eq!(body["messages"][0], json!({"role": "system", "content": "be brief"}));
-        assert_eq!(
-            body["messages"][2]["tool_calls"],
-            json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}])
-        );
-        assert_eq!(body["messages"][3]["role"], "tool");
-        assert_eq!((&body["max_tokens"], &body["temperature"]), (&json!(64), &json!(0.5)));
-    }
-
-    #[test]
-    fn reasoning_models_get_the_other_name_of_the_limit() {
-        for (model, field) in [
-            ("openai:gpt-4o", "max_tokens"),
-            ("openai:gpt-oss:20b", "max_tokens"),
-            ("openai:o4-mini", "max_completion_tokens"),
-            ("openai:gpt-5-nano", "max_completion_tokens"),
-        ] {
-            let body = body(&ModelRequest { model, max_output_tokens: Some(9), ..request(&[]) });
-            let fields: Vec<&str> = ["max_tokens", "max_completion_tokens"]
-                .into_iter()
-                .filter(|field| body.get(field).is_some())
-                .collect();
-            assert_eq!(fields, [field], "{model}");
-        }
-    }
-
-    #[test]
-    fn a_chunk_and_a_whole_answer_are_read_alike() {
-        let answers = [
-            json!({"id": "r", "model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "length"}]}),
-            json!({"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "length"}]}),
-            json!({"id": "r", "model": "m", "choices": [
-                {"index": 1, "delta": {"content": "no"}}, {"index": 0, "delta": {"content": [{"type": "text", "text": "Hi"}]}, "finish_reason": "length"}]}),
-            json!({"id": "r", "model": "m", "choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}]}),
-        ];
-        for answer in answers {
-            let mut partial = Partial::default();
-            assert!(absorb(&mut partial, &answer).unwrap());
-            let read = partial.finish().unwrap();
-            assert_eq!(
-                (read.message.content.as_str(), read.finish_reason),
-                ("Hi", FinishReason::Length),
-                "{answer}"
-            );
-            assert_eq!((read.response_id.as_deref(), read.response_model.as_deref()), (Some("r"), Some("m")));
-        }
-    }
-
-    #[test]
-    fn odd_chunks_change_nothing() {
-        for (chunk, known) in [
-            (json!({"choices": [], "usage": {"prompt_tokens": 1}}), true),
-            (json!({"choices": []}), false),
-            (
-                json!({"choices": [{"delta": {"content": null, "role": "assistant"}, "finish_reason": null}]}),
-                true,
-            ),
-            (json!({"choices": [null]}), true),
-            (json!({"choices": {}}), false),
-            (json!({}), false),
-        ] {
-            let mut partial = Partial::default();
-            assert_eq!(absorb(&mut partial, &chunk).unwrap(), known, "{chunk}");
-            assert_eq!((partial.text(), partial.is_whole()), ("", false));
-        }
-    }
-}
+mod tests;

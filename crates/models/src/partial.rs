@@ -1,84 +1,154 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::{
-    Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, ToolCall, Usage, limits::ANSWER_BYTES_MAX,
+    Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, Usage, limits::ANSWER_BYTES_MAX,
 };
 use serde_json::Value;
 
-use crate::{error, wire};
-
-/// Tool calls in one answer.
-const TOOL_CALLS_MAX: usize = 128;
+use crate::{
+    content::Content,
+    end_mark,
+    error::{self, fault},
+    finish::{Ended, reason_of},
+    lenient::Halves,
+    think::{self, Part, Splitter},
+    tools::ToolCalls,
+    usage,
+};
 
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Partial {
     text: String,
-    tool_calls: BTreeMap<u64, ToolCall>,
-    arguments_bytes: usize,
+    thoughts: String,
+    refusal: String,
+    tool_calls: ToolCalls,
+    /// Where each kind of content stands in the chunks: the first place that had some.
+    places: Places,
+    splitter: Splitter,
+    text_halves: Halves,
+    thought_halves: Halves,
+    /// The chunk that is being read had to be mended.
+    mended: bool,
     finish_reason: Option<FinishReason>,
+    /// Text came behind the finish reason.
+    went_on: bool,
     usage: Usage,
     response_id: Option<String>,
     response_model: Option<String>,
     ended: bool,
 }
 
+#[derive(Debug, Default)]
+struct Places {
+    text: Option<Source>,
+    thoughts: Option<Source>,
+    refusal: Option<Source>,
+    tool_calls: Option<Source>,
+}
+
+/// Where a choice has its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The pieces of a stream.
+    Delta,
+    /// A whole message.
+    Message,
+    /// The text of the older completions.
+    Text,
+}
+
 impl Partial {
-    /// The text so far.
+    /// The text so far, thoughts left out.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether the next chunk had to be mended to be read: it may have halves of characters.
+    pub(crate) fn begin_chunk(&mut self, mended: bool) {
+        self.mended = mended;
+    }
+
+    /// Adds what a choice has in one place. Of several places the first one counts that has something: a whole message behind
+    /// a stream that brought its text already adds none.
+    pub(crate) fn push_content(&mut self, source: Source, content: &Content<'_>) -> Result<(), Fault> {
+        let Content { text, thoughts, refusal } = content;
+        if is_taken(&mut self.places.thoughts, source, thoughts) {
+            self.push_thoughts(thoughts)?;
+        }
+        if is_taken(&mut self.places.refusal, source, refusal) {
+            self.push_refusal(refusal)?;
+        }
+        if is_taken(&mut self.places.text, source, text) {
+            self.push_text(text)?;
+        }
+        Ok(())
     }
 
     /// Adds text; an answer over [`ANSWER_BYTES_MAX`] is a fault.
     pub(crate) fn push_text(&mut self, text: &str) -> Result<(), Fault> {
         self.check_size(text.len())?;
-        self.text.push_str(text);
+        let text = self.text_halves.join(text, self.mended);
+        let before = self.text.len();
+        let (said, thoughts) = (&mut self.text, &mut self.thoughts);
+        self.splitter.push(&text, &mut |part, piece| match part {
+            Part::Text => said.push_str(piece),
+            Part::Thoughts => thoughts.push_str(piece),
+        });
+        self.went_on |= self.finish_reason.is_some() && !self.text[before..].trim().is_empty();
         Ok(())
     }
 
-    /// Merges pieces of tool calls, in the shape of Chat Completions (`index`, `id`, `function`) or in the older one
-    /// of Workers AI (`name`, `arguments`). A piece without an index belongs to the last call unless it has a new id.
-    pub(crate) fn push_tool_calls(&mut self, pieces: &Value) -> Result<(), Fault> {
-        for piece in pieces.as_array().into_iter().flatten() {
-            let function = if piece["function"].is_object() { &piece["function"] } else { piece };
-            let id = piece["id"].as_str().unwrap_or_default();
-            let name = function["name"].as_str().unwrap_or_default();
-            let arguments = wire::json_text_of(&function["arguments"]);
-            self.check_size(id.len() + name.len() + arguments.len())?;
-            let index = piece["index"].as_u64().unwrap_or_else(|| self.implied_index(id, name));
-            let call = self.tool_calls.entry(index).or_insert_with(|| ToolCall {
-                id: String::new(),
-                name: String::new(),
-                arguments: String::new(),
-            });
-            if call.id.is_empty() {
-                id.clone_into(&mut call.id);
-            }
-            if call.name.is_empty() {
-                name.clone_into(&mut call.name);
-            }
-            call.arguments.push_str(&arguments);
-            self.arguments_bytes += id.len() + name.len() + arguments.len();
-            if self.tool_calls.len() > TOOL_CALLS_MAX {
-                return Err(error::fault(
-                    FaultKind::TooLarge,
-                    &format!("the answer has more than {TOOL_CALLS_MAX} tool calls"),
-                ));
-            }
+    /// Adds thoughts that the server itself keeps apart.
+    pub(crate) fn push_thoughts(&mut self, thoughts: &str) -> Result<(), Fault> {
+        self.check_size(thoughts.len())?;
+        let thoughts = self.thought_halves.join(thoughts, self.mended);
+        self.thoughts.push_str(&thoughts);
+        Ok(())
+    }
+
+    /// Adds words with which the model refuses.
+    pub(crate) fn push_refusal(&mut self, refusal: &str) -> Result<(), Fault> {
+        self.check_size(refusal.len())?;
+        self.refusal.push_str(refusal);
+        Ok(())
+    }
+
+    /// Merges pieces of tool calls.
+    pub(crate) fn push_tool_calls(&mut self, source: Source, pieces: &Value) -> Result<(), Fault> {
+        let pieces = pieces.as_array().map_or(&[][..], Vec::as_slice);
+        if pieces.is_empty() || *self.places.tool_calls.get_or_insert(source) != source {
+            return Ok(());
+        }
+        for piece in pieces {
+            let room = ANSWER_BYTES_MAX.saturating_sub(self.bytes());
+            self.tool_calls.push(piece, self.mended, room)?;
         }
         Ok(())
     }
 
     /// Keeps the reason why the message ended; null and the like change nothing.
-    pub(crate) fn set_finish_reason(&mut self, reason: &Value) {
-        if let Some(reason) = wire::finish_reason_of(reason) {
-            self.finish_reason = Some(reason);
+    ///
+    /// # Errors
+    /// When the provider gave up on the answer.
+    pub(crate) fn set_finish_reason(&mut self, reason: &Value) -> Result<(), Fault> {
+        match reason_of(reason) {
+            None => {}
+            Some(Ended::Well(known)) => {
+                self.finish_reason = Some(known);
+                self.went_on = false;
+            }
+            Some(Ended::GaveUp) => {
+                let word = reason.as_str().unwrap_or_default();
+                let message =
+                    format!("the model's server gave up on the answer: its finish reason is {word}");
+                return Err(fault(FaultKind::ServerError, &message));
+            }
         }
+        Ok(())
     }
 
-    /// Keeps the counts that this usage knows; a later one wins.
-    pub(crate) fn set_usage(&mut self, usage: &Value) {
-        let Some(usage) = wire::usage_of(usage) else { return };
+    /// Keeps the counts that this answer or chunk knows; a later one wins.
+    pub(crate) fn count(&mut self, response: &Value) {
+        let Some(usage) = usage::find(response) else { return };
         let input_tokens = usage.input_tokens.or(self.usage.input_tokens);
         let output_tokens = usage.output_tokens.or(self.usage.output_tokens);
         let sum = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
@@ -119,29 +189,31 @@ impl Partial {
         self.ended
     }
 
-    /// Whether the message came to its end.
+    /// Whether the message came to its end. Where text followed the finish reason, only the end of the stream is one.
     pub(crate) fn is_whole(&self) -> bool {
+        self.ended || self.finish_reason.is_some() && !self.went_on
+    }
+
+    /// Whether a body that ended here, without a fault, holds a whole message.
+    pub(crate) fn is_whole_at_the_end(&self) -> bool {
         self.ended || self.finish_reason.is_some()
     }
 
-    /// The answer. White space alone, without a tool call, is the fault `empty_response`.
-    pub(crate) fn finish(self) -> Result<ModelAnswer, Fault> {
-        let tool_calls: Vec<ToolCall> = self
-            .tool_calls
-            .into_values()
-            .filter(|call| !(call.name.is_empty() && call.arguments.is_empty()))
-            .enumerate()
-            .map(|(index, call)| match call.id.is_empty() {
-                true => ToolCall { id: format!("call_{index}"), ..call },
-                false => call,
-            })
-            .collect();
+    /// The answer. One in which nothing is said is a fault that names the reason, where there is one.
+    pub(crate) fn finish(mut self) -> Result<ModelAnswer, Fault> {
+        self.end_texts();
+        if self.tool_calls.is_empty() && self.text.trim().is_empty() {
+            return Err(self.nothing_said());
+        }
+        let tool_calls = self.tool_calls.finish();
         if tool_calls.is_empty() && self.text.trim().is_empty() {
-            return Err(error::fault(FaultKind::EmptyResponse, "the model's answer is empty"));
+            return Err(fault(FaultKind::EmptyResponse, "the model's answer is empty"));
         }
         let natural = if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
+        let message =
+            Message { thoughts: self.thoughts, tool_calls, ..Message::text(Role::Assistant, self.text) };
         Ok(ModelAnswer {
-            message: Message { role: Role::Assistant, content: self.text, tool_calls },
+            message,
             finish_reason: self.finish_reason.unwrap_or(natural),
             usage: self.usage,
             response_id: self.response_id,
@@ -149,22 +221,69 @@ impl Partial {
         })
     }
 
-    fn check_size(&self, more_bytes: usize) -> Result<(), Fault> {
-        if self.text.len() + self.arguments_bytes + more_bytes > ANSWER_BYTES_MAX {
-            let message = format!("the model's answer is larger than {ANSWER_BYTES_MAX} bytes");
-            return Err(error::fault(FaultKind::TooLarge, &message));
+    /// Takes what was kept back, then the thoughts that nothing opened, and the marks of an end that are no text.
+    fn end_texts(&mut self) {
+        let left = self.text_halves.end();
+        let (said, thoughts) = (&mut self.text, &mut self.thoughts);
+        let mut out = |part, piece: &str| match part {
+            Part::Text => said.push_str(piece),
+            Part::Thoughts => thoughts.push_str(piece),
+        };
+        self.splitter.push(left, &mut out);
+        self.splitter.end(&mut out);
+        self.thoughts.push_str(self.thought_halves.end());
+        if let Some((end, start)) = think::unopened(&self.text) {
+            self.thoughts.push_str(&self.text[..end]);
+            self.text.drain(..start);
+            self.text.drain(..self.text.len() - self.text.trim_start().len());
         }
-        Ok(())
+        self.text.truncate(end_mark::without(&self.text).len());
     }
 
-    fn implied_index(&self, id: &str, name: &str) -> u64 {
-        match self.tool_calls.last_key_value() {
-            None => 0,
-            Some((last, call)) if !id.is_empty() && id == call.id => *last,
-            Some((last, _)) if id.is_empty() && name.is_empty() => *last,
-            Some((last, _)) => last.saturating_add(1),
+    fn nothing_said(&self) -> Fault {
+        let refusal = self.refusal.trim();
+        if !refusal.is_empty() {
+            return fault(FaultKind::Refused, &format!("the model refused: {refusal}"));
+        }
+        match self.finish_reason {
+            Some(FinishReason::ContentFilter) => {
+                fault(FaultKind::Refused, "the provider's content filter withheld the model's answer")
+            }
+            Some(FinishReason::Length) => fault(FaultKind::Refused, &self.spent()),
+            Some(FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other) | None => {
+                let only = if self.thoughts.trim().is_empty() { "" } else { ": it has thoughts only" };
+                fault(FaultKind::EmptyResponse, &format!("the model's answer is empty{only}"))
+            }
         }
     }
+
+    /// Why an answer has no text that was cut at its limit.
+    fn spent(&self) -> String {
+        let counted = match (self.usage.output_tokens, self.usage.reasoning_tokens) {
+            (Some(output), Some(reasoning)) => {
+                format!(" ({output} output tokens, {reasoning} of them for reasoning)")
+            }
+            (Some(output), None) => format!(" ({output} output tokens)"),
+            (None, _) => String::new(),
+        };
+        let doing = if self.thoughts.is_empty() { "" } else { " while it was reasoning" };
+        format!(
+            "the model reached the length limit of its output{doing}, before it wrote any answer{counted}; raise \
+             max_output_tokens"
+        )
+    }
+
+    fn bytes(&self) -> usize {
+        self.text.len() + self.thoughts.len() + self.refusal.len() + self.tool_calls.bytes()
+    }
+
+    fn check_size(&self, more_bytes: usize) -> Result<(), Fault> {
+        if self.bytes() + more_bytes > ANSWER_BYTES_MAX { Err(error::too_large()) } else { Ok(()) }
+    }
+}
+
+fn is_taken(place: &mut Option<Source>, source: Source, text: &str) -> bool {
+    !text.is_empty() && *place.get_or_insert(source) == source
 }
 
 #[cfg(test)]
@@ -173,51 +292,15 @@ mod tests {
 
     use super::*;
 
-    fn calls(pieces: &[Value]) -> Vec<(String, String, String)> {
+    #[test]
+    fn text_thoughts_and_tool_calls_have_one_limit() {
         let mut partial = Partial::default();
-        for piece in pieces {
-            partial.push_tool_calls(piece).unwrap();
-        }
-        let answer = partial.finish().unwrap();
-        answer.message.tool_calls.into_iter().map(|call| (call.id, call.name, call.arguments)).collect()
-    }
-
-    #[test]
-    fn pieces_of_tool_calls_are_merged_by_index() {
-        let pieces = [
-            json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}]),
-            json!([{"index": 0, "function": {"arguments": "{\"x\":"}}]),
-            json!([{"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}]),
-            json!([{"index": 0, "function": {"arguments": "1}"}}]),
-        ];
-        let expected = [("a", "f", "{\"x\":1}"), ("b", "g", "{}")];
-        assert_eq!(calls(&pieces), expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())));
-    }
-
-    #[test]
-    fn pieces_without_an_index_or_an_id_find_their_call() {
-        let pieces = [
-            json!([{"id": "a", "function": {"name": "f", "arguments": "{"}}]),
-            json!([{"function": {"arguments": "}"}}]),
-            json!([{"id": "b", "function": {"name": "g", "arguments": "{}"}}]),
-            json!([{"name": "h", "arguments": {"y": 2}}, {"name": "i", "arguments": {}}]),
-            json!([{"type": "function"}]),
-        ];
-        let expected =
-            [("a", "f", "{}"), ("b", "g", "{}"), ("call_2", "h", "{\"y\":2}"), ("call_3", "i", "{}")];
-        assert_eq!(calls(&pieces), expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())));
-    }
-
-    #[test]
-    fn text_and_tool_calls_have_a_limit() {
-        let mut partial = Partial::default();
-        partial.push_text(&"x".repeat(ANSWER_BYTES_MAX)).unwrap();
+        partial.push_thoughts(&"x".repeat(ANSWER_BYTES_MAX / 2)).unwrap();
+        partial.push_text(&"x".repeat(ANSWER_BYTES_MAX / 2)).unwrap();
         assert_eq!(partial.push_text("x").unwrap_err().kind, FaultKind::TooLarge);
-        let fault = partial.push_tool_calls(&json!([{"function": {"name": "f"}}])).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::TooLarge);
-        let many: Vec<Value> =
-            (0..=TOOL_CALLS_MAX).map(|index| json!({"index": index, "name": "f"})).collect();
-        let fault = Partial::default().push_tool_calls(&Value::from(many)).unwrap_err();
+        assert_eq!(partial.push_thoughts("x").unwrap_err().kind, FaultKind::TooLarge);
+        let fault =
+            partial.push_tool_calls(Source::Delta, &json!([{"function": {"name": "f"}}])).unwrap_err();
         assert_eq!(fault.kind, FaultKind::TooLarge);
     }
 
@@ -225,13 +308,62 @@ mod tests {
     fn a_later_usage_wins_where_it_knows_more() {
         let mut partial = Partial::default();
         partial.push_text("x").unwrap();
-        partial.set_usage(&json!({"prompt_tokens": 4, "completion_tokens": 1}));
-        partial.set_usage(&json!({"completion_tokens": 9}));
-        partial.set_usage(&json!({"prompt_tokens": 0, "completion_tokens": 0}));
+        partial.count(&json!({"usage": {"prompt_tokens": 4, "completion_tokens": 1}}));
+        partial.count(&json!({"usage": {"completion_tokens": 9}}));
+        partial.count(&json!({"usage": {"prompt_tokens": 0, "completion_tokens": 0}}));
         let usage = partial.finish().unwrap().usage;
         assert_eq!(
             (usage.input_tokens, usage.output_tokens, usage.total_tokens),
             (Some(4), Some(9), Some(13))
         );
+    }
+
+    #[test]
+    fn text_behind_a_finish_reason_waits_for_the_end() {
+        let mut partial = Partial::default();
+        partial.push_text("half").unwrap();
+        partial.set_finish_reason(&json!("stop")).unwrap();
+        assert!(partial.is_whole());
+        partial.push_text(" \n").unwrap();
+        assert!(partial.is_whole(), "white space is nothing");
+        partial.push_text("and more").unwrap();
+        assert!(!partial.is_whole() && partial.is_whole_at_the_end());
+        partial.set_finish_reason(&json!("stop")).unwrap();
+        assert!(partial.is_whole());
+    }
+
+    #[test]
+    fn nothing_said_is_told_with_its_reason() {
+        let fault = |partial: Partial| partial.finish().unwrap_err();
+        let mut refused = Partial::default();
+        refused.push_refusal("I can't help.").unwrap();
+        refused.set_finish_reason(&json!("stop")).unwrap();
+        assert_eq!(fault(refused), Fault::new(FaultKind::Refused, "the model refused: I can't help."));
+        let mut filtered = Partial::default();
+        filtered.set_finish_reason(&json!("SAFETY")).unwrap();
+        assert_eq!(fault(filtered).kind, FaultKind::Refused);
+        let mut spent = Partial::default();
+        spent.push_thoughts("count count").unwrap();
+        spent.set_finish_reason(&json!("length")).unwrap();
+        spent.count(&json!({"usage": {"prompt_tokens": 1, "completion_tokens": 900}}));
+        let spent = fault(spent);
+        assert_eq!(spent.kind, FaultKind::Refused);
+        assert!(spent.message.contains("length") && spent.message.contains("900"), "{}", spent.message);
+        let mut thoughts = Partial::default();
+        thoughts.push_thoughts("hm").unwrap();
+        assert_eq!(fault(thoughts).kind, FaultKind::EmptyResponse);
+    }
+
+    #[test]
+    fn thoughts_are_kept_apart() {
+        let mut partial = Partial::default();
+        partial.push_thoughts("first ").unwrap();
+        partial.push_text("<think>second</think>\n\nsaid").unwrap();
+        let message = partial.finish().unwrap().message;
+        assert_eq!((message.content.as_str(), message.thoughts.as_str()), ("said", "first second"));
+        let mut unopened = Partial::default();
+        unopened.push_text("hm\n</think>\n\nsaid").unwrap();
+        let message = unopened.finish().unwrap().message;
+        assert_eq!((message.content.as_str(), message.thoughts.as_str()), ("said", "hm\n"));
     }
 }

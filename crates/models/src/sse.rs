@@ -21,19 +21,22 @@ pub struct SseEvent {
 /// Why a stream cannot be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SseError {
-    /// A line is not UTF-8.
-    #[error("the event stream is not UTF-8")]
-    NotUtf8,
     /// A line or an event is over [`SSE_EVENT_BYTES_MAX`].
     #[error("an event of the stream is larger than {SSE_EVENT_BYTES_MAX} bytes")]
     TooLarge,
 }
 
-/// An incremental parser of server-sent events, as the WHATWG HTML standard interprets them.
+/// An incremental parser of server-sent events, as the WHATWG HTML standard interprets them, and as servers of models write
+/// them.
 ///
-/// Two departures, both on purpose: bytes that are not UTF-8 are an error rather than replaced, and sizes have a limit.
-/// `retry` is ignored, since reconnecting is not this parser's matter. An event without its closing blank line at the
-/// end of the stream is never dispatched, as the standard says.
+/// Where the standard would lose what a server said, on purpose it does otherwise:
+/// - Sizes have a limit.
+/// - An event whose data is whole JSON, or `[DONE]`, is whole: a further `data:` line begins the next one, and the end of the
+///   body needs no blank line before it.
+/// - A field `error` is an event of that type, and a line of bare JSON is data.
+///
+/// `retry` is ignored, since reconnecting is not this parser's matter. Other data without its closing blank line at the end of
+/// the stream is never dispatched, as the standard says.
 #[derive(Debug, Default)]
 pub struct SseParser {
     line: Vec<u8>,
@@ -42,7 +45,10 @@ pub struct SseParser {
     /// The first line, which alone may begin with a byte order mark, is over.
     begun: bool,
     event: String,
+    /// A type that came behind whole data: the next line tells whose it is.
+    next_event: Option<String>,
     data: String,
+    extent: Extent,
     last_id: Rc<str>,
 }
 
@@ -67,11 +73,18 @@ impl SseParser {
             self.extend_line(&bytes[..end])?;
             self.after_cr = bytes[end] == b'\r';
             bytes = &bytes[end + 1..];
-            let line = mem::take(&mut self.line);
-            self.end_line(&line, on_event)?;
-            // The buffer is used again: a stream of tokens allocates once per event, not once per line.
-            self.line = line;
-            self.line.clear();
+            self.end_line(on_event)?;
+        }
+        Ok(())
+    }
+
+    /// The body ended here, without a fault: hands over a last event that is whole.
+    pub fn finish(mut self, on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
+        if !self.line.is_empty() {
+            self.end_line(on_event)?;
+        }
+        if self.extent == Extent::Whole {
+            self.dispatch(on_event);
         }
         Ok(())
     }
@@ -84,12 +97,24 @@ impl SseParser {
         Ok(())
     }
 
-    fn end_line(&mut self, line: &[u8], on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
-        let mut line = str::from_utf8(line).map_err(|_| SseError::NotUtf8)?;
+    fn end_line(&mut self, on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
+        let line = mem::take(&mut self.line);
+        self.take_line(&String::from_utf8_lossy(&line), on_event)?;
+        // The buffer is used again: a stream of tokens allocates once per event, not once per line.
+        self.line = line;
+        self.line.clear();
+        Ok(())
+    }
+
+    fn take_line(&mut self, line: &str, on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
+        let mut line = line;
         if !mem::replace(&mut self.begun, true) {
             line = line.strip_prefix('\u{feff}').unwrap_or(line);
         }
         if line.is_empty() {
+            if let Some(event) = self.next_event.take() {
+                self.event = event;
+            }
             self.dispatch(on_event);
             return Ok(());
         }
@@ -97,21 +122,55 @@ impl SseParser {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "data" => {
-                if self.data.len() + value.len() >= SSE_EVENT_BYTES_MAX {
-                    return Err(SseError::TooLarge);
+                if self.extent.ends_before(value) {
+                    self.dispatch(on_event);
                 }
-                self.data.push_str(value);
-                self.data.push('\n');
+                if let Some(event) = self.next_event.take() {
+                    self.event = event;
+                }
+                self.extend_data(value)
             }
-            "event" => value.clone_into(&mut self.event),
-            "id" if !value.contains('\0') => self.last_id = Rc::from(value),
-            // A comment (an empty field name), `retry`, and what the standard does not name.
-            _ => {}
+            "error" => {
+                self.dispatch(on_event);
+                field.clone_into(&mut self.event);
+                self.extend_data(value)
+            }
+            "event" if self.extent == Extent::Whole => {
+                self.next_event = Some(value.to_owned());
+                Ok(())
+            }
+            "event" => {
+                value.clone_into(&mut self.event);
+                Ok(())
+            }
+            "id" if !value.contains('\0') => {
+                self.last_id = Rc::from(value);
+                Ok(())
+            }
+            "" | "id" | "retry" => Ok(()),
+            // JSON over several lines of which only the first has a field, or none.
+            _ if self.extent.is_open() => self.extend_data(line),
+            _ if line.trim_start().starts_with('{') => {
+                self.dispatch(on_event);
+                self.extend_data(line)
+            }
+            // What the standard does not name.
+            _ => Ok(()),
         }
+    }
+
+    fn extend_data(&mut self, value: &str) -> Result<(), SseError> {
+        if self.data.len() + value.len() >= SSE_EVENT_BYTES_MAX {
+            return Err(SseError::TooLarge);
+        }
+        self.data.push_str(value);
+        self.data.push('\n');
+        self.extent.extend(value);
         Ok(())
     }
 
     fn dispatch(&mut self, on_event: &mut impl FnMut(SseEvent)) {
+        self.extent = Extent::default();
         let mut event = mem::take(&mut self.event);
         if self.data.is_empty() {
             return;
@@ -122,6 +181,65 @@ impl SseParser {
         let mut data = mem::take(&mut self.data);
         data.pop();
         on_event(SseEvent { event, data, last_id: Rc::clone(&self.last_id) });
+    }
+}
+
+/// How much of a JSON text has come: told from each character once, however many pieces it comes in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Extent {
+    /// White space only.
+    #[default]
+    Blank,
+    /// Inside of so many brackets, and perhaps of a string there.
+    Open { depth: u32, string: InString },
+    /// An object or a list, and nothing behind it.
+    Whole,
+    /// Anything else.
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InString {
+    No,
+    Yes,
+    Escaped,
+}
+
+impl Extent {
+    fn extend(&mut self, text: &str) {
+        for byte in text.bytes() {
+            *self = self.and(byte);
+        }
+        // A line ends here, which is white space to JSON.
+    }
+
+    fn and(self, byte: u8) -> Self {
+        let open = |depth, string| Self::Open { depth, string };
+        match (self, byte) {
+            (Self::Other, _) => self,
+            (Self::Blank, b'{' | b'[') => open(1, InString::No),
+            (Self::Blank | Self::Whole, byte) if byte.is_ascii_whitespace() => self,
+            (Self::Blank | Self::Whole, _) => Self::Other,
+            (Self::Open { depth, string: InString::Escaped }, _) => open(depth, InString::Yes),
+            (Self::Open { depth, string: InString::Yes }, b'\\') => open(depth, InString::Escaped),
+            (Self::Open { depth, string: InString::Yes }, b'"') => open(depth, InString::No),
+            (Self::Open { string: InString::Yes, .. }, _) => self,
+            (Self::Open { depth, .. }, b'"') => open(depth, InString::Yes),
+            (Self::Open { depth, .. }, b'{' | b'[') => open(depth.saturating_add(1), InString::No),
+            (Self::Open { depth: 1, .. }, b'}' | b']') => Self::Whole,
+            (Self::Open { depth, .. }, b'}' | b']') => open(depth - 1, InString::No),
+            (Self::Open { .. }, _) => self,
+        }
+    }
+
+    fn is_open(self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+
+    /// Whether an event with this data is over before a further line of data.
+    fn ends_before(self, line: &str) -> bool {
+        let begins = || line.trim_start().starts_with('{') || line.trim() == "[DONE]";
+        self == Self::Whole || self == Self::Other && begins()
     }
 }
 
@@ -201,11 +319,69 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_end_the_stream_after_the_events_before_them() {
-        let mut seen = Vec::new();
-        let result = SseParser::new().push(b"data: a\n\ndata: \xff\n\n", &mut |event| seen.push(event.data));
-        assert_eq!(result, Err(SseError::NotUtf8));
-        assert_eq!(seen, ["a"]);
+    fn bytes_that_are_not_utf8_are_replaced() {
+        assert_eq!(data(b"data: a\n\ndata: b\xff\n\n"), ["a", "b\u{fffd}"]);
+    }
+
+    fn to_the_end(stream: &str) -> Vec<(String, String)> {
+        let mut events = Vec::new();
+        let mut parser = SseParser::new();
+        let mut on_event = |event: SseEvent| events.push((event.event, event.data));
+        parser.push(stream.as_bytes(), &mut on_event).unwrap();
+        parser.finish(&mut on_event).unwrap();
+        events
+    }
+
+    #[test]
+    fn whole_json_is_an_event_without_its_blank_line() {
+        let two =
+            [("message".to_owned(), "{\"a\":\"}\"}".to_owned()), ("message".to_owned(), "[DONE]".to_owned())];
+        for stream in [
+            "data: {\"a\":\"}\"}\n\ndata: [DONE]\n\n",
+            "data: {\"a\":\"}\"}\ndata: [DONE]\n",
+            "data: {\"a\":\"}\"}\r\ndata: [DONE]",
+            "data: {\"a\":\"}\"}\rdata: [DONE]\r",
+            "{\"a\":\"}\"}\ndata: [DONE]",
+        ] {
+            assert_eq!(to_the_end(stream), two, "{stream:?}");
+        }
+        assert_eq!(to_the_end("data: null\ndata: {}\n"), [null(), braces()]);
+        assert_eq!(to_the_end("data: {\"a\":"), [], "half of it is none");
+        assert_eq!(to_the_end("data: half"), []);
+    }
+
+    fn null() -> (String, String) {
+        ("message".to_owned(), "null".to_owned())
+    }
+
+    fn braces() -> (String, String) {
+        ("message".to_owned(), "{}".to_owned())
+    }
+
+    #[test]
+    fn json_may_go_over_lines_without_a_field() {
+        for stream in
+            ["data: {\n  \"a\": 1\n}\n\n", "{\n  \"a\": 1\n}", "data: {\ndata:   \"a\": 1\ndata: }\n\n"]
+        {
+            let events = to_the_end(stream);
+            assert_eq!(events.len(), 1, "{stream:?}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&events[0].1).unwrap()["a"], 1);
+        }
+    }
+
+    #[test]
+    fn an_error_field_is_an_event_of_that_type() {
+        let error = ("error".to_owned(), "{\"code\":400}".to_owned());
+        let done = ("message".to_owned(), "[DONE]".to_owned());
+        for stream in [
+            "error: {\"code\":400}\n\ndata: [DONE]\n\n",
+            "error: {\"code\":400}\ndata: [DONE]",
+            "event: error\ndata: {\"code\":400}\ndata: [DONE]",
+        ] {
+            assert_eq!(to_the_end(stream), [error.clone(), done.clone()], "{stream:?}");
+        }
+        let named = to_the_end("event: a\ndata: {}\nevent: b\ndata: {}\n\ndata: {}\nevent: c\n\n");
+        assert_eq!(named.iter().map(|(event, _)| event.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]

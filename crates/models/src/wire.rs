@@ -1,16 +1,15 @@
-//! What the providers' JSON has in common, read leniently: a field of an unexpected type counts as absent.
+//! What requests have in common.
 
 use std::borrow::Cow;
 
-use longhaul_core::{FinishReason, Message, Role, Usage};
+use longhaul_core::{Message, Role};
 use serde::Serialize;
-use serde_json::Value;
 
 /// A message as chat models take it.
 #[derive(Debug, Serialize)]
 pub(crate) struct WireMessage<'a> {
     role: Role,
-    content: &'a str,
+    content: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WireToolCall<'a>>,
 }
@@ -28,10 +27,50 @@ struct WireFunction<'a> {
     arguments: &'a str,
 }
 
-/// The conversation, the instructions first.
-pub(crate) fn messages<'a>(system: Option<&'a str>, messages: &'a [Message]) -> Vec<WireMessage<'a>> {
-    let system = system.map(|content| WireMessage { role: Role::System, content, tool_calls: Vec::new() });
-    system.into_iter().chain(messages.iter().map(wire_message)).collect()
+/// How the instructions reach the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum SystemPlace {
+    /// As a message of their own, the first.
+    #[default]
+    System,
+    /// At the beginning of the first message of the user: some models know no other role.
+    FirstUser,
+}
+
+/// What stands between messages that are joined.
+const BETWEEN: &str = "\n\n";
+
+/// The conversation, the instructions first. Neighbours of one role are one message: after a run that was cancelled or that
+/// failed two tasks follow each other, and many models demand that roles alternate.
+pub(crate) fn messages<'a>(
+    system: Option<&'a str>,
+    place: SystemPlace,
+    messages: &'a [Message],
+) -> Vec<WireMessage<'a>> {
+    let role = match place {
+        SystemPlace::System => Role::System,
+        SystemPlace::FirstUser => Role::User,
+    };
+    let system =
+        system.map(|text| WireMessage { role, content: Cow::Borrowed(text), tool_calls: Vec::new() });
+    let mut joined: Vec<WireMessage<'a>> = Vec::with_capacity(messages.len() + 1);
+    for message in system.into_iter().chain(messages.iter().map(wire_message)) {
+        match joined.last_mut() {
+            Some(last) if can_join(last, &message) => {
+                let text = last.content.to_mut();
+                text.push_str(BETWEEN);
+                text.push_str(&message.content);
+            }
+            _ => joined.push(message),
+        }
+    }
+    joined
+}
+
+/// Whether two messages are one turn. What a tool is asked, and what it says, stands alone.
+fn can_join(last: &WireMessage<'_>, next: &WireMessage<'_>) -> bool {
+    let is_text = |message: &WireMessage<'_>| message.role != Role::Tool && message.tool_calls.is_empty();
+    last.role == next.role && is_text(last) && is_text(next)
 }
 
 fn wire_message(message: &Message) -> WireMessage<'_> {
@@ -44,130 +83,49 @@ fn wire_message(message: &Message) -> WireMessage<'_> {
             function: WireFunction { name: &call.name, arguments: &call.arguments },
         })
         .collect();
-    WireMessage { role: message.role, content: &message.content, tool_calls }
-}
-
-/// The text of a content: a string, a list of text parts, or any other JSON value (JSON mode, and models that stream
-/// a number as a number) as its JSON text.
-pub(crate) fn text_of(content: &Value) -> Cow<'_, str> {
-    match content {
-        Value::Null => Cow::Borrowed(""),
-        Value::String(text) => Cow::Borrowed(text),
-        Value::Array(parts) if parts.iter().any(is_text_part) => {
-            parts.iter().filter(|part| is_text_part(part)).filter_map(|part| part["text"].as_str()).collect()
-        }
-        other => Cow::Owned(other.to_string()),
-    }
-}
-
-fn is_text_part(part: &Value) -> bool {
-    matches!(part["type"].as_str(), Some("text" | "output_text") | None) && part["text"].is_string()
-}
-
-/// Token counts, under the names of Chat Completions or of Responses. All of them zero means that nobody counted.
-pub(crate) fn usage_of(usage: &Value) -> Option<Usage> {
-    let input_tokens = usage["prompt_tokens"].as_u64().or_else(|| usage["input_tokens"].as_u64());
-    let output_tokens = usage["completion_tokens"].as_u64().or_else(|| usage["output_tokens"].as_u64());
-    let total_tokens = usage["total_tokens"]
-        .as_u64()
-        .or_else(|| input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output)));
-    if [input_tokens, output_tokens, total_tokens].iter().all(|count| count.unwrap_or(0) == 0) {
-        return None;
-    }
-    let detail = |names: [&str; 2], field: &str| names.iter().find_map(|name| usage[*name][field].as_u64());
-    Some(Usage {
-        input_tokens,
-        output_tokens,
-        total_tokens,
-        cost_usd: None,
-        cached_input_tokens: detail(["prompt_tokens_details", "input_tokens_details"], "cached_tokens"),
-        reasoning_tokens: detail(["completion_tokens_details", "output_tokens_details"], "reasoning_tokens"),
-    })
-}
-
-/// The reason why a message ended; `None` while it has not (null, or the empty string of some servers).
-pub(crate) fn finish_reason_of(reason: &Value) -> Option<FinishReason> {
-    Some(match reason.as_str().filter(|reason| !reason.is_empty())? {
-        "stop" | "end_turn" | "eos_token" | "stop_sequence" | "completed" => FinishReason::Stop,
-        "length" | "max_tokens" | "max_output_tokens" => FinishReason::Length,
-        "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-        "content_filter" => FinishReason::ContentFilter,
-        _ => FinishReason::Other,
-    })
-}
-
-/// A string, or any other value that is not null as its JSON text: arguments of tools come both ways.
-pub(crate) fn json_text_of(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
-    }
+    WireMessage { role: message.role, content: Cow::Borrowed(&message.content), tool_calls }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    #[test]
-    fn a_content_is_text_parts_or_json() {
-        assert_eq!(text_of(&json!(null)), "");
-        assert_eq!(text_of(&json!("a")), "a");
-        assert_eq!(text_of(&json!(7)), "7");
-        assert_eq!(text_of(&json!({"a": [1]})), r#"{"a":[1]}"#);
-        assert_eq!(text_of(&json!([1, 2])), "[1,2]");
-        assert_eq!(text_of(&json!([{"type": "text", "text": "a"}, {"type": "image"}, {"text": "b"}])), "ab");
-        assert_eq!(
-            text_of(&json!([{"type": "output_text", "text": "a"}, {"type": "reasoning_text", "text": "b"}])),
-            "a"
-        );
+    fn told(messages: &[WireMessage<'_>]) -> Vec<(Role, String)> {
+        messages.iter().map(|message| (message.role, message.content.to_string())).collect()
     }
 
     #[test]
-    fn usage_goes_by_two_sets_of_names() {
-        let chat = usage_of(&json!({
-            "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 16,
-            "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2},
-        }));
-        let expected = Usage {
-            input_tokens: Some(10),
-            output_tokens: Some(5),
-            total_tokens: Some(16),
-            cost_usd: None,
-            cached_input_tokens: Some(4),
-            reasoning_tokens: Some(2),
-        };
-        assert_eq!(chat, Some(expected.clone()));
-        let responses = usage_of(&json!({
-            "input_tokens": 10, "output_tokens": 5, "total_tokens": 16,
-            "input_tokens_details": {"cached_tokens": 4}, "output_tokens_details": {"reasoning_tokens": 2},
-        }));
-        assert_eq!(responses, Some(expected));
+    fn neighbours_of_one_role_are_joined() {
+        let conversation = [
+            Message::text(Role::User, "one"),
+            Message::text(Role::User, "two"),
+            Message::text(Role::Assistant, "a"),
+            Message::text(Role::Assistant, "b"),
+            Message::text(Role::User, "three"),
+        ];
+        let sent = messages(Some("s"), SystemPlace::System, &conversation);
+        let expected = [
+            (Role::System, "s"),
+            (Role::User, "one\n\ntwo"),
+            (Role::Assistant, "a\n\nb"),
+            (Role::User, "three"),
+        ];
+        assert_eq!(told(&sent), expected.map(|(role, text)| (role, text.to_owned())));
+        let sent = messages(Some("s"), SystemPlace::FirstUser, &conversation);
+        assert_eq!(told(&sent)[0], (Role::User, "s\n\none\n\ntwo".to_owned()));
     }
 
     #[test]
-    fn a_count_that_is_missing_is_unknown_and_a_total_follows_from_both() {
-        let usage = usage_of(&json!({"prompt_tokens": 10, "completion_tokens": 5})).unwrap();
-        assert_eq!(usage.total_tokens, Some(15));
-        let usage = usage_of(&json!({"prompt_tokens": 10, "completion_tokens": "5"})).unwrap();
-        assert_eq!((usage.output_tokens, usage.total_tokens), (None, None));
-        for nobody in [json!(null), json!({}), json!([]), json!({"prompt_tokens": 0, "completion_tokens": 0})]
-        {
-            assert_eq!(usage_of(&nobody), None, "{nobody}");
-        }
+    fn results_of_tools_stand_alone() {
+        let conversation = [Message::text(Role::Tool, "one"), Message::text(Role::Tool, "two")];
+        assert_eq!(messages(None, SystemPlace::System, &conversation).len(), 2);
     }
 
     #[test]
-    fn an_unknown_reason_is_other_and_none_is_none() {
-        assert_eq!(finish_reason_of(&json!("stop")), Some(FinishReason::Stop));
-        assert_eq!(finish_reason_of(&json!("length")), Some(FinishReason::Length));
-        assert_eq!(finish_reason_of(&json!("tool_calls")), Some(FinishReason::ToolCalls));
-        assert_eq!(finish_reason_of(&json!("content_filter")), Some(FinishReason::ContentFilter));
-        assert_eq!(finish_reason_of(&json!("insufficient_system_resource")), Some(FinishReason::Other));
-        for none in [json!(null), json!(""), json!(1)] {
-            assert_eq!(finish_reason_of(&none), None);
-        }
+    fn thoughts_are_not_sent_back() {
+        let mut message = Message::text(Role::Assistant, "said");
+        message.thoughts = "secret thought".to_owned();
+        let sent = serde_json::to_string(&messages(None, SystemPlace::System, &[message])).unwrap();
+        assert_eq!(sent, r#"[{"role":"assistant","content":"said"}]"#);
     }
 }

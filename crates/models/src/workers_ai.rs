@@ -8,16 +8,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    error::fault,
-    openai,
-    partial::Partial,
-    wire::{self, WireMessage},
+    content::{content_of, json_text_of, thoughts_of},
+    error::{fault, kind_of_words, reported_fault},
+    lenient, openai,
+    partial::{Partial, Source},
+    wire::{self, SystemPlace, WireMessage},
 };
 
 /// The `input` of `env.AI.run(model, input, options)`, as JSON text that asks for a stream.
 pub fn input(request: &ModelRequest<'_>) -> String {
     let input = Input {
-        messages: wire::messages(request.system.as_deref(), request.messages),
+        messages: wire::messages(request.system.as_deref(), SystemPlace::System, request.messages),
         stream: true,
         max_tokens: request.max_output_tokens,
         temperature: request.temperature,
@@ -28,12 +29,66 @@ pub fn input(request: &ModelRequest<'_>) -> String {
 /// The fault behind an error that the binding threw, from its text such as
 /// `InferenceUpstreamError: 3040: Capacity temporarily exceeded`.
 ///
-/// A known code has the kind of its documented status. Anything else is a lost connection, which may be tried again.
+/// A known code has the kind of its documented status. Without one the words tell: what says that the connection was lost,
+/// or that it may pass, is tried again. Anything else is the server's answer.
 pub fn fault_of_binding_error(error: &str) -> Fault {
-    let kind =
-        error_codes(error).find_map(status_of_code).map_or(FaultKind::Connection, FaultKind::of_status);
-    let error = if error.trim().is_empty() { "the call failed without a reason" } else { error };
-    fault(kind, &format!("Workers AI: {error}"))
+    let said = error.trim();
+    if said.is_empty() {
+        return fault(FaultKind::Connection, "Workers AI: the call failed without a reason");
+    }
+    let kind = error_codes(said)
+        .find_map(kind_of_code)
+        .or_else(|| inner_fault(said).map(|inner| inner.kind))
+        .unwrap_or_else(|| kind_of_text(said));
+    fault(kind, &format!("Workers AI: {said}"))
+}
+
+/// What is read of an error's words, in bytes.
+const READ_BYTES_MAX: usize = 4 * 1024;
+
+/// The fault of a JSON object in the text: what the model behind the binding answered.
+fn inner_fault(error: &str) -> Option<Fault> {
+    let start = error.find('{')?;
+    let end = error.rfind('}')?;
+    let inner = error.get(start..=end).filter(|inner| inner.len() <= READ_BYTES_MAX)?;
+    reported_fault(&lenient::parse(inner).ok()?.value)
+}
+
+fn kind_of_text(error: &str) -> FaultKind {
+    let text = error[..error.floor_char_boundary(READ_BYTES_MAX)].to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["rate limit", "too many requests"]) {
+        return FaultKind::RateLimited;
+    }
+    if says(&[
+        "capacity",
+        "overloaded",
+        "temporarily",
+        "try again",
+        "retry",
+        "unavailable",
+        "busy",
+        "internal server",
+    ]) {
+        return FaultKind::ServerError;
+    }
+    // What the runtime itself says of a connection, or of itself.
+    let lost = [
+        "network connection lost",
+        "connection",
+        "disconnected",
+        "fetch failed",
+        "internal error",
+        "timed out",
+        "timeout",
+        "aborted",
+        "socket",
+        "reset",
+    ];
+    if says(&lost) {
+        return FaultKind::Connection;
+    }
+    kind_of_words(&text).unwrap_or(FaultKind::Refused)
 }
 
 /// Takes a chunk of a stream, or a whole answer. Whether it had any of the shapes.
@@ -41,66 +96,89 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     if let Some(event) = response["type"].as_str().and_then(|kind| kind.strip_prefix("response.")) {
         return absorb_responses_event(partial, event, response);
     }
-    if response["choices"].is_array() {
+    if response["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
         return openai::absorb(partial, response);
     }
     partial.identify(response);
-    partial.set_usage(&response["usage"]);
+    partial.count(response);
     if response["output"].is_array() {
         absorb_output(partial, response)?;
         return Ok(true);
     }
-    partial.push_text(&wire::text_of(&response["response"]))?;
-    partial.push_tool_calls(&response["tool_calls"])?;
-    partial.set_finish_reason(&response["finish_reason"]);
-    Ok(["response", "tool_calls", "usage"].iter().any(|field| response.get(field).is_some()))
+    partial.push_thoughts(&thoughts_of(response))?;
+    partial.push_text(&own_text(&response["response"]))?;
+    partial.push_tool_calls(Source::Delta, &response["tool_calls"])?;
+    partial.set_finish_reason(&response["finish_reason"])?;
+    Ok(["response", "tool_calls", "usage", "choices"].iter().any(|field| response.get(field).is_some()))
 }
 
-/// Takes the `output` of a Responses answer: the text of its messages (its reasoning is skipped) and its tool calls.
+/// The text of `response`: a content, or any JSON value where the model was asked for JSON.
+fn own_text(response: &Value) -> std::borrow::Cow<'_, str> {
+    let is_parts =
+        |parts: &Vec<Value>| parts.iter().any(|part| part["type"].is_string() || part["text"].is_string());
+    match response {
+        Value::Array(parts) if !is_parts(parts) => json_text_of(response),
+        _ => content_of(response).text,
+    }
+}
+
+/// Takes the `output` of a Responses answer: the text, the thoughts and the refusals of its items, and its tool calls.
 fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
     for item in response["output"].as_array().into_iter().flatten() {
         match item["type"].as_str() {
-            Some("message") | None => partial.push_text(&wire::text_of(&item["content"]))?,
+            Some("message") | None => partial.push_content(Source::Message, &content_of(&item["content"]))?,
+            Some("reasoning") => {
+                let thoughts = [content_of(&item["content"]).thoughts, content_of(&item["summary"]).text];
+                for text in thoughts {
+                    partial.push_thoughts(&text)?;
+                }
+            }
             Some("function_call") => {
                 let call = serde_json::json!([{
                     "id": item["call_id"], "name": item["name"], "arguments": item["arguments"],
                 }]);
-                partial.push_tool_calls(&call)?;
+                partial.push_tool_calls(Source::Message, &call)?;
             }
             Some(_) => {}
         }
     }
-    absorb_status(partial, response);
-    Ok(())
+    absorb_status(partial, response)
 }
 
 /// Takes an event of a Responses stream; `kind` is its type without `response.`.
 fn absorb_responses_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool, Fault> {
     let response = &event["response"];
+    let delta = event["delta"].as_str().unwrap_or_default();
     match kind {
-        "output_text.delta" => partial.push_text(event["delta"].as_str().unwrap_or_default())?,
+        "output_text.delta" => partial.push_text(delta)?,
+        "refusal.delta" => partial.push_refusal(delta)?,
+        "reasoning_text.delta" | "reasoning_summary_text.delta" => partial.push_thoughts(delta)?,
         "completed" | "incomplete" => {
             partial.identify(response);
-            partial.set_usage(&response["usage"]);
+            partial.count(event);
             if partial.text().is_empty() {
                 absorb_output(partial, response)?;
             }
-            absorb_status(partial, response);
+            absorb_status(partial, response)?;
             partial.end();
         }
-        "failed" => {
-            let message = response["error"]["message"].as_str().unwrap_or("the response failed");
-            return Err(fault(FaultKind::ServerError, &format!("Workers AI: {message}")));
+        "failed" | "error" => {
+            let inner = reported_fault(response);
+            let silent =
+                || fault(FaultKind::ServerError, "the model's server reported in its answer: it failed");
+            return Err(inner.unwrap_or_else(silent));
         }
         _ => {}
     }
     Ok(true)
 }
 
-fn absorb_status(partial: &mut Partial, response: &Value) {
+fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
     // `completed` says nothing about tool calls, which are a reason of their own.
-    if response["status"] == "incomplete" {
-        partial.set_finish_reason(&response["incomplete_details"]["reason"]);
+    match response["status"].as_str() {
+        Some("incomplete") => partial.set_finish_reason(&response["incomplete_details"]["reason"]),
+        Some("failed" | "cancelled") => partial.set_finish_reason(&response["status"]),
+        _ => Ok(()),
     }
 }
 
@@ -112,6 +190,16 @@ struct Input<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+}
+
+/// The kind that a code stands for: one of Workers AI's, or an HTTP status.
+pub(crate) fn kind_of_code(code: u16) -> Option<FaultKind> {
+    match code {
+        // The day's allocation is used up.
+        3036 | 4006 => Some(FaultKind::Refused),
+        400..=599 => Some(FaultKind::of_status(code)),
+        _ => status_of_code(code).map(FaultKind::of_status),
+    }
 }
 
 /// The numbers before a colon, as in `AiError: 3040: …`; other numbers stand there too, such as a request's id.
@@ -225,7 +313,7 @@ mod tests {
                 "InferenceUpstreamError: 3040: Capacity temporarily exceeded, please try again.",
                 FaultKind::RateLimited,
             ),
-            ("3036: You have used up your daily free allocation of 10,000 neurons.", FaultKind::RateLimited),
+            ("3036: You have used up your daily free allocation of 10,000 neurons.", FaultKind::Refused),
             ("AiError: AiError: 3007: Request timeout", FaultKind::ServerError),
             ("5007: No such model @cf/x/y or task", FaultKind::Refused),
             ("InferenceUpstreamError: 5016: model agreement", FaultKind::Refused),
@@ -233,7 +321,19 @@ mod tests {
             ("3006: Request is too large", FaultKind::Refused),
             ("request 12345: 3040: out of capacity", FaultKind::RateLimited),
             ("TypeError: Network connection lost.", FaultKind::Connection),
-            ("Error: 9999: something new", FaultKind::Connection),
+            ("Error: 9999: something new", FaultKind::Refused),
+            ("AiError: the prompt has a word that I do not take", FaultKind::Refused),
+            ("AiError: 503: no upstream", FaultKind::ServerError),
+            (
+                "InferenceUpstreamError: {\"error\":{\"message\":\"busy\",\"code\":503}}",
+                FaultKind::ServerError,
+            ),
+            (
+                "InferenceUpstreamError: {\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\"}}",
+                FaultKind::Refused,
+            ),
+            ("Error: please try again in a moment", FaultKind::ServerError),
+            ("Error: internal error; reference = abc", FaultKind::Connection),
             ("", FaultKind::Connection),
         ] {
             let fault = fault_of_binding_error(error);

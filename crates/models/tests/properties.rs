@@ -66,6 +66,120 @@ fn decode(
     (decoder.text().to_owned(), decoder.finish())
 }
 
+/// Good streams of every codec, event by event, without their line ends.
+fn good_streams() -> Vec<(Provider, Vec<&'static str>)> {
+    let chat = vec![
+        r#"data: {"id":"r","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
+        r#"data: {"id":"r","choices":[{"index":0,"delta":{"reasoning_content":"Count: \"5\" {7} [5]"},"finish_reason":null}]}"#,
+        r#"data: {"id":"r","choices":[{"index":0,"delta":{"content":"Low tide \ud83c"},"finish_reason":null}]}"#,
+        r#"data: {"id":"r","choices":[{"index":0,"delta":{"content":"\udf0a, äé🌊"},"finish_reason":null}]}"#,
+        r#"data: {"id":"r","choices":[{"index":0,"delta":{"content":"\nDONE"},"finish_reason":null}]}"#,
+        r#"data: {"id":"r","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+        r#"data: {"id":"r","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#,
+        "data: [DONE]",
+    ];
+    let tools = vec![
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}"#,
+        "data: [DONE]",
+    ];
+    let thoughts = vec![
+        r#"data: {"choices":[{"index":0,"delta":{"content":"<thi"}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"content":"nk>\n```\nhm</th"}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{"content":"ink>\n\nSalt\nDONE"}}]}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"eos"}]}"#,
+        "data: [DONE]",
+    ];
+    let own = vec![
+        r#"data: {"response":"Hel","p":"abc"}"#,
+        r#"data: {"response":"lo 🌊"}"#,
+        r#"data: {"response":"","usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#,
+        "data: [DONE]",
+    ];
+    let responses = vec![
+        r#"data: {"type":"response.created","response":{"id":"r"}}"#,
+        r#"data: {"type":"response.reasoning_text.delta","delta":"hm"}"#,
+        r#"data: {"type":"response.output_text.delta","delta":"Hel"}"#,
+        r#"data: {"type":"response.output_text.delta","delta":"lo"}"#,
+        r#"data: {"type":"response.completed","response":{"id":"r","model":"m","status":"completed","output":[{"content":[{"text":"Hello"}]}],"usage":{"input_tokens":3,"output_tokens":2}}}"#,
+    ];
+    vec![
+        (Provider::OpenAi, chat.clone()),
+        (Provider::OpenAi, tools),
+        (Provider::OpenAi, thoughts),
+        (Provider::Scripted, chat.clone()),
+        (Provider::WorkersAi, chat),
+        (Provider::WorkersAi, own),
+        (Provider::WorkersAi, responses),
+    ]
+}
+
+/// What may stand between the events of a stream and says nothing. `|` is the end of a line.
+const NOISE: &[&str] = &[
+    ": keep-alive",
+    ":",
+    ": OPENROUTER PROCESSING",
+    "retry: 3000",
+    "id: 7",
+    "id: 7|data: null",
+    "data: null",
+    "data: \"\"",
+    "data: true",
+    "data: 0",
+    "data: [PING]",
+    "data: ping",
+    "event: ping|data: {\"type\":\"ping\"}",
+    "data: {}",
+    "data: {\"choices\":[]}",
+    "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}",
+    "data: {\"p\":NaN}",
+    "vendor: word",
+    "",
+];
+
+/// A stream with noise between its events, framed in some way.
+fn framed(events: &[&str], noise: &[Option<&str>], line_end: &str, is_tight: bool, end: &str) -> Vec<u8> {
+    let between = if is_tight { line_end.to_owned() } else { line_end.repeat(2) };
+    let mut stream = String::new();
+    for (index, event) in events.iter().enumerate() {
+        for noise in noise.get(index).into_iter().flatten() {
+            stream.push_str(&noise.replace('|', line_end));
+            stream.push_str(&between);
+        }
+        stream.push_str(event);
+        stream.push_str(if index + 1 == events.len() { end } else { &between });
+    }
+    stream.into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #[test]
+    fn framing_and_noise_change_no_answer(
+        which in any::<prop::sample::Index>(),
+        noise in vec(prop::option::of(prop::sample::select(NOISE)), 0..9),
+        line_end in prop::sample::select(&["\n", "\r\n", "\r"][..]),
+        is_tight in any::<bool>(),
+        end in prop::sample::select(&["", "\n", "\r\n", "\n\n", "\r"][..]),
+        declared in prop::sample::select(&[None, Some("text/event-stream"), Some("application/json")][..]),
+        cuts in vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let streams = good_streams();
+        let (provider, events) = &streams[which.index(streams.len())];
+        let plain = framed(events, &[], "\n", false, "\n\n");
+        let (text, expected) = decode(*provider, declared, &[&plain]);
+        let expected = expected.expect("a good stream");
+        let other = framed(events, &noise, line_end, is_tight, end);
+        let (streamed, answer) = decode(*provider, declared, &parts(&other, &cuts));
+        prop_assert_eq!(answer.as_ref(), Ok(&expected), "{}", String::from_utf8_lossy(&other));
+        // The last event of a body without a last line end is there when the body ends.
+        prop_assert!(text.starts_with(&streamed) || streamed == text);
+    }
+}
+
 proptest! {
     #[test]
     fn any_split_gives_the_same_events(stream in stream(), cuts in vec(any::<prop::sample::Index>(), 0..8)) {

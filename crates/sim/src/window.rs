@@ -109,9 +109,11 @@ impl Conversation {
         if system.ends_with(LEFT_OUT) != (dropped > 0) {
             return Some("its system message says otherwise".to_owned());
         }
-        let expected: Vec<(&str, &str)> =
-            self.messages[dropped..].iter().map(|(role, text)| (*role, text.as_str())).collect();
-        if *sent != *expected || asked.count as usize != 1 + expected.len() {
+        let own = &self.messages[dropped..];
+        let expected = alternating(own);
+        let is_right = sent.len() == expected.len()
+            && sent.iter().zip(&expected).all(|(sent, (role, text))| *sent == (*role, text.as_str()));
+        if !is_right || asked.count as usize != 1 + own.len() {
             return Some(format!("{sent:?} of {}, not {expected:?}", asked.count));
         }
         None
@@ -125,6 +127,14 @@ impl Conversation {
         let takes = |from: usize| self.messages[from..].iter().map(|(_, text)| tokens(text)).sum::<u64>();
         self.starts.iter().copied().find(|from| takes(*from) <= room).unwrap_or(self.own)
     }
+}
+
+/// What one role says in a row is one message: many models demand that roles alternate.
+fn alternating(messages: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    let in_a_row = messages.chunk_by(|(one, _), (next, _)| one == next);
+    let texts =
+        |row: &[(&str, String)]| row.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\n\n");
+    in_a_row.map(|row| (row[0].0, texts(row))).collect()
 }
 
 fn text<'a>(message: &'a Value, key: &str) -> &'a str {

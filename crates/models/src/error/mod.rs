@@ -1,0 +1,236 @@
+//! What a server says when it does not answer: the fault that it stands for, and the server's own words.
+
+mod kind;
+mod message;
+
+use longhaul_core::{
+    Fault, FaultKind,
+    limits::{ANSWER_BYTES_MAX, ERROR_CHARS_MAX},
+};
+use serde_json::Value;
+
+pub(crate) use self::kind::kind_of_words;
+use self::{kind::kind_of_error, message::message_of};
+use crate::lenient;
+
+/// The fault that an answer with a status other than 200 to 299 stands for.
+///
+/// `body` is quoted where it is JSON with a message in it, or plain text. A 401 is not quoted at all: its text often repeats
+/// the key. Elsewhere the caller, who knows the key, passes the fault through [`redact`].
+pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) -> Fault {
+    let (body, message) = read(body);
+    let message = match message {
+        Some(_) if status == 401 => {
+            format!("the model's server answered {status}: it does not accept the key")
+        }
+        Some(message) => format!("the model's server answered {status}: {message}"),
+        None => format!("the model's server answered {status}"),
+    };
+    let kind = match body {
+        // What is used up for good says so by a code: the status is that of a limit per minute.
+        Some(body) if status == 429 && kind::is_used_up(&body) => FaultKind::Refused,
+        _ => FaultKind::of_status(status),
+    };
+    Fault { retry_after_ms, ..fault(kind, &message) }
+}
+
+/// A body as JSON, where it is some, and the words in it.
+fn read(body: &[u8]) -> (Option<Value>, Option<String>) {
+    let text = String::from_utf8_lossy(body);
+    match lenient::parse(&text) {
+        Ok(parsed) => {
+            let words = message_of(&parsed.value);
+            (Some(parsed.value), words)
+        }
+        Err(_) => (None, message::plain(&text)),
+    }
+}
+
+/// What a server says in the body of a refusal; empty where it says nothing.
+pub(crate) fn words_of(body: &[u8]) -> String {
+    read(body).1.unwrap_or_default()
+}
+
+/// The fault without the secret: every occurrence is replaced, and so is a beginning of it that a cut left at the end.
+pub fn redact(mut fault: Fault, secret: &str) -> Fault {
+    const REDACTED: &str = "[redacted]";
+    /// A shorter beginning says nothing.
+    const TAIL_BYTES_MIN: usize = 4;
+    if secret.is_empty() {
+        return fault;
+    }
+    fault.message = fault.message.replace(secret, REDACTED);
+    let text = fault.message.trim_end_matches(CUT);
+    let tail = (TAIL_BYTES_MIN..secret.len())
+        .rev()
+        .filter(|length| secret.is_char_boundary(*length))
+        .find(|length| text.ends_with(&secret[..*length]));
+    if let Some(length) = tail {
+        fault.message = format!("{}{REDACTED}", &text[..text.len() - length]);
+    }
+    fault
+}
+
+/// A fault with a message that is fit to be kept: no control characters, at most [`ERROR_CHARS_MAX`] characters.
+pub(crate) fn fault(kind: FaultKind, message: &str) -> Fault {
+    let mut visible =
+        message.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !c.is_control());
+    let mut text: String = visible.by_ref().take(ERROR_CHARS_MAX).collect();
+    if visible.next().is_some() {
+        text.pop();
+        text.push(CUT);
+    }
+    Fault::new(kind, text)
+}
+
+/// The fault of an answer over [`ANSWER_BYTES_MAX`].
+pub(crate) fn too_large() -> Fault {
+    fault(FaultKind::TooLarge, &format!("the model's answer is larger than {ANSWER_BYTES_MAX} bytes"))
+}
+
+/// The fault that an answer, a chunk or a choice reports in its own text, where there is a status of 200 and an error all the
+/// same.
+pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
+    let error = match &answer["error"] {
+        // Null on success; some servers send an empty text, `false` or an empty object.
+        Value::Null | Value::Bool(false) => error_without_a_name(answer)?,
+        Value::String(text) if text.is_empty() => error_without_a_name(answer)?,
+        Value::Object(members) if members.is_empty() => error_without_a_name(answer)?,
+        Value::Array(items) if items.is_empty() => error_without_a_name(answer)?,
+        Value::Bool(true) | Value::Number(_) => answer,
+        error => error,
+    };
+    let message = message_of(answer).unwrap_or_else(|| "an error without a message".to_owned());
+    Some(fault(kind_of_error(error), &format!("the model's server reported in its answer: {message}")))
+}
+
+/// An answer that is an error without a member of that name.
+fn error_without_a_name(answer: &Value) -> Option<&Value> {
+    let is = |member: &str, words: &[&str]| {
+        let word = answer[member].as_str().unwrap_or_default();
+        words.iter().any(|known| word.eq_ignore_ascii_case(known))
+    };
+    let has_choices = answer["choices"].as_array().is_some_and(|choices| !choices.is_empty());
+    let errors = answer["errors"].as_array().is_some_and(|errors| !errors.is_empty());
+    let of_minimax = answer["base_resp"]["status_code"].as_i64().is_some_and(|code| code != 0);
+    if of_minimax {
+        return Some(&answer["base_resp"]);
+    }
+    // vLLM's older form and Anthropic's; Cloudflare's; those of other gateways.
+    let says_so = is("object", &["error"])
+        || is("type", &["error", "exception"])
+        || is("status", &["error", "failed", "failure"])
+        || answer["success"] == false
+        || ["error_code", "error_msg", "error_message", "errorMessage", "error_description", "fault"]
+            .iter()
+            .any(|member| !answer[*member].is_null() && answer[*member] != 0);
+    (says_so || errors && !has_choices).then_some(answer)
+}
+
+/// Stands where a message was cut.
+const CUT: char = '…';
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_quoted_with_the_message_of_its_body() {
+        let fault = fault_of_status(429, br#"{"error":{"message":"slow\ndown\u0007"}}"#, Some(2_000));
+        assert_eq!(fault.kind, FaultKind::RateLimited);
+        assert_eq!(fault.message, "the model's server answered 429: slow down");
+        assert_eq!(fault.retry_after_ms, Some(2_000));
+        for (body, message) in [
+            (r#"{"error":"no such model"}"#, "the model's server answered 404: no such model"),
+            ("no healthy upstream\n", "the model's server answered 404: no healthy upstream"),
+            ("\"text\"", "the model's server answered 404: text"),
+            (r#"{"error":{"message":" "}}"#, "the model's server answered 404"),
+            ("<html>secret</html>", "the model's server answered 404"),
+            ("\u{0}\u{1}", "the model's server answered 404"),
+            ("", "the model's server answered 404"),
+        ] {
+            let fault = fault_of_status(404, body.as_bytes(), None);
+            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Refused, message));
+        }
+    }
+
+    #[test]
+    fn what_is_used_up_for_good_is_no_limit_per_minute() {
+        let used_up =
+            br#"{"error":{"message":"quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+        assert_eq!(fault_of_status(429, used_up, None).kind, FaultKind::Refused);
+        let limited = br#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#;
+        assert_eq!(fault_of_status(429, limited, None).kind, FaultKind::RateLimited);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let body = json!({"error": {"message": "ü".repeat(2 * ERROR_CHARS_MAX)}}).to_string();
+        let fault = fault_of_status(500, body.as_bytes(), None);
+        assert_eq!(fault.message.chars().count(), ERROR_CHARS_MAX);
+        assert!(fault.message.ends_with("ü…"));
+    }
+
+    #[test]
+    fn a_key_is_never_repeated() {
+        let body = br#"{"error":{"message":"Incorrect API key provided: sk-secret"}}"#;
+        assert_eq!(
+            fault_of_status(401, body, None).message,
+            "the model's server answered 401: it does not accept the key"
+        );
+        let fault = redact(fault_of_status(400, body, None), "sk-secret");
+        assert_eq!(fault.message, "the model's server answered 400: Incorrect API key provided: [redacted]");
+        let body = json!({"error": format!("{}sk-secret", "x".repeat(ERROR_CHARS_MAX - 40))}).to_string();
+        let fault = redact(fault_of_status(400, body.as_bytes(), None), "sk-secret");
+        assert!(!fault.message.contains("sk-"), "{}", fault.message);
+        assert_eq!(redact(Fault::new(FaultKind::Refused, "x"), "").message, "x");
+    }
+
+    #[test]
+    fn an_error_inside_an_answer_has_a_kind_and_its_words() {
+        for (answer, kind) in [
+            (json!({"error": {"message": "x", "code": 429}}), FaultKind::RateLimited),
+            (json!({"error": {"message": "x", "code": "503"}}), FaultKind::ServerError),
+            (json!({"error": {"message": "x", "type": "rate_limit_exceeded"}}), FaultKind::RateLimited),
+            (json!({"error": {"message": "x", "type": "invalid_request_error"}}), FaultKind::Refused),
+            (json!({"error": {"message": "x", "code": "server_error"}}), FaultKind::ServerError),
+            (json!({"error": "x"}), FaultKind::ServerError),
+            (json!({"error": true, "message": "x", "code": 400}), FaultKind::Refused),
+            (json!({"error": {"error": {"message": "x", "code": 404}}}), FaultKind::Refused),
+            (json!({"object": "error", "message": "x", "code": 400}), FaultKind::Refused),
+            (
+                json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
+                FaultKind::ServerError,
+            ),
+            (json!({"success": false, "errors": [{"code": 3040, "message": "x"}]}), FaultKind::RateLimited),
+            (json!({"success": false, "errors": [{"code": 7003, "message": "x"}]}), FaultKind::ServerError),
+            (json!({"errors": ["x"]}), FaultKind::ServerError),
+            (json!({"status": "error", "message": "x"}), FaultKind::ServerError),
+            (json!({"base_resp": {"status_code": 1002, "status_msg": "x"}}), FaultKind::ServerError),
+            (json!({"error_code": 336003, "error_msg": "x"}), FaultKind::ServerError),
+            (
+                json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x"}}),
+                FaultKind::RateLimited,
+            ),
+            (json!({"error": {"status": "INVALID_ARGUMENT", "message": "x"}}), FaultKind::Refused),
+        ] {
+            let fault = reported_fault(&answer).unwrap_or_else(|| panic!("{answer}"));
+            assert_eq!(fault.kind, kind, "{answer}");
+            assert_eq!(fault.message, "the model's server reported in its answer: x", "{answer}");
+        }
+        for fine in [
+            json!({}),
+            json!({"error": null}),
+            json!({"error": ""}),
+            json!({"error": {}, "errors": []}),
+            json!({"success": true, "status": "completed", "base_resp": {"status_code": 0}}),
+            json!({"choices": [{"delta": {}}], "errors": ["a warning"]}),
+            json!([1]),
+            json!(3),
+        ] {
+            assert_eq!(reported_fault(&fine), None, "{fine}");
+        }
+    }
+}

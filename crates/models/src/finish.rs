@@ -1,0 +1,149 @@
+//! Why an answer ended: the words that providers and gateways really send.
+
+use longhaul_core::FinishReason;
+use serde_json::Value;
+
+/// What a finish reason says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The message came to an end.
+    Well(FinishReason),
+    /// The provider gave up on it: what came so far is no answer, and another call may bring one.
+    GaveUp,
+}
+
+/// The word in small letters, with what it means. Sources are the API references of OpenAI, Azure, Anthropic, Google (Gemini's
+/// `FinishReason`), Mistral, DeepSeek, Cohere, Zhipu, Bedrock, Hugging Face's TGI, vLLM and SGLang (2026-11-26).
+const REASONS: &[(&str, Ended)] = &[
+    ("complete", Ended::Well(FinishReason::Stop)),
+    ("completed", Ended::Well(FinishReason::Stop)),
+    ("done", Ended::Well(FinishReason::Stop)),
+    ("end", Ended::Well(FinishReason::Stop)),
+    ("end_of_text", Ended::Well(FinishReason::Stop)),
+    ("end_turn", Ended::Well(FinishReason::Stop)),
+    ("endoftext", Ended::Well(FinishReason::Stop)),
+    ("eos", Ended::Well(FinishReason::Stop)),
+    ("eos_token", Ended::Well(FinishReason::Stop)),
+    ("eot", Ended::Well(FinishReason::Stop)),
+    ("finish", Ended::Well(FinishReason::Stop)),
+    ("finished", Ended::Well(FinishReason::Stop)),
+    ("normal", Ended::Well(FinishReason::Stop)),
+    ("stop", Ended::Well(FinishReason::Stop)),
+    ("stop_sequence", Ended::Well(FinishReason::Stop)),
+    ("stop_token", Ended::Well(FinishReason::Stop)),
+    ("stopped", Ended::Well(FinishReason::Stop)),
+    ("error_limit", Ended::Well(FinishReason::Length)),
+    ("length", Ended::Well(FinishReason::Length)),
+    ("length_capped", Ended::Well(FinishReason::Length)),
+    ("limit", Ended::Well(FinishReason::Length)),
+    ("max_length", Ended::Well(FinishReason::Length)),
+    ("max_new_tokens", Ended::Well(FinishReason::Length)),
+    ("max_output_tokens", Ended::Well(FinishReason::Length)),
+    ("max_tokens", Ended::Well(FinishReason::Length)),
+    ("model_context_window_exceeded", Ended::Well(FinishReason::Length)),
+    ("model_length", Ended::Well(FinishReason::Length)),
+    ("token_limit", Ended::Well(FinishReason::Length)),
+    ("function_call", Ended::Well(FinishReason::ToolCalls)),
+    ("tool_call", Ended::Well(FinishReason::ToolCalls)),
+    ("tool_calls", Ended::Well(FinishReason::ToolCalls)),
+    ("tool_use", Ended::Well(FinishReason::ToolCalls)),
+    ("blocklist", Ended::Well(FinishReason::ContentFilter)),
+    ("content_filter", Ended::Well(FinishReason::ContentFilter)),
+    ("content_filtered", Ended::Well(FinishReason::ContentFilter)),
+    ("error_toxic", Ended::Well(FinishReason::ContentFilter)),
+    ("guardrail_intervened", Ended::Well(FinishReason::ContentFilter)),
+    ("image_safety", Ended::Well(FinishReason::ContentFilter)),
+    ("model_armor", Ended::Well(FinishReason::ContentFilter)),
+    ("moderation", Ended::Well(FinishReason::ContentFilter)),
+    ("prohibited_content", Ended::Well(FinishReason::ContentFilter)),
+    ("recitation", Ended::Well(FinishReason::ContentFilter)),
+    ("refusal", Ended::Well(FinishReason::ContentFilter)),
+    ("safety", Ended::Well(FinishReason::ContentFilter)),
+    ("sensitive", Ended::Well(FinishReason::ContentFilter)),
+    ("spii", Ended::Well(FinishReason::ContentFilter)),
+    ("abort", Ended::GaveUp),
+    ("aborted", Ended::GaveUp),
+    ("canceled", Ended::GaveUp),
+    ("cancelled", Ended::GaveUp),
+    ("error", Ended::GaveUp),
+    ("errored", Ended::GaveUp),
+    ("failed", Ended::GaveUp),
+    ("insufficient_system_resource", Ended::GaveUp),
+    ("internal_error", Ended::GaveUp),
+    ("interrupted", Ended::GaveUp),
+    ("malformed_function_call", Ended::GaveUp),
+    ("malformed_response", Ended::GaveUp),
+    ("network_error", Ended::GaveUp),
+    ("overloaded", Ended::GaveUp),
+    ("server_error", Ended::GaveUp),
+    ("timeout", Ended::GaveUp),
+    ("unavailable", Ended::GaveUp),
+];
+
+/// What a finish reason says, in whatever spelling; `None` while there is none (null, or the empty string of some servers).
+/// A word that nobody knows is [`FinishReason::Other`], which makes no answer final.
+pub(crate) fn reason_of(reason: &Value) -> Option<Ended> {
+    let word = reason.as_str().map(str::trim).filter(|word| !word.is_empty())?;
+    let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
+    let word = word.strip_prefix("finish_reason_").unwrap_or(&word);
+    let known = REASONS.iter().find(|(known, _)| *known == word);
+    Some(known.map_or(Ended::Well(FinishReason::Other), |(_, ended)| *ended))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_in_any_spelling() {
+        for (word, expected) in [
+            ("stop", FinishReason::Stop),
+            ("STOP", FinishReason::Stop),
+            ("eos", FinishReason::Stop),
+            ("COMPLETE", FinishReason::Stop),
+            ("FINISH_REASON_STOP", FinishReason::Stop),
+            ("end-turn", FinishReason::Stop),
+            ("length", FinishReason::Length),
+            ("MAX_TOKENS", FinishReason::Length),
+            ("model_length", FinishReason::Length),
+            ("tool-calls", FinishReason::ToolCalls),
+            ("Tool_Use", FinishReason::ToolCalls),
+            ("SAFETY", FinishReason::ContentFilter),
+            ("content-filter", FinishReason::ContentFilter),
+            ("sensitive", FinishReason::ContentFilter),
+            ("pause_turn", FinishReason::Other),
+            ("OTHER", FinishReason::Other),
+            ("a word of tomorrow", FinishReason::Other),
+        ] {
+            assert_eq!(reason_of(&json!(word)), Some(Ended::Well(expected)), "{word}");
+        }
+        for none in [json!(null), json!(""), json!("  "), json!(1)] {
+            assert_eq!(reason_of(&none), None);
+        }
+    }
+
+    #[test]
+    fn a_provider_that_gave_up_has_not_answered() {
+        for word in [
+            "error",
+            "ERROR",
+            "abort",
+            "cancelled",
+            "network_error",
+            "insufficient_system_resource",
+            "timeout",
+        ] {
+            assert_eq!(reason_of(&json!(word)), Some(Ended::GaveUp), "{word}");
+        }
+    }
+
+    #[test]
+    fn the_table_has_each_word_once_in_small_letters() {
+        for (place, (word, _)) in REASONS.iter().enumerate() {
+            assert!(REASONS[..place].iter().all(|(earlier, _)| earlier != word), "{word}");
+            assert!(word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{word}");
+        }
+    }
+}

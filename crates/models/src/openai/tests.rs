@@ -1,0 +1,142 @@
+use longhaul_core::{FinishReason, Message, Role, ToolCall};
+use serde_json::json;
+
+use super::*;
+
+fn request(messages: &[Message]) -> ModelRequest<'_> {
+    ModelRequest {
+        model: "openai:tiny",
+        system: None,
+        messages,
+        task: "t",
+        sentinel: Some("DONE"),
+        iteration: 1,
+        attempt: 1,
+        max_output_tokens: None,
+        temperature: None,
+    }
+}
+
+fn body(request: &ModelRequest<'_>) -> Value {
+    serde_json::from_str(&request_body(&ModelName::parse(request.model).unwrap(), request)).unwrap()
+}
+
+#[test]
+fn a_request_is_as_short_as_it_can_be() {
+    let messages = [Message::text(Role::User, "Hi \"you\"")];
+    let expected = r#"{"model":"tiny","messages":[{"role":"user","content":"Hi \"you\""}],"stream":true,"stream_options":{"include_usage":true}}"#;
+    let request = request(&messages);
+    assert_eq!(request_body(&ModelName::parse(request.model).unwrap(), &request), expected);
+}
+
+#[test]
+fn the_instructions_come_first_and_the_settings_go_along() {
+    let mut asked = Message::text(Role::Assistant, "");
+    asked.tool_calls.push(ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into() });
+    let messages = [Message::text(Role::User, "a"), asked, Message::text(Role::Tool, "b")];
+    let request = ModelRequest {
+        system: Some("be brief".into()),
+        max_output_tokens: Some(64),
+        temperature: Some(0.5),
+        ..request(&messages)
+    };
+    let body = body(&request);
+    assert_eq!(body["messages"][0], json!({"role": "system", "content": "be brief"}));
+    assert_eq!(
+        body["messages"][2]["tool_calls"],
+        json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}])
+    );
+    assert_eq!(body["messages"][3]["role"], "tool");
+    assert_eq!((&body["max_tokens"], &body["temperature"]), (&json!(64), &json!(0.5)));
+}
+
+#[test]
+fn reasoning_models_get_the_other_name_of_the_limit() {
+    for (model, field) in [
+        ("openai:gpt-4o", "max_tokens"),
+        ("openai:gpt-oss:20b", "max_tokens"),
+        ("openai:o4-mini", "max_completion_tokens"),
+        ("openai:gpt-5-nano", "max_completion_tokens"),
+    ] {
+        let body = body(&ModelRequest { model, max_output_tokens: Some(9), ..request(&[]) });
+        let fields: Vec<&str> = ["max_tokens", "max_completion_tokens"]
+            .into_iter()
+            .filter(|field| body.get(field).is_some())
+            .collect();
+        assert_eq!(fields, [field], "{model}");
+    }
+}
+
+#[test]
+fn a_chunk_and_a_whole_answer_are_read_alike() {
+    let answers = [
+        json!({"id": "r", "model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi"}, "finish_reason": "length"}]}),
+        json!({"id": "r", "model": "m", "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "length"}]}),
+        json!({"id": "r", "model": "m", "choices": [
+            {"index": 1, "delta": {"content": "no"}}, {"index": 0, "delta": {"content": [{"type": "text", "text": "Hi"}]}, "finish_reason": "length"}]}),
+        json!({"id": "r", "model": "m", "choices": [{"index": 0, "text": "Hi", "finish_reason": "length"}]}),
+    ];
+    for answer in answers {
+        let mut partial = Partial::default();
+        assert!(absorb(&mut partial, &answer).unwrap());
+        let read = partial.finish().unwrap();
+        assert_eq!(
+            (read.message.content.as_str(), read.finish_reason),
+            ("Hi", FinishReason::Length),
+            "{answer}"
+        );
+        assert_eq!((read.response_id.as_deref(), read.response_model.as_deref()), (Some("r"), Some("m")));
+    }
+}
+
+#[test]
+fn odd_chunks_change_nothing() {
+    for (chunk, known) in [
+        (json!({"choices": [], "usage": {"prompt_tokens": 1}}), true),
+        (json!({"choices": []}), false),
+        (
+            json!({"choices": [{"delta": {"content": null, "role": "assistant"}, "finish_reason": null}]}),
+            true,
+        ),
+        (json!({"choices": [null]}), true),
+        (json!({"choices": {}}), false),
+        (json!({}), false),
+    ] {
+        let mut partial = Partial::default();
+        assert_eq!(absorb(&mut partial, &chunk).unwrap(), known, "{chunk}");
+        assert_eq!((partial.text(), partial.is_whole()), ("", false));
+    }
+}
+
+#[test]
+fn a_refusal_that_names_a_field_gives_another_form() {
+    let name = ModelName::parse("openai:tiny").unwrap();
+    let usual = RequestForm::usual(&name);
+    let field = |status, body: &str| usual.without_what_is_refused(status, body.as_bytes());
+    let without_usage = field(422, "{\"detail\":[{\"loc\":[\"body\",\"stream_options\"]}]}").unwrap();
+    assert!(!without_usage.asks_for_usage && without_usage.changes() == 1);
+    let renamed = field(400, "Unsupported parameter: use 'max_completion_tokens' instead.").unwrap();
+    assert_eq!(renamed.limit, LimitName::MaxCompletionTokens);
+    for refused in [
+        "System role not supported",
+        "{\"message\":\"no system role with this model\"}",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "this model takes no system message",
+    ] {
+        assert_eq!(field(400, refused).unwrap().system, SystemPlace::FirstUser, "{refused}");
+    }
+    for (status, body) in [
+        (400, "the context is too long"),
+        (400, "insufficient system resource"),
+        (400, "{\"message\":\"the file system is full\"}"),
+        (404, "stream_options"),
+        (500, "no system role"),
+        (422, ""),
+    ] {
+        assert_eq!(field(status, body), None, "{status} {body}");
+    }
+    // Each change is made once, so a server that goes on refusing is not asked without end.
+    let refused = b"stream_options system role max_completion_tokens";
+    let forms = std::iter::successors(Some(usual), |form| form.without_what_is_refused(400, refused));
+    assert_eq!(forms.map(RequestForm::changes).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}

@@ -1,0 +1,218 @@
+//! Thoughts that a model writes into its text, between tags at the beginning of the answer.
+
+/// Opening and closing tags: DeepSeek R1, Qwen and most others; Claude's and Gemini's by prompt; Kimi; Seed; Magistral; Cohere.
+const TAGS: [(&str, &str); 8] = [
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("◁think▷", "◁/think▷"),
+    ("[THINK]", "[/THINK]"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+];
+
+/// Where a piece of the text belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Text,
+    Thoughts,
+}
+
+/// Takes the text of an answer piece by piece and tells thoughts from what is said.
+///
+/// Only what stands at the beginning counts: behind the first word of the answer a tag is text. Nothing is read twice, and no
+/// more is kept back than the beginning of a tag, and white space before the first word.
+#[derive(Debug, Default)]
+pub(crate) struct Splitter {
+    state: State,
+    /// White space before a tag or a word.
+    blank: String,
+    /// What may be the beginning of a tag.
+    held: String,
+    has_thoughts: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No word of the answer has come.
+    #[default]
+    Before,
+    /// Thoughts, up to this tag.
+    Inside(&'static str),
+    Answer,
+}
+
+impl Splitter {
+    /// Takes the next piece, and hands over what is decided.
+    pub(crate) fn push(&mut self, piece: &str, out: &mut impl FnMut(Part, &str)) {
+        let mut piece = piece;
+        while !piece.is_empty() {
+            piece = match self.state {
+                State::Answer => return out(Part::Text, piece),
+                State::Before => self.before(piece, out),
+                State::Inside(close) => self.inside(close, piece, out),
+            };
+        }
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&mut self, out: &mut impl FnMut(Part, &str)) {
+        let held = std::mem::take(&mut self.held);
+        match self.state {
+            State::Inside(_) => out(Part::Thoughts, &held),
+            State::Before if held.is_empty() && self.has_thoughts => {}
+            State::Before => self.answer(&held, out),
+            State::Answer => {}
+        }
+    }
+
+    fn answer(&mut self, first: &str, out: &mut impl FnMut(Part, &str)) {
+        self.state = State::Answer;
+        let blank = std::mem::take(&mut self.blank);
+        if !self.has_thoughts {
+            out(Part::Text, &blank);
+        }
+        out(Part::Text, first);
+    }
+
+    /// Takes what stands before the first word, up to one character of a tag at a time; gives the rest.
+    fn before<'a>(&mut self, piece: &'a str, out: &mut impl FnMut(Part, &str)) -> &'a str {
+        let mut rest = piece;
+        if self.held.is_empty() {
+            rest = piece.trim_start();
+            self.blank.push_str(&piece[..piece.len() - rest.len()]);
+        }
+        while let Some(c) = rest.chars().next() {
+            self.held.push(c);
+            rest = &rest[c.len_utf8()..];
+            if let Some((_, close)) = TAGS.iter().find(|(open, _)| *open == self.held) {
+                self.state = State::Inside(close);
+                self.held.clear();
+                self.blank.clear();
+                self.has_thoughts = true;
+                return rest;
+            }
+            if !TAGS.iter().any(|(open, _)| open.starts_with(&self.held)) {
+                let held = std::mem::take(&mut self.held);
+                self.answer(&held, out);
+                return rest;
+            }
+        }
+        rest
+    }
+
+    fn inside<'a>(
+        &mut self,
+        close: &'static str,
+        piece: &'a str,
+        out: &mut impl FnMut(Part, &str),
+    ) -> &'a str {
+        if self.held.is_empty() {
+            if let Some(at) = piece.find(close) {
+                out(Part::Thoughts, &piece[..at]);
+                self.state = State::Before;
+                return &piece[at + close.len()..];
+            }
+            let end = piece.len() - beginning_at_end(piece, close);
+            out(Part::Thoughts, &piece[..end]);
+            self.held.push_str(&piece[end..]);
+            return "";
+        }
+        // No more of the piece is looked at than a tag is long: the next look at it begins behind what was kept.
+        let near = piece.floor_char_boundary(close.len());
+        let held = self.held.len();
+        self.held.push_str(&piece[..near]);
+        if let Some(at) = self.held.find(close) {
+            out(Part::Thoughts, &self.held[..at]);
+            self.held.clear();
+            self.state = State::Before;
+            return &piece[at + close.len() - held..];
+        }
+        if near < piece.len() {
+            out(Part::Thoughts, &self.held[..held]);
+            self.held.clear();
+            return piece;
+        }
+        let end = self.held.len() - beginning_at_end(&self.held, close);
+        out(Part::Thoughts, &self.held[..end]);
+        self.held.drain(..end);
+        ""
+    }
+}
+
+/// How many bytes at the end of a text may be the beginning of a tag.
+fn beginning_at_end(text: &str, tag: &str) -> usize {
+    let lengths = (1..tag.len()).rev().filter(|length| tag.is_char_boundary(*length));
+    lengths.into_iter().find(|length| text.ends_with(&tag[..*length])).unwrap_or_default()
+}
+
+/// Where the thoughts of a whole text end, and where its answer begins, when a closing tag stands alone on a line and nothing
+/// opened it: some servers put the opening tag into the prompt.
+pub(crate) fn unopened(text: &str) -> Option<(usize, usize)> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let opens = TAGS.iter().any(|(open, _)| line.contains(open));
+        if opens {
+            return None;
+        }
+        if TAGS.iter().any(|(_, close)| line.trim() == *close) {
+            return Some((at, at + line.len()));
+        }
+        at += line.len();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split<'a>(pieces: impl IntoIterator<Item = &'a str>) -> (String, String) {
+        let mut splitter = Splitter::default();
+        let (mut text, mut thoughts) = (String::new(), String::new());
+        let mut out = |part, piece: &str| match part {
+            Part::Text => text.push_str(piece),
+            Part::Thoughts => thoughts.push_str(piece),
+        };
+        for piece in pieces {
+            splitter.push(piece, &mut out);
+        }
+        splitter.end(&mut out);
+        (text, thoughts)
+    }
+
+    #[test]
+    fn thoughts_at_the_beginning_are_no_text_however_it_is_cut() {
+        for (answer, text, thoughts) in [
+            ("<think>\nhm\n</think>\n\nSalt\nDONE", "Salt\nDONE", "\nhm\n"),
+            (" \n<think>a</think><think>b</think> c", "c", "ab"),
+            ("<thinking>a</thinking>b", "b", "a"),
+            ("[THINK]a[/THINK]b", "b", "a"),
+            ("◁think▷ä◁/think▷b", "b", "ä"),
+            ("<think>never closed\nDONE", "", "never closed\nDONE"),
+            ("<think>half a tag </thin", "", "half a tag </thin"),
+            ("<think></think>", "", ""),
+            ("<thin", "<thin", ""),
+            ("  <b>bold</b>", "  <b>bold</b>", ""),
+            ("a <think>b</think>", "a <think>b</think>", ""),
+            ("", "", ""),
+            (" \n ", " \n ", ""),
+        ] {
+            let expected = (text.to_owned(), thoughts.to_owned());
+            assert_eq!(split([answer]), expected, "{answer:?}");
+            let letters: Vec<String> = answer.chars().map(String::from).collect();
+            assert_eq!(split(letters.iter().map(String::as_str)), expected, "{answer:?} letter by letter");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_nothing_opened_ends_thoughts() {
+        let text = "hm\n</think>\n\nSalt";
+        let (end, start) = unopened(text).unwrap();
+        assert_eq!((&text[..end], &text[start..]), ("hm\n", "\nSalt"));
+        for other in ["Salt", "in a line: </think> x", "<think>\n</think>\n", ""] {
+            assert_eq!(unopened(other), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What an answer used, in every place and every form in which providers say it.
+
+use longhaul_core::Usage;
+use serde_json::Value;
+
+/// Where counts stand in an answer or a chunk, member by member, the usual place first: that of Chat Completions, Groq's,
+/// Gemini's, Anthropic's first event, Cohere's, Bedrock's, that of llama.cpp, and last the answer itself, as in Ollama's.
+const PLACES: [&[&str]; 11] = [
+    &["usage"],
+    &["x_groq", "usage"],
+    &["usage_metadata"],
+    &["usageMetadata"],
+    &["message", "usage"],
+    &["response", "usage"],
+    &["meta", "tokens"],
+    &["meta", "billed_units"],
+    &["amazon-bedrock-invocationMetrics"],
+    &["timings"],
+    &[],
+];
+const INPUT: [&str; 9] = [
+    "prompt_tokens",
+    "input_tokens",
+    "promptTokenCount",
+    "prompt_token_count",
+    "inputTokens",
+    "inputTokenCount",
+    "prompt_eval_count",
+    "tokens_evaluated",
+    "prompt_n",
+];
+const OUTPUT: [&str; 10] = [
+    "completion_tokens",
+    "output_tokens",
+    "candidatesTokenCount",
+    "candidates_token_count",
+    "outputTokens",
+    "outputTokenCount",
+    "eval_count",
+    "tokens_predicted",
+    "generated_tokens",
+    "predicted_n",
+];
+const TOTAL: [&str; 4] = ["total_tokens", "totalTokenCount", "total_token_count", "totalTokens"];
+const CACHED: [&[&str]; 8] = [
+    &["prompt_tokens_details", "cached_tokens"],
+    &["input_tokens_details", "cached_tokens"],
+    &["cached_tokens"],
+    &["prompt_cache_hit_tokens"],
+    &["cache_read_input_tokens"],
+    &["cachedContentTokenCount"],
+    &["cached_content_token_count"],
+    &["cacheReadInputTokens"],
+];
+const REASONING: [&[&str]; 5] = [
+    &["completion_tokens_details", "reasoning_tokens"],
+    &["output_tokens_details", "reasoning_tokens"],
+    &["reasoning_tokens"],
+    &["thoughtsTokenCount"],
+    &["thoughts_token_count"],
+];
+
+/// What an answer or a chunk says about tokens; `None` where it says nothing.
+pub(crate) fn find(answer: &Value) -> Option<Usage> {
+    let in_answer = PLACES.iter().filter_map(|place| at(answer, place));
+    let choices = answer["choices"].as_array().into_iter().flatten();
+    // Moonshot's place.
+    let in_choices = choices.flat_map(|choice| [&choice["usage"], &choice["delta"]["usage"]]);
+    in_answer.chain(in_choices).find_map(of)
+}
+
+/// Token counts under any of the names. All of them zero means that nobody counted.
+pub(crate) fn of(usage: &Value) -> Option<Usage> {
+    if !usage.is_object() {
+        return None;
+    }
+    // Cohere has them one level further down.
+    let usage = if usage["tokens"].is_object() { &usage["tokens"] } else { usage };
+    let member = |names: &[&str]| names.iter().find_map(|name| number(usage.get(name)?));
+    let pointed = |places: &[&[&str]]| places.iter().find_map(|place| number(at(usage, place)?));
+    let cached_input_tokens = pointed(&CACHED);
+    let reasoning_tokens = pointed(&REASONING);
+    let total = member(&TOTAL);
+    let input_tokens = member(&INPUT).map(|input| input.saturating_add(beside_the_input(usage)));
+    let output_tokens = member(&OUTPUT).map(|output| {
+        output.saturating_add(beside_the_output(input_tokens, output, reasoning_tokens, total))
+    });
+    let total_tokens =
+        total.or_else(|| input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output)));
+    if [input_tokens, output_tokens, total_tokens].iter().all(|count| count.unwrap_or(0) == 0) {
+        return None;
+    }
+    Some(Usage {
+        input_tokens,
+        output_tokens,
+        total_tokens,
+        cost_usd: None,
+        cached_input_tokens,
+        reasoning_tokens,
+    })
+}
+
+fn at<'a>(value: &'a Value, place: &[&str]) -> Option<&'a Value> {
+    place.iter().try_fold(value, |value, name| value.get(*name))
+}
+
+/// Anthropic counts what its cache had, and what went into it, beside the input.
+fn beside_the_input(usage: &Value) -> u64 {
+    ["cache_read_input_tokens", "cache_creation_input_tokens"]
+        .iter()
+        .filter_map(|name| number(usage.get(name)?))
+        .fold(0, u64::saturating_add)
+}
+
+/// xAI and Gemini count reasoning beside the output: the total then has it once more than the sum.
+fn beside_the_output(input: Option<u64>, output: u64, reasoning: Option<u64>, total: Option<u64>) -> u64 {
+    let (Some(input), Some(reasoning), Some(total)) = (input, reasoning, total) else { return 0 };
+    let with_reasoning = input.saturating_add(output).saturating_add(reasoning);
+    if with_reasoning == total { reasoning } else { 0 }
+}
+
+/// A count: a whole number, the same with a fraction of zero, or either as a text.
+fn number(value: &Value) -> Option<u64> {
+    if let Some(text) = value.as_str() {
+        return number(&serde_json::from_slice::<serde_json::Number>(text.trim().as_bytes()).ok()?.into());
+    }
+    let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole, and `as` saturates"
+    )]
+    value.as_u64().or_else(|| value.as_f64().and_then(whole).map(|number| number as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn counts(answer: &Value) -> Option<(Option<u64>, Option<u64>, Option<u64>)> {
+        find(answer).map(|usage| (usage.input_tokens, usage.output_tokens, usage.total_tokens))
+    }
+
+    #[test]
+    fn counts_are_found_in_every_place() {
+        let known = Some((Some(23), Some(19), Some(42)));
+        for answer in [
+            json!({"usage": {"prompt_tokens": 23, "completion_tokens": 19, "total_tokens": 42}}),
+            json!({"usage": {"input_tokens": 23, "output_tokens": 19}}),
+            json!({"usage": null, "x_groq": {"id": "r", "usage": {"prompt_tokens": 23, "completion_tokens": 19}}}),
+            json!({"choices": [{"usage": {"prompt_tokens": 23, "completion_tokens": 19}}]}),
+            json!({"usageMetadata": {"promptTokenCount": 23, "candidatesTokenCount": 19, "totalTokenCount": 42}}),
+            json!({"type": "message_start", "message": {"usage": {"input_tokens": 23, "output_tokens": 19}}}),
+            json!({"meta": {"tokens": {"input_tokens": 23.0, "output_tokens": 19.0}}}),
+            json!({"usage": {"billed_units": {"input_tokens": 1}, "tokens": {"input_tokens": 23, "output_tokens": 19}}}),
+            json!({"model": "llama3", "done": true, "prompt_eval_count": 23, "eval_count": 19}),
+            json!({"timings": {"prompt_n": 23, "predicted_n": 19, "predicted_ms": 1.5}}),
+            json!({"usage": {"inputTokens": 23, "outputTokens": 19, "totalTokens": 42}}),
+        ] {
+            assert_eq!(counts(&answer), known, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_count_may_be_written_in_any_form() {
+        for (written, read) in [
+            (json!(5), Some(5)),
+            (json!(5.0), Some(5)),
+            (json!("5"), Some(5)),
+            (json!(" 5.0 "), Some(5)),
+            (json!(5.5), None),
+            (json!(-5), None),
+            (json!("five"), None),
+            (json!(null), None),
+        ] {
+            let usage = of(&json!({"prompt_tokens": 10, "completion_tokens": written})).unwrap();
+            assert_eq!(usage.output_tokens, read, "{written}");
+            assert_eq!(usage.total_tokens, read.map(|output| output + 10));
+        }
+        for nobody in [
+            json!(null),
+            json!({}),
+            json!([]),
+            json!({"prompt_tokens": 0, "completion_tokens": 0}),
+            json!({"id": "x"}),
+        ] {
+            assert_eq!(find(&json!({"usage": nobody})), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn details_are_counted_once() {
+        let openai = of(&json!({
+            "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+            "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2},
+        }));
+        let expected = Usage {
+            input_tokens: Some(10),
+            output_tokens: Some(5),
+            total_tokens: Some(15),
+            cost_usd: None,
+            cached_input_tokens: Some(4),
+            reasoning_tokens: Some(2),
+        };
+        assert_eq!(openai, Some(expected.clone()));
+        for beside in [
+            // xAI, Gemini, DeepSeek, Anthropic.
+            json!({
+                "prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 15,
+                "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 2},
+            }),
+            json!({
+                "promptTokenCount": 10, "candidatesTokenCount": 3, "thoughtsTokenCount": 2, "totalTokenCount": 15,
+                "cachedContentTokenCount": 4,
+            }),
+            json!({
+                "prompt_tokens": 10, "completion_tokens": 5, "prompt_cache_hit_tokens": 4,
+                "completion_tokens_details": {"reasoning_tokens": 2},
+            }),
+            json!({
+                "input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1, "output_tokens": 5,
+                "output_tokens_details": {"reasoning_tokens": 2},
+            }),
+        ] {
+            assert_eq!(of(&beside), Some(expected.clone()), "{beside}");
+        }
+    }
+}
