@@ -11,6 +11,7 @@ mod openapi;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod route;
+pub(crate) mod routes;
 pub(crate) mod server_frames;
 pub(crate) mod slots;
 pub(crate) mod views;

@@ -9,14 +9,16 @@ mod shapes;
 
 use std::{collections::BTreeSet, env, fs};
 
-use longhaul_core::limits;
-use longhaul_trace::index::{METADATA_FILTERS_MAX, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX};
+use longhaul_core::{Seq, limits};
+use longhaul_host::Delta;
+use longhaul_trace::index::{METADATA_FILTERS_MAX, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery};
 use serde_json::{Map, Value, json};
 
 use self::operations::Described;
 use super::{
     problem::Code,
-    route::{Access, ROUTES, RouteSpec},
+    routes::{Access, ROUTES, RouteSpec},
+    server_frames::{CaughtUp, FrameError},
 };
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dashboard/static/openapi.json");
@@ -55,6 +57,27 @@ fn every_reference_leads_to_something_and_everything_is_referred_to() {
             assert!(references.contains(&pointer), "nothing refers to {pointer}");
         }
     }
+}
+
+/// The derive does not see what these types write: their schemas are put together by hand.
+#[test]
+fn what_is_written_has_the_members_of_its_schema() {
+    let schemas = schemas::all();
+    let check = |name: &str, written: Value| {
+        let (schema, members) = (&schemas[name], written.as_object().expect("it is an object"));
+        let properties = schema["properties"].as_object().expect("it has properties");
+        assert!(members.keys().eq(properties.keys()), "{name}: {members:?}");
+        let word = properties.get("type").map_or(&Value::Null, |word| &word["const"]);
+        assert_eq!(written.get("type").unwrap_or(&Value::Null), word, "{name}");
+    };
+    check("CaughtUp", json!(CaughtUp { seq: Seq(7) }));
+    check("FrameError", json!(FrameError::new("send `ping`")));
+    check("ModelDelta", json!(Delta { run: 1, call: 1, attempt: 1, offset: 0, text: "a".to_owned() }));
+    let query = StatsQuery::parse([].into_iter(), 1_000).expect("all parameters have defaults");
+    let row = json!({"day": 0, "model": "a", "hours": r#"{"h0":{"answered":1,"error.timeout":2}}"#});
+    let stats = json!(query.stats(vec![row]).expect("a row as the index has it"));
+    check("ModelStats", stats["models"][0].clone());
+    check("BucketStats", stats["models"][0]["hours"][0].clone());
 }
 
 /// Doc comments name limits in words.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{parameters, schemas::reference};
-use crate::api::route::Operation;
+use crate::api::routes::Operation;
 
 /// An operation of the document, but for what can go wrong in it.
 pub(super) struct Described {

@@ -1,0 +1,174 @@
+use super::problem::Code;
+
+/// An operation of the API: the method and the path that ask for it, who may ask, and what can go wrong. The router
+/// walks these rows and the OpenAPI document is made of them.
+#[derive(Debug)]
+pub(crate) struct RouteSpec {
+    pub(crate) method: &'static str,
+    /// A segment in braces is a parameter.
+    pub(crate) path: &'static str,
+    pub(crate) operation: Operation,
+    pub(crate) access: Access,
+    /// What it may answer with in place of a success.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the document, and the tests that hold answers against it")
+    )]
+    pub(crate) problems: &'static [&'static [Code]],
+}
+
+/// What the API does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    StartSession,
+    StartRun,
+    Compare,
+    ShowSession,
+    DeleteSession,
+    ShowRun,
+    ListMessages,
+    ListEvents,
+    CancelSession,
+    ResolveApproval,
+    ShowTrace,
+    ListTraces,
+    ShowStats,
+    ListAgents,
+    Health,
+    Home,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever has a token of a tenant.
+    Token,
+    /// Anybody, where the deployment serves the dashboard: its files answer before the Worker, which asks for a token.
+    Asset,
+}
+
+/// A request that needs a token.
+const TOKEN: &[Code] = &[
+    Code::Unauthorized,
+    Code::MethodNotAllowed,
+    Code::UnknownHost,
+    Code::RateLimited,
+    Code::Internal,
+    Code::AuthNotConfigured,
+    Code::Misconfigured,
+];
+/// A request that has a body.
+const BODY: &[Code] = &[
+    Code::MalformedJson,
+    Code::InvalidParameter,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidRequest,
+    Code::IdempotencyConflict,
+    Code::TooManySessions,
+];
+/// A request that changes something.
+const CHANGE: &[Code] = &[Code::ForeignOrigin];
+/// A request that a session's object answers.
+const OBJECT: &[Code] = &[Code::SessionUnavailable, Code::StorageUnavailable];
+/// A request that names a session.
+const NAMED: &[Code] = &[Code::NotFound];
+/// A request that asks the index of traces.
+const INDEX: &[Code] = &[Code::InvalidParameter, Code::IndexNotConfigured, Code::IndexUnavailable];
+
+/// Every operation. The methods of a path stand in the order in which `Allow` has them.
+pub(crate) const ROUTES: &[RouteSpec] = {
+    use Access::{Asset, Open, Token};
+    &[
+        spec("POST", "/v1/sessions", Operation::StartSession, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/runs",
+            Operation::StartRun,
+            Token,
+            &[
+                TOKEN,
+                CHANGE,
+                BODY,
+                OBJECT,
+                NAMED,
+                &[Code::QueueFull, Code::SessionFull, Code::ComparisonTakesNoRuns],
+            ],
+        ),
+        spec("POST", "/v1/compare", Operation::Compare, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec("GET", "/v1/sessions/{session}", Operation::ShowSession, Token, &[TOKEN, OBJECT, NAMED]),
+        spec(
+            "DELETE",
+            "/v1/sessions/{session}",
+            Operation::DeleteSession,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED, &[Code::IndexUnavailable]],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/runs/{run}",
+            Operation::ShowRun,
+            Token,
+            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/messages",
+            Operation::ListMessages,
+            Token,
+            &[TOKEN, OBJECT, NAMED],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/events",
+            Operation::ListEvents,
+            Token,
+            // A WebSocket is more than a read: a page of another origin may not open one.
+            &[
+                TOKEN,
+                OBJECT,
+                NAMED,
+                CHANGE,
+                &[Code::InvalidParameter, Code::CursorBeyondEnd, Code::TooManyWatchers],
+            ],
+        ),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/cancel",
+            Operation::CancelSession,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED],
+        ),
+        spec(
+            "POST",
+            "/v1/sessions/{session}/approvals/{call}",
+            Operation::ResolveApproval,
+            Token,
+            &[TOKEN, CHANGE, OBJECT, NAMED],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/runs/{run}/trace",
+            Operation::ShowTrace,
+            Token,
+            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+        ),
+        spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
+        spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
+        spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
+        spec("GET", "/healthz", Operation::Health, Open, &[&[Code::UnknownHost]]),
+        spec("GET", "/", Operation::Home, Asset, &[]),
+    ]
+};
+
+const fn spec(
+    method: &'static str,
+    path: &'static str,
+    operation: Operation,
+    access: Access,
+    problems: &'static [&'static [Code]],
+) -> RouteSpec {
+    RouteSpec { method, path, operation, access, problems }
+}
