@@ -498,6 +498,8 @@ export interface components {
             role: "system" | "user" | "assistant" | "tool";
             /** @description The run that it belongs to. */
             run: number;
+            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and never sent back. */
+            thoughts?: string;
             /** @description The tools that an assistant's message asks for. */
             tool_calls?: components["schemas"]["ToolCall"][];
         };
@@ -612,6 +614,8 @@ export interface components {
              * @enum {string}
              */
             role: "system" | "user" | "assistant" | "tool";
+            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and never sent back. */
+            thoughts?: string;
             /** @description The tools that an assistant's message asks for. */
             tool_calls?: components["schemas"]["ToolCall"][];
         };
