@@ -99,7 +99,7 @@ impl Blocks {
             }
             if depth < DEPTH_MAX && cursor.take_quote() {
                 self.open(&mut depth, Container::Quote);
-            } else if let Some(leaf) = cursor.leaf(in_paragraph) {
+            } else if let Some(leaf) = cursor.leaf(in_paragraph, may_go_on && depth == matched) {
                 self.containers.truncate(depth);
                 self.leaf = leaf;
                 return;
@@ -223,13 +223,14 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// What the line is where it is no text of a paragraph and no container begins: `None` inside is a heading or a rule.
-    fn leaf(&self, in_paragraph: bool) -> Option<Leaf> {
+    /// What the line is where it is no text of a paragraph and no container begins; a heading or a rule leaves nothing open.
+    /// `may_go_on` is whether it could be a further line of a paragraph, in whatever containers that is.
+    fn leaf(&self, in_paragraph: bool, may_go_on: bool) -> Option<Leaf> {
         let text = self.text()?;
         if let Some(fence) = fence(text) {
             return Some(fence);
         }
-        if let Some(end) = html(text, in_paragraph) {
+        if let Some(end) = html(text, may_go_on) {
             let is_over = !end.is_empty() && contains(text, end);
             return Some(if is_over { Leaf::None } else { Leaf::Html(end) });
         }
@@ -293,74 +294,17 @@ fn is_rule(text: &[u8]) -> bool {
         && text.iter().filter(|byte| **byte == mark).count() >= 3
 }
 
+/// Names of HTML blocks of the first kind, and what ends them.
+const RAW_NAMES: [(&str, &str); 4] =
+    [("pre", "</pre>"), ("script", "</script>"), ("style", "</style>"), ("textarea", "</textarea>")];
 /// Names of HTML blocks of the sixth kind.
-const BLOCK_NAMES: [&str; 62] = [
-    "address",
-    "article",
-    "aside",
-    "base",
-    "basefont",
-    "blockquote",
-    "body",
-    "caption",
-    "center",
-    "col",
-    "colgroup",
-    "dd",
-    "details",
-    "dialog",
-    "dir",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "frame",
-    "frameset",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "header",
-    "hr",
-    "html",
-    "iframe",
-    "legend",
-    "li",
-    "link",
-    "main",
-    "menu",
-    "menuitem",
-    "nav",
-    "noframes",
-    "ol",
-    "optgroup",
-    "option",
-    "p",
-    "param",
-    "search",
-    "section",
-    "summary",
-    "table",
-    "tbody",
-    "td",
-    "tfoot",
-    "th",
-    "thead",
-    "title",
-    "tr",
-    "track",
-    "ul",
-];
+const BLOCK_NAMES: &str = "address article aside base basefont blockquote body caption center col colgroup dd details dialog dir \
+     div dl dt fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hr html \
+     iframe legend li link main menu menuitem nav noframes ol optgroup option p param search section summary \
+     table tbody td tfoot th thead title tr track ul";
 
 /// What ends the HTML block that begins here: a text, or a blank line where it is empty.
-fn html(text: &[u8], in_paragraph: bool) -> Option<&'static str> {
+fn html(text: &[u8], may_go_on: bool) -> Option<&'static str> {
     let rest = text.strip_prefix(b"<")?;
     for (start, end) in [("!--", "-->"), ("?", "?>"), ("![CDATA[", "]]>")] {
         if rest.starts_with(start.as_bytes()) {
@@ -378,19 +322,16 @@ fn html(text: &[u8], in_paragraph: bool) -> Option<&'static str> {
     let (name, behind) = rest.split_at(length);
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
     let ends_name = matches!(behind.first(), None | Some(b' ' | b'\t' | b'>'));
-    for (known, end) in
-        [("pre", "</pre>"), ("script", "</script>"), ("style", "</style>"), ("textarea", "</textarea>")]
-    {
-        if is(known) && !is_closing && ends_name {
-            return Some(end);
-        }
+    let raw = RAW_NAMES.iter().find(|(known, _)| is(known));
+    if let Some((_, end)) = raw.filter(|_| !is_closing && ends_name) {
+        return Some(*end);
     }
-    if BLOCK_NAMES.iter().any(|known| is(known)) && (ends_name || behind.starts_with(b"/>")) {
+    if BLOCK_NAMES.split(' ').any(is) && (ends_name || behind.starts_with(b"/>")) {
         return Some("");
     }
     let is_tag = name.first().is_some_and(u8::is_ascii_alphabetic)
         && tag_end(behind, is_closing).is_some_and(|end| behind[end..].trim_ascii().is_empty());
-    (is_tag && !in_paragraph).then_some("")
+    (is_tag && !may_go_on).then_some("")
 }
 
 /// Where a tag ends, from behind its name.

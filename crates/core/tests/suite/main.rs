@@ -21,6 +21,8 @@ mod kit;
 #[cfg(test)]
 mod looping;
 #[cfg(test)]
+mod markdown;
+#[cfg(test)]
 mod pinned;
 #[cfg(test)]
 mod properties;
