@@ -409,12 +409,15 @@ impl<P: Ports> Runtime<P> {
         }
     }
 
-    /// A server's error may quote the credentials that it was sent.
+    /// A server's error may quote the credentials that it was sent, and secrets that somebody put into its address.
     fn without_secrets(&self, fault: Fault) -> Fault {
-        match self.services.openai.as_ref().and_then(|openai| openai.api_key.as_deref()) {
+        let fault = match self.services.openai.as_ref().and_then(|openai| openai.api_key.as_deref()) {
             Some(secret) => redact(fault, secret),
             None => fault,
-        }
+        };
+        let message = self.services.redaction.text(&fault.message);
+        let message = message.chars().take(limits::ERROR_CHARS_MAX).collect();
+        Fault { message, ..fault }
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | kind | what |
 //! |---|---|
-//! | `api_key` | keys with a known prefix (`sk-…`, `ghp_…`, `AKIA…`); what is assigned to a name in `api_key` |
+//! | `api_key` | keys with a known prefix (`cfut_…`, `sk-…`, `ghp_…`, `AKIA…`), a Telegram bot's token, webhooks' URLs; what is assigned to a name in `api_key` |
 //! | `bearer`, `basic` | the credentials behind `Bearer`, and behind `Basic` in an `Authorization` |
 //! | `jwt` | JSON Web Tokens: `eyJ…` with two dots |
 //! | `private_key` | PEM blocks of private keys, also when their end is cut off |
@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 mod assigned;
+mod keys;
 mod records;
 mod scan;
 

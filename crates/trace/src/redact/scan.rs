@@ -1,6 +1,9 @@
 use std::borrow::Cow;
 
-use super::assigned;
+use super::{
+    assigned,
+    keys::{KEYS, Shape},
+};
 
 /// How a marker begins; behind it come the kind and `]`.
 pub(super) const MARKER: &str = "[redacted:";
@@ -16,65 +19,6 @@ const HEADER_BYTES_MAX: usize = 100;
 const DENSE_BYTES_MIN: usize = 12;
 /// The token behind `Bearer` at least, in bytes.
 const BEARER_BYTES_MIN: usize = 8;
-
-/// What follows a key's prefix.
-#[derive(Clone, Copy)]
-enum Shape {
-    /// So many letters, digits, `_` and `-` at least.
-    Long(usize),
-    /// As `Long`, with a part that no name in code has: see [`is_dense`].
-    Dense,
-    /// Exactly so many capitals and digits.
-    Capitals(usize),
-    /// Two parts with a dot between them, each of so many bytes at least.
-    Pair(usize),
-}
-
-const KEYS: [(&str, Shape); 43] = [
-    ("sk-", Shape::Dense),
-    ("sk_live_", Shape::Long(8)),
-    ("sk_test_", Shape::Long(8)),
-    ("rk_live_", Shape::Long(8)),
-    ("rk_test_", Shape::Long(8)),
-    ("whsec_", Shape::Dense),
-    ("nxs_", Shape::Long(8)),
-    ("ghp_", Shape::Long(16)),
-    ("gho_", Shape::Long(16)),
-    ("ghu_", Shape::Long(16)),
-    ("ghs_", Shape::Long(16)),
-    ("ghr_", Shape::Long(16)),
-    ("github_pat_", Shape::Long(16)),
-    ("glpat-", Shape::Long(16)),
-    ("xoxb-", Shape::Long(10)),
-    ("xoxp-", Shape::Long(10)),
-    ("xoxa-", Shape::Long(10)),
-    ("xoxe-", Shape::Long(10)),
-    ("xoxr-", Shape::Long(10)),
-    ("xoxs-", Shape::Long(10)),
-    ("xapp-", Shape::Long(10)),
-    ("AKIA", Shape::Capitals(16)),
-    ("ASIA", Shape::Capitals(16)),
-    ("AIza", Shape::Long(35)),
-    ("ya29.", Shape::Dense),
-    ("hf_", Shape::Dense),
-    ("npm_", Shape::Dense),
-    ("pypi-", Shape::Dense),
-    ("dop_v1_", Shape::Long(16)),
-    ("shpat_", Shape::Long(16)),
-    ("SG.", Shape::Pair(16)),
-    ("gsk_", Shape::Dense),
-    ("xai-", Shape::Dense),
-    ("r8_", Shape::Dense),
-    ("pplx-", Shape::Dense),
-    ("lsv2_", Shape::Dense),
-    ("tvly-", Shape::Dense),
-    ("glsa_", Shape::Dense),
-    ("lin_api_", Shape::Dense),
-    ("sntrys_", Shape::Dense),
-    ("dckr_pat_", Shape::Dense),
-    ("ATATT3", Shape::Long(35)),
-    ("AGE-SECRET-KEY-1", Shape::Long(35)),
-];
 
 /// What takes the place of a part of the text.
 pub(super) struct Found<'a> {
@@ -162,7 +106,8 @@ impl<'a> Scan<'a> {
                 self.password = self.url_password(at);
                 None
             }
-            b':' | b'=' | b' ' => assigned::find(self.text, at),
+            b':' => self.bot_token(at).or_else(|| assigned::find(self.text, at)),
+            b'=' | b' ' => assigned::find(self.text, at),
             b'-' => self.private_key(at),
             byte if byte.is_ascii_alphabetic() && self.begins_word(at) => {
                 self.jwt(at).or_else(|| self.key(at)).or_else(|| self.bearer(at))
@@ -227,6 +172,11 @@ impl<'a> Scan<'a> {
                 let dot = self.run(body);
                 (self.bytes.get(dot) == Some(&b'.') && is_long(dot + 1, bytes_min)).then(|| self.run(dot + 1))
             }
+            Shape::Path(bytes_min) => {
+                let is_part = |byte: &&u8| is_token_byte(**byte) || **byte == b'/';
+                let length = rest[prefix.len()..].iter().take_while(is_part).count();
+                (length >= bytes_min).then_some(body + length)
+            }
             Shape::Dense if body < self.no_key_before => None,
             Shape::Dense => {
                 let end = self.run(body);
@@ -238,6 +188,18 @@ impl<'a> Scan<'a> {
             }
         };
         Some(Found::new(at, end?, "api_key"))
+    }
+
+    /// `at` is the colon of a Telegram bot's token: the bot's number stands before it, also in a URL (`/bot123…:AA…/getMe`).
+    fn bot_token(&self, at: usize) -> Option<Found<'a>> {
+        const NUMBER_BYTES: std::ops::RangeInclusive<usize> = 8..=10;
+        const TOKEN_BYTES_MIN: usize = 30;
+        let digits = self.bytes[..at].iter().rev().take(11).take_while(|byte| byte.is_ascii_digit()).count();
+        let start = at + 1;
+        let token =
+            self.bytes[start..].iter().take(TOKEN_BYTES_MIN).take_while(|byte| is_token_byte(**byte)).count();
+        (NUMBER_BYTES.contains(&digits) && token == TOKEN_BYTES_MIN)
+            .then(|| Found::new(start, self.run(start), "api_key"))
     }
 
     fn bearer(&self, at: usize) -> Option<Found<'a>> {

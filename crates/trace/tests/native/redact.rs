@@ -457,3 +457,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rd_02_a_telegram_bots_token_alone_and_in_a_url() {
+    let token = ["7012345678", ":", "AAF3kd9LmQ2pXz7RtYb1Vn5HsWc8JgUe4Ko"].concat();
+    let text = format!(
+        "GET https://api.telegram.org/bot{token}/getMe said 401; the bot is {token}; ratio 123456789:35 at 12:30:45"
+    );
+    let expected = "GET https://api.telegram.org/bot7012345678:[redacted:api_key]/getMe said 401; the bot is \
+                    7012345678:[redacted:api_key]; ratio 123456789:35 at 12:30:45";
+    assert_eq!(secrets(&text), expected);
+    assert_eq!(secrets(expected), expected);
+}
+
+#[test]
+fn rd_03_a_cloudflare_token_of_the_new_form() {
+    let token = ["cf", "ut_", "9dKw2LmQ7pXz4RtYb1Vn5HsWc8JgUe3Ko6Fa0Bh1c2d3e4f"].concat();
+    let text = format!("no route to /client/v4/accounts/{token}/ai/v1/chat/completions");
+    assert_eq!(secrets(&text), "no route to /client/v4/accounts/[redacted:api_key]/ai/v1/chat/completions");
+    for prefix in [["cf", "at_"], ["cf", "k_"]] {
+        assert_eq!(secrets(&key(&prefix.concat(), 40)), "[redacted:api_key]");
+    }
+}
+
+#[test]
+fn a_url_that_is_a_credential_is_one() {
+    for (before, path) in [
+        ("https://", format!("hooks.slack.com/services/T0123/B0123/{}", chance(24))),
+        ("https://", format!("discord.com/api/webhooks/123456789/{}", chance(60))),
+    ] {
+        assert_eq!(
+            secrets(&format!("{before}{path}?wait=true")),
+            format!("{before}[redacted:api_key]?wait=true")
+        );
+    }
+    let page = "https://discord.com/api/webhooks/ is the API's page";
+    assert_eq!(secrets(page), page);
+}
