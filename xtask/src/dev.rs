@@ -32,12 +32,13 @@ const WRANGLER_SWITCHES: [&str; 2] = ["X_LOCAL_EXPLORER", "X_LOCAL_OBSERVABILITY
 /// The variable that has the names which a server with `AUTH=off` answers to.
 const HOSTS_VAR: &str = "LOCAL_HOSTS";
 /// Variables that are secrets.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "API_TOKENS",
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "NEXUS_API_KEY",
     "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
     "WEBHOOK_SECRET",
     "CREDENTIALS_KEY",
 ];

@@ -6,7 +6,7 @@ use longhaul_core::{
 };
 use longhaul_trace::{
     Capture, Origin, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, VIEW_CONTENT_BYTES_MAX,
-    classify, encode_json, encode_protobuf, redact,
+    classify, encode_json, encode_protobuf, is_page, redact,
 };
 
 use crate::{
@@ -160,9 +160,16 @@ impl<P: Ports> Runtime<P> {
             let answer = self.read_for_a_while(&mut response.body, SINK_ANSWER_BYTES_MAX).await;
             let wish = response.retry_after.as_deref();
             let wish = wish.and_then(|value| retry_after_ms(value, self.ports.now()));
+            if response.status < 300 && is_page(&answer, response.content_type.as_deref()) {
+                tracing::warn!(
+                    session = self.services.session,
+                    status = response.status,
+                    "the trace sink answered with HTML and took nothing: is its URL right?"
+                );
+            }
             Some(classify(response.status, &answer, response.content_type.as_deref(), wish))
         });
-        match select(exchange, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
+        match select(exchange, self.ports.sleep(config.timeout_ms().unwrap_or(DELIVERY_TIMEOUT_MS))).await {
             Either::Left((Some(outcome), _)) => outcome,
             Either::Left((None, _)) | Either::Right(_) => SinkOutcome::Failed(NO_ANSWER),
         }

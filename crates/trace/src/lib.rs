@@ -31,8 +31,8 @@ pub use content::{CONTENT_BYTES_MAX, Capture, Content, PREVIEW_CHARS, Turn, Unkn
 pub use fold::Trace;
 pub use ids::{Origin, SpanId, TraceId, span_id, trace_id};
 pub use otlp::{
-    ConfigError, ConfigErrors, OtlpConfig, Protocol, REQUEST_BYTES_MAX, Resource, SINK_ANSWER_BYTES_MAX,
-    SinkOutcome, classify, encode_json, encode_protobuf,
+    ConfigError, ConfigErrors, OTLP_TIMEOUT_MS_MAX, OtlpConfig, Protocol, REQUEST_BYTES_MAX, Resource,
+    SINK_ANSWER_BYTES_MAX, SinkOutcome, classify, encode_json, encode_protobuf, is_page,
 };
 pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, Value};
 pub use view::{SpanView, TraceView, VIEW_CONTENT_BYTES_MAX};

@@ -10,7 +10,13 @@ const SERVICE_NAME_DEFAULT: &str = "longhaul";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const TRACES_HEADERS: &str = "OTEL_EXPORTER_OTLP_TRACES_HEADERS";
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
+const TRACES_TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT";
+const COMPRESSION: &str = "OTEL_EXPORTER_OTLP_COMPRESSION";
+const TRACES_COMPRESSION: &str = "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION";
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
@@ -20,7 +26,11 @@ pub struct OtlpConfig {
     url: String,
     headers: Vec<(String, String)>,
     protocol: Protocol,
+    timeout_ms: Option<u64>,
 }
+
+/// One delivery at most, in milliseconds: what `OTEL_EXPORTER_OTLP_TIMEOUT` may say.
+pub const OTLP_TIMEOUT_MS_MAX: u64 = 60_000;
 
 /// The encodings of OTLP over HTTP.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +68,8 @@ pub struct ConfigErrors(pub Vec<ConfigError>);
 impl OtlpConfig {
     /// Reads the standard variables of the OTLP exporter through `lookup`. `None` when no endpoint is set: nothing
     /// is exported then, and the other variables do not matter. An empty variable counts as one that is not set.
+    /// A variable for traces alone wins over the one for all signals, whole, as OpenTelemetry specifies them
+    /// (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
     ///
     /// # Errors
     /// Lists every variable at fault.
@@ -69,15 +81,30 @@ impl OtlpConfig {
             checked(error.variable, error.problem);
             String::new()
         });
-        let headers = headers(&set(lookup, HEADERS).unwrap_or_default()).unwrap_or_else(|problem| {
-            checked(HEADERS, problem);
+        let (variable, text) = of_signal(lookup, TRACES_HEADERS, HEADERS);
+        let headers = headers(&text.unwrap_or_default()).unwrap_or_else(|problem| {
+            checked(variable, problem);
             Vec::new()
         });
-        let protocol = protocol(set(lookup, PROTOCOL).as_deref()).unwrap_or_else(|problem| {
-            checked(PROTOCOL, problem);
+        let (variable, text) = of_signal(lookup, TRACES_PROTOCOL, PROTOCOL);
+        let protocol = protocol(text.as_deref()).unwrap_or_else(|problem| {
+            checked(variable, problem);
             Protocol::default()
         });
-        if errors.is_empty() { Ok(Some(Self { url, headers, protocol })) } else { Err(ConfigErrors(errors)) }
+        let (variable, text) = of_signal(lookup, TRACES_TIMEOUT, TIMEOUT);
+        let timeout_ms = timeout(text.as_deref()).unwrap_or_else(|problem| {
+            checked(variable, problem);
+            None
+        });
+        let (variable, text) = of_signal(lookup, TRACES_COMPRESSION, COMPRESSION);
+        if text.is_some_and(|text| !matches!(text.as_str(), "none" | "gzip")) {
+            checked(variable, "must be none or gzip; nothing is compressed".to_owned());
+        }
+        if errors.is_empty() {
+            Ok(Some(Self { url, headers, protocol, timeout_ms }))
+        } else {
+            Err(ConfigErrors(errors))
+        }
     }
 
     /// The URL to post to.
@@ -88,6 +115,11 @@ impl OtlpConfig {
     /// Headers of each request, beside `Content-Type`: names in lower case, values visible ASCII.
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
+    }
+
+    /// How long a delivery may take, in milliseconds, where the deployment says so.
+    pub fn timeout_ms(&self) -> Option<u64> {
+        self.timeout_ms
     }
 
     /// The encoding of each request.
@@ -164,6 +196,18 @@ fn set(lookup: &dyn Fn(&str) -> Option<String>, variable: &str) -> Option<String
     lookup(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
+/// The variable for traces and its value, or that for all signals.
+fn of_signal(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    traces: &'static str,
+    all: &'static str,
+) -> (&'static str, Option<String>) {
+    match set(lookup, traces) {
+        Some(text) => (traces, Some(text)),
+        None => (all, set(lookup, all)),
+    }
+}
+
 /// The URL of traces as it is, or the base URL of all signals with the path of traces behind it.
 fn url(lookup: &dyn Fn(&str) -> Option<String>) -> Option<Result<String, ConfigError>> {
     let at = |variable| move |problem| ConfigError { variable, problem };
@@ -234,6 +278,12 @@ fn protocol(text: Option<&str>) -> Result<Protocol, String> {
     }
 }
 
+fn timeout(text: Option<&str>) -> Result<Option<u64>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let read = text.parse().ok().filter(|ms| (1..=OTLP_TIMEOUT_MS_MAX).contains(ms));
+    read.map(Some).ok_or_else(|| format!("must be a number of milliseconds from 1 to {OTLP_TIMEOUT_MS_MAX}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,6 +345,40 @@ mod tests {
             assert_eq!(variables(&errors), [HEADERS]);
             assert!(!errors.to_string().contains("s3cret"), "{errors}");
         }
+    }
+
+    #[test]
+    fn ot_03_variables_for_traces_win_over_the_general_ones() {
+        let vars = [
+            (ENDPOINT, "http://127.0.0.1:4318"),
+            (TRACES_HEADERS, "Authorization=Basic%20cGs6c2s%3D"),
+            (TRACES_PROTOCOL, "http/json"),
+            (TRACES_TIMEOUT, "5000"),
+        ];
+        let config = parse(&vars).unwrap().unwrap();
+        assert_eq!(config.headers(), [("authorization".to_owned(), "Basic cGs6c2s=".to_owned())]);
+        assert_eq!((config.protocol(), config.timeout_ms()), (Protocol::HttpJson, Some(5_000)));
+        let general =
+            [(HEADERS, "x-a=1"), (PROTOCOL, "http/protobuf"), (TIMEOUT, "9000"), (COMPRESSION, "gzip")];
+        let both: Vec<_> = vars.into_iter().chain(general).collect();
+        assert_eq!(parse(&both), Ok(Some(config)), "not even one header of the general ones is left");
+        let general: Vec<_> = [(ENDPOINT, "http://h")].into_iter().chain(general).collect();
+        let config = parse(&general).unwrap().unwrap();
+        assert_eq!(
+            (config.headers().len(), config.protocol(), config.timeout_ms()),
+            (1, Protocol::HttpProtobuf, Some(9_000))
+        );
+        let wrong = [
+            (ENDPOINT, "http://h"),
+            (TRACES_HEADERS, "x"),
+            (TRACES_PROTOCOL, "grpc"),
+            (TIMEOUT, "soon"),
+            (TRACES_COMPRESSION, "zip"),
+        ];
+        assert_eq!(
+            variables(&parse(&wrong).unwrap_err()),
+            [TRACES_HEADERS, TRACES_PROTOCOL, TIMEOUT, TRACES_COMPRESSION]
+        );
     }
 
     #[test]

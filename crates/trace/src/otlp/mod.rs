@@ -6,6 +6,6 @@ mod request;
 mod response;
 mod wire;
 
-pub use config::{ConfigError, ConfigErrors, OtlpConfig, Protocol, Resource};
+pub use config::{ConfigError, ConfigErrors, OTLP_TIMEOUT_MS_MAX, OtlpConfig, Protocol, Resource};
 pub use request::{REQUEST_BYTES_MAX, encode_json, encode_protobuf};
-pub use response::{SINK_ANSWER_BYTES_MAX, SinkOutcome, classify};
+pub use response::{SINK_ANSWER_BYTES_MAX, SinkOutcome, classify, is_page};

@@ -33,6 +33,10 @@ pub fn classify(
     retry_after_ms: Option<u64>,
 ) -> SinkOutcome {
     match status {
+        // Whatever answers so is no receiver of traces: a web app that knows every path, a page to log in.
+        200..=299 if is_page(body, content_type) => {
+            SinkOutcome::Failed(SinkFailure::Permanent { status: Some(status) })
+        }
         200..=299 => {
             let partial = partial_success(body, content_type).unwrap_or_default();
             let message: String = partial.error_message.chars().take(limits::ERROR_CHARS_MAX).collect();
@@ -46,6 +50,14 @@ pub fn classify(
         }
         _ => SinkOutcome::Failed(SinkFailure::Permanent { status: Some(status) }),
     }
+}
+
+/// Whether an answer is a page for people.
+pub fn is_page(body: &[u8], content_type: Option<&str>) -> bool {
+    let body = body.trim_ascii_start();
+    let looks_so = body.first() == Some(&b'<')
+        && body.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'!');
+    content_type.is_some_and(|media| media.to_ascii_lowercase().contains("html")) || looks_so
 }
 
 /// The part of the answer that says what was rejected. A success whose body cannot be read is a success.
@@ -133,7 +145,6 @@ mod tests {
             (br#"{"partialSuccess":{}}"#, json, taken(0, None)),
             (b"{}", json, taken(0, None)),
             (b"not json", json, taken(0, None)),
-            (b"<html>", Some("text/html"), taken(0, None)),
             (b"", Some("application/x-protobuf"), taken(0, None)),
             (b"\x0a\x0b\x08\x03\x12\x07too old", Some("application/x-protobuf"), taken(3, Some("too old"))),
             (b"\x0a\x0b\x08\x03\x12\x07too old", None, taken(3, Some("too old"))),
@@ -142,6 +153,16 @@ mod tests {
         for (body, content_type, expected) in table {
             assert_eq!(classify(200, body, *content_type, None), *expected, "{}", body.escape_ascii());
         }
+    }
+
+    #[test]
+    fn ot_01_a_web_page_is_no_receipt() {
+        let page = b"<!doctype html><html><body><div id=app></div></body></html>";
+        let failed = SinkOutcome::Failed(SinkFailure::Permanent { status: Some(200) });
+        assert_eq!(classify(200, page, Some("text/html; charset=utf-8"), None), failed);
+        assert_eq!(classify(200, b"", Some("text/html"), None), failed);
+        assert_eq!(classify(200, page, None, None), failed);
+        assert_eq!(classify(200, b"<\x01", Some("application/x-protobuf"), None), taken(0, None));
     }
 
     #[test]
