@@ -52,6 +52,17 @@ pub enum Reply {
     Hang,
     /// The code that reads the answer panics.
     Panic,
+    /// It says exactly this.
+    Says {
+        /// The HTTP status.
+        status: u16,
+        /// The `Content-Type`.
+        content_type: &'static str,
+        /// The body in its pieces.
+        chunks: &'static [&'static str],
+        /// The wait before each piece, in milliseconds.
+        gap_ms: u64,
+    },
 }
 
 /// A request as the server saw it.
@@ -138,11 +149,16 @@ pub(crate) async fn serve(world: Rc<World>, request: &HttpRequest) -> Result<Wir
     let chunks = events(&text);
     let half = chunks.len() / 2;
     match reply {
-        Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None)),
-        Reply::Truncated => Ok(streamed(world, open, chunks[..half].to_vec(), None)),
+        Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None, CHUNK_MS)),
+        Reply::Truncated => Ok(streamed(world, open, chunks[..half].to_vec(), None, CHUNK_MS)),
+        Reply::Says { status, content_type, chunks, gap_ms } => {
+            let chunks = chunks.iter().map(|chunk| chunk.as_bytes().to_vec()).collect();
+            let response = streamed(world, open, chunks, None, gap_ms);
+            Ok(WireResponse { status, content_type: Some(content_type.to_owned()), ..response })
+        }
         Reply::Cut => {
             let broken = WireFault::Connection("the connection was reset".to_owned());
-            Ok(streamed(world, open, chunks[..half].to_vec(), Some(broken)))
+            Ok(streamed(world, open, chunks[..half].to_vec(), Some(broken), CHUNK_MS))
         }
         Reply::Status { status, retry_after_s } => {
             open.close();
@@ -166,7 +182,9 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     let mut outside = world.outside.borrow_mut();
     let header = |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
     let key = header("Idempotency-Key").to_owned();
-    let mut parts = key.rsplit(['/', '-']).map(|part| part.parse().unwrap_or(0));
+    // Behind a tilde it says that the request is written in another form.
+    let of_call = key.split('~').next().unwrap_or_default();
+    let mut parts = of_call.rsplit(['/', '-']).map(|part| part.parse().unwrap_or(0));
     let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));
     if header("Authorization") != format!("Bearer {API_KEY}") {
         outside.offend(2, format!("request {key} came without credentials"));
@@ -223,14 +241,20 @@ fn events(text: &str) -> Vec<Vec<u8>> {
     data.map(|data| format!("data: {data}\n\n").into_bytes()).collect()
 }
 
-fn streamed(world: Rc<World>, open: Open, chunks: Vec<Vec<u8>>, fault: Option<WireFault>) -> WireResponse {
+fn streamed(
+    world: Rc<World>,
+    open: Open,
+    chunks: Vec<Vec<u8>>,
+    fault: Option<WireFault>,
+    gap_ms: u64,
+) -> WireResponse {
     let steps = chunks.into_iter().map(Ok).chain(fault.map(Err)).collect::<std::collections::VecDeque<_>>();
-    let body = stream::unfold((world, open, steps), |(world, open, mut steps)| async move {
+    let body = stream::unfold((world, open, steps), move |(world, open, mut steps)| async move {
         let Some(step) = steps.pop_front() else {
             open.close();
             return None;
         };
-        world.sleep(CHUNK_MS).await;
+        world.sleep(gap_ms).await;
         if steps.is_empty() {
             open.close();
         }

@@ -1,0 +1,176 @@
+//! Whole runs against servers that answer as people reported in public: the cases of `longhaul-models`, by the same names, and
+//! what a user would rightly expect of the run.
+
+use longhaul_core::{Entry, FaultKind, StopReason, Usage};
+use longhaul_sim::{Life, ModelPlan, Outside, Reply, Scenario};
+use serde_json::Value;
+
+const TEXT: &str = "Salt wind on the pier,";
+
+/// How a run went.
+struct Played {
+    stop: StopReason,
+    result: Option<String>,
+    error: String,
+    usage: Usage,
+    /// What attempts failed of.
+    failed: Vec<(FaultKind, String)>,
+    /// Bodies of the requests, and their keys.
+    requests: Vec<(Value, String)>,
+}
+
+fn case(id: &str) -> Value {
+    let cases: Value = serde_json::from_str(include_str!("../../models/tests/cases/field.json"))
+        .expect("the fixture is JSON");
+    cases.as_array().expect("a list").iter().find(|case| case["id"] == id).expect("a case of this id").clone()
+}
+
+fn reply(turn: &Value) -> Reply {
+    let text = |value: &Value| -> &'static str { value.as_str().expect("a text").to_owned().leak() };
+    let chunks: Vec<&'static str> = turn["chunks"].as_array().expect("a list").iter().map(text).collect();
+    let status = turn["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    Reply::Says { status, content_type: text(&turn["content_type"]), chunks: chunks.leak(), gap_ms: 10 }
+}
+
+/// Plays a run whose calls get these replies, the last one again and again.
+fn run(replies: &[Reply]) -> Played {
+    const REQUESTS_MAX: usize = 8;
+    let last = replies.last().expect("a reply");
+    let again = |from: usize| -> Vec<Reply> {
+        replies.iter().copied().skip(from).chain(std::iter::repeat(*last)).take(REQUESTS_MAX).collect()
+    };
+    let plan = (2..=6).fold(ModelPlan::default(), |plan, turn| plan.reply(turn, &again(replies.len())));
+    let scenario = Scenario::new("field", StopReason::Done).model(plan.reply(1, &again(0)));
+    let mut life = Life::new(&scenario, Outside::new(&scenario), &[]);
+    life.run();
+    let outside = life.end();
+    let entries = || outside.disk.records().map(|record| &record.entry);
+    let failed = entries().filter_map(|entry| match entry {
+        Entry::ModelFailed { error_type, message, .. } => Some((*error_type, message.clone())),
+        _ => None,
+    });
+    let failed = failed.collect();
+    let requests = outside.model.requests.iter();
+    let requests = requests
+        .map(|request| (serde_json::from_slice(&request.body).expect("a body is JSON"), request.key.clone()));
+    let requests = requests.collect();
+    let ended = entries().find_map(|entry| match entry {
+        Entry::RunEnded { stop_reason, result, error, usage, .. } => {
+            let error = error.as_ref().map_or_else(String::new, |error| error.message.clone());
+            Some((*stop_reason, result.clone(), error, usage.clone()))
+        }
+        _ => None,
+    });
+    let (stop, result, error, usage) = ended.expect("the run ended");
+    Played { stop, result, error, usage, failed, requests }
+}
+
+fn play(id: &str) -> Played {
+    let turns = case(id)["turns"].as_array().expect("a list").iter().map(reply).collect::<Vec<_>>();
+    run(&turns)
+}
+
+/// The run is done after one call, with this text.
+fn is_done_at_once(id: &str, text: &str) {
+    let played = play(id);
+    assert_eq!(
+        (played.stop, played.result.as_deref()),
+        (StopReason::Done, Some(text)),
+        "{id}: {}",
+        played.error
+    );
+    assert_eq!(played.requests.len(), 1, "{id}");
+}
+
+/// The run fails after one call, and its error says these words.
+fn is_refused_at_once(id: &str, words: &[&str]) {
+    let played = play(id);
+    assert_eq!((played.stop, played.requests.len()), (StopReason::ModelRefused, 1), "{id}: {}", played.error);
+    for word in words {
+        assert!(played.error.contains(word), "{id}: {word}: {}", played.error);
+    }
+}
+
+#[test]
+fn ms_01_ms_05_ms_07_ms_09_ms_25_dn_03_are_done_after_one_call() {
+    is_done_at_once("ms-01", "Low tide 🌊 calls");
+    for id in ["ms-05", "ms-07", "ms-09", "ms-25", "dn-03"] {
+        is_done_at_once(id, TEXT);
+    }
+}
+
+#[test]
+fn dn_01_a_fence_on_the_line_of_a_list_marker() {
+    let played = play("dn-01");
+    assert_eq!((played.stop, played.requests.len()), (StopReason::Done, 1));
+}
+
+#[test]
+fn ms_03_ms_14_ms_16_are_refused_after_one_call() {
+    is_refused_at_once("ms-03", &["exceeds the context size"]);
+    is_refused_at_once("ms-14", &["I can't help with that."]);
+    is_refused_at_once("ms-16", &["length", "900"]);
+}
+
+#[test]
+fn ms_12_half_a_sentence_is_not_committed() {
+    let played = play("ms-12");
+    assert_eq!((played.stop, played.result.as_deref()), (StopReason::Done, Some(TEXT)));
+    let [(kind, message)] = &played.failed[..] else { panic!("one attempt failed: {:?}", played.failed) };
+    assert!(*kind == FaultKind::ServerError && message.contains("upstream went away"), "{message}");
+    let asked: Vec<&Value> = played.requests.iter().map(|(body, _)| &body["messages"]).collect();
+    assert_eq!(asked[0], asked[1], "the same question, and no Continue behind half an answer");
+}
+
+#[test]
+fn ms_18_usage_in_x_groq() {
+    let usage = play("ms-18").usage;
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (Some(23), Some(19), Some(42)));
+}
+
+#[test]
+fn ms_20_ms_22_a_field_that_is_refused_is_left_out() {
+    for id in ["ms-20", "ms-22"] {
+        let played = play(id);
+        assert_eq!(
+            (played.stop, played.result.as_deref()),
+            (StopReason::Done, Some(TEXT)),
+            "{id}: {}",
+            played.error
+        );
+        assert_eq!(played.failed, [], "{id}: the refusal of a form is no failed attempt");
+        let [(_, key), (other, other_key)] = &played.requests[..] else { panic!("{id}: two requests") };
+        assert_eq!(*other_key, format!("{key}~1"), "{id}: another request has another key");
+        match id {
+            "ms-20" => assert_eq!(other.get("stream_options"), None),
+            _ => assert_eq!(other["messages"][0]["role"], "user"),
+        }
+    }
+}
+
+#[test]
+fn a_server_that_refuses_every_form_is_asked_few_times() {
+    let body = "{\"message\":\"stream_options, max_completion_tokens and a system role are unknown\"}";
+    let refusal =
+        Reply::Says { status: 400, content_type: "application/json", chunks: vec![body].leak(), gap_ms: 10 };
+    let played = run(&[refusal]);
+    assert_eq!((played.stop, played.requests.len(), played.failed.len()), (StopReason::ModelRefused, 4, 1));
+}
+
+#[test]
+fn an_answer_that_goes_on_behind_its_finish_reason_is_waited_for() {
+    let piece = |text: &str, reason: &str| -> &'static str {
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{reason}}}]}}\n\n"
+        )
+        .leak()
+    };
+    let first: &str = [piece("Salt wind", "\"stop\""), piece(" on the", "null")].concat().leak();
+    let chunks = vec![first, piece(" pier,\\nDONE", "null"), "data: [DONE]\n\n"];
+    // Eleven seconds between two pieces: longer than what a whole answer waits for its end.
+    let chunks = chunks.leak();
+    let slow = Reply::Says { status: 200, content_type: "text/event-stream", chunks, gap_ms: 11_000 };
+    let played = run(&[slow]);
+    assert_eq!((played.stop, played.result.as_deref()), (StopReason::Done, Some(TEXT)));
+    assert_eq!(played.requests.len(), 1);
+}
