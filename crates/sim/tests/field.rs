@@ -1,8 +1,8 @@
 //! Whole runs against servers that answer as people reported in public: the cases of `longhaul-models`, by the same names, and
 //! what a user would rightly expect of the run.
 
-use longhaul_core::{Entry, FaultKind, StopReason, Usage};
-use longhaul_sim::{Life, ModelPlan, Outside, Reply, Scenario};
+use longhaul_core::{CallId, Entry, FaultKind, RunError, RunId, StopReason, Usage};
+use longhaul_sim::{Life, ModelPlan, Outside, Post, Reply, Scenario};
 use serde_json::Value;
 
 const TEXT: &str = "Salt wind on the pier,";
@@ -173,4 +173,57 @@ fn an_answer_that_goes_on_behind_its_finish_reason_is_waited_for() {
     let played = run(&[slow]);
     assert_eq!((played.stop, played.result.as_deref()), (StopReason::Done, Some(TEXT)));
     assert_eq!(played.requests.len(), 1);
+}
+
+/// A run whose first call takes 20 seconds while its object is reset every 3 seconds, and another run behind it.
+fn reset(times: usize) -> Outside {
+    let plan = ModelPlan { done_at: Some(1), latency_ms: 20_000, ..ModelPlan::default() };
+    let second = Post { key: "second", ..Post::default() };
+    let scenario = Scenario::new("deployments", StopReason::Done).model(plan).then_post(
+        100,
+        second,
+        &[StopReason::Done],
+    );
+    let mut life = Life::new(&scenario, Outside::new(&scenario), &[]);
+    for _ in 0..times {
+        life.run_for(3_000);
+        life = Life::new(&scenario, life.end(), &[]);
+    }
+    life.run();
+    life.end()
+}
+
+fn entries_of(outside: &Outside, run: RunId, type_name: &str) -> usize {
+    outside.disk.records().filter(|record| record.run == run && record.entry.type_name() == type_name).count()
+}
+
+fn end_of(outside: &Outside, run: RunId) -> (StopReason, Option<RunError>) {
+    let ends = outside.disk.records().filter(|record| record.run == run);
+    let mut ends = ends.filter_map(|record| match &record.entry {
+        Entry::RunEnded { stop_reason, error, .. } => Some((*stop_reason, error.clone())),
+        _ => None,
+    });
+    ends.next().expect("the run ended")
+}
+
+#[test]
+fn do_01_several_deployments_within_one_slow_call() {
+    let outside = reset(4);
+    assert_eq!(end_of(&outside, RunId(1)), (StopReason::Done, None));
+    assert_eq!(entries_of(&outside, RunId(1), "run.resumed"), 4);
+    assert!(outside.model.requests_of(RunId(1), CallId(1)) <= 5, "one repeated call for each reset at most");
+    assert_eq!(entries_of(&outside, RunId(1), "trace.flushed"), outside_sinks(&outside));
+    assert!(outside.disk.records().map(|record| record.seq.0).eq(1..=outside.disk.head().0), "seq is dense");
+
+    let outside = reset(12);
+    let (stop, error) = end_of(&outside, RunId(1));
+    let error = error.expect("it failed");
+    assert_eq!((stop, error.code.as_str()), (StopReason::ModelUnavailable, "interrupted"));
+    assert!(error.message.contains("11 times"), "{}", error.message);
+    assert_eq!(end_of(&outside, RunId(2)).0, StopReason::Done, "the next run began by itself");
+}
+
+/// How many sinks have a trace of the second run, which nothing disturbed at its end.
+fn outside_sinks(outside: &Outside) -> usize {
+    entries_of(outside, RunId(2), "trace.flushed")
 }
