@@ -1,6 +1,7 @@
 //! Rules that the compiler does not know: who may depend on whom, how long things may be, and that documents and
 //! manifests speak of what exists. Each problem is one line that says what to do.
 
+mod circles;
 mod edges;
 mod manifests;
 mod page;
@@ -35,6 +36,7 @@ pub(crate) fn run(root: &Path) -> Result<String> {
         .context("cargo metadata")?;
     let sources = rust_files(root)?;
     let mut problems = edges::problems(&metadata);
+    problems.extend(circles::problems(root)?);
     problems.extend(size_problems(root, &sources)?);
     problems.extend(manifests::problems(root, &metadata)?);
     problems.extend(page::problems(root)?);
