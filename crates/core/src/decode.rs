@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     entry::{Entry, Record},
     ids::Seq,
+    tool::ToolError,
 };
 
 // By hand, because the derived code for a tagged enum inside a flattened record is four times as large, and a twelfth of
@@ -80,20 +81,28 @@ impl Fields {
             },
             "tool.called" => Entry::ToolCalled {
                 call: self.take("call")?,
+                attempt: self.or_default("attempt")?,
                 tool: self.take("tool")?,
                 arguments: self.take("arguments")?,
+                effect: self.or_default("effect")?,
+                tool_call_id: self.or_default("tool_call_id")?,
             },
             "tool.answered" => Entry::ToolAnswered {
                 call: self.take("call")?,
+                attempt: self.or_default("attempt")?,
                 tool: self.take("tool")?,
                 result: self.or_default("result")?,
-                error: self.or_default("error")?,
+                error: self.tool_error()?,
                 latency_ms: self.take("latency_ms")?,
+                tool_call_id: self.or_default("tool_call_id")?,
             },
             "approval.requested" => Entry::ApprovalRequested {
                 call: self.take("call")?,
                 tool: self.take("tool")?,
                 arguments: self.take("arguments")?,
+                effect: self.or_default("effect")?,
+                expires_at: self.or_default("expires_at")?,
+                tool_call_id: self.or_default("tool_call_id")?,
             },
             "approval.resolved" => Entry::ApprovalResolved {
                 call: self.take("call")?,
@@ -131,6 +140,16 @@ impl Fields {
             },
             unknown => return Err(Error::unknown_variant(unknown, &[])),
         })
+    }
+
+    /// A text in the first version, an object now.
+    fn tool_error(&mut self) -> Result<Option<ToolError>, serde_json::Error> {
+        match self.0.remove("error") {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => ToolError::read(value)
+                .map(Some)
+                .ok_or_else(|| Error::custom("a tool's error is a text, or a code and a message")),
+        }
     }
 
     /// A member that every entry of its type has.

@@ -5,9 +5,6 @@ use crate::{
     message::{FinishReason, Message, ToolCall},
 };
 
-/// The name of the built-in tool that ends a run.
-const FINISH_TOOL: &str = "finish";
-
 /// Which rule made an answer final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,16 +24,11 @@ pub enum FinalRule {
 /// indented counts: models indent verses. Thoughts are not read.
 pub fn final_rule(message: &Message, finish_reason: FinishReason, sentinel: &str) -> Option<FinalRule> {
     // Some models say it twice.
-    if !message.tool_calls.is_empty() && message.tool_calls.iter().all(is_finish) {
+    if !message.tool_calls.is_empty() && message.tool_calls.iter().all(ToolCall::is_finish) {
         return Some(FinalRule::FinishTool);
     }
     let natural = finish_reason == FinishReason::Stop && message.tool_calls.is_empty();
     (natural && sentinel_line(&message.content, sentinel).is_some()).then_some(FinalRule::Done)
-}
-
-/// Whether a call is of the built-in tool that ends a run.
-pub(crate) fn is_finish(call: &ToolCall) -> bool {
-    call.name == FINISH_TOOL
 }
 
 /// The answer without its sentinel line and the white space around it; `None` where it has no such line.

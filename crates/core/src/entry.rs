@@ -8,6 +8,7 @@ use crate::{
     fault::FaultKind,
     ids::{CallId, Life, RunId, Seq, TimeMs},
     message::{FinishReason, Message, Usage},
+    tool::{Effect, ToolError, ToolOffer},
 };
 
 /// An entry of the journal in its place. Its public form is an event of the API.
@@ -24,7 +25,7 @@ pub struct Record {
     pub entry: Entry,
 }
 
-/// What can happen to a run. Each variant's JSON is pinned by a literal in this module's tests and may only grow
+/// What can happen to a run. Each variant's JSON is pinned by a literal in `tests/suite/pinned.rs` and may only grow
 /// by optional fields: old journals must always replay.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type")]
@@ -143,16 +144,32 @@ pub enum Entry {
     ToolCalled {
         /// The call.
         call: CallId,
+        /// The attempt, from 1.
+        #[serde(skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        attempt: u32,
         /// The tool's name.
         tool: String,
         /// Its arguments.
         arguments: Value,
+        /// What a crash may do to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        effect: Option<Effect>,
+        /// The model's own id of the call.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        tool_call_id: Option<String>,
     },
     /// A tool answered, or failed with `error`. It comes with tools.
     #[serde(rename = "tool.answered")]
     ToolAnswered {
         /// The call.
         call: CallId,
+        /// The attempt that answered, from 1; 0 where none was made.
+        #[serde(skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        attempt: u32,
         /// The tool's name.
         tool: String,
         /// What it gave.
@@ -160,9 +177,14 @@ pub enum Entry {
         result: Option<Value>,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
+        #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+        error: Option<ToolError>,
         /// From the call to the answer, in milliseconds.
         latency_ms: u64,
+        /// The model's own id of the call.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        tool_call_id: Option<String>,
     },
     /// A tool call waits for a person. It comes with tools.
     #[serde(rename = "approval.requested")]
@@ -173,6 +195,18 @@ pub enum Entry {
         tool: String,
         /// Its arguments.
         arguments: Value,
+        /// What a crash may do to it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        effect: Option<Effect>,
+        /// When the request expires.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        expires_at: Option<TimeMs>,
+        /// The model's own id of the call.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        tool_call_id: Option<String>,
     },
     /// A person decided. It comes with tools.
     #[serde(rename = "approval.resolved")]
@@ -254,8 +288,17 @@ pub enum Entry {
 }
 
 /// Fields of an entry that its public event does not show. Its schema skips them too.
-pub const PRIVATE_FIELDS: [&str; 8] =
-    ["settings", "idempotency", "life", "timing", "response_id", "response_model", "sampled_out", "observed"];
+pub const PRIVATE_FIELDS: [&str; 9] = [
+    "settings",
+    "idempotency",
+    "life",
+    "timing",
+    "response_id",
+    "response_model",
+    "sampled_out",
+    "observed",
+    "tool_call_id",
+];
 
 /// Fields that every event has, in the order in which it shows them.
 const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];
@@ -348,6 +391,9 @@ pub struct RunSettings {
     /// always kept, and [`INDEX_SINK`] gets every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_ratio: Option<f64>,
+    /// The tools that its models are offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolOffer>,
 }
 
 /// The sink that is the deployment's own list of runs: no run is missing from it, whatever the sampling.
@@ -549,7 +595,15 @@ impl StopReason {
         match self {
             Self::Done | Self::FinishTool | Self::MaxIterations => RunStatus::Succeeded,
             Self::Cancelled => RunStatus::Cancelled,
-            _ => RunStatus::Failed,
+            Self::BudgetTokens
+            | Self::BudgetCost
+            | Self::BudgetToolCalls
+            | Self::Deadline
+            | Self::EmptyResponse
+            | Self::ModelRefused
+            | Self::ModelUnavailable
+            | Self::ToolFailed
+            | Self::Denied => RunStatus::Failed,
         }
     }
 }

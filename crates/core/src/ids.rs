@@ -48,8 +48,19 @@ impl<'de> Deserialize<'de> for Life {
     }
 }
 
+/// One attempt of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallRef {
+    /// Its run.
+    pub run: RunId,
+    /// The call.
+    pub call: CallId,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
 impl Seq {
-    /// The position behind this one.
+    /// The position after this one.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }

@@ -1,48 +1,105 @@
-//! The run of an agent as a state machine: events in, entries and commands out.
+//! The run of an agent as a state machine: inputs in, entries and commands out.
 //!
 //! Absent from this crate, on purpose: async, a clock, randomness, HTTP, JavaScript and SQL. Time and seeds come
 //! in as arguments ([`Moment`]); storage is a synchronous trait ([`Journal`]) that the caller implements.
 //!
-//! ```text
-//! let step = session.decide(event, moment)?;          // pure: what would change
-//! let committed = session.commit(step, &journal)?;    // append, then memory, then the commands come out
-//! // perform each command; its outcome is the next event
+//! Whoever drives a session decides and commits each input, performs the commands that come out, and feeds each outcome
+//! back as the next input. After every commit it asks [`Session::next_deadline`] again and wakes the session then with
+//! [`Input::Tick`]. All of crash recovery is [`Session::replay`] followed by [`Input::Resume`].
+//!
+//! ```
+//! # use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
+//! # use longhaul_core::*;
+//! # #[derive(Default)]
+//! # struct Memory(RefCell<Vec<Record>>);
+//! # impl Journal for Memory {
+//! #     type Error = Infallible;
+//! #     fn append(&self, records: &[Record]) -> Result<(), Infallible> {
+//! #         self.0.borrow_mut().extend_from_slice(records);
+//! #         Ok(())
+//! #     }
+//! #     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Infallible> {
+//! #         Ok(self.0.borrow().iter().filter(|record| record.seq > after).take(limit).cloned().collect())
+//! #     }
+//! # }
+//! # let settings = serde_json::from_str(r#"{"sentinel": "DONE", "model_timeout_ms": 60000}"#)?;
+//! # let post = NewRun {
+//! #     task: "Write a haiku.".into(), agent: "poet".into(), model: "openai:tiny".into(), models: Vec::new(),
+//! #     max_iterations: 6, metadata: BTreeMap::new(), settings, idempotency: None,
+//! # };
+//! # let journal = Memory::default();
+//! # let perform = |_: &ModelCall| ModelAnswer {
+//! #     message: Message::text(Role::Assistant, "The tide comes in.\nDONE"), finish_reason: FinishReason::Stop,
+//! #     usage: Usage::default(), response_id: None, response_model: None,
+//! # };
+//! let mut session = Session::default();
+//! let mut inputs = vec![Input::Accept(post)];
+//! while let Some(input) = inputs.pop() {
+//!     let moment = Moment { now: 1_000, seed: 7 };
+//!     let step = session.decide(input, moment)?; // pure: what would change
+//!     let committed = session.commit(step, &journal)?; // append, then memory, then the commands come out
+//!     for command in committed.commands {
+//!         if let Command::CallModel(order) = command {
+//!             let (call, answer) = (order.call, perform(&order));
+//!             let (timing, observed) = (Timing::default(), Observed::default());
+//!             inputs.push(Input::Answered { call, answer, timing, observed });
+//!         }
+//!     }
+//! }
+//! assert_eq!(session.runs()[0].status(), RunStatus::Succeeded);
+//! assert_eq!(Session::replay(&*journal.0.borrow())?, session);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! All of crash recovery is [`Session::replay`] followed by [`Event::Resume`].
+//! The modules stand in layers, each of which uses only what stands before it: words (`ids`, `limits`, `message`,
+//! `fault`, `backoff`, `done`, `tool`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
+//! (questions to it), `step`, and `decide` (one file an input, and the table of the loop in `decide/after.rs`).
+
+// A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod backoff;
-mod compare;
-mod context;
-mod deadline;
 mod decide;
 mod decode;
 mod done;
 mod entry;
-mod event;
 mod fault;
 mod ids;
+mod input;
 mod journal;
 pub mod limits;
 mod markdown;
 mod message;
-mod run;
-mod session;
+mod state;
 mod step;
+mod tool;
+mod views;
 
 pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
-pub use context::estimated_tokens;
-pub use deadline::Deadline;
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Budget, Cause, Entry, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, Record,
     RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan,
 };
-pub use event::{CallRef, Command, Event, ModelCall, Moment, NewRun, Refusal, SinkFailure};
 pub use fault::{Fault, FaultKind};
-pub use ids::{CallId, Life, RunId, Seq, TimeMs};
+pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
+pub use input::{
+    Command, Decision, Input, ModelCall, Moment, NewRun, Refusal, SinkFailure, ToolOrder, ToolOutcome,
+};
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
-pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage};
-pub use run::{Delivery, DeliveryState, InFlight, Lane, LaneAnswer, LaneState, Phase, Run};
-pub use session::{CONTINUE, Conversation, ModelRequest, ReplayError, Session};
+pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage, estimated_tokens};
+pub use state::{
+    call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
+    delivery::{Delivery, DeliveryState},
+    round::Round,
+    run::{Ending, Phase, Run},
+    session::{Conversation, ReplayError, Session},
+    spec::RunSpec,
+    transcript::{CONTINUE, Transcript},
+};
 pub use step::{CommitError, Committed, Step};
+pub use tool::{Effect, ToolAsk, ToolError, ToolOffer};
+pub use views::{
+    deadline::Deadline,
+    request::{ModelRequest, model_request, sent_messages},
+};

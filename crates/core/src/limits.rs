@@ -83,6 +83,8 @@ pub const CONVERSATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const INTERRUPTIONS_MAX: u32 = 10;
 /// Text of a model's or a sink's error that is kept, in characters.
 pub const ERROR_CHARS_MAX: usize = 300;
+/// One attempt of a tool call, in milliseconds.
+pub const TOOL_TIMEOUT_MS: u64 = 60_000;
 /// One attempt of a model call by default, in milliseconds.
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.

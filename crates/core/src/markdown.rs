@@ -61,7 +61,7 @@ impl Blocks {
                 }
                 return false;
             }
-            _ => {}
+            Leaf::None | Leaf::Paragraph | Leaf::Fence { .. } | Leaf::Html(_) => {}
         }
         self.begin(&mut cursor, matched);
         false

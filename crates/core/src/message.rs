@@ -1,5 +1,12 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// The name of the built-in tool that ends a run.
+const FINISH_TOOL: &str = "finish";
+/// Tokens that a message takes beside its text: its role and its frame.
+pub(crate) const MESSAGE_TOKENS: u64 = 4;
 
 /// Who speaks in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +37,27 @@ pub struct Message {
     /// The tools that an assistant's message asks for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
+    /// Which of an assistant's tool calls a tool's message answers: the model's own id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub tool_call_id: Option<String>,
 }
 
 impl Message {
     /// A message without tool calls.
     pub fn text(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), thoughts: String::new(), tool_calls: Vec::new() }
+        let (content, thoughts) = (content.into(), String::new());
+        Self { role, content, thoughts, tool_calls: Vec::new(), tool_call_id: None }
+    }
+
+    /// The text of a committed answer as later requests quote it: what `finish` was given, where it says nothing else.
+    pub(crate) fn quoted_text(&self) -> Cow<'_, str> {
+        match self.tool_calls.first() {
+            Some(call) if call.is_finish() && self.content.trim().is_empty() => {
+                Cow::Owned(finished_with(&call.arguments))
+            }
+            Some(_) | None => Cow::Borrowed(&self.content),
+        }
     }
 }
 
@@ -49,6 +71,13 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments as the model wrote them: JSON text, not yet checked.
     pub arguments: String,
+}
+
+impl ToolCall {
+    /// Whether it is of the built-in tool that ends a run.
+    pub(crate) fn is_finish(&self) -> bool {
+        self.name == FINISH_TOOL
+    }
 }
 
 /// Why the model stopped, in the field's common words.
@@ -123,14 +152,16 @@ pub struct ModelAnswer {
 
 /// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
 /// a conversation with a tool call that was never answered.
-pub(crate) fn said(message: Message) -> Message {
-    match message.tool_calls.first() {
-        Some(finish) if message.content.trim().is_empty() => {
-            let content = finished_with(&finish.arguments);
-            Message { content, tool_calls: Vec::new(), ..message }
-        }
-        _ => Message { tool_calls: Vec::new(), ..message },
+pub(crate) fn as_quoted(message: Message) -> Message {
+    let given = match message.quoted_text() {
+        Cow::Owned(text) => Some(text),
+        Cow::Borrowed(_) => None,
+    };
+    let mut quoted = Message { tool_calls: Vec::new(), ..message };
+    if let Some(text) = given {
+        quoted.content = text;
     }
+    quoted
 }
 
 /// What a model handed to `finish`: the `result` of its arguments, or all of them.
@@ -143,6 +174,13 @@ fn finished_with(arguments: &str) -> String {
         None if fields.is_empty() => String::new(),
         _ => arguments.to_owned(),
     }
+}
+
+/// The tokens that a message of this text counts as: a third of its ASCII bytes and half of all others, rounded up, and
+/// four for its frame. Real tokenizers make fewer of most texts.
+pub fn estimated_tokens(text: &str) -> u64 {
+    let others = text.bytes().filter(|byte| !byte.is_ascii()).count();
+    (2 * text.len() as u64 + others as u64).div_ceil(6) + MESSAGE_TOKENS
 }
 
 fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {

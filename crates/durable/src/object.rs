@@ -6,7 +6,7 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::Reflect;
-use longhaul_core::{Event, Refusal, Run, RunId, Session, limits};
+use longhaul_core::{Input, Refusal, Run, RunId, Session, limits};
 use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime, Services};
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket};
@@ -163,7 +163,7 @@ impl Inner {
     /// key.
     fn is_busy(&self, key: &str) -> Outcome<Response> {
         let is_busy = self.runtime().with_session(|session| {
-            let has_key = |run: &Run| run.idempotency.as_ref().is_some_and(|known| known.key == key);
+            let has_key = |run: &Run| run.spec.idempotency.as_ref().is_some_and(|known| known.key == key);
             session.open_runs().next().is_some() || session.runs().iter().any(has_key)
         });
         let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
@@ -174,7 +174,7 @@ impl Inner {
     async fn start(&self, mut request: Request) -> Outcome<Response> {
         let body = request.bytes().await.map_err(http::unmade)?;
         let run = wire::decode(&body).map_err(http::unmade)?;
-        let (run, replayed) = match self.runtime().submit(Event::Accept(run)) {
+        let (run, replayed) = match self.runtime().submit(Input::Accept(run)) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
             Err(error) => return Err(problem_of(error)),
@@ -287,7 +287,7 @@ impl Inner {
     fn cancel_runs(&self) -> Outcome<()> {
         let object = &self.runtime().services().object;
         let tenant = object.split_once('/').map_or("", |(tenant, _)| tenant);
-        self.runtime().submit(Event::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
+        self.runtime().submit(Input::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
         Ok(())
     }
 

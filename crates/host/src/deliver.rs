@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use futures::future::{Either, select};
 use longhaul_core::{
-    Entry, Event, INDEX_SINK, Record, RunId, Seq, Session, SinkFailure, limits::PAGE_EVENTS_MAX,
+    Entry, INDEX_SINK, Input, Record, RunId, Seq, Session, SinkFailure, limits::PAGE_EVENTS_MAX,
 };
 use longhaul_trace::{
     Capture, Origin, OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, VIEW_CONTENT_BYTES_MAX,
@@ -23,7 +23,7 @@ pub(crate) const NO_ANSWER: SinkFailure = SinkFailure::Transient { status: None,
 
 impl<P: Ports> Runtime<P> {
     /// Sends a run's trace to a sink. The outcome is an event, whatever happens: a run never fails for its trace.
-    pub(crate) async fn deliver(&self, run: RunId, sink: &str) -> Event {
+    pub(crate) async fn deliver(&self, run: RunId, sink: &str) -> Input {
         let outcome = match self.own_trace(run) {
             Ok(Some(trace)) => self.deliver_trace(sink, &trace).await,
             Ok(None) => Err(SinkFailure::Permanent { status: None }),
@@ -33,7 +33,7 @@ impl<P: Ports> Runtime<P> {
             }
         };
         match outcome {
-            Ok(spans) => Event::Flushed { run, sink: sink.to_owned(), spans },
+            Ok(spans) => Input::Flushed { run, sink: sink.to_owned(), spans },
             Err(failure) => {
                 tracing::warn!(
                     session = self.services.session,
@@ -42,7 +42,7 @@ impl<P: Ports> Runtime<P> {
                     ?failure,
                     "the sink did not take the trace"
                 );
-                Event::FlushFailed { run, sink: sink.to_owned(), failure }
+                Input::FlushFailed { run, sink: sink.to_owned(), failure }
             }
         }
     }

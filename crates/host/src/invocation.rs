@@ -1,4 +1,4 @@
-use longhaul_core::{Command, ModelCall, TimeMs};
+use longhaul_core::{CallRef, Command, TimeMs};
 
 use crate::{
     ports::Ports,
@@ -25,8 +25,10 @@ impl<P: Ports> Runtime<P> {
         }
         let next = self.pending.borrow().front().cloned();
         match next {
-            Some(Command::CallModel(call)) => Ok(self.give_up_at(&call)? > ends_at(began)),
-            _ => Ok(false),
+            Some(Command::CallModel(call)) => {
+                Ok(self.give_up_at(call.call, call.give_up_at)? > ends_at(began))
+            }
+            Some(Command::CallTool(_) | Command::Abort(_)) | None => Ok(false),
         }
     }
 
@@ -34,18 +36,23 @@ impl<P: Ports> Runtime<P> {
     /// however long the journal lets it take: cut off by the platform it would be paid for again and again.
     pub(crate) fn next_command(&self, began: TimeMs) -> Result<Option<Command>, HostError<P::Error>> {
         let mut command = self.pending.borrow_mut().pop_front();
-        if let Some(Command::CallModel(call)) = &mut command {
-            call.give_up_at = self.give_up_at(call)?.min(ends_at(began));
+        match &mut command {
+            Some(Command::CallModel(order)) => {
+                order.give_up_at = self.give_up_at(order.call, order.give_up_at)?.min(ends_at(began));
+            }
+            Some(Command::CallTool(order)) => order.give_up_at = order.give_up_at.min(ends_at(began)),
+            Some(Command::Abort(_)) | None => {}
         }
         Ok(command)
     }
 
     /// When a call is given up that begins now: one that was handed over has not lost the time that it waited.
-    fn give_up_at(&self, call: &ModelCall) -> Result<TimeMs, HostError<P::Error>> {
+    fn give_up_at(&self, call: CallRef, promised: TimeMs) -> Result<TimeMs, HostError<P::Error>> {
         let now = self.ports.now();
         self.with_session(|session| {
-            let Some(run) = session.run(call.call.run) else { return call.give_up_at };
-            now.saturating_add(run.settings.model_timeout_ms).min(run.deadline_at().unwrap_or(TimeMs::MAX))
+            let Some(run) = session.run(call.run) else { return promised };
+            let timeout_ms = run.spec.settings.model_timeout_ms;
+            now.saturating_add(timeout_ms).min(run.deadline_at().unwrap_or(TimeMs::MAX))
         })
     }
 }

@@ -1,5 +1,5 @@
 use futures::future::{Either, select};
-use longhaul_core::{Event, SinkFailure};
+use longhaul_core::{Input, SinkFailure};
 use longhaul_trace::{
     Trace,
     nexus::{
@@ -43,7 +43,7 @@ impl<P: Ports> Runtime<P> {
                 Progress::Continue => {}
                 Progress::Sent { part, remote_id } => {
                     let sink = NEXUS_SINK.to_owned();
-                    let event = Event::Sent { run: trace.run, sink, part, remote_id };
+                    let event = Input::PartSent { run: trace.run, sink, part, remote_id };
                     // What is not stored would be posted twice after a crash.
                     self.submit(event).map_err(|_| NO_ANSWER)?;
                 }

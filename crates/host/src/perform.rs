@@ -1,12 +1,15 @@
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    panic::AssertUnwindSafe,
+};
 
 use futures::{
-    StreamExt,
+    FutureExt, StreamExt,
     future::{Either, select},
 };
 use longhaul_core::{
-    CallRef, Event, Fault, FaultKind, Gateway, ModelAnswer, ModelCall, ModelRequest, Observed, Session,
-    Timing, limits,
+    CallRef, Fault, FaultKind, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Session,
+    Timing, ToolOrder, ToolOutcome, limits,
 };
 use longhaul_models::{
     Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status,
@@ -80,7 +83,7 @@ impl Attempt {
 impl<P: Ports> Runtime<P> {
     /// One attempt of a model call, from the request to the whole answer or a fault, with the spans that the
     /// deployment's own code opens around it.
-    pub(crate) async fn call_model(&self, promised: &ModelCall) -> Event {
+    pub(crate) async fn call_model(&self, promised: &ModelCall) -> Input {
         let CallRef { run, call, attempt } = promised.call;
         let info = CallInfo {
             session: self.services.session.clone(),
@@ -102,9 +105,22 @@ impl<P: Ports> Runtime<P> {
         redact_observed(&mut observed, &|text| self.redacted(text));
         let call = promised.call;
         match outcome {
-            Ok(answer) => Event::Answered { call, answer, timing, observed },
-            Err(fault) => Event::Failed { call, fault, timing, observed },
+            Ok(answer) => Input::Answered { call, answer, timing, observed },
+            Err(fault) => Input::Failed { call, fault, timing, observed },
         }
+    }
+
+    /// One attempt of a tool call. Whatever stops it under way is the same as a death: its outcome is unknown.
+    pub(crate) async fn call_tool(&self, order: &ToolOrder) -> Input {
+        let started_at = self.ports.now();
+        let returned = AssertUnwindSafe(self.ports.call_tool(order)).catch_unwind();
+        let allowed = self.ports.sleep(order.give_up_at.saturating_sub(started_at));
+        let outcome = match select(Box::pin(returned), allowed).await {
+            Either::Left((Ok(outcome), _)) => outcome,
+            Either::Left((Err(_), _)) | Either::Right(_) => ToolOutcome::CutOff,
+        };
+        let timing = Timing { started_at, ended_at: self.ports.now(), first_chunk_at: None };
+        Input::Returned { call: order.call, outcome, timing }
     }
 
     async fn attempt(
@@ -151,12 +167,11 @@ impl<P: Ports> Runtime<P> {
     async fn make_sure_of_room(&self, promised: &ModelCall, attempt: &Attempt) -> Result<(), Fault> {
         let interruptions = self.with_session(|session| {
             let run = session.run(promised.call.run)?;
-            if run.is_comparison() {
-                attempt.bytes_max.set(limits::COMPARED_ANSWERS_BYTES_MAX.div_ceil(run.lanes.len().max(2)));
+            let side_by_side = run.calls().len();
+            if side_by_side > 1 {
+                attempt.bytes_max.set(limits::COMPARED_ANSWERS_BYTES_MAX.div_ceil(side_by_side));
             }
-            run.in_flight()
-                .find(|flight| flight.call == promised.call.call)
-                .map(|flight| flight.interruptions)
+            run.in_flight().find(|call| call.id == promised.call.call).map(|call| call.tries.interruptions)
         });
         if interruptions.ok().flatten().is_none_or(|count| count <= INTERRUPTIONS_TRUSTED) {
             return Ok(());

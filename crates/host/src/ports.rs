@@ -1,5 +1,5 @@
 use futures::future::LocalBoxFuture;
-use longhaul_core::{Journal, Record, TimeMs};
+use longhaul_core::{Journal, Record, TimeMs, ToolOrder, ToolOutcome};
 
 use crate::{
     live::Delta,
@@ -25,6 +25,11 @@ pub trait Clock {
 pub trait Transport {
     /// Sends a request. Dropping the future, or the body that it gives, hangs up.
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>>;
+
+    /// Calls a tool. Dropping the future stops it. No deployment offers tools yet, so none is asked for.
+    fn call_tool(&self, _order: &ToolOrder) -> LocalBoxFuture<'static, ToolOutcome> {
+        Box::pin(std::future::ready(ToolOutcome::Failed("there are no tools here".to_owned())))
+    }
 }
 
 /// The object that a session lives in.

@@ -4,7 +4,7 @@ use futures::{
     FutureExt,
     future::{AbortHandle, Abortable},
 };
-use longhaul_core::{Deadline, Event};
+use longhaul_core::{Deadline, Input};
 
 use crate::{
     ports::Ports,
@@ -62,7 +62,7 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
-    async fn unlist_idle(&self) -> Option<Event> {
+    async fn unlist_idle(&self) -> Option<Input> {
         let (handle, registration) = AbortHandle::new_pair();
         self.retiring.unlisting.replace(Some(handle));
         match Abortable::new(self.unlist(), registration).await {

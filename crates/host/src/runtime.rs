@@ -11,8 +11,8 @@ use futures::{
     task::AtomicWaker,
 };
 use longhaul_core::{
-    CallRef, Cause, Command, CommitError, Deadline, Entry, Event, Fault, FaultKind, INDEX_SINK, Moment,
-    Observed, Record, Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
+    CallRef, Cause, Command, CommitError, Deadline, Entry, Fault, FaultKind, INDEX_SINK, Input, ModelCall,
+    Moment, Observed, Record, Refusal, ReplayError, RunId, Seq, Session, TimeMs, Timing,
 };
 use thiserror::Error;
 use vecmap::{VecMap, VecSet};
@@ -112,7 +112,7 @@ pub enum HostError<E: std::error::Error + 'static> {
 pub struct NotErased(String);
 
 /// A command's outcome, or `None` where it was aborted.
-type Flight<'a> = LocalBoxFuture<'a, Option<Event>>;
+type Flight<'a> = LocalBoxFuture<'a, Option<Input>>;
 /// What is under way: the loop awaits whichever lands first.
 pub(crate) type Flights<'a> = FuturesUnordered<Flight<'a>>;
 
@@ -187,10 +187,13 @@ impl<P: Ports> Runtime<P> {
     ///
     /// # Errors
     /// When the event is refused or could not be stored: then nothing changed.
-    pub fn submit(&self, event: Event) -> Result<Vec<Record>, HostError<P::Error>> {
+    pub fn submit(&self, event: Input) -> Result<Vec<Record>, HostError<P::Error>> {
+        if matches!(event, Input::Decided { .. }) {
+            self.resume_first()?;
+        }
         let mut session = self.take_session()?;
         // Only a resumption makes the calls again that were in flight: another event, that comes first, leaves it due.
-        let resumes = matches!(event, Event::Resume(_)) || session.open_runs().next().is_none();
+        let resumes = matches!(event, Input::Resume(_)) || session.open_runs().next().is_none();
         let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
         let decided = session.decide(event, moment);
         let committed = decided.map_err(HostError::from).and_then(|step| {
@@ -230,6 +233,16 @@ impl<P: Ports> Runtime<P> {
         }
         self.wake();
         Ok(committed.records)
+    }
+
+    /// A decision promises a call: a resumption that came after it would take that for one that was cut off.
+    fn resume_first(&self) -> Result<(), HostError<P::Error>> {
+        self.with_session(|_| ())?;
+        if let Some(cause) = self.survived.get() {
+            self.submit(Input::Resume(cause))?;
+            self.survived.set(None);
+        }
+        Ok(())
     }
 
     /// What the storage said it did not take may be there all the same. Until the journal has said whether it is, nothing
@@ -422,7 +435,7 @@ impl<P: Ports> Runtime<P> {
     /// Lets the core begin what is due: a retry, a queued run, what a restart left open.
     fn begin_due(&self) -> Result<(), HostError<P::Error>> {
         self.with_session(|_| ())?;
-        let event = self.survived.get().map_or(Event::Tick, Event::Resume);
+        let event = self.survived.get().map_or(Input::Tick, Input::Resume);
         self.submit(event).map(|_| ())
     }
 
@@ -440,30 +453,14 @@ impl<P: Ports> Runtime<P> {
 
     fn launch_calls<'a>(&'a self, flights: &Flights<'a>, began: TimeMs) -> Result<(), HostError<P::Error>> {
         while let Some(command) = self.next_command(began)? {
-            if let Command::CallModel(call) = command {
-                let (handle, registration) = AbortHandle::new_pair();
-                self.flights.borrow_mut().insert(call.call, handle);
-                let has_neighbours = self.with_session(|session| {
-                    session.run(call.call.run).is_some_and(longhaul_core::Run::is_comparison)
-                })?;
-                let landed = async move {
-                    let called = self.call_model(&call);
-                    // The journal's replay, which answers a panic, would repeat the calls beside this one too.
-                    let called = if has_neighbours {
-                        let caught = AssertUnwindSafe(called).catch_unwind();
-                        caught
-                            .map(|outcome| outcome.unwrap_or_else(|_| self.panicked(call.call)))
-                            .left_future()
-                    } else {
-                        called.right_future()
-                    };
-                    let outcome = Abortable::new(called, registration).await.ok()?;
-                    // Where it was aborted, another session may have a call of this number.
-                    self.flights.borrow_mut().remove(&call.call);
-                    self.live.borrow_mut().forget(call.call);
-                    Some(outcome)
-                };
-                flights.push(landed.boxed_local());
+            match command {
+                Command::CallModel(order) => flights.push(self.model_flight(order)?),
+                Command::CallTool(order) => {
+                    let call = order.call;
+                    let returned = async move { self.call_tool(&order).await };
+                    flights.push(self.flight(call, returned));
+                }
+                Command::Abort(_) => {}
             }
         }
         Ok(())
@@ -508,12 +505,43 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
+    fn model_flight(&self, order: ModelCall) -> Result<Flight<'_>, HostError<P::Error>> {
+        let call = order.call;
+        let has_neighbours =
+            self.with_session(|session| session.run(call.run).is_some_and(|run| run.calls().len() > 1))?;
+        let called = async move {
+            let called = self.call_model(&order);
+            // The journal's replay, which answers a panic, would repeat the calls beside this one too.
+            if has_neighbours {
+                let caught = AssertUnwindSafe(called).catch_unwind().await;
+                caught.unwrap_or_else(|_| self.panicked(call))
+            } else {
+                called.await
+            }
+        };
+        Ok(self.flight(call, called))
+    }
+
+    /// A call on its way, until it lands or is aborted.
+    fn flight<'a>(&'a self, call: CallRef, called: impl Future<Output = Input> + 'a) -> Flight<'a> {
+        let (handle, registration) = AbortHandle::new_pair();
+        self.flights.borrow_mut().insert(call, handle);
+        let landed = async move {
+            let outcome = Abortable::new(called, registration).await.ok()?;
+            // Where it was aborted, another session may have a call of this number.
+            self.flights.borrow_mut().remove(&call);
+            self.live.borrow_mut().forget(call);
+            Some(outcome)
+        };
+        landed.boxed_local()
+    }
+
     /// The outcome of a comparison's call that panicked: a fault like another, which harms no other call.
-    fn panicked(&self, call: CallRef) -> Event {
+    fn panicked(&self, call: CallRef) -> Input {
         let session = self.services.session.as_str();
         tracing::error!(session, run = call.run.0, call = call.call.0, "a call panicked");
         let now = self.ports.now();
-        Event::Failed {
+        Input::Failed {
             call,
             fault: Fault::new(FaultKind::Connection, "the call panicked"),
             timing: Timing { started_at: now, ended_at: now, first_chunk_at: None },
@@ -522,7 +550,7 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// Waits for an outcome, for a request that woke the loop, or for the next thing that falls due meanwhile.
-    async fn next_event(&self, flights: &mut Flights<'_>) -> Result<Option<Event>, HostError<P::Error>> {
+    async fn next_event(&self, flights: &mut Flights<'_>) -> Result<Option<Input>, HostError<P::Error>> {
         // Whoever woke the loop until here has queued commands that were just launched.
         self.woken.set(false);
         let now = self.ports.now();
@@ -551,9 +579,11 @@ impl<P: Ports> Runtime<P> {
     }
 
     fn abort(&self, call: CallRef) {
-        self.pending
-            .borrow_mut()
-            .retain(|command| !matches!(command, Command::CallModel(c) if c.call == call));
+        self.pending.borrow_mut().retain(|command| match command {
+            Command::CallModel(order) => order.call != call,
+            Command::CallTool(order) => order.call != call,
+            Command::Abort(_) => true,
+        });
         if let Some(handle) = self.flights.borrow_mut().remove(&call) {
             handle.abort();
         }

@@ -3,7 +3,7 @@ use std::{
     collections::VecDeque,
 };
 
-use longhaul_core::{Event, TimeMs};
+use longhaul_core::{Input, TimeMs};
 
 /// The wait before the loop tries again what the storage did not take, in milliseconds. It doubles with each failure.
 pub(crate) const TROUBLE_WAIT_MS: u64 = 2_000;
@@ -15,12 +15,12 @@ pub(crate) const TROUBLE_WAIT_MS_MAX: u64 = 5 * 60_000;
 pub(crate) struct Trouble {
     failures: Cell<u32>,
     until: Cell<TimeMs>,
-    outcomes: RefCell<VecDeque<Event>>,
+    outcomes: RefCell<VecDeque<Input>>,
 }
 
 impl Trouble {
     /// An outcome stays here until it is stored: what was paid for is not asked for again.
-    pub(crate) fn keep(&self, outcome: Event) {
+    pub(crate) fn keep(&self, outcome: Input) {
         self.outcomes.borrow_mut().push_back(outcome);
     }
 
@@ -30,7 +30,7 @@ impl Trouble {
     }
 
     /// The oldest outcome that is still to be stored.
-    pub(crate) fn outcome(&self) -> Option<Event> {
+    pub(crate) fn outcome(&self) -> Option<Input> {
         self.outcomes.borrow().front().cloned()
     }
 

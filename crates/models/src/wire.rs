@@ -12,6 +12,8 @@ pub(crate) struct WireMessage<'a> {
     content: Cow<'a, str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<WireToolCall<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,8 +53,12 @@ pub(crate) fn messages<'a>(
         SystemPlace::System => Role::System,
         SystemPlace::FirstUser => Role::User,
     };
-    let system =
-        system.map(|text| WireMessage { role, content: Cow::Borrowed(text), tool_calls: Vec::new() });
+    let system = system.map(|text| WireMessage {
+        role,
+        content: Cow::Borrowed(text),
+        tool_calls: Vec::new(),
+        tool_call_id: None,
+    });
     let mut joined: Vec<WireMessage<'a>> = Vec::with_capacity(messages.len() + 1);
     for message in system.into_iter().chain(messages.iter().map(wire_message)) {
         match joined.last_mut() {
@@ -83,7 +89,8 @@ fn wire_message(message: &Message) -> WireMessage<'_> {
             function: WireFunction { name: &call.name, arguments: &call.arguments },
         })
         .collect();
-    WireMessage { role: message.role, content: Cow::Borrowed(&message.content), tool_calls }
+    let tool_call_id = message.tool_call_id.as_deref();
+    WireMessage { role: message.role, content: Cow::Borrowed(&message.content), tool_calls, tool_call_id }
 }
 
 #[cfg(test)]

@@ -111,6 +111,7 @@ impl Post {
                 gateway_id: None,
                 openai_server: None,
                 sample_ratio: self.sample_ratio,
+                tools: Vec::new(),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
         }

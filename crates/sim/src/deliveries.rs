@@ -1,8 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_core::{
-    CallId, DeliveryState, Entry, INDEX_SINK, Phase, Record, Run, RunStatus, Session, TimeMs,
-};
+use longhaul_core::{CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs};
 use longhaul_host::{NEXUS_SINK, OTLP_SINK};
 use longhaul_trace::{
     Origin, Span, SpanId, SpanStatus, Trace, encode_protobuf,
@@ -217,7 +215,7 @@ fn owed(scenario: &Scenario, run: &Run, records: &[Record]) -> BTreeSet<&'static
         Entry::RunEnded { status, .. } => *status == RunStatus::Failed,
         _ => false,
     });
-    let is_spared = run.settings.sample_ratio == Some(0.0) && !went_wrong;
+    let is_spared = run.spec.settings.sample_ratio == Some(0.0) && !went_wrong;
     owed.extend(scenario.index.as_ref().map(|_| INDEX_SINK));
     owed.extend(scenario.otlp.as_ref().filter(|_| !is_spared).map(|_| OTLP_SINK));
     owed.extend(scenario.nexus.as_ref().filter(|_| !is_spared).map(|_| NEXUS_SINK));
@@ -290,16 +288,13 @@ fn is_part<T: PartialEq>(part: &[T], whole: &[T]) -> bool {
 
 /// What a run's row says otherwise than its journal.
 fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
-    let reason = match &run.phase {
-        Phase::Ended { stop_reason, .. } => Some(stop_reason.as_str()),
-        _ => None,
-    };
+    let reason = run.ending().map(|ending| ending.stop_reason.as_str());
     let same = [
         ("session", row.session == "s1"),
         ("run", row.run == u64::from(run.id.0)),
         ("status", serde_json::to_value(run.status()).is_ok_and(|status| status == row.status)),
         ("stop_reason", row.stop_reason.as_deref() == reason),
-        ("model", row.model == run.model),
+        ("model", row.model == run.spec.model),
         ("iterations", row.iterations == u64::from(run.iterations)),
         ("attempts", row.attempts == u64::from(run.attempts)),
         ("resumed", row.resumed == u64::from(run.resumed)),
@@ -315,8 +310,14 @@ fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
 fn counters_of(run: &Run, records: &[Record]) -> Counters {
     let mut sums = Counters::new();
     let mut open: BTreeMap<CallId, TimeMs> = BTreeMap::new();
+    let asked = records.iter().filter_map(|record| match &record.entry {
+        Entry::ModelCalled { call, model, .. } => Some((*call, model)),
+        _ => None,
+    });
+    let models: BTreeMap<CallId, &String> = asked.collect();
     let mut count = |call: CallId, at: TimeMs, counter: &str, by: u64| {
-        let key = (at - at % HOUR_MS, run.model_of(call).to_owned(), counter.to_owned());
+        let model = models.get(&call).map_or("", |model| model.as_str());
+        let key = (at - at % HOUR_MS, model.to_owned(), counter.to_owned());
         *sums.entry(key).or_default() += by;
     };
     for record in records.iter().filter(|record| record.run == run.id) {

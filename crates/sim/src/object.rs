@@ -1,7 +1,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Event, Refusal, RunId};
+use longhaul_core::{Input, Refusal, RunId};
 use longhaul_host::{Driver, Driving, HostError, Runtime};
 
 use crate::{
@@ -44,7 +44,7 @@ impl Object {
             Action::Cancel | Action::Delete | Action::Touch if is_empty => Ok(None),
             Action::Post(post) => {
                 let new = post.new_run(self.runtime().services());
-                let run = match self.runtime().submit(Event::Accept(new)) {
+                let run = match self.runtime().submit(Input::Accept(new)) {
                     Ok(records) => records.first().map(|record| record.run),
                     Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
                     Err(HostError::Refused(_)) => None,
@@ -101,7 +101,7 @@ impl Object {
     }
 
     fn cancel(&self) -> Result<(), Failure> {
-        self.runtime().submit(Event::Cancel { by: "tenant".to_owned() }).map(|_| ())
+        self.runtime().submit(Input::Cancel { by: "tenant".to_owned() }).map(|_| ())
     }
 
     fn keep_driving(&self) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The driver on fakes, where a test needs the time, the alarm or the far sides in its hand.
 
-use longhaul_core::{Cause, Entry, Event, ModelAnswer, Record, RunId, RunStatus, StopReason, Timing};
+use longhaul_core::{Cause, Entry, Input, ModelAnswer, Record, RunId, RunStatus, StopReason, Timing};
 use longhaul_sim::{
     Action, Ending, Fault, FaultAt, Life, ModelPlan, Outside, Post, RETENTION_MS, Reply, Scenario, SinkReply,
     check, run_clean, survive,
@@ -195,7 +195,7 @@ fn a_cancel_hangs_up_and_a_late_outcome_changes_nothing() {
         response_model: None,
     };
     let observed = longhaul_core::Observed::default();
-    let late = Event::Answered { call, answer, timing: Timing::default(), observed };
+    let late = Input::Answered { call, answer, timing: Timing::default(), observed };
     assert_eq!(life.runtime().unwrap().submit(late).unwrap(), []);
     assert_eq!(life.outside().disk.head(), head);
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Life, Run, RunId, RunSettings, Usage};
+use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Life, Run, RunSettings, Usage};
 use serde_json::Value as Json;
 
 use crate::{
@@ -23,28 +23,27 @@ pub(crate) struct Response<'a> {
     pub(crate) first_chunk_ms: Option<u64>,
 }
 
-/// The root span: `invoke_agent`. `id` is the run's number in the journal.
+/// The root span: `invoke_agent`.
 pub(crate) fn of_run(
     session: &str,
     life: Option<Life>,
-    id: RunId,
     run: &Run,
     finish_reason: Option<&'static str>,
 ) -> Vec<Attribute> {
+    let spec = &run.spec;
     let mut list = vec![
         Attribute::new("gen_ai.operation.name", "invoke_agent"),
-        Attribute::new("gen_ai.agent.name", run.agent.as_str()),
+        Attribute::new("gen_ai.agent.name", spec.agent.as_str()),
         Attribute::new("gen_ai.conversation.id", session),
     ];
-    if run.is_comparison() {
-        let models: Vec<String> = run.lanes.iter().map(|lane| lane.model.clone()).collect();
-        list.push(Attribute::new("longhaul.models", models));
+    if spec.models.is_empty() {
+        push_model(&mut list, &spec.model);
     } else {
-        push_model(&mut list, &run.model);
+        list.push(Attribute::new("longhaul.models", spec.models.clone()));
     }
     list.extend(life.map(|life| Attribute::new(LIFE_KEY, life.to_string())));
     list.extend([
-        Attribute::new("longhaul.run", id.0),
+        Attribute::new("longhaul.run", run.id.0),
         Attribute::new("longhaul.iterations", run.iterations),
         Attribute::new("longhaul.attempts", run.attempts),
         Attribute::new("longhaul.resumed", run.resumed),
@@ -53,13 +52,13 @@ pub(crate) fn of_run(
     if let Some(word) = finish_reason {
         push_finish_reason(&mut list, word);
     }
-    if let longhaul_core::Phase::Ended { stop_reason, error, .. } = &run.phase {
-        list.push(Attribute::new("longhaul.stop_reason", stop_reason.as_str()));
-        if let Some(error) = error {
+    if let Some(ending) = run.ending() {
+        list.push(Attribute::new("longhaul.stop_reason", ending.stop_reason.as_str()));
+        if let Some(error) = &ending.error {
             list.push(Attribute::new("longhaul.error_code", cut(&error.code)));
         }
     }
-    for (key, value) in &run.metadata {
+    for (key, value) in &spec.metadata {
         if let Some(value) = scalar(value) {
             list.push(Attribute { key: format!("longhaul.metadata.{key}").into(), value });
         }

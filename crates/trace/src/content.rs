@@ -100,7 +100,7 @@ impl Trace {
                 finish_reason: self.spans.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason),
             };
         };
-        let messages = self.history.messages();
+        let messages = self.transcript.messages();
         Content {
             system: call.system.and_then(|index| self.systems.get(index)).map(String::as_str),
             input: messages.get(call.sent.clone()).unwrap_or_default().iter().map(sent).collect(),
@@ -111,7 +111,7 @@ impl Trace {
 }
 
 fn turn(message: &longhaul_core::Message) -> Turn<'_> {
-    let longhaul_core::Message { role, content, thoughts, tool_calls } = message;
+    let longhaul_core::Message { role, content, thoughts, tool_calls, tool_call_id: _ } = message;
     Turn { role: *role, content, thoughts, tool_calls }
 }
 

@@ -1,8 +1,8 @@
 use std::{borrow::Borrow, collections::BTreeMap};
 
 use longhaul_core::{
-    CallId, CallRef, Entry, Life, Phase, Record, RunId, RunStatus, Seq, Session, StopReason, TimeMs, Usage,
-    UserSpan,
+    CallId, Entry, Life, Record, Run, RunId, RunStatus, StopReason, TimeMs, Transcript, Usage, UserSpan,
+    model_request, sent_messages,
 };
 use serde_json::Value as Json;
 
@@ -67,7 +67,7 @@ pub struct Trace {
     /// The system messages of the run's calls: another one from the call on that leaves messages out.
     pub(crate) systems: Vec<String>,
     /// Holds the conversation that the spans point into.
-    pub(crate) history: Session,
+    pub(crate) transcript: Transcript,
 }
 
 impl Trace {
@@ -103,11 +103,9 @@ struct Fold<'a> {
     run: RunId,
     trace_id: TraceId,
     root_id: SpanId,
-    /// The core's own fold over the records seen: conversation, usage and status are its business. It counts runs
-    /// and positions anew, because it may not get all records.
-    history: Session,
-    /// Runs of the journal, in the order in which `history` numbers them.
-    known: Vec<RunId>,
+    /// The core's own fold over the records seen: conversation, usage and status are its business.
+    runs: Vec<Run>,
+    transcript: Transcript,
     systems: Vec<String>,
     calls: Vec<Span>,
     events: Vec<SpanEvent>,
@@ -123,8 +121,8 @@ impl<'a> Fold<'a> {
             run,
             trace_id,
             root_id: span_id(trace_id, None),
-            history: Session::default(),
-            known: Vec::new(),
+            runs: Vec::new(),
+            transcript: Transcript::default(),
             systems: Vec::new(),
             calls: Vec::new(),
             events: Vec::new(),
@@ -132,18 +130,17 @@ impl<'a> Fold<'a> {
     }
 
     fn take(&mut self, record: &Record) {
-        let Some(local) = self.replay(record) else { return };
-        if record.run != self.run {
+        if !self.replay(record) || record.run != self.run {
             return;
         }
         match &record.entry {
             Entry::ModelCalled { call, .. } => {
                 self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
-                self.open_call(record, local);
+                self.open_call(record);
             }
             Entry::ModelAnswered { call, attempt, observed, .. }
             | Entry::ModelFailed { call, attempt, observed, .. } => {
-                let answer = self.history.messages().len().checked_sub(1);
+                let answer = self.transcript.messages().len().checked_sub(1);
                 if let Some(span) = self.open_span(*call, *attempt) {
                     settle(span, &record.entry, answer);
                     span.attributes.extend(observed.gateway.as_ref().and_then(attributes::of_gateway));
@@ -161,59 +158,66 @@ impl<'a> Fold<'a> {
                 span.attributes.push(Attribute::new("longhaul.cancelled", true));
             }),
             Entry::RunEnded { .. } => self.close_open(None, |span| span.fail(record.at, ABORTED)),
-            // A tool call and the wait for an approval become spans here, with tools.
-            _ => {}
+            // A tool call and the wait for an approval become spans here.
+            Entry::ToolCalled { .. }
+            | Entry::ToolAnswered { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalResolved { .. }
+            | Entry::RunAccepted { .. }
+            | Entry::CancelRequested { .. }
+            | Entry::TraceSent { .. }
+            | Entry::TraceFlushed { .. }
+            | Entry::TraceFailed { .. } => {}
         }
     }
 
-    /// What `history` calls a run of the journal.
-    fn local(&self, run: RunId) -> Option<RunId> {
+    /// Feeds the core's fold. Whether it took the record: not one of a run whose acceptance was not among the records,
+    /// and no second acceptance of a run.
+    fn replay(&mut self, record: &Record) -> bool {
+        let mut entry = record.entry.clone();
         // From the end: a record is about one of the latest runs.
-        let place = self.known.iter().rposition(|known| *known == run)?;
-        Some(RunId(u32::try_from(place + 1).expect("a session has fewer than 2^32 runs")))
-    }
-
-    /// Feeds the core's fold and gives the name that the record's run has there; `None` for a record of a run whose
-    /// acceptance was not among the records, and for a second acceptance of a run.
-    fn replay(&mut self, record: &Record) -> Option<RunId> {
-        if matches!(record.entry, Entry::RunAccepted { .. }) {
-            if self.local(record.run).is_some() {
-                return None;
+        let known = self.runs.iter_mut().rev().find(|run| run.id == record.run);
+        match (known, Run::accepted(record)) {
+            (Some(run), None) => {
+                let messages = self.transcript.messages().len();
+                self.transcript.take(run, &mut entry);
+                run.evolve(record.at, &record.entry, messages);
+                true
             }
-            self.known.push(record.run);
+            (None, Some(run)) => {
+                self.transcript.accept(&run, &mut entry);
+                self.runs.push(run);
+                true
+            }
+            (Some(_), Some(_)) | (None, None) => false,
         }
-        let local = self.local(record.run)?;
-        let seq: Seq = self.history.head().next();
-        let replayed = if record.seq == seq && record.run == local {
-            self.history.replay_one(record)
-        } else {
-            self.history.replay_one(&Record { seq, run: local, ..record.clone() })
-        };
-        replayed.expect("positions and runs were counted anew");
-        Some(local)
     }
 
-    fn open_call(&mut self, record: &Record, local: RunId) {
+    fn run(&self) -> Option<&Run> {
+        self.runs.iter().rev().find(|run| run.id == self.run)
+    }
+
+    fn open_call(&mut self, record: &Record) {
         let Entry::ModelCalled { call, attempt, iteration, model, message_count, dropped_messages } =
             &record.entry
         else {
             return;
         };
         let (call, attempt) = (*call, *attempt);
-        let promised = CallRef { run: local, call, attempt };
-        let sent = self.history.sent_messages(promised).unwrap_or_default();
-        let system = self.history.model_request(promised).and_then(|request| request.system);
+        let promised = self.run().and_then(|run| Some((run, run.call(call)?)));
+        let sent = promised.map(|(run, call)| sent_messages(run, call, &self.transcript));
+        let system = promised.and_then(|(run, call)| model_request(run, call, &self.transcript)?.system);
         let system = system.map(|text| {
             if self.systems.last() != Some(&text) {
                 self.systems.push(text);
             }
             self.systems.len() - 1
         });
-        let run = self.history.run(local);
+        let spec = self.run().map(|run| &run.spec);
         let provider = provider_of(model);
-        let name = match run {
-            Some(run) if run.is_comparison() => format!("inference:{}", provider.last_part()),
-            _ => format!("chat {}", provider.model),
+        let name = match spec {
+            Some(spec) if spec.is_comparison() => format!("inference:{}", provider.last_part()),
+            Some(_) | None => format!("chat {}", provider.model),
         };
         let call = ModelSpan {
             model: model.clone(),
@@ -225,11 +229,11 @@ impl<'a> Fold<'a> {
             latency_ms: None,
             time_to_first_chunk_ms: None,
             system,
-            sent,
+            sent: sent.unwrap_or_default(),
             answer: None,
             finish_reason: None,
         };
-        let settings = run.map(|run| &run.settings);
+        let settings = spec.map(|spec| &spec.settings);
         self.calls.push(Span {
             span_id: span_id(self.trace_id, Some((call.call, attempt))),
             parent_span_id: Some(self.root_id),
@@ -296,42 +300,46 @@ impl<'a> Fold<'a> {
     }
 
     fn finish(self) -> Option<Trace> {
-        let run = self.history.run(self.local(self.run)?)?;
+        let run = self.run()?;
+        let spec = &run.spec;
         let finish_reason = self.calls.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason);
         let mut root = Span {
             span_id: self.root_id,
             parent_span_id: None,
-            name: format!("invoke_agent {}", run.agent),
+            name: format!("invoke_agent {}", spec.agent),
             kind: SpanKind::Internal,
             started_at: run.accepted_at,
             ended_at: None,
             status: SpanStatus::Unset,
             error_type: None,
             error_message: None,
-            attributes: attributes::of_run(self.session, self.life, self.run, run, finish_reason),
-            events: self.events,
+            attributes: attributes::of_run(self.session, self.life, run, finish_reason),
+            events: self.events.clone(),
             usage: Some(run.usage.clone()),
             model: None,
         };
         let mut end = None;
-        if let (Phase::Ended { status, stop_reason, result, error }, Some(at)) = (&run.phase, run.ended_at) {
-            match status {
+        if let (Some(ending), Some(at)) = (run.ending(), run.ended_at) {
+            match ending.status {
                 RunStatus::Succeeded => root.end(at, SpanStatus::Ok),
                 RunStatus::Cancelled => root.end(at, SpanStatus::Unset),
-                _ => root.fail(at, stop_reason.as_str()),
+                RunStatus::Failed | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
+                    root.fail(at, ending.stop_reason.as_str());
+                }
             }
-            root.error_message = error.as_ref().map(|error| error.message.clone());
-            end = Some((*stop_reason, result.clone()));
+            root.error_message = ending.error.as_ref().map(|error| error.message.clone());
+            end = Some((ending.stop_reason, ending.result.clone()));
         }
         let (stop_reason, result) = end.map_or((None, None), |(reason, result)| (Some(reason), result));
+        let task = self.transcript.task(run).to_owned();
         Some(Trace {
             trace_id: self.trace_id,
             session: self.session.to_owned(),
             run: self.run,
-            agent: run.agent.clone(),
-            model: run.model.clone(),
-            name: format!("agent: {}", run.task.chars().take(NAME_CHARS).collect::<String>()),
-            task: run.task.clone(),
+            agent: spec.agent.clone(),
+            model: spec.model.clone(),
+            name: format!("agent: {}", task.chars().take(NAME_CHARS).collect::<String>()),
+            task,
             status: run.status(),
             stop_reason,
             started_at: root.started_at,
@@ -341,11 +349,11 @@ impl<'a> Fold<'a> {
             usage: run.usage.clone(),
             iterations: run.iterations,
             attempts: run.attempts,
-            metadata: run.metadata.clone(),
+            metadata: spec.metadata.clone(),
             spans: std::iter::once(root).chain(self.calls).collect(),
             result,
             systems: self.systems,
-            history: self.history,
+            transcript: self.transcript,
         })
     }
 }
@@ -392,6 +400,17 @@ fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
                 span.attributes.push(attributes::time_to_first_chunk(first_chunk_ms));
             }
         }
-        _ => {}
+        Entry::RunAccepted { .. }
+        | Entry::ModelCalled { .. }
+        | Entry::ToolCalled { .. }
+        | Entry::ToolAnswered { .. }
+        | Entry::ApprovalRequested { .. }
+        | Entry::ApprovalResolved { .. }
+        | Entry::RunResumed { .. }
+        | Entry::CancelRequested { .. }
+        | Entry::RunEnded { .. }
+        | Entry::TraceSent { .. }
+        | Entry::TraceFlushed { .. }
+        | Entry::TraceFailed { .. } => {}
     }
 }

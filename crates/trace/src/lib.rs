@@ -15,6 +15,9 @@
 //! [`encode_protobuf`] and [`encode_json`] live in `otlp`. The next ones (the Nexus protocol, a row of the index of
 //! traces) are modules beside that one; [`Trace::content`] gives them what was said.
 
+// A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod attributes;
 mod content;
 mod fold;

@@ -1,7 +1,7 @@
 //! What a caller may send, and an operator may configure.
 
 use longhaul::fuzzing::{Deployment, Refusal, events, parameters, route};
-use longhaul_core::{Event, Moment, Session, Usage, limits};
+use longhaul_core::{Input, Moment, Session, Usage, limits};
 use longhaul_models::Prices;
 use longhaul_trace::index::{StatsQuery, TracesQuery};
 use serde_json::Value;
@@ -83,7 +83,7 @@ pub(crate) fn body(json: &[u8]) {
         let handed = serde_json::to_string(&run).expect("a run is JSON");
         let taken = serde_json::from_str::<longhaul_core::NewRun>(&handed).expect("what was written is read");
         assert_eq!(serde_json::to_string(&taken).expect("a run is JSON"), handed);
-        let step = Session::default().decide(Event::Accept(taken), Moment { now: 1, seed: 1 });
+        let step = Session::default().decide(Input::Accept(taken), Moment { now: 1, seed: 1 });
         assert!(step.is_ok(), "an empty session takes any run");
     }
 }

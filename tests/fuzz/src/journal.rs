@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use longhaul_core::{
-    Cause, Event, Journal, Moment, Record, RunId, Seq, Session, Step, TimeMs, decode_row, encode_row,
+    Cause, Input, Journal, Moment, Record, RunId, Seq, Session, Step, TimeMs, decode_row, encode_row,
 };
 use longhaul_models::{ModelName, openai, workers_ai};
 use longhaul_trace::{
@@ -107,7 +107,7 @@ fn export(run: RunId, records: &[Record], captures: &[Capture]) {
 fn go_on(mut session: Session, told: Vec<Record>) {
     let journal = Stored(RefCell::new(told));
     let moment = Moment { now: NOW, seed: 7 };
-    let events = [Event::Resume(Cause::Crash), Event::Tick, Event::Cancel { by: "tenant".to_owned() }];
+    let events = [Input::Resume(Cause::Crash), Input::Tick, Input::Cancel { by: "tenant".to_owned() }];
     for event in events {
         let step: Option<Step> = session.decide(event, moment).ok();
         if let Some(step) = step {

@@ -1,4 +1,4 @@
-use longhaul_core::{Entry, Event, Idempotency, Life, Record, Refusal, RunId, RunStatus, Session, limits};
+use longhaul_core::{Entry, Idempotency, Input, Life, Record, Refusal, RunId, RunStatus, Session, limits};
 
 use crate::kit::{MemoryJournal, SEED, START, Stage, run, run_with};
 
@@ -55,7 +55,7 @@ fn a_failed_run_makes_way_for_the_next_too() {
 fn a_tick_begins_nothing_beside_a_call_in_flight() {
     let mut stage = Stage::started(run("one"));
     stage.accept(run("two"));
-    assert_eq!(stage.send(Event::Tick), [""; 0]);
+    assert_eq!(stage.send(Input::Tick), [""; 0]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_session_that_began_without_a_life_never_gets_one() {
     };
     let session = with_lives([None, None]);
     assert_eq!(session.life(), None);
-    let step = session.decide(Event::Accept(run("three")), stage.moment()).unwrap();
+    let step = session.decide(Input::Accept(run("three")), stage.moment()).unwrap();
     let mut later = session.clone();
     let committed = later.commit(step, &MemoryJournal::default()).unwrap();
     assert!(matches!(committed.records[0].entry, Entry::RunAccepted { life: None, .. }));

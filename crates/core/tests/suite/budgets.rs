@@ -1,4 +1,4 @@
-use longhaul_core::{Budget, Cause, Deadline, Event, FaultKind, ModelAnswer, RunStatus, Usage};
+use longhaul_core::{Budget, Cause, Deadline, FaultKind, Input, ModelAnswer, RunStatus, Usage};
 
 use crate::kit::{START, Stage, answer, run, run_with_budget};
 
@@ -73,9 +73,9 @@ fn the_deadline_ends_a_queued_run() {
     let mut stage = Stage::started(run("one"));
     stage.accept(with_deadline("two"));
     stage.now += DEADLINE_MS - 1;
-    assert_eq!(stage.send(Event::Tick), [""; 0]);
+    assert_eq!(stage.send(Input::Tick), [""; 0]);
     stage.now += 1;
-    assert_eq!(stage.send(Event::Tick), ["2 run.ended deadline None, deadline, 0 answers"]);
+    assert_eq!(stage.send(Input::Tick), ["2 run.ended deadline None, deadline, 0 answers"]);
     assert_eq!(stage.answer("DONE").len(), 2, "it does not begin");
 }
 
@@ -85,7 +85,7 @@ fn a_queued_run_that_ends_has_no_result_of_an_earlier_run() {
     stage.accept(with_deadline("two"));
     stage.answer("of the first run");
     stage.now += DEADLINE_MS;
-    assert_eq!(stage.send(Event::Tick), ["2 run.ended deadline None, deadline, 0 answers"]);
+    assert_eq!(stage.send(Input::Tick), ["2 run.ended deadline None, deadline, 0 answers"]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn the_deadline_limits_the_call_in_flight_and_ends_the_run_with_its_last_answer(
     assert_eq!(stage.answer("draft")[2], "> call 1:2.1 until +6000");
     assert_eq!(stage.deadline(), (0, Deadline::Work));
     stage.now += 6_000;
-    assert_eq!(stage.send(Event::Tick), [""; 0], "the host aborts the call and says so");
+    assert_eq!(stage.send(Input::Tick), [""; 0], "the host aborts the call and says so");
     assert_eq!(
         stage.fail(FaultKind::Timeout),
         [

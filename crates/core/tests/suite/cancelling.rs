@@ -1,4 +1,4 @@
-use longhaul_core::{Cause, Deadline, Event, FaultKind, RunStatus, Session};
+use longhaul_core::{Cause, Deadline, FaultKind, Input, RunStatus, Session};
 
 use crate::kit::{Stage, run, run_with};
 
@@ -30,7 +30,7 @@ fn a_waiting_run_is_cancelled_and_never_begins_again() {
     stage.fail(FaultKind::Connection);
     assert_eq!(stage.cancel().len(), 2, "there is nothing to abort");
     stage.now += 1_000_000;
-    assert_eq!(stage.send(Event::Tick), [""; 0]);
+    assert_eq!(stage.send(Input::Tick), [""; 0]);
     assert_eq!(stage.restart(Cause::Crash), [""; 0]);
 }
 

@@ -1,5 +1,5 @@
 use longhaul_core::{
-    Budget, Cause, Deadline, Event, FaultKind, LaneState, MODEL_RETRY, NewRun, Refusal, RunStatus, limits,
+    Budget, Cause, Deadline, FaultKind, Input, MODEL_RETRY, NewRun, Refusal, RunStatus, limits,
 };
 
 use crate::kit::{SEED, Stage, run, run_with};
@@ -44,10 +44,7 @@ fn it_ends_with_the_last_answer_and_no_model_hears_another() {
         ["1 model.answered 1.1 iteration 1, null", "1 run.ended done None, no error, 1 answers"]
     );
     let run = &stage.session.runs()[0];
-    let texts = run.lanes.iter().map(|lane| match &lane.state {
-        LaneState::Answered(answer) => stage.session.lane_text(answer),
-        other => panic!("{other:?}"),
-    });
+    let texts = run.calls().iter().map(|call| stage.session.transcript().answer(call).unwrap());
     assert_eq!(
         texts.collect::<Vec<_>>(),
         ["of a", "of b\nDONE"],
@@ -101,7 +98,7 @@ fn a_restart_repeats_each_call_in_flight_once_and_no_answer() {
     let late = longhaul_core::CallRef { attempt: 1, ..stage.flight_of(1) };
     let (answer, timing) = (crate::kit::answer("late"), stage.timing());
     assert_eq!(
-        stage.send(Event::Answered { call: late, answer, timing, observed: Default::default() }),
+        stage.send(Input::Answered { call: late, answer, timing, observed: Default::default() }),
         ["ignored"]
     );
 }
@@ -165,7 +162,7 @@ fn the_deadline_ends_what_waits_and_keeps_what_answered() {
     stage.answer_to(1, "a");
     stage.fail_call(2, FaultKind::ServerError);
     stage.now += 100;
-    assert_eq!(stage.send(Event::Tick), ["1 run.ended done None, no error, 1 answers"]);
+    assert_eq!(stage.send(Input::Tick), ["1 run.ended done None, no error, 1 answers"]);
 
     let mut stage = Stage::started(timed(&["a", "b"]));
     stage.fail_call(1, FaultKind::ServerError);

@@ -1,5 +1,5 @@
 use longhaul_core::{
-    Cause, Event, FaultKind, Idempotency, NewRun, Refusal, RunId, RunSettings, Session, estimated_tokens,
+    Cause, FaultKind, Idempotency, Input, NewRun, Refusal, RunId, RunSettings, Session, estimated_tokens,
     limits,
 };
 
@@ -203,7 +203,7 @@ fn a_comparison_sends_its_task_however_small_the_window_is() {
     }));
     stage.fail_call(1, FaultKind::ServerError);
     stage.now += 60_000;
-    stage.send(Event::Tick);
+    stage.send(Input::Tick);
     for call in [1, 2] {
         let request = stage.session.model_request(stage.flight_of(call)).unwrap();
         assert_eq!((request.messages.len(), request.system), (1, None));
@@ -257,7 +257,7 @@ fn tasks_instructions_and_labels_fill_a_session_too() {
             run.settings.instructions = Some("y".repeat(limits::INSTRUCTIONS_BYTES_MAX));
             run.metadata.insert("label".to_owned(), "z".repeat(512).into());
         });
-        let Ok(step) = stage.session.decide(Event::Accept(long), stage.moment()) else { break };
+        let Ok(step) = stage.session.decide(Input::Accept(long), stage.moment()) else { break };
         drop(stage.session.commit(step, &stage.journal).unwrap());
         accepted += 1;
     }

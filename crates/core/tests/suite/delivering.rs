@@ -1,4 +1,4 @@
-use longhaul_core::{Deadline, DeliveryState, Event, FaultKind, RunId, SINK_RETRY, SinkFailure, TimeMs};
+use longhaul_core::{Deadline, DeliveryState, FaultKind, Input, RunId, SINK_RETRY, SinkFailure, TimeMs};
 
 use crate::kit::{RETENTION_MS, SEED, START, Stage, run, run_with};
 
@@ -134,11 +134,11 @@ fn transient() -> SinkFailure {
 }
 
 fn send_ok(stage: &mut Stage, run: u32, sink: &str) -> Vec<String> {
-    stage.send(Event::Flushed { run: RunId(run), sink: sink.to_owned(), spans: 3 })
+    stage.send(Input::Flushed { run: RunId(run), sink: sink.to_owned(), spans: 3 })
 }
 
 fn send_failed(stage: &mut Stage, run: u32, sink: &str, failure: SinkFailure) -> Vec<String> {
-    stage.send(Event::FlushFailed { run: RunId(run), sink: sink.to_owned(), failure })
+    stage.send(Input::FlushFailed { run: RunId(run), sink: sink.to_owned(), failure })
 }
 
 fn expect_parked(stage: &mut Stage) {
@@ -151,7 +151,7 @@ fn expect_parked(stage: &mut Stage) {
 #[test]
 fn parts_that_a_sink_has_are_remembered() {
     let mut stage = Stage::started(traced("Write."));
-    let sent = |part: &str| Event::Sent {
+    let sent = |part: &str| Input::PartSent {
         run: RunId(1),
         sink: "nexus".to_owned(),
         part: part.to_owned(),

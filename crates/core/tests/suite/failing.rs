@@ -1,5 +1,5 @@
 use longhaul_core::{
-    CallId, CallRef, Deadline, Event, Fault, FaultKind, MODEL_RETRY, Observed, RunId, RunStatus,
+    CallId, CallRef, Deadline, Fault, FaultKind, Input, MODEL_RETRY, Observed, RunId, RunStatus,
 };
 
 use crate::kit::{SEED, Stage, answer, run};
@@ -23,7 +23,7 @@ fn a_transient_fault_waits_and_is_made_again() {
         assert_eq!(stage.deadline(), (stage.now + wait, Deadline::Retry));
 
         stage.now += wait - 1;
-        assert_eq!(stage.send(Event::Tick), [""; 0], "not yet");
+        assert_eq!(stage.send(Input::Tick), [""; 0], "not yet");
         assert_eq!(stage.wake(), ["1 model.called 1.2 iteration 1, 2 messages", "> call 1:1.2 until +60000"]);
         assert_eq!(stage.answer("a\nDONE")[0], "1 model.answered 1.2 iteration 1, done");
         assert_eq!((stage.session.runs()[0].attempts, stage.session.runs()[0].iterations), (2, 1));
@@ -141,7 +141,7 @@ fn expect_ignored(stage: &mut Stage, call: CallRef, why: &str) {
     let before = stage.session.clone();
     let timing = stage.timing();
     assert_eq!(
-        stage.send(Event::Answered {
+        stage.send(Input::Answered {
             call,
             answer: answer("late\nDONE"),
             timing,
@@ -152,7 +152,7 @@ fn expect_ignored(stage: &mut Stage, call: CallRef, why: &str) {
     );
     let fault = Fault::new(FaultKind::Refused, "late");
     assert_eq!(
-        stage.send(Event::Failed { call, fault, timing, observed: Observed::default() }),
+        stage.send(Input::Failed { call, fault, timing, observed: Observed::default() }),
         ["ignored"],
         "{why}"
     );

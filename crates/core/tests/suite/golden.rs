@@ -7,7 +7,7 @@ use std::{
 };
 
 use longhaul_core::{
-    DeliveryState, Phase, Record, ReplayError, Run, RunStatus, Seq, Session, decode_row, encode_row,
+    DeliveryState, Record, ReplayError, Run, RunStatus, Seq, Session, decode_row, encode_row,
 };
 use serde_json::{Value, json};
 
@@ -372,7 +372,7 @@ fn summary(session: &Session) -> Value {
         "head": session.head(),
         "conversation": conversation,
         "outstanding": outstanding,
-        "runs": session.runs().iter().map(run_summary).collect::<Vec<_>>(),
+        "runs": session.runs().iter().map(|run| run_summary(session, run)).collect::<Vec<_>>(),
     });
     if let Some(life) = session.life() {
         summary["life"] = json!(life);
@@ -380,7 +380,7 @@ fn summary(session: &Session) -> Value {
     summary
 }
 
-fn run_summary(run: &Run) -> Value {
+fn run_summary(session: &Session, run: &Run) -> Value {
     let deliveries: serde_json::Map<_, _> = run
         .deliveries
         .iter()
@@ -393,23 +393,20 @@ fn run_summary(run: &Run) -> Value {
             (sink.clone(), json!({"attempts": delivery.attempts, "state": state}))
         })
         .collect();
-    let end = match &run.phase {
-        Phase::Ended { stop_reason, result, error, .. } => {
-            json!({"stop_reason": stop_reason, "result": result, "error": error})
-        }
-        _ => Value::Null,
-    };
+    let end = run.ending().map(
+        |ending| json!({"stop_reason": ending.stop_reason, "result": ending.result, "error": ending.error}),
+    );
     json!({
         "run": run.id,
         "status": run.status(),
         "end": end,
-        "task": run.task,
-        "agent": run.agent,
-        "model": run.model,
-        "max_iterations": run.max_iterations,
-        "metadata": run.metadata,
-        "settings": run.settings,
-        "idempotency": run.idempotency,
+        "task": session.transcript().task(run),
+        "agent": run.spec.agent,
+        "model": run.spec.model,
+        "max_iterations": run.spec.max_iterations,
+        "metadata": run.spec.metadata,
+        "settings": run.spec.settings,
+        "idempotency": run.spec.idempotency,
         "times": [run.accepted_at, run.started_at, run.ended_at],
         "iterations": run.iterations,
         "attempts": run.attempts,

@@ -4,9 +4,9 @@ use std::{
 };
 
 use longhaul_core::{
-    Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Event, Fault, FaultKind,
-    FinishReason, Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Refusal, Role, RunId,
-    RunSettings, Seq, Session, TimeMs, Timing, Usage, decode_row, encode_row,
+    Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Fault, FaultKind, FinishReason,
+    Input, Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Refusal, Role, RunId,
+    RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, decode_row, encode_row,
 };
 use thiserror::Error;
 
@@ -87,7 +87,7 @@ impl Stage {
     }
 
     /// Decides and commits, and says in lines what came out.
-    pub(crate) fn send(&mut self, event: Event) -> Vec<String> {
+    pub(crate) fn send(&mut self, event: Input) -> Vec<String> {
         let step = self.session.decide(event, self.moment()).expect("only an Accept is refused");
         let (ignored, empty) = (step.is_ignored(), step.is_empty());
         let rows = self.journal.row_count();
@@ -102,11 +102,11 @@ impl Stage {
     }
 
     pub(crate) fn accept(&mut self, run: NewRun) -> Vec<String> {
-        self.send(Event::Accept(run))
+        self.send(Input::Accept(run))
     }
 
     pub(crate) fn refusal(&self, run: NewRun) -> Refusal {
-        self.session.decide(Event::Accept(run), self.moment()).expect_err("the run is refused")
+        self.session.decide(Input::Accept(run), self.moment()).expect_err("the run is refused")
     }
 
     /// The one call in flight.
@@ -125,18 +125,18 @@ impl Stage {
     /// One of several calls in flight brings `text`.
     pub(crate) fn answer_to(&mut self, call: u32, text: &str) -> Vec<String> {
         let (call, timing) = (self.flight_of(call), self.timing());
-        self.send(Event::Answered { call, answer: answer(text), timing, observed: Observed::default() })
+        self.send(Input::Answered { call, answer: answer(text), timing, observed: Observed::default() })
     }
 
     /// One of several calls in flight fails.
     pub(crate) fn fail_call(&mut self, call: u32, kind: FaultKind) -> Vec<String> {
         let (call, timing, fault) = (self.flight_of(call), self.timing(), Fault::new(kind, "no luck"));
-        self.send(Event::Failed { call, fault, timing, observed: Observed::default() })
+        self.send(Input::Failed { call, fault, timing, observed: Observed::default() })
     }
 
     /// The call in flight brings `answer`.
     pub(crate) fn answer_with(&mut self, answer: ModelAnswer) -> Vec<String> {
-        self.send(Event::Answered {
+        self.send(Input::Answered {
             call: self.flight(),
             answer,
             timing: self.timing(),
@@ -154,7 +154,7 @@ impl Stage {
     }
 
     pub(crate) fn fail_with(&mut self, fault: Fault) -> Vec<String> {
-        self.send(Event::Failed {
+        self.send(Input::Failed {
             call: self.flight(),
             fault,
             timing: self.timing(),
@@ -163,20 +163,20 @@ impl Stage {
     }
 
     pub(crate) fn cancel(&mut self) -> Vec<String> {
-        self.send(Event::Cancel { by: "ann".to_owned() })
+        self.send(Input::Cancel { by: "ann".to_owned() })
     }
 
     /// Time passes until the session wants to be woken, and it is.
     pub(crate) fn wake(&mut self) -> Vec<String> {
         let (at, _) = self.deadline();
         self.now = self.now.max(at);
-        self.send(Event::Tick)
+        self.send(Input::Tick)
     }
 
     /// The object goes away and comes back.
     pub(crate) fn restart(&mut self, cause: Cause) -> Vec<String> {
         self.session = Session::replay(&self.journal.all()).unwrap();
-        self.send(Event::Resume(cause))
+        self.send(Input::Resume(cause))
     }
 
     pub(crate) fn deadline(&self) -> (TimeMs, Deadline) {
@@ -216,6 +216,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,
+            tools: Vec::new(),
         },
         idempotency: None,
     }
@@ -246,6 +247,10 @@ pub(crate) fn lines(committed: &Committed, now: TimeMs) -> Vec<String> {
     let commands = committed.commands.iter().map(|command| match command {
         Command::CallModel(order) => {
             format!("> call {} until +{}", attempt(order.call), order.give_up_at - now)
+        }
+        Command::CallTool(order) => {
+            let ask = &order.ask;
+            format!("> {} {} {}", ask.tool, ask.arguments, attempt(order.call))
         }
         Command::Abort(call) => format!("> abort {}", attempt(*call)),
     });
@@ -295,7 +300,21 @@ fn line(record: &Record, now: TimeMs) -> String {
             format!("{name} {sink} {attempt}, {}, again {}", word(status), later(retry_at))
         }
         Entry::TraceSent { sink, part, remote_id } => format!("{name} {sink} {part} {remote_id}"),
-        other => panic!("nothing writes {} yet", other.type_name()),
+        Entry::ToolCalled { call, attempt, tool, .. } => format!("{name} {call}.{attempt} {tool}"),
+        Entry::ToolAnswered { call, attempt, result, error, .. } => {
+            format!("{name} {call}.{attempt} {}", error.as_ref().map_or_else(|| word(result), code))
+        }
+        Entry::ApprovalRequested { call, tool, expires_at, .. } => {
+            format!("{name} {call} {tool} until {}", later(expires_at))
+        }
+        Entry::ApprovalResolved { call, decision, by, .. } => format!("{name} {call} {decision} by {by}"),
+    }
+}
+
+fn code(error: &ToolError) -> String {
+    match error {
+        ToolError::Coded { code, .. } => code.clone(),
+        ToolError::Text(text) => panic!("nothing writes the error {text} any more"),
     }
 }
 

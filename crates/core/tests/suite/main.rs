@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod accepting;
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod cancelling;

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Life, Message,
-    Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall,
-    Usage, UserSpan, decode_row, encode_row,
+    Budget, CallId, Cause, Effect, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Life,
+    Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
+    ToolCall, ToolError, Usage, UserSpan, decode_row, encode_row,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,7 @@ fn run_accepted() {
         gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: None,
+        tools: Vec::new(),
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -57,6 +58,7 @@ fn run_accepted() {
         gateway_id: None,
         openai_server: None,
         sample_ratio: None,
+        tools: Vec::new(),
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -125,6 +127,7 @@ fn run_accepted_of_a_sampled_comparison() {
         gateway_id: None,
         openai_server: None,
         sample_ratio: Some(0.25),
+        tools: Vec::new(),
     };
     pinned(
         Entry::RunAccepted {
@@ -249,7 +252,14 @@ fn model_failed() {
 fn tool_called_and_answered() {
     let tool = || "search".to_owned();
     pinned(
-        Entry::ToolCalled { call: CallId(4), tool: tool(), arguments: json!({"q": "tides"}) },
+        Entry::ToolCalled {
+            call: CallId(4),
+            attempt: 0,
+            tool: tool(),
+            arguments: json!({"q": "tides"}),
+            effect: None,
+            tool_call_id: None,
+        },
         r#"{"type":"tool.called","call":4,"tool":"search","arguments":{"q":"tides"}}"#,
         &["call", "tool", "arguments"],
     );
@@ -259,7 +269,9 @@ fn tool_called_and_answered() {
             tool: tool(),
             result: Some(json!([1])),
             error: None,
+            attempt: 0,
             latency_ms: 7,
+            tool_call_id: None,
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","result":[1],"latency_ms":7}"#,
         &["call", "tool", "result", "latency_ms"],
@@ -269,18 +281,78 @@ fn tool_called_and_answered() {
             call: CallId(4),
             tool: tool(),
             result: None,
-            error: Some("no".to_owned()),
+            error: Some(ToolError::Text("no".to_owned())),
+            attempt: 0,
             latency_ms: 7,
+            tool_call_id: None,
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","error":"no","latency_ms":7}"#,
         &["call", "tool", "error", "latency_ms"],
     );
 }
 
+/// As they are written where tools are driven.
+#[test]
+fn tool_calls_that_are_driven() {
+    let (tool, id) = (|| "search".to_owned(), || Some("call_1".to_owned()));
+    pinned(
+        Entry::ToolCalled {
+            call: CallId(4),
+            attempt: 2,
+            tool: tool(),
+            arguments: json!({"q": "tides"}),
+            effect: Some(Effect::Read),
+            tool_call_id: id(),
+        },
+        r#"{"type":"tool.called","call":4,"attempt":2,"tool":"search","arguments":{"q":"tides"},"effect":"read","tool_call_id":"call_1"}"#,
+        &["call", "attempt", "tool", "arguments", "effect"],
+    );
+    pinned(
+        Entry::ToolAnswered {
+            call: CallId(4),
+            attempt: 2,
+            tool: tool(),
+            result: None,
+            error: Some(ToolError::Coded { code: "in_doubt".to_owned(), message: "cut off".to_owned() }),
+            latency_ms: 7,
+            tool_call_id: id(),
+        },
+        r#"{"type":"tool.answered","call":4,"attempt":2,"tool":"search","error":{"code":"in_doubt","message":"cut off"},"latency_ms":7,"tool_call_id":"call_1"}"#,
+        &["call", "attempt", "tool", "error", "latency_ms"],
+    );
+    pinned(
+        Entry::ApprovalRequested {
+            call: CallId(4),
+            tool: tool(),
+            arguments: json!({"usd": 3}),
+            effect: Some(Effect::Once),
+            expires_at: Some(900),
+            tool_call_id: id(),
+        },
+        r#"{"type":"approval.requested","call":4,"tool":"search","arguments":{"usd":3},"effect":"once","expires_at":900,"tool_call_id":"call_1"}"#,
+        &["call", "tool", "arguments", "effect", "expires_at"],
+    );
+}
+
+#[test]
+fn settings_that_offer_tools() {
+    let text = r#"{"sentinel":"DONE","budget":{},"model_timeout_ms":1,"tools":[{"name":"look","effect":"idempotent"},{"name":"pay","effect":"once","approval_ms":5}]}"#;
+    let settings: RunSettings = serde_json::from_str(text).unwrap();
+    assert_eq!((settings.tools[0].approval_ms, settings.tools[1].effect), (None, Effect::Once));
+    assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+}
+
 #[test]
 fn approval_requested_and_resolved() {
     pinned(
-        Entry::ApprovalRequested { call: CallId(4), tool: "pay".to_owned(), arguments: json!({"usd": 3}) },
+        Entry::ApprovalRequested {
+            call: CallId(4),
+            tool: "pay".to_owned(),
+            arguments: json!({"usd": 3}),
+            effect: None,
+            expires_at: None,
+            tool_call_id: None,
+        },
         r#"{"type":"approval.requested","call":4,"tool":"pay","arguments":{"usd":3}}"#,
         &["call", "tool", "arguments"],
     );

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, Event, INDEX_SINK, Message, Observed,
-    Phase, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, Usage, estimated_tokens, limits,
+    Call, CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, INDEX_SINK, Input, Message,
+    Observed, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, Usage, estimated_tokens, limits,
 };
 use proptest::{
     collection::vec,
@@ -56,11 +56,11 @@ impl World {
                 if !self.stage.session.runs().is_empty() && !run.models.is_empty() {
                     (run.model, run.models) = ("m".to_owned(), Vec::new());
                 }
-                self.step(Event::Accept(run));
+                self.step(Input::Accept(run));
             }
             Deed::Answer(which, answer) => {
                 let Some(call) = self.pick(&which) else { return };
-                self.step(Event::Answered {
+                self.step(Input::Answered {
                     call,
                     answer,
                     timing: self.stage.timing(),
@@ -69,21 +69,21 @@ impl World {
             }
             Deed::Fail(which, fault) => {
                 let Some(call) = self.pick(&which) else { return };
-                self.step(Event::Failed {
+                self.step(Input::Failed {
                     call,
                     fault,
                     timing: self.stage.timing(),
                     observed: Observed::default(),
                 });
             }
-            Deed::Cancel => self.step(Event::Cancel { by: "ann".to_owned() }),
+            Deed::Cancel => self.step(Input::Cancel { by: "ann".to_owned() }),
             Deed::Wake => {
                 if let Some((at, _)) = self.stage.session.next_deadline(RETENTION_MS) {
                     self.stage.now = self.stage.now.max(at);
                 }
-                self.step(Event::Tick);
+                self.step(Input::Tick);
             }
-            Deed::Tick => self.step(Event::Tick),
+            Deed::Tick => self.step(Input::Tick),
             Deed::Crash(cause) => self.crash(cause),
             Deed::Deliver { run, sink, outcome } => {
                 let count = self.stage.session.runs().len();
@@ -91,10 +91,10 @@ impl World {
                 let sink = sink.to_owned();
                 self.step(match outcome {
                     Delivered::Part(part) => {
-                        Event::Sent { run, sink, part: part.to_owned(), remote_id: format!("r-{part}") }
+                        Input::PartSent { run, sink, part: part.to_owned(), remote_id: format!("r-{part}") }
                     }
-                    Delivered::Whole => Event::Flushed { run, sink, spans: 3 },
-                    Delivered::Failed(failure) => Event::FlushFailed { run, sink, failure },
+                    Delivered::Whole => Input::Flushed { run, sink, spans: 3 },
+                    Delivered::Failed(failure) => Input::FlushFailed { run, sink, failure },
                 });
             }
             Deed::Clock(by) => self.stage.now = self.stage.now.saturating_add_signed(by).max(1_000),
@@ -122,7 +122,7 @@ impl World {
         assert_eq!(self.stage.session, self.shadow);
         let cut_off = self.stage.session.outstanding();
         let (rows, ordered) = (self.stage.journal.row_count(), self.ordered.len());
-        self.step(Event::Resume(cause));
+        self.step(Input::Resume(cause));
         if self.stage.journal.row_count() == rows {
             return;
         }
@@ -136,11 +136,11 @@ impl World {
         }
     }
 
-    fn step(&mut self, event: Event) {
+    fn step(&mut self, event: Input) {
         let before = self.stage.session.clone();
-        let is_cancel = matches!(event, Event::Cancel { .. });
+        let is_cancel = matches!(event, Input::Cancel { .. });
         let expected = match &event {
-            Event::Answered { call, .. } | Event::Failed { call, .. } => before.outstanding().contains(call),
+            Input::Answered { call, .. } | Input::Failed { call, .. } => before.outstanding().contains(call),
             _ => true,
         };
         let Ok(step) = before.decide(event, self.stage.moment()) else { return };
@@ -177,8 +177,8 @@ impl World {
 
     fn race(&mut self) {
         let (head, moment) = (self.stage.session.head(), self.stage.moment());
-        let loser = self.stage.session.decide(Event::Cancel { by: "ann".to_owned() }, moment).unwrap();
-        self.step(Event::Accept(run("the winner")));
+        let loser = self.stage.session.decide(Input::Cancel { by: "ann".to_owned() }, moment).unwrap();
+        self.step(Input::Accept(run("the winner")));
         if self.stage.session.head() == head {
             return;
         }
@@ -211,6 +211,7 @@ impl World {
                     check_window(&self.stage.session, call);
                     self.ordered.push(call);
                 }
+                Command::CallTool(order) => panic!("no tool was offered: {order:?}"),
                 Command::Abort(call) => assert!(self.ordered.contains(call)),
             }
         }
@@ -220,9 +221,11 @@ impl World {
     fn check_session(&mut self) {
         let session = &self.stage.session;
         for run in session.runs() {
-            assert!(run.phase != Phase::Settled, "a row never ends between an answer and what follows it");
-            assert!(run.iterations <= run.max_iterations && run.max_iterations <= limits::ITERATIONS_MAX);
-            if run.is_comparison() {
+            let is_stuck = !run.calls().is_empty() && run.calls().iter().all(Call::is_settled);
+            assert!(!(run.is_open() && is_stuck), "a row never ends between an answer and what follows it");
+            let most = run.spec.max_iterations;
+            assert!(run.iterations <= most && most <= limits::ITERATIONS_MAX);
+            if run.spec.is_comparison() {
                 check_comparison(session, run);
             } else {
                 assert!(run.in_flight().count() <= 1, "only a comparison has several calls in flight");
@@ -238,7 +241,7 @@ impl World {
         let open: Vec<_> = session.open_runs().collect();
         let owed = !session.deliveries_due(TimeMs::MAX).is_empty();
         assert_eq!(reason == Deadline::Retention, open.is_empty() && !owed);
-        assert!(open.iter().skip(1).all(|run| run.phase == Phase::Queued), "one run at a time");
+        assert!(open.iter().skip(1).all(|run| run.is_queued()), "one run at a time");
         assert!(session.outstanding().iter().all(|call| call.run == open[0].id), "the oldest goes first");
     }
 
@@ -260,7 +263,7 @@ impl World {
                 .first()
                 .map(|(run, sink)| (*run, (*sink).to_owned()));
             if let Some((run, sink)) = due {
-                self.step(Event::Flushed { run, sink, spans: 3 });
+                self.step(Input::Flushed { run, sink, spans: 3 });
             } else if self.stage.session.outstanding().is_empty() {
                 self.perform(Deed::Wake);
             } else {
@@ -314,18 +317,18 @@ impl World {
 
 /// Each model of a comparison has one call, and hears the task and nothing else.
 fn check_comparison(session: &Session, run: &Run) {
-    let in_flight: Vec<CallId> = run.in_flight().map(|flight| flight.call).collect();
+    let in_flight: Vec<CallId> = run.in_flight().map(|call| call.id).collect();
     let distinct: BTreeSet<CallId> = in_flight.iter().copied().collect();
     assert_eq!(distinct.len(), in_flight.len(), "a call is in flight once");
-    assert!(in_flight.len() <= run.lanes.len());
+    assert!(run.calls().len() <= run.spec.models.len());
     assert_eq!(session.runs().len(), 1, "a comparison is alone in its session");
-    for lane in &run.lanes {
-        let call = CallRef { run: run.id, call: lane.call.call, attempt: lane.call.attempt };
+    for (own, model) in run.calls().iter().zip(&run.spec.models) {
+        let call = CallRef { run: run.id, call: own.id, attempt: own.tries.attempt };
         let request = session.model_request(call);
         assert_eq!(request.is_some(), in_flight.contains(&call.call) && run.is_open());
         if let Some(request) = request {
-            assert_eq!(request.model, lane.model);
-            assert_eq!(request.messages, [Message::text(Role::User, &run.task)]);
+            assert_eq!((request.model, own.model()), (model.as_str(), Some(model.as_str())));
+            assert_eq!(request.messages, [Message::text(Role::User, session.transcript().task(run))]);
         }
     }
 }
@@ -339,17 +342,17 @@ fn check_window(session: &Session, call: CallRef) {
     let own = conversation.iter().position(|(owner, _)| *owner == run.id).unwrap();
     assert!(dropped <= own && conversation[own..].iter().all(|(owner, _)| *owner == run.id));
     assert!(dropped == 0 || owner(dropped - 1) != owner(dropped), "a run is left out whole");
-    if run.is_comparison() {
+    if run.spec.is_comparison() {
         return assert_eq!(sent, 0..1);
     }
     assert_eq!(sent.end, conversation.len());
     let system = session.model_request(call).unwrap().system.unwrap();
     assert_eq!(system.contains("left out"), dropped > 0);
-    let Some(window) = run.settings.context_tokens else { return assert_eq!(dropped, 0) };
+    let Some(window) = run.spec.settings.context_tokens else { return assert_eq!(dropped, 0) };
     let tokens = |from: usize| -> u64 {
         conversation[from..].iter().map(|(_, message)| estimated_tokens(&message.content)).sum()
     };
-    let answer = run.settings.max_output_tokens.map_or((window / 4).min(1_024), u64::from);
+    let answer = run.spec.settings.max_output_tokens.map_or((window / 4).min(1_024), u64::from);
     let is_sendable = |from: usize| tokens(from) + estimated_tokens(&system) + answer <= window;
     assert!(is_sendable(dropped) || dropped == own, "what is sent fits while anything can be left out");
     if dropped > 0 {

@@ -1,4 +1,4 @@
-use longhaul_core::{CallId, CommitError, Entry, Event, Record, ReplayError, RunId, Seq, Session};
+use longhaul_core::{CallId, CommitError, Entry, Input, Record, ReplayError, RunId, Seq, Session};
 
 use crate::kit::{START, Stage, is_disk_full, run};
 
@@ -6,7 +6,7 @@ use crate::kit::{START, Stage, is_disk_full, run};
 fn a_failed_append_changes_nothing_and_can_be_tried_again() {
     let mut stage = Stage::started(run("Write."));
     let before = stage.session.clone();
-    let event = Event::Cancel { by: "ann".to_owned() };
+    let event = Input::Cancel { by: "ann".to_owned() };
     let step = stage.session.decide(event.clone(), stage.moment()).unwrap();
     stage.journal.fails_before.set(true);
     let error = stage.session.commit(step, &stage.journal).unwrap_err();
@@ -20,8 +20,8 @@ fn a_failed_append_changes_nothing_and_can_be_tried_again() {
 #[test]
 fn a_step_of_an_older_state_is_refused() {
     let mut stage = Stage::started(run("Write."));
-    let old = stage.session.decide(Event::Cancel { by: "ann".to_owned() }, stage.moment()).unwrap();
-    let empty = stage.session.decide(Event::Tick, stage.moment()).unwrap();
+    let old = stage.session.decide(Input::Cancel { by: "ann".to_owned() }, stage.moment()).unwrap();
+    let empty = stage.session.decide(Input::Tick, stage.moment()).unwrap();
     stage.answer("a");
     let before = stage.session.clone();
     for step in [old, empty] {
@@ -35,7 +35,7 @@ fn a_step_of_an_older_state_is_refused() {
 fn an_empty_step_writes_no_row() {
     let mut stage = Stage::started(run("Write."));
     stage.journal.fails_before.set(true);
-    assert_eq!(stage.send(Event::Tick), [""; 0]);
+    assert_eq!(stage.send(Input::Tick), [""; 0]);
     assert!(stage.journal.fails_before.get(), "the journal was not asked");
 }
 
@@ -71,9 +71,31 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
     let stage = Stage::started(run("Write."));
     let call = CallId(9);
     let entries = [
-        Entry::ToolCalled { call, tool: "t".to_owned(), arguments: serde_json::json!({}) },
-        Entry::ToolAnswered { call, tool: "t".to_owned(), result: None, error: None, latency_ms: 1 },
-        Entry::ApprovalRequested { call, tool: "t".to_owned(), arguments: serde_json::json!({}) },
+        Entry::ToolCalled {
+            call,
+            attempt: 0,
+            tool: "t".to_owned(),
+            arguments: serde_json::json!({}),
+            effect: None,
+            tool_call_id: None,
+        },
+        Entry::ToolAnswered {
+            call,
+            attempt: 0,
+            tool: "t".to_owned(),
+            result: None,
+            error: None,
+            latency_ms: 1,
+            tool_call_id: None,
+        },
+        Entry::ApprovalRequested {
+            call,
+            tool: "t".to_owned(),
+            arguments: serde_json::json!({}),
+            effect: None,
+            expires_at: None,
+            tool_call_id: None,
+        },
         Entry::ApprovalResolved { call, decision: "deny".to_owned(), reason: None, by: "ann".to_owned() },
     ];
     let mut session = stage.session.clone();

@@ -144,6 +144,7 @@ fn read_run(
             gateway_id: config.workers_ai.as_ref().and_then(|binding| binding.gateway_id.clone()),
             openai_server: config.openai.as_ref().map(|openai| openai.server().to_owned()),
             sample_ratio: agent.sample_ratio,
+            tools: Vec::new(),
         },
         idempotency,
     })

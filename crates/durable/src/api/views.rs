@@ -1,6 +1,6 @@
 use longhaul_core::{
-    CallId, FinishReason, Lane, LaneState, Message, Phase, Run, RunError, RunId, RunStatus, Seq, Session,
-    StopReason, TimeMs, Usage, limits::TOKEN_BYTES_MIN,
+    Call, CallId, FinishReason, Message, Run, RunError, RunId, RunStatus, Seq, Session, StopReason, TimeMs,
+    Usage, limits::TOKEN_BYTES_MIN,
 };
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
@@ -66,7 +66,7 @@ struct LaneView<'a> {
     /// Its answer; null until then.
     text: Option<&'a str>,
     /// Why its call failed for good; null otherwise.
-    error: Option<&'a RunError>,
+    error: Option<RunError>,
     /// Why the answer ended.
     finish_reason: Option<FinishReason>,
     /// What the answer used.
@@ -78,30 +78,30 @@ struct LaneView<'a> {
 }
 
 impl<'a> LaneView<'a> {
-    fn new(session: &'a Session, run: &Run, lane: &'a Lane) -> Self {
-        let answer = match &lane.state {
-            LaneState::Answered(answer) => Some(answer),
-            _ => None,
-        };
-        let status = match &lane.state {
-            LaneState::Answered(_) => RunStatus::Succeeded,
-            LaneState::Failed(_) => RunStatus::Failed,
-            // A run that is over and was not cancelled ran out of time.
-            _ if run.status() == RunStatus::Cancelled => RunStatus::Cancelled,
-            _ if !run.is_open() => RunStatus::Failed,
-            LaneState::Calling => RunStatus::Running,
-            LaneState::BackingOff(_) => RunStatus::Waiting,
+    /// `call` is what the model was asked, where it was asked yet.
+    fn new(session: &'a Session, run: &Run, model: &'a str, call: Option<&'a Call>) -> Self {
+        let answer = call.and_then(Call::answer);
+        let error = call.and_then(Call::error);
+        let status = if answer.is_some() {
+            RunStatus::Succeeded
+        } else if error.is_some() {
+            RunStatus::Failed
+        } else if run.is_open() {
+            let is_in_flight = call.is_some_and(Call::is_in_flight);
+            if is_in_flight { RunStatus::Running } else { RunStatus::Waiting }
+        } else if run.status() == RunStatus::Cancelled {
+            RunStatus::Cancelled
+        } else {
+            // It ran out of time.
+            RunStatus::Failed
         };
         Self {
-            model: &lane.model,
-            call: lane.call.call,
+            model,
+            call: call.map_or(CallId(0), |call| call.id),
             status,
-            attempts: lane.call.attempt,
-            text: answer.map(|answer| session.lane_text(answer)),
-            error: match &lane.state {
-                LaneState::Failed(error) => Some(error),
-                _ => None,
-            },
+            attempts: call.map_or(0, |call| call.tries.attempt),
+            text: answer.and(call).and_then(|call| session.transcript().answer(call)),
+            error: error.map(|error| RunError::from(error.clone())),
             finish_reason: answer.map(|answer| answer.finish_reason),
             usage: answer.map(|answer| &answer.usage),
             latency_ms: answer.map(|answer| answer.latency_ms),
@@ -112,21 +112,17 @@ impl<'a> LaneView<'a> {
 
 impl<'a> RunView<'a> {
     pub(crate) fn new(origin: Origin<'_>, id: &'a str, session: &'a Session, run: &'a Run) -> Self {
-        let (stop_reason, result, error) = match &run.phase {
-            Phase::Ended { stop_reason, result, error, .. } => {
-                (Some(*stop_reason), result.as_deref(), error.as_ref())
-            }
-            _ => (None, None, None),
-        };
+        let ending = run.ending();
+        let asked = |model: &String| run.calls().iter().find(|call| call.model() == Some(model));
         Self {
             session: id,
             run: run.id,
             status: run.status(),
-            stop_reason,
-            result,
-            error,
-            agent: &run.agent,
-            model: &run.model,
+            stop_reason: ending.map(|ending| ending.stop_reason),
+            result: ending.and_then(|ending| ending.result.as_deref()),
+            error: ending.and_then(|ending| ending.error.as_ref()),
+            agent: &run.spec.agent,
+            model: &run.spec.model,
             iterations: run.iterations,
             attempts: run.attempts,
             usage: &run.usage,
@@ -134,7 +130,12 @@ impl<'a> RunView<'a> {
             started_at: run.started_at,
             ended_at: run.ended_at,
             trace_id: trace_id(origin, run.id).to_string(),
-            comparison: run.lanes.iter().map(|lane| LaneView::new(session, run, lane)).collect(),
+            comparison: run
+                .spec
+                .models
+                .iter()
+                .map(|model| LaneView::new(session, run, model, asked(model)))
+                .collect(),
         }
     }
 }

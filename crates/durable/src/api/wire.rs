@@ -59,6 +59,7 @@ mod tests {
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,
+            tools: Vec::new(),
         }
     }
 

@@ -33,7 +33,8 @@ fn a_request_is_as_short_as_it_can_be() {
 fn the_instructions_come_first_and_the_settings_go_along() {
     let mut asked = Message::text(Role::Assistant, "");
     asked.tool_calls.push(ToolCall { id: "c".into(), name: "f".into(), arguments: "{}".into() });
-    let messages = [Message::text(Role::User, "a"), asked, Message::text(Role::Tool, "b")];
+    let told = Message { tool_call_id: Some("c".into()), ..Message::text(Role::Tool, "b") };
+    let messages = [Message::text(Role::User, "a"), asked, told];
     let request = ModelRequest {
         system: Some("be brief".into()),
         max_output_tokens: Some(64),
@@ -46,7 +47,7 @@ fn the_instructions_come_first_and_the_settings_go_along() {
         body["messages"][2]["tool_calls"],
         json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}])
     );
-    assert_eq!(body["messages"][3]["role"], "tool");
+    assert_eq!(body["messages"][3], json!({"role": "tool", "content": "b", "tool_call_id": "c"}));
     assert_eq!((&body["max_tokens"], &body["temperature"]), (&json!(64), &json!(0.5)));
 }
 

@@ -106,7 +106,7 @@ fn what_another_version_left_under_way_ends() {
         for run in open {
             let run = session.run(run).unwrap();
             // A name without a provider is one that a version before the first release took.
-            let expected = if run.model == "m" { RunStatus::Failed } else { RunStatus::Succeeded };
+            let expected = if run.spec.model == "m" { RunStatus::Failed } else { RunStatus::Succeeded };
             assert_eq!(run.status(), expected, "{}, run {}", golden.name, run.id);
         }
         let outside = life.end();

@@ -11,10 +11,7 @@ pub(super) struct Row(Map<String, Value>);
 
 impl Row {
     pub(super) fn new(row: Value) -> Result<Self, UnexpectedRow> {
-        match row {
-            Value::Object(columns) => Ok(Self(columns)),
-            _ => Err(UnexpectedRow("columns")),
-        }
+        if let Value::Object(columns) = row { Ok(Self(columns)) } else { Err(UnexpectedRow("columns")) }
     }
 
     pub(super) fn text(&mut self, column: &'static str) -> Result<String, UnexpectedRow> {

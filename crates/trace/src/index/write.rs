@@ -146,10 +146,8 @@ pub(super) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
 }
 
 fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
-    let status = match trace.status {
-        RunStatus::Waiting => RunStatus::Running,
-        status => status,
-    };
+    let is_waiting = trace.status == RunStatus::Waiting;
+    let status = if is_waiting { RunStatus::Running } else { trace.status };
     let usage = &trace.usage;
     let mut params = key(tenant, trace);
     params.extend([
@@ -202,7 +200,16 @@ fn error_type(trace: &Trace) -> Option<&'static str> {
             let mut calls = trace.spans.iter().rev().filter(|span| span.model.is_some());
             calls.find_map(|span| span.error_type)
         }
-        _ => None,
+        StopReason::Done
+        | StopReason::FinishTool
+        | StopReason::MaxIterations
+        | StopReason::BudgetTokens
+        | StopReason::BudgetCost
+        | StopReason::BudgetToolCalls
+        | StopReason::Deadline
+        | StopReason::Cancelled
+        | StopReason::ToolFailed
+        | StopReason::Denied => None,
     };
     Some(of_a_call.unwrap_or(reason.as_str()))
 }

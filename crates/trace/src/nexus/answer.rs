@@ -26,7 +26,7 @@ pub(super) fn items(answer: &Json) -> Option<&Vec<Json>> {
     match answer {
         Json::Array(items) => Some(items),
         Json::Object(members) => members.values().find_map(Json::as_array),
-        _ => None,
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
     }
 }
 

@@ -1,4 +1,4 @@
-use longhaul_core::{Entry, Message, Observed, Record};
+use longhaul_core::{Entry, Message, Observed, Record, ToolError};
 use serde_json::Value;
 
 /// A rule for texts: the text in its place, or `None` where it may stay.
@@ -41,7 +41,10 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             if let Some(result) = result {
                 json(result, redact);
             }
-            optional(error, redact);
+            match error {
+                Some(ToolError::Text(said) | ToolError::Coded { message: said, .. }) => text(said, redact),
+                None => {}
+            }
         }
         Entry::ApprovalResolved { reason, .. } => optional(reason, redact),
         Entry::RunEnded { result, error, .. } => {
@@ -112,7 +115,9 @@ fn member(key: &str, value: &mut Value, redact: Rule<'_>) {
     let shown = match &*value {
         Value::String(text) if redact(text).is_none() => text.clone(),
         Value::Number(number) => number.to_string(),
-        _ => return json(value, redact),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            return json(value, redact);
+        }
     };
     // Quotes or lines in the text would end it early.
     if shown.contains(['"', '\\', '\n']) {

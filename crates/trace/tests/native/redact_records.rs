@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use longhaul_core::{
     CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunError, RunId, RunStatus, Seq,
-    StopReason, Timing, ToolCall, Usage, UserSpan,
+    StopReason, Timing, ToolCall, ToolError, Usage, UserSpan,
 };
 use longhaul_trace::redact::{Redaction, records};
 use serde_json::{Value, json};
@@ -45,6 +45,7 @@ fn entries() -> Vec<Entry> {
             name: secret(),
             arguments: json!({ "q": secret() }).to_string(),
         }],
+        tool_call_id: None,
     };
     vec![
         Entry::RunAccepted {
@@ -91,15 +92,31 @@ fn entries() -> Vec<Entry> {
             timing: Timing::default(),
             observed: observed(),
         },
-        Entry::ToolCalled { call, tool: "search".to_owned(), arguments: arguments.clone() },
+        Entry::ToolCalled {
+            call,
+            attempt: 0,
+            tool: "search".to_owned(),
+            arguments: arguments.clone(),
+            effect: None,
+            tool_call_id: None,
+        },
         Entry::ToolAnswered {
             call,
             tool: "search".to_owned(),
             result: Some(json!([secret()])),
-            error: Some(secret()),
+            error: Some(ToolError::Text(secret())),
+            attempt: 0,
             latency_ms: 1,
+            tool_call_id: None,
         },
-        Entry::ApprovalRequested { call, tool: "search".to_owned(), arguments },
+        Entry::ApprovalRequested {
+            call,
+            tool: "search".to_owned(),
+            arguments,
+            effect: None,
+            expires_at: None,
+            tool_call_id: None,
+        },
         Entry::ApprovalResolved {
             call,
             decision: "deny".to_owned(),

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use longhaul_core::{
-    Budget, CallRef, Cause, Event, Fault, FaultKind, FinishReason, Journal, Message, ModelAnswer, Moment,
+    Budget, CallRef, Cause, Fault, FaultKind, FinishReason, Input, Journal, Message, ModelAnswer, Moment,
     NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
 };
 use longhaul_trace::{Origin, Trace};
@@ -44,7 +44,7 @@ impl Stage {
     }
 
     pub(crate) fn accept_run(&mut self, run: NewRun) {
-        self.feed(Event::Accept(run));
+        self.feed(Input::Accept(run));
     }
 
     /// The call in flight answers after `ms`, its first chunk after half of that.
@@ -64,14 +64,14 @@ impl Stage {
             response_model: Some("tiny-2026".to_owned()),
         };
         if let Some(call) = self.outstanding() {
-            self.feed(Event::Answered { call, answer, timing, observed: Observed::default() });
+            self.feed(Input::Answered { call, answer, timing, observed: Observed::default() });
         }
     }
 
     pub(crate) fn fail(&mut self, kind: FaultKind, ms: u64) {
         let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
         if let Some(call) = self.outstanding() {
-            self.feed(Event::Failed {
+            self.feed(Input::Failed {
                 call,
                 fault: Fault::new(kind, "it said no"),
                 timing,
@@ -84,16 +84,16 @@ impl Stage {
     pub(crate) fn crash(&mut self, ms: u64) {
         self.clock += ms;
         self.session = Session::replay(&*self.journal.0.borrow()).unwrap();
-        self.feed(Event::Resume(Cause::Crash));
+        self.feed(Input::Resume(Cause::Crash));
     }
 
     pub(crate) fn cancel(&mut self) {
-        self.feed(Event::Cancel { by: "acme".to_owned() });
+        self.feed(Input::Cancel { by: "acme".to_owned() });
     }
 
     pub(crate) fn wait(&mut self, ms: u64) {
         self.clock += ms;
-        self.feed(Event::Tick);
+        self.feed(Input::Tick);
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {
@@ -126,9 +126,9 @@ impl Stage {
     }
 
     /// A refused event changes nothing, and a test that counts on it sees that.
-    fn feed(&mut self, event: Event) {
+    fn feed(&mut self, input: Input) {
         let moment = Moment { now: START + self.clock, seed: 7 };
-        if let Ok(step) = self.session.decide(event, moment) {
+        if let Ok(step) = self.session.decide(input, moment) {
             let committed = self.session.commit(step, &self.journal).unwrap();
             drop(committed);
         }
@@ -155,6 +155,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,
+            tools: Vec::new(),
         },
         idempotency: None,
     }

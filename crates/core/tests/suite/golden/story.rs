@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use longhaul_core::{
     Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK, Idempotency, Life,
     Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
-    ToolCall, Usage, UserSpan,
+    ToolCall, ToolError, Usage, UserSpan,
 };
 use serde_json::{Value, json};
 
@@ -239,16 +239,46 @@ impl Story {
             tool: "search".to_owned(),
             result,
             error,
+            attempt: 0,
             latency_ms: 40,
+            tool_call_id: None,
         };
         for entry in [
-            Entry::ApprovalRequested { call: first, tool: tool.clone(), arguments: arguments.clone() },
+            Entry::ApprovalRequested {
+                call: first,
+                tool: tool.clone(),
+                arguments: arguments.clone(),
+                effect: None,
+                expires_at: None,
+                tool_call_id: None,
+            },
             resolved(first, "approve", None),
-            Entry::ToolCalled { call: first, tool: tool.clone(), arguments: arguments.clone() },
+            Entry::ToolCalled {
+                call: first,
+                attempt: 0,
+                tool: tool.clone(),
+                arguments: arguments.clone(),
+                effect: None,
+                tool_call_id: None,
+            },
             answered(first, Some(json!({"found": ["ebb", 1, null]})), None),
-            Entry::ToolCalled { call: second, tool: tool.clone(), arguments: Value::Null },
-            answered(second, None, Some("no network".to_owned())),
-            Entry::ApprovalRequested { call: second, tool, arguments },
+            Entry::ToolCalled {
+                call: second,
+                attempt: 0,
+                tool: tool.clone(),
+                arguments: Value::Null,
+                effect: None,
+                tool_call_id: None,
+            },
+            answered(second, None, Some(ToolError::Text("no network".to_owned()))),
+            Entry::ApprovalRequested {
+                call: second,
+                tool,
+                arguments,
+                effect: None,
+                expires_at: None,
+                tool_call_id: None,
+            },
             resolved(second, "deny", Some("not today")),
         ] {
             self.row(100, vec![(run, entry)]);
@@ -270,6 +300,7 @@ fn full_settings() -> RunSettings {
         gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: Some(0.5),
+        tools: Vec::new(),
     }
 }
 
@@ -286,6 +317,7 @@ fn bare_settings() -> RunSettings {
         gateway_id: None,
         openai_server: None,
         sample_ratio: None,
+        tools: Vec::new(),
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,12 +7,13 @@ use thiserror::Error;
 use crate::{
     entry::{Cause, Idempotency, Observed, RunSettings, Timing},
     fault::Fault,
-    ids::{CallId, RunId, TimeMs},
+    ids::{CallId, CallRef, RunId, TimeMs},
     limits,
     message::ModelAnswer,
+    tool::ToolAsk,
 };
 
-/// What the edge reads once per event: the only time and the only chance that the core sees.
+/// What the edge reads once per input: the only time and the only chance that the core sees.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// The wall clock.
@@ -21,20 +22,9 @@ pub struct Moment {
     pub seed: u64,
 }
 
-/// One attempt of one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CallRef {
-    /// Its run.
-    pub run: RunId,
-    /// The call.
-    pub call: CallId,
-    /// The attempt, from 1.
-    pub attempt: u32,
-}
-
 /// What happened outside.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub enum Input {
     /// Somebody posted a task.
     Accept(NewRun),
     /// Somebody cancelled the session's runs.
@@ -64,12 +54,30 @@ pub enum Event {
         /// What was seen beside it.
         observed: Observed,
     },
+    /// A tool call's attempt came to an end.
+    Returned {
+        /// Which attempt.
+        call: CallRef,
+        /// How.
+        outcome: ToolOutcome,
+        /// When.
+        timing: Timing,
+    },
+    /// A person decided about a tool call that waits for approval.
+    Decided {
+        /// The call.
+        call: CallId,
+        /// What they decided.
+        decision: Decision,
+        /// Who.
+        by: String,
+    },
     /// The session was replayed: what was promised and not answered is made again.
     Resume(Cause),
     /// Time passed: what is due begins.
     Tick,
     /// A sink that takes a trace in several requests has one part.
-    Sent {
+    PartSent {
         /// The run.
         run: RunId,
         /// The sink.
@@ -96,6 +104,29 @@ pub enum Event {
         sink: String,
         /// What it said.
         failure: SinkFailure,
+    },
+}
+
+/// How an attempt of a tool call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToolOutcome {
+    /// With a result.
+    Done(Value),
+    /// The tool says that it failed, and why.
+    Failed(String),
+    /// It was stopped under way: whether it did anything is unknown, as after a death.
+    CutOff,
+}
+
+/// What a person decides about a tool call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is made.
+    Approve,
+    /// It is not made, and the model is told.
+    Deny {
+        /// Why.
+        reason: Option<String>,
     },
 }
 
@@ -149,11 +180,12 @@ pub struct NewRun {
 /// What the host must do, once the entry that promises it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Make a model call; its outcome is [`Event::Answered`] or [`Event::Failed`].
+    /// Make a model call; its outcome is [`Input::Answered`] or [`Input::Failed`].
     CallModel(ModelCall),
+    /// Call a tool; its outcome is [`Input::Returned`].
+    CallTool(ToolOrder),
     /// Stop waiting for a call, and tell its server so. Nothing comes back.
     Abort(CallRef),
-    // `CallTool` comes here with tools: beside its entry `tool.called` and a `Phase` of its own.
 }
 
 /// A promised model call. [`crate::Session::model_request`] has the messages.
@@ -168,7 +200,19 @@ pub struct ModelCall {
     pub give_up_at: TimeMs,
 }
 
-/// Why an [`Event::Accept`] is not taken. Nothing was stored.
+/// A promised tool call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolOrder {
+    /// Which attempt. Run and call, which all attempts share, are its key.
+    pub call: CallRef,
+    /// The tool, and what it is given.
+    pub ask: Rc<ToolAsk>,
+    /// The attempt is [cut off](ToolOutcome::CutOff) when it has not returned by then: a tool's own limit, or the run's
+    /// deadline if that comes first.
+    pub give_up_at: TimeMs,
+}
+
+/// Why an [`Input::Accept`] is not taken. Nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// The caller must wait until runs have ended.

@@ -1,0 +1,70 @@
+use crate::{
+    decide::{after::first_asks, calls::begin, draft::Draft},
+    entry::{Entry, Idempotency},
+    ids::{Life, RunId},
+    input::{NewRun, Refusal},
+    limits,
+    message::Usage,
+    state::run::Run,
+};
+
+/// A run is accepted; in an idle session its first calls are promised in the same row.
+pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
+    let waiting = refuse(d, &new)?;
+    let id = RunId(u32::try_from(d.earlier_runs().len() + 1).expect("a session has fewer than 2^32 runs"));
+    let is_affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
+    let sampled_out = is_sampled_out(new.settings.sample_ratio, d.seed());
+    let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
+    let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency } = new;
+    let entry = Entry::RunAccepted {
+        task,
+        agent,
+        model,
+        models,
+        max_iterations,
+        metadata,
+        settings,
+        sampled_out,
+        idempotency,
+        life,
+    };
+    d.write(id, entry);
+    // Its own texts do not keep it from beginning: the session had room when it came.
+    if waiting == 0 && is_affordable {
+        first_asks(d.run(id)).iter().for_each(|ask| begin(d, id, ask));
+    }
+    Ok(())
+}
+
+/// How many runs are before it, where nothing speaks against it.
+fn refuse(d: &Draft<'_>, new: &NewRun) -> Result<usize, Refusal> {
+    let earlier = d.earlier_runs();
+    if let Some(key) = &new.idempotency {
+        refuse_known_key(earlier, key)?;
+    }
+    let comes_late = !new.models.is_empty() && !earlier.is_empty();
+    if comes_late || earlier.first().is_some_and(|run| run.spec.is_comparison()) {
+        return Err(Refusal::Comparison);
+    }
+    if d.is_full() {
+        return Err(Refusal::SessionFull);
+    }
+    let waiting = d.open_runs().count();
+    if waiting > limits::QUEUED_RUNS_MAX { Err(Refusal::QueueFull) } else { Ok(waiting) }
+}
+
+fn refuse_known_key(earlier: &[Run], key: &Idempotency) -> Result<(), Refusal> {
+    let known = |run: &&Run| run.spec.idempotency.as_ref().is_some_and(|earlier| earlier.key == key.key);
+    match earlier.iter().find(known) {
+        None => Ok(()),
+        Some(run) if run.spec.idempotency.as_ref() == Some(key) => Err(Refusal::Replayed(run.id)),
+        Some(run) => Err(Refusal::KeyConflict(run.id)),
+    }
+}
+
+/// Head sampling: decided once, when the run is accepted.
+fn is_sampled_out(ratio: Option<f64>, seed: u64) -> bool {
+    // The upper 53 bits of the seed, as a number from 0 to 1.
+    let chance = (seed >> 11) as f64 / (1_u64 << 53) as f64;
+    ratio.is_some_and(|ratio| chance >= ratio)
+}

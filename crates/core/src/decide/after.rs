@@ -1,0 +1,148 @@
+use crate::{
+    done::FinalRule,
+    entry::{RunError, StopReason},
+    fault::FaultKind,
+    ids::{RunId, TimeMs},
+    message::ToolCall,
+    state::{
+        call::{Ask, CallError},
+        run::{Run, Stand},
+    },
+};
+
+/// What follows from where a run stands.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Next {
+    /// Nothing, until an input comes.
+    Wait,
+    /// Models are called, side by side.
+    Call(Vec<Ask>),
+    /// The tools are called that an answer asks for, side by side.
+    Use(Vec<ToolCall>),
+    /// The run has ended: this one is next.
+    Begin(RunId),
+    /// The run ends.
+    End(Stop),
+}
+
+/// What the session and the clock leave a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) now: TimeMs,
+    /// The session takes no further call.
+    pub(crate) is_full: bool,
+    /// The first of the runs that are not over.
+    pub(crate) first: Option<RunId>,
+}
+
+/// How a run ends.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Stop {
+    pub(crate) reason: StopReason,
+    pub(crate) error: Option<RunError>,
+    /// Whether the latest answer is the result.
+    pub(crate) has_result: bool,
+}
+
+/// The rules of the loop: the first row that fits says what is next. A retry that is due is no row: its call is open.
+pub(crate) fn after(run: &Run, room: Room) -> Next {
+    let (spec, is_late) = (&run.spec, run.is_late(room.now));
+    let spent = || room.spent(run).map(Next::End);
+    match run.stand(room.now) {
+        Stand::Over => room.first.map_or(Next::Wait, Next::Begin),
+        Stand::InFlight | Stand::Waiting => Next::Wait,
+        Stand::Queued if is_late => Next::End(Stop::limit(StopReason::Deadline)),
+        Stand::Queued if room.first != Some(run.id) => Next::Wait,
+        Stand::Queued => spent().unwrap_or_else(|| Next::Call(first_asks(run))),
+        Stand::Answered(_) if spec.is_comparison() => Next::End(Stop::plain(StopReason::Done)),
+        Stand::TimeUp => Next::End(Stop::limit(StopReason::Deadline)),
+        Stand::Failed(_) if is_late => Next::End(Stop::limit(StopReason::Deadline)),
+        Stand::Failed(error) => Next::End(Stop::failed(error)),
+        Stand::Answered(answer) => match answer.rule {
+            Some(FinalRule::Done) => Next::End(Stop::limit(StopReason::Done)),
+            Some(FinalRule::FinishTool) => Next::End(Stop::limit(StopReason::FinishTool)),
+            None if run.iterations >= spec.max_iterations => {
+                Next::End(Stop::limit(StopReason::MaxIterations))
+            }
+            None if answer.tool_calls.is_empty() => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
+            None => spent().unwrap_or_else(|| Next::Use(answer.tool_calls.clone())),
+        },
+        Stand::Returned => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
+    }
+}
+
+/// What the end of a run's time makes of it, whatever it waits for: a comparison keeps what was answered.
+pub(crate) fn time_up(run: &Run) -> Stop {
+    let has_answer = run.calls().iter().any(|call| call.answer().is_some());
+    match run.spec.sentinel() {
+        None if has_answer => Stop::plain(StopReason::Done),
+        None | Some(_) => Stop::limit(StopReason::Deadline),
+    }
+}
+
+/// Each model of a comparison, or the one of any other run.
+pub(crate) fn first_asks(run: &Run) -> Vec<Ask> {
+    let models =
+        if run.spec.models.is_empty() { std::slice::from_ref(&run.spec.model) } else { &run.spec.models };
+    models.iter().map(|model| Ask::Model { model: model.clone(), iteration: 1 }).collect()
+}
+
+fn next_ask(run: &Run) -> Vec<Ask> {
+    vec![Ask::Model { model: run.spec.model.clone(), iteration: run.iterations + 1 }]
+}
+
+impl Room {
+    /// What forbids another call.
+    fn spent(self, run: &Run) -> Option<Stop> {
+        let budget = run.exhausted_budget(self.now).map(Stop::limit);
+        budget.or_else(|| self.is_full.then(Stop::session_full))
+    }
+}
+
+impl Stop {
+    /// At a limit, or by a final answer: the latest answer is the result.
+    fn limit(reason: StopReason) -> Self {
+        let message = match reason {
+            StopReason::BudgetTokens => Some("budget.total_tokens is used up"),
+            StopReason::BudgetCost => Some("budget.cost_usd is used up"),
+            StopReason::Deadline => Some("budget.deadline_ms has passed"),
+            StopReason::Done
+            | StopReason::FinishTool
+            | StopReason::MaxIterations
+            | StopReason::BudgetToolCalls
+            | StopReason::Cancelled
+            | StopReason::EmptyResponse
+            | StopReason::ModelRefused
+            | StopReason::ModelUnavailable
+            | StopReason::ToolFailed
+            | StopReason::Denied => None,
+        };
+        let error =
+            message.map(|message| RunError { code: reason.as_str().to_owned(), message: message.to_owned() });
+        Self { reason, error, has_result: true }
+    }
+
+    /// Without a result and without an error.
+    pub(crate) fn plain(reason: StopReason) -> Self {
+        Self { reason, error: None, has_result: false }
+    }
+
+    /// Because a model's call failed for good.
+    pub(crate) fn failed(error: &CallError) -> Self {
+        let reason = if error.kind == FaultKind::EmptyResponse {
+            StopReason::EmptyResponse
+        } else if error.kind.is_transient() || error.kind == FaultKind::Interrupted {
+            StopReason::ModelUnavailable
+        } else {
+            StopReason::ModelRefused
+        };
+        Self { reason, error: Some(error.clone().into()), has_result: false }
+    }
+
+    /// Because memory has an end.
+    fn session_full() -> Self {
+        let message = "the session's conversation has reached its limit; start a new session".to_owned();
+        let error = RunError { code: "session_full".to_owned(), message };
+        Self { reason: StopReason::ModelRefused, error: Some(error), has_result: true }
+    }
+}

@@ -1,0 +1,93 @@
+//! Promising calls: each as an entry, and as the command that it promises.
+
+use crate::{
+    decide::draft::Draft,
+    entry::Entry,
+    ids::{CallId, CallRef, RunId, TimeMs},
+    input::{Command, ModelCall, ToolOrder},
+    limits,
+    state::{
+        call::{Ask, Call},
+        run::Run,
+    },
+    tool::{ToolAsk, ToolError},
+    views::request::window,
+};
+
+/// A call that was not made before.
+pub(crate) fn begin(d: &mut Draft<'_>, run: RunId, ask: &Ask) {
+    let id = d.next_call();
+    promise(d, run, id, ask, 1);
+}
+
+/// A further attempt of a call.
+pub(crate) fn again(d: &mut Draft<'_>, run: RunId, id: CallId) {
+    let Some(Call { ask, tries, .. }) = d.run(run).call(id).cloned() else { return };
+    promise(d, run, id, &ask, tries.attempt + 1);
+}
+
+/// Budgets were checked: nothing is spent between an answer and a retry but time.
+fn promise(d: &mut Draft<'_>, id: RunId, call: CallId, ask: &Ask, attempt: u32) {
+    let (run, now) = (d.run(id), d.now());
+    let promised = CallRef { run: id, call, attempt };
+    let (entry, command) = match ask {
+        Ask::Model { model, iteration } => {
+            let window = window(run, call, &d.transcript().starts, d.length());
+            let entry = Entry::ModelCalled {
+                call,
+                attempt,
+                iteration: *iteration,
+                model: model.clone(),
+                message_count: window.message_count,
+                dropped_messages: window.dropped_messages,
+            };
+            let give_up_at = give_up_at(run, now, run.spec.settings.model_timeout_ms);
+            (entry, Command::CallModel(ModelCall { call: promised, model: model.clone(), give_up_at }))
+        }
+        Ask::Tool(ask) => {
+            let entry = Entry::ToolCalled {
+                call,
+                attempt,
+                tool: ask.tool.clone(),
+                arguments: ask.arguments.clone(),
+                effect: Some(ask.effect),
+                tool_call_id: Some(ask.tool_call_id.clone()),
+            };
+            let give_up_at = give_up_at(run, now, limits::TOOL_TIMEOUT_MS);
+            (entry, Command::CallTool(ToolOrder { call: promised, ask: ask.clone(), give_up_at }))
+        }
+    };
+    d.write(id, entry);
+    d.order(command);
+}
+
+/// Answers the call of a tool without its result: the model is told why.
+pub(crate) fn refuse(
+    d: &mut Draft<'_>,
+    run: RunId,
+    (call, attempt): (CallId, u32),
+    ask: &ToolAsk,
+    why: ToolError,
+) {
+    let entry = Entry::ToolAnswered {
+        call,
+        attempt,
+        tool: ask.tool.clone(),
+        result: None,
+        error: Some(why),
+        latency_ms: 0,
+        tool_call_id: Some(ask.tool_call_id.clone()),
+    };
+    d.write(run, entry);
+}
+
+/// What the model is told of a call that was cut off and must not be made twice.
+pub(crate) fn in_doubt() -> ToolError {
+    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
+    ToolError::new("in_doubt", text)
+}
+
+fn give_up_at(run: &Run, now: TimeMs, timeout_ms: u64) -> TimeMs {
+    let timeout = now.saturating_add(timeout_ms);
+    run.deadline_at().map_or(timeout, |at| at.min(timeout))
+}

@@ -1,0 +1,25 @@
+use crate::{
+    decide::{
+        after::{Next, Room, after},
+        calls::begin,
+        draft::Draft,
+        ending::end,
+        gate::use_tools,
+    },
+    ids::RunId,
+};
+
+/// Does what follows from where a run stands, until that is to wait.
+pub(crate) fn follow(d: &mut Draft<'_>, id: RunId) {
+    let mut id = id;
+    loop {
+        let room = Room { now: d.now(), is_full: d.is_full(), first: d.open_runs().next().map(|run| run.id) };
+        match after(d.run(id), room) {
+            Next::Wait => return,
+            Next::Call(asks) => asks.iter().for_each(|ask| begin(d, id, ask)),
+            Next::Use(calls) => use_tools(d, id, calls),
+            Next::End(stop) => end(d, id, stop),
+            Next::Begin(next) => id = next,
+        }
+    }
+}

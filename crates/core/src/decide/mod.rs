@@ -1,0 +1,56 @@
+//! What an input changes: one file an input, each a free function over the [`draft`]. What follows from where a run
+//! stands is the table in [`after`].
+
+mod accept;
+mod after;
+mod calls;
+mod cancel;
+mod delivery;
+mod draft;
+mod due;
+mod ending;
+mod follow;
+mod gate;
+mod outcome;
+mod tools;
+
+use crate::{
+    decide::{draft::Draft, outcome::Seen},
+    input::{Input, Moment, Refusal},
+    state::session::Session,
+    step::Step,
+};
+
+impl Session {
+    /// What `input` changes. Pure: nothing is stored, nothing in memory changes.
+    ///
+    /// A late or doubled outcome (an older attempt, an unknown call) gives an empty step that
+    /// [is ignored](Step::is_ignored).
+    ///
+    /// # Errors
+    /// When an [`Input::Accept`] is refused; no other input is.
+    pub fn decide(&self, input: Input, moment: Moment) -> Result<Step, Refusal> {
+        let mut draft = Draft::new(self, moment);
+        let d = &mut draft;
+        match input {
+            Input::Accept(run) => accept::accept(d, run)?,
+            Input::Cancel { by } => cancel::cancel(d, &by),
+            Input::Answered { call, answer, timing, observed } => {
+                outcome::answered(d, call, answer, Seen { timing, observed })
+            }
+            Input::Failed { call, fault, timing, observed } => {
+                outcome::failed(d, call, fault, Seen { timing, observed })
+            }
+            Input::Returned { call, outcome, timing } => tools::returned(d, call, outcome, timing),
+            Input::Decided { call, decision, by } => tools::decided(d, call, decision, by),
+            Input::Resume(cause) => due::resume(d, cause),
+            Input::Tick => due::tick(d),
+            Input::PartSent { run, sink, part, remote_id } => {
+                delivery::part_sent(d, run, sink, part, remote_id)
+            }
+            Input::Flushed { run, sink, spans } => delivery::flushed(d, run, sink, spans),
+            Input::FlushFailed { run, sink, failure } => delivery::failed(d, run, sink, failure),
+        }
+        Ok(draft.into_step())
+    }
+}

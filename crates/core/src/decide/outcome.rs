@@ -1,0 +1,83 @@
+use crate::{
+    backoff::MODEL_RETRY,
+    decide::{draft::Draft, follow::follow, gate::named},
+    done::final_rule,
+    entry::{Entry, Observed, Timing},
+    fault::{Fault, FaultKind},
+    ids::CallRef,
+    message::{Message, ModelAnswer},
+    state::{call::Ask, spec::RunSpec},
+};
+
+/// Attempts of one call that may fail before it does; crashes do not count.
+const FAILURES_MAX: u32 = 4;
+
+/// An attempt, as far as its span needs it.
+pub(crate) struct Seen {
+    pub(crate) timing: Timing,
+    pub(crate) observed: Observed,
+}
+
+/// A model answered.
+pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, seen: Seen) {
+    let Some(Ask::Model { iteration, .. }) = d.awaited(call).map(|call| call.ask) else { return d.ignore() };
+    let spec = &d.run(call.run).spec;
+    if let Some(fault) = fault_of(spec, &answer.message) {
+        return failed(d, call, fault, seen);
+    }
+    let rule = spec.sentinel().and_then(|it| final_rule(&answer.message, answer.finish_reason, it));
+    let Seen { timing, observed } = seen;
+    let entry = Entry::ModelAnswered {
+        call: call.call,
+        attempt: call.attempt,
+        iteration,
+        message: answer.message,
+        finish_reason: answer.finish_reason,
+        usage: answer.usage,
+        latency_ms: timing.ended_at.saturating_sub(timing.started_at),
+        r#final: rule,
+        timing,
+        response_id: answer.response_id,
+        response_model: answer.response_model,
+        observed,
+    };
+    d.write(call.run, entry);
+    follow(d, call.run);
+}
+
+/// A model's attempt failed: it is made again after a while, or the call has failed for good.
+pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen) {
+    let awaited = d.awaited(call).filter(|call| call.model().is_some());
+    let Some(tries) = awaited.map(|call| call.tries) else { return d.ignore() };
+    let failures = tries.failures + 1;
+    let is_late = d.run(call.run).is_late(d.now());
+    let again = fault.kind.is_transient() && failures < FAILURES_MAX && !is_late;
+    let retry_at = again.then(|| d.now() + MODEL_RETRY.wait_ms(failures, fault.retry_after_ms, d.seed()));
+    let entry = Entry::ModelFailed {
+        call: call.call,
+        attempt: call.attempt,
+        error_type: fault.kind,
+        message: fault.message,
+        retry_at,
+        timing: seen.timing,
+        observed: seen.observed,
+    };
+    d.write(call.run, entry);
+    if !again {
+        follow(d, call.run);
+    }
+}
+
+/// Why an answer is none that its run can go on with.
+fn fault_of(spec: &RunSpec, message: &Message) -> Option<Fault> {
+    if message.content.trim().is_empty() && message.tool_calls.is_empty() {
+        return Some(Fault::new(FaultKind::EmptyResponse, "the model answered nothing"));
+    }
+    if !spec.settings.tools.is_empty() {
+        return None;
+    }
+    let has_loop = spec.sentinel().is_some();
+    let unknown = message.tool_calls.iter().find(|call| !(has_loop && call.is_finish()))?;
+    let text = format!("the model called the tool \"{}\"; it was offered none", named(&unknown.name));
+    Some(Fault::new(FaultKind::Malformed, text))
+}

@@ -1,0 +1,73 @@
+use std::collections::BTreeMap;
+
+use crate::{entry::Entry, ids::TimeMs};
+
+/// What one sink has of a run's trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The parts that a sink has which takes a trace in several requests, and what it calls them.
+    pub sent: BTreeMap<String, String>,
+    /// Attempts that have an outcome.
+    pub attempts: u32,
+    /// What comes next.
+    pub state: DeliveryState,
+}
+
+/// Whether a sink still has to get a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// To be sent at this time or later.
+    Due(TimeMs),
+    /// The sink has it.
+    Flushed,
+    /// Given up; the journal says why.
+    Parked,
+}
+
+impl Delivery {
+    /// A delivery of a run that ended at `at`.
+    pub(crate) fn due(at: TimeMs) -> Self {
+        Self { sent: BTreeMap::new(), attempts: 0, state: DeliveryState::Due(at) }
+    }
+
+    /// When it is due; `None` where nothing more comes of it.
+    pub(crate) fn due_at(&self) -> Option<TimeMs> {
+        match self.state {
+            DeliveryState::Due(at) => Some(at),
+            DeliveryState::Flushed | DeliveryState::Parked => None,
+        }
+    }
+}
+
+/// Takes an entry about a delivery. One of a sink that is owed nothing changes nothing.
+pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, entry: &Entry) {
+    match entry {
+        Entry::TraceSent { sink, part, remote_id } => {
+            if let Some(delivery) = deliveries.get_mut(sink) {
+                delivery.sent.insert(part.clone(), remote_id.clone());
+            }
+        }
+        Entry::TraceFlushed { sink, attempt, .. } => {
+            if let Some(delivery) = deliveries.get_mut(sink) {
+                (delivery.attempts, delivery.state) = (*attempt, DeliveryState::Flushed);
+            }
+        }
+        Entry::TraceFailed { sink, attempt, retry_at, .. } => {
+            if let Some(delivery) = deliveries.get_mut(sink) {
+                delivery.attempts = *attempt;
+                delivery.state = retry_at.map_or(DeliveryState::Parked, DeliveryState::Due);
+            }
+        }
+        Entry::RunAccepted { .. }
+        | Entry::ModelCalled { .. }
+        | Entry::ModelAnswered { .. }
+        | Entry::ModelFailed { .. }
+        | Entry::ToolCalled { .. }
+        | Entry::ToolAnswered { .. }
+        | Entry::ApprovalRequested { .. }
+        | Entry::ApprovalResolved { .. }
+        | Entry::RunResumed { .. }
+        | Entry::CancelRequested { .. }
+        | Entry::RunEnded { .. } => {}
+    }
+}

@@ -1,0 +1,155 @@
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::{
+    entry::Entry,
+    ids::{CallId, TimeMs},
+    state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled},
+    tool::{Effect, ToolAsk},
+};
+
+/// What an entry says of a call.
+pub(crate) enum CallFact {
+    /// An attempt is promised.
+    Called { attempt: u32, dropped_messages: u32 },
+    /// A person is asked.
+    Requested { until: Option<TimeMs> },
+    /// An attempt failed.
+    Failed { error: CallError, retry_at: Option<TimeMs> },
+    /// It has its outcome.
+    Settled(Settled),
+}
+
+impl Call {
+    /// Takes what an entry says of it, whose message has this place in the conversation.
+    pub(crate) fn evolve(&mut self, fact: CallFact, place: usize) {
+        self.state = match fact {
+            CallFact::Called { attempt, dropped_messages } => {
+                self.tries.attempt = attempt;
+                self.dropped_messages = dropped_messages;
+                CallState::InFlight
+            }
+            CallFact::Requested { until } => CallState::Awaiting { whom: Party::Person, until },
+            CallFact::Failed { error, retry_at } => {
+                self.tries.failures += 1;
+                retry_at.map_or(CallState::Settled(Settled::Failed(error)), |at| CallState::Retrying { at })
+            }
+            CallFact::Settled(settled) => {
+                if let Settled::Answered(_) = settled {
+                    self.message = Some(place);
+                }
+                CallState::Settled(settled)
+            }
+        };
+    }
+}
+
+/// The bridge from the words of the journal: every entry that is about a call is here.
+impl Entry {
+    /// The call that it may be the first entry of. A placeholder of the first version opens none.
+    pub(crate) fn opened_call(&self) -> Option<CallId> {
+        match self {
+            Self::ModelCalled { call, .. }
+            | Self::ToolCalled { call, tool_call_id: Some(_), .. }
+            | Self::ApprovalRequested { call, tool_call_id: Some(_), .. }
+            | Self::ToolAnswered { call, tool_call_id: Some(_), .. } => Some(*call),
+            Self::ToolCalled { .. }
+            | Self::ApprovalRequested { .. }
+            | Self::ToolAnswered { .. }
+            | Self::ModelAnswered { .. }
+            | Self::ModelFailed { .. }
+            | Self::ApprovalResolved { .. }
+            | Self::RunAccepted { .. }
+            | Self::RunResumed { .. }
+            | Self::CancelRequested { .. }
+            | Self::RunEnded { .. }
+            | Self::TraceSent { .. }
+            | Self::TraceFlushed { .. }
+            | Self::TraceFailed { .. } => None,
+        }
+    }
+
+    /// What is asked, in an entry that may be the first of its call. A placeholder of the first version asks nothing.
+    pub(crate) fn ask(&self) -> Option<Ask> {
+        let tool = |id: &Option<String>, tool: &String, arguments, effect: Option<Effect>| {
+            let (tool_call_id, tool) = (id.clone()?, tool.clone());
+            let effect = effect.unwrap_or(Effect::Once);
+            Some(Ask::Tool(Rc::new(ToolAsk { tool_call_id, tool, arguments, effect })))
+        };
+        match self {
+            Self::ModelCalled { model, iteration, .. } => {
+                Some(Ask::Model { model: model.clone(), iteration: *iteration })
+            }
+            Self::ToolCalled { tool_call_id, tool: name, arguments, effect, .. }
+            | Self::ApprovalRequested { tool_call_id, tool: name, arguments, effect, .. } => {
+                tool(tool_call_id, name, arguments.clone(), *effect)
+            }
+            // Answered without a call: it was refused.
+            Self::ToolAnswered { tool_call_id, tool: name, .. } => {
+                tool(tool_call_id, name, Value::Null, None)
+            }
+            Self::ModelAnswered { .. }
+            | Self::ModelFailed { .. }
+            | Self::ApprovalResolved { .. }
+            | Self::RunAccepted { .. }
+            | Self::RunResumed { .. }
+            | Self::CancelRequested { .. }
+            | Self::RunEnded { .. }
+            | Self::TraceSent { .. }
+            | Self::TraceFlushed { .. }
+            | Self::TraceFailed { .. } => None,
+        }
+    }
+
+    /// What it says of which call.
+    pub(crate) fn call_fact(&self) -> Option<(CallId, CallFact)> {
+        let (call, fact) = match self {
+            Self::ModelCalled { call, attempt, dropped_messages, .. } => {
+                (call, CallFact::Called { attempt: *attempt, dropped_messages: *dropped_messages })
+            }
+            Self::ModelAnswered { call, .. } => (call, CallFact::Settled(Settled::Answered(self.answer()?))),
+            Self::ModelFailed { call, error_type, message, retry_at, .. } => {
+                let error = CallError { kind: *error_type, message: message.clone() };
+                (call, CallFact::Failed { error, retry_at: *retry_at })
+            }
+            Self::ToolCalled { call, attempt, tool_call_id: Some(_), .. } => {
+                (call, CallFact::Called { attempt: *attempt, dropped_messages: 0 })
+            }
+            Self::ApprovalRequested { call, expires_at, tool_call_id: Some(_), .. } => {
+                (call, CallFact::Requested { until: *expires_at })
+            }
+            Self::ToolAnswered { call, tool_call_id: Some(_), .. } => {
+                (call, CallFact::Settled(Settled::Returned))
+            }
+            // What was decided shows in the entry after it: the call is made, or has its answer.
+            Self::ApprovalResolved { .. }
+            | Self::ToolCalled { .. }
+            | Self::ToolAnswered { .. }
+            | Self::ApprovalRequested { .. }
+            | Self::RunAccepted { .. }
+            | Self::RunResumed { .. }
+            | Self::CancelRequested { .. }
+            | Self::RunEnded { .. }
+            | Self::TraceSent { .. }
+            | Self::TraceFlushed { .. }
+            | Self::TraceFailed { .. } => return None,
+        };
+        Some((*call, fact))
+    }
+
+    fn answer(&self) -> Option<Answer> {
+        let Self::ModelAnswered { message, finish_reason, usage, latency_ms, r#final, timing, .. } = self
+        else {
+            return None;
+        };
+        Some(Answer {
+            finish_reason: *finish_reason,
+            usage: usage.clone(),
+            latency_ms: *latency_ms,
+            time_to_first_chunk_ms: timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at)),
+            rule: *r#final,
+            tool_calls: message.tool_calls.clone(),
+        })
+    }
+}

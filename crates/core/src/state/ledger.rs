@@ -1,0 +1,87 @@
+use crate::{
+    entry::Entry,
+    ids::{CallId, Life, Seq, TimeMs},
+    limits,
+    tool::told,
+};
+
+/// What a run takes in memory beside its texts, in bytes.
+const RUN_BYTES: usize = 1_024;
+/// What a call's question and answer take in memory beside their texts, in bytes.
+const TURN_BYTES: usize = 128;
+
+/// What a session counts, over all of its runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    /// The position of the last entry.
+    pub(crate) head: Seq,
+    /// When that was decided.
+    pub(crate) last_activity: TimeMs,
+    /// What the session's first run was accepted with.
+    pub(crate) life: Option<Life>,
+    /// The number of the last call.
+    calls: u32,
+    /// What the session's texts take in memory.
+    bytes: usize,
+}
+
+impl Ledger {
+    pub(crate) fn evolve(&mut self, seq: Seq, at: TimeMs, entry: &Entry) {
+        if let Entry::RunAccepted { life, .. } = entry
+            && self.head == Seq(0)
+        {
+            self.life = *life;
+        }
+        self.head = seq;
+        self.last_activity = at;
+        self.bytes += held_bytes(entry);
+        if let Some(call) = entry.opened_call() {
+            self.calls = self.calls.max(call.0);
+        }
+    }
+
+    /// The number of the next call.
+    pub(crate) fn next_call(&self) -> CallId {
+        CallId(self.calls + 1)
+    }
+
+    /// Whether the session takes no further call, because memory has an end.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= limits::CONVERSATION_BYTES_MAX
+    }
+}
+
+/// What an entry adds to the memory that its session takes, in bytes. A task counts when it is accepted.
+fn held_bytes(entry: &Entry) -> usize {
+    match entry {
+        Entry::RunAccepted { task, settings, metadata, .. } => {
+            let labels = metadata.iter().map(|(key, value)| key.len() + value.as_str().map_or(0, str::len));
+            RUN_BYTES
+                + task.len()
+                + settings.instructions.as_ref().map_or(0, String::len)
+                + labels.sum::<usize>()
+        }
+        Entry::ModelAnswered { message, .. } => {
+            let asked = message.tool_calls.iter().filter(|call| !call.is_finish());
+            TURN_BYTES
+                + message.content.len()
+                + message.thoughts.len()
+                + asked.map(|call| call.arguments.len()).sum::<usize>()
+        }
+        Entry::ToolAnswered { tool_call_id: Some(_), result, error, .. } => {
+            TURN_BYTES + told(result.as_ref(), error.as_ref()).len()
+        }
+        Entry::ToolAnswered { .. }
+        | Entry::ModelCalled { .. }
+        | Entry::ModelFailed { .. }
+        | Entry::ToolCalled { .. }
+        | Entry::ApprovalRequested { .. }
+        | Entry::ApprovalResolved { .. }
+        | Entry::RunResumed { .. }
+        | Entry::CancelRequested { .. }
+        | Entry::RunEnded { .. }
+        | Entry::TraceSent { .. }
+        | Entry::TraceFlushed { .. }
+        | Entry::TraceFailed { .. } => 0,
+    }
+}

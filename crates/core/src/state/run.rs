@@ -1,0 +1,319 @@
+use std::{collections::BTreeMap, rc::Rc};
+
+use crate::{
+    entry::{Entry, INDEX_SINK, Record, RunError, RunStatus, StopReason},
+    ids::{CallId, RunId, Seq, TimeMs},
+    message::Usage,
+    state::{
+        call::{Answer, Ask, Call, CallError, CallState, Settled},
+        delivery::{self, Delivery},
+        round::{Opening, Round},
+        spec::RunSpec,
+    },
+};
+
+/// A run as the journal tells it, but for its texts, which are in the [`Transcript`](crate::Transcript): cheap to copy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// The position of its first entry.
+    pub first_seq: Seq,
+    /// What it was accepted with.
+    pub spec: Rc<RunSpec>,
+    /// When it became durable.
+    pub accepted_at: TimeMs,
+    /// When its first call was promised.
+    pub started_at: Option<TimeMs>,
+    /// When it ended.
+    pub ended_at: Option<TimeMs>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Answers committed.
+    pub iterations: u32,
+    /// Attempts of its models' calls, those that failed or were cut off included.
+    pub attempts: u32,
+    /// The sum over its calls.
+    pub usage: Usage,
+    /// Crashes and evictions that it survived.
+    pub resumed: u32,
+    /// What each sink has of its trace; filled when the run ends.
+    pub deliveries: BTreeMap<String, Delivery>,
+    /// Where its messages begin in the conversation.
+    pub(crate) first_message: usize,
+    /// Whether an attempt failed.
+    has_failures: bool,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// It has called nobody yet.
+    Queued,
+    /// It has calls.
+    Open(Round),
+    /// Over.
+    Ended(Rc<Ending>),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// The status.
+    pub status: RunStatus,
+    /// The rule that ended it.
+    pub stop_reason: StopReason,
+    /// What came out.
+    pub result: Option<String>,
+    /// What went wrong.
+    pub error: Option<RunError>,
+    /// Its last calls, as the end left them.
+    calls: Vec<Call>,
+}
+
+/// What a run waits for, in one word: what the rules of the loop go by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Stand<'a> {
+    /// For the runs before it.
+    Queued,
+    /// For a call that is in flight.
+    InFlight,
+    /// For a time, or a person.
+    Waiting,
+    /// For nothing: its deadline passed while it waited.
+    TimeUp,
+    /// For nothing: its model answered, or one of several did.
+    Answered(&'a Answer),
+    /// For nothing: its model failed for good, or all of several did; this is the last failure.
+    Failed(&'a CallError),
+    /// For nothing: its tools have returned.
+    Returned,
+    /// It is over.
+    Over,
+}
+
+impl Run {
+    /// The run that a `run.accepted` makes; `None` for any other entry.
+    pub fn accepted(record: &Record) -> Option<Self> {
+        Some(Self {
+            id: record.run,
+            first_seq: record.seq,
+            spec: Rc::new(RunSpec::of(&record.entry)?),
+            accepted_at: record.at,
+            started_at: None,
+            ended_at: None,
+            phase: Phase::Queued,
+            iterations: 0,
+            attempts: 0,
+            usage: Usage::default(),
+            resumed: 0,
+            deliveries: BTreeMap::new(),
+            first_message: 0,
+            has_failures: false,
+        })
+    }
+
+    /// Takes an entry that was decided at `at`, when the conversation had `messages` messages.
+    pub fn evolve(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
+        self.count(at, entry, messages);
+        match entry {
+            Entry::RunResumed { .. } => self.interrupt(),
+            Entry::RunEnded { status, stop_reason, result, error, .. } => {
+                let calls = self.take_calls();
+                self.phase = Phase::Ended(Rc::new(Ending {
+                    status: *status,
+                    stop_reason: *stop_reason,
+                    result: result.clone(),
+                    error: error.clone(),
+                    calls,
+                }));
+                self.ended_at = Some(at);
+                self.deliveries = self.owed_sinks().map(|sink| (sink.clone(), Delivery::due(at))).collect();
+            }
+            Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
+                delivery::evolve(&mut self.deliveries, entry);
+            }
+            Entry::ModelCalled { .. }
+            | Entry::ModelAnswered { .. }
+            | Entry::ModelFailed { .. }
+            | Entry::ToolCalled { .. }
+            | Entry::ToolAnswered { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalResolved { .. } => self.take_call(entry, messages),
+            Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
+        }
+    }
+
+    /// What is counted whatever the calls are.
+    fn count(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
+        match entry {
+            Entry::ModelCalled { .. } => {
+                self.attempts += 1;
+                if self.started_at.is_none() {
+                    (self.started_at, self.first_message) = (Some(at), messages);
+                }
+            }
+            Entry::ModelAnswered { iteration, usage, .. } => {
+                self.iterations = *iteration;
+                self.usage = self.usage.plus(usage);
+            }
+            Entry::ModelFailed { .. } => self.has_failures = true,
+            Entry::RunResumed { .. } => self.resumed += 1,
+            Entry::RunAccepted { .. }
+            | Entry::ToolCalled { .. }
+            | Entry::ToolAnswered { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalResolved { .. }
+            | Entry::CancelRequested { .. }
+            | Entry::RunEnded { .. }
+            | Entry::TraceSent { .. }
+            | Entry::TraceFlushed { .. }
+            | Entry::TraceFailed { .. } => {}
+        }
+    }
+
+    fn take_call(&mut self, entry: &Entry, messages: usize) {
+        let Some((id, fact)) = entry.call_fact() else { return };
+        if let Some(ask) = entry.ask().filter(|_| self.call(id).is_none()) {
+            self.open(id, ask, messages);
+        }
+        if let Phase::Open(round) = &mut self.phase {
+            round.take(id, fact, messages);
+        }
+    }
+
+    /// A call that is asked side by side with those of the round joins it; any other begins a new one.
+    fn open(&mut self, id: CallId, ask: Ask, messages: usize) {
+        let mut round = match &mut self.phase {
+            Phase::Open(round) if round.takes(&ask, &self.spec) => std::mem::take(round),
+            Phase::Queued | Phase::Open(_) => Round::default(),
+            Phase::Ended(_) => return,
+        };
+        // A tool's message has its place from the start: the results stay in the order of the calls.
+        let message = matches!(ask, Ask::Tool(_)).then_some(messages);
+        round.calls.push(Call { message, ..Call::new(id, ask) });
+        self.phase = Phase::Open(round);
+    }
+
+    /// A death cut off what was in flight.
+    fn interrupt(&mut self) {
+        let Phase::Open(round) = &mut self.phase else { return };
+        for call in round.calls.iter_mut().filter(|call| call.is_in_flight()) {
+            call.tries.interruptions += 1;
+        }
+    }
+
+    /// The calls of a run that ends, without the copies of what they asked for.
+    fn take_calls(&mut self) -> Vec<Call> {
+        let Phase::Open(round) = &mut self.phase else { return Vec::new() };
+        let mut calls = std::mem::take(&mut round.calls);
+        calls.retain(|call| call.model().is_some());
+        for call in &mut calls {
+            if let CallState::Settled(Settled::Answered(answer)) = &mut call.state {
+                answer.tool_calls = Vec::new();
+            }
+        }
+        calls
+    }
+
+    /// Where it stands, in the API's words. The one place that says so.
+    pub fn status(&self) -> RunStatus {
+        match &self.phase {
+            Phase::Queued => RunStatus::Queued,
+            Phase::Open(round) if round.calls.iter().any(Call::is_in_flight) => RunStatus::Running,
+            Phase::Open(round) if round.calls.iter().all(Call::is_settled) => RunStatus::Running,
+            Phase::Open(_) => RunStatus::Waiting,
+            Phase::Ended(ending) => ending.status,
+        }
+    }
+
+    /// Whether the run is not over.
+    pub fn is_open(&self) -> bool {
+        self.ending().is_none()
+    }
+
+    /// Whether the run has called nobody yet.
+    pub fn is_queued(&self) -> bool {
+        self.phase == Phase::Queued
+    }
+
+    /// How it ended.
+    pub fn ending(&self) -> Option<&Ending> {
+        match &self.phase {
+            Phase::Ended(ending) => Some(ending),
+            Phase::Queued | Phase::Open(_) => None,
+        }
+    }
+
+    /// Its latest calls, side by side; of a run that is over those of models, as the end left them.
+    pub fn calls(&self) -> &[Call] {
+        match &self.phase {
+            Phase::Queued => &[],
+            Phase::Open(round) => &round.calls,
+            Phase::Ended(ending) => &ending.calls,
+        }
+    }
+
+    /// One of them.
+    pub fn call(&self, id: CallId) -> Option<&Call> {
+        self.calls().iter().find(|call| call.id == id)
+    }
+
+    /// The calls whose outcomes the run waits for.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Call> {
+        let calls = if self.is_open() { self.calls() } else { &[] };
+        calls.iter().filter(|call| call.is_in_flight())
+    }
+
+    /// What it waits for.
+    pub(crate) fn stand(&self, now: TimeMs) -> Stand<'_> {
+        let round = match &self.phase {
+            Phase::Queued => return Stand::Queued,
+            Phase::Ended(_) => return Stand::Over,
+            Phase::Open(round) => round,
+        };
+        let waits = !round.calls.iter().all(Call::is_settled);
+        if round.calls.iter().any(Call::is_in_flight) {
+            Stand::InFlight
+        } else if waits && !self.is_late(now) {
+            Stand::Waiting
+        } else if let Some(answer) = round.calls.iter().find_map(Call::answer) {
+            Stand::Answered(answer)
+        } else if waits {
+            Stand::TimeUp
+        } else {
+            round.failure().map_or(Stand::Returned, Stand::Failed)
+        }
+    }
+
+    /// What a model's call says first.
+    pub(crate) fn opening(&self, id: CallId) -> Opening {
+        match &self.phase {
+            Phase::Queued => Opening::Task,
+            Phase::Open(round) => round.opening(id, &self.spec),
+            Phase::Ended(_) => Opening::Nothing,
+        }
+    }
+
+    /// The sinks that get its trace, now that it has ended: all, or with sampling perhaps only the index.
+    fn owed_sinks(&self) -> impl Iterator<Item = &String> {
+        let went_wrong = self.status() == RunStatus::Failed || self.resumed > 0 || self.has_failures;
+        let is_kept = !self.spec.sampled_out || went_wrong;
+        self.spec.settings.sinks.iter().filter(move |sink| is_kept || *sink == INDEX_SINK)
+    }
+
+    /// When the run ends for lack of time, whatever it does then.
+    pub fn deadline_at(&self) -> Option<TimeMs> {
+        self.spec.settings.budget.deadline_ms.map(|ms| self.accepted_at.saturating_add(ms))
+    }
+
+    /// Whether the run's deadline has passed.
+    pub(crate) fn is_late(&self, now: TimeMs) -> bool {
+        self.deadline_at().is_some_and(|at| at <= now)
+    }
+
+    /// The budget that forbids another call.
+    pub(crate) fn exhausted_budget(&self, now: TimeMs) -> Option<StopReason> {
+        self.spec.settings.budget.exhausted_by(&self.usage, now.saturating_sub(self.accepted_at))
+    }
+}

@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    entry::{Budget, Entry, Idempotency, RunSettings, StopReason},
+    message::{Message, Usage, estimated_tokens},
+};
+
+/// What a run was accepted with, but for its task. It never changes.
+#[derive(Debug, PartialEq)]
+pub struct RunSpec {
+    /// The agent's name.
+    pub agent: String,
+    /// The model's full name; those of a comparison, joined by commas.
+    pub model: String,
+    /// The models of a comparison; empty in any other run.
+    pub models: Vec<String>,
+    /// Answers at most.
+    pub max_iterations: u32,
+    /// The caller's labels.
+    pub metadata: BTreeMap<String, Value>,
+    /// How it was configured when it was accepted.
+    pub settings: RunSettings,
+    /// Whether head sampling spares the sinks its trace, unless something goes wrong.
+    pub sampled_out: bool,
+    /// The caller's key.
+    pub idempotency: Option<Idempotency>,
+    /// What the task counts as in a context window.
+    pub(crate) task_tokens: u64,
+}
+
+impl RunSpec {
+    /// What a `run.accepted` says; `None` for any other entry.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let Entry::RunAccepted {
+            task,
+            agent,
+            model,
+            models,
+            max_iterations,
+            metadata,
+            settings,
+            sampled_out,
+            idempotency,
+            life: _,
+        } = entry
+        else {
+            return None;
+        };
+        Some(Self {
+            agent: agent.clone(),
+            model: model.clone(),
+            models: models.clone(),
+            max_iterations: *max_iterations,
+            metadata: metadata.clone(),
+            settings: settings.clone(),
+            sampled_out: *sampled_out,
+            idempotency: idempotency.clone(),
+            task_tokens: estimated_tokens(task),
+        })
+    }
+
+    /// Whether the run asks several models once each, side by side.
+    pub fn is_comparison(&self) -> bool {
+        !self.models.is_empty()
+    }
+
+    /// The line that ends the run; a comparison has none, because it has no loop.
+    pub fn sentinel(&self) -> Option<&str> {
+        (!self.is_comparison()).then_some(&self.settings.sentinel)
+    }
+
+    /// Whether an answer asks for tools that the run offers, or may be told that it does not.
+    pub(crate) fn asks_for_tools(&self, message: &Message) -> bool {
+        !self.settings.tools.is_empty() && message.tool_calls.iter().any(|call| !call.is_finish())
+    }
+}
+
+impl Budget {
+    /// The part that forbids another call, after `usage` and `elapsed_ms` were spent.
+    pub(crate) fn exhausted_by(&self, usage: &Usage, elapsed_ms: u64) -> Option<StopReason> {
+        if self.deadline_ms.is_some_and(|max| elapsed_ms >= max) {
+            Some(StopReason::Deadline)
+        } else if self.total_tokens.is_some_and(|max| usage.total_tokens.unwrap_or(0) >= max) {
+            Some(StopReason::BudgetTokens)
+        } else if self.cost_usd.is_some_and(|max| usage.cost_usd.unwrap_or(0.0) >= max) {
+            Some(StopReason::BudgetCost)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use crate::{
+    entry::Entry,
+    ids::RunId,
+    message::{MESSAGE_TOKENS, Message, Role, as_quoted, estimated_tokens},
+    state::{call::Call, round::Opening, run::Run},
+    tool::told,
+};
+
+/// What the loop says to a model whose answer was not final.
+pub const CONTINUE: &str = "Continue.";
+
+/// The texts of a session: the conversation that its runs share, and the tasks that are not said yet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transcript {
+    messages: Vec<Message>,
+    /// How long the conversation is.
+    pub(crate) length: Length,
+    /// Where in it the runs that began have their first messages, in order.
+    pub(crate) starts: Vec<Length>,
+    /// The tasks of runs that have not begun.
+    tasks: Vec<(RunId, String)>,
+}
+
+/// A conversation from its beginning to some place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Length {
+    pub(crate) messages: usize,
+    /// As estimated.
+    pub(crate) tokens: u64,
+}
+
+impl Length {
+    fn with(self, tokens: u64) -> Self {
+        Self { messages: self.messages + 1, tokens: self.tokens + tokens }
+    }
+
+    /// With what a call says first.
+    pub(crate) fn opened(self, opening: Opening, run: &Run) -> Self {
+        match opening {
+            Opening::Task => self.with(run.spec.task_tokens),
+            Opening::Continue => self.with(estimated_tokens(CONTINUE)),
+            Opening::Nothing => self,
+        }
+    }
+
+    /// With what an entry says. `run` is as it was before the entry.
+    pub(crate) fn after(self, run: &Run, entry: &Entry) -> Self {
+        match entry {
+            Entry::ModelCalled { call, .. } => self.opened(run.opening(*call), run),
+            Entry::ModelAnswered { message, .. } if run.spec.asks_for_tools(message) => {
+                let arguments = message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments));
+                self.with(estimated_tokens(&message.content) + arguments.sum::<u64>())
+            }
+            Entry::ModelAnswered { message, .. } => self.with(estimated_tokens(&message.quoted_text())),
+            Entry::ToolCalled { .. } | Entry::ApprovalRequested { .. } => self.with_slot(run, entry),
+            Entry::ToolAnswered { result, error, tool_call_id: Some(_), .. } => {
+                let slot = self.with_slot(run, entry);
+                let text = told(result.as_ref(), error.as_ref());
+                Self { tokens: slot.tokens + estimated_tokens(&text) - MESSAGE_TOKENS, ..slot }
+            }
+            Entry::RunAccepted { .. }
+            | Entry::ModelFailed { .. }
+            | Entry::ToolAnswered { .. }
+            | Entry::ApprovalResolved { .. }
+            | Entry::RunResumed { .. }
+            | Entry::CancelRequested { .. }
+            | Entry::RunEnded { .. }
+            | Entry::TraceSent { .. }
+            | Entry::TraceFlushed { .. }
+            | Entry::TraceFailed { .. } => self,
+        }
+    }
+
+    /// With the place of a tool's message, where the entry is the first of its call.
+    fn with_slot(self, run: &Run, entry: &Entry) -> Self {
+        if is_new(run, entry) { self.with(MESSAGE_TOKENS) } else { self }
+    }
+}
+
+impl Transcript {
+    /// The messages of the conversation, oldest first; after a comparison's task, its answers as they came. That of a
+    /// tool which has not returned is empty.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// What a run is to do.
+    pub fn task(&self, run: &Run) -> &str {
+        let waiting = self.tasks.iter().find(|(id, _)| *id == run.id).map(|(_, task)| task);
+        let said = || self.messages.get(run.first_message).map(|message| &message.content);
+        waiting.or_else(said).map_or("", String::as_str)
+    }
+
+    /// The text of a call's answer.
+    pub fn answer(&self, call: &Call) -> Option<&str> {
+        Some(&self.messages.get(call.message?)?.content)
+    }
+
+    /// What the models of a run said, the latest first.
+    pub(crate) fn answers(&self, run: &Run) -> impl Iterator<Item = &str> {
+        let own = if run.iterations == 0 { None } else { self.messages.get(run.first_message..) };
+        let said = own.unwrap_or_default().iter().rev().filter(|message| message.role == Role::Assistant);
+        said.map(|message| message.content.as_str())
+    }
+
+    /// Keeps the task of a run that is accepted.
+    pub fn accept(&mut self, run: &Run, entry: &mut Entry) {
+        if let Entry::RunAccepted { task, .. } = entry {
+            self.tasks.push((run.id, std::mem::take(task)));
+        }
+    }
+
+    /// Takes what an entry says, and leaves its text empty. `run` is as it was before the entry.
+    pub fn take(&mut self, run: &Run, entry: &mut Entry) {
+        let before = self.length;
+        self.length = before.after(run, entry);
+        let is_new = is_new(run, entry);
+        match entry {
+            Entry::ModelCalled { call, .. } => match run.opening(*call) {
+                Opening::Task => {
+                    self.starts.push(before);
+                    let task = self.take_task(run.id);
+                    self.say(Role::User, task);
+                }
+                Opening::Continue => self.say(Role::User, CONTINUE.to_owned()),
+                Opening::Nothing => {}
+            },
+            Entry::ModelAnswered { message, .. } => {
+                let keeps_calls = run.spec.asks_for_tools(message);
+                let message = std::mem::replace(message, Message::text(message.role, ""));
+                self.messages.push(if keeps_calls { message } else { as_quoted(message) });
+            }
+            Entry::ToolCalled { tool_call_id, .. } | Entry::ApprovalRequested { tool_call_id, .. }
+                if is_new =>
+            {
+                self.leave_room(tool_call_id.clone());
+            }
+            Entry::ToolAnswered { call, result, error, tool_call_id: Some(id), .. } => {
+                if is_new {
+                    self.leave_room(Some(id.clone()));
+                }
+                let place = run.call(*call).and_then(|call| call.message).unwrap_or(before.messages);
+                self.fill(place, told(result.as_ref(), error.as_ref()));
+            }
+            Entry::ToolCalled { .. }
+            | Entry::ToolAnswered { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::RunAccepted { .. }
+            | Entry::ModelFailed { .. }
+            | Entry::ApprovalResolved { .. }
+            | Entry::RunResumed { .. }
+            | Entry::CancelRequested { .. }
+            | Entry::RunEnded { .. }
+            | Entry::TraceSent { .. }
+            | Entry::TraceFlushed { .. }
+            | Entry::TraceFailed { .. } => {}
+        }
+    }
+
+    fn take_task(&mut self, run: RunId) -> String {
+        let place = self.tasks.iter().position(|(id, _)| *id == run);
+        place.map_or_else(String::new, |place| self.tasks.remove(place).1)
+    }
+
+    fn say(&mut self, role: Role, content: String) {
+        self.messages.push(Message::text(role, content));
+    }
+
+    fn fill(&mut self, place: usize, text: String) {
+        if let Some(message) = self.messages.get_mut(place) {
+            message.content = text;
+        }
+    }
+
+    fn leave_room(&mut self, tool_call_id: Option<String>) {
+        self.messages.push(Message { tool_call_id, ..Message::text(Role::Tool, "") });
+    }
+}
+
+/// Whether an entry is the first of a tool's call, in a run that is open.
+fn is_new(run: &Run, entry: &Entry) -> bool {
+    let is_of_tool = !matches!(entry, Entry::ModelCalled { .. });
+    is_of_tool && run.is_open() && entry.opened_call().is_some_and(|call| run.call(call).is_none())
+}

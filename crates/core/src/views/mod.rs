@@ -1,0 +1,5 @@
+//! Questions to the state: pure functions, which change nothing.
+
+pub(crate) mod deadline;
+pub(crate) mod request;
+pub(crate) mod result;
