@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    Call, CallId, CallRef, Cause, Command, CommitError, Deadline, Entry, INDEX_SINK, Input, Message,
-    Observed, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, Usage, estimated_tokens, limits,
+    Call, CallId, CallRef, CallState, Cause, Command, CommitError, Deadline, Effect, Entry, INDEX_SINK,
+    Input, Message, Observed, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, ToolOutcome, Usage,
+    estimated_tokens, limits,
 };
 use proptest::{
     collection::vec,
@@ -75,6 +76,16 @@ impl World {
                     timing: self.stage.timing(),
                     observed: Observed::default(),
                 });
+            }
+            Deed::Return(which, outcome) => {
+                let Some(call) = self.pick(&which) else { return };
+                self.step(Input::Returned { call, outcome, timing: self.stage.timing() });
+            }
+            Deed::Decide(call, decision) => {
+                let waiting =
+                    self.stage.session.open_runs().flat_map(Run::calls).find(|call| is_awaiting(call));
+                let call = waiting.filter(|_| call > 5).map_or(CallId(call), |call| call.id);
+                self.step(Input::Decided { call, decision, by: "ann".to_owned() });
             }
             Deed::Cancel => self.step(Input::Cancel { by: "ann".to_owned() }),
             Deed::Wake => {
@@ -206,12 +217,19 @@ impl World {
                     let request = self.stage.session.model_request(call).expect("the call is in flight");
                     let system = usize::from(request.system.is_some());
                     assert_eq!(message_count as usize, request.messages.len() + system);
-                    assert_eq!(request.messages.last().unwrap().role, Role::User);
+                    let last = request.messages.last().unwrap().role;
+                    assert!(matches!(last, Role::User | Role::Tool), "{last:?}");
+                    check_results(request.messages);
                     assert_eq!(order.model, request.model);
                     check_window(&self.stage.session, call);
                     self.ordered.push(call);
                 }
-                Command::CallTool(order) => panic!("no tool was offered: {order:?}"),
+                Command::CallTool(order) => {
+                    assert!(order.give_up_at > self.stage.now, "a call has time to run");
+                    assert!(!self.cancelled.contains(&order.call.run), "a cancelled run makes no call");
+                    assert!(self.stage.session.outstanding().contains(&order.call), "it is promised");
+                    self.ordered.push(order.call);
+                }
                 Command::Abort(call) => assert!(self.ordered.contains(call)),
             }
         }
@@ -228,7 +246,13 @@ impl World {
             if run.spec.is_comparison() {
                 check_comparison(session, run);
             } else {
-                assert!(run.in_flight().count() <= 1, "only a comparison has several calls in flight");
+                let models = run.in_flight().filter(|call| call.model().is_some()).count();
+                assert!(models <= 1, "only a comparison has several models' calls in flight");
+                let is_equipped = !run.spec.settings.tools.is_empty();
+                assert!(
+                    is_equipped || run.in_flight().count() <= 1,
+                    "tools are called where they are offered"
+                );
             }
             if let Some(status) = self.ended.get(&run.id) {
                 assert_eq!(*status, run.status(), "an end never changes");
@@ -262,10 +286,17 @@ impl World {
                 .deliveries_due(self.stage.now)
                 .first()
                 .map(|(run, sink)| (*run, (*sink).to_owned()));
+            let outstanding = self.stage.session.outstanding();
+            let is_of_tool = |call: &CallRef| {
+                let run = self.stage.session.run(call.run).unwrap();
+                run.call(call.call).unwrap().model().is_none()
+            };
             if let Some((run, sink)) = due {
                 self.step(Input::Flushed { run, sink, spans: 3 });
-            } else if self.stage.session.outstanding().is_empty() {
+            } else if outstanding.is_empty() {
                 self.perform(Deed::Wake);
+            } else if outstanding.first().is_some_and(is_of_tool) {
+                self.perform(Deed::Return(Which::InFlight(0), ToolOutcome::Done("seen".into())));
             } else {
                 self.perform(Deed::Answer(Which::InFlight(0), answer("the end\nDONE")));
             }
@@ -283,11 +314,15 @@ impl World {
         let mut session = Session::default();
         let mut runs: BTreeMap<RunId, Told> = BTreeMap::new();
         let mut calls: BTreeMap<CallId, (RunId, u32, bool)> = BTreeMap::new();
+        let (mut tools, mut waiting) = (BTreeSet::new(), BTreeSet::new());
         for (index, record) in records.iter().enumerate() {
             assert_eq!(record.seq, Seq(index as u64 + 1), "positions are dense");
             session.replay_one(record).expect("each prefix replays");
             let told = runs.entry(record.run).or_default();
             told.take(record);
+            if let Entry::ToolCalled { call, .. } | Entry::ToolAnswered { call, .. } = &record.entry {
+                tools.insert(*call);
+            }
             match &record.entry {
                 Entry::ModelCalled { call, attempt, .. } => {
                     let known = calls.entry(*call).or_insert((record.run, 0, false));
@@ -303,6 +338,38 @@ impl World {
                 Entry::ModelFailed { call, attempt, .. } => {
                     assert_eq!(calls[call], (record.run, *attempt, false));
                 }
+                Entry::ToolCalled { call, attempt, effect, .. } => {
+                    let known = calls.entry(*call).or_insert((record.run, 0, false));
+                    assert_eq!((known.0, known.1 + 1, known.2), (record.run, *attempt, false), "{call}");
+                    assert!(*attempt == 1 || *effect != Some(Effect::Once), "{call} is made once");
+                    assert!(!waiting.contains(&(record.run, *call)), "{call} was not approved");
+                    known.1 = *attempt;
+                }
+                Entry::ToolAnswered { call, attempt, .. } => {
+                    let known = calls.entry(*call).or_insert((record.run, 0, false));
+                    assert_eq!(*known, (record.run, *attempt, false), "{call} has one answer");
+                    assert!(!waiting.contains(&(record.run, *call)), "{call} was not decided");
+                    known.2 = true;
+                }
+                Entry::ApprovalRequested { call, .. } => {
+                    assert!(
+                        waiting.insert((record.run, *call)) && !calls.contains_key(call),
+                        "{call} is asked for once"
+                    );
+                }
+                Entry::ApprovalResolved { call, .. } => {
+                    assert!(waiting.remove(&(record.run, *call)), "{call} is decided once")
+                }
+                Entry::RunEnded { .. } => {
+                    let mut own = calls.iter().filter(|(_, (run, ..))| *run == record.run);
+                    let is_tool = |call: &CallId| tools.contains(call);
+                    assert!(
+                        own.all(|(call, (.., answered))| !is_tool(call) || *answered),
+                        "all are answered"
+                    );
+                    let waits = waiting.iter().any(|(run, _)| *run == record.run);
+                    assert!(!waits, "nobody waits for a decision about a run that is over");
+                }
                 _ => {}
             }
         }
@@ -313,6 +380,24 @@ impl World {
         );
         assert_eq!(session, self.stage.session);
     }
+}
+
+fn is_awaiting(call: &Call) -> bool {
+    matches!(call.state, CallState::Awaiting { .. })
+}
+
+/// Each tool call of an answer is followed by its result, in the same order.
+fn check_results(messages: &[Message]) {
+    let mut awaited: Vec<&str> = Vec::new();
+    for message in messages {
+        if message.role == Role::Tool {
+            assert_eq!(message.tool_call_id.as_deref(), Some(awaited.remove(0)));
+        } else {
+            assert!(awaited.is_empty(), "a call without a result");
+            awaited = message.tool_calls.iter().map(|call| call.id.as_str()).collect();
+        }
+    }
+    assert!(awaited.is_empty(), "a call without a result");
 }
 
 /// Each model of a comparison has one call, and hears the task and nothing else.
@@ -349,9 +434,12 @@ fn check_window(session: &Session, call: CallRef) {
     let system = session.model_request(call).unwrap().system.unwrap();
     assert_eq!(system.contains("left out"), dropped > 0);
     let Some(window) = run.spec.settings.context_tokens else { return assert_eq!(dropped, 0) };
-    let tokens = |from: usize| -> u64 {
-        conversation[from..].iter().map(|(_, message)| estimated_tokens(&message.content)).sum()
+    let arguments = |message: &Message| {
+        message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments)).sum::<u64>()
     };
+    let tokens_of = |message: &Message| estimated_tokens(&message.content) + arguments(message);
+    let tokens =
+        |from: usize| conversation[from..].iter().map(|(_, message)| tokens_of(message)).sum::<u64>();
     let answer = run.spec.settings.max_output_tokens.map_or((window / 4).min(1_024), u64::from);
     let is_sendable = |from: usize| tokens(from) + estimated_tokens(&system) + answer <= window;
     assert!(is_sendable(dropped) || dropped == own, "what is sent fits while anything can be left out");

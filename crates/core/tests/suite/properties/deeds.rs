@@ -1,12 +1,15 @@
 use longhaul_core::{
-    Budget, Cause, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency, Message, ModelAnswer, NewRun,
-    Role, SinkFailure, ToolCall, Usage, limits,
+    Budget, Cause, Decision, Effect, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency, Message,
+    ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolOffer, ToolOutcome, Usage, limits,
 };
 use proptest::{
+    collection::vec,
     option,
     prelude::{Just, Strategy, any, prop_oneof},
     sample::{Index, select, subsequence},
 };
+
+use serde_json::json;
 
 use crate::kit::{answer, run};
 
@@ -20,6 +23,9 @@ pub(super) enum Deed {
     Accept(NewRun),
     Answer(Which, ModelAnswer),
     Fail(Which, Fault),
+    Return(Which, ToolOutcome),
+    /// About the first call that waits for a person, or about one that does not.
+    Decide(u32, Decision),
     Cancel,
     /// Time passes until the session asked to be woken.
     Wake,
@@ -63,6 +69,8 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         3 => new_run().prop_map(Deed::Accept),
         8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, answer)),
         5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
+        4 => (which(), outcome()).prop_map(|(which, outcome)| Deed::Return(which, outcome)),
+        2 => (0u32..30, decision()).prop_map(|(call, decision)| Deed::Decide(call, decision)),
         1 => Just(Deed::Cancel),
         5 => Just(Deed::Wake),
         1 => Just(Deed::Tick),
@@ -90,7 +98,8 @@ fn new_run() -> impl Strategy<Value = NewRun> {
     let traced = (subsequence(SINKS.to_vec(), 0..=3), select(vec![None, Some(0.0), Some(1.0)]));
     let instructions = option::of(Just("Be brief.".to_owned()));
     let window = (option::weighted(0.8, 0u64..300), option::weighted(0.3, 0u32..100));
-    let told = (instructions, window);
+    let offers = option::weighted(0.5, Just(offers()));
+    let told = (instructions, window, offers);
     (1..=limits::ITERATIONS_MAX, budget, key, models, traced, told).prop_map(
         |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, told)| {
             let mut new = run("Write.");
@@ -99,7 +108,9 @@ fn new_run() -> impl Strategy<Value = NewRun> {
                 new.model = models.join(",");
                 new.models = models.into_iter().map(str::to_owned).collect();
             }
-            let (instructions, (context_tokens, max_output_tokens)) = told;
+            let (instructions, (context_tokens, max_output_tokens), offers) = told;
+            // The models of a comparison are offered none.
+            new.settings.tools = offers.filter(|_| new.models.is_empty()).unwrap_or_default();
             new.settings.instructions = instructions;
             (new.settings.context_tokens, new.settings.max_output_tokens) =
                 (context_tokens, max_output_tokens);
@@ -117,19 +128,44 @@ fn new_run() -> impl Strategy<Value = NewRun> {
 fn model_answer() -> impl Strategy<Value = ModelAnswer> {
     let text = select(vec!["draft", "draft\nDONE", "DONE", "", " \n", "```\nDONE"]);
     let reason = prop_oneof![5 => Just(FinishReason::Stop), 1 => Just(FinishReason::Length)];
-    let tool = option::weighted(0.1, select(vec!["finish", "search"]));
+    let names = vec!["finish", "look", "book", "send", "pay", "fly"];
+    let tools = prop_oneof![3 => Just(Vec::new()), 1 => vec(select(names), 1..5)];
     let usage = (option::of(0u64..100), option::of(0.0f64..0.3));
-    (text, reason, tool, usage).prop_map(|(text, finish_reason, tool, (total_tokens, cost_usd))| {
-        let tool_calls = tool.map(|name| ToolCall {
-            id: "c".to_owned(),
-            name: name.to_owned(),
+    (text, reason, tools, usage).prop_map(|(text, finish_reason, tools, (total_tokens, cost_usd))| {
+        let call = |(place, name): (usize, &&str)| ToolCall {
+            id: format!("c{place}"),
+            name: (*name).to_owned(),
             arguments: r#"{"result":"r"}"#.to_owned(),
-        });
-        let message =
-            Message { tool_calls: tool_calls.into_iter().collect(), ..Message::text(Role::Assistant, text) };
+        };
+        let tool_calls = tools.iter().enumerate().map(call).collect();
+        let message = Message { tool_calls, ..Message::text(Role::Assistant, text) };
         let usage = Usage { total_tokens, cost_usd, ..Usage::default() };
         ModelAnswer { message, finish_reason, usage, ..answer(text) }
     })
+}
+
+/// One tool of each kind.
+fn offers() -> Vec<ToolOffer> {
+    let offer = |name: &str, effect, approval_ms| ToolOffer { name: name.to_owned(), effect, approval_ms };
+    vec![
+        offer("look", Effect::Read, None),
+        offer("book", Effect::Idempotent, None),
+        offer("send", Effect::Once, None),
+        offer("pay", Effect::Once, Some(50_000)),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = ToolOutcome> {
+    prop_oneof![
+        3 => select(vec![json!("done"), json!({"rows": [1, null]}), json!(null)]).prop_map(ToolOutcome::Done),
+        1 => Just(ToolOutcome::Failed("it is closed".to_owned())),
+        1 => Just(ToolOutcome::CutOff),
+    ]
+}
+
+fn decision() -> impl Strategy<Value = Decision> {
+    let denial = option::of(Just("too dear".to_owned())).prop_map(|reason| Decision::Deny { reason });
+    prop_oneof![Just(Decision::Approve), denial]
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
