@@ -1452,7 +1452,7 @@ export interface components {
                 };
             };
         };
-        /** @description 1000 readers watch the session already, or the caller made too many requests. */
+        /** @description 1000 readers watch the session already, or its readers have not taken what they were sent; or the caller made too many requests. */
         TooManyWatchers: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1822,7 +1822,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["TooManyWatchers"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
         };
@@ -1989,7 +1989,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["TooManyWatchers"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
         };
@@ -2060,7 +2060,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["TooManyWatchers"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
         };
@@ -2096,7 +2096,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
-            429: components["responses"]["RateLimited"];
+            429: components["responses"]["TooManyWatchers"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
         };

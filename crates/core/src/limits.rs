@@ -48,6 +48,15 @@ pub const TOKEN_BYTES_MIN: usize = 16;
 pub const QUEUED_RUNS_MAX: usize = 100;
 /// Watchers (WebSocket and SSE) of one session.
 pub const WATCHERS_MAX: usize = 1_000;
+/// What waits for all readers of an object together, in bytes: sockets, streams and pages. A reader for whom there is no
+/// room is closed, or refused, and comes back.
+pub const READERS_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How much of it may wait for readers that have not taken all they were sent; the rest is for those who have.
+pub const LAGGARDS_BYTES_MAX: usize = READERS_BYTES_MAX / 8 * 7;
+/// What waits for one watcher, in bytes, its last event not counted.
+pub const WATCHER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What a WebSocket's replay sends at once, in bytes. The socket is then closed, and its reader comes back with its cursor.
+pub const REPLAY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Events in one JSON page at most, and by default.
 pub const PAGE_EVENTS_MAX: usize = 1_000;
 /// Events in one JSON page when `limit` is absent.

@@ -11,7 +11,7 @@ use crate::{
         server_frames::{self, FrameError},
     },
     platform::now_ms,
-    watchers::{buffered_bytes, close, send},
+    watchers::{buffered_bytes, close, is_open, send},
 };
 
 /// The code of a close for a reader that sends what it should not: "policy violation" (RFC 6455, section 7.4.1).
@@ -31,7 +31,7 @@ impl Frames {
 
     /// Takes a frame; whether it cancels the session's runs. All else is done here.
     pub(crate) fn cancels(&self, socket: &WebSocket, message: &JsValue) -> bool {
-        if socket.as_ref().ready_state() != web_sys::WebSocket::OPEN {
+        if !is_open(socket) {
             self.pause();
             return false;
         }

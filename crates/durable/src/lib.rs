@@ -9,6 +9,7 @@
 mod agent;
 mod ai;
 mod api;
+mod backlog;
 mod config;
 mod d1;
 mod env;
@@ -19,6 +20,7 @@ mod front;
 pub mod fuzzing;
 mod http;
 mod index;
+mod large;
 mod log;
 mod object;
 mod objects;

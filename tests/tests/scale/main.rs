@@ -5,6 +5,7 @@
 
 mod full;
 mod history;
+mod lazy;
 mod memory;
 mod queue;
 mod size;

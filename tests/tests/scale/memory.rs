@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{mib, say};
 
 /// Half of what an isolate may use for JavaScript's heap and the wasm's memory together: the tests read the wasm's alone.
-const WASM_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const WASM_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 #[tokio::test]
 async fn eight_models_that_say_a_megabyte_each_fit_into_an_isolate_and_four_are_too_large() {
@@ -72,7 +72,7 @@ async fn twenty_sessions_share_an_isolate() {
 }
 
 /// Watches from the beginning, and comes back with the cursor whenever the socket is closed; how many connections it took.
-async fn replayed(api: &Api, session: &str) -> u64 {
+pub(crate) async fn replayed(api: &Api, session: &str) -> u64 {
     let mut seen = 0;
     for connection in 1.. {
         let mut socket = api.watch(session, seen).await;
@@ -97,7 +97,7 @@ fn report(what: &str, used: Gauge) {
     say(&format!("measured: {what}: wasm {}, process {}", mib(used.wasm_bytes), mib(used.resident_bytes)));
 }
 
-async fn answering(bytes: usize) -> (Server, ModelServer) {
+pub(crate) async fn answering(bytes: usize) -> (Server, ModelServer) {
     let text = "x".repeat(bytes);
     let model = ModelServer::start(move |_| Reply::says(format!("{text}\nDONE")).in_chunks(100)).await;
     let launch = Launch::new().gauged().var("AUTH", "off").var("MODEL", "openai:tiny");

@@ -75,6 +75,8 @@ const CHANGE: &[Code] = &[Code::ForeignOrigin];
 const OBJECT: &[Code] = &[Code::SessionUnavailable, Code::StorageUnavailable];
 /// A request that names a session.
 const NAMED: &[Code] = &[Code::NotFound];
+/// A request whose answer may be large.
+const READ: &[Code] = &[Code::TooManyWatchers];
 /// A request that asks the index of traces.
 const INDEX: &[Code] = &[Code::InvalidParameter, Code::IndexNotConfigured, Code::IndexUnavailable];
 
@@ -98,7 +100,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             ],
         ),
         spec("POST", "/v1/compare", Operation::Compare, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
-        spec("GET", "/v1/sessions/{session}", Operation::ShowSession, Token, &[TOKEN, OBJECT, NAMED]),
+        spec("GET", "/v1/sessions/{session}", Operation::ShowSession, Token, &[TOKEN, OBJECT, NAMED, READ]),
         spec(
             "DELETE",
             "/v1/sessions/{session}",
@@ -111,14 +113,14 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             "/v1/sessions/{session}/runs/{run}",
             Operation::ShowRun,
             Token,
-            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+            &[TOKEN, OBJECT, NAMED, READ, &[Code::InvalidParameter]],
         ),
         spec(
             "GET",
             "/v1/sessions/{session}/messages",
             Operation::ListMessages,
             Token,
-            &[TOKEN, OBJECT, NAMED],
+            &[TOKEN, OBJECT, NAMED, READ],
         ),
         spec(
             "GET",
@@ -126,13 +128,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             Operation::ListEvents,
             Token,
             // A WebSocket is more than a read: a page of another origin may not open one.
-            &[
-                TOKEN,
-                OBJECT,
-                NAMED,
-                CHANGE,
-                &[Code::InvalidParameter, Code::CursorBeyondEnd, Code::TooManyWatchers],
-            ],
+            &[TOKEN, OBJECT, NAMED, CHANGE, READ, &[Code::InvalidParameter, Code::CursorBeyondEnd]],
         ),
         spec(
             "POST",
@@ -153,7 +149,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             "/v1/sessions/{session}/runs/{run}/trace",
             Operation::ShowTrace,
             Token,
-            &[TOKEN, OBJECT, NAMED, &[Code::InvalidParameter]],
+            &[TOKEN, OBJECT, NAMED, READ, &[Code::InvalidParameter]],
         ),
         spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),

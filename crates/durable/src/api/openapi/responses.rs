@@ -197,7 +197,8 @@ fn described() -> Vec<Response> {
             "TooManyWatchers",
             &[Code::RateLimited, Code::TooManyWatchers],
             &format!(
-                "{} readers watch the session already, or the caller made too many requests.",
+                "{} readers watch the session already, or its readers have not taken what they were sent; or the \
+                 caller made too many requests.",
                 limits::WATCHERS_MAX
             ),
             retry_after,
