@@ -104,8 +104,8 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     let Some(choice) = choices.iter().find(|choice| choice["index"].as_u64().unwrap_or(0) == 0) else {
         return Ok(response.get("usage").is_some_and(|usage| !usage.is_null()));
     };
-    let fault = error::reported_fault(choice).or_else(|| error::reported_fault(&choice["delta"]));
-    if let Some(fault) = fault {
+    let mut with_error = [choice, &choice["delta"]].into_iter().filter(|part| !part["error"].is_null());
+    if let Some(fault) = with_error.find_map(error::reported_fault) {
         return Err(fault);
     }
     partial.push_content(Source::Delta, &content(&choice["delta"]))?;

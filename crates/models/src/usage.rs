@@ -62,10 +62,16 @@ const REASONING: [&[&str]; 5] = [
 
 /// What an answer or a chunk says about tokens; `None` where it says nothing.
 pub(crate) fn find(answer: &Value) -> Option<Usage> {
+    let usual = answer.get("usage").and_then(of);
+    let choices = answer["choices"].as_array().map_or(&[][..], Vec::as_slice);
+    // A piece of text in the middle of a stream has none elsewhere.
+    let goes_on = |choice: &Value| choice["delta"].is_object() && choice["finish_reason"].is_null();
+    if usual.is_some() || !choices.is_empty() && choices.iter().all(goes_on) {
+        return usual;
+    }
     let in_answer = PLACES.iter().filter_map(|place| at(answer, place));
-    let choices = answer["choices"].as_array().into_iter().flatten();
     // Moonshot's place.
-    let in_choices = choices.flat_map(|choice| [&choice["usage"], &choice["delta"]["usage"]]);
+    let in_choices = choices.iter().flat_map(|choice| [&choice["usage"], &choice["delta"]["usage"]]);
     in_answer.chain(in_choices).find_map(of)
 }
 

@@ -36,11 +36,33 @@ pub const SHAPES: &[Shape] = &[
     shape!("openai", "a document with many choices", 32, many_choices, openai),
     shape!("openai", "a document with many members", 32, many_members, openai),
     shape!("openai", "a document of brackets", 32, |n| repeat("[", n), openai),
+    shape!("openai", "thoughts again and again", 32, |n| said("<think>a</think>", n), openai),
+    shape!(
+        "openai",
+        "thoughts again and again, in deltas",
+        32,
+        |n| chunks(&json!({"content": "<think>a</think>"}), n),
+        openai
+    ),
+    shape!("openai", "closing tags that nothing opened", 32, |n| said("</thinking>\n", n), openai),
+    shape!("openai", "tags that are never whole", 32, |n| said("<think></think></thin", n), openai),
+    shape!("openai", "marks of an end", 32, |n| said("</s><|im_end|> ", n), openai),
+    shape!("openai", "halves of characters", 32, |n| repeat(HALF_A_CHARACTER, n), openai),
+    shape!("openai", "JSON that is not whole for long", 32, |n| repeat("data: {\n", n), openai),
+    shape!(
+        "openai",
+        "bare JSON, a line each",
+        32,
+        |n| repeat("{\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n", n),
+        openai
+    ),
     shape!("workers_ai", "events of a Responses stream", 32, responses_stream, workers),
     shape!("workers_ai", "many output items", 32, output_items, workers),
     shape!("error body", "a long message", 32, |n| document("message", "x", n), error_body),
     shape!("error body", "control characters", 32, |n| document("message", "\u{7f}", n), error_body),
     shape!("error body", "many errors", 32, many_errors, error_body),
+    shape!("error body", "lists in lists", 32, |n| document("detail", "[[\\\"", n), error_body),
+    shape!("binding error", "braces", 32, |n| repeat("{}", n), binding_error),
     shape!("binding error", "colons", 32, |n| repeat("1:", n), binding_error),
     shape!("directive", "the same key", 16, |n| halves("#scripted ", "turns=1 ", "", 2 * n), directive),
     shape!("directive", "other keys", 16, |n| numbered("#scripted ", "k", "=1 ", n), directive),
@@ -81,6 +103,9 @@ pub const SHAPES: &[Shape] = &[
     shape!("query", "escapes", 32, |n| halves("http://h/p?q=", "%41", "", 2 * n), query),
     shape!("headers", "subprotocols", 32, |n| repeat("longhaul.token.x, ", n), headers),
 ];
+
+/// A chunk that has to be mended.
+const HALF_A_CHARACTER: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83c\"}}]}\n\n";
 
 fn sse(bytes: &[u8]) {
     let mut parser = SseParser::new();
@@ -216,6 +241,12 @@ fn long_then_short(bytes: usize) -> Vec<u8> {
 fn long_response_id(bytes: usize) -> Vec<u8> {
     let chunk = json!({"id": "i".repeat(1_000), "model": "m".repeat(1_000), "choices": []});
     repeat(&format!("data: {chunk}\n\n"), bytes)
+}
+
+/// A whole answer of this text.
+fn said(text: &str, bytes: usize) -> Vec<u8> {
+    let content = text.repeat(bytes / text.len());
+    json!({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}).to_string().into_bytes()
 }
 
 fn many_parts(bytes: usize) -> Vec<u8> {

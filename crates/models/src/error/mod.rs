@@ -110,7 +110,9 @@ fn error_without_a_name(answer: &Value) -> Option<&Value> {
         let word = answer[member].as_str().unwrap_or_default();
         words.iter().any(|known| word.eq_ignore_ascii_case(known))
     };
-    let has_choices = answer["choices"].as_array().is_some_and(|choices| !choices.is_empty());
+    if answer["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
+        return None;
+    }
     let errors = answer["errors"].as_array().is_some_and(|errors| !errors.is_empty());
     let of_minimax = answer["base_resp"]["status_code"].as_i64().is_some_and(|code| code != 0);
     if of_minimax {
@@ -124,7 +126,7 @@ fn error_without_a_name(answer: &Value) -> Option<&Value> {
         || ["error_code", "error_msg", "error_message", "errorMessage", "error_description", "fault"]
             .iter()
             .any(|member| !answer[*member].is_null() && answer[*member] != 0);
-    (says_so || errors && !has_choices).then_some(answer)
+    (says_so || errors).then_some(answer)
 }
 
 /// Stands where a message was cut.
