@@ -70,6 +70,10 @@ impl Partial {
     /// Adds what a choice has in one place. Of several places the first one counts that has something: a whole message behind
     /// a stream that brought its text already adds none.
     pub(crate) fn push_content(&mut self, source: Source, content: &Content<'_>) -> Result<(), Fault> {
+        // A further whole message behind one that has ended is the same once more.
+        if source == Source::Message && self.finish_reason.is_some() {
+            return Ok(());
+        }
         let Content { text, thoughts, refusal } = content;
         if is_taken(&mut self.places.thoughts, source, thoughts) {
             self.push_thoughts(thoughts)?;

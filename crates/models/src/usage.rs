@@ -130,14 +130,14 @@ fn number(value: &Value) -> Option<u64> {
     if let Some(text) = value.as_str() {
         return number(&serde_json::from_slice::<serde_json::Number>(text.trim().as_bytes()).ok()?.into());
     }
-    let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is whole, and `as` saturates"
-    )]
+    let whole =
+        |number: f64| (number.fract() == 0.0 && (0.0..=WHOLE_MAX).contains(&number)).then_some(number);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and in range")]
     value.as_u64().or_else(|| value.as_f64().and_then(whole).map(|number| number as u64))
 }
+
+/// Up to here a fraction can be told from none: 2^53.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 #[cfg(test)]
 mod tests {
@@ -177,6 +177,7 @@ mod tests {
             (json!("5"), Some(5)),
             (json!(" 5.0 "), Some(5)),
             (json!(5.5), None),
+            (json!(1e30), None),
             (json!(-5), None),
             (json!("five"), None),
             (json!(null), None),

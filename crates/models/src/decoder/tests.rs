@@ -309,3 +309,9 @@ fn text_behind_a_finish_reason_is_part_of_the_answer_at_the_end_of_the_stream() 
     assert!(!decoder.is_whole(), "it is not committed while more may come");
     assert_eq!(decoder.finish().unwrap().message.content, "Hello");
 }
+
+#[test]
+fn a_whole_answer_that_comes_twice_counts_once() {
+    let whole = json!({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]});
+    assert_eq!(said(&format!("{whole}\n{whole}")), "Hello");
+}

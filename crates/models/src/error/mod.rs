@@ -92,10 +92,10 @@ pub(crate) fn too_large() -> Fault {
 /// same.
 pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
     let error = match &answer["error"] {
-        // Null on success; some servers send an empty text, `false` or an empty object.
+        // Null on success; some servers send an empty text or `false`, and beside choices an empty object.
         Value::Null | Value::Bool(false) => error_without_a_name(answer)?,
         Value::String(text) if text.is_empty() => error_without_a_name(answer)?,
-        Value::Object(members) if members.is_empty() => error_without_a_name(answer)?,
+        Value::Object(members) if members.is_empty() && !answer["choices"].is_null() => return None,
         Value::Array(items) if items.is_empty() => error_without_a_name(answer)?,
         Value::Bool(true) | Value::Number(_) => answer,
         error => error,
@@ -226,7 +226,8 @@ mod tests {
             json!({}),
             json!({"error": null}),
             json!({"error": ""}),
-            json!({"error": {}, "errors": []}),
+            json!({"error": {}, "choices": [{"delta": {}}]}),
+            json!({"errors": []}),
             json!({"success": true, "status": "completed", "base_resp": {"status_code": 0}}),
             json!({"choices": [{"delta": {}}], "errors": ["a warning"]}),
             json!([1]),

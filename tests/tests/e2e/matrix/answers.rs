@@ -13,7 +13,8 @@ pub(super) fn framing() -> Vec<Row> {
     let malformed =
         |name: &str, events: &[u8], error: &str| refused(name, stream(events), "malformed", error);
     let truncated = |name: &str, events: String| again(name, stream(events), "truncated", "broke off");
-    let no_object = "is not a JSON object";
+    let no_object = "is a JSON object; it said: ";
+    let cut = |name: &str, events: &[u8]| again(name, stream(events), "truncated", "is not whole JSON");
     let bytes = |text: String| text.into_bytes().into_iter().map(|byte| vec![byte]);
     let unicode = [text("Grüße 🐚\n"), text("DONE"), ends("stop")].concat();
     let shell = unicode.find('🐚').expect("it is there") + 2;
@@ -51,31 +52,32 @@ pub(super) fn framing() -> Vec<Row> {
         used_up("no end, always", stream(text("Half an answ")), "truncated", "broke off"),
         truncated("an end in the middle of an event", answer.clone() + "data: {\"choi"),
         truncated("comments and nothing else", ": hi\n\n".to_owned()),
-        malformed("bad JSON", b"data: {\"choices\":[}\n\n", no_object),
-        malformed("bad JSON behind some text", (answer.clone() + "data: {]\n\n").as_bytes(), no_object),
+        cut("bad JSON", b"data: {\"choices\":[}\n\n"),
+        cut("bad JSON behind some text", (answer.clone() + "data: {]\n\n").as_bytes()),
         malformed("an array", b"data: [1]\n\n", no_object),
         malformed("a word", b"data: nonsense\n\n", no_object),
-        truncated("no empty line anywhere", hello().replace("\n\n", "\n")),
-        malformed(
-            "no empty line between events",
-            (hello().replace("\n\n", "\n") + "\n").as_bytes(),
-            no_object,
-        ),
+        taken("no empty line anywhere", stream(hello().replace("\n\n", "\n"))),
+        taken("no empty line between events", stream(hello().replace("\n\n", "\n") + "\n")),
+        taken("no line end at the end", stream(hello().trim_end())),
+        taken("null between events", stream(format!("data: null\n\n{}", hello()))),
         malformed(
             "an event 10,000 levels deep",
             format!("data: {}\n\n", "[".repeat(10_000)).as_bytes(),
             no_object,
         ),
-        malformed(
-            "half a surrogate",
-            br#"data: {"choices":[{"delta":{"content":"\ud83d"}}]}
-
-"#,
-            no_object,
+        truncated(
+            "half a surrogate and no end",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83d\"}}]}\n\n".to_owned(),
         ),
-        malformed("bytes that are no UTF-8", b"data: {\"choices\":\"\xff\xfe\"}\n\n", "is not UTF-8"),
-        malformed("half a character", b"data: \xf0\x9f\n\n", "is not UTF-8"),
-        malformed("a comment that is no UTF-8", b": \xff\n\n", "is not UTF-8"),
+        taken("half a surrogate", stream(hello().replace("Hello.", "Hello\\ud83d"))).result("Hello\u{fffd}"),
+        again(
+            "bytes that are no UTF-8",
+            stream(b"data: {\"choices\":\"\xff\xfe\"}\n\n"),
+            "truncated",
+            "broke off",
+        ),
+        malformed("half a character", b"data: \xf0\x9f\n\n", no_object),
+        again("a comment that is no UTF-8", stream(b": \xff\n\n"), "truncated", "broke off"),
     ]
 }
 
@@ -120,11 +122,11 @@ pub(super) fn types() -> Vec<Row> {
         taken("JSON over many lines", Reply::body(json, format!("\r\n\n{:#}\n", hello_document()))),
         taken("JSON with a byte order mark", Reply::body(json, format!("\u{feff}{whole}"))),
         again("JSON cut in the middle", Reply::body(json, whole[..60].to_owned()), "truncated", "broke off"),
-        malformed("JSON twice", json, format!("{whole}\n{whole}").as_bytes(), "is not JSON"),
+        taken("JSON twice", Reply::body(json, format!("{whole}\n{whole}"))),
         malformed("JSON 10,000 levels deep", json, "[".repeat(10_000).as_bytes(), "is not JSON"),
         malformed("JSON of an unknown shape", json, b"{\"ok\":true}", "of an unknown shape"),
         malformed("an array of JSON", json, b"[1]", "of an unknown shape"),
-        malformed("JSON that is no UTF-8", json, b"{\"choices\":\"\xff\"}", "is not JSON"),
+        malformed("JSON that is no UTF-8", json, b"{\"choices\":\"\xff\"}", "of an unknown shape"),
     ]
 }
 
@@ -163,9 +165,19 @@ pub(super) fn sizes() -> Vec<Row> {
         empty("JSON without a text", message(Value::Null), "is empty"),
         empty("JSON of null", Reply::body("application/json", "null"), "is empty"),
         empty("reasoning alone", without_text(json!({"reasoning_content": "Hm."}), "stop"), "is empty"),
-        empty("a refusal alone", without_text(json!({"refusal": "I cannot."}), "stop"), "is empty"),
-        empty("content_filter without a text", without_text(json!({}), "content_filter"), "is empty"),
-        empty("length without a text", without_text(json!({}), "length"), "is empty"),
+        refused(
+            "a refusal alone",
+            without_text(json!({"refusal": "I cannot."}), "stop"),
+            "refused",
+            "the model refused: I cannot.",
+        ),
+        refused(
+            "content_filter without a text",
+            without_text(json!({}), "content_filter"),
+            "refused",
+            "content filter withheld",
+        ),
+        refused("length without a text", without_text(json!({}), "length"), "refused", "length limit"),
         taken("3 MB in 48 events", events(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
         taken("3 MB in one event", one_event(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
         taken("3 MB in one document", one_document(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
@@ -229,7 +241,14 @@ pub(super) fn messages() -> Vec<Row> {
         goes_on("finish reason length", ended(json!("length"))),
         goes_on("finish reason content_filter", ended(json!("content_filter"))),
         goes_on("finish reason tool_calls without a call", ended(json!("tool_calls"))),
-        goes_on("an unknown finish reason", ended(json!("insufficient_system_resource"))),
+        goes_on("an unknown finish reason", ended(json!("a word of tomorrow"))),
+        taken("finish reason STOP", ended(json!("STOP"))),
+        again(
+            "a finish reason that means failure",
+            ended(json!("insufficient_system_resource")),
+            "server_error",
+            "gave up on the answer",
+        ),
         goes_on("a finish reason of 100,000 characters", ended(json!("x".repeat(100_000)))),
         unknown("an unknown tool", json!([tool(0, "a", "search")]), search),
         unknown("an unknown tool, twice", json!([tool(0, "a", "search"), tool(1, "b", "search")]), search),
@@ -376,9 +395,9 @@ pub(super) fn usages() -> Vec<Row> {
         says("of the total alone", json!({"total_tokens": 15}), [None, None, Some(15)]),
         says("below zero", counts(json!(-10), json!(-5)), unknown),
         says("partly below zero", counts(json!(10), json!(-5)), [Some(10), None, None]),
-        says("in strings", counts(json!("10"), json!("5")), unknown),
+        says("in strings", counts(json!("10"), json!("5")), [Some(10), Some(5), Some(15)]),
         says("with fractions", counts(json!(10.5), json!(5.5)), unknown),
-        says("of 10.0 and 5.0", counts(json!(10.0), json!(5.0)), unknown),
+        says("of 10.0 and 5.0", counts(json!(10.0), json!(5.0)), [Some(10), Some(5), Some(15)]),
         says(
             "of 2^53 + 1",
             counts(json!((1_u64 << 53) + 1), json!(0)),

@@ -22,10 +22,10 @@ pub(super) fn faults() -> Vec<Row> {
     let capacity = "3040: Capacity temporarily exceeded";
     vec![
         retried(429, capacity, "rate_limited"),
-        retried(429, "3036: You have used up your daily allocation", "rate_limited"),
+        refused_with(429, "3036: You have used up your daily allocation"),
         retried(408, "3007: Request timeout", "server_error"),
-        retried(500, "9999: Something new", "connection"),
-        retried(502, "Bad gateway", "connection"),
+        refused_with(500, "9999: Something new"),
+        retried(502, "Bad gateway", "server_error"),
         used_up("429, always", thrown(429, capacity), "rate_limited", capacity),
         refused_with(400, "5007: No such model"),
         refused_with(400, "5006: The input is not of the model's schema"),
@@ -46,7 +46,7 @@ pub(super) fn faults() -> Vec<Row> {
             "a stream that breaks off behind the finish reason",
             stream(text("Hello.\nDONE") + &ends("stop")).breaks_off(),
         ),
-        refused("bad JSON", stream("data: {]\n\n"), "malformed", "is not a JSON object"),
+        again("bad JSON", stream("data: {]\n\n"), "truncated", "is not whole JSON"),
         refused(
             "JSON of an unknown shape",
             document(json!({"ok": true})),
