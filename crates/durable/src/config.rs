@@ -7,13 +7,14 @@ use longhaul_core::{
         MODEL_TIMEOUT_MS_MAX,
     },
 };
-use longhaul_host::{Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
+use longhaul_host::{Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, Services, WorkersAi};
 use longhaul_models::{ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::{
     agent::Agent,
     api::{auth::Access, hosts::LocalHosts, problem::FieldError},
+    secrets,
 };
 
 /// The model of requests and agents that name none, when Workers AI is bound.
@@ -40,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) nexus: Option<NexusConfig>,
     pub(crate) has_index: bool,
+    /// The deployment's own secrets.
+    pub(crate) secrets: SecretNet,
     pub(crate) redaction: Redaction,
     pub(crate) resource: Resource,
     pub(crate) capture: Capture,
@@ -79,6 +82,7 @@ impl Config {
             LocalHosts::default()
         });
         let (otlp, nexus, resource) = sinks(&var, &mut errors);
+        let secrets = secrets::net(&var, otlp.as_ref());
         let redaction =
             var("REDACT").map_or_else(|| Ok(Redaction::default()), |text| Redaction::parse(&text));
         let redaction = redaction.map_err(|error| errors.push(FieldError::new("REDACT", error.to_string())));
@@ -123,6 +127,7 @@ impl Config {
                 otlp,
                 nexus,
                 has_index: bindings.db,
+                secrets,
                 redaction,
                 resource,
                 capture,
@@ -182,6 +187,7 @@ impl Config {
             otlp: self.otlp.clone(),
             nexus: self.nexus.clone(),
             index: self.has_index,
+            secrets: self.secrets.clone(),
             redaction: self.redaction,
             hooks,
             resource: self.resource.clone(),

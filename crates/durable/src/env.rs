@@ -1,6 +1,7 @@
 use std::{cell::OnceCell, rc::Rc};
 
 use js_sys::Reflect;
+use longhaul_host::SecretNet;
 use wasm_bindgen::JsValue;
 use worker::Env;
 
@@ -29,6 +30,11 @@ pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
         let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
         Problem::misconfigured(format!("variables at fault: {}", names.join(", "))).with_errors(errors)
     })
+}
+
+/// The deployment's own secrets, once its variables were read.
+pub(crate) fn secrets() -> Option<SecretNet> {
+    CONFIG.with(|cell| cell.get()?.as_ref().ok().map(|config| config.secrets.clone()))
 }
 
 fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {

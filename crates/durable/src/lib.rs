@@ -26,6 +26,7 @@ mod object;
 mod objects;
 mod platform;
 mod rate;
+mod secrets;
 mod shell;
 mod sql;
 mod stream;

@@ -77,7 +77,7 @@ impl<P: Ports> Runtime<P> {
                         session = trace.session,
                         run = trace.run.0,
                         rejected_spans,
-                        message,
+                        sink_says = message,
                         "the sink rejected spans"
                     );
                 }
@@ -156,7 +156,7 @@ impl<P: Ports> Runtime<P> {
         let url = config.url().to_owned();
         let request = HttpRequest { method: Method::Post, url, headers, body };
         let exchange = Box::pin(async {
-            let mut response = self.ports.send(WireRequest::Http(request)).await.ok()?;
+            let mut response = self.send(WireRequest::Http(request)).await.ok()?;
             let answer = self.read_for_a_while(&mut response.body, SINK_ANSWER_BYTES_MAX).await;
             let wish = response.retry_after.as_deref();
             let wish = wish.and_then(|value| retry_after_ms(value, self.ports.now()));

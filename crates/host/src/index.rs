@@ -194,7 +194,7 @@ impl<P: Ports> Runtime<P> {
         if statements.is_empty() {
             return Ok(());
         }
-        let sent = self.ports.send(WireRequest::Index(statements));
+        let sent = Box::pin(self.send(WireRequest::Index(statements)));
         match select(sent, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
             Either::Left((Ok(_), _)) => Ok(()),
             Either::Left((Err(error), _)) => {

@@ -41,7 +41,8 @@ impl<P: Ports> Runtime<P> {
             let answer = answer.as_ref().map(|(status, body)| (*status, body.as_slice()));
             match delivery.take(answer, self.ports.now()) {
                 Progress::Continue => {}
-                Progress::Sent { part, remote_id } => {
+                Progress::Sent { part, mut remote_id } => {
+                    self.services.secrets.clean(&mut remote_id);
                     let sink = NEXUS_SINK.to_owned();
                     let event = Input::PartSent { run: trace.run, sink, part, remote_id };
                     // What is not stored would be posted twice after a crash.
@@ -64,7 +65,7 @@ impl<P: Ports> Runtime<P> {
             body: request.body,
         };
         let exchange = Box::pin(async {
-            let mut response = self.ports.send(WireRequest::Http(request)).await.ok()?;
+            let mut response = self.send(WireRequest::Http(request)).await.ok()?;
             let mut body = Vec::new();
             read_at_most(&mut response.body, &mut body, NEXUS_ANSWER_BYTES_MAX).await;
             Some((response.status, body))

@@ -14,13 +14,14 @@ use longhaul_core::{
 use longhaul_models::{
     Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status,
     openai::{self, RequestForm},
-    redact, workers_ai,
+    workers_ai,
 };
 use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
 
 use crate::{
     hooks::CallInfo,
+    net::{SecretNet, Sieve},
     ports::Ports,
     runtime::Runtime,
     services::WorkersAi,
@@ -55,6 +56,8 @@ struct Attempt {
     /// The text of the answer at most.
     bytes_max: Cell<usize>,
     first_chunk_at: Cell<Option<u64>>,
+    /// Holds back the end of the text that may begin a secret.
+    sieve: RefCell<Sieve>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
     /// The AI Gateway that the request goes through.
@@ -66,12 +69,13 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(promised: &ModelCall) -> Self {
+    fn new(promised: &ModelCall, secrets: &SecretNet) -> Self {
         Self {
             call: promised.call,
             give_up_at: promised.give_up_at,
             bytes_max: Cell::new(limits::ANSWER_BYTES_MAX),
             first_chunk_at: Cell::new(None),
+            sieve: RefCell::new(secrets.sieve()),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
             form: Cell::new(None),
@@ -93,7 +97,7 @@ impl<P: Ports> Runtime<P> {
             model: promised.model.clone(),
         };
         let span = call_span(&info);
-        let attempt = Attempt::new(promised);
+        let attempt = Attempt::new(promised, &self.services.secrets);
         let (outcome, timing) = async {
             let (outcome, timing) = self.attempt(promised, &attempt, &info).await;
             self.services.hooks.after_call(&info, outcome.as_ref()).await;
@@ -102,6 +106,7 @@ impl<P: Ports> Runtime<P> {
         .instrument(span.clone())
         .await;
         let mut observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
+        self.services.secrets.observed(&mut observed);
         redact_observed(&mut observed, &|text| self.redacted(text));
         let call = promised.call;
         match outcome {
@@ -155,6 +160,7 @@ impl<P: Ports> Runtime<P> {
         let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
         let outcome = match outcome {
             Ok(mut answer) => {
+                self.services.secrets.answer(&mut answer);
                 answer.usage.cost_usd = self.services.prices.cost_usd(&promised.model, &answer.usage);
                 Ok(answer)
             }
@@ -291,11 +297,16 @@ impl<P: Ports> Runtime<P> {
     async fn exchange(&self, prepared: Prepared, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
         match prepared {
             Prepared::Wire(provider, request) => {
-                let response = self.ports.send(request).await.map_err(fault_of_wire)?;
+                let response = self.send(request).await.map_err(fault_of_wire)?;
                 self.receive(provider, response, attempt).await
             }
             Prepared::Scripted(script) => self.perform_script(script, attempt).await,
         }
+    }
+
+    /// The one way out: whatever a far side answers has passed the net for the deployment's secrets.
+    pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, WireFault> {
+        self.services.secrets.outcome(self.ports.send(request).await)
     }
 
     async fn receive(
@@ -328,7 +339,7 @@ impl<P: Ports> Runtime<P> {
                 break;
             }
         }
-        decoder.finish()
+        self.finish_answer(decoder, attempt)
     }
 
     /// The next piece of an answer. Behind its finish reason there may come the usage and an end, but nothing that would be
@@ -373,10 +384,23 @@ impl<P: Ports> Runtime<P> {
 
     fn take_chunk(&self, decoder: &mut Decoder, chunk: &[u8], attempt: &Attempt) -> Result<(), Fault> {
         let text = decoder.push(chunk)?;
+        if !text.is_empty() && attempt.first_chunk_at.get().is_none() {
+            attempt.first_chunk_at.set(Some(self.ports.now()));
+        }
+        let text = attempt.sieve.borrow_mut().push_text(&text);
+        self.publish_text(text, attempt)
+    }
+
+    /// The answer is whole: what was held back of its text begins no secret.
+    fn finish_answer(&self, decoder: Decoder, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
+        let answer = decoder.finish()?;
+        let rest = attempt.sieve.borrow_mut().finish_text();
+        self.publish_text(rest, attempt)?;
+        Ok(answer)
+    }
+
+    fn publish_text(&self, text: String, attempt: &Attempt) -> Result<(), Fault> {
         if !text.is_empty() {
-            if attempt.first_chunk_at.get().is_none() {
-                attempt.first_chunk_at.set(Some(self.ports.now()));
-            }
             let bytes_max = attempt.bytes_max.get();
             if self.live.borrow().bytes(attempt.call) + text.len() > bytes_max {
                 let text = format!("an answer of this comparison may have {bytes_max} bytes");
@@ -402,7 +426,7 @@ impl<P: Ports> Runtime<P> {
                     }
                     self.take_chunk(&mut decoder, &chunk, attempt)?;
                 }
-                decoder.finish()
+                self.finish_answer(decoder, attempt)
             }
             ScriptOutcome::Status { status, retry_after_s, body } => {
                 Err(fault_of_status(status, body.as_bytes(), retry_after_s.map(|s| u64::from(s) * 1_000)))
@@ -425,11 +449,8 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// A server's error may quote the credentials that it was sent, and secrets that somebody put into its address.
-    fn without_secrets(&self, fault: Fault) -> Fault {
-        let fault = match self.services.openai.as_ref().and_then(|openai| openai.api_key.as_deref()) {
-            Some(secret) => redact(fault, secret),
-            None => fault,
-        };
+    fn without_secrets(&self, mut fault: Fault) -> Fault {
+        self.services.secrets.fault(&mut fault);
         let message = self.services.redaction.text(&fault.message);
         let message = message.chars().take(limits::ERROR_CHARS_MAX).collect();
         Fault { message, ..fault }

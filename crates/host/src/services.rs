@@ -4,7 +4,7 @@ use longhaul_core::{CallId, Life, RunId, Session};
 use longhaul_models::Prices;
 use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
-use crate::hooks::Hooks;
+use crate::{hooks::Hooks, net::SecretNet};
 
 /// The name of the OTLP sink in the journal.
 pub const OTLP_SINK: &str = "otlp";
@@ -28,6 +28,8 @@ pub struct Services {
     pub nexus: Option<NexusConfig>,
     /// Whether there is a database for the index of traces.
     pub index: bool,
+    /// The deployment's own secrets, which are taken out of whatever a far side sends.
+    pub secrets: SecretNet,
     /// What is taken out of texts that leave the object in a trace.
     pub redaction: Redaction,
     /// The deployment's own code.

@@ -368,7 +368,15 @@ impl Findings {
         let erased = outside.disk.erased().iter().flatten();
         let is_kept = erased.chain(outside.disk.rows()).any(|row| is_secret(&row.text));
         self.expect(10, !is_kept, || "the journal holds the credentials".to_owned());
-        let is_heard = outside.watcher.deltas.iter().any(|delta| is_secret(&delta.text));
+        let mut heard: BTreeMap<_, String> = BTreeMap::new();
+        for delta in &outside.watcher.deltas {
+            let text = heard.entry((delta.run, delta.call, delta.attempt)).or_default();
+            if delta.offset == 0 {
+                text.push('\n');
+            }
+            text.push_str(&delta.text);
+        }
+        let is_heard = heard.values().any(|text| is_secret(text));
         self.expect(10, !is_heard, || "a watcher heard the credentials".to_owned());
         let to_otlp = outside.sink.deliveries.iter().map(|delivery| &delivery.body);
         let mut sent = to_otlp.chain(outside.nexus.requests.iter().map(|request| &request.body));

@@ -224,7 +224,7 @@ fn is_of_comparison(body: &[u8], model: Option<&String>) -> bool {
 
 fn text(world: &World, run: RunId, turn: usize) -> String {
     let is_last = world.outside.borrow().model.plan.done_at.is_some_and(|done| turn >= done);
-    let verse = format!("Verse {turn} of run {run}: the tide comes in.");
+    let verse = format!("Verse {turn} of run {run}, by {API_KEY}: the tide comes in.");
     if is_last { format!("{verse}\nDONE") } else { verse }
 }
 
@@ -232,7 +232,7 @@ fn text(world: &World, run: RunId, turn: usize) -> String {
 fn events(text: &str) -> Vec<Vec<u8>> {
     let mut pieces = text.as_bytes().chunks(text.len().div_ceil(CHUNKS).max(1)).map(String::from_utf8_lossy);
     let of_text = pieces.by_ref().map(|piece| {
-        json!({"id": "r", "model": "tiny", "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
+        json!({"id": API_KEY, "model": API_KEY, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
     });
     let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
     let usage =

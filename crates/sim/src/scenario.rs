@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use longhaul_core::StopReason;
-use longhaul_host::{Hooks, NoHooks, OpenAi, Services};
+use longhaul_host::{Hooks, NoHooks, OpenAi, SecretNet, Services};
 use longhaul_models::Prices;
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
@@ -11,7 +11,7 @@ use crate::{
     incidents::Incident,
     index::IndexPlan,
     model::{self, ModelPlan},
-    nexus::NexusPlan,
+    nexus::{self, NexusPlan},
     sink::{self, SinkPlan, SinkReply},
     telemetry::SpanningHooks,
 };
@@ -245,6 +245,7 @@ impl Scenario {
             otlp: otlp.filter(|_| self.otlp.is_some()),
             nexus: self.nexus.as_ref().and_then(NexusPlan::config),
             index: self.index.is_some(),
+            secrets: SecretNet::new([API_KEY, nexus::KEY]),
             redaction: Redaction::default(),
             hooks,
             resource: Resource::default(),

@@ -27,6 +27,7 @@ mod nexus;
 mod openapi;
 mod privacy;
 mod script;
+mod secrets;
 mod sink;
 mod stream;
 mod tenant_limits;

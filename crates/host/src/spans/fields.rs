@@ -3,12 +3,22 @@ use std::fmt::{self, Debug, Write};
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 
+const MESSAGE: &str = "message";
+const FIELD_MESSAGE: &str = "field.message";
+
 /// The fields of a span or an event, as scalars. Each text is at most so long as it was told, in bytes.
 pub(super) struct Fields(pub(super) Vec<(&'static str, Value)>, usize);
 
 impl Fields {
     pub(super) fn new(text_bytes_max: usize) -> Self {
         Self(Vec::new(), text_bytes_max)
+    }
+
+    /// The sentence of an event comes first, under the name `message`; a field that the code gives the same name may hold
+    /// anybody's words, and never takes its place.
+    fn put(&mut self, field: &Field, value: Value) {
+        let is_taken = field.name() == MESSAGE && self.0.iter().any(|(name, _)| *name == MESSAGE);
+        self.0.push((if is_taken { FIELD_MESSAGE } else { field.name() }, value));
     }
 }
 
@@ -17,27 +27,27 @@ impl Visit for Fields {
         let mut text = Bounded(String::new(), self.1);
         // An error says that the text is full: the rest of the value is not even formatted.
         write!(text, "{value:?}").unwrap_or_default();
-        self.0.push((field.name(), text.0.into()));
+        self.put(field, text.0.into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push((field.name(), cut(value, self.1).into()));
+        self.put(field, cut(value, self.1).into());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field, value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field, value.into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.push((field.name(), value.into()));
+        self.put(field, value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.push((field.name(), value.into()));
+        self.put(field, value.into());
     }
 }
 

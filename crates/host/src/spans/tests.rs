@@ -366,6 +366,20 @@ fn a_line_of_the_log_cannot_be_forged_and_holds_no_secret() {
 }
 
 #[test]
+fn the_words_of_another_never_take_the_place_of_ours() {
+    with_telemetry(|| {
+        let theirs = "all is well";
+        tracing::warn!(message = theirs, "the sink rejected spans");
+        tracing::warn!(message = ?Some(theirs), level = theirs, target = theirs, "the sink rejected spans");
+        for line in lines() {
+            assert_eq!(line["message"], "the sink rejected spans", "{line}");
+            assert_eq!((&line["level"], &line["target"]), (&"warn".into(), &module_path!().into()));
+            assert!(line["field.message"].as_str().is_some_and(|text| text.contains(theirs)), "{line}");
+        }
+    });
+}
+
+#[test]
 fn a_field_may_use_the_subscriber_itself_or_panic() {
     struct Loud(Dispatch);
     impl fmt::Debug for Loud {

@@ -1,11 +1,15 @@
 use longhaul_core::{Entry, Message, Observed, Record, ToolError};
 use serde_json::Value;
 
+/// What a server chose where a name belongs, in bytes: a longer one is none.
+const NAME_BYTES_MAX: usize = 128;
+
 /// A rule for texts: the text in its place, or `None` where it may stay.
 type Rule<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Applies a rule to every text in `records` that came from outside: tasks, instructions, metadata, messages, errors,
-/// results, arguments, and the spans of the agent's own code. Ids and the words of the runtime stay.
+/// results, arguments, and the spans of the agent's own code. Our own ids and the words of the runtime stay; the ids and
+/// names that a server chose stay where they look like such, else they go.
 ///
 /// A text under a key is shown to the rule in its place too, as `key="text"`, where it passed alone: the key may say
 /// that it is a secret.
@@ -26,8 +30,10 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
                 }
             }
         }
-        Entry::ModelAnswered { message, observed, .. } => {
+        Entry::ModelAnswered { message, observed, response_id, response_model, .. } => {
             words(message, redact);
+            name(response_id, redact);
+            name(response_model, redact);
             self::observed(observed, redact);
         }
         Entry::ModelFailed { message, observed, .. } => {
@@ -74,6 +80,9 @@ fn words(message: &mut Message, redact: Rule<'_>) {
 
 /// Redacts what was seen around an attempt, before it is stored: no secret of the agent's own code is in the journal.
 pub fn observed(observed: &mut Observed, redact: Rule<'_>) {
+    if let Some(gateway) = &mut observed.gateway {
+        name(&mut gateway.log_id, redact);
+    }
     for span in &mut observed.spans {
         text(&mut span.name, redact);
         // Their names are the code's own.
@@ -129,6 +138,15 @@ fn member(key: &str, value: &mut Value, redact: Rule<'_>) {
     if let Some(text) = text {
         *value = Value::String(text.to_owned());
     }
+}
+
+/// What a server chose where a name belongs, an id or a model: it stays if it looks like one and the rule finds nothing.
+fn name(value: &mut Option<String>, redact: Rule<'_>) {
+    let is_name = |text: &String| {
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
+        text.len() <= NAME_BYTES_MAX && text.bytes().all(is_of_names) && redact(text).is_none()
+    };
+    *value = value.take().filter(is_name);
 }
 
 fn optional(value: &mut Option<String>, redact: Rule<'_>) {

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunError, RunId, RunStatus, Seq,
-    StopReason, Timing, ToolCall, ToolError, Usage, UserSpan,
+    CallId, Entry, FaultKind, FinishReason, Gateway, Message, Observed, Record, Role, RunError, RunId,
+    RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, Usage, UserSpan,
 };
 use longhaul_trace::redact::{Redaction, records};
 use serde_json::{Value, json};
@@ -166,4 +166,32 @@ fn a_rule_that_changes_nothing_changes_nothing() {
     let before = same.clone();
     records(&mut same, &|_| None);
     assert_eq!(same, before);
+}
+
+/// An id and a model's name are what a server chose: what does not look like one, or is a secret, does not leave.
+#[test]
+fn what_a_server_chose_leaves_only_where_it_looks_like_a_name() {
+    let left = |chosen: &str| {
+        let mut answered = entries().into_iter().nth(1).map(record).into_iter().collect::<Vec<_>>();
+        if let Entry::ModelAnswered { response_id, response_model, observed, .. } = &mut answered[0].entry {
+            *response_id = Some(chosen.to_owned());
+            *response_model = Some(chosen.to_owned());
+            let gateway = Gateway { id: "gw".to_owned(), log_id: Some(chosen.to_owned()) };
+            observed.gateway = Some(gateway);
+        }
+        records(&mut answered, &rule);
+        let value = serde_json::to_value(&answered[0]).unwrap();
+        let places =
+            [&value["response_id"], &value["response_model"], &value["observed"]["gateway"]["log_id"]];
+        places.map(|place| place.as_str().map(str::to_owned))
+    };
+    for name in
+        ["chatcmpl-9aX_1", "@cf/meta/llama-3.1-8b", "meta-llama/Llama-3:free", "01JADMCQQQBWH3NXZ5GCRN98DP"]
+    {
+        assert_eq!(left(name), [0; 3].map(|_| Some(name.to_owned())), "{name}");
+    }
+    let long = "x".repeat(129);
+    for text in [secret().as_str(), &secret()[4..], "the whole answer", "a\nb", "<b>", "naïve", &long] {
+        assert_eq!(left(text), [None, None, None], "{text}");
+    }
 }

@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+
+use longhaul_host::SecretNet;
+use longhaul_trace::OtlpConfig;
+
+/// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
+/// log.
+const SECRET_VARIABLES: [(&str, Kind); 6] = [
+    ("API_TOKENS", Kind::Tokens),
+    ("OPENAI_API_KEY", Kind::Whole),
+    ("NEXUS_API_KEY", Kind::Whole),
+    ("OTEL_EXPORTER_OTLP_HEADERS", Kind::Headers),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", Kind::Headers),
+    ("OPENAI_BASE_URL", Kind::Url),
+];
+
+/// What of a variable is secret.
+#[derive(Clone, Copy)]
+enum Kind {
+    Whole,
+    /// `name:token` with commas between them.
+    Tokens,
+    /// `name=value` with commas between them: the values, as they are sent.
+    Headers,
+    /// What stands before the `@`: the password, and name and password together. The addresses of sinks may have none.
+    Url,
+}
+
+/// A net for all secrets that are configured.
+pub(crate) fn net(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpConfig>) -> SecretNet {
+    let mut secrets = BTreeSet::new();
+    for (name, kind) in SECRET_VARIABLES {
+        let Some(value) = lookup(name) else { continue };
+        match kind {
+            Kind::Whole => {
+                secrets.insert(value);
+            }
+            Kind::Tokens => secrets.extend(value.split(',').filter_map(token)),
+            Kind::Headers => secrets.extend(value.split(',').filter_map(header)),
+            Kind::Url => secrets.extend(credentials(&value)),
+        }
+    }
+    // As they are sent: decoded.
+    secrets.extend(otlp.into_iter().flat_map(OtlpConfig::headers).map(|(_, value)| value.clone()));
+    SecretNet::new(secrets.iter().map(String::as_str))
+}
+
+/// The token of a pair; its scopes are none of it.
+fn token(pair: &str) -> Option<String> {
+    let (_, token) = pair.split_once(':')?;
+    let token = token.split_once('[').map_or(token, |(token, _)| token);
+    Some(token.trim().to_owned())
+}
+
+fn header(pair: &str) -> Option<String> {
+    pair.split_once('=').map(|(_, value)| value.trim().to_owned())
+}
+
+fn credentials(url: &str) -> Vec<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let Some((user, _)) = authority.rsplit_once('@') else { return Vec::new() };
+    user.split_once(':')
+        .map(|(_, password)| password.to_owned())
+        .into_iter()
+        .chain([user.to_owned()])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_that_is_configured_is_found() {
+        let vars = [
+            ("API_TOKENS", "acme:token-of-acme, bob/ci:token-of-bob[run,read]"),
+            ("OPENAI_API_KEY", "key-of-openai"),
+            ("NEXUS_API_KEY", "key-of-nexus"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20header-one,x-key=header-two"),
+            ("OPENAI_BASE_URL", "https://user:password-1@h/v1"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h"),
+        ];
+        let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let otlp = OtlpConfig::parse(&lookup).expect("the headers and the endpoint are right");
+        let net = net(&lookup, otlp.as_ref());
+        for secret in [
+            "token-of-acme",
+            "token-of-bob",
+            "key-of-openai",
+            "key-of-nexus",
+            "Basic header-one",
+            "header-one",
+            "header-two",
+            "password-1",
+        ] {
+            assert_eq!(net.text(&format!("<{secret}>")).as_deref(), Some("<[secret removed]>"), "{secret}");
+        }
+        assert_eq!(net.text("https://h/v1 acme bob/ci user x-key authorization"), None);
+    }
+}

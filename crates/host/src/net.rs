@@ -1,0 +1,352 @@
+//! The deployment's own secrets, taken out of whatever a far side sends.
+//!
+//! Bytes pass it as they arrive, and texts once more when they are decoded: a secret that is cut across two events of a
+//! stream is whole only there. An automaton after Aho and Corasick (1975) finds them: its time is the sum of the sizes,
+//! never their product. Its own code because the crate of that name is larger than all else that this feature adds.
+
+use std::{collections::VecDeque, rc::Rc};
+
+use futures::StreamExt;
+use longhaul_core::{Fault, Message, ModelAnswer, Observed, ToolCall};
+
+use crate::wire::{Body, WireFault, WireResponse};
+
+/// What stands where a secret was.
+pub const REMOVED: &str = "[secret removed]";
+/// A shorter secret, in bytes, is left alone: to take it out would blank ordinary text.
+pub const SECRET_BYTES_MIN: usize = 8;
+
+/// Finds the deployment's secrets. A clone shares what was built.
+#[derive(Clone, Default)]
+pub struct SecretNet(Rc<Vec<Node>>);
+
+/// What the latest bytes may be the beginning of. The first node is that of nothing.
+#[derive(Default)]
+struct Node {
+    /// The next byte and its node, sorted.
+    next: Vec<(u8, usize)>,
+    /// The node of the longest end of this one that is a beginning too.
+    fallback: usize,
+    depth: usize,
+    /// How long the longest secret is that ends here; 0 where none does.
+    found: usize,
+}
+
+impl SecretNet {
+    /// A net for these secrets: those of fewer than [`SECRET_BYTES_MIN`] bytes are left out. Each is looked for as it is,
+    /// as JSON writes it, and each of its words by itself (`Basic …` is repeated without its scheme).
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut nodes = vec![Node::default()];
+        for secret in secrets {
+            let json = serde_json::Value::from(secret).to_string();
+            let words = secret.split_ascii_whitespace();
+            for text in words.chain([secret, json.trim_matches('"')]) {
+                if text.len() >= SECRET_BYTES_MIN {
+                    add(&mut nodes, text.as_bytes());
+                }
+            }
+        }
+        link(&mut nodes);
+        Self(Rc::new(nodes))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.len() <= 1
+    }
+
+    /// The text without secrets; `None` where there is none in it.
+    pub fn text(&self, text: &str) -> Option<String> {
+        let mut sieve = self.sieve();
+        let mut clean = sieve.push(text.as_bytes());
+        clean.extend(sieve.finish());
+        sieve.has_found.then(|| string(clean))
+    }
+
+    /// For a text that comes in pieces.
+    pub(crate) fn sieve(&self) -> Sieve {
+        let (held, found) = (VecDeque::new(), VecDeque::new());
+        Sieve { net: self.clone(), node: 0, held, first: 0, found, has_found: false }
+    }
+
+    /// Cleans a text in its place.
+    pub(crate) fn clean(&self, text: &mut String) {
+        if let Some(clean) = self.text(text) {
+            *text = clean;
+        }
+    }
+
+    /// What a model's server chose, before it becomes an event.
+    pub(crate) fn answer(&self, answer: &mut ModelAnswer) {
+        let ModelAnswer { message, finish_reason: _, usage: _, response_id, response_model } = answer;
+        let Message { role: _, content, thoughts, tool_calls, tool_call_id } = message;
+        self.clean(content);
+        self.clean(thoughts);
+        for ToolCall { id, name, arguments } in tool_calls {
+            [id, name, arguments].into_iter().for_each(|text| self.clean(text));
+        }
+        for text in [response_id, response_model, tool_call_id].into_iter().flatten() {
+            self.clean(text);
+        }
+    }
+
+    /// Why a call failed, in whoever's words.
+    pub(crate) fn fault(&self, fault: &mut Fault) {
+        self.clean(&mut fault.message);
+    }
+
+    /// What the gateway said beside the answer.
+    pub(crate) fn observed(&self, observed: &mut Observed) {
+        if let Some(log_id) = observed.gateway.as_mut().and_then(|gateway| gateway.log_id.as_mut()) {
+            self.clean(log_id);
+        }
+    }
+
+    /// What a far side sent, its head and its body as it arrives.
+    pub(crate) fn outcome(
+        &self,
+        outcome: Result<WireResponse, WireFault>,
+    ) -> Result<WireResponse, WireFault> {
+        if self.is_empty() {
+            return outcome;
+        }
+        let mut response = outcome.map_err(|fault| self.wire_fault(fault))?;
+        let head = [&mut response.content_type, &mut response.retry_after, &mut response.gateway_log_id];
+        head.into_iter().flatten().for_each(|text| self.clean(text));
+        response.body = self.body(response.body);
+        Ok(response)
+    }
+
+    fn wire_fault(&self, fault: WireFault) -> WireFault {
+        let clean = |mut text: String| {
+            self.clean(&mut text);
+            text
+        };
+        match fault {
+            WireFault::Connection(text) => WireFault::Connection(clean(text)),
+            WireFault::Binding(text) => WireFault::Binding(clean(text)),
+            WireFault::NotConfigured(text) => WireFault::NotConfigured(clean(text)),
+        }
+    }
+
+    fn body(&self, body: Body) -> Body {
+        let state = (body, self.clone(), Some(self.sieve()));
+        let chunks = futures::stream::unfold(state, |(mut body, net, sieve)| async move {
+            let mut sieve = sieve?;
+            match body.next().await {
+                Some(Ok(chunk)) => Some((Ok(sieve.push(&chunk)), (body, net, Some(sieve)))),
+                Some(Err(fault)) => Some((Err(net.wire_fault(fault)), (body, net, Some(sieve)))),
+                None => {
+                    let rest = sieve.finish();
+                    (!rest.is_empty()).then_some((Ok(rest), (body, net, None)))
+                }
+            }
+        });
+        chunks.boxed_local()
+    }
+}
+
+/// Takes secrets out of a text that comes in pieces. It holds back what may be the beginning of one, and no more.
+pub(crate) struct Sieve {
+    net: SecretNet,
+    node: usize,
+    /// The latest bytes, as many as the node is deep.
+    held: VecDeque<u8>,
+    /// The place of the first of them.
+    first: usize,
+    /// Where secrets are, from place to place: those that overlap are one.
+    found: VecDeque<(usize, usize)>,
+    has_found: bool,
+}
+
+impl Sieve {
+    /// Takes the next bytes, and gives those that can be a part of no secret any more.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.held.len() + bytes.len());
+        for &byte in bytes {
+            self.node = step(&self.net.0, self.node, byte);
+            self.held.push_back(byte);
+            let (depth, length) = self.net.0.get(self.node).map_or((0, 0), |node| (node.depth, node.found));
+            if length > 0 {
+                self.mark(length);
+            }
+            while self.held.len() > depth {
+                self.release(&mut out);
+            }
+        }
+        out
+    }
+
+    /// What was held back, now that nothing more comes.
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.held.len());
+        while !self.held.is_empty() {
+            self.release(&mut out);
+        }
+        self.node = 0;
+        out
+    }
+
+    /// The same for a text.
+    pub(crate) fn push_text(&mut self, text: &str) -> String {
+        string(self.push(text.as_bytes()))
+    }
+
+    /// The same for a text.
+    pub(crate) fn finish_text(&mut self) -> String {
+        string(self.finish())
+    }
+
+    fn mark(&mut self, length: usize) {
+        self.has_found = true;
+        let end = self.first + self.held.len();
+        let mut start = end - length;
+        while let Some((from, _)) = self.found.pop_back_if(|(_, until)| *until >= start) {
+            start = start.min(from);
+        }
+        self.found.push_back((start, end));
+    }
+
+    fn release(&mut self, out: &mut Vec<u8>) {
+        let Some(byte) = self.held.pop_front() else { return };
+        let place = self.first;
+        self.first += 1;
+        match self.found.front() {
+            Some((start, end)) if *start <= place => {
+                if *start == place {
+                    out.extend_from_slice(REMOVED.as_bytes());
+                }
+                if *end == self.first {
+                    self.found.pop_front();
+                }
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
+fn add(nodes: &mut Vec<Node>, secret: &[u8]) {
+    let mut at = 0;
+    for &byte in secret {
+        at = match nodes[at].next.binary_search_by_key(&byte, |(next, _)| *next) {
+            Ok(place) => nodes[at].next[place].1,
+            Err(place) => {
+                let new = nodes.len();
+                nodes[at].next.insert(place, (byte, new));
+                nodes.push(Node { depth: nodes[at].depth + 1, ..Node::default() });
+                new
+            }
+        };
+    }
+    nodes[at].found = secret.len();
+}
+
+/// Gives each node its fallback, those that are less deep first.
+fn link(nodes: &mut [Node]) {
+    let mut queue: VecDeque<usize> = VecDeque::from([0]);
+    while let Some(at) = queue.pop_front() {
+        for (byte, next) in nodes[at].next.clone() {
+            let fallback = if at == 0 { 0 } else { step(nodes, nodes[at].fallback, byte) };
+            nodes[next].fallback = fallback;
+            // Its own is longer than any that its end is.
+            if nodes[next].found == 0 {
+                nodes[next].found = nodes[fallback].found;
+            }
+            queue.push_back(next);
+        }
+    }
+}
+
+/// The node behind this one after a byte. A step back is paid for by a step that was made.
+fn step(nodes: &[Node], mut at: usize, byte: u8) -> usize {
+    loop {
+        let Some(node) = nodes.get(at) else { return 0 };
+        match node.next.binary_search_by_key(&byte, |(next, _)| *next) {
+            Ok(place) => return node.next[place].1,
+            Err(_) if at == 0 => return 0,
+            Err(_) => at = node.fallback,
+        }
+    }
+}
+
+/// A secret is UTF-8, so it begins and ends where characters do.
+fn string(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .expect("a text is cut where a secret begins or ends, which is between characters")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
+    use super::*;
+
+    fn sieved(net: &SecretNet, pieces: &[&str]) -> Vec<String> {
+        let mut sieve = net.sieve();
+        let mut out: Vec<String> = pieces.iter().map(|piece| sieve.push_text(piece)).collect();
+        out.push(sieve.finish_text());
+        out
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_wherever_it_is_cut() {
+        let net = SecretNet::new(["sk-secret-1", "tøken-ünd"]);
+        assert_eq!(
+            net.text("the key is sk-secret-1, sk-secret-2"),
+            Some("the key is [secret removed], sk-secret-2".into())
+        );
+        assert_eq!(net.text("sk-secret-"), None, "a part is not one");
+        assert_eq!(sieved(&net, &["a sk-", "secret", "-1 b"]), ["a ", "", "[secret removed] b", ""]);
+        assert_eq!(
+            sieved(&net, &["a sk-secret", "-2 sk"]),
+            ["a ", "sk-secret-2 ", "sk"],
+            "no more is held back"
+        );
+        assert_eq!(sieved(&net, &["ein tøk", "en-ünd!"]), ["ein ", "[secret removed]!", ""]);
+        assert_eq!(sieved(&net, &["sk-secret-1sk-secret-1"])[0].matches(REMOVED).count(), 1);
+    }
+
+    #[test]
+    fn of_secrets_that_overlap_nothing_is_left() {
+        let net = SecretNet::new(["abcdefgh", "abcdefghij", "ghijklmnop", "cdefghij"]);
+        assert_eq!(net.text("-abcdefghij-").unwrap(), "-[secret removed]-");
+        assert_eq!(net.text("-abcdefghijklmnop-").unwrap(), "-[secret removed]-");
+        assert_eq!(net.text("abcdefghi").unwrap(), "[secret removed]i");
+    }
+
+    #[test]
+    fn a_secret_is_found_as_json_writes_it_and_without_its_scheme() {
+        let net = SecretNet::new(["pass\"word\\1", "Basic dXNlcjpwYXNz", "short"]);
+        assert_eq!(net.text(r#"{"a":"pass\"word\\1"}"#).unwrap(), r#"{"a":"[secret removed]"}"#);
+        assert_eq!(net.text("got dXNlcjpwYXNz").unwrap(), "got [secret removed]");
+        assert_eq!(net.text("Basic short"), None);
+        assert_eq!(SecretNet::new([]).text("anything"), None);
+    }
+
+    proptest! {
+        /// Held against the plain way, which tries every secret at every place.
+        #[test]
+        fn the_net_agrees_with_a_search(
+            secrets in prop::collection::vec("[ab]{8,11}", 0..4),
+            pieces in prop::collection::vec(prop_oneof![Just("a".to_owned()), "[abc]{0,30}"], 0..8),
+            cut in any::<bool>(),
+        ) {
+            let text = pieces.concat();
+            let mut is_secret = vec![false; text.len()];
+            for secret in &secrets {
+                for start in 0..text.len() {
+                    if text[start..].starts_with(secret.as_str()) {
+                        is_secret[start..start + secret.len()].fill(true);
+                    }
+                }
+            }
+            let kept: String = text.chars().zip(&is_secret).filter(|(_, is)| !**is).map(|(c, _)| c).collect();
+            let net = SecretNet::new(secrets.iter().map(String::as_str));
+            let whole = [text.as_str()];
+            let parts: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            let out = sieved(&net, if cut { &parts } else { &whole }).concat();
+            prop_assert_eq!(out.replace(REMOVED, ""), kept);
+            prop_assert_eq!(out.contains(REMOVED), is_secret.contains(&true));
+            prop_assert!(secrets.iter().all(|secret| !out.contains(secret.as_str())));
+        }
+    }
+}
