@@ -36,8 +36,10 @@ pub fn fault_of_binding_error(error: &str) -> Fault {
     if said.is_empty() {
         return fault(FaultKind::Connection, "Workers AI: the call failed without a reason");
     }
+    // The binding puts the HTTP status before Workers AI's own code, which says more.
     let kind = error_codes(said)
-        .find_map(kind_of_code)
+        .find_map(kind_of_own_code)
+        .or_else(|| error_codes(said).find_map(kind_of_code))
         .or_else(|| inner_fault(said).map(|inner| inner.kind))
         .unwrap_or_else(|| kind_of_text(said));
     fault(kind, &format!("Workers AI: {said}"))
@@ -195,9 +197,15 @@ struct Input<'a> {
 /// The kind that a code stands for: one of Workers AI's, or an HTTP status.
 pub(crate) fn kind_of_code(code: u16) -> Option<FaultKind> {
     match code {
+        400..=599 => Some(FaultKind::of_status(code)),
+        _ => kind_of_own_code(code),
+    }
+}
+
+fn kind_of_own_code(code: u16) -> Option<FaultKind> {
+    match code {
         // The day's allocation is used up.
         3036 | 4006 => Some(FaultKind::Refused),
-        400..=599 => Some(FaultKind::of_status(code)),
         _ => status_of_code(code).map(FaultKind::of_status),
     }
 }
@@ -324,6 +332,8 @@ mod tests {
             ("Error: 9999: something new", FaultKind::Refused),
             ("AiError: the prompt has a word that I do not take", FaultKind::Refused),
             ("AiError: 503: no upstream", FaultKind::ServerError),
+            ("InferenceUpstreamError: 429: 3036: You have used up your daily allocation", FaultKind::Refused),
+            ("InferenceUpstreamError: 500: 9999: Something new", FaultKind::ServerError),
             (
                 "InferenceUpstreamError: {\"error\":{\"message\":\"busy\",\"code\":503}}",
                 FaultKind::ServerError,

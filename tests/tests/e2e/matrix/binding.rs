@@ -24,7 +24,7 @@ pub(super) fn faults() -> Vec<Row> {
         retried(429, capacity, "rate_limited"),
         refused_with(429, "3036: You have used up your daily allocation"),
         retried(408, "3007: Request timeout", "server_error"),
-        refused_with(500, "9999: Something new"),
+        retried(500, "9999: Something new", "server_error"),
         retried(502, "Bad gateway", "server_error"),
         used_up("429, always", thrown(429, capacity), "rate_limited", capacity),
         refused_with(400, "5007: No such model"),
