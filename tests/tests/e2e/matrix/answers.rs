@@ -322,7 +322,7 @@ pub(super) fn reported() -> Vec<Row> {
         let message = format!("no, {SECRET}");
         json!({"error": {"message": message, "code": code, "type": kind}})
     };
-    let redacted = format!("{said}no, [redacted]");
+    let redacted = format!("{said}no, [secret removed]");
     let behind = |error: Value| stream(text("Half an answ") + &event(&error));
     let document = |error: Value| Reply::pieces([error.to_string()]);
     let limited = |reply: Reply, name: &str| again(name, reply, "rate_limited", &redacted);

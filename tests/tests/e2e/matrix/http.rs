@@ -35,15 +35,15 @@ pub(super) fn statuses() -> Vec<Row> {
         ));
     }
     for status in [400, 402, 403, 404, 405, 406, 410, 413, 415, 421, 422, 431, 451, 499] {
-        let error = format!("answered {status}: no, [redacted]");
+        let error = format!("answered {status}: no, [secret removed]");
         rows.push(refused(&status.to_string(), quoting_the_key(status), "refused", &error));
     }
     rows.push(refused("401", quoting_the_key(401), "refused", "answered 401: it does not accept the key"));
     for status in [408, 409, 425, 500, 501, 502, 503, 504, 507, 520, 524, 529, 599] {
-        let error = format!("answered {status}: no, [redacted]");
+        let error = format!("answered {status}: no, [secret removed]");
         rows.push(again(&status.to_string(), quoting_the_key(status), "server_error", &error));
     }
-    rows.push(again("429", quoting_the_key(429), "rate_limited", "answered 429: no, [redacted]"));
+    rows.push(again("429", quoting_the_key(429), "rate_limited", "answered 429: no, [secret removed]"));
     rows.push(used_up("503, always", Reply::status(503), "server_error", "answered 503"));
     rows.push(used_up("429, always", Reply::status(429), "rate_limited", "answered 429"));
     rows.extend(error_bodies());
