@@ -198,7 +198,7 @@ fn judge(copy: &Path) -> Result<Finding> {
     if !passes(copy, &["test", "--package", "longhaul-core"])? {
         return Ok(Finding::CoreTests);
     }
-    if !passes(copy, &["test", "--package", "longhaul-sim", "--test", "edges"])? {
+    if !passes(copy, &["test", "--package", "longhaul-sim", "--test", "edges", "--test", "retention"])? {
         return Ok(Finding::EdgeTests);
     }
     Ok(Finding::Nothing)

@@ -3,7 +3,9 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
 use longhaul_core::{Journal, Record, Seq, TimeMs};
-use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
+use longhaul_host::{
+    Audience, Clock, Delta, NoRoom, NotErased, Platform, Transport, WireFault, WireRequest, WireResponse,
+};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
 
@@ -100,12 +102,13 @@ impl Platform for Cloudflare {
         }
     }
 
-    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), NoRoom>> {
         let journal = self.journal.clone();
-        async move { journal.make_sure_of_room().await.map_err(|error| error.to_string()) }.boxed_local()
+        async move { journal.make_sure_of_room().await.map_err(|error| NoRoom(error.to_string())) }
+            .boxed_local()
     }
 
-    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), NotErased>> {
         self.watchers.dismiss();
         self.journal.forget();
         // Both are of this turn: what comes behind it, an alarm too, is of the next session.
@@ -116,7 +119,7 @@ impl Platform for Cloudflare {
                     Ok(promise) => JsFuture::from(promise).await,
                     Err(error) => Err(error),
                 };
-                outcome.map_err(|error| JournalError::from(error).to_string())?;
+                outcome.map_err(|error| NotErased(JournalError::from(error).to_string()))?;
             }
             Ok(())
         }

@@ -5,10 +5,7 @@ use futures::{
     future::{LocalBoxFuture, Shared},
 };
 
-use crate::{
-    ports::Ports,
-    runtime::{HostError, Runtime},
-};
+use crate::{memory::HostError, ports::Ports, runtime::Runtime};
 
 /// The platform gives an alarm up after six retries: beyond this one a new alarm is armed before anything else, so
 /// that its count begins anew.

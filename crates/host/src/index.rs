@@ -1,5 +1,3 @@
-use std::cell::Cell;
-
 use futures::{
     FutureExt,
     future::{Either, select},
@@ -17,9 +15,12 @@ use thiserror::Error;
 use vecmap::VecMap;
 
 use crate::{
-    deliver::{DELIVERY_TIMEOUT_MS, NO_ANSWER, span_count},
+    courier::{DELIVERY_TIMEOUT_MS, NO_ANSWER},
+    flights::InFlight,
+    listing::{Rows, UnderWay},
+    memory::HostError,
     ports::Ports,
-    runtime::{Flights, HostError, Runtime},
+    runtime::Runtime,
     wire::{WireFault, WireRequest},
 };
 
@@ -34,39 +35,6 @@ const LISTED_AT_ONCE: usize = 50;
 #[derive(Debug, Error)]
 #[error("the index of traces did not answer")]
 pub struct StillListed;
-
-/// What the index shows of the session, as far as this memory knows.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    /// Rows of runs that are being written.
-    writes: Cell<u32>,
-    /// Deletions of the session's rows, and their return: no other write begins beside them.
-    changes: Cell<u32>,
-    rows: Cell<Rows>,
-}
-
-/// Whether each run whose row was written still has it.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Rows {
-    #[default]
-    Whole,
-    /// They were deleted, or may have been, because the session was to be erased.
-    Missing,
-    /// The same, and one attempt to list them again is under way or has failed: the next run's delivery tries again.
-    StillMissing,
-}
-
-impl Listing {
-    /// Whether rows may be written now.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.changes.get() == 0
-    }
-
-    /// The session was erased: the next one of its name has no rows.
-    pub(crate) fn start_anew(&self) {
-        self.rows.set(Rows::Whole);
-    }
-}
 
 impl<P: Ports> Runtime<P> {
     /// A run that comes to a session as old as its retention finds it perhaps deleted from the index, by a process that
@@ -84,7 +52,7 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// Begins to list again what was deleted, where the session goes on after all.
-    pub(crate) fn mend_listing<'a>(&'a self, flights: &Flights<'a>) -> Result<(), HostError<P::Error>> {
+    pub(crate) fn mend_listing<'a>(&'a self, flights: &InFlight<'a>) -> Result<(), HostError<P::Error>> {
         if self.listing.rows.get() != Rows::Missing || !self.listing.is_settled() {
             return Ok(());
         }
@@ -146,14 +114,13 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
-    /// Writes a finished run into the index of traces.
-    pub(crate) async fn deliver_index(&self, trace: &Trace) -> Result<u32, SinkFailure> {
+    /// Writes a finished run into the index of traces, and before it what is missing there of earlier runs.
+    pub(crate) async fn deliver_index(&self, trace: &Trace) -> Result<(), SinkFailure> {
         let _under_way = UnderWay::new(&self.listing.writes);
         if self.listing.rows.get() != Rows::Whole {
             self.list_again().await?;
         }
-        self.write_index(record(self.services.tenant(), trace, self.services.capture)).await?;
-        Ok(span_count(trace))
+        self.write_index(record(self.services.tenant(), trace, self.services.capture)).await
     }
 
     /// Shows an open run in the index of traces. Nothing depends on it: the run's end is written anyway. Whether it
@@ -194,7 +161,7 @@ impl<P: Ports> Runtime<P> {
         if statements.is_empty() {
             return Ok(());
         }
-        let sent = Box::pin(self.send(WireRequest::Index(statements)));
+        let sent = Box::pin(self.services.send(&self.ports, WireRequest::Index(statements)));
         match select(sent, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
             Either::Left((Ok(_), _)) => Ok(()),
             Either::Left((Err(error), _)) => {
@@ -211,20 +178,4 @@ impl<P: Ports> Runtime<P> {
 
 fn is_in_state(run: &Run, is_right: impl FnOnce(&DeliveryState) -> bool) -> bool {
     run.deliveries.get(INDEX_SINK).is_some_and(|delivery| is_right(&delivery.state))
-}
-
-/// Counts a write while it is under way.
-struct UnderWay<'a>(&'a Cell<u32>);
-
-impl<'a> UnderWay<'a> {
-    fn new(count: &'a Cell<u32>) -> Self {
-        count.set(count.get() + 1);
-        Self(count)
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
 }

@@ -3,30 +3,42 @@
 //! Absent from this crate: the `worker` crate, JavaScript, and every rule of a run, which is the core's. What is
 //! here performs what the core promised: it encodes, sends, decodes, races time, and feeds the outcome back.
 
-mod deliver;
+mod alarm;
+mod courier;
 mod driver;
+mod flights;
 mod hooks;
 mod index;
 mod invocation;
+mod launch;
+mod listing;
 mod live;
+mod memory;
 mod net;
 mod nexus;
+mod orders;
+mod outbox;
 mod perform;
 mod ports;
 mod retention;
+mod retiring;
 mod runtime;
 mod services;
+mod signal;
 mod spans;
-mod trouble;
+mod storage;
+mod traces;
 mod wire;
 
 pub use driver::{Driver, Driving};
 pub use hooks::{CallInfo, Hooks, NoHooks};
 pub use live::Delta;
 pub use longhaul_core::Journal;
+pub use memory::HostError;
 pub use net::{REMOVED, SECRET_BYTES_MIN, SecretNet};
-pub use ports::{Audience, Clock, Platform, Ports, Transport};
-pub use runtime::{Closing, HostError, NotErased, Runtime};
+pub use outbox::Closing;
+pub use ports::{Audience, Clock, NoRoom, NotErased, Platform, Ports, Transport};
+pub use runtime::Runtime;
 pub use services::{NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
 pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{

@@ -21,10 +21,10 @@ use tracing::Instrument;
 
 use crate::{
     hooks::CallInfo,
+    live::Live,
     net::{SecretNet, Sieve},
-    ports::Ports,
-    runtime::Runtime,
-    services::WorkersAi,
+    ports::{Clock, Ports},
+    services::{Services, WorkersAi},
     spans::{call_span, finish},
     wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms},
 };
@@ -34,18 +34,35 @@ const CLOSING_MS_MAX: u64 = 20;
 /// How long the body of an error is waited for, in milliseconds.
 const ERROR_BODY_MS_MAX: u64 = 2_000;
 /// How long an answer that has its finish reason is waited on for its usage and its end, in milliseconds.
-const BEHIND_THE_END_MS_MAX: u64 = 10_000;
+const TRAILER_WAIT_MS_MAX: u64 = 10_000;
 /// What is left of an attempt's time then, so that the answer is taken before it runs out, in milliseconds.
-const TAKING_MS: u64 = 100;
-/// Interruptions of one call behind which the storage must show that it takes an answer, before the call is made again:
-/// perhaps what ended the object was that answer.
+const COMMIT_MARGIN_MS: u64 = 100;
+/// After this many interruptions of one call the storage must show that it takes an answer, before the call is made again:
+/// storing the answer may be what ended the object.
 const INTERRUPTIONS_TRUSTED: u32 = 1;
 /// What is read of an error's body, in bytes.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// A call, encoded before its first await: the session is not borrowed while it is in flight.
-enum Prepared {
-    Wire(Provider, WireRequest),
+/// A call as it is promised, with all that its flight needs: nothing reads the session while it is under way.
+pub(crate) struct CallOrder<'a> {
+    pub(crate) promised: ModelCall,
+    /// The request, or why it cannot be made.
+    pub(crate) prepared: Result<Prepared, Fault>,
+    /// The text of the answer at most, in bytes.
+    pub(crate) bytes_max: usize,
+    /// How often a crash cut the call off.
+    pub(crate) interruptions: u32,
+    /// The request once more, where the server refused its form.
+    pub(crate) reform: Box<Reform<'a>>,
+}
+
+/// Encodes a call's request in another form, as long as the call is awaited.
+pub(crate) type Reform<'a> = dyn Fn(RequestForm) -> Result<Prepared, Fault> + 'a;
+
+/// The way to the model.
+pub(crate) enum Prepared {
+    /// A request, and its form where there is a choice.
+    Wire(Provider, WireRequest, Option<RequestForm>),
     Scripted(Script),
 }
 
@@ -54,7 +71,7 @@ struct Attempt {
     call: CallRef,
     give_up_at: u64,
     /// The text of the answer at most.
-    bytes_max: Cell<usize>,
+    bytes_max: usize,
     first_chunk_at: Cell<Option<u64>>,
     /// Holds back the end of the text that may begin a secret.
     sieve: RefCell<Sieve>,
@@ -62,44 +79,52 @@ struct Attempt {
     whole_at: Cell<Option<u64>>,
     /// The AI Gateway that the request goes through.
     gateway: RefCell<Option<Gateway>>,
-    /// How the request is written, where not in the usual form.
+    /// How the request is written, where there is a choice.
     form: Cell<Option<RequestForm>>,
-    /// The server refused the form, and there is another one.
-    is_refused: Cell<bool>,
+    /// The server refused the form, and this is another one.
+    other_form: Cell<Option<RequestForm>>,
 }
 
 impl Attempt {
-    fn new(promised: &ModelCall, secrets: &SecretNet) -> Self {
+    fn new(order: &CallOrder<'_>, secrets: &SecretNet) -> Self {
         Self {
-            call: promised.call,
-            give_up_at: promised.give_up_at,
-            bytes_max: Cell::new(limits::ANSWER_BYTES_MAX),
+            call: order.promised.call,
+            give_up_at: order.promised.give_up_at,
+            bytes_max: order.bytes_max,
             first_chunk_at: Cell::new(None),
             sieve: RefCell::new(secrets.sieve()),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
             form: Cell::new(None),
-            is_refused: Cell::new(false),
+            other_form: Cell::new(None),
         }
     }
 }
 
-impl<P: Ports> Runtime<P> {
+/// Who makes model calls: it has the ports and the configuration, and not the session.
+pub(crate) struct Caller<'a, P: Ports> {
+    pub(crate) ports: &'a P,
+    pub(crate) services: &'a Services,
+    pub(crate) live: &'a RefCell<Live>,
+}
+
+impl<P: Ports> Caller<'_, P> {
     /// One attempt of a model call, from the request to the whole answer or a fault, with the spans that the
     /// deployment's own code opens around it.
-    pub(crate) async fn call_model(&self, promised: &ModelCall) -> Input {
-        let CallRef { run, call, attempt } = promised.call;
+    pub(crate) async fn call_model(&self, order: CallOrder<'_>) -> Input {
+        let promised = order.promised.call;
+        let CallRef { run, call, attempt } = promised;
         let info = CallInfo {
             session: self.services.session.clone(),
             run,
             call,
             attempt,
-            model: promised.model.clone(),
+            model: order.promised.model.clone(),
         };
         let span = call_span(&info);
-        let attempt = Attempt::new(promised, &self.services.secrets);
+        let attempt = Attempt::new(&order, &self.services.secrets);
         let (outcome, timing) = async {
-            let (outcome, timing) = self.attempt(promised, &attempt, &info).await;
+            let (outcome, timing) = self.attempt(order, &attempt, &info).await;
             self.services.hooks.after_call(&info, outcome.as_ref()).await;
             (outcome, timing)
         }
@@ -107,8 +132,8 @@ impl<P: Ports> Runtime<P> {
         .await;
         let mut observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
         self.services.secrets.observed(&mut observed);
-        redact_observed(&mut observed, &|text| self.redacted(text));
-        let call = promised.call;
+        redact_observed(&mut observed, &|text| self.services.redacted(text));
+        let call = promised;
         match outcome {
             Ok(answer) => Input::Answered { call, answer, timing, observed },
             Err(fault) => Input::Failed { call, fault, timing, observed },
@@ -130,12 +155,12 @@ impl<P: Ports> Runtime<P> {
 
     async fn attempt(
         &self,
-        promised: &ModelCall,
+        order: CallOrder<'_>,
         attempt: &Attempt,
         info: &CallInfo,
     ) -> (Result<ModelAnswer, Fault>, Timing) {
-        let prepared = self.prepare(promised, attempt);
-        if let Ok(Prepared::Wire(_, WireRequest::WorkersAi { gateway: Some(gateway), .. })) = &prepared {
+        let CallOrder { promised, prepared, interruptions, reform, .. } = order;
+        if let Ok(Prepared::Wire(_, WireRequest::WorkersAi { gateway: Some(gateway), .. }, _)) = &prepared {
             attempt.gateway.replace(Some(Gateway { id: gateway.id.clone(), log_id: None }));
         }
         let started_at = self.ports.now();
@@ -144,9 +169,9 @@ impl<P: Ports> Runtime<P> {
             Err(fault) => Err(fault),
             Ok(prepared) => {
                 let exchange = Box::pin(async {
-                    self.make_sure_of_room(promised, attempt).await?;
+                    self.make_sure_of_room(interruptions).await?;
                     self.services.hooks.before_call(info).await;
-                    self.exchange_in_any_form(promised, prepared, attempt).await
+                    self.exchange_in_any_form(prepared, attempt, &*reform).await
                 });
                 match select(exchange, self.ports.sleep(allowed_ms)).await {
                     Either::Left((outcome, _)) => outcome,
@@ -170,22 +195,16 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// A call is paid for: it is not made again and again because its answer can not be stored.
-    async fn make_sure_of_room(&self, promised: &ModelCall, attempt: &Attempt) -> Result<(), Fault> {
-        let interruptions = self.with_session(|session| {
-            let run = session.run(promised.call.run)?;
-            let side_by_side = run.calls().len();
-            if side_by_side > 1 {
-                attempt.bytes_max.set(limits::COMPARED_ANSWERS_BYTES_MAX.div_ceil(side_by_side));
-            }
-            run.in_flight().find(|call| call.id == promised.call.call).map(|call| call.tries.interruptions)
-        });
-        if interruptions.ok().flatten().is_none_or(|count| count <= INTERRUPTIONS_TRUSTED) {
+    async fn make_sure_of_room(&self, interruptions: u32) -> Result<(), Fault> {
+        if interruptions <= INTERRUPTIONS_TRUSTED {
             return Ok(());
         }
         let room = self.ports.make_sure_of_room().await;
         room.map_err(|error| {
-            let text =
-                format!("the storage takes no answer, so the model was not called: {}", shorten(&error));
+            let text = format!(
+                "the storage takes no answer, so the model was not called: {}",
+                shorten(&error.to_string())
+            );
             Fault::new(FaultKind::Connection, text)
         })
     }
@@ -193,40 +212,26 @@ impl<P: Ports> Runtime<P> {
     /// A refusal of a field that the request can do without is no outcome: the request goes out once more without it.
     async fn exchange_in_any_form(
         &self,
-        promised: &ModelCall,
         mut prepared: Prepared,
         attempt: &Attempt,
+        reform: &Reform<'_>,
     ) -> Result<ModelAnswer, Fault> {
         loop {
             let outcome = self.exchange(prepared, attempt).await;
-            if !attempt.is_refused.take() {
-                return outcome;
-            }
-            prepared = self.prepare(promised, attempt)?;
-        }
-    }
-
-    fn prepare(&self, promised: &ModelCall, attempt: &Attempt) -> Result<Prepared, Fault> {
-        let prepared = self.with_session(|session| {
-            let request = session.model_request(promised.call)?;
-            Some(self.encode(promised, &request, session, attempt))
-        });
-        match prepared {
-            Ok(Some(prepared)) => prepared,
-            // The core ignores the outcome of a call that it no longer waits for.
-            Ok(None) => Err(Fault::new(FaultKind::Aborted, "the call is no longer awaited")),
-            Err(error) => {
-                Err(Fault::new(FaultKind::Connection, format!("the session cannot be read: {error}")))
+            match attempt.other_form.take() {
+                Some(form) => prepared = reform(form)?,
+                None => return outcome,
             }
         }
     }
 
-    fn encode(
+    /// The request of a call, encoded in the usual form or in another one.
+    pub(crate) fn encode(
         &self,
         promised: &ModelCall,
         request: &ModelRequest<'_>,
         session: &Session,
-        attempt: &Attempt,
+        form: Option<RequestForm>,
     ) -> Result<Prepared, Fault> {
         let name = ModelName::parse(request.model)
             .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
@@ -237,8 +242,7 @@ impl<P: Ports> Runtime<P> {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
                 let openai = self.services.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
-                let form = attempt.form.get().unwrap_or_else(|| RequestForm::usual(&name));
-                attempt.form.set(Some(form));
+                let form = form.unwrap_or_else(|| RequestForm::usual(&name));
                 let (key_name, mut key) = key;
                 if form.changes() > 0 {
                     key.push_str(&format!("~{}", form.changes()));
@@ -253,7 +257,7 @@ impl<P: Ports> Runtime<P> {
                 let body = openai::request_in_form(&name, request, form).into_bytes();
                 let method = Method::Post;
                 let request = HttpRequest { method, url, headers, body };
-                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request)))
+                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request), Some(form)))
             }
             Provider::WorkersAi => {
                 let binding = self.services.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
@@ -266,7 +270,7 @@ impl<P: Ports> Runtime<P> {
                     gateway,
                     headers,
                 };
-                Ok(Prepared::Wire(Provider::WorkersAi, request))
+                Ok(Prepared::Wire(Provider::WorkersAi, request, None))
             }
         }
     }
@@ -296,17 +300,13 @@ impl<P: Ports> Runtime<P> {
 
     async fn exchange(&self, prepared: Prepared, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
         match prepared {
-            Prepared::Wire(provider, request) => {
-                let response = self.send(request).await.map_err(fault_of_wire)?;
+            Prepared::Wire(provider, request, form) => {
+                attempt.form.set(form);
+                let response = self.services.send(self.ports, request).await.map_err(fault_of_wire)?;
                 self.receive(provider, response, attempt).await
             }
             Prepared::Scripted(script) => self.perform_script(script, attempt).await,
         }
-    }
-
-    /// The one way out: whatever a far side answers has passed the net for the deployment's secrets.
-    pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, WireFault> {
-        self.services.secrets.outcome(self.ports.send(request).await)
     }
 
     async fn receive(
@@ -321,13 +321,11 @@ impl<P: Ports> Runtime<P> {
         if !(200..300).contains(&response.status) {
             let now = self.ports.now();
             let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));
-            let body = self.read_for_a_while(&mut response.body, ERROR_BODY_BYTES_MAX).await;
-            let other =
-                attempt.form.get().and_then(|form| form.without_what_is_refused(response.status, &body));
-            if let Some(form) = other {
-                attempt.form.set(Some(form));
-                attempt.is_refused.set(true);
-            }
+            let body = read_for_a_while(self.ports, &mut response.body, ERROR_BODY_BYTES_MAX).await;
+            let form = attempt.form.get();
+            attempt
+                .other_form
+                .set(form.and_then(|form| form.without_what_is_refused(response.status, &body)));
             return Err(fault_of_status(response.status, &body, wish));
         }
         let mut decoder = Decoder::new(provider, response.content_type.as_deref());
@@ -360,19 +358,11 @@ impl<P: Ports> Runtime<P> {
         if attempt.whole_at.get().is_none() {
             attempt.whole_at.set(Some(now));
         }
-        let left_ms = attempt.give_up_at.saturating_sub(now).saturating_sub(TAKING_MS);
-        match select(body.next(), self.ports.sleep(left_ms.min(BEHIND_THE_END_MS_MAX))).await {
+        let left_ms = attempt.give_up_at.saturating_sub(now).saturating_sub(COMMIT_MARGIN_MS);
+        match select(body.next(), self.ports.sleep(left_ms.min(TRAILER_WAIT_MS_MAX))).await {
             Either::Left((chunk, _)) => chunk.filter(Result::is_ok),
             Either::Right(_) => None,
         }
-    }
-
-    /// What comes of a body before its limit, its end, or [`ERROR_BODY_MS_MAX`]: the status says enough.
-    pub(crate) async fn read_for_a_while(&self, body: &mut Body, bytes_max: usize) -> Vec<u8> {
-        let mut read = Vec::new();
-        let reading = Box::pin(read_at_most(body, &mut read, bytes_max));
-        select(reading, self.ports.sleep(ERROR_BODY_MS_MAX)).await;
-        read
     }
 
     /// The answer is whole; a body that is read to its end leaves the connection for the next call. A server that
@@ -401,7 +391,7 @@ impl<P: Ports> Runtime<P> {
 
     fn publish_text(&self, text: String, attempt: &Attempt) -> Result<(), Fault> {
         if !text.is_empty() {
-            let bytes_max = attempt.bytes_max.get();
+            let bytes_max = attempt.bytes_max;
             if self.live.borrow().bytes(attempt.call) + text.len() > bytes_max {
                 let text = format!("an answer of this comparison may have {bytes_max} bytes");
                 return Err(Fault::new(FaultKind::TooLarge, text));
@@ -455,6 +445,14 @@ impl<P: Ports> Runtime<P> {
         let message = message.chars().take(limits::ERROR_CHARS_MAX).collect();
         Fault { message, ..fault }
     }
+}
+
+/// What comes of a body before its limit, its end, or [`ERROR_BODY_MS_MAX`]: the status says enough.
+pub(crate) async fn read_for_a_while(clock: &impl Clock, body: &mut Body, bytes_max: usize) -> Vec<u8> {
+    let mut read = Vec::new();
+    let reading = Box::pin(read_at_most(body, &mut read, bytes_max));
+    select(reading, clock.sleep(ERROR_BODY_MS_MAX)).await;
+    read
 }
 
 /// The first bytes of a body; a body that breaks off gives what had come.

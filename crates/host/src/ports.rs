@@ -1,6 +1,8 @@
 use futures::future::LocalBoxFuture;
 use longhaul_core::{Journal, Record, TimeMs, ToolOrder, ToolOutcome};
 
+use thiserror::Error;
+
 use crate::{
     live::Delta,
     wire::{WireFault, WireRequest, WireResponse},
@@ -32,6 +34,16 @@ pub trait Transport {
     }
 }
 
+/// The storage takes no long answer, and says why: the operator makes room, the runtime tries again later.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct NoRoom(pub String);
+
+/// The storage could not be erased, and says why: the caller tries again later.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the storage was not erased: {0}")]
+pub struct NotErased(pub String);
+
 /// The object that a session lives in.
 pub trait Platform {
     /// Arms the object's one alarm; a time in the past means at once. It replaces the one that was armed, and takes
@@ -40,15 +52,15 @@ pub trait Platform {
     /// Completes when the storage has shown that it takes a long answer. A storage that does not may end the object.
     ///
     /// # Errors
-    /// What the storage says.
-    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+    /// When the storage is full or fails, with what it says.
+    fn make_sure_of_room(&self) -> LocalBoxFuture<'static, Result<(), NoRoom>> {
         Box::pin(std::future::ready(Ok(())))
     }
     /// Erases the object's storage and its alarm, and lets its watchers go. What is stored while it is under way stays.
     ///
     /// # Errors
-    /// What the storage says: then all is still there, but for the alarm.
-    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>>;
+    /// When the storage fails: then all is still there, but for the alarm.
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), NotErased>>;
     /// Tears the object down, as an eviction would: the `abort` fault of the scripted model.
     fn reset(&self);
 }

@@ -1,10 +1,15 @@
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 use longhaul_core::{CallId, Life, RunId, Session};
 use longhaul_models::Prices;
 use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
-use crate::{hooks::Hooks, net::SecretNet};
+use crate::{
+    hooks::Hooks,
+    net::SecretNet,
+    ports::Transport,
+    wire::{WireFault, WireRequest, WireResponse},
+};
 
 /// The name of the OTLP sink in the journal.
 pub const OTLP_SINK: &str = "otlp";
@@ -63,6 +68,25 @@ impl Services {
     /// The session's tenant.
     pub fn tenant(&self) -> &str {
         self.object.split_once('/').map_or("", |(tenant, _)| tenant)
+    }
+
+    /// The one way out: whatever a far side answers has passed the net for the deployment's secrets.
+    pub(crate) async fn send(
+        &self,
+        transport: &impl Transport,
+        request: WireRequest,
+    ) -> Result<WireResponse, WireFault> {
+        self.secrets.outcome(transport.send(request).await)
+    }
+
+    /// A text by the built-in rules, then by the deployment's own; `None` when nothing changes.
+    pub(crate) fn redacted(&self, text: &str) -> Option<String> {
+        let cleared = match self.redaction.text(text) {
+            Cow::Owned(cleared) => Some(cleared),
+            Cow::Borrowed(_) => None,
+        };
+        let own = self.hooks.redact(cleared.as_deref().unwrap_or(text));
+        own.or(cleared)
     }
 }
 

@@ -2,7 +2,9 @@ use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{Journal, Record, Seq, TimeMs};
-use longhaul_host::{Audience, Clock, Delta, Platform, Transport, WireFault, WireRequest, WireResponse};
+use longhaul_host::{
+    Audience, Clock, Delta, NotErased, Platform, Transport, WireFault, WireRequest, WireResponse,
+};
 use thiserror::Error;
 
 use crate::{
@@ -102,11 +104,11 @@ impl Platform for SimPorts {
         self.0.set_alarm(at);
     }
 
-    fn erase(&self) -> LocalBoxFuture<'static, Result<(), String>> {
+    fn erase(&self) -> LocalBoxFuture<'static, Result<(), NotErased>> {
         match self.0.erase() {
             Ok(()) => self.0.sleep(ERASE_MS).map(Ok).boxed_local(),
             // As on the platform, the failure is heard in the same turn: the alarm can be armed anew in it.
-            Err(error) => futures::future::ready(Err(error.to_string())).boxed_local(),
+            Err(error) => futures::future::ready(Err(NotErased(error.to_string()))).boxed_local(),
         }
     }
 

@@ -3,6 +3,7 @@
 use longhaul_core::{RunId, RunStatus, Session, StopReason};
 use longhaul_sim::{
     Action, Ending, IndexPlan, IndexReply, Life, ModelPlan, Outside, Post, Purpose, RETENTION_MS, Scenario,
+    catalogue, check, run_clean,
 };
 
 /// When the first run's last entry was written, after the beginning: its session is erased a retention later.
@@ -41,6 +42,14 @@ fn asked_at(outside: &Outside) -> Vec<Option<u64>> {
 fn listed(outside: &Outside) -> Vec<String> {
     let answers = outside.index.answers().expect("the index answers");
     answers.traces.into_iter().map(|trace| trace.status).collect()
+}
+
+#[test]
+fn whatever_comes_beside_the_retention_everything_holds() {
+    for scenario in catalogue().iter().filter(|scenario| scenario.group == "retention") {
+        let end = run_clean(scenario).unwrap_or_else(|error| panic!("{}: {error}", scenario.name)).end;
+        assert_eq!(check(scenario, &end), [], "{}", scenario.name);
+    }
 }
 
 #[test]

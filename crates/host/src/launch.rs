@@ -1,0 +1,184 @@
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use longhaul_core::{
+    CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, SinkFailure, TimeMs, Timing,
+};
+
+use crate::{
+    courier::{DeliveryOrder, NO_ANSWER, SentPart, span_count},
+    flights::{Flight, InFlight},
+    invocation::Invocation,
+    memory::HostError,
+    ports::Ports,
+    runtime::Runtime,
+};
+
+/// What the loop begins in a turn.
+impl<P: Ports> Runtime<P> {
+    /// Launches what was promised, what is due at sinks, and the end of a session that is idle for too long.
+    pub(crate) fn launch<'a>(
+        &'a self,
+        flights: &InFlight<'a>,
+        invocation: Invocation,
+    ) -> Result<(), HostError<P::Error>> {
+        self.launch_calls(flights, invocation)?;
+        if self.outbox.is_closing() {
+            return Ok(());
+        }
+        self.mend_listing(flights)?;
+        self.launch_announcements(flights);
+        self.launch_deliveries(flights)?;
+        self.retire(flights)
+    }
+
+    /// Whether the rest is for a fresh invocation, because this one has lasted long or may not live to see the end of the
+    /// next call.
+    pub(crate) fn hands_over(&self, invocation: Invocation) -> Result<bool, HostError<P::Error>> {
+        let now = self.ports.now();
+        // Calls that are in flight cannot be handed over: what comes beside them has the time that is left.
+        if invocation.is_old(now) || self.flights.has_calls() {
+            return Ok(invocation.is_old(now));
+        }
+        match self.flights.front() {
+            Some(Command::CallModel(order)) => {
+                Ok(invocation.leaves(now, self.give_up_at(order.call, order.give_up_at)?))
+            }
+            Some(Command::CallTool(_) | Command::Abort(_)) | None => Ok(false),
+        }
+    }
+
+    fn launch_calls<'a>(
+        &'a self,
+        flights: &InFlight<'a>,
+        invocation: Invocation,
+    ) -> Result<(), HostError<P::Error>> {
+        while let Some(command) = self.flights.next() {
+            match command {
+                Command::CallModel(order) => flights.push(self.model_flight(order, invocation)?),
+                Command::CallTool(mut order) => {
+                    order.give_up_at = order.give_up_at.min(invocation.ends_at());
+                    let call = order.call;
+                    let returned = async move { self.caller().call_tool(&order).await };
+                    flights.push(self.flights.call(call, returned));
+                }
+                // It took effect when it was queued.
+                Command::Abort(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn model_flight(
+        &self,
+        mut promised: ModelCall,
+        invocation: Invocation,
+    ) -> Result<Flight<'_>, HostError<P::Error>> {
+        let call = promised.call;
+        // A call's time ends with the invocation's, however long the journal lets it take: cut off by the platform it
+        // would be paid for again and again.
+        promised.give_up_at = self.give_up_at(call, promised.give_up_at)?.min(invocation.ends_at());
+        let has_neighbours =
+            self.with_session(|session| session.run(call.run).is_some_and(|run| run.calls().len() > 1))?;
+        let order = self.call_order(promised);
+        let calling = async move {
+            let caller = self.caller();
+            let calling = AssertUnwindSafe(caller.call_model(order));
+            // The journal's replay, which answers a panic, would repeat the calls beside this one too.
+            if has_neighbours {
+                calling.catch_unwind().await.unwrap_or_else(|_| self.panicked(call))
+            } else {
+                calling.await
+            }
+        };
+        Ok(self.flights.call(call, calling))
+    }
+
+    /// When a call is given up that begins now: one that was handed over has not lost the time that it waited.
+    fn give_up_at(&self, call: CallRef, promised: TimeMs) -> Result<TimeMs, HostError<P::Error>> {
+        let now = self.ports.now();
+        self.with_session(|session| {
+            let Some(run) = session.run(call.run) else { return promised };
+            let timeout_ms = run.spec.settings.model_timeout_ms;
+            now.saturating_add(timeout_ms).min(run.deadline_at().unwrap_or(TimeMs::MAX))
+        })
+    }
+
+    fn launch_announcements<'a>(&'a self, flights: &InFlight<'a>) {
+        if !self.listing.is_settled() {
+            return;
+        }
+        let runs = self.outbox.take_unannounced();
+        for run in runs.into_iter().filter(|_| self.services.index) {
+            let announced = async move {
+                if !self.announce(run).await {
+                    self.outbox.announcement_failed(run);
+                }
+                None
+            };
+            flights.push(announced.boxed_local());
+        }
+    }
+
+    fn launch_deliveries<'a>(&'a self, flights: &InFlight<'a>) -> Result<(), HostError<P::Error>> {
+        let now = self.ports.now();
+        let due = self.with_session(|session| {
+            let due = session.deliveries_due(now).into_iter();
+            due.map(|(run, sink)| (run, sink.to_owned())).collect::<Vec<_>>()
+        })?;
+        for key in due {
+            let must_wait = key.1 == INDEX_SINK && !self.listing.is_settled();
+            if must_wait || self.flights.is_delivering(&key) {
+                continue;
+            }
+            let order = self.delivery_order(key.0, key.1.clone());
+            flights.push(self.flights.deliver(key, self.deliver(order)));
+        }
+        Ok(())
+    }
+
+    /// Brings a run's trace to a sink. The outcome is an event, whatever happens: a run never fails for its trace.
+    async fn deliver(&self, order: DeliveryOrder) -> Input {
+        let outcome = match &order.trace {
+            Ok(trace) if order.sink == INDEX_SINK && self.services.index => {
+                self.deliver_index(trace).await.map(|()| span_count(trace))
+            }
+            Ok(trace) => self.courier().deliver(&order, trace, &|part| self.note_part(&order, part)).await,
+            Err(failure) => Err(*failure),
+        };
+        let DeliveryOrder { run, sink, .. } = order;
+        match outcome {
+            Ok(spans) => Input::Flushed { run, sink, spans },
+            Err(failure) => {
+                tracing::warn!(
+                    session = self.services.session,
+                    run = run.0,
+                    sink,
+                    ?failure,
+                    "the sink did not take the trace"
+                );
+                Input::FlushFailed { run, sink, failure }
+            }
+        }
+    }
+
+    /// Stores that a sink has a part, before the next one goes.
+    fn note_part(&self, order: &DeliveryOrder, part: SentPart) -> Result<(), SinkFailure> {
+        let SentPart { part, remote_id } = part;
+        let event = Input::PartSent { run: order.run, sink: order.sink.clone(), part, remote_id };
+        self.submit(event).map(|_| ()).map_err(|_| NO_ANSWER)
+    }
+
+    /// The outcome of a comparison's call that panicked: a fault like another, which harms no other call.
+    fn panicked(&self, call: CallRef) -> Input {
+        let session = self.services.session.as_str();
+        tracing::error!(session, run = call.run.0, call = call.call.0, "a call panicked");
+        let now = self.ports.now();
+        Input::Failed {
+            call,
+            fault: Fault::new(FaultKind::Connection, "the call panicked"),
+            timing: Timing { started_at: now, ended_at: now, first_chunk_at: None },
+            observed: Observed::default(),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use longhaul_core::{Fault, FaultKind, ModelCall, Run, RunId, SinkFailure, limits};
+use longhaul_models::openai::RequestForm;
+use longhaul_trace::nexus::Certainty;
+
+use crate::{
+    courier::{Courier, DeliveryOrder, NO_ANSWER},
+    perform::{CallOrder, Caller, Prepared},
+    ports::Ports,
+    runtime::Runtime,
+    services::NEXUS_SINK,
+};
+
+/// Orders for what flies: all that a flight needs of the session, read before it begins.
+impl<P: Ports> Runtime<P> {
+    pub(crate) fn caller(&self) -> Caller<'_, P> {
+        Caller { ports: &self.ports, services: &self.services, live: self.flights.live() }
+    }
+
+    pub(crate) fn courier(&self) -> Courier<'_, P> {
+        Courier { ports: &self.ports, services: &self.services }
+    }
+
+    /// The order for a promised call.
+    pub(crate) fn call_order(&self, promised: ModelCall) -> CallOrder<'_> {
+        let read = self.with_session(|session| {
+            let run = session.run(promised.call.run)?;
+            let call = run.in_flight().find(|call| call.id == promised.call.call)?;
+            Some((answer_bytes_max(run), call.tries.interruptions))
+        });
+        let (bytes_max, interruptions) = read.ok().flatten().unwrap_or((limits::ANSWER_BYTES_MAX, 0));
+        let prepared = self.prepared(&promised, None);
+        let again = promised.clone();
+        let reform = Box::new(move |form| self.prepared(&again, Some(form)));
+        CallOrder { promised, prepared, bytes_max, interruptions, reform }
+    }
+
+    fn prepared(&self, promised: &ModelCall, form: Option<RequestForm>) -> Result<Prepared, Fault> {
+        let prepared = self.with_session(|session| {
+            let request = session.model_request(promised.call)?;
+            Some(self.caller().encode(promised, &request, session, form))
+        });
+        match prepared {
+            Ok(Some(prepared)) => prepared,
+            // The core ignores the outcome of a call that it no longer waits for.
+            Ok(None) => Err(Fault::new(FaultKind::Aborted, "the call is no longer awaited")),
+            Err(error) => {
+                Err(Fault::new(FaultKind::Connection, format!("the session cannot be read: {error}")))
+            }
+        }
+    }
+
+    /// The order for a run's trace that is due at a sink.
+    pub(crate) fn delivery_order(&self, run: RunId, sink: String) -> DeliveryOrder {
+        let trace = match self.own_trace(run) {
+            Ok(trace) => trace.ok_or(SinkFailure::Permanent { status: None }),
+            Err(error) => {
+                tracing::error!(session = self.services.session, run = run.0, %error, "the trace cannot be folded");
+                Err(NO_ANSWER)
+            }
+        };
+        let sent = self.with_session(|session| {
+            let delivery = session.run(run).and_then(|run| run.deliveries.get(&sink));
+            delivery.map(|delivery| delivery.sent.clone()).unwrap_or_default()
+        });
+        let (trace, sent) = match sent {
+            Ok(sent) => (trace, sent),
+            Err(_) => (Err(NO_ANSWER), Default::default()),
+        };
+        // Only an uninterrupted process can be sure that no request of this delivery is outstanding.
+        let is_certain = sink == NEXUS_SINK && trace.is_ok() && self.outbox.take_witnessed(run);
+        let certainty = if is_certain { Certainty::Certain } else { Certainty::Uncertain };
+        DeliveryOrder { run, sink, trace, sent, certainty }
+    }
+}
+
+/// The text of an answer at most, in bytes: the answers of a comparison are held at once.
+fn answer_bytes_max(run: &Run) -> usize {
+    match run.calls().len() {
+        0 | 1 => limits::ANSWER_BYTES_MAX,
+        side_by_side => limits::COMPARED_ANSWERS_BYTES_MAX.div_ceil(side_by_side),
+    }
+}
