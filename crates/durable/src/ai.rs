@@ -5,8 +5,8 @@ use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Env, js_sys::futures::JsFuture};
 
 use crate::{
+    hang_up::HangUp,
     http::{self, body_of_stream},
-    platform::HangUp,
 };
 
 /// What the stub throws that stands for the binding in `wrangler dev --local`: no retry makes it a model.

@@ -7,7 +7,7 @@ use longhaul_core::{
         MODEL_TIMEOUT_MS_MAX,
     },
 };
-use longhaul_host::{Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, Services, WorkersAi};
+use longhaul_host::{Deployment, Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, WorkersAi};
 use longhaul_models::{ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
@@ -177,10 +177,10 @@ impl Config {
     }
 
     /// What driving the session `<tenant>/<session>` needs; `hooks` is the deployment's own code.
-    pub(crate) fn services(&self, object: &str, hooks: Rc<dyn Hooks>) -> Services {
+    pub(crate) fn deployment(&self, object: &str, hooks: Rc<dyn Hooks>) -> Deployment {
         let session = object.split_once('/').map_or(object, |(_, session)| session);
-        Services {
-            object: object.to_owned(),
+        Deployment {
+            object_name: object.to_owned(),
             session: session.to_owned(),
             workers_ai: self.workers_ai.clone(),
             openai: self.openai.clone(),

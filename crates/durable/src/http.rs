@@ -7,7 +7,7 @@ use worker::{Fetch, Headers, Request, Response};
 
 use crate::{
     api::problem::{Outcome, Problem},
-    platform::HangUp,
+    hang_up::HangUp,
 };
 
 /// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host.

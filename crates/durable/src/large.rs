@@ -10,8 +10,8 @@ use worker::Response;
 use crate::{
     api::problem::{Outcome, Problem},
     backlog::has_room,
+    failure::problem_of,
     http,
-    object::problem_of,
     platform::Cloudflare,
     stream::{HANDED_BYTES_MAX, broken},
     watchers::Watchers,

@@ -13,11 +13,13 @@ mod backlog;
 mod config;
 mod d1;
 mod env;
+mod failure;
 mod frames;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hang_up;
 mod http;
 mod index;
 mod large;

@@ -7,7 +7,7 @@ use std::{
 use futures::future::{Either, select};
 use js_sys::Reflect;
 use longhaul_core::{Input, Refusal, Run, RunId, Session, limits};
-use longhaul_host::{Clock, Driver, Hooks, HostError, NoHooks, Runtime, Services};
+use longhaul_host::{Clock, Deployment, Driver, Hooks, HostError, NoHooks, Runtime};
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket};
 
@@ -19,18 +19,16 @@ use crate::{
         views, wire,
     },
     env,
+    failure::{STORAGE_RETRY_AFTER_S, problem_of},
     frames::{Frames, refuse},
     http, large, log,
     platform::Cloudflare,
-    sql::JournalError,
     stream,
     watchers::close,
 };
 
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
 const MISCONFIGURED_WAIT_MS: u64 = 60_000;
-/// When a client tries again whose session's storage failed, in seconds.
-const STORAGE_RETRY_AFTER_S: &str = "30";
 
 /// A session's Durable Object. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct SessionObject {
@@ -62,8 +60,10 @@ impl SessionObject {
         let inner = env::config(&env).and_then(|config| {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
-            let runtime =
-                Runtime::new(Cloudflare::new(Rc::clone(&state), env), config.services(&name, Rc::new(hooks)));
+            let runtime = Runtime::new(
+                Cloudflare::new(Rc::clone(&state), env),
+                config.deployment(&name, Rc::new(hooks)),
+            );
             Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
         let frames = Frames::new(Rc::clone(&state));
@@ -91,7 +91,7 @@ impl SessionObject {
         // A panic is caught inside of the loop, which then replays the journal.
         AssertUnwindSafe(async move {
             match &self.inner {
-                Ok(inner) => inner.driver.ring(retry_count(&info)).await,
+                Ok(inner) => inner.driver.on_alarm(retry_count(&info)).await,
                 Err(problem) => {
                     tracing::error!(code = problem.code, "the alarm waits for a working configuration");
                     // Not an error, of which the platform takes six: the work must still be there when a deployment
@@ -181,18 +181,18 @@ impl Inner {
         };
         let run = run.ok_or_else(|| Problem::internal("the run was not stored"))?;
         self.keep_driving()?;
-        let services = self.runtime().services();
+        let deployment = self.runtime().deployment();
         let accepted = self.runtime().with_session(|session| {
-            let accepted = views::Accepted::new(services.origin(session), &services.session, run);
+            let accepted = views::Accepted::new(deployment.origin(session), &deployment.session, run);
             http::json(202, &accepted)
         });
         let response = accepted.map_err(problem_of)??;
-        let response = http::with_header(response, "Location", &views::location(&services.session, run))?;
+        let response = http::with_header(response, "Location", &views::location(&deployment.session, run))?;
         if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
     }
 
     fn messages(&self) -> Outcome<Response> {
-        let head = format!("{{\"session\":\"{}\",\"messages\":[", self.runtime().services().session);
+        let head = format!("{{\"session\":\"{}\",\"messages\":[", self.runtime().deployment().session);
         let piece = |session: &Session, from, text: &mut Vec<u8>| {
             large::items(from, views::messages(session).skip(from), text)
         };
@@ -200,7 +200,7 @@ impl Inner {
     }
 
     fn show(&self, status: u16) -> Outcome<Response> {
-        let Services { object, session: id, .. } = self.runtime().services();
+        let Deployment { object_name: object, session: id, .. } = self.runtime().deployment();
         let (object, id) = (object.clone(), id.clone());
         let shown =
             self.runtime().with_session(|session| (views::session_head(&id, session), session.runs().len()));
@@ -223,10 +223,10 @@ impl Inner {
                 return Err(no_such_run());
             }
         }
-        let services = self.runtime().services();
+        let deployment = self.runtime().deployment();
         let shown = self.runtime().with_session(|session| {
             let run = session.run(run).ok_or_else(no_such_run)?;
-            let view = views::RunView::new(services.origin(session), &services.session, session, run);
+            let view = views::RunView::new(deployment.origin(session), &deployment.session, session, run);
             serde_json::to_vec(&view).map_err(http::unmade)
         });
         self.body(shown.map_err(problem_of)??)
@@ -290,9 +290,8 @@ impl Inner {
     }
 
     fn cancel_runs(&self) -> Outcome<()> {
-        let object = &self.runtime().services().object;
-        let tenant = object.split_once('/').map_or("", |(tenant, _)| tenant);
-        self.runtime().submit(Input::Cancel { by: tenant.to_owned() }).map_err(problem_of)?;
+        let by = self.runtime().deployment().tenant().to_owned();
+        self.runtime().submit(Input::Cancel { by }).map_err(problem_of)?;
         Ok(())
     }
 
@@ -324,36 +323,6 @@ fn retry_count(info: &JsValue) -> u32 {
         reason = "a small count; the cast saturates"
     )]
     count.map_or(0, |count| count as u32)
-}
-
-/// The answer to what the runtime could not do.
-pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
-    match error {
-        HostError::Refused(Refusal::QueueFull) => {
-            Problem::queue_full(Refusal::QueueFull.to_string()).with_header("Retry-After", "5")
-        }
-        HostError::Refused(Refusal::Comparison) => {
-            Problem::comparison_takes_no_runs(Refusal::Comparison.to_string())
-        }
-        HostError::Refused(Refusal::SessionFull) => Problem::session_full(Refusal::SessionFull.to_string()),
-        HostError::Refused(refusal) => Problem::idempotency_conflict(refusal.to_string()),
-        HostError::Storage(JournalError::Decode(error)) => {
-            tracing::error!(%error, "the journal is of another version");
-            Problem::internal(format!(
-                "{error}; nothing was changed: deploy the version that wrote it, or a later one"
-            ))
-        }
-        HostError::Storage(error) => {
-            tracing::error!(%error, "the storage failed");
-            let detail = "the session's storage fails, or is full: nothing was changed, and what is stored can be read; try \
-                          again later, or DELETE the session";
-            Problem::storage_unavailable(detail).with_header("Retry-After", STORAGE_RETRY_AFTER_S)
-        }
-        HostError::Replay(error) => {
-            tracing::error!(%error, "the journal contradicts itself");
-            Problem::internal("the session's journal cannot be replayed")
-        }
-    }
 }
 
 fn no_such_run() -> Problem {

@@ -1,4 +1,4 @@
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
@@ -142,44 +142,6 @@ impl Audience for Cloudflare {
 
     fn publish_delta(&self, delta: &Delta) {
         self.watchers.publish_delta(delta);
-    }
-}
-
-/// Aborts a request when it is dropped, unless it was disarmed.
-pub(crate) struct HangUp {
-    controller: web_sys::AbortController,
-    is_armed: Cell<bool>,
-}
-
-impl Default for HangUp {
-    fn default() -> Self {
-        let controller = web_sys::AbortController::new().expect("the platform has AbortController");
-        Self { controller, is_armed: Cell::new(true) }
-    }
-}
-
-impl HangUp {
-    /// The signal to give to a `worker` request.
-    pub(crate) fn worker_signal(&self) -> worker::AbortSignal {
-        worker::AbortSignal::from(self.signal())
-    }
-
-    /// The answer is whole: there is nothing to abort.
-    pub(crate) fn disarm(&self) {
-        self.is_armed.set(false);
-    }
-
-    /// The signal as JavaScript has it.
-    pub(crate) fn signal(&self) -> web_sys::AbortSignal {
-        self.controller.signal()
-    }
-}
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        if self.is_armed.get() {
-            self.controller.abort();
-        }
     }
 }
 

@@ -15,9 +15,9 @@ use crate::{
         server_frames::{self, CaughtUp},
     },
     backlog::{Chunk, Replay},
+    failure::problem_of,
     http,
     large::check_backlog,
-    object::problem_of,
     platform::Cloudflare,
     watchers::{CLOSE_TRY_AGAIN, Chunks, Seat, close, delta_event, delta_text, event_text, send, sse_event},
 };

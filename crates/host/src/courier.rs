@@ -8,9 +8,9 @@ use longhaul_trace::{
 };
 
 use crate::{
+    deployment::{Deployment, NEXUS_SINK, OTLP_SINK},
     perform::read_for_a_while,
     ports::Ports,
-    services::{NEXUS_SINK, OTLP_SINK, Services},
     wire::{HttpRequest, Method, WireRequest, retry_after_ms},
 };
 
@@ -44,7 +44,7 @@ pub(crate) type NotePart<'a> = dyn Fn(SentPart) -> Result<(), SinkFailure> + 'a;
 /// Who brings traces to sinks: it has the ports and the configuration, and not the session.
 pub(crate) struct Courier<'a, P: Ports> {
     pub(crate) ports: &'a P,
-    pub(crate) services: &'a Services,
+    pub(crate) deployment: &'a Deployment,
 }
 
 impl<P: Ports> Courier<'_, P> {
@@ -55,7 +55,7 @@ impl<P: Ports> Courier<'_, P> {
         trace: &Trace,
         note_part: &NotePart<'_>,
     ) -> Result<u32, SinkFailure> {
-        match (order.sink.as_str(), &self.services.otlp, &self.services.nexus) {
+        match (order.sink.as_str(), &self.deployment.otlp, &self.deployment.nexus) {
             (OTLP_SINK, Some(config), _) => self.deliver_otlp(config, trace).await,
             (NEXUS_SINK, _, Some(config)) => self.deliver_nexus(config, order, trace, note_part).await,
             (sink, ..) => {
@@ -72,8 +72,10 @@ impl<P: Ports> Courier<'_, P> {
 
     async fn deliver_otlp(&self, config: &OtlpConfig, trace: &Trace) -> Result<u32, SinkFailure> {
         let body = match config.protocol() {
-            Protocol::HttpProtobuf => encode_protobuf(trace, &self.services.resource, self.services.capture),
-            Protocol::HttpJson => encode_json(trace, &self.services.resource, self.services.capture),
+            Protocol::HttpProtobuf => {
+                encode_protobuf(trace, &self.deployment.resource, self.deployment.capture)
+            }
+            Protocol::HttpJson => encode_json(trace, &self.deployment.resource, self.deployment.capture),
         };
         match self.post_trace(config, body).await {
             SinkOutcome::Taken { rejected_spans, message } => {
@@ -98,11 +100,11 @@ impl<P: Ports> Courier<'_, P> {
         let url = config.url().to_owned();
         let request = HttpRequest { method: Method::Post, url, headers, body };
         let exchange = Box::pin(async {
-            let mut response = self.services.send(self.ports, WireRequest::Http(request)).await.ok()?;
+            let mut response = self.deployment.send(self.ports, WireRequest::Http(request)).await.ok()?;
             let answer = read_for_a_while(self.ports, &mut response.body, SINK_ANSWER_BYTES_MAX).await;
             if response.status < 300 && is_page(&answer, response.content_type.as_deref()) {
                 tracing::warn!(
-                    session = self.services.session,
+                    session = self.deployment.session,
                     status = response.status,
                     "the trace sink answered with HTML and took nothing: is its URL right?"
                 );

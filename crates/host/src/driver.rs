@@ -42,7 +42,7 @@ impl<P: Ports> Driver<P> {
 
     /// The alarm's handler, at the platform's `retry_count`-th retry. It never fails: an error would use up the
     /// retries. What goes wrong is logged, and an alarm is armed.
-    pub async fn ring(self: &Rc<Self>, retry_count: u32) {
+    pub async fn on_alarm(self: &Rc<Self>, retry_count: u32) {
         if retry_count > RETRIES_TRUSTED {
             self.runtime.arm_for_trouble();
             // What kills the handler in its first turn takes that turn's writes with it: the alarm is on disk before.
@@ -66,7 +66,7 @@ impl<P: Ports> Driver<P> {
         let driver = Rc::clone(self);
         let fresh = async move {
             if let Err(error) = driver.runtime.drive().await {
-                tracing::error!(session = driver.runtime.services().session, %error, "driving stopped; the alarm goes on");
+                tracing::error!(session = driver.runtime.deployment().session, %error, "driving stopped; the alarm goes on");
             }
         };
         let fresh = fresh.boxed_local().shared();

@@ -40,13 +40,13 @@ impl<P: Ports> Runtime<P> {
     /// A run that comes to a session as old as its retention finds it perhaps deleted from the index, by a process that
     /// did not live to erase it. Until that run's own row is written, its deliveries see to the rows of the others.
     pub(crate) fn note_gaps(&self, session: &Session) {
-        let gap_ms = self.services.retention_ms / CLOCK_DRIFT * (CLOCK_DRIFT - 1);
+        let gap_ms = self.deployment.retention_ms / CLOCK_DRIFT * (CLOCK_DRIFT - 1);
         let is_late = |pair: &[Run]| {
             let is_written = is_in_state(&pair[1], |state| !matches!(state, DeliveryState::Due(_)));
             let idle_ms = pair[0].ended_at.map_or(0, |ended_at| pair[1].accepted_at.saturating_sub(ended_at));
             !is_written && idle_ms >= gap_ms
         };
-        if self.services.index && session.runs().windows(2).any(is_late) {
+        if self.deployment.index && session.runs().windows(2).any(is_late) {
             self.listing.rows.set(Rows::Missing);
         }
     }
@@ -56,7 +56,7 @@ impl<P: Ports> Runtime<P> {
         if self.listing.rows.get() != Rows::Missing || !self.listing.is_settled() {
             return Ok(());
         }
-        let next = self.with_session(|session| session.next_deadline(self.services.retention_ms))?;
+        let next = self.with_session(|session| session.next_deadline(self.deployment.retention_ms))?;
         if matches!(next, Some((at, Deadline::Retention)) if at <= self.ports.now()) {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl<P: Ports> Runtime<P> {
         let listed = async move {
             if self.list_again().await.is_err() {
                 tracing::warn!(
-                    session = self.services.session,
+                    session = self.deployment.session,
                     "earlier runs are missing in the index of traces"
                 );
             }
@@ -82,7 +82,7 @@ impl<P: Ports> Runtime<P> {
         let had_row = |run: &&Run| is_in_state(run, |state| *state == DeliveryState::Flushed);
         let listed = self.with_session(|session| {
             let runs = session.runs().iter().filter(had_row).map(|run| run.id).collect::<Vec<_>>();
-            (self.services.origin(session), runs)
+            (self.deployment.origin(session), runs)
         });
         let (origin, runs) = listed.map_err(|_| NO_ANSWER)?;
         let mut open: VecMap<RunId, Vec<Record>> = VecMap::new();
@@ -102,7 +102,7 @@ impl<P: Ports> Runtime<P> {
                 }
                 let records = if is_end { open.remove(&run) } else { None };
                 if let Some(trace) = records.and_then(|records| self.sendable_trace(origin, run, records)) {
-                    statements.push(list_again(self.services.tenant(), &trace, self.services.capture));
+                    statements.push(list_again(self.deployment.tenant(), &trace, self.deployment.capture));
                 }
             }
             if statements.len() >= LISTED_AT_ONCE {
@@ -120,7 +120,7 @@ impl<P: Ports> Runtime<P> {
         if self.listing.rows.get() != Rows::Whole {
             self.list_again().await?;
         }
-        self.write_index(record(self.services.tenant(), trace, self.services.capture)).await
+        self.write_index(record(self.deployment.tenant(), trace, self.deployment.capture)).await
     }
 
     /// Shows an open run in the index of traces. Nothing depends on it: the run's end is written anyway. Whether it
@@ -131,7 +131,7 @@ impl<P: Ports> Runtime<P> {
             return true;
         }
         let _under_way = UnderWay::new(&self.listing.writes);
-        self.write_index(announce(self.services.tenant(), &trace, self.services.capture)).await.is_ok()
+        self.write_index(announce(self.deployment.tenant(), &trace, self.deployment.capture)).await.is_ok()
     }
 
     /// Takes the session's runs out of the index of traces, before its storage is erased.
@@ -139,7 +139,7 @@ impl<P: Ports> Runtime<P> {
     /// # Errors
     /// When the index did not answer: nothing else was changed.
     pub async fn unlist(&self) -> Result<(), StillListed> {
-        if !self.services.index {
+        if !self.deployment.index {
             return Ok(());
         }
         let _under_way = UnderWay::new(&self.listing.changes);
@@ -149,23 +149,23 @@ impl<P: Ports> Runtime<P> {
         }
         self.listing.rows.set(Rows::Missing);
         let runs = self.with_session(|session| {
-            let origin = self.services.origin(session);
+            let origin = self.deployment.origin(session);
             let runs = session.runs().iter();
             runs.map(|run| (run.accepted_at, trace_id(origin, run.id))).collect::<Vec<_>>()
         });
         let runs = runs.map_err(|_| StillListed)?;
-        self.write_index(forget(self.services.tenant(), &runs)).await.map_err(|_| StillListed)
+        self.write_index(forget(self.deployment.tenant(), &runs)).await.map_err(|_| StillListed)
     }
 
     async fn write_index(&self, statements: Vec<Statement>) -> Result<(), SinkFailure> {
         if statements.is_empty() {
             return Ok(());
         }
-        let sent = Box::pin(self.services.send(&self.ports, WireRequest::Index(statements)));
+        let sent = Box::pin(self.deployment.send(&self.ports, WireRequest::Index(statements)));
         match select(sent, self.ports.sleep(DELIVERY_TIMEOUT_MS)).await {
             Either::Left((Ok(_), _)) => Ok(()),
             Either::Left((Err(error), _)) => {
-                tracing::warn!(session = self.services.session, %error, "the index of traces did not take a write");
+                tracing::warn!(session = self.deployment.session, %error, "the index of traces did not take a write");
                 Err(match error {
                     WireFault::NotConfigured(_) => SinkFailure::Permanent { status: None },
                     WireFault::Connection(_) | WireFault::Binding(_) => NO_ANSWER,

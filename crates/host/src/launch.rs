@@ -109,7 +109,7 @@ impl<P: Ports> Runtime<P> {
             return;
         }
         let runs = self.outbox.take_unannounced();
-        for run in runs.into_iter().filter(|_| self.services.index) {
+        for run in runs.into_iter().filter(|_| self.deployment.index) {
             let announced = async move {
                 if !self.announce(run).await {
                     self.outbox.announcement_failed(run);
@@ -140,7 +140,7 @@ impl<P: Ports> Runtime<P> {
     /// Brings a run's trace to a sink. The outcome is an event, whatever happens: a run never fails for its trace.
     async fn deliver(&self, order: DeliveryOrder) -> Input {
         let outcome = match &order.trace {
-            Ok(trace) if order.sink == INDEX_SINK && self.services.index => {
+            Ok(trace) if order.sink == INDEX_SINK && self.deployment.index => {
                 self.deliver_index(trace).await.map(|()| span_count(trace))
             }
             Ok(trace) => self.courier().deliver(&order, trace, &|part| self.note_part(&order, part)).await,
@@ -151,7 +151,7 @@ impl<P: Ports> Runtime<P> {
             Ok(spans) => Input::Flushed { run, sink, spans },
             Err(failure) => {
                 tracing::warn!(
-                    session = self.services.session,
+                    session = self.deployment.session,
                     run = run.0,
                     sink,
                     ?failure,
@@ -171,7 +171,7 @@ impl<P: Ports> Runtime<P> {
 
     /// The outcome of a comparison's call that panicked: a fault like another, which harms no other call.
     fn panicked(&self, call: CallRef) -> Input {
-        let session = self.services.session.as_str();
+        let session = self.deployment.session.as_str();
         tracing::error!(session, run = call.run.0, call = call.call.0, "a call panicked");
         let now = self.ports.now();
         Input::Failed {

@@ -5,6 +5,7 @@
 
 mod alarm;
 mod courier;
+mod deployment;
 mod driver;
 mod flights;
 mod hooks;
@@ -23,13 +24,13 @@ mod ports;
 mod retention;
 mod retiring;
 mod runtime;
-mod services;
 mod signal;
 mod spans;
 mod storage;
 mod traces;
 mod wire;
 
+pub use deployment::{Deployment, NEXUS_SINK, OTLP_SINK, OpenAi, WorkersAi};
 pub use driver::{Driver, Driving};
 pub use hooks::{CallInfo, Hooks, NoHooks};
 pub use live::Delta;
@@ -39,7 +40,6 @@ pub use net::{REMOVED, SECRET_BYTES_MIN, SecretNet};
 pub use outbox::Closing;
 pub use ports::{Audience, Clock, NoRoom, NotErased, Platform, Ports, Transport};
 pub use runtime::Runtime;
-pub use services::{NEXUS_SINK, OTLP_SINK, OpenAi, Services, WorkersAi};
 pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{
     Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms,

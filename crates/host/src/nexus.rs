@@ -21,7 +21,7 @@ impl<P: Ports> Courier<'_, P> {
         trace: &Trace,
         note_part: &NotePart<'_>,
     ) -> Result<u32, SinkFailure> {
-        let capture = self.services.capture;
+        let capture = self.deployment.capture;
         let mut delivery = NexusDelivery::new(trace, config, capture, &order.sent, order.certainty);
         while let Some(request) = delivery.next_request() {
             let answer = self.ask_nexus(request).await;
@@ -29,7 +29,7 @@ impl<P: Ports> Courier<'_, P> {
             match delivery.take(answer, self.ports.now()) {
                 Progress::Continue => {}
                 Progress::Sent { part, mut remote_id } => {
-                    self.services.secrets.clean(&mut remote_id);
+                    self.deployment.secrets.clean(&mut remote_id);
                     note_part(SentPart { part, remote_id })?;
                 }
                 Progress::Failed(failure) => return Err(failure),
@@ -49,7 +49,7 @@ impl<P: Ports> Courier<'_, P> {
             body: request.body,
         };
         let exchange = Box::pin(async {
-            let mut response = self.services.send(self.ports, WireRequest::Http(request)).await.ok()?;
+            let mut response = self.deployment.send(self.ports, WireRequest::Http(request)).await.ok()?;
             let mut body = Vec::new();
             read_at_most(&mut response.body, &mut body, NEXUS_ANSWER_BYTES_MAX).await;
             Some((response.status, body))

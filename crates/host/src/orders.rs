@@ -4,20 +4,20 @@ use longhaul_trace::nexus::Certainty;
 
 use crate::{
     courier::{Courier, DeliveryOrder, NO_ANSWER},
+    deployment::NEXUS_SINK,
     perform::{CallOrder, Caller, Prepared},
     ports::Ports,
     runtime::Runtime,
-    services::NEXUS_SINK,
 };
 
 /// Orders for what flies: all that a flight needs of the session, read before it begins.
 impl<P: Ports> Runtime<P> {
     pub(crate) fn caller(&self) -> Caller<'_, P> {
-        Caller { ports: &self.ports, services: &self.services, live: self.flights.live() }
+        Caller { ports: &self.ports, deployment: &self.deployment, live: self.flights.live() }
     }
 
     pub(crate) fn courier(&self) -> Courier<'_, P> {
-        Courier { ports: &self.ports, services: &self.services }
+        Courier { ports: &self.ports, deployment: &self.deployment }
     }
 
     /// The order for a promised call.
@@ -54,7 +54,7 @@ impl<P: Ports> Runtime<P> {
         let trace = match self.own_trace(run) {
             Ok(trace) => trace.ok_or(SinkFailure::Permanent { status: None }),
             Err(error) => {
-                tracing::error!(session = self.services.session, run = run.0, %error, "the trace cannot be folded");
+                tracing::error!(session = self.deployment.session, run = run.0, %error, "the trace cannot be folded");
                 Err(NO_ANSWER)
             }
         };

@@ -20,11 +20,11 @@ use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace
 use tracing::Instrument;
 
 use crate::{
+    deployment::{Deployment, WorkersAi},
     hooks::CallInfo,
     live::Live,
     net::{SecretNet, Sieve},
     ports::{Clock, Ports},
-    services::{Services, WorkersAi},
     spans::{call_span, finish},
     wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms},
 };
@@ -104,7 +104,7 @@ impl Attempt {
 /// Who makes model calls: it has the ports and the configuration, and not the session.
 pub(crate) struct Caller<'a, P: Ports> {
     pub(crate) ports: &'a P,
-    pub(crate) services: &'a Services,
+    pub(crate) deployment: &'a Deployment,
     pub(crate) live: &'a RefCell<Live>,
 }
 
@@ -115,24 +115,24 @@ impl<P: Ports> Caller<'_, P> {
         let promised = order.promised.call;
         let CallRef { run, call, attempt } = promised;
         let info = CallInfo {
-            session: self.services.session.clone(),
+            session: self.deployment.session.clone(),
             run,
             call,
             attempt,
             model: order.promised.model.clone(),
         };
         let span = call_span(&info);
-        let attempt = Attempt::new(&order, &self.services.secrets);
+        let attempt = Attempt::new(&order, &self.deployment.secrets);
         let (outcome, timing) = async {
             let (outcome, timing) = self.attempt(order, &attempt, &info).await;
-            self.services.hooks.after_call(&info, outcome.as_ref()).await;
+            self.deployment.hooks.after_call(&info, outcome.as_ref()).await;
             (outcome, timing)
         }
         .instrument(span.clone())
         .await;
         let mut observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
-        self.services.secrets.observed(&mut observed);
-        redact_observed(&mut observed, &|text| self.services.redacted(text));
+        self.deployment.secrets.observed(&mut observed);
+        redact_observed(&mut observed, &|text| self.deployment.redacted(text));
         let call = promised;
         match outcome {
             Ok(answer) => Input::Answered { call, answer, timing, observed },
@@ -170,7 +170,7 @@ impl<P: Ports> Caller<'_, P> {
             Ok(prepared) => {
                 let exchange = Box::pin(async {
                     self.make_sure_of_room(interruptions).await?;
-                    self.services.hooks.before_call(info).await;
+                    self.deployment.hooks.before_call(info).await;
                     self.exchange_in_any_form(prepared, attempt, &*reform).await
                 });
                 match select(exchange, self.ports.sleep(allowed_ms)).await {
@@ -185,8 +185,8 @@ impl<P: Ports> Caller<'_, P> {
         let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
         let outcome = match outcome {
             Ok(mut answer) => {
-                self.services.secrets.answer(&mut answer);
-                answer.usage.cost_usd = self.services.prices.cost_usd(&promised.model, &answer.usage);
+                self.deployment.secrets.answer(&mut answer);
+                answer.usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, &answer.usage);
                 Ok(answer)
             }
             Err(fault) => Err(self.without_secrets(fault)),
@@ -237,11 +237,11 @@ impl<P: Ports> Caller<'_, P> {
             .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
         let missing = |text: &str| Fault::new(FaultKind::NotConfigured, text);
         let CallRef { run, call, .. } = promised.call;
-        let key = ("Idempotency-Key".to_owned(), self.services.key_of_call(session.life(), run, call));
+        let key = ("Idempotency-Key".to_owned(), self.deployment.key_of_call(session.life(), run, call));
         match name.provider() {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
-                let openai = self.services.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
+                let openai = self.deployment.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
                 let form = form.unwrap_or_else(|| RequestForm::usual(&name));
                 let (key_name, mut key) = key;
                 if form.changes() > 0 {
@@ -260,9 +260,9 @@ impl<P: Ports> Caller<'_, P> {
                 Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request), Some(form)))
             }
             Provider::WorkersAi => {
-                let binding = self.services.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
+                let binding = self.deployment.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
                 let (gateway, trace_headers) =
-                    self.gateway_request(binding, promised.call, self.services.origin(session)).unzip();
+                    self.gateway_request(binding, promised.call, self.deployment.origin(session)).unzip();
                 let headers = std::iter::once(key).chain(trace_headers.into_iter().flatten()).collect();
                 let request = WireRequest::WorkersAi {
                     model: request.model.to_owned(),
@@ -286,7 +286,7 @@ impl<P: Ports> Caller<'_, P> {
         let trace = trace_id(origin, call.run);
         let span = span_id(trace, Some((call.call, call.attempt)));
         let metadata = vec![
-            ("session", self.services.session.clone()),
+            ("session", self.deployment.session.clone()),
             ("run", call.run.to_string()),
             ("call", call.call.to_string()),
             ("attempt", call.attempt.to_string()),
@@ -302,7 +302,7 @@ impl<P: Ports> Caller<'_, P> {
         match prepared {
             Prepared::Wire(provider, request, form) => {
                 attempt.form.set(form);
-                let response = self.services.send(self.ports, request).await.map_err(fault_of_wire)?;
+                let response = self.deployment.send(self.ports, request).await.map_err(fault_of_wire)?;
                 self.receive(provider, response, attempt).await
             }
             Prepared::Scripted(script) => self.perform_script(script, attempt).await,
@@ -440,8 +440,8 @@ impl<P: Ports> Caller<'_, P> {
 
     /// A server's error may quote the credentials that it was sent, and secrets that somebody put into its address.
     fn without_secrets(&self, mut fault: Fault) -> Fault {
-        self.services.secrets.fault(&mut fault);
-        let message = self.services.redaction.text(&fault.message);
+        self.deployment.secrets.fault(&mut fault);
+        let message = self.deployment.redaction.text(&fault.message);
         let message = message.chars().take(limits::ERROR_CHARS_MAX).collect();
         Fault { message, ..fault }
     }

@@ -23,7 +23,7 @@ impl<P: Ports> Runtime<P> {
         let erasing = self.erase();
         let erased = async move {
             if let Err(error) = erasing.await {
-                tracing::error!(session = self.services.session, %error, "the idle session is erased later");
+                tracing::error!(session = self.deployment.session, %error, "the idle session is erased later");
             }
             None
         };
@@ -36,7 +36,7 @@ impl<P: Ports> Runtime<P> {
             // What happens from now on takes it back; what happened meanwhile is looked at before anything is erased.
             Ok(Ok(())) => self.retiring.unlisted(),
             Ok(Err(error)) => {
-                tracing::warn!(session = self.services.session, %error, "the idle session is erased later");
+                tracing::warn!(session = self.deployment.session, %error, "the idle session is erased later");
                 self.retiring.postpone(self.ports.now() + UNLIST_WAIT_MS);
             }
             // The session was erased meanwhile, or is read anew.

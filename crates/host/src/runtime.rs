@@ -9,6 +9,7 @@ use longhaul_core::{Cause, Deadline, Entry, Input, Moment, Record, Seq, Session,
 
 use crate::{
     alarm::{Alarm, Due},
+    deployment::Deployment,
     flights::{Flights, InFlight},
     invocation::Invocation,
     listing::Listing,
@@ -17,7 +18,6 @@ use crate::{
     outbox::{Closing, Outbox},
     ports::{NotErased, Ports},
     retiring::Retiring,
-    services::Services,
     signal::Signal,
     storage::{StorageBackoff, TROUBLE_WAIT_MS, Unstored},
 };
@@ -31,7 +31,7 @@ const PANICS_PER_DRIVE_MAX: u32 = 3;
 /// started work and the alarm both await one shared [`drive`](Self::drive).
 pub struct Runtime<P: Ports> {
     pub(crate) ports: P,
-    pub(crate) services: Services,
+    pub(crate) deployment: Deployment,
     pub(crate) flights: Flights,
     pub(crate) outbox: Outbox,
     pub(crate) listing: Listing,
@@ -45,10 +45,10 @@ pub struct Runtime<P: Ports> {
 
 impl<P: Ports> Runtime<P> {
     /// A runtime over an object. It reads nothing until it is asked.
-    pub fn new(ports: P, services: Services) -> Self {
+    pub fn new(ports: P, deployment: Deployment) -> Self {
         Self {
             ports,
-            services,
+            deployment,
             flights: Flights::default(),
             outbox: Outbox::default(),
             listing: Listing::default(),
@@ -67,8 +67,8 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// What the deployment is configured with.
-    pub fn services(&self) -> &Services {
-        &self.services
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
     }
 
     /// Decides and commits an event, tells the audience, arms the alarm, and queues the commands for
@@ -133,14 +133,14 @@ impl<P: Ports> Runtime<P> {
             match driven.map(|driven| driven.and_then(|()| self.arm())) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(error)) => {
-                    tracing::error!(session = self.services.session, %error, "the session could not be driven");
+                    tracing::error!(session = self.deployment.session, %error, "the session could not be driven");
                     self.back_off(&error);
                     self.arm_for_trouble();
                     return Err(error);
                 }
                 Err(_) => {
                     tracing::error!(
-                        session = self.services.session,
+                        session = self.deployment.session,
                         "a panic while driving; the session is replayed"
                     );
                     self.forget(Cause::Panic);
@@ -183,7 +183,7 @@ impl<P: Ports> Runtime<P> {
             Err(HostError::Storage(error))
                 if !flights.is_empty() || !(invocation.is_old(now) || self.unstored.is_empty()) =>
             {
-                tracing::error!(session = self.services.session, %error, "the storage takes nothing; it is asked again");
+                tracing::error!(session = self.deployment.session, %error, "the storage takes nothing; it is asked again");
                 self.backoff.failed(now);
                 Ok(())
             }
@@ -308,7 +308,7 @@ impl<P: Ports> Runtime<P> {
 
     /// The earliest deadline, and its reason.
     pub(crate) fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
-        let retention_ms = self.services.retention_ms;
+        let retention_ms = self.deployment.retention_ms;
         let next = self.with_session(|session| session.next_deadline(retention_ms))?;
         Ok(next.map(|(at, reason)| match reason {
             // Nothing is delivered or erased now. If the erasure fails, or the process dies in it, the alarm finds what is
@@ -379,7 +379,7 @@ impl<P: Ports> Runtime<P> {
     /// Work that was just promised must not outlive a crash unnoticed, nor be noticed late. The retention can wait for the
     /// end of a drive.
     fn cover(&self) {
-        let next = self.memory.read(|session| session.next_deadline(self.services.retention_ms)).flatten();
+        let next = self.memory.read(|session| session.next_deadline(self.deployment.retention_ms)).flatten();
         if let Some((at, _)) = next.filter(|(_, reason)| *reason != Deadline::Retention) {
             self.alarm.cover(&self.ports, at.max(self.ports.now()));
         }

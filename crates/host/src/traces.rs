@@ -11,14 +11,14 @@ impl<P: Ports> Runtime<P> {
     /// When the journal cannot be read.
     pub fn trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
         let (first, origin) =
-            self.with_session(|session| (first_shown(session, run), self.services.origin(session)))?;
+            self.with_session(|session| (first_shown(session, run), self.deployment.origin(session)))?;
         Ok(Trace::of_run(origin, run, &self.records_of(first, run)?))
     }
 
     /// The trace as a sink gets it, without secrets. Inputs begin with the run's own task: what earlier runs said is in
     /// their traces, and a delivery costs the same however long the session's history is.
     pub(crate) fn own_trace(&self, run: RunId) -> Result<Option<Trace>, HostError<P::Error>> {
-        let origin = self.with_session(|session| self.services.origin(session))?;
+        let origin = self.with_session(|session| self.deployment.origin(session))?;
         Ok(self.sendable_trace(origin, run, self.records_of(run, run)?))
     }
 
@@ -29,7 +29,7 @@ impl<P: Ports> Runtime<P> {
         run: RunId,
         mut records: Vec<Record>,
     ) -> Option<Trace> {
-        redact::records(&mut records, &|text| self.services.redacted(text));
+        redact::records(&mut records, &|text| self.deployment.redacted(text));
         Trace::of_run(origin, run, &records)
     }
 
@@ -55,7 +55,7 @@ impl<P: Ports> Runtime<P> {
 
     /// A trace as OTLP/JSON with all its content: for its owner, who may read it anyway.
     pub fn otlp_json(&self, trace: &Trace) -> Vec<u8> {
-        encode_json(trace, &self.services.resource, Capture::Full)
+        encode_json(trace, &self.deployment.resource, Capture::Full)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs};
-use longhaul_host::{NEXUS_SINK, OTLP_SINK, Services};
+use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
@@ -77,12 +77,12 @@ impl Post {
     }
 
     /// The run as the edge of such a deployment hands it to the object.
-    pub fn new_run(&self, services: &Services) -> NewRun {
+    pub fn new_run(&self, deployment: &Deployment) -> NewRun {
         let is_compared = !self.models.is_empty();
         let sinks = [
-            (INDEX_SINK, services.index),
-            (OTLP_SINK, services.otlp.is_some()),
-            (NEXUS_SINK, services.nexus.is_some()),
+            (INDEX_SINK, deployment.index),
+            (OTLP_SINK, deployment.otlp.is_some()),
+            (NEXUS_SINK, deployment.nexus.is_some()),
         ];
         NewRun {
             task: self.task(),

@@ -86,10 +86,10 @@ impl Findings {
     }
 
     fn otlp_agrees(&mut self, scenario: &Scenario, outside: &Outside, told: &[Told<'_>]) {
-        let services = scenario.services();
+        let deployment = scenario.deployment();
         let mut expected = Vec::new();
         for Told { run, trace, .. } in told.iter().filter(|told| told.owed.contains(OTLP_SINK)) {
-            let body = encode_protobuf(trace, &services.resource, services.capture);
+            let body = encode_protobuf(trace, &deployment.resource, deployment.capture);
             let taken = outside.sink.taken().filter(|taken| *taken == body).count();
             // A sink may have a trace whose delivery was never written down: a death came between.
             let is_owed = is_flushed(run, OTLP_SINK) && !scenario.deletes();

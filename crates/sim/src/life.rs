@@ -2,7 +2,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use futures::FutureExt;
 use longhaul_core::{RunId, Session, TimeMs};
-use longhaul_host::{Delta, Driver, Runtime, Services};
+use longhaul_host::{Delta, Deployment, Driver, Runtime};
 
 use crate::{
     clients::{Action, Answered, Ticket},
@@ -28,7 +28,7 @@ const ALARMS_MAX: u32 = 200;
 /// One process, from its start to its death or to rest. Its object is made when something touches it.
 pub struct Life {
     world: Rc<World>,
-    services: Services,
+    deployment: Deployment,
     rest_horizon_ms: u64,
     is_evicted_when_idle: bool,
     object: Option<Rc<Object>>,
@@ -66,7 +66,7 @@ impl Life {
         guests.iter_mut().for_each(|(_, is_there)| *is_there = false);
         Self {
             world: Rc::new(World::new(outside, faults.to_vec())),
-            services: scenario.services(),
+            deployment: scenario.deployment(),
             rest_horizon_ms: scenario.rest_horizon_ms,
             is_evicted_when_idle: scenario.is_evicted_when_idle,
             object: None,
@@ -202,8 +202,8 @@ impl Life {
 
     fn begin_alarm(&mut self, retry_count: u32) {
         self.is_rearmed = false;
-        let ring = self.object().ring(retry_count);
-        self.tasks.spawn(Role::Alarm, ring.boxed_local());
+        let handler = self.object().on_alarm(retry_count);
+        self.tasks.spawn(Role::Alarm, handler.boxed_local());
     }
 
     fn suffer(&mut self, incident: Incident) {
@@ -300,7 +300,7 @@ impl Life {
     fn object(&mut self) -> Rc<Object> {
         let object = self.object.get_or_insert_with(|| {
             let ports = SimPorts(Rc::clone(&self.world));
-            Rc::new(Object::new(Runtime::new(ports, self.services.clone())))
+            Rc::new(Object::new(Runtime::new(ports, self.deployment.clone())))
         });
         Rc::clone(object)
     }

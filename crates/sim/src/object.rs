@@ -31,8 +31,8 @@ impl Object {
     }
 
     /// The alarm's handler, at the platform's so-manieth retry.
-    pub(crate) async fn ring(self: Rc<Self>, retry_count: u32) {
-        self.driver.ring(retry_count).await;
+    pub(crate) async fn on_alarm(self: Rc<Self>, retry_count: u32) {
+        self.driver.on_alarm(retry_count).await;
     }
 
     /// A request; a post's answer names its run.
@@ -43,7 +43,7 @@ impl Object {
             // There is no such session.
             Action::Cancel | Action::Delete | Action::Touch if is_empty => Ok(None),
             Action::Post(post) => {
-                let new = post.new_run(self.runtime().services());
+                let new = post.new_run(self.runtime().deployment());
                 let run = match self.runtime().submit(Input::Accept(new)) {
                     Ok(records) => records.first().map(|record| record.run),
                     Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),

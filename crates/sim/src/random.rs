@@ -285,8 +285,6 @@ impl Dice {
             [IndexReply::TakeLate(25_000), IndexReply::TakeLate(5_000), IndexReply::Hang, IndexReply::Lost];
         let replies = self.several(3, &slow);
         scenario.index.iter_mut().for_each(|plan| plan.forgetting.clone_from(&replies));
-        // A session that is made again has the ids of the one that was erased, and Nexus cannot tell their traces apart.
-        scenario.nexus = None;
     }
 
     fn post(&mut self) -> Post {

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use longhaul_core::StopReason;
-use longhaul_host::{Hooks, NoHooks, OpenAi, SecretNet, Services};
+use longhaul_host::{Deployment, Hooks, NoHooks, OpenAi, SecretNet};
 use longhaul_models::Prices;
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
@@ -231,14 +231,14 @@ impl Scenario {
     }
 
     /// How the object is configured.
-    pub fn services(&self) -> Services {
+    pub fn deployment(&self) -> Deployment {
         let variable =
             |name: &str| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| sink::BASE_URL.to_owned());
         let otlp = OtlpConfig::parse(&variable).expect("the endpoint is a URL");
         let hooks: Rc<dyn Hooks> =
             if self.has_user_spans { Rc::new(SpanningHooks) } else { Rc::new(NoHooks) };
-        Services {
-            object: OBJECT.to_owned(),
+        Deployment {
+            object_name: OBJECT.to_owned(),
             session: "s1".to_owned(),
             workers_ai: None,
             openai: Some(OpenAi { base_url: model::BASE_URL.to_owned(), api_key: Some(API_KEY.to_owned()) }),

@@ -27,7 +27,7 @@ fn alarms_that_overlap_and_a_request_are_one_driver() {
             .map(|retry| {
                 Box::pin({
                     let driver = std::rc::Rc::clone(&driver);
-                    async move { driver.ring(retry).await }
+                    async move { driver.on_alarm(retry).await }
                 })
             })
             .collect();

@@ -18,9 +18,9 @@ pub const NEXUS_SINK: &str = "nexus";
 
 /// What a deployment is configured with, as far as driving a session needs it.
 #[derive(Clone)]
-pub struct Services {
+pub struct Deployment {
     /// The object's name, `<tenant>/<session>`.
-    pub object: String,
+    pub object_name: String,
     /// The session's id.
     pub session: String,
     /// Workers AI, for models `@cf/…`.
@@ -49,10 +49,10 @@ pub struct Services {
     pub retention_ms: u64,
 }
 
-impl Services {
+impl Deployment {
     /// What the ids of the session's traces are derived from.
     pub fn origin(&self, session: &Session) -> Origin<'_> {
-        Origin { object: &self.object, life: session.life() }
+        Origin { object: &self.object_name, life: session.life() }
     }
 
     /// What a model's server recognises a call by, whichever attempt it is: no other call has this key, of whatever session,
@@ -67,7 +67,7 @@ impl Services {
 
     /// The session's tenant.
     pub fn tenant(&self) -> &str {
-        self.object.split_once('/').map_or("", |(tenant, _)| tenant)
+        self.object_name.split_once('/').map_or("", |(tenant, _)| tenant)
     }
 
     /// The one way out: whatever a far side answers has passed the net for the deployment's secrets.
