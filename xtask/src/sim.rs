@@ -281,6 +281,15 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
             write_if_new(&target, &fs::read(entry.path())?)?;
         }
     }
+    // A file that is gone here would still be a module there.
+    for entry in fs::read_dir(to)? {
+        let entry = entry?;
+        match (from.join(entry.file_name()).exists(), entry.file_type()?.is_dir()) {
+            (true, _) => {}
+            (false, true) => fs::remove_dir_all(entry.path())?,
+            (false, false) => fs::remove_file(entry.path())?,
+        }
+    }
     Ok(())
 }
 
