@@ -1,3 +1,5 @@
+mod parts;
+
 use std::panic::AssertUnwindSafe;
 
 use futures::{
@@ -5,21 +7,20 @@ use futures::{
     future::{Either, select},
     stream::FuturesUnordered,
 };
-use longhaul_core::{Cause, Deadline, Entry, Input, Moment, Record, Seq, Session, TimeMs};
+use longhaul_core::{Cause, Input, Moment, Record};
 
 use crate::{
-    alarm::{Alarm, Due},
+    alarm::Alarm,
     deployment::Deployment,
     flights::{Flights, InFlight},
     invocation::Invocation,
     listing::Listing,
-    live::Delta,
     memory::{HostError, Memory},
-    outbox::{Closing, Outbox},
-    ports::{NotErased, Ports},
+    outbox::Outbox,
+    ports::Ports,
     retiring::Retiring,
     signal::Signal,
-    storage::{StorageBackoff, TROUBLE_WAIT_MS, Unstored},
+    storage::{StorageBackoff, Unstored},
 };
 
 /// Panics that one invocation survives before it leaves the rest to the alarm.
@@ -229,166 +230,5 @@ impl<P: Ports> Runtime<P> {
             Either::Left((event, _)) => event.flatten(),
             Either::Right(_) => None,
         })
-    }
-}
-
-/// What the parts need of one another.
-impl<P: Ports> Runtime<P> {
-    /// Reads the session, which is replayed from the journal when it is not in memory.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn with_session<T>(&self, read: impl FnOnce(&Session) -> T) -> Result<T, HostError<P::Error>> {
-        self.load()?;
-        Ok(self.memory.read(read).expect("it was loaded just now"))
-    }
-
-    /// Reads the session where it is in memory, and right as far as is known; nothing is replayed.
-    pub fn in_memory<T>(&self, read: impl FnOnce(&Session) -> T) -> Option<T> {
-        if self.memory.is_in_doubt() { None } else { self.memory.read(read) }
-    }
-
-    /// Records after `after`, at most `limit`.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, HostError<P::Error>> {
-        self.ports.read(after, limit).map_err(HostError::Storage)
-    }
-
-    /// The text so far of the calls in flight.
-    pub fn live_deltas(&self) -> Vec<Delta> {
-        self.flights.deltas()
-    }
-
-    /// Begins no delivery any more, because the session is about to be erased; until the guard is dropped.
-    pub fn close(&self) -> Closing<'_> {
-        self.outbox.close()
-    }
-
-    /// The alarm's handler began: see [`Alarm::began`].
-    pub fn alarm_began(&self) {
-        let now = self.ports.now();
-        let is_due = self.next_deadline().map_or(true, |next| next.is_some_and(|(at, _)| at <= now));
-        self.alarm.began(if is_due { Due::Now } else { Due::Later });
-    }
-
-    /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.
-    pub fn arm_for_trouble(&self) {
-        let at = self.backoff.until().max(self.ports.now() + TROUBLE_WAIT_MS);
-        self.alarm.set(&self.ports, at);
-    }
-
-    /// Erases everything: storage, alarm, memory. Commands under way are dropped. It begins at once, not when it is awaited:
-    /// what is accepted after this call is of the next session.
-    ///
-    /// # Errors
-    /// When the storage fails: then it is as it was, and the session goes on. It can be asked again.
-    pub fn erase(&self) -> impl Future<Output = Result<(), NotErased>> {
-        self.memory.erase();
-        self.drop_work();
-        self.listing.start_anew();
-        // A loop that waits for the storage has nothing left to store.
-        self.signal.raise();
-        let erasing = self.ports.erase();
-        // A run that is accepted before this is over needs an alarm of its own.
-        self.alarm.forget();
-        async move {
-            let erased = erasing.await;
-            match erased {
-                Ok(()) => self.backoff.recovered(),
-                Err(_) => {
-                    self.backoff.failed(self.ports.now());
-                    self.arm_for_trouble();
-                }
-            }
-            erased
-        }
-    }
-
-    /// The earliest deadline, and its reason.
-    pub(crate) fn next_deadline(&self) -> Result<Option<(TimeMs, Deadline)>, HostError<P::Error>> {
-        let retention_ms = self.deployment.retention_ms;
-        let next = self.with_session(|session| session.next_deadline(retention_ms))?;
-        Ok(next.map(|(at, reason)| match reason {
-            // Nothing is delivered or erased now. If the erasure fails, or the process dies in it, the alarm finds what is
-            // due.
-            Deadline::Flush | Deadline::Retention if self.outbox.is_closing() => {
-                (at.max(self.ports.now() + TROUBLE_WAIT_MS), reason)
-            }
-            Deadline::Retention => (at.max(self.retiring.not_before()), reason),
-            _ => (at, reason),
-        }))
-    }
-
-    /// Sees to it that the session is in memory, and that the journal has nothing that it does not know of.
-    fn load(&self) -> Result<(), HostError<P::Error>> {
-        self.settle_doubt()?;
-        if self.memory.is_empty() {
-            self.memory.replay(&self.ports)?;
-            self.drop_work();
-            self.memory.read(|session| self.note_gaps(session));
-        }
-        Ok(())
-    }
-
-    fn settle_doubt(&self) -> Result<(), HostError<P::Error>> {
-        let missed = self.memory.settle_doubt(&self.ports)?;
-        if !missed.is_empty() {
-            self.drop_work();
-            self.ports.publish(&missed);
-        }
-        Ok(())
-    }
-
-    /// Remembers what deliveries need to know of new records.
-    fn note(&self, records: &[Record], survived: Option<Cause>) {
-        self.retiring.cancel();
-        if records.iter().any(|record| matches!(record.entry, Entry::RunAccepted { .. })) {
-            self.memory.read(|session| self.note_gaps(session));
-        }
-        self.outbox.note(records, survived);
-    }
-
-    /// The storage failed, or holds what cannot be read: it is left alone for a while.
-    fn back_off(&self, error: &HostError<P::Error>) {
-        // Memory is as it was before what failed; without an outcome to keep, the journal says as much.
-        if self.unstored.is_empty() {
-            self.forget(Cause::Crash);
-        }
-        match error {
-            HostError::Storage(error) if !P::is_unreadable(error) => self.backoff.failed(self.ports.now()),
-            _ => self.backoff.unreadable(self.ports.now()),
-        }
-    }
-
-    /// Drops memory; the next use replays the journal.
-    fn forget(&self, cause: Cause) {
-        self.memory.forget(cause);
-        self.drop_work();
-    }
-
-    /// Commands of a memory that is gone: a replay promises them anew.
-    fn drop_work(&self) {
-        self.unstored.forget();
-        self.flights.drop_all();
-        self.outbox.forget();
-        self.retiring.abort();
-    }
-
-    /// Work that was just promised must not outlive a crash unnoticed, nor be noticed late. The retention can wait for the
-    /// end of a drive.
-    fn cover(&self) {
-        let next = self.memory.read(|session| session.next_deadline(self.deployment.retention_ms)).flatten();
-        if let Some((at, _)) = next.filter(|(_, reason)| *reason != Deadline::Retention) {
-            self.alarm.cover(&self.ports, at.max(self.ports.now()));
-        }
-    }
-
-    fn arm(&self) -> Result<(), HostError<P::Error>> {
-        if let Some((at, _)) = self.next_deadline()? {
-            self.alarm.arm(&self.ports, at.max(self.ports.now()).max(self.backoff.until()));
-        }
-        Ok(())
     }
 }
