@@ -97,6 +97,13 @@ fn what_left_the_index_beside_a_post_is_listed_again() {
 }
 
 #[test]
+fn what_left_the_index_is_listed_again_before_the_run_that_came_has_ended() {
+    let slow = ModelPlan { latency_ms: 60_000, ..at_once() };
+    let life = lived(&beside(65_000).index(slowly()).model(slow), 100_000);
+    assert_eq!(listed(&life.outside()), ["running", "succeeded"]);
+}
+
+#[test]
 fn what_left_the_index_is_listed_again_by_a_process_that_did_not_see_it() {
     let scenario = beside(40_000).index(slowly());
     // The index has forgotten the session, and the process dies before it erases.
