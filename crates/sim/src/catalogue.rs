@@ -10,11 +10,13 @@ use crate::{
     nexus::{NexusPlan, NexusReply},
     scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
+    tools::{ToolPlan, ToolReply, Verdict},
 };
 
 /// After this time, in milliseconds, a new month has begun; the retention is longer.
 pub(crate) const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
 const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 /// A context window that holds no more than two runs.
 const NARROW_TOKENS: u64 = 260;
 /// How long after the end of the retention of a run that was done at once its storage is being erased, in milliseconds.
@@ -31,6 +33,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("index", indexed()),
         ("nexus", at_nexus()),
         ("all sinks", at_all_sinks()),
+        ("tools", acting()),
         ("retention", beside_retention()),
     ];
     let named = groups.into_iter().flat_map(|(group, scenarios)| {
@@ -330,6 +333,56 @@ fn beside_retention() -> Vec<Scenario> {
         beside("a post and an alarm beside the retention", slowly())
             .then(at(5_000), second())
             .suffers(at(5_010), Incident::AlarmRings(0)),
+    ]
+}
+
+/// Tools, and people who approve their calls. No deployment has them yet.
+fn acting() -> Vec<Scenario> {
+    use ToolReply::{Fail, Hang, Panic};
+    let plan = ToolPlan::default;
+    let acting = |name, tools| {
+        let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
+        Scenario::new(name, Done).model(model).tools(tools)
+    };
+    let decide = |nth, is_approved| Action::Decide(Verdict { nth, is_approved });
+    let three: &[&str] = &["look", "send", "book"];
+    let four: &[&str] = &["pay", "send", "look", "book"];
+    let stuck =
+        || plan().ask(1, four).reply("send", &[Hang; 9]).reply("look", &[Hang; 9]).reply("book", &[Hang; 9]);
+    vec![
+        acting("three tools side by side", plan().ask(1, three)),
+        acting("three tools, late alarms", plan().ask(1, three)).late_alarms(1_000),
+        acting(
+            "one tool fails, one panics",
+            plan().ask(1, three).reply("look", &[Fail]).reply("send", &[Panic]),
+        ),
+        acting(
+            "two tools hang",
+            plan().ask(1, &["send", "look"]).reply("send", &[Hang]).reply("look", &[Hang]),
+        ),
+        acting("tools in two answers", plan().ask(1, &["send"]).ask(2, &["send", "look"]))
+            .model(ModelPlan { done_at: Some(3), ..ModelPlan::default() }),
+        acting("tools that are not there", plan().ask(1, &["fly", "finish", "look"])),
+        acting("approved", plan().ask(1, &["pay", "look"])).then(HOUR_MS, decide(1, true)),
+        acting("approved after days and evictions", plan().ask(1, &["pay"]))
+            .then(HOUR_MS, Action::Evict)
+            .then(DAY_MS, Action::Touch)
+            .then(2 * DAY_MS, Action::Evict)
+            .then(3 * DAY_MS, decide(1, true)),
+        acting("one approved, one denied", plan().ask(1, &["pay", "pay"]))
+            .then(HOUR_MS, decide(2, true))
+            .then(2 * HOUR_MS, decide(1, false))
+            .then(3 * HOUR_MS, decide(1, true)),
+        acting("nobody decides", plan().ask(1, &["pay"])).patient(8 * DAY_MS),
+        Scenario::new("cancelled with four calls open", Cancelled)
+            .model(at_once())
+            .tools(stuck().in_the_first_run())
+            .then(5_000, Action::Cancel)
+            .then_post(10_000, Post { key: "second", ..Post::default() }, &[Done]),
+        Scenario::new("deadline while a person is asked", Deadline)
+            .first(Post { deadline_ms: Some(5_000), ..Post::default() })
+            .tools(plan().ask(1, &["pay", "look"])),
+        Scenario::new("deleted with four calls open", Cancelled).tools(stuck()).then(5_000, Action::Delete),
     ]
 }
 

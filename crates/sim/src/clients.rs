@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs};
+use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer};
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
+
+use crate::tools::Verdict;
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
@@ -15,6 +17,8 @@ pub enum Action {
     Cancel,
     /// Deletes the session.
     Delete,
+    /// Decides about a tool call that waits for approval.
+    Decide(Verdict),
     /// Reads something.
     Touch,
     /// The platform evicts the idle object; no caller is involved.
@@ -77,7 +81,7 @@ impl Post {
     }
 
     /// The run as the edge of such a deployment hands it to the object.
-    pub fn new_run(&self, deployment: &Deployment) -> NewRun {
+    pub fn new_run(&self, deployment: &Deployment, tools: Vec<ToolOffer>) -> NewRun {
         let is_compared = !self.models.is_empty();
         let sinks = [
             (INDEX_SINK, deployment.index),
@@ -111,7 +115,8 @@ impl Post {
                 gateway_id: None,
                 openai_server: None,
                 sample_ratio: self.sample_ratio,
-                tools: Vec::new(),
+                // The models of a comparison are offered none.
+                tools: if is_compared { Vec::new() } else { tools },
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
         }

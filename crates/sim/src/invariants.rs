@@ -76,6 +76,14 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.no_id_is_of_two_lives(&journals);
     found.one_trace_per_run(scenario, outside, &journals);
     found.the_index_agrees(scenario, outside, &journals);
+    found.tools_did_what_is_allowed(outside);
+    for (incarnation, records) in journals.iter().enumerate() {
+        let is_erased = incarnation < outside.incarnation();
+        if !(is_erased && outside.uncancelled_erasures > 0) {
+            found.each_tool_call_is_answered_once(outside, incarnation, records);
+        }
+    }
+    found.requests_have_each_result_once(outside);
     found.no_secret_is_kept(outside);
     found.0.extend(outside.offences.iter().cloned());
     found.0
@@ -232,7 +240,7 @@ impl Findings {
                     reason.insert(lanes.lane(run, *call), true);
                 }
                 Entry::RunResumed { outstanding, .. } => {
-                    for call in outstanding {
+                    for call in outstanding.iter().filter(|call| attempts.contains_key(&(run, **call))) {
                         let lane = lanes.lane(run, *call);
                         *unexplained.entry(lane.1).or_default() += 1;
                         reason.insert(lane, true);

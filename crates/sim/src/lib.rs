@@ -19,6 +19,7 @@
 //! [`enumerate`](enumerate()) lets a scenario die at each of its operations, and again at each operation of each recovery.
 //! [`explore`] makes worlds up, each from the number that is its seed.
 
+mod acted;
 mod catalogue;
 mod clients;
 mod clock;
@@ -45,6 +46,7 @@ mod shadow;
 mod shrink;
 mod sink;
 mod telemetry;
+mod tools;
 mod window;
 mod world;
 
@@ -69,3 +71,4 @@ pub use ports::{DiskError, SimPorts};
 pub use random::{RandomWorld, Survived};
 pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};
+pub use tools::{Performed, ToolPlan, ToolReply, Tools, Verdict};

@@ -1,4 +1,8 @@
-use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use futures::{FutureExt, StreamExt, stream};
 use longhaul_core::{CallId, Entry, RunId, TimeMs};
@@ -146,7 +150,8 @@ pub(crate) async fn serve(world: Rc<World>, request: &HttpRequest) -> Result<Wir
         Reply::Empty => " \n".to_owned(),
         _ => text(&world, run, turn),
     };
-    let chunks = events(&text);
+    let asked = if reply == Reply::Empty { &[] } else { world.outside.borrow().tools.asked_in(run, turn) };
+    let chunks = events(&text, turn, asked);
     let half = chunks.len() / 2;
     match reply {
         Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None, CHUNK_MS)),
@@ -189,19 +194,21 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     if header("Authorization") != format!("Bearer {API_KEY}") {
         outside.offend(2, format!("request {key} came without credentials"));
     }
-    let (mut after_answer, mut after_end, mut compared, mut first) = (false, false, Vec::new(), None);
+    let (mut after_answer, mut after_end, mut compared) = (false, false, Vec::new());
+    let mut calls = BTreeSet::new();
     for record in outside.disk.records().filter(|record| record.run == run) {
         match &record.entry {
             Entry::RunAccepted { models, .. } => compared.clone_from(models),
             Entry::ModelCalled { call, .. } => {
-                first.get_or_insert(*call);
+                calls.insert(*call);
             }
             Entry::ModelAnswered { call: answered, .. } => after_answer |= *answered == call,
             Entry::CancelRequested { .. } | Entry::RunEnded { .. } => after_end = true,
             _ => {}
         }
     }
-    let turn = call.0.saturating_sub(first.unwrap_or(call).0) as usize + 1;
+    // Calls of tools come between those of models.
+    let turn = 1 + calls.range(..call).count();
     if !compared.is_empty() && !is_of_comparison(&request.body, compared.get(turn - 1)) {
         outside.offend(2, format!("request {key} asks another model, or says more than the task"));
     }
@@ -223,21 +230,36 @@ fn is_of_comparison(body: &[u8], model: Option<&String>) -> bool {
 }
 
 fn text(world: &World, run: RunId, turn: usize) -> String {
-    let is_last = world.outside.borrow().model.plan.done_at.is_some_and(|done| turn >= done);
+    let outside = world.outside.borrow();
+    let asks = !outside.tools.asked_in(run, turn).is_empty();
+    let is_last = !asks && outside.model.plan.done_at.is_some_and(|done| turn >= done);
     let verse = format!("Verse {turn} of run {run}, by {API_KEY}: the tide comes in.");
     if is_last { format!("{verse}\nDONE") } else { verse }
 }
 
-/// The answer as server-sent events: some of text, one with the end, one with the usage, and the mark of the end.
-fn events(text: &str) -> Vec<Vec<u8>> {
+/// The answer as server-sent events: some of text, one with the tools that it asks for, one with the end, one with the
+/// usage, and the mark of the end.
+fn events(text: &str, turn: usize, asked: &[&str]) -> Vec<Vec<u8>> {
     let mut pieces = text.as_bytes().chunks(text.len().div_ceil(CHUNKS).max(1)).map(String::from_utf8_lossy);
     let of_text = pieces.by_ref().map(|piece| {
         json!({"id": API_KEY, "model": API_KEY, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
     });
-    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    let calls = asked.iter().enumerate().map(|(place, name)| {
+        let function = json!({"name": name, "arguments": format!("{{\"n\":{place}}}")});
+        json!({"index": place, "id": format!("t{turn}-{place}"), "function": function})
+    });
+    let calls: Vec<Value> = calls.collect();
+    let of_tools = (!calls.is_empty())
+        .then(|| json!({"choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": null}]}));
+    let reason = if asked.is_empty() { "stop" } else { "tool_calls" };
+    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]});
     let usage =
         json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
-    let data = of_text.chain([end, usage]).map(|event| event.to_string()).chain(["[DONE]".to_owned()]);
+    let data = of_text
+        .chain(of_tools)
+        .chain([end, usage])
+        .map(|event| event.to_string())
+        .chain(["[DONE]".to_owned()]);
     data.map(|data| format!("data: {data}\n\n").into_bytes()).collect()
 }
 

@@ -1,12 +1,13 @@
 use std::{cell::RefCell, rc::Rc};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Input, Refusal, RunId};
+use longhaul_core::{Entry, Input, Refusal, RunId, Seq};
 use longhaul_host::{Driver, Driving, HostError, Runtime};
 
 use crate::{
     clients::Action,
     ports::{DiskError, SimPorts},
+    tools::Verdict,
 };
 
 /// The shell around the driver, as the Durable Object has it: what a request does first, and what is kept alive.
@@ -41,9 +42,10 @@ impl Object {
         let is_empty = self.runtime().with_session(|session| session.runs().is_empty())?;
         match action {
             // There is no such session.
-            Action::Cancel | Action::Delete | Action::Touch if is_empty => Ok(None),
+            Action::Cancel | Action::Delete | Action::Touch | Action::Decide(_) if is_empty => Ok(None),
             Action::Post(post) => {
-                let new = post.new_run(self.runtime().deployment());
+                let offers = self.runtime().ports().0.outside.borrow().tools.offers();
+                let new = post.new_run(self.runtime().deployment(), offers);
                 let run = match self.runtime().submit(Input::Accept(new)) {
                     Ok(records) => records.first().map(|record| record.run),
                     Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
@@ -55,6 +57,11 @@ impl Object {
             }
             Action::Cancel => {
                 self.cancel()?;
+                Ok(None)
+            }
+            Action::Decide(verdict) => {
+                self.decide(verdict)?;
+                self.keep_driving()?;
                 Ok(None)
             }
             Action::Delete => self.delete().await.map(|()| None),
@@ -98,6 +105,20 @@ impl Object {
         let mut outside = self.runtime().ports().0.outside.borrow_mut();
         let incarnation = outside.incarnation();
         outside.deleted.insert(incarnation);
+    }
+
+    /// Whoever decides knows the request from the journal; one that is not there is left to its expiry.
+    fn decide(&self, verdict: Verdict) -> Result<(), NotDone> {
+        let records = self.runtime().read(Seq(0), usize::MAX)?;
+        let requests = records.iter().filter_map(|record| match record.entry {
+            Entry::ApprovalRequested { call, .. } => Some(call),
+            _ => None,
+        });
+        if let Some(call) = requests.take(verdict.nth).nth(verdict.nth - 1) {
+            let decision = verdict.decision();
+            self.runtime().submit(Input::Decided { call, decision, by: "tenant".to_owned() })?;
+        }
+        Ok(())
     }
 
     fn cancel(&self) -> Result<(), Failure> {

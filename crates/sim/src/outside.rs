@@ -13,6 +13,7 @@ use crate::{
     nexus::{NexusPlan, NexusServer},
     scenario::Scenario,
     sink::TraceSink,
+    tools::Tools,
 };
 
 /// When every world begins.
@@ -27,6 +28,8 @@ pub struct Outside {
     pub disk: Disk,
     /// The model's server.
     pub model: ModelServer,
+    /// What the tools did.
+    pub tools: Tools,
     /// The OTLP collector.
     pub sink: TraceSink,
     /// The index of traces.
@@ -90,6 +93,7 @@ impl Outside {
             now: BEGINNING,
             disk: Disk::default(),
             model: ModelServer::new(scenario.model.clone()),
+            tools: Tools::new(scenario.tools.clone()),
             sink: TraceSink::new(scenario.otlp.clone().unwrap_or_default()),
             index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),

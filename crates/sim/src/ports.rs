@@ -1,14 +1,14 @@
 use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Journal, Record, Seq, TimeMs};
+use longhaul_core::{Journal, Record, Seq, TimeMs, ToolOrder, ToolOutcome};
 use longhaul_host::{
     Audience, Clock, Delta, NotErased, Platform, Transport, WireFault, WireRequest, WireResponse,
 };
 use thiserror::Error;
 
 use crate::{
-    index, model, nexus, sink,
+    index, model, nexus, sink, tools,
     world::{Departure, World},
 };
 
@@ -94,6 +94,23 @@ impl Transport for SimPorts {
                 return Err(WireFault::Connection("the answer was lost".to_owned()));
             }
             answer
+        }
+        .boxed_local()
+    }
+
+    fn call_tool(&self, order: &ToolOrder) -> LocalBoxFuture<'static, ToolOutcome> {
+        let (world, order) = (Rc::clone(&self.0), order.clone());
+        async move {
+            let departure = world.leave().await;
+            if departure == Departure::Dead {
+                return futures::future::pending().await;
+            }
+            let outcome = tools::perform(Rc::clone(&world), order).await;
+            if departure == Departure::Unheard {
+                world.outside.borrow_mut().lost_replies += 1;
+                return ToolOutcome::CutOff;
+            }
+            outcome
         }
         .boxed_local()
     }

@@ -15,12 +15,16 @@ use crate::{
     outside::{BEGINNING, Outside},
     scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
+    tools::{ToolReply, Verdict},
 };
 
 /// So much later than the first ones may the last callers come, from the end of the retention on, in milliseconds.
 const LATE_MS: u64 = 40_000;
 /// The idempotency keys of posts: few, so that they are used again.
 const KEYS: [&str; 3] = ["first", "second", "third"];
+
+/// Longer than a payment waits for somebody who decides, in milliseconds.
+const PATIENCE_MS: u64 = 8 * 24 * 3_600_000;
 
 /// A world that a seed made up: a scenario, what happens to it, and how its processes die.
 #[derive(Debug, Clone)]
@@ -75,6 +79,10 @@ impl RandomWorld {
         let lives = dice.lives();
         if scenario.waits_for_retention() {
             dice.come_late(&mut scenario, &mut incidents, horizon_ms);
+        }
+        // After all else, so that the worlds without tools stay what they were.
+        if !is_compared && dice.one_in(4) {
+            dice.equip(&mut scenario, horizon_ms);
         }
         Self { seed, scenario, incidents, lives }
     }
@@ -146,6 +154,12 @@ impl fmt::Display for RandomWorld {
         writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
         for (turn, replies) in &model.replies {
             writeln!(f, "    call {turn} of a run meets {replies:?}")?;
+        }
+        for (turn, asked) in &self.scenario.tools.asked {
+            writeln!(f, "    answer {turn} of a run asks for {asked:?}")?;
+        }
+        if !self.scenario.tools.asked.is_empty() {
+            writeln!(f, "  tools: {:?}", self.scenario.tools.replies)?;
         }
         if let Some(plan) = otlp {
             writeln!(f, "  OTLP collector: {:?}", plan.0)?;
@@ -299,6 +313,41 @@ impl Dice {
             sample_ratio: if self.one_in(8) { Some(0.0) } else { None },
             ..Post::default()
         }
+    }
+
+    /// Tools, and somebody who decides about payments.
+    fn equip(&mut self, scenario: &mut Scenario, horizon_ms: u64) {
+        let asked: [&'static [&'static str]; 6] = [
+            &["look"],
+            &["send"],
+            &["pay"],
+            &["look", "send", "book"],
+            &["pay", "send", "pay"],
+            &["fly", "finish", "book"],
+        ];
+        let replies: [&'static [ToolReply]; 4] =
+            [&[], &[ToolReply::Fail], &[ToolReply::Hang, ToolReply::Hang], &[ToolReply::Panic]];
+        for turn in 1..=4 {
+            if self.one_in(2) {
+                scenario.tools.asked.insert(turn, *self.pick(&asked));
+            }
+        }
+        for tool in ["look", "book", "send", "pay"] {
+            scenario.tools.replies.insert(tool, *self.pick(&replies));
+        }
+        for _ in 0..self.below(3) {
+            let nth = 1 + usize::from(self.one_in(3));
+            let verdict = Verdict { nth, is_approved: !self.one_in(3) };
+            scenario.actions.push((self.below(4 * horizon_ms), Action::Decide(verdict)));
+        }
+        scenario.actions.sort_by_key(|(at, _)| *at);
+        for (_, action) in &mut scenario.actions {
+            // What fits a window is worked out for a conversation without tools.
+            if let Action::Post(post) = action {
+                post.context_tokens = None;
+            }
+        }
+        scenario.rest_horizon_ms = scenario.rest_horizon_ms.max(PATIENCE_MS);
     }
 
     fn deadline_ms(&mut self) -> Option<u64> {

@@ -14,6 +14,7 @@ use crate::{
     nexus::{self, NexusPlan},
     sink::{self, SinkPlan, SinkReply},
     telemetry::SpanningHooks,
+    tools::ToolPlan,
 };
 
 /// The name of the object of every world.
@@ -42,6 +43,8 @@ pub struct Scenario {
     pub incidents: Vec<(u64, Incident)>,
     /// The model's server.
     pub model: ModelPlan,
+    /// The tools; none is offered where no answer asks for one.
+    pub tools: ToolPlan,
     /// The OTLP collector, where there is one.
     pub otlp: Option<SinkPlan>,
     /// The index of traces, where there is one.
@@ -81,6 +84,7 @@ impl Scenario {
             actions: vec![(0, Action::Post(Post::default()))],
             incidents: Vec::new(),
             model: ModelPlan::default(),
+            tools: ToolPlan::default(),
             otlp: Some(SinkPlan::default()),
             index: None,
             nexus: None,
@@ -99,6 +103,12 @@ impl Scenario {
     #[must_use]
     pub fn model(self, model: ModelPlan) -> Self {
         Self { model, ..self }
+    }
+
+    /// Replaces the tools.
+    #[must_use]
+    pub fn tools(self, tools: ToolPlan) -> Self {
+        Self { tools, ..self }
     }
 
     /// Replaces what the OTLP collector does with the first deliveries.

@@ -1,0 +1,161 @@
+//! The oracle of worlds with tools: what tools did, what the journal says of it, and what the model was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_core::{CallId, Effect, Entry, Record, RunId, ToolError};
+use serde_json::Value;
+
+use crate::{invariants::Findings, outside::Outside};
+
+/// A call of a tool as the journal tells it.
+#[derive(Default)]
+struct Told {
+    effect: Option<Effect>,
+    /// Attempts that were promised.
+    attempts: u32,
+    /// Answers that it has.
+    answers: u32,
+    /// The code of its error.
+    code: Option<String>,
+    /// Whether it has a result.
+    has_result: bool,
+    /// Whether a person was asked and has not decided yet.
+    is_awaiting: bool,
+}
+
+impl Findings {
+    /// A settled call is never performed again, one that may happen once happens once, and none is performed that was
+    /// not promised, or not approved where that is needed.
+    pub(crate) fn tools_did_what_is_allowed(&mut self, outside: &Outside) {
+        let mut times: BTreeMap<(usize, RunId, CallId), u32> = BTreeMap::new();
+        for it in &outside.tools.performed {
+            let what = || format!("run {}, call {}.{} of {}", it.run, it.call, it.attempt, it.tool);
+            self.expect(11, it.was_promised, || format!("{}: nothing promised it", what()));
+            self.expect(12, it.was_approved, || format!("{}: nobody approved it", what()));
+            self.expect(11, !it.came_late, || format!("{}: it came late", what()));
+            let count = times.entry((it.incarnation, it.run, it.call)).or_default();
+            *count += 1;
+            let happens_once = matches!(it.tool.as_str(), "send" | "pay");
+            self.expect(11, !happens_once || *count == 1, || format!("{}: {count} times", what()));
+        }
+    }
+
+    /// Each call of a tool has exactly one answer, which says what is known of it.
+    pub(crate) fn each_tool_call_is_answered_once(
+        &mut self,
+        outside: &Outside,
+        incarnation: usize,
+        records: &[Record],
+    ) {
+        let mut calls: BTreeMap<(RunId, CallId), Told> = BTreeMap::new();
+        for record in records {
+            self.take_tool_entry(&mut calls, record);
+            if matches!(record.entry, Entry::RunEnded { .. }) {
+                let open = calls.iter().filter(|((run, _), told)| *run == record.run && told.answers == 0);
+                let open: Vec<CallId> = open.map(|((_, call), _)| *call).collect();
+                self.expect(13, open.is_empty(), || {
+                    format!("run {} ended with {open:?} unanswered", record.run)
+                });
+            }
+        }
+        for ((run, call), told) in &calls {
+            let happened = |it: &&crate::tools::Performed| {
+                it.incarnation == incarnation && it.run == *run && it.call == *call
+            };
+            let performed = outside.tools.performed.iter().filter(happened).count();
+            self.expect(13, told.answers <= 1, || format!("call {call} has {} answers", told.answers));
+            self.expect(11, performed <= told.attempts as usize, || {
+                format!("call {call}: {performed} of {} attempts were performed", told.attempts)
+            });
+            self.expect(11, told.attempts <= 1 + outside.interruptions(), || {
+                format!("call {call}: {} attempts", told.attempts)
+            });
+            // Whoever is told that nothing happened is told so only where nothing did.
+            let is_once = told.effect == Some(Effect::Once);
+            let denies = matches!(told.code.as_deref(), Some("cancelled" | "denied" | "timeout" | "refused"));
+            self.expect(11, !(is_once && denies && performed > 0), || {
+                format!("call {call} was performed, and answered {:?}", told.code)
+            });
+            self.expect(11, !told.has_result || performed > 0, || {
+                format!("call {call}: a result of nothing")
+            });
+        }
+    }
+
+    fn take_tool_entry(&mut self, calls: &mut BTreeMap<(RunId, CallId), Told>, record: &Record) {
+        let run = record.run;
+        match &record.entry {
+            Entry::ToolCalled { call, attempt, effect, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                told.effect = *effect;
+                self.expect(11, *attempt == told.attempts + 1, || format!("call {call}: attempt {attempt}"));
+                self.expect(11, told.answers == 0, || format!("call {call} was made after its answer"));
+                let repeats = *effect == Some(Effect::Once) && *attempt > 1;
+                self.expect(11, !repeats, || format!("call {call}: made a second time"));
+                self.expect(12, !told.is_awaiting, || format!("call {call} was made, and not approved"));
+                told.attempts = *attempt;
+            }
+            Entry::ToolAnswered { call, error, result, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                told.answers += 1;
+                told.has_result = result.is_some();
+                told.code = match error {
+                    Some(ToolError::Coded { code, .. }) => Some(code.clone()),
+                    Some(ToolError::Text(_)) | None => None,
+                };
+                self.expect(13, !told.is_awaiting, || format!("call {call} was answered undecided"));
+            }
+            Entry::ApprovalRequested { call, effect, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                (told.effect, told.is_awaiting) = (*effect, true);
+            }
+            Entry::ApprovalResolved { call, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                self.expect(12, told.is_awaiting, || format!("call {call} was decided twice"));
+                told.is_awaiting = false;
+            }
+            // A model is asked when every call of the answer before has its own.
+            Entry::ModelCalled { call, .. } => {
+                let mut open = calls.iter().filter(|((of, _), told)| *of == run && told.answers == 0);
+                let open = open.next().map(|((_, call), _)| *call);
+                self.expect(13, open.is_none(), || format!("call {call} of a model beside {open:?}"));
+            }
+            // A run that waits for a person alone writes nothing.
+            Entry::RunResumed { outstanding, .. } => {
+                let waits = calls.iter().any(|((of, _), told)| *of == run && told.is_awaiting);
+                let is_busy =
+                    calls.iter().any(|((of, _), told)| *of == run && told.answers == 0 && !told.is_awaiting);
+                self.expect(14, !waits || is_busy, || {
+                    format!("run {run} was resumed with {outstanding:?} while it waited for a person")
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// In every request each tool call of an answer is followed by exactly one result, in the same order.
+    pub(crate) fn requests_have_each_result_once(&mut self, outside: &Outside) {
+        for request in &outside.model.requests {
+            let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let mut awaited: Vec<&str> = Vec::new();
+            let mut is_right = true;
+            for message in messages {
+                if message["role"] == "tool" {
+                    let is_next = awaited.first().is_some_and(|id| message["tool_call_id"] == *id);
+                    is_right &= is_next && message["content"].as_str().is_some_and(|text| !text.is_empty());
+                    awaited.drain(..usize::from(is_next));
+                    continue;
+                }
+                is_right &= awaited.is_empty();
+                let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+                awaited = calls.iter().filter_map(|call| call["id"].as_str()).collect();
+            }
+            let ids: BTreeSet<&str> =
+                messages.iter().filter_map(|message| message["tool_call_id"].as_str()).collect();
+            self.expect(13, is_right && awaited.is_empty(), || {
+                format!("{}: calls and results do not fit: {ids:?}", request.key)
+            });
+        }
+    }
+}

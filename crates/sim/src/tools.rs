@@ -1,0 +1,196 @@
+use std::{collections::BTreeMap, rc::Rc};
+
+use longhaul_core::{CallId, Decision, Effect, Entry, RunId, ToolOffer, ToolOrder, ToolOutcome};
+use serde_json::json;
+
+use crate::{outside::Outside, world::World};
+
+/// The tools of every world that offers some, with what a crash may do to their calls.
+const TOOLS: [(&str, Effect, Option<u64>); 4] = [
+    ("look", Effect::Read, None),
+    ("book", Effect::Idempotent, None),
+    ("send", Effect::Once, None),
+    ("pay", Effect::Once, Some(APPROVAL_MS)),
+];
+/// How long a person has to approve a payment, in milliseconds: a week.
+const APPROVAL_MS: u64 = 7 * 24 * 3_600_000;
+/// How long a tool takes, in milliseconds; each next call of an answer takes a little less.
+const LATENCY_MS: u64 = 50;
+
+/// What the tools do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolPlan {
+    /// What each answer of a run's model asks for, by its turn from 1.
+    pub asked: BTreeMap<usize, &'static [&'static str]>,
+    /// What a tool does instead of returning, by its name: attempt by attempt of each call.
+    pub replies: BTreeMap<&'static str, &'static [ToolReply]>,
+    /// Whether the answers of later runs ask for none.
+    pub is_of_first_run: bool,
+}
+
+/// What a tool does with an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolReply {
+    /// It returns.
+    Return,
+    /// It says that it failed.
+    Fail,
+    /// It does not return, ever.
+    Hang,
+    /// Its code panics.
+    Panic,
+}
+
+/// The tools: what they did outlives every process that called them.
+#[derive(Debug, Clone, Default)]
+pub struct Tools {
+    plan: ToolPlan,
+    /// What was performed, in order.
+    pub performed: Vec<Performed>,
+}
+
+/// An attempt of a call as the tool saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Performed {
+    /// How many sessions of its name had been erased by then.
+    pub incarnation: usize,
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub call: CallId,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The tool.
+    pub tool: String,
+    /// Whether the journal promised this attempt by then.
+    pub was_promised: bool,
+    /// Whether the journal had a person's approval by then; of a tool that needs none, always.
+    pub was_approved: bool,
+    /// Whether the call had its answer by then, or the run was cancelled or over.
+    pub came_late: bool,
+}
+
+impl ToolPlan {
+    /// What a run is offered.
+    pub(crate) fn offers(&self) -> Vec<ToolOffer> {
+        let offer = |(name, effect, approval_ms): (&str, Effect, Option<u64>)| ToolOffer {
+            name: name.to_owned(),
+            effect,
+            approval_ms,
+        };
+        if self.asked.is_empty() { Vec::new() } else { TOOLS.into_iter().map(offer).collect() }
+    }
+
+    /// A plan in which a run's model asks for these in its `turn`-th answer.
+    #[must_use]
+    pub fn ask(mut self, turn: usize, tools: &'static [&'static str]) -> Self {
+        self.asked.insert(turn, tools);
+        self
+    }
+
+    /// A plan in which only the first run's model asks for tools.
+    #[must_use]
+    pub fn in_the_first_run(self) -> Self {
+        Self { is_of_first_run: true, ..self }
+    }
+
+    /// A plan in which a tool does this, attempt by attempt.
+    #[must_use]
+    pub fn reply(mut self, tool: &'static str, replies: &'static [ToolReply]) -> Self {
+        self.replies.insert(tool, replies);
+        self
+    }
+}
+
+impl Tools {
+    pub(crate) fn new(plan: ToolPlan) -> Self {
+        Self { plan, performed: Vec::new() }
+    }
+
+    /// What runs are offered.
+    pub(crate) fn offers(&self) -> Vec<ToolOffer> {
+        self.plan.offers()
+    }
+
+    /// What an answer of the model asks for.
+    pub(crate) fn asked_in(&self, run: RunId, turn: usize) -> &'static [&'static str] {
+        let asks = !self.plan.is_of_first_run || run == RunId(1);
+        self.plan.asked.get(&turn).filter(|_| asks).copied().unwrap_or_default()
+    }
+}
+
+/// Whether calls of a tool need a person's approval.
+pub(crate) fn needs_approval(tool: &str) -> bool {
+    TOOLS.iter().any(|(name, _, approval_ms)| *name == tool && approval_ms.is_some())
+}
+
+/// Performs one attempt.
+pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
+    let reply = note(&mut world.outside.borrow_mut(), &order);
+    let place = u64::from(order.call.call.0 % 4);
+    world.sleep(LATENCY_MS - 7 * place).await;
+    match reply {
+        ToolReply::Return => ToolOutcome::Done(json!({"did": order.ask.tool, "call": order.call.call})),
+        ToolReply::Fail => ToolOutcome::Failed("it is closed".to_owned()),
+        ToolReply::Hang => futures::future::pending().await,
+        ToolReply::Panic => {
+            world.outside.borrow_mut().panics += 1;
+            std::panic::resume_unwind(Box::new("a panic that the scenario asked for"))
+        }
+    }
+}
+
+/// Writes down what is performed, and what the journal said at that moment.
+fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
+    let (run, call, attempt) = (order.call.run, order.call.call, order.call.attempt);
+    let (mut was_promised, mut came_late) = (false, false);
+    let mut was_approved = !needs_approval(&order.ask.tool);
+    for record in outside.disk.records().filter(|record| record.run == run) {
+        match &record.entry {
+            Entry::ToolCalled { call: own, attempt: promised, arguments, .. } if *own == call => {
+                was_promised |= *promised == attempt && *arguments == order.ask.arguments;
+            }
+            Entry::ToolAnswered { call: own, .. } => came_late |= *own == call,
+            Entry::ApprovalResolved { call: own, decision, .. } if *own == call => {
+                was_approved |= decision == "approved";
+            }
+            Entry::CancelRequested { .. } | Entry::RunEnded { .. } => came_late = true,
+            _ => {}
+        }
+    }
+    let incarnation = outside.incarnation();
+    let tool = order.ask.tool.clone();
+    let replies = outside.tools.plan.replies.get(tool.as_str()).copied().unwrap_or_default();
+    let reply = replies.get(attempt as usize - 1).copied().unwrap_or(ToolReply::Return);
+    outside.tools.performed.push(Performed {
+        incarnation,
+        run,
+        call,
+        attempt,
+        tool,
+        was_promised,
+        was_approved,
+        came_late,
+    });
+    reply
+}
+
+/// A person's decision about the `nth` payment that a run asks for, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which request.
+    pub nth: usize,
+    /// Whether it is approved.
+    pub is_approved: bool,
+}
+
+impl Verdict {
+    /// What the core is told.
+    pub(crate) fn decision(self) -> Decision {
+        if self.is_approved {
+            Decision::Approve
+        } else {
+            Decision::Deny { reason: Some("too dear".to_owned()) }
+        }
+    }
+}
