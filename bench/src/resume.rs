@@ -53,7 +53,7 @@ pub(crate) async fn measure(side: &Side) -> Result<Vec<String>> {
             "250 median",
         ),
         line(
-            "unattended: of these, ms behind workerd's listening",
+            "unattended: of these, ms after workerd's listening",
             alone.iter().map(|r| r.called_at.saturating_duration_since(r.start.listening_at)).collect(),
             "-",
         ),

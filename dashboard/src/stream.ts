@@ -31,7 +31,7 @@ export interface SocketEvents {
 }
 
 export interface StreamPorts {
-  /** Opens a socket that replays everything behind `after`. */
+  /** Opens a socket that replays everything after `after`. */
   open(after: number, events: SocketEvents): Socket;
   now(): number;
   /** From 0 up to 1. */

@@ -111,7 +111,7 @@ function queueRow(calls: readonly Row[], startedAt: number, endedAt: number | nu
   const until = calls[0]?.attempt?.calledAt ?? calls[0]?.startedAt ?? endedAt;
   if (until !== null && until - startedAt < WAIT_SHOWN_MS_MIN) return null;
   const outcome = until === null ? "running" : "answered";
-  const note = until === null ? "behind another run of the session" : "";
+  const note = until === null ? "after another run of the session" : "";
   return {
     ...BLANK,
     id: "queue",

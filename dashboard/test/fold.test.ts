@@ -105,7 +105,7 @@ test("text is placed by its offset: no hole, no doubling, the newest attempt onl
   assert.equal(text(delta(1, 1, 0, "abc", 2)), undefined);
 });
 
-test("text behind its answer is late", () => {
+test("text after its answer is late", () => {
   const state = folded([...events(accepted, called(1), answered(1)), delta(1, 1, 0, "late")]);
   assert.equal(state.live.size, 0);
 });

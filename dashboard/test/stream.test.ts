@@ -163,7 +163,7 @@ test("a socket that was given up is not heard any more", () => {
   assert.equal(world.state, "connecting");
 });
 
-test("a loss behind the end is no loss", () => {
+test("a loss after the end is no loss", () => {
   const world = new World();
   world.isWanted = false;
   world.socket.events.onClose();

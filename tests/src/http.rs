@@ -100,7 +100,7 @@ impl ByHand {
         match self.hangup {
             Hangup::Close => socket.shutdown().await,
             Hangup::Reset => {
-                // The peer reads the bytes first: a reset right behind them would take them along.
+                // The peer reads the bytes first: a reset right after them would take them along.
                 sleep(Duration::from_millis(50)).await;
                 socket.set_zero_linger()
             }

@@ -60,7 +60,7 @@ enum Kind {
     Hang,
 }
 
-/// What comes behind the last byte of a body.
+/// What comes after the last byte of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
@@ -139,12 +139,12 @@ impl Reply {
         self
     }
 
-    /// The connection is closed behind the body of such a reply, which has not ended.
+    /// The connection is closed after the body of such a reply, which has not ended.
     pub fn breaks_off(self) -> Reply {
         self.ending(End::BreaksOff)
     }
 
-    /// Nothing comes behind the body of such a reply, which has not ended, and the connection stays open.
+    /// Nothing comes after the body of such a reply, which has not ended, and the connection stays open.
     pub fn stalls(self) -> Reply {
         self.ending(End::Stalls)
     }
@@ -322,7 +322,7 @@ impl Reply {
             }
         });
         let end = stream::once(async move {
-            // A pause lets the chunks go out: an error right behind them would take them along.
+            // A pause lets the chunks go out: an error right after them would take them along.
             yield_now().await;
             match end {
                 End::Whole => {

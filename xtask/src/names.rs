@@ -15,7 +15,7 @@ pub(crate) fn strip(wasm: &[u8]) -> Result<Vec<u8>> {
     let mut stripped = header.to_vec();
     while let [kind, after_kind @ ..] = rest {
         let (body_bytes, after_size) = number(after_kind)?;
-        let body = after_size.get(..body_bytes).context("a section ends behind the end of the file")?;
+        let body = after_size.get(..body_bytes).context("a section ends after the end of the file")?;
         let section_bytes = rest.len() - after_size.len() + body_bytes;
         let (section, following) = rest.split_at(section_bytes);
         if *kind != CUSTOM_SECTION || section_name(body)? != b"name" {
@@ -28,7 +28,7 @@ pub(crate) fn strip(wasm: &[u8]) -> Result<Vec<u8>> {
 
 fn section_name(body: &[u8]) -> Result<&[u8]> {
     let (name_bytes, rest) = number(body)?;
-    rest.get(..name_bytes).context("a section's name ends behind its end")
+    rest.get(..name_bytes).context("a section's name ends after its end")
 }
 
 /// A LEB128 number of at most 32 bits, and what follows it.

@@ -13,7 +13,7 @@ pub trait Journal {
     /// When nothing was stored.
     fn append(&self, records: &[Record]) -> Result<(), Self::Error>;
 
-    /// The records behind `after` in order, at most `limit`. It may give fewer, where they are large, but none only
+    /// The records after `after` in order, at most `limit`. It may give fewer, where they are large, but none only
     /// where there is none.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub const PROBLEM_DETAIL_CHARS_MAX: usize = 12_000;
 pub const POINTER_CHARS_MAX: usize = 200;
 /// A token with fewer bytes works, and is warned of: it can be guessed.
 pub const TOKEN_BYTES_MIN: usize = 16;
-/// Runs that wait in one session behind the running one.
+/// Runs that wait in one session after the running one.
 pub const QUEUED_RUNS_MAX: usize = 100;
 /// Watchers (WebSocket and SSE) of one session.
 pub const WATCHERS_MAX: usize = 1_000;

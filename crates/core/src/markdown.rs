@@ -86,7 +86,7 @@ impl Blocks {
         self.containers.len()
     }
 
-    /// Takes what the line begins behind the containers that it goes on with.
+    /// Takes what the line begins after the containers that it goes on with.
     fn begin(&mut self, cursor: &mut Cursor<'_>, matched: usize) {
         let is_inside = matched == self.containers.len();
         let mut in_paragraph = is_inside && self.leaf == Leaf::Paragraph;
@@ -198,7 +198,7 @@ impl<'a> Cursor<'a> {
         self.column += 1;
     }
 
-    /// The text behind the white space here, where that is no indented code.
+    /// The text after the white space here, where that is no indented code.
     fn text(&self) -> Option<&'a [u8]> {
         let blank = self.rest().iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         (self.indent() < CODE_COLUMNS).then(|| &self.rest()[blank..])
@@ -251,7 +251,7 @@ impl<'a> Cursor<'a> {
         self.skip(indent);
         (0..length).for_each(|_| self.take_byte());
         let blank = self.indent();
-        // Content that is indented code begins one column behind the marker.
+        // Content that is indented code begins one column after the marker.
         let columns = if is_empty || blank > CODE_COLUMNS { 1 } else { blank };
         self.skip(columns);
         Some(Container::Item { columns: indent + length + columns, is_empty })
@@ -319,22 +319,22 @@ fn html(text: &[u8], may_go_on: bool) -> Option<&'static str> {
         None => (false, rest),
     };
     let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
-    let (name, behind) = rest.split_at(length);
+    let (name, after) = rest.split_at(length);
     let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    let ends_name = matches!(behind.first(), None | Some(b' ' | b'\t' | b'>'));
+    let ends_name = matches!(after.first(), None | Some(b' ' | b'\t' | b'>'));
     let raw = RAW_NAMES.iter().find(|(known, _)| is(known));
     if let Some((_, end)) = raw.filter(|_| !is_closing && ends_name) {
         return Some(*end);
     }
-    if BLOCK_NAMES.split(' ').any(is) && (ends_name || behind.starts_with(b"/>")) {
+    if BLOCK_NAMES.split(' ').any(is) && (ends_name || after.starts_with(b"/>")) {
         return Some("");
     }
     let is_tag = name.first().is_some_and(u8::is_ascii_alphabetic)
-        && tag_end(behind, is_closing).is_some_and(|end| behind[end..].trim_ascii().is_empty());
+        && tag_end(after, is_closing).is_some_and(|end| after[end..].trim_ascii().is_empty());
     (is_tag && !may_go_on).then_some("")
 }
 
-/// Where a tag ends, from behind its name.
+/// Where a tag ends, from after its name.
 fn tag_end(text: &[u8], is_closing: bool) -> Option<usize> {
     let blank = |at: usize| text[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let mut at = 0;

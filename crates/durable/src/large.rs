@@ -22,7 +22,7 @@ const PIECE_BYTES_MAX: usize = 256 * 1024;
 /// An answer that is handed over whole and is not counted among what waits for readers, in bytes.
 const SMALL_BYTES_MAX: usize = 64 * 1024;
 
-/// Writes items of a list from a place on, and gives the place behind them.
+/// Writes items of a list from a place on, and gives the place after them.
 pub(crate) type Piece = dyn Fn(&Session, usize, &mut Vec<u8>) -> Option<usize>;
 
 /// An answer of a session that may be large: it is counted among what waits for readers until its own has taken it.
@@ -55,7 +55,7 @@ pub(crate) fn check_backlog(watchers: &Watchers, bytes: usize) -> Outcome<()> {
 }
 
 /// A list that may be as long as the session's memory: an answer in pieces, so that no second copy of it is ever whole.
-/// `piece` writes items from a place on, and gives the place behind them; `None` behind the last.
+/// `piece` writes items from a place on, and gives the place after them; `None` after the last.
 pub(crate) fn listed(
     driver: &Rc<Driver<Cloudflare>>,
     status: u16,
@@ -86,15 +86,15 @@ pub(crate) fn listed(
         };
         let next = place.map(|place| driver.runtime().with_session(|session| write(session, place)));
         let next = next.map(|next| match next {
-            Ok(Some(behind)) => {
-                if behind.is_none() {
+            Ok(Some(after)) => {
+                if after.is_none() {
                     text.extend_from_slice(b"]}");
                 }
                 let watchers = &driver.runtime().ports().watchers;
                 match check_backlog(watchers, text.len()) {
                     Ok(()) => {
                         let held = watchers.backlog.hold(text.len());
-                        (Ok(text), (driver, behind, Some(held)))
+                        (Ok(text), (driver, after, Some(held)))
                     }
                     Err(problem) => {
                         (Err(worker::Error::RustError(problem.code.to_owned())), (driver, None, None))
@@ -111,7 +111,7 @@ pub(crate) fn listed(
     response.from_stream(first.chain(others)).map_err(broken)
 }
 
-/// Writes items of a list as JSON, from a place on, as many as make a piece; the place behind them, `None` when the list
+/// Writes items of a list as JSON, from a place on, as many as make a piece; the place after them, `None` when the list
 /// is whole. For [`listed`].
 pub(crate) fn items<T: Serialize>(
     from: usize,

@@ -111,7 +111,7 @@ impl Platform for Cloudflare {
     fn erase(&self) -> LocalBoxFuture<'static, Result<(), NotErased>> {
         self.watchers.dismiss();
         self.journal.forget();
-        // Both are of this turn: what comes behind it, an alarm too, is of the next session.
+        // Both are of this turn: what comes after it, an alarm too, is of the next session.
         let deleted = [self.alarms.delete_alarm(), self.alarms.delete_all()];
         async move {
             for promise in deleted {

@@ -164,7 +164,7 @@ impl Journal for SqlJournal {
 }
 
 impl RawCursor {
-    /// The next row; `None` behind the last.
+    /// The next row; `None` after the last.
     fn step(&self) -> Result<Option<Array>, JsValue> {
         let next = self.next()?;
         Ok((!next.done()).then(|| Array::from(&next.value())))

@@ -27,11 +27,11 @@ const SSE_KEEP_ALIVE_MS: u64 = 15_000;
 /// How long an SSE reader waits before it comes back, in milliseconds.
 const SSE_RETRY_MS: u64 = 1_000;
 
-/// Text of one JSON page, in bytes: behind the event that reaches it the page ends, and `next` goes on.
+/// Text of one JSON page, in bytes: after the event that reaches it the page ends, and `next` goes on.
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Records that an SSE reader's replay reads at once: a thousand readers may do so at the same time.
 const SSE_READ_MAX: usize = 32;
-/// Text that an SSE reader's replay makes at once, in bytes: behind the event that reaches it the next read begins.
+/// Text that an SSE reader's replay makes at once, in bytes: after the event that reaches it the next read begins.
 const SSE_TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What a reader is handed at once, in bytes: each of a thousand readers has so much under way.
 pub(crate) const HANDED_BYTES_MAX: u32 = 16 * 1024;
@@ -75,7 +75,7 @@ struct SseReader {
 
 /// Where a reader is.
 enum Stage {
-    /// Behind this position of the journal.
+    /// After this position of the journal.
     Replay(Seq),
     Tail(Chunks),
     Over,
@@ -138,7 +138,7 @@ impl SseReader {
         }
     }
 
-    /// What is stored behind a position, as much as one read brings. Behind the last event the reader is subscribed in
+    /// What is stored after a position, as much as one read brings. After the last event the reader is subscribed in
     /// the same turn, so that it misses none.
     fn replay(&mut self, reached: Seq) -> Outcome<String> {
         let (runtime, query) = (self.driver.runtime(), self.query);
@@ -153,10 +153,10 @@ impl SseReader {
                 if query.run.is_some_and(|run| run != record.run) {
                     continue;
                 }
-                // What a sink said comes behind the terminal event, which is the last one of a run's stream.
-                let is_behind_end =
+                // What a sink said comes after the terminal event, which is the last one of a run's stream.
+                let is_after_end =
                     matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
-                if query.run.is_none() || !is_behind_end {
+                if query.run.is_none() || !is_after_end {
                     text.push_str(&sse_event(record, &event_text(record)));
                 }
             }

@@ -18,7 +18,7 @@ use crate::backlog::{Backlog, Chunk, takes};
 
 /// Chunks that an SSE reader may lag behind. A slower one is let go, and comes back with its cursor.
 const SSE_BACKLOG_MAX: usize = 1_024;
-/// The code of a close behind which a reader may come back: "try again later", of IANA's registry.
+/// The code of a close after which a reader may come back: "try again later", of IANA's registry.
 pub(crate) const CLOSE_TRY_AGAIN: u16 = 1013;
 /// The tag of sockets that want every run.
 const TAG_ALL: &str = "all";
@@ -226,7 +226,7 @@ impl Watchers {
             sse.retain_mut(|watcher| match watcher.run {
                 Some(run) if run != record.run => true,
                 Some(_) if ends => {
-                    // Dropping the sender behind its last event ends the stream; a full channel ends it too.
+                    // Dropping the sender after its last event ends the stream; a full channel ends it too.
                     watcher.send(&chunk, waiting);
                     false
                 }

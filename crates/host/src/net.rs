@@ -256,7 +256,7 @@ fn link(nodes: &mut [Node]) {
     }
 }
 
-/// The node behind this one after a byte. A step back is paid for by a step that was made.
+/// The node after this one after a byte. A step back is paid for by a step that was made.
 fn step(nodes: &[Node], mut at: usize, byte: u8) -> usize {
     loop {
         let Some(node) = nodes.get(at) else { return 0 };

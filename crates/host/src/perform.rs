@@ -340,7 +340,7 @@ impl<P: Ports> Caller<'_, P> {
         self.finish_answer(decoder, attempt)
     }
 
-    /// The next piece of an answer. Behind its finish reason there may come the usage and an end, but nothing that would be
+    /// The next piece of an answer. After its finish reason there may come the usage and an end, but nothing that would be
     /// worth asking for the answer again: neither a connection that is lost there nor one that stays open. Where text followed
     /// the reason the answer goes on, and only the end of its stream makes it whole.
     async fn next_chunk(

@@ -13,7 +13,7 @@ pub fn context_tokens(model: &str) -> Option<u64> {
     OPENAI.iter().find(|(family, _)| is_of(family, name)).map(|(_, tokens)| u64::from(*tokens))
 }
 
-/// Whether a name is the family's own, or goes on behind a hyphen: a size, a date.
+/// Whether a name is the family's own, or goes on after a hyphen: a size, a date.
 fn is_of(family: &str, name: &str) -> bool {
     name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }

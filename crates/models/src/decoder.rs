@@ -240,7 +240,7 @@ impl Reading {
             Err(error) if error.is_eof() => {
                 Err(fault(FaultKind::Truncated, "the model's answer broke off before its end"))
             }
-            // Several documents, one a line, or events behind a first line without a field.
+            // Several documents, one a line, or events after a first line without a field.
             Err(_) => {
                 let mut parser = SseParser::new();
                 let taken = self.take_events(&mut parser, bytes);
@@ -283,7 +283,7 @@ impl Reading {
 /// Some servers put it before their JSON.
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
-/// The bytes behind a byte order mark at the very beginning, however it is split; `None` while it may go on.
+/// The bytes after a byte order mark at the very beginning, however it is split; `None` while it may go on.
 /// `mark_bytes` counts what has come of it, and is its length once there is no more to look for.
 fn without_mark<'a>(mut bytes: &'a [u8], mark_bytes: &mut usize) -> Result<Option<&'a [u8]>, Fault> {
     while let Some(expected) = BYTE_ORDER_MARK.get(*mark_bytes) {

@@ -63,7 +63,7 @@ impl Directive {
     }
 
     /// The fault of this turn at this attempt, if one is scripted. Of several for one turn the first takes the first
-    /// attempts, the next those behind them.
+    /// attempts, the next those after them.
     pub(crate) fn fault_at(&self, turn: u32, attempt: u32) -> Option<FaultWord> {
         let mut before = attempt.saturating_sub(1);
         for fault in self.faults.iter().filter(|fault| fault.turn == turn) {

@@ -108,7 +108,7 @@ pub enum UnknownModel {
     /// No provider has this prefix.
     #[error("the model `{0}` has no provider; {HELP}")]
     Prefix(String),
-    /// A prefix and nothing behind it.
+    /// A prefix and nothing after it.
     #[error("the model's name ends after `{0}`; {HELP}")]
     PrefixOnly(&'static str),
     /// Not one of [`SCRIPTED_MODELS`].

@@ -29,7 +29,7 @@ pub(crate) struct Partial {
     /// The chunk that is being read had to be mended.
     mended: bool,
     finish_reason: Option<FinishReason>,
-    /// Text came behind the finish reason.
+    /// Text came after the finish reason.
     went_on: bool,
     usage: Usage,
     response_id: Option<String>,
@@ -67,10 +67,10 @@ impl Partial {
         self.mended = mended;
     }
 
-    /// Adds what a choice has in one place. Of several places the first one counts that has something: a whole message behind
+    /// Adds what a choice has in one place. Of several places the first one counts that has something: a whole message after
     /// a stream that brought its text already adds none.
     pub(crate) fn push_content(&mut self, source: Source, content: &Content<'_>) -> Result<(), Fault> {
-        // A further whole message behind one that has ended is the same once more.
+        // A further whole message after one that has ended is the same once more.
         if source == Source::Message && self.finish_reason.is_some() {
             return Ok(());
         }
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn text_behind_a_finish_reason_waits_for_the_end() {
+    fn text_after_a_finish_reason_waits_for_the_end() {
         let mut partial = Partial::default();
         partial.push_text("half").unwrap();
         partial.set_finish_reason(&json!("stop")).unwrap();

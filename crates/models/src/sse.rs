@@ -14,7 +14,7 @@ pub struct SseEvent {
     /// Its data lines, joined by line feeds.
     pub data: String,
     /// The last `id` that the stream sent, with this event or before it. Events share it: it may be as long as a line may
-    /// be, and there may be very many events behind it.
+    /// be, and there may be very many events after it.
     pub last_id: Rc<str>,
 }
 
@@ -45,7 +45,7 @@ pub struct SseParser {
     /// The first line, which alone may begin with a byte order mark, is over.
     begun: bool,
     event: String,
-    /// A type that came behind whole data: the next line tells whose it is.
+    /// A type that came after whole data: the next line tells whose it is.
     next_event: Option<String>,
     data: String,
     extent: Extent,
@@ -60,7 +60,7 @@ impl SseParser {
 
     /// Takes the next bytes, however they were split, and hands over every event that they complete.
     ///
-    /// After an error the stream is over: the events before it were handed over, and nothing behind it can be trusted.
+    /// After an error the stream is over: the events before it were handed over, and nothing after it can be trusted.
     pub fn push(&mut self, mut bytes: &[u8], on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
         while let Some((&first, rest)) = bytes.split_first() {
             if mem::take(&mut self.after_cr) && first == b'\n' {
@@ -192,7 +192,7 @@ enum Extent {
     Blank,
     /// Inside of so many brackets, and perhaps of a string there.
     Open { depth: u32, string: InString },
-    /// An object or a list, and nothing behind it.
+    /// An object or a list, and nothing after it.
     Whole,
     /// Anything else.
     Other,

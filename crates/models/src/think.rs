@@ -21,7 +21,7 @@ pub(crate) enum Part {
 
 /// Takes the text of an answer piece by piece and tells thoughts from what is said.
 ///
-/// Only what stands at the beginning counts: behind the first word of the answer a tag is text. Nothing is read twice, and no
+/// Only what stands at the beginning counts: after the first word of the answer a tag is text. Nothing is read twice, and no
 /// more is kept back than the beginning of a tag, and white space before the first word.
 #[derive(Debug, Default)]
 pub(crate) struct Splitter {
@@ -119,7 +119,7 @@ impl Splitter {
             self.held.push_str(&piece[end..]);
             return "";
         }
-        // No more of the piece is looked at than a tag is long: the next look at it begins behind what was kept.
+        // No more of the piece is looked at than a tag is long: the next look at it begins after what was kept.
         let near = piece.floor_char_boundary(close.len());
         let held = self.held.len();
         self.held.push_str(&piece[..near]);

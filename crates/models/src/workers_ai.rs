@@ -48,7 +48,7 @@ pub fn fault_of_binding_error(error: &str) -> Fault {
 /// What is read of an error's words, in bytes.
 const READ_BYTES_MAX: usize = 4 * 1024;
 
-/// The fault of a JSON object in the text: what the model behind the binding answered.
+/// The fault of a JSON object in the text: what the model after the binding answered.
 fn inner_fault(error: &str) -> Option<Fault> {
     let start = error.find('{')?;
     let end = error.rfind('}')?;

@@ -141,7 +141,7 @@ fn ms_09_finish_reason_eos() {
 }
 
 #[test]
-fn ms_12_the_upstream_dies_behind_a_200() {
+fn ms_12_the_upstream_dies_after_a_200() {
     let fault = fault("ms-12");
     assert_eq!(fault.kind, FaultKind::ServerError);
     assert!(fault.message.contains("upstream went away"), "{}", fault.message);

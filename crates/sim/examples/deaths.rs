@@ -1,7 +1,7 @@
 //! Lets every scenario die at each of its operations, and again at each operation of each recovery:
 //! `cargo run -p longhaul-sim --profile explore --example deaths`.
 //!
-//! With a name behind it, one scenario alone. The totals are the same in every run.
+//! With a name after it, one scenario alone. The totals are the same in every run.
 
 use std::{
     io::{self, IsTerminal, Write},

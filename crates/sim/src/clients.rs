@@ -162,7 +162,7 @@ impl Clients {
         Self { callers, waiting: waiting.collect(), ..Self::default() }
     }
 
-    /// Adds an action behind the others.
+    /// Adds an action after the others.
     pub fn plan(&mut self, at: TimeMs, action: Action) {
         self.waiting.push_back((at, action));
     }

@@ -24,9 +24,9 @@ const SMALL: usize = 12;
 pub enum Depth {
     /// Each fault at each operation of the scenario.
     Once = 1,
-    /// And each fault again at each operation behind it: of the recovery, or of what goes on.
+    /// And each fault again at each operation after it: of the recovery, or of what goes on.
     Twice,
-    /// And each death once more at each operation behind both.
+    /// And each death once more at each operation after both.
     Thrice,
 }
 
@@ -71,7 +71,7 @@ pub struct Strike {
 }
 
 /// Lets a scenario meet each fault at each of its operations, and as deep as `depth` says each fault again at each
-/// operation behind it. All invariants are checked in each world.
+/// operation after it. All invariants are checked in each world.
 pub fn enumerate(scenario: &Scenario, depth: Depth) -> Tally {
     let mut search = Search::new(scenario);
     search.visit(&Outside::new(scenario), &[], depth as usize);
@@ -130,9 +130,9 @@ fn operations(scenario: &Scenario) -> Vec<Operation> {
     }
 }
 
-/// The faults that a process can meet at its operations behind the first `behind`.
-fn strikes(life: usize, operations: &[Operation], behind: usize) -> Vec<Strike> {
-    let later = operations.iter().enumerate().skip(behind);
+/// The faults that a process can meet at its operations after the first `after`.
+fn strikes(life: usize, operations: &[Operation], after: usize) -> Vec<Strike> {
+    let later = operations.iter().enumerate().skip(after);
     let strikes = later.flat_map(|(index, operation)| {
         let at = move |fault| FaultAt { operation: index + 1, fault };
         operation.faults().map(move |fault| Strike { life, at: at(fault), op: operation.op })
@@ -160,9 +160,9 @@ impl<'a> Search<'a> {
                 self.judge(&end);
                 if more > 0 {
                     let life = 1 + start.deaths as usize;
-                    let behind = faults.last().map_or(0, |at| at.operation);
+                    let after = faults.last().map_or(0, |at| at.operation);
                     let is_third = self.path.len() + 1 == Depth::Thrice as usize;
-                    for next in strikes(life, &end.operations, behind) {
+                    for next in strikes(life, &end.operations, after) {
                         if !is_third || next.at.fault.is_death() {
                             self.strike(start, faults, next, more);
                         }

@@ -22,7 +22,7 @@ const PARAMS_MAX: usize = 100;
 /// And as its text, in bytes.
 const SQL_BYTES_MAX: usize = 100_000;
 
-/// What the database of the index does with writes of each purpose, in order; those behind the plan are taken.
+/// What the database of the index does with writes of each purpose, in order; those after the plan are taken.
 #[derive(Debug, Clone, Default)]
 pub struct IndexPlan {
     /// Open runs that are shown.

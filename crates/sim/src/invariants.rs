@@ -214,7 +214,7 @@ impl Findings {
         self.expect(1, acknowledged.len() == accepted, || format!("acknowledged: {acknowledged:?}"));
     }
 
-    /// Each attempt behind the first has a failure before it, or a resumption.
+    /// Each attempt after the first has a failure before it, or a resumption.
     fn calls_are_repeated_only_for_a_reason(
         &mut self,
         outside: &Outside,

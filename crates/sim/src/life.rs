@@ -99,7 +99,7 @@ impl Life {
         self.world.outside.borrow_mut()
     }
 
-    /// Lets a caller do something, now and behind what others still want.
+    /// Lets a caller do something, now and after what others still want.
     pub fn ask(&mut self, action: Action) {
         let now = self.world.now();
         self.world.outside.borrow_mut().clients.plan(now, action);

@@ -187,7 +187,7 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     let mut outside = world.outside.borrow_mut();
     let header = |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
     let key = header("Idempotency-Key").to_owned();
-    // Behind a tilde it says that the request is written in another form.
+    // After a tilde it says that the request is written in another form.
     let of_call = key.split('~').next().unwrap_or_default();
     let mut parts = of_call.rsplit(['/', '-']).map(|part| part.parse().unwrap_or(0));
     let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));

@@ -26,7 +26,7 @@ const LATENCY_MS: u64 = 15;
 /// Items of a list at most.
 const LIMIT_MAX: usize = 200;
 
-/// How Nexus is used, and what it does with requests, in order; those behind the plan are carried out.
+/// How Nexus is used, and what it does with requests, in order; those after the plan are carried out.
 #[derive(Debug, Clone)]
 pub struct NexusPlan {
     /// How traces are sent.

@@ -35,7 +35,7 @@ pub struct RandomWorld {
     pub scenario: Scenario,
     /// What nobody asks for: milliseconds after the beginning, and the incident.
     pub incidents: Vec<(u64, Incident)>,
-    /// What goes wrong at the operations of each process in turn; nothing strikes those behind the last.
+    /// What goes wrong at the operations of each process in turn; nothing strikes those after the last.
     pub lives: Vec<Vec<FaultAt>>,
 }
 

@@ -10,7 +10,7 @@ pub(crate) const BASE_URL: &str = "http://sink.test";
 /// How long the sink takes to answer, in milliseconds.
 const LATENCY_MS: u64 = 20;
 
-/// What the sink does with deliveries, in order; those behind the plan are taken.
+/// What the sink does with deliveries, in order; those after the plan are taken.
 #[derive(Debug, Clone, Default)]
 pub struct SinkPlan(pub Vec<SinkReply>);
 

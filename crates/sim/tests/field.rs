@@ -119,7 +119,7 @@ fn ms_12_half_a_sentence_is_not_committed() {
     let [(kind, message)] = &played.failed[..] else { panic!("one attempt failed: {:?}", played.failed) };
     assert!(*kind == FaultKind::ServerError && message.contains("upstream went away"), "{message}");
     let asked: Vec<&Value> = played.requests.iter().map(|(body, _)| &body["messages"]).collect();
-    assert_eq!(asked[0], asked[1], "the same question, and no Continue behind half an answer");
+    assert_eq!(asked[0], asked[1], "the same question, and no Continue after half an answer");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_server_that_refuses_every_form_is_asked_few_times() {
 }
 
 #[test]
-fn an_answer_that_goes_on_behind_its_finish_reason_is_waited_for() {
+fn an_answer_that_goes_on_after_its_finish_reason_is_waited_for() {
     let piece = |text: &str, reason: &str| -> &'static str {
         format!(
             "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{reason}}}]}}\n\n"
@@ -175,7 +175,7 @@ fn an_answer_that_goes_on_behind_its_finish_reason_is_waited_for() {
     assert_eq!(played.requests.len(), 1);
 }
 
-/// A run whose first call takes 20 seconds while its object is reset every 3 seconds, and another run behind it.
+/// A run whose first call takes 20 seconds while its object is reset every 3 seconds, and another run after it.
 fn reset(times: usize) -> Outside {
     let plan = ModelPlan { done_at: Some(1), latency_ms: 20_000, ..ModelPlan::default() };
     let second = Post { key: "second", ..Post::default() };

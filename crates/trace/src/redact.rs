@@ -5,7 +5,7 @@
 //! | kind | what |
 //! |---|---|
 //! | `api_key` | keys with a known prefix (`cfut_…`, `sk-…`, `ghp_…`, `AKIA…`), a Telegram bot's token, webhooks' URLs; what is assigned to a name in `api_key` |
-//! | `bearer`, `basic` | the credentials behind `Bearer`, and behind `Basic` in an `Authorization` |
+//! | `bearer`, `basic` | the credentials after `Bearer`, and after `Basic` in an `Authorization` |
 //! | `jwt` | JSON Web Tokens: `eyJ…` with two dots |
 //! | `private_key` | PEM blocks of private keys, also when their end is cut off |
 //! | `password` | `scheme://user:password@host`; what is assigned to a name in `password` |

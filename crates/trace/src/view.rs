@@ -143,7 +143,7 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
     }
 }
 
-/// Messages behind the system message. A trace that was folded from the newest records alone has not all of them.
+/// Messages after the system message. A trace that was folded from the newest records alone has not all of them.
 fn sent(model: Option<&ModelSpan>, content: &Content<'_>) -> usize {
     model.map_or(content.input.len(), |model| {
         (model.message_count as usize).saturating_sub(content.system.is_some().into())

@@ -24,7 +24,7 @@ fn pieces(mut bytes: &[u8], mut state: u64) -> Vec<&[u8]> {
     pieces
 }
 
-/// The first `N` lines, lossily as text, and all that is behind them. A line that is missing is `None`.
+/// The first `N` lines, lossily as text, and all that is after them. A line that is missing is `None`.
 pub(crate) fn lines<const N: usize>(bytes: &[u8]) -> ([Option<String>; N], &[u8]) {
     let mut rest = Some(bytes);
     let lines = std::array::from_fn(|_| {

@@ -27,7 +27,7 @@ pub const SHAPES: &[Shape] = &[
     shape!("sse", "line ends", 32, |n| repeat("\r\n\r", n), sse),
     shape!("openai", "a long id and many events", 256, |n| halves("id: ", "i", "\ndata:{}\n\n", n), openai),
     shape!("openai", "deltas of a byte", 32, |n| chunks(&json!({"content": "x"}), n), openai),
-    shape!("openai", "deltas of a byte behind a long text", 32, long_then_short, openai),
+    shape!("openai", "deltas of a byte after a long text", 32, long_then_short, openai),
     shape!("openai", "fragments of one tool call", 32, |n| chunks(&call(0, "1"), n), openai),
     shape!("openai", "fragments without an index", 32, |n| chunks(&nameless_call(), n), openai),
     shape!("openai", "a long name and many fragments", 32, long_name, openai),

@@ -53,7 +53,7 @@ async fn a_run_that_was_killed_is_one_trace_though_it_is_delivered_twice(phoenix
     assert_eq!((&failed["status"], failed["retry_at"].is_u64()), (&Value::Null, true), "{failed}");
     assert_killed_run(&spans, &run, &post);
 
-    // Phoenix keeps what it gets in the order of arrival: behind the next run nothing of this one is left to come.
+    // Phoenix keeps what it gets in the order of arrival: after the next run nothing of this one is left to come.
     let (later, _) = stage.run("Come last.").await;
     phoenix.wait_for_trace("killed", &later.trace_id, 4).await;
     assert_eq!(phoenix.spans("killed", &post.trace_id).await.len(), 6, "the second delivery added spans");

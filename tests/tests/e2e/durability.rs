@@ -289,7 +289,7 @@ async fn finished(stage: &Stage, post: &Post, spans: &[Span], injury: Injury) ->
     assert_eq!((&run["status"], &run["stop_reason"]), (&json!("succeeded"), &json!("done")), "{run}");
     assert_run_sound(&stage.api, post, &stage.model.calls(), spans, injury).await;
     assert_events_sound(&stage.api.events(&post.session).await);
-    // A kill right behind a delivery, before its answer is stored, repeats it with the same ids; nothing else does.
+    // A kill right after a delivery, before its answer is stored, repeats it with the same ids; nothing else does.
     let with_root =
         |spans: &[Span]| spans.iter().any(|span| span.trace_id == post.trace_id && span.parent_id.is_empty());
     let deliveries = stage.sink.accepted().iter().filter(|delivery| with_root(&delivery.spans)).count();

@@ -27,7 +27,7 @@ async fn a_comparison_of_this_version_is_booted_by_whatever_is_deployed() {
     boot(concat!(env!("CARGO_PKG_VERSION"), "-comparison"), &[(1, "succeeded")]).await;
 }
 
-/// A deployment was rolled back behind the version that wrote a row: the session is left as it is until that version, or
+/// A deployment was rolled back after the version that wrote a row: the session is left as it is until that version, or
 /// a later one, is back.
 #[tokio::test]
 async fn a_row_of_a_later_version_is_refused_and_lost_by_nobody() {
@@ -45,7 +45,7 @@ async fn a_row_of_a_later_version_is_refused_and_lost_by_nobody() {
         let detail = answer.body["detail"].as_str().unwrap_or_default();
         assert!(detail.contains("run.paused") && detail.contains(&format!("row {next}")), "{path}: {detail}");
     }
-    let task = json!({"task": "Write behind it."});
+    let task = json!({"task": "Write after it."});
     stage.api.post(&format!("/v1/sessions/{}/runs", post.session), &task).await.problem(500, "internal");
     stage.api.post_nothing(&format!("/v1/sessions/{}/cancel", post.session)).await.problem(500, "internal");
     // The alarm has rung by now.

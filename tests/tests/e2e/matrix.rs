@@ -35,7 +35,7 @@ async fn each_fault_of_a_model_has_its_attempts_its_wait_and_its_error() {
         ("Type", answers::types()),
         ("Size", answers::sizes()),
         ("Message", answers::messages()),
-        ("Error behind a 200", answers::reported()),
+        ("Error after a 200", answers::reported()),
         ("Usage", answers::usages()),
     ];
     run(Provider::OpenAi, "120000", &tables).await;
@@ -108,7 +108,7 @@ async fn run(provider: Provider, timeout_ms: &str, tables: &[(&str, Vec<Row>)]) 
     let mut problems = leaks(&stage.server.log(), &stage.server.storage());
     let (_, after) = stage.run("And now?").await;
     if after["result"] != "Answer." {
-        problems.push(format!("the server is not well behind all that: {after}"));
+        problems.push(format!("the server is not well after all that: {after}"));
     }
     report(tables, checked, problems);
 }

@@ -166,7 +166,7 @@ async fn server_sent_events_of_one_run_end_with_it() {
     stage.api.event(&post.session, "trace.flushed", |event| event["type"] == "trace.flushed").await;
     let end = numbered.last().expect("events")["seq"].to_string();
     let back = stage.api.sse(&post.session, "?run=1", &[("Last-Event-ID", &end)]).await.rest().await;
-    assert!(back.iter().all(|event| event.id.is_empty()), "nothing is behind a run's end: {back:#?}");
+    assert!(back.iter().all(|event| event.id.is_empty()), "nothing is after a run's end: {back:#?}");
 }
 
 #[tokio::test]

@@ -61,11 +61,11 @@ pub(crate) enum Moment {
     FurtherPostGoes,
     /// A cancel goes out.
     CancelGoes,
-    /// A reader has an event of this type: the row that it came with is stored, and nothing behind it is promised.
+    /// A reader has an event of this type: the row that it came with is stored, and nothing after it is promised.
     EventIsSeen(&'static str),
     /// Nothing in particular.
     AnyTime,
-    /// The process has just started again behind the kill before, and nobody has asked it anything.
+    /// The process has just started again after the kill before, and nobody has asked it anything.
     Recovers,
 }
 
@@ -105,7 +105,7 @@ pub(crate) enum Kind {
 
 impl Moment {
     /// Every moment, in the order of the table and of the kills: what is before each row of a journal, and what is
-    /// behind it. A recovery is one with many calls to make again.
+    /// after it. A recovery is one with many calls to make again.
     pub(crate) const ALL: [Moment; 21] = [
         Moment::PostGoes,
         Moment::FurtherPostGoes,
@@ -161,7 +161,7 @@ impl Moment {
         words.to_owned()
     }
 
-    /// The range of `nth`, and of the delay behind it.
+    /// The range of `nth`, and of the delay after it.
     fn ranges(self) -> (u64, u64) {
         match self {
             Moment::PostGoes | Moment::FurtherPostGoes | Moment::CancelGoes => (2, 30),

@@ -172,7 +172,7 @@ async fn watch_index(trap: &Trap, kill: &Kill, index: Index) -> bool {
     }
 }
 
-/// Whether a call was cut off for certain, in a run that goes on behind it.
+/// Whether a call was cut off for certain, in a run that goes on after it.
 fn is_in_flight(call: &Call, calls: &[Call]) -> bool {
     let is_newest = !calls.iter().any(|other| other.key == call.key && other.arrival > call.arrival);
     let has_next = calls.iter().any(|other| other.run() == call.run() && other.index > call.index);

@@ -97,7 +97,7 @@ impl Display for Table {
             ("whole traces at OTLP, at Nexus, in D1", in_words([sums.at_otlp, sums.at_nexus, sums.at_index])),
             ("calls that the model had", sums.calls.to_string()),
             ("attempts that a kill cut off, some before the model had them", sums.cut_off.to_string()),
-            ("calls made again behind them, under the same key", sums.again.to_string()),
+            ("calls made again after them, under the same key", sums.again.to_string()),
             ("`run.resumed`", sums.resumed.to_string()),
             ("traces that OTLP was sent again, with the same ids", sums.sent_again.to_string()),
             (

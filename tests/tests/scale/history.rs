@@ -76,7 +76,7 @@ async fn ten_thousand_messages_boot_answer_and_go_on() {
     ));
 }
 
-/// Rows and computing time of a run of six turns, behind histories of three lengths.
+/// Rows and computing time of a run of six turns, after histories of three lengths.
 #[tokio::test]
 async fn what_a_run_costs_in_rows_does_not_grow_with_the_history() {
     let mut costs = Vec::new();
@@ -87,7 +87,7 @@ async fn what_a_run_costs_in_rows_does_not_grow_with_the_history() {
         storage::relive(&server.storage(), runs);
         server.restart().await;
         let messages = api.messages(&post.session).await.len();
-        // The first run behind a boot is not like the others.
+        // The first run after a boot is not like the others.
         let warm = api.start_run(&post.session, &json!({"task": "warm up"})).await;
         api.ended(&warm).await;
         server.gauge().await;
@@ -100,7 +100,7 @@ async fn what_a_run_costs_in_rows_does_not_grow_with_the_history() {
         let used = server.gauge().await;
         costs.push((used.rows_read, used.rows_written));
         say(&format!(
-            "measured: a run of six turns behind {messages} messages: {:.1} rows read, {:.1} written, {cpu_ms:.1} ms of CPU in all",
+            "measured: a run of six turns after {messages} messages: {:.1} rows read, {:.1} written, {cpu_ms:.1} ms of CPU in all",
             used.rows_read as f64 / f64::from(RUNS_MEASURED),
             used.rows_written as f64 / f64::from(RUNS_MEASURED)
         ));

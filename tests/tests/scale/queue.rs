@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::say;
 
-/// Runs that wait behind the running one at most.
+/// Runs that wait after the running one at most.
 const QUEUED_MAX: u64 = 100;
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_hundred_queued_runs_are_cancelled_at_once() {
     drop(server);
 }
 
-/// A session with one run under way and as many behind it as may be; one more is refused.
+/// A session with one run under way and as many after it as may be; one more is refused.
 async fn filled(api: &Api) -> String {
     let session = api.start_task("the first").await.session;
     for _ in 0..QUEUED_MAX {

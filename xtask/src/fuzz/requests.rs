@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const WORKER: &str = "wrangler.toml";
 const TENANT: &str = "fuzz";
 const TOKEN: &str = "fuzz-token";
-/// What run.py says at its end, with numbers behind it.
+/// What run.py says at its end, with numbers after it.
 const COUNTED: &str = "counted: ";
 
 /// A server of the worker that may be thrown away, with its storage. It ends when it is dropped.

@@ -121,7 +121,7 @@ fn the_deadline_ends_a_run_that_waits() {
     stage.answer("draft");
     stage.now = START + DEADLINE_MS - 1;
     let retry_ms = stage.fail(FaultKind::Timeout);
-    assert!(!retry_ms[0].ends_with("+1"), "the retry is behind the deadline: {retry_ms:?}");
+    assert!(!retry_ms[0].ends_with("+1"), "the retry is after the deadline: {retry_ms:?}");
     assert_eq!(stage.deadline(), (START + DEADLINE_MS, Deadline::RunDeadline));
     assert_eq!(
         stage.wake(),

@@ -13,7 +13,7 @@ pub(crate) struct Query {
 /// Which events a reader wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EventsQuery {
-    /// Everything behind this position.
+    /// Everything after this position.
     pub(crate) after: Seq,
     /// Events in a page.
     pub(crate) limit: usize,

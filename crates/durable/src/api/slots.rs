@@ -88,8 +88,8 @@ impl Slots {
         if now < self.full_until {
             return Vec::new();
         }
-        let (before, behind) = self.slots.split_at(self.next.min(self.slots.len()));
-        let held = behind.iter().chain(before).filter(|slot| slot.is_taken() && slot.is_settled(now));
+        let (before, after) = self.slots.split_at(self.next.min(self.slots.len()));
+        let held = after.iter().chain(before).filter(|slot| slot.is_taken() && slot.is_settled(now));
         held.map(|slot| slot.session.clone()).collect()
     }
 

@@ -301,7 +301,7 @@ fn the_end_of_the_body_is_the_end_of_its_last_event() {
 }
 
 #[test]
-fn text_behind_a_finish_reason_is_part_of_the_answer_at_the_end_of_the_stream() {
+fn text_after_a_finish_reason_is_part_of_the_answer_at_the_end_of_the_stream() {
     let mut decoder = Decoder::new(Provider::OpenAi, None);
     decoder.push(stream(&[delta("Hel"), stop("stop")]).as_bytes()).unwrap();
     assert!(decoder.is_whole());

@@ -52,7 +52,7 @@ const NAMES: [&str; 5] = ["code", "type", "status", "name", "reason"];
 const DEPTH_MAX: u8 = 4;
 
 /// The kind of an error: by its status if it has one, by a code or a type that is well known, or by those of the error in it.
-/// Anything else that goes wrong behind a 200 is the server's own trouble.
+/// Anything else that goes wrong after a 200 is the server's own trouble.
 pub(super) fn kind_of_error(error: &Value) -> FaultKind {
     said(error, DEPTH_MAX).unwrap_or(FaultKind::ServerError)
 }

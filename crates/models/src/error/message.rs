@@ -67,7 +67,7 @@ fn collect(value: &Value, depth: u8, said: &mut Vec<String>) {
                     break;
                 }
             }
-            // OpenRouter: what the provider behind it said.
+            // OpenRouter: what the provider after it said.
             if let Some(raw) = value.pointer("/metadata/raw") {
                 collect(raw, depth, said);
             }

@@ -94,7 +94,7 @@ pub struct NexusDelivery<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
-    /// Look for the trace in this page of the list, from 1, which begins behind that trace.
+    /// Look for the trace in this page of the list, from 1, which begins after that trace.
     FindTrace { page: u32, after: Option<String> },
     /// Look for the next span.
     FindSpan,
@@ -124,7 +124,7 @@ impl<'a> NexusDelivery<'a> {
         let below_root = || trace.finished_spans().filter(|span| span.parent_span_id.is_some());
         let count = below_root().count() + 1;
         let is_unsent = |span: &&Span| !sent.contains_key(&span.span_id.to_string());
-        // A trace has each span behind the one that it is in.
+        // A trace has each span after the one that it is in.
         let mut unsent: Vec<&Span> = below_root().filter(is_unsent).collect();
         unsent.reverse();
         let (step, if_missing) = (Step::Post, IfMissing::Post);

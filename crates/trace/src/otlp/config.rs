@@ -208,7 +208,7 @@ fn of_signal(
     }
 }
 
-/// The URL of traces as it is, or the base URL of all signals with the path of traces behind it.
+/// The URL of traces as it is, or the base URL of all signals with the path of traces after it.
 fn url(lookup: &dyn Fn(&str) -> Option<String>) -> Option<Result<String, ConfigError>> {
     let at = |variable| move |problem| ConfigError { variable, problem };
     if let Some(url) = set(lookup, TRACES_ENDPOINT) {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_path_is_put_behind_a_base_url_only() {
+    fn the_path_is_put_after_a_base_url_only() {
         for (variable, given, url) in [
             (ENDPOINT, "http://localhost:4318", "http://localhost:4318/v1/traces"),
             (ENDPOINT, "http://localhost:4318/", "http://localhost:4318/v1/traces"),

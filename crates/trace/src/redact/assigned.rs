@@ -108,20 +108,20 @@ const ROOTS: [&str; 15] = [
     "Deno.",
 ];
 
-/// How a value stands behind its name.
+/// How a value stands after its name.
 #[derive(Clone, Copy, PartialEq)]
 enum Stand {
     /// Between quotes.
     Quoted,
-    /// Right behind `=`, as in an environment or a query.
+    /// Right after `=`, as in an environment or a query.
     Tight,
-    /// Behind a colon or a space, with nothing behind it on its line.
+    /// After a colon or a space, with nothing after it on its line.
     Alone,
     /// As `Alone`, with more on the line: prose, or code.
     Loose,
 }
 
-/// Finds the value behind the sign at `at`: `=`, `:`, or the space behind a flag.
+/// Finds the value after the sign at `at`: `=`, `:`, or the space after a flag.
 pub(super) fn find(text: &str, at: usize) -> Option<Found<'_>> {
     let bytes = text.as_bytes();
     let is_flag = bytes[at] == b' ';
@@ -186,7 +186,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 struct Name<'a> {
     text: &'a [u8],
     family: Family,
-    /// Where the quote behind it is, with its backslashes; empty where it has none.
+    /// Where the quote after it is, with its backslashes; empty where it has none.
     quote: (usize, usize),
 }
 
@@ -208,7 +208,7 @@ impl<'a> Name<'a> {
         }
         let mut start =
             back(end, NAME_BYTES_MAX, |byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
-        // Behind a bracket it is no flag: a marker may stand for the beginning of the word.
+        // After a bracket it is no flag: a marker may stand for the beginning of the word.
         if is_flag && (!bytes[start..end].starts_with(b"--") || bytes[..start].ends_with(b"]")) {
             return None;
         }
@@ -265,7 +265,7 @@ impl Quote {
     }
 
     /// Where the value ends that begins at `start`: before the closing quote, the end of the line or the text, or
-    /// behind `bytes_max` bytes.
+    /// after `bytes_max` bytes.
     fn closing(&self, bytes: &[u8], start: usize, bytes_max: usize) -> usize {
         let mut backslashes = 0;
         for (at, byte) in bytes.iter().enumerate().skip(start).take(bytes_max) {
@@ -315,7 +315,7 @@ fn without_brackets(value: &[u8]) -> &[u8] {
     kept.map_or(&[], |last| &value[..=last])
 }
 
-/// The kind and the place of what comes behind `Bearer`, `Basic` and the like.
+/// The kind and the place of what comes after `Bearer`, `Basic` and the like.
 fn scheme(bytes: &[u8], start: usize) -> Option<(&'static str, usize)> {
     let word = bytes[start..].iter().take(10).take_while(|byte| byte.is_ascii_alphabetic()).count();
     let inner = start
@@ -327,7 +327,7 @@ fn scheme(bytes: &[u8], start: usize) -> Option<(&'static str, usize)> {
     (inner > start + word).then_some((kind, inner))
 }
 
-/// Whether nothing comes behind a value on its line, or in its string.
+/// Whether nothing comes after a value on its line, or in its string.
 fn ends_line(bytes: &[u8], end: usize) -> bool {
     let rest = &bytes[end..];
     let spaces = rest.iter().take(PADDING_BYTES_MAX).take_while(|byte| **byte == b' ').count();
@@ -348,7 +348,7 @@ fn is_secret(name: &Name<'_>, value: &[u8], stand: Stand) -> bool {
     let is_password = name.family == Family::Password;
     if stand == Stand::Quoted {
         // Machines make secrets without spaces; a sentence has some.
-        // A quote with a sign behind it was the end of another text.
+        // A quote with a sign after it was the end of another text.
         return !b",:}]".contains(&value[0]) && (is_password || !value.contains(&b' '));
     }
     if is_code(value, stand) || name.text.eq_ignore_ascii_case(b"pwd") && value[0] == b'/' {

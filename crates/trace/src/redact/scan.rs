@@ -5,7 +5,7 @@ use super::{
     keys::{KEYS, Shape},
 };
 
-/// How a marker begins; behind it come the kind and `]`.
+/// How a marker begins; after it come the kind and `]`.
 pub(super) const MARKER: &str = "[redacted:";
 /// The kind's name at most, in bytes.
 const KIND_BYTES_MAX: usize = 16;
@@ -17,7 +17,7 @@ const DOMAIN_BYTES_MAX: usize = 253;
 const HEADER_BYTES_MAX: usize = 100;
 /// Runs of letters and digits that are shorter do not tell a key from a name with hyphens.
 const DENSE_BYTES_MIN: usize = 12;
-/// The token behind `Bearer` at least, in bytes.
+/// The token after `Bearer` at least, in bytes.
 const BEARER_BYTES_MIN: usize = 8;
 
 /// What takes the place of a part of the text.
@@ -25,7 +25,7 @@ pub(super) struct Found<'a> {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) kind: &'static str,
-    /// Comes before and behind the marker: a number in JSON becomes a text.
+    /// Comes before and after the marker: a number in JSON becomes a text.
     pub(super) around: &'a str,
 }
 

@@ -230,7 +230,7 @@ fn a_lookup_reads_a_few_pages() {
         assert_eq!(end, End::Complete { spans: 8 });
         let asked = nexus.requests.iter().filter(|request| request.starts_with("Get")).count();
         assert_eq!(asked, gets, "{others}");
-        // Behind a thousand traces of one second it is no longer looked for.
+        // After a thousand traces of one second it is no longer looked for.
         let made = if others == 1_200 { 2 } else { 1 };
         assert_eq!(nexus.traces.len() - others, made);
     }

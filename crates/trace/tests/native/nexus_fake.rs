@@ -201,7 +201,7 @@ impl Nexus {
         self.exports.push(body);
     }
 
-    /// As the real list: newest first, from a time to a time, behind a trace, without names.
+    /// As the real list: newest first, from a time to a time, after a trace, without names.
     fn list(&self, query: &str) -> Value {
         let decoded = query.replace("%20", " ");
         let parameters: BTreeMap<&str, &str> =

@@ -10,7 +10,7 @@ fn chance(count: usize) -> String {
     CHANCE.chars().cycle().take(count).collect()
 }
 
-/// A prefix and what chance puts behind it: joined here, so that no file holds what looks like a key.
+/// A prefix and what chance puts after it: joined here, so that no file holds what looks like a key.
 fn key(prefix: &str, count: usize) -> String {
     format!("{prefix}{}", chance(count))
 }
@@ -177,7 +177,7 @@ fn e_mail_addresses_are_replaced_by_a_switch() {
     assert_eq!(all().text(&all().text(&header)), all().text(&header));
     let header = format!("{}\n{}passwd=\u{e4}ion: x\n-\n", begin("RSA PRIVATE KEY"), key("", 16));
     assert_eq!(all().text(&all().text(&header)), all().text(&header));
-    // What is behind an address is no flag because the address is gone.
+    // What is after an address is no flag because the address is gone.
     assert_eq!(all().text("bob@example.com-----password hunter22"), "[redacted:email]-----password hunter22");
     assert_eq!(
         all().text("[redacted:email]-----password hunter22"),

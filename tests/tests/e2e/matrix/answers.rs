@@ -35,7 +35,7 @@ pub(super) fn framing() -> Vec<Row> {
         taken("a character over two chunks", Reply::pieces(halves)).result("Grüße 🐚"),
         taken("a byte order mark", stream(format!("\u{feff}{}", hello()))),
         taken("comments", stream(format!(": hi\n\n:\n\n{}", hello().replace("data:", ": hi\ndata:")))),
-        taken("no space behind the colon", stream(hello().replace("data: ", "data:"))),
+        taken("no space after the colon", stream(hello().replace("data: ", "data:"))),
         taken(
             "the fields event, id and retry",
             stream(hello().replace("data:", "event: x\nid: 1\nretry: 9\ndata:")),
@@ -47,13 +47,13 @@ pub(super) fn framing() -> Vec<Row> {
         taken("events of an unknown shape", stream(format!("data: {{\"ping\":1}}\n\n{}", hello()))),
         taken("a finish reason and no [DONE]", stream(answer.clone() + &ends("stop"))),
         taken("[DONE] and no finish reason", stream(answer.clone() + DONE)),
-        taken("rubbish behind [DONE]", stream([hello().as_bytes(), b"data: {\n\n\xff\n\n"].concat())),
+        taken("rubbish after [DONE]", stream([hello().as_bytes(), b"data: {\n\n\xff\n\n"].concat())),
         truncated("no end", text("Half an answ")),
         used_up("no end, always", stream(text("Half an answ")), "truncated", "broke off"),
         truncated("an end in the middle of an event", answer.clone() + "data: {\"choi"),
         truncated("comments and nothing else", ": hi\n\n".to_owned()),
         cut("bad JSON", b"data: {\"choices\":[}\n\n"),
-        cut("bad JSON behind some text", (answer.clone() + "data: {]\n\n").as_bytes()),
+        cut("bad JSON after some text", (answer.clone() + "data: {]\n\n").as_bytes()),
         malformed("an array", b"data: [1]\n\n", no_object),
         malformed("a word", b"data: nonsense\n\n", no_object),
         taken("no empty line anywhere", stream(hello().replace("\n\n", "\n"))),
@@ -315,7 +315,7 @@ pub(super) fn messages() -> Vec<Row> {
     ]
 }
 
-/// Errors behind a status of 200.
+/// Errors after a status of 200.
 pub(super) fn reported() -> Vec<Row> {
     let said = "the model's server reported in its answer: ";
     let error = |code: Value, kind: &str| {
@@ -323,7 +323,7 @@ pub(super) fn reported() -> Vec<Row> {
         json!({"error": {"message": message, "code": code, "type": kind}})
     };
     let redacted = format!("{said}no, [secret removed]");
-    let behind = |error: Value| stream(text("Half an answ") + &event(&error));
+    let after = |error: Value| stream(text("Half an answ") + &event(&error));
     let document = |error: Value| Reply::pieces([error.to_string()]);
     let limited = |reply: Reply, name: &str| again(name, reply, "rate_limited", &redacted);
     let failed = |reply: Reply, name: &str| again(name, reply, "server_error", &redacted);
@@ -331,37 +331,37 @@ pub(super) fn reported() -> Vec<Row> {
     let named = |data: &str| stream(format!("event: error\ndata: {data}\n\n"));
     vec![
         limited(document(error(json!(429), "")), "a document with an error of code 429"),
-        limited(behind(error(json!("429"), "")), "an event with an error of code \"429\""),
+        limited(after(error(json!("429"), "")), "an event with an error of code \"429\""),
         limited(
-            behind(error(Value::Null, "rate_limit_exceeded")),
+            after(error(Value::Null, "rate_limit_exceeded")),
             "an event with an error of type rate_limit_exceeded",
         ),
         failed(document(error(json!(503), "")), "a document with an error of code 503"),
-        failed(behind(error(json!(503), "")), "an event with an error of code 503"),
-        failed(behind(error(json!("server_error"), "")), "an event with an error of an unknown code"),
-        failed(behind(json!({"error": format!("no, {SECRET}")})), "an event with an error of a word"),
+        failed(after(error(json!(503), "")), "an event with an error of code 503"),
+        failed(after(error(json!("server_error"), "")), "an event with an error of an unknown code"),
+        failed(after(json!({"error": format!("no, {SECRET}")})), "an event with an error of a word"),
         failed(named(&format!("no, {SECRET}")), "an event: error with a word"),
         failed(named(&error(Value::Null, "").to_string()), "an event: error with an object"),
         refused(document(error(json!(400), "")), "a document with an error of code 400"),
         refused(
-            behind(error(json!("context_length_exceeded"), "invalid_request_error")),
+            after(error(json!("context_length_exceeded"), "invalid_request_error")),
             "an event with an error of type invalid_request_error",
         ),
         used_up(
             "an event with an error of code 503, always",
-            behind(error(json!(503), "")),
+            after(error(json!(503), "")),
             "server_error",
             &redacted,
         ),
         again(
             "an event with an error without a message",
-            behind(json!({"error": {}})),
+            after(json!({"error": {}})),
             "server_error",
             "an error without a message",
         ),
         again(
             "an event with an error of 1 MB",
-            behind(json!({"error": {"message": "x".repeat(MEGABYTE)}})),
+            after(json!({"error": {"message": "x".repeat(MEGABYTE)}})),
             "server_error",
             said,
         ),
@@ -409,7 +409,7 @@ pub(super) fn usages() -> Vec<Row> {
             [Some(largest), Some(largest), Some(largest)],
         ),
         says("of 1e30", counts(json!(1e30), json!(1e30)), unknown),
-        late("a second behind the finish reason", 1_000),
+        late("a second after the finish reason", 1_000),
         says(
             "with a total below its parts",
             json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1}),

@@ -41,9 +41,9 @@ pub(super) fn faults() -> Vec<Row> {
         again("a stream without an end", stream(says("Half an answ")), "truncated", "broke off"),
         again("a stream that breaks off", stream(says("Half an answ")).breaks_off(), "connection", ""),
         again("closed before the head", Reply::no_response(), "connection", ""),
-        taken("a stream that breaks off behind [DONE]", stream(&whole).breaks_off()),
+        taken("a stream that breaks off after [DONE]", stream(&whole).breaks_off()),
         taken(
-            "a stream that breaks off behind the finish reason",
+            "a stream that breaks off after the finish reason",
             stream(text("Hello.\nDONE") + &ends("stop")).breaks_off(),
         ),
         again("bad JSON", stream("data: {]\n\n"), "truncated", "is not whole JSON"),

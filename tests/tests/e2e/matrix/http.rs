@@ -118,8 +118,8 @@ pub(super) fn connections() -> Vec<Row> {
         lost("reset before the head", Reply::by_hand_then_reset("")),
         lost("closed in the head", Reply::by_hand("HTTP/1.1 200 OK\r\nContent-Ty")),
         lost("reset in the head", Reply::by_hand_then_reset("HTTP/1.1 200 OK\r\nContent-Ty")),
-        lost("closed behind the head, of 100 bytes", Reply::by_hand(sized(100, ""))),
-        lost("reset behind the head", Reply::by_hand_then_reset(sized(100, ""))),
+        lost("closed after the head, of 100 bytes", Reply::by_hand(sized(100, ""))),
+        lost("reset after the head", Reply::by_hand_then_reset(sized(100, ""))),
         lost("closed in a chunked body", Reply::by_hand(chunked(&half))),
         lost("reset in a chunked body", Reply::by_hand_then_reset(chunked(&half))),
         used_up(
@@ -137,10 +137,10 @@ pub(super) fn connections() -> Vec<Row> {
             "broke off",
         ),
         lost("reset in a body of unknown size", Reply::by_hand_then_reset(until_closed(&half))),
-        taken("closed behind a body of unknown size", Reply::by_hand(until_closed(&hello()))),
-        taken("closed behind [DONE], the body not ended", Reply::by_hand(chunked(&hello()))),
-        taken("reset behind [DONE], the body not ended", Reply::by_hand_then_reset(chunked(&hello()))),
-        taken("reset behind the finish reason", Reply::by_hand_then_reset(chunked(&without_done()))),
+        taken("closed after a body of unknown size", Reply::by_hand(until_closed(&hello()))),
+        taken("closed after [DONE], the body not ended", Reply::by_hand(chunked(&hello()))),
+        taken("reset after [DONE], the body not ended", Reply::by_hand_then_reset(chunked(&hello()))),
+        taken("reset after the finish reason", Reply::by_hand_then_reset(chunked(&without_done()))),
         taken("more bytes than the size says", Reply::by_hand(sized(hello().len(), &(hello() + "rubbish")))),
         lost(
             "a chunk without a size",
@@ -203,7 +203,7 @@ fn error_bodies() -> Vec<Row> {
     ]
 }
 
-/// A whole message, and nothing behind it.
+/// A whole message, and nothing after it.
 fn without_done() -> String {
     [text("Hello.\nDONE"), ends("stop")].concat()
 }
