@@ -44,7 +44,7 @@ impl<P: Ports> Runtime<P> {
         self.outbox.close()
     }
 
-    /// The alarm's handler began: see [`Alarm::began`].
+    /// The alarm's handler began; where something was due, it covers the loop until it returns.
     pub fn alarm_began(&self) {
         let now = self.ports.now();
         let is_due = self.next_deadline().is_ok_and(|next| next.is_some_and(|(at, _)| at <= now));
