@@ -2,6 +2,9 @@ use std::{cell::Cell, rc::Rc};
 
 use longhaul_core::limits::{LAGGARDS_BYTES_MAX, READERS_BYTES_MAX, REPLAY_BYTES_MAX, WATCHER_BYTES_MAX};
 
+/// What a reader is handed at once, in bytes: each of a thousand readers has so much under way.
+pub(crate) const HANDED_BYTES_MAX: u32 = 16 * 1024;
+
 /// What the readers of an object's HTTP answers have been made and have not taken, in bytes. The platform keeps what it
 /// is handed until a reader takes it, or goes: so all that may be large is counted before it is handed over. What waits
 /// for sockets the platform counts itself.

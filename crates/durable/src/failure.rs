@@ -35,3 +35,9 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
         }
     }
 }
+
+/// The answer when the platform did not open a stream.
+pub(crate) fn broken(error: worker::Error) -> Problem {
+    tracing::error!(%error, "the stream could not be opened");
+    Problem::internal("the stream could not be opened")
+}

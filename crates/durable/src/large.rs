@@ -9,11 +9,10 @@ use worker::Response;
 
 use crate::{
     api::problem::{Outcome, Problem},
-    backlog::has_room,
-    failure::problem_of,
+    backlog::{HANDED_BYTES_MAX, has_room},
+    failure::{broken, problem_of},
     http,
     platform::Cloudflare,
-    stream::{HANDED_BYTES_MAX, broken},
     watchers::Watchers,
 };
 

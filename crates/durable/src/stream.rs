@@ -14,8 +14,8 @@ use crate::{
         query::EventsQuery,
         server_frames::{self, CaughtUp},
     },
-    backlog::{Chunk, Replay},
-    failure::problem_of,
+    backlog::{Chunk, HANDED_BYTES_MAX, Replay},
+    failure::{broken, problem_of},
     http,
     large::check_backlog,
     platform::Cloudflare,
@@ -33,8 +33,6 @@ const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const SSE_READ_MAX: usize = 32;
 /// Text that an SSE reader's replay makes at once, in bytes: after the event that reaches it the next read begins.
 const SSE_TEXT_BYTES_MAX: usize = 64 * 1024;
-/// What a reader is handed at once, in bytes: each of a thousand readers has so much under way.
-pub(crate) const HANDED_BYTES_MAX: u32 = 16 * 1024;
 
 /// A page of events and the cursor of the next one, as JSON.
 pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<Vec<u8>> {
@@ -294,9 +292,4 @@ fn replay(
 /// Whether a stream of one run has nothing more to come.
 fn is_over(session: &Session, query: EventsQuery) -> bool {
     query.run.is_some_and(|run| session.run(run).is_none_or(|run| !run.is_open()))
-}
-
-pub(crate) fn broken(error: worker::Error) -> Problem {
-    tracing::error!(%error, "the stream could not be opened");
-    Problem::internal("the stream could not be opened")
 }

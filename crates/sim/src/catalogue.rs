@@ -3,14 +3,14 @@ use longhaul_core::StopReason::{
 };
 
 use crate::{
-    clients::{Action, Post},
+    clients::{Action, Post, Verdict},
     incidents::Incident,
     index::{IndexPlan, IndexReply},
     model::{ModelPlan, Reply},
     nexus::{NexusPlan, NexusReply},
     scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
-    tools::{ToolPlan, ToolReply, Verdict},
+    tools::{ToolPlan, ToolReply},
 };
 
 /// After this time, in milliseconds, a new month has begun; the retention is longer.

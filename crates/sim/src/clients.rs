@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use longhaul_core::{Budget, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer};
+use longhaul_core::{
+    Budget, Decision, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer,
+};
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
-
-use crate::tools::Verdict;
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
@@ -198,6 +198,26 @@ impl Clients {
     pub(crate) fn all_ask_again(&mut self, now: TimeMs) {
         for (_, action) in std::mem::take(&mut self.under_way).into_iter().rev() {
             self.waiting.push_front((now + PATIENCE_MS, action));
+        }
+    }
+}
+
+/// A person's decision about the `nth` payment that a run asks for, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Which request.
+    pub nth: usize,
+    /// Whether it is approved.
+    pub is_approved: bool,
+}
+
+impl Verdict {
+    /// What the core is told.
+    pub(crate) fn decision(self) -> Decision {
+        if self.is_approved {
+            Decision::Approve
+        } else {
+            Decision::Deny { reason: Some("too dear".to_owned()) }
         }
     }
 }

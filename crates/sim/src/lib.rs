@@ -51,7 +51,7 @@ mod window;
 mod world;
 
 pub use catalogue::catalogue;
-pub use clients::{Action, Answered, Clients, Post};
+pub use clients::{Action, Answered, Clients, Post, Verdict};
 pub use crashes::{CleanRun, End, Unfinished, run_clean, survive};
 pub use disk::{Disk, Row};
 pub use enumerate::{Depth, Failure, Strike, Tally, enumerate, enumerate_all};
@@ -71,4 +71,4 @@ pub use ports::{DiskError, SimPorts};
 pub use random::{RandomWorld, Survived};
 pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};
-pub use tools::{Performed, ToolPlan, ToolReply, Tools, Verdict};
+pub use tools::{Performed, ToolPlan, ToolReply, Tools};

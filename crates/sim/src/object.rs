@@ -5,9 +5,8 @@ use longhaul_core::{Entry, Input, Refusal, RunId, Seq};
 use longhaul_host::{Driver, Driving, HostError, Runtime};
 
 use crate::{
-    clients::Action,
+    clients::{Action, Verdict},
     ports::{DiskError, SimPorts},
-    tools::Verdict,
 };
 
 /// The shell around the driver, as the Durable Object has it: what a request does first, and what is kept alive.

@@ -4,7 +4,7 @@ use longhaul_core::{Entry, StopReason};
 
 use crate::{
     catalogue::NEXT_MONTH_MS,
-    clients::{Action, Post},
+    clients::{Action, Post, Verdict},
     crashes::{End, Lived, disturb, live},
     faults::{Fault, FaultAt},
     incidents::Incident,
@@ -15,7 +15,7 @@ use crate::{
     outside::{BEGINNING, Outside},
     scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
-    tools::{ToolReply, Verdict},
+    tools::ToolReply,
 };
 
 /// So much later than the first ones may the last callers come, from the end of the retention on, in milliseconds.

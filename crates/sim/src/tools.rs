@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, rc::Rc};
 
-use longhaul_core::{CallId, Decision, Effect, Entry, RunId, ToolOffer, ToolOrder, ToolOutcome};
+use longhaul_core::{CallId, Effect, Entry, RunId, ToolOffer, ToolOrder, ToolOutcome};
 use serde_json::json;
 
 use crate::{outside::Outside, world::World};
@@ -173,24 +173,4 @@ fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
         came_late,
     });
     reply
-}
-
-/// A person's decision about the `nth` payment that a run asks for, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// Which request.
-    pub nth: usize,
-    /// Whether it is approved.
-    pub is_approved: bool,
-}
-
-impl Verdict {
-    /// What the core is told.
-    pub(crate) fn decision(self) -> Decision {
-        if self.is_approved {
-            Decision::Approve
-        } else {
-            Decision::Deny { reason: Some("too dear".to_owned()) }
-        }
-    }
 }

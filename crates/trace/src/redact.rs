@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 mod assigned;
+mod found;
 mod keys;
 mod records;
 mod scan;

@@ -1,14 +1,14 @@
-use std::{fmt, ops::Range};
+use std::fmt;
 
-use longhaul_core::{TimeMs, Usage};
+use longhaul_core::Usage;
 use serde::{
     Serialize,
-    de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor},
+    de::{DeserializeSeed, Deserializer, MapAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::{Map, Value};
 
-use super::{histogram::Histogram, stats::ModelStats, write::HOUR_MS};
+use super::histogram::Histogram;
 use crate::span::{Span, SpanStatus};
 
 /// What one call may add to a sum of tokens. Much larger numbers would overflow SQLite's integers in the end, and an
@@ -222,32 +222,15 @@ fn percentiles(histogram: &Histogram) -> Percentiles {
     }
 }
 
-/// An object of `h0` to `h23`, each a flat object of numbers, that is added to those hours of a model.
-pub(super) struct Hours<'a> {
-    /// The hours that have counters.
-    pub(super) stats: &'a mut ModelStats,
-    /// When the day begins.
-    pub(super) day: TimeMs,
-    /// The hours that are wanted, as times.
-    pub(super) wanted: Range<TimeMs>,
-}
-
-impl Hours<'_> {
-    /// Adds what a column `hours` holds; `None`, with a part of it added, when it has another shape.
-    pub(super) fn add_json(self, text: &str) -> Option<()> {
-        read(text, self)
-    }
-}
-
 /// Members are taken as they are read: a month has a hundred thousand of them, and a tree of each row costs twice.
-fn read<'de>(text: &'de str, seed: impl DeserializeSeed<'de, Value = ()>) -> Option<()> {
+pub(super) fn read<'de>(text: &'de str, seed: impl DeserializeSeed<'de, Value = ()>) -> Option<()> {
     let mut json = serde_json::Deserializer::from_slice(text.as_bytes());
     seed.deserialize(&mut json).ok()?;
     json.end().ok()
 }
 
 /// A flat object of numbers.
-struct Members<'a>(&'a mut Counters);
+pub(super) struct Members<'a>(pub(super) &'a mut Counters);
 
 impl<'de> DeserializeSeed<'de> for Members<'_> {
     type Value = ();
@@ -267,36 +250,6 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         while let Some((name, value)) = members.next_entry::<&str, f64>()? {
             self.0.add_member(name, value);
-        }
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Hours<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Hours<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of hours")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut hours: A) -> Result<(), A::Error> {
-        while let Some(name) = hours.next_key::<&str>()? {
-            let hour = name.strip_prefix('h').and_then(|hour| hour.parse::<u8>().ok());
-            let hour = hour.ok_or_else(|| A::Error::custom("no hour"))?;
-            let at = self.day + u64::from(hour) * HOUR_MS;
-            if self.wanted.contains(&at) {
-                hours.next_value_seed(Members(self.stats.bucket(at)))?;
-            } else {
-                hours.next_value_seed(Members(&mut Counters::default()))?;
-            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@
 
 mod counters;
 mod histogram;
+mod hours;
 mod parameters;
 mod row;
 #[cfg(feature = "schema")]
@@ -26,11 +27,12 @@ mod traces;
 mod write;
 
 pub use counters::{Counters, Percentiles};
+pub use hours::HourStats;
 pub use parameters::QueryFaults;
 pub use row::UnexpectedRow;
 pub use statement::{Param, Statement};
 pub use stats::{
-    HourStats, ModelStats, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery, StatsView,
+    ModelStats, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery, StatsView,
 };
 pub use traces::{
     METADATA_FILTERS_MAX, Q_BYTES_MAX, TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage,

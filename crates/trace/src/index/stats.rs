@@ -6,7 +6,8 @@ use serde::{
 use serde_json::Value;
 
 use super::{
-    counters::{Counters, Hours},
+    counters::Counters,
+    hours::{HourStats, Hours, bucket},
     parameters::{Parameters, QueryFaults},
     row::{Row, UnexpectedRow},
     statement::Statement,
@@ -58,15 +59,6 @@ pub struct ModelStats {
     pub total: Counters,
     /// The buckets in which it was called, oldest first.
     pub hours: Vec<HourStats>,
-}
-
-/// What a model did in one bucket of the time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HourStats {
-    /// When it begins.
-    pub at: TimeMs,
-    /// In it.
-    pub counters: Counters,
 }
 
 impl StatsQuery {
@@ -122,9 +114,9 @@ impl StatsQuery {
             let column = if self.is_hourly() { "hours" } else { "counters" };
             let json = row.text(column)?;
             let read = if self.is_hourly() {
-                Hours { stats, day, wanted: self.since..self.until }.add_json(&json)
+                Hours { buckets: &mut stats.hours, day, wanted: self.since..self.until }.add_json(&json)
             } else {
-                stats.bucket(day).add_json(&json)
+                bucket(&mut stats.hours, day).add_json(&json)
             };
             read.ok_or(UnexpectedRow(column))?;
         }
@@ -137,32 +129,12 @@ impl StatsQuery {
     }
 }
 
-impl ModelStats {
-    /// The counters of a bucket of the time, which may be a new one.
-    pub(super) fn bucket(&mut self, at: TimeMs) -> &mut Counters {
-        let place = self.hours.binary_search_by_key(&at, |bucket| bucket.at).unwrap_or_else(|place| {
-            self.hours.insert(place, HourStats { at, counters: Counters::default() });
-            place
-        });
-        &mut self.hours[place].counters
-    }
-}
-
 impl Serialize for ModelStats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("model", &self.model)?;
         self.total.serialize_into(&mut map)?;
         map.serialize_entry("hours", &self.hours)?;
-        map.end()
-    }
-}
-
-impl Serialize for HourStats {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("at", &self.at)?;
-        self.counters.serialize_into(&mut map)?;
         map.end()
     }
 }

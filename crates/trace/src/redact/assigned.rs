@@ -1,6 +1,6 @@
 //! What is assigned to a name that says that it is a secret.
 
-use super::scan::{Found, MARKER, has_digit_or_inner_capital};
+use super::found::{Found, MARKER, has_digit_or_inner_capital};
 
 /// A value at least, in bytes.
 const VALUE_BYTES_MIN: usize = 6;

@@ -2,11 +2,10 @@ use std::borrow::Cow;
 
 use super::{
     assigned,
+    found::{Found, MARKER, has_digit_or_inner_capital},
     keys::{KEYS, Shape},
 };
 
-/// How a marker begins; after it come the kind and `]`.
-pub(super) const MARKER: &str = "[redacted:";
 /// The kind's name at most, in bytes.
 const KIND_BYTES_MAX: usize = 16;
 /// The part of an e-mail address before the `@` at most, in characters.
@@ -19,21 +18,6 @@ const HEADER_BYTES_MAX: usize = 100;
 const DENSE_BYTES_MIN: usize = 12;
 /// The token after `Bearer` at least, in bytes.
 const BEARER_BYTES_MIN: usize = 8;
-
-/// What takes the place of a part of the text.
-pub(super) struct Found<'a> {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) kind: &'static str,
-    /// Comes before and after the marker: a number in JSON becomes a text.
-    pub(super) around: &'a str,
-}
-
-impl Found<'_> {
-    fn new(start: usize, end: usize, kind: &'static str) -> Self {
-        Self { start, end, kind, around: "" }
-    }
-}
 
 pub(super) fn redact(text: &str, secrets: bool, emails: bool) -> Cow<'_, str> {
     let mut scan =
@@ -332,11 +316,6 @@ impl<'a> Scan<'a> {
 /// Whether a part is long, and mixes letters with digits or capitals with others as only chance does.
 fn is_dense(part: &[u8]) -> bool {
     part.len() >= DENSE_BYTES_MIN && has_digit_or_inner_capital(part)
-}
-
-pub(super) fn has_digit_or_inner_capital(text: &[u8]) -> bool {
-    text.iter().any(u8::is_ascii_digit)
-        || text.windows(2).any(|pair| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase())
 }
 
 fn is_token_byte(byte: u8) -> bool {

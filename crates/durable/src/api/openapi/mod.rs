@@ -3,6 +3,7 @@
 
 mod operations;
 mod parameters;
+mod references;
 mod responses;
 mod schemas;
 mod shapes;
@@ -196,7 +197,7 @@ fn operation(described: Described, access: Access, problems: &BTreeSet<Code>) ->
         operation["parameters"] = json!(described.parameters);
     }
     if let Some(body) = described.body {
-        let content = json!({"application/json": {"schema": schemas::reference(body)}});
+        let content = json!({"application/json": {"schema": references::reference(body)}});
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     if access != Access::Token {

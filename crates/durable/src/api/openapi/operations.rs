@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{parameters, schemas::reference};
+use super::{parameters, references::reference};
 use crate::api::routes::Operation;
 
 /// An operation of the document, but for what can go wrong in it.

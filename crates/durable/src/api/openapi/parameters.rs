@@ -6,7 +6,7 @@ use longhaul_trace::index::{
 };
 use serde_json::{Value, json};
 
-use super::schemas::reference;
+use super::references::reference;
 
 /// The largest number that JavaScript carries as it is.
 const SAFE_MAX: u64 = 1 << 53;

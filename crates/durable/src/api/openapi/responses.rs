@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use longhaul_core::limits;
 use serde_json::{Map, Value, json};
 
-use super::schemas::reference;
+use super::references::reference;
 use crate::api::problem::Code;
 
 /// A problem, or several of one status.

@@ -11,10 +11,11 @@ use longhaul_trace::{
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::shapes;
+use super::{
+    references::{PATH, reference},
+    shapes,
+};
 use crate::api::{problem, server_frames, views};
-
-pub(super) const PATH: &str = "#/components/schemas/";
 
 /// All schemas by their names.
 pub(super) fn all() -> Map<String, Value> {
@@ -106,10 +107,6 @@ fn events(schemas: &mut Map<String, Value>) {
         "oneOf": kinds,
     });
     schemas.insert("ServerFrame".to_owned(), frame);
-}
-
-pub(super) fn reference(name: &str) -> Value {
-    json!({"$ref": format!("{PATH}{name}")})
 }
 
 /// A member that is left out when there is nothing to say is never null.

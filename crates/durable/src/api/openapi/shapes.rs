@@ -8,7 +8,7 @@ use longhaul_core::{RunId, Seq, TimeMs, limits};
 use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
-use super::schemas::reference;
+use super::references::reference;
 use crate::api::views;
 
 /// What is to be done; null counts as absent.
