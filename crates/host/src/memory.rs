@@ -34,8 +34,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What the storage said it did not take may be there all the same. Until the journal has said whether it is, nothing
-    /// is decided; a memory that does not know of it is dropped. What it missed is returned: watchers hear of it.
+    /// A failed append may still have been stored. Reads past the head of that moment before anything is decided. Where
+    /// rows appear, memory is dropped, and the rows are returned: watchers must hear of them.
     ///
     /// # Errors
     /// When the journal cannot be read: the doubt remains.

@@ -36,7 +36,10 @@ async fn the_ledger_finds_what_is_lost_and_what_is_doubled() {
     post_last_span_again(&seen).await;
     assert_found(&seen, "NexusTrace").await;
     let post = &seen.told[0].posts[0];
-    call(&seen, &format!("{}/{}/1", post.session, post.run)).await;
+    let run = format!("{}/{}", post.session, post.run);
+    let calls = seen.scene.stage.model.calls();
+    let key = &calls.iter().find(|call| call.run() == run).expect("the run has called").key;
+    call(&seen, key).await;
     assert_found(&seen, "repeated calls").await;
     index.rows("INSERT INTO traces SELECT tenant, accepted_at, 'other', 'other', run, status, stop_reason, error_type,
         agent, model, iterations, attempts, resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at,

@@ -105,8 +105,8 @@ pub fn model_request<'a>(
     })
 }
 
-/// What the next attempt of a model's call sends, of a conversation of this length whose runs begin at `starts`: the
-/// first attempt all that fits, a further one the same once more.
+/// The window of a model's call, in a conversation of this length whose runs begin at `starts`. It is computed on the
+/// first attempt; retries use it again.
 pub(crate) fn window(run: &Run, id: CallId, starts: &[Length], length: Length) -> Window {
     if run.spec.sentinel().is_none() {
         let instructions = run.spec.settings.instructions.is_some();
