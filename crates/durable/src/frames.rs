@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use js_sys::{Array, JsString, Promise, WeakMap};
+use js_sys::{Array, JsString, Promise};
 use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, CLOSED_SOCKET_PAUSE_MS};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{State, WebSocket};
@@ -17,16 +17,15 @@ use crate::{
 /// The code of a close for a reader that sends what it should not: "policy violation" (RFC 6455, section 7.4.1).
 const CLOSE_POLICY: u16 = 1008;
 
-/// What the readers of an object's sockets send, counted for each socket for as long as the object is in memory.
+/// What the readers of an object's sockets send, counted for each socket. The count is the socket's attachment, which
+/// outlives the object's memory.
 pub(crate) struct Frames {
     state: Rc<State>,
-    /// A socket's [`FrameCount`]. The platform gives the same JavaScript object for a socket each time.
-    counts: WeakMap,
 }
 
 impl Frames {
     pub(crate) fn new(state: Rc<State>) -> Self {
-        Self { state, counts: WeakMap::new() }
+        Self { state }
     }
 
     /// Takes a frame; whether it cancels the session's runs. All else is done here.
@@ -35,9 +34,9 @@ impl Frames {
             self.pause();
             return false;
         }
-        let mut count = self.count(socket);
+        let mut count = count_of(socket);
         let verdict = count.take(read(message), now_ms());
-        self.remember(socket, count);
+        remember(socket, count);
         match verdict {
             Verdict::Cancel => return true,
             Verdict::Refuse(detail) => refuse(socket, detail),
@@ -56,24 +55,28 @@ impl Frames {
             tracing::error!(?error, "the object cannot pause");
         }
     }
+}
 
-    fn count(&self, socket: &WebSocket) -> FrameCount {
-        let known = self.counts.get(socket.as_ref());
-        let Some(known) = known.dyn_ref::<Array>() else { return FrameCount::default() };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole numbers, which `remember` put there"
-        )]
-        let number = |index| known.get(index).as_f64().unwrap_or_default() as u64;
-        let small = |index| u32::try_from(number(index)).unwrap_or(u32::MAX);
-        FrameCount { since: number(0), frames: small(1), unknown: small(2) }
-    }
+fn count_of(socket: &WebSocket) -> FrameCount {
+    let attached: &Attached = socket.as_ref().unchecked_ref();
+    let known = attached.deserialize_attachment().unwrap_or_default();
+    let Some(known) = known.dyn_ref::<Array>() else { return FrameCount::default() };
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole numbers, which `remember` put there"
+    )]
+    let number = |index| known.get(index).as_f64().unwrap_or_default() as u64;
+    let small = |index| u32::try_from(number(index)).unwrap_or(u32::MAX);
+    FrameCount { since: number(0), frames: small(1), unknown: small(2) }
+}
 
-    fn remember(&self, socket: &WebSocket, count: FrameCount) {
-        let FrameCount { since, frames, unknown } = count;
-        let count = Array::of3(&JsValue::from(since as f64), &frames.into(), &unknown.into());
-        self.counts.set(socket.as_ref(), &count);
+fn remember(socket: &WebSocket, count: FrameCount) {
+    let FrameCount { since, frames, unknown } = count;
+    let count = Array::of3(&JsValue::from(since as f64), &frames.into(), &unknown.into());
+    let attached: &Attached = socket.as_ref().unchecked_ref();
+    if let Err(error) = attached.serialize_attachment(&count) {
+        tracing::error!(?error, "a socket's frames are not counted");
     }
 }
 
@@ -98,6 +101,13 @@ extern "C" {
     type Gated;
     #[wasm_bindgen(method, catch, js_name = blockConcurrencyWhile)]
     fn block_concurrency_while(this: &Gated, callback: &JsValue) -> Result<Promise, JsValue>;
+
+    /// A socket as the platform keeps it: with a small value of ours.
+    type Attached;
+    #[wasm_bindgen(method, catch, js_name = serializeAttachment)]
+    fn serialize_attachment(this: &Attached, value: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = deserializeAttachment)]
+    fn deserialize_attachment(this: &Attached) -> Result<JsValue, JsValue>;
 
     /// The platform's timers as promises.
     type Scheduler;
