@@ -8,6 +8,7 @@ use std::{collections::VecDeque, rc::Rc};
 
 use futures::StreamExt;
 use longhaul_core::{Fault, Message, ModelAnswer, Observed, ToolCall};
+use serde_json::Value;
 
 use crate::wire::{Body, WireFault, WireResponse};
 
@@ -82,16 +83,76 @@ impl SecretNet {
         self.clean(content);
         self.clean(thoughts);
         for ToolCall { id, name, arguments } in tool_calls {
-            [id, name, arguments].into_iter().for_each(|text| self.clean(text));
+            [id, name].into_iter().for_each(|text| self.clean(text));
+            self.arguments(arguments);
         }
         for text in [response_id, response_model, tool_call_id].into_iter().flatten() {
             self.clean(text);
         }
     }
 
-    /// Why a call failed, in whoever's words.
+    /// Arguments are JSON that is decoded later: an escape may hide a secret in it.
+    fn arguments(&self, arguments: &mut String) {
+        self.clean(arguments);
+        let decoded = serde_json::from_slice::<Value>(arguments.as_bytes());
+        if let Ok(mut decoded) = decoded
+            && self.value(&mut decoded)
+        {
+            *arguments = decoded.to_string();
+        }
+    }
+
+    /// Cleans each text of a value, names of members too; whether there was a secret.
+    fn value(&self, value: &mut Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            Value::String(text) => {
+                let clean = self.text(text);
+                let has_found = clean.is_some();
+                *text = clean.unwrap_or_else(|| std::mem::take(text));
+                has_found
+            }
+            Value::Array(items) => items.iter_mut().fold(false, |found, item| self.value(item) | found),
+            Value::Object(members) => {
+                let mut has_found = false;
+                for (mut name, mut value) in std::mem::take(members) {
+                    let clean = self.text(&name);
+                    has_found |= clean.is_some() | self.value(&mut value);
+                    name = clean.unwrap_or(name);
+                    members.insert(name, value);
+                }
+                has_found
+            }
+        }
+    }
+
+    /// Why a call failed, in whoever's words. They were cut before they came here, perhaps within a secret: so its
+    /// beginning is taken out as well.
     pub(crate) fn fault(&self, fault: &mut Fault) {
         self.clean(&mut fault.message);
+        if let Some(clean) = self.without_beginnings(&fault.message) {
+            fault.message = clean;
+        }
+    }
+
+    /// The text without what begins as a secret does, for [`SECRET_BYTES_MIN`] bytes or more; `None` where nothing does.
+    fn without_beginnings(&self, text: &str) -> Option<String> {
+        let depth = |node: usize| self.0.get(node).map_or(0, |node| node.depth);
+        let (mut node, mut clean, mut copied) = (0, String::new(), 0);
+        for at in 0..=text.len() {
+            let next = text.as_bytes().get(at).map_or(0, |byte| step(&self.0, node, *byte));
+            let length = depth(node);
+            if length >= SECRET_BYTES_MIN && depth(next) <= length {
+                let end = (at..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+                if at - length >= copied {
+                    clean.push_str(&text[copied..at - length]);
+                    clean.push_str(REMOVED);
+                }
+                copied = end;
+            }
+            node = next;
+        }
+        (copied > 0).then(|| clean + &text[copied..])
     }
 
     /// What the gateway said beside the answer.
@@ -303,6 +364,37 @@ mod tests {
         );
         assert_eq!(sieved(&net, &["ein tøk", "en-ünd!"]), ["ein ", "[secret removed]!", ""]);
         assert_eq!(sieved(&net, &["sk-secret-1sk-secret-1"])[0].matches(REMOVED).count(), 1);
+    }
+
+    #[test]
+    fn no_escape_hides_a_secret_in_the_arguments_of_a_tool() {
+        let net = SecretNet::new(["sk-secret/1"]);
+        for (sent, kept) in [
+            (r#"{"result":"\u0073k-secret\/1 x"}"#, r#"{"result":"[secret removed] x"}"#),
+            (r#"{"a":[{"\u0073k-secret/1":1}]}"#, r#"{"a":[{"[secret removed]":1}]}"#),
+            (r#"{"b": "\u0073", "a": 1.0}"#, r#"{"b": "\u0073", "a": 1.0}"#),
+            ("not JSON", "not JSON"),
+        ] {
+            let mut arguments = sent.to_owned();
+            net.arguments(&mut arguments);
+            assert_eq!(arguments, kept, "{sent}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_was_cut_keeps_no_beginning_of_a_secret() {
+        let net = SecretNet::new(["sk-secret-1", "tøken-ünd"]);
+        for (said, kept) in [
+            ("bad key sk-secret…", "bad key [secret removed]…"),
+            ("bad key sk-secret-", "bad key [secret removed]"),
+            ("sk-secresk-secret-xsk-secret-1", "[secret removed][secret removed]x[secret removed]"),
+            ("sk-secr is short", "sk-secr is short"),
+            ("ein tøken-ø", "ein [secret removed]"),
+        ] {
+            let mut fault = Fault::new(longhaul_core::FaultKind::Refused, said);
+            net.fault(&mut fault);
+            assert_eq!(fault.message, kept, "{said}");
+        }
     }
 
     #[test]

@@ -212,7 +212,15 @@ impl<P: Ports> Runtime<P> {
         // Whoever woke the loop until here has queued commands that were just launched.
         self.signal.lower();
         let now = self.ports.now();
-        let due = self.with_session(|session| session.next_deadline_after(now))?;
+        let due = match self.with_session(|session| session.next_deadline_after(now)) {
+            // What is under way must not be lost with the loop: nobody would call again what memory takes for called.
+            Err(HostError::Storage(error)) if !flights.is_empty() => {
+                tracing::error!(session = self.deployment.session, %error, "the storage is not read; it is asked again");
+                self.backoff.failed(now);
+                None
+            }
+            due => due?,
+        };
         let again = Some(self.backoff.until()).filter(|at| *at > now);
         let due_in = due.into_iter().chain(again).min().map(|at| at - now);
         let timer = async {

@@ -62,11 +62,8 @@ fn held_bytes(entry: &Entry) -> usize {
                 + labels.sum::<usize>()
         }
         Entry::ModelAnswered { message, .. } => {
-            let asked = message.tool_calls.iter().filter(|call| !call.is_finish());
-            TURN_BYTES
-                + message.content.len()
-                + message.thoughts.len()
-                + asked.map(|call| call.arguments.len()).sum::<usize>()
+            let asked = message.tool_calls.iter().map(|call| call.arguments.len());
+            TURN_BYTES + message.content.len() + message.thoughts.len() + asked.sum::<usize>()
         }
         Entry::ToolAnswered { tool_call_id: Some(_), result, error, .. } => {
             TURN_BYTES + told(result.as_ref(), error.as_ref()).len()
