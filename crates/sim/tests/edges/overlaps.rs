@@ -77,6 +77,13 @@ fn alarms_may_come_early_late_and_again() {
 }
 
 #[test]
+fn an_alarm_out_of_turn_covers_nothing() {
+    let scenario = Scenario::named("an alarm out of turn before a short deadline").unwrap();
+    let clean = run_clean(&scenario).unwrap();
+    assert_eq!(check(&scenario, &clean.end), []);
+}
+
+#[test]
 fn a_retry_is_not_made_early_by_an_alarm_that_is() {
     let scenario = Scenario::named("transient faults").unwrap();
     let mut life = begin(&scenario);
