@@ -143,6 +143,10 @@ impl Audience for Cloudflare {
     fn publish_delta(&self, delta: &Delta) {
         self.watchers.publish_delta(delta);
     }
+
+    fn dismiss_for_now(&self) {
+        self.watchers.dismiss_for_now();
+    }
 }
 
 #[wasm_bindgen]

@@ -177,11 +177,20 @@ impl Watchers {
 
     /// The session is erased: everybody goes.
     pub(crate) fn dismiss(&self) {
+        self.dismiss_readers(1001, "the session was erased");
+        self.waiting.borrow_mut().clear();
+    }
+
+    /// It is not known what is stored: each reader is to come back with its cursor.
+    pub(crate) fn dismiss_for_now(&self) {
+        self.dismiss_readers(CLOSE_TRY_AGAIN, "the storage is in trouble: come back with your cursor");
+    }
+
+    fn dismiss_readers(&self, code: u16, reason: &str) {
         for socket in self.state.get_websockets() {
-            close(&socket, 1001, "the session was erased");
+            close(&socket, code, reason);
         }
         self.sse.borrow_mut().clear();
-        self.waiting.borrow_mut().clear();
     }
 
     fn has_sockets(&self) -> bool {

@@ -71,4 +71,6 @@ pub trait Audience {
     fn publish(&self, records: &[Record]);
     /// New text of a call in flight. It is not stored.
     fn publish_delta(&self, delta: &Delta);
+    /// It is not known what is stored. Each watcher is let go, and comes back with the last record that it has.
+    fn dismiss_for_now(&self);
 }

@@ -86,6 +86,10 @@ impl<P: Ports> Runtime<P> {
         let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
         let committed = self.memory.commit(&self.ports, event, moment);
         if self.memory.is_in_doubt() && (self.settle_doubt().is_err() || self.memory.is_empty()) {
+            if self.memory.is_in_doubt() {
+                // An eviction would take the doubt with it, and nobody would tell them what they have missed.
+                self.ports.dismiss_for_now();
+            }
             self.arm_for_trouble();
             self.signal.raise();
         }

@@ -17,6 +17,8 @@ const DAY_MS: u64 = 86_400_000;
 /// So many days can be asked for hour by hour at once, and so many day by day.
 const HOURLY_DAYS: u64 = 30;
 const DAILY_DAYS: u64 = 90;
+/// All days that a world may have: a tool that hangs does so for a week.
+const DAYS: u64 = 4 * DAILY_DAYS;
 /// What D1 takes in one statement.
 const PARAMS_MAX: usize = 100;
 /// And as its text, in bytes.
@@ -80,7 +82,7 @@ pub struct IndexAnswers {
     /// What the models did, hour by hour; as many days at a time as can be asked for.
     pub hourly: Vec<StatsView>,
     /// The same, day by day.
-    pub daily: StatsView,
+    pub daily: Vec<StatsView>,
 }
 
 /// Why the index does not answer: a bug of its statements, or of what reads their rows.
@@ -143,12 +145,14 @@ impl IndexDatabase {
                 let query = query.expect("so many days are allowed");
                 Ok::<_, IndexError>(query.stats(rows(&transaction, &query.to_statement(TENANT))?)?)
             };
+            let parts = |days: u64| {
+                let parts = (0..DAYS / days).map(|part| stats(part * days, (part + 1) * days));
+                parts.collect::<Result<Vec<_>, _>>()
+            };
             Ok(IndexAnswers {
                 traces: traces.page(rows(&transaction, &traces.to_statement(TENANT))?)?.traces,
-                hourly: (0..DAILY_DAYS / HOURLY_DAYS)
-                    .map(|part| stats(part * HOURLY_DAYS, (part + 1) * HOURLY_DAYS))
-                    .collect::<Result<_, _>>()?,
-                daily: stats(0, DAILY_DAYS)?,
+                hourly: parts(HOURLY_DAYS)?,
+                daily: parts(DAILY_DAYS)?,
             })
         })
     }

@@ -61,9 +61,8 @@ pub enum Ending {
 impl Life {
     /// The next process on what outlived the last one, with the faults that await it.
     pub fn new(scenario: &Scenario, mut outside: Outside, faults: &[FaultAt]) -> Self {
-        let Outside { watcher, guests, disk, .. } = &mut outside;
-        watcher.reconnect(disk);
-        guests.iter_mut().for_each(|(_, is_there)| *is_there = false);
+        outside.guests.iter_mut().for_each(|(_, is_there)| *is_there = false);
+        outside.readmit();
         Self {
             world: Rc::new(World::new(outside, faults.to_vec())),
             deployment: scenario.deployment(),

@@ -40,6 +40,8 @@ pub struct Outside {
     pub watcher: Watcher,
     /// Watchers who come and go, and whether each is there.
     pub guests: Vec<(Watcher, bool)>,
+    /// Whether all watchers were let go, because nobody knows what is stored.
+    pub(crate) has_dismissed: bool,
     /// What will happen that no caller asks for.
     pub incidents: Incidents,
     /// Answers to callers that are yet to be lost.
@@ -99,6 +101,7 @@ impl Outside {
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),
             guests: Vec::new(),
+            has_dismissed: false,
             incidents,
             answers_to_lose: 0,
             lost_answers: 0,
@@ -146,10 +149,20 @@ impl Outside {
             self.guests.resize(guest + 1, (Watcher::default(), false));
         }
         let (watcher, seated) = &mut self.guests[guest];
-        if is_there {
+        // While nobody knows what is stored, a watcher is refused, and comes later.
+        if is_there && !self.has_dismissed {
             watcher.reconnect(&self.disk);
         }
         *seated = is_there;
+    }
+
+    /// The watchers that were let go come back.
+    pub(crate) fn readmit(&mut self) {
+        self.has_dismissed = false;
+        self.watcher.reconnect(&self.disk);
+        for (guest, _) in self.guests.iter_mut().filter(|(_, is_there)| *is_there) {
+            guest.reconnect(&self.disk);
+        }
     }
 
     pub(crate) fn draw(&mut self) -> u64 {

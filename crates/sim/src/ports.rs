@@ -144,4 +144,10 @@ impl Audience for SimPorts {
             self.0.outside.borrow_mut().watcher.deltas.push(delta.clone());
         }
     }
+
+    fn dismiss_for_now(&self) {
+        if self.0.is_alive() {
+            self.0.outside.borrow_mut().has_dismissed = true;
+        }
+    }
 }

@@ -190,11 +190,17 @@ impl World {
         self.turns.set(self.turns.get() + 1);
         if self.is_alive() {
             let mut outside = self.outside.borrow_mut();
-            let Outside { watcher, guests, disk, .. } = &mut *outside;
-            for (guest, _) in guests.iter_mut().filter(|(_, is_there)| *is_there) {
-                guest.hear(turn.published.clone(), disk);
+            if outside.has_dismissed {
+                if !turn.published.is_empty() {
+                    outside.readmit();
+                }
+            } else {
+                let Outside { watcher, guests, disk, .. } = &mut *outside;
+                for (guest, _) in guests.iter_mut().filter(|(_, is_there)| *is_there) {
+                    guest.hear(turn.published.clone(), disk);
+                }
+                watcher.hear(turn.published, disk);
             }
-            watcher.hear(turn.published, disk);
             drop(outside);
             turn.gated.into_iter().for_each(Waker::wake);
         }

@@ -93,7 +93,7 @@ fn what_left_the_index_beside_a_post_is_listed_again() {
     let life = lived(&scenario, 40_000);
     assert_eq!(listed(&life.outside()), ["succeeded", "succeeded"]);
     let answers = life.outside().index.answers().unwrap();
-    assert_eq!(answers.daily.models[0].total.answered(), 2, "each call is counted once");
+    assert_eq!(answers.daily[0].models[0].total.answered(), 2, "each call is counted once");
 }
 
 #[test]

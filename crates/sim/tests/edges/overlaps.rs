@@ -2,7 +2,9 @@ use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 use longhaul_core::{Entry, RunId, StopReason};
-use longhaul_sim::{Action, Ending, Incident, Life, Outside, Scenario, check, run_clean};
+use longhaul_sim::{
+    Action, End, Ending, Fault, FaultAt, Incident, Life, Outside, Scenario, check, run_clean,
+};
 
 use crate::platform::end_of;
 
@@ -156,4 +158,21 @@ fn many_touches_after_a_death_are_one_driver() {
     assert_eq!((outside.model.open_max, outside.model.requests.len()), (1, 4), "one call was made again");
     assert_eq!(entries(&outside).iter().filter(|entry| **entry == "run.resumed").count(), 1);
     assert!(end_of(&outside, RunId(1)).is_some());
+}
+
+#[test]
+fn an_eviction_in_doubt_costs_no_reader_an_event() {
+    let at = |operation, fault| FaultAt { operation, fault };
+    for name in ["six turns", "transient faults", "comparison"] {
+        let scenario = Scenario::named(name).unwrap().evicted_when_idle();
+        for operation in 1..60 {
+            // A row is stored, the answer says that it is not, and it cannot be read either.
+            let faults = [at(operation, Fault::AnswerLost), at(operation + 1, Fault::StorageError)];
+            let mut life = Life::new(&scenario, Outside::new(&scenario), &faults);
+            assert_eq!(life.run(), Ending::Quiet, "{name}, operation {operation}");
+            let (memory, operations) = (life.session(), life.operations());
+            let end = End { memory, operations, outside: life.end() };
+            assert_eq!(check(&scenario, &end), [], "{name}, operation {operation}");
+        }
+    }
 }
