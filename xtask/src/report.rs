@@ -107,11 +107,21 @@ pub(crate) fn done(mark: Mark, title: &str, note: &str, took: Duration) {
 /// Tells why something failed, with what the failed command had to say.
 pub(crate) fn failure(error: &anyhow::Error) {
     if let Some(CommandError::Failed { output, .. }) = error.downcast_ref() {
-        for line in output.lines().filter(|line| is_news(line)) {
+        for line in news(output) {
             eprintln!("{line}");
         }
     }
     eprintln!("error: {error:#}");
+}
+
+/// What a failed command had to say of its failure: no progress, and nothing of the tests that passed.
+fn news(output: &str) -> impl Iterator<Item = &str> {
+    // The Rust test harness, with `--show-output`: all that the good tests printed, then all that the others did.
+    let mut is_of_good_tests = false;
+    output.lines().filter(move |line| {
+        is_of_good_tests = *line == "successes:" || is_of_good_tests && *line != "failures:";
+        !is_of_good_tests && is_news(line)
+    })
 }
 
 /// Whether a line of a failed command is more than a report of progress.
@@ -147,6 +157,9 @@ mod tests {
 
     #[test]
     fn a_failure_shows_what_is_wrong_and_no_progress() {
+        let output =
+            "test a ... ok\nsuccesses:\n\n---- a stdout ----\nfine\n\nfailures:\n---- b stdout ----\nwhy";
+        assert_eq!(news(output).collect::<Vec<_>>(), ["failures:", "---- b stdout ----", "why"]);
         assert!(!is_news("   Compiling serde v1.0.0") && !is_news("test a::b ... ok"));
         assert!(is_news("error[E0308]: mismatched types") && is_news("test a::b ... FAILED"));
         assert!(is_news("    let compiling = 1;"));

@@ -69,6 +69,9 @@ pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
 pub const SOCKET_FRAMES_MAX: u32 = 60;
 /// Frames among them that say nothing the API knows. The next one closes the socket.
 pub const SOCKET_UNKNOWN_FRAMES_MAX: u32 = 8;
+/// What may wait for a socket's reader when an error frame is sent to it, in bytes. A reader that lags by more is not
+/// reading. Less is no sign of that: the platform holds an event back until it is on disk.
+pub const SOCKET_ERROR_BACKLOG_BYTES_MAX: usize = 64 * 1024;
 /// How long an object takes no event after a frame of a socket that is closed already, in milliseconds.
 pub const CLOSED_SOCKET_PAUSE_MS: u32 = 50;
 /// The text of one answer, in bytes of UTF-8. More is the fault `too_large`.

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use js_sys::{Array, JsString, Promise};
-use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, CLOSED_SOCKET_PAUSE_MS};
+use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, CLOSED_SOCKET_PAUSE_MS, SOCKET_ERROR_BACKLOG_BYTES_MAX};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{State, WebSocket};
 
@@ -89,9 +89,9 @@ fn read(message: &JsValue) -> Frame {
     }
 }
 
-/// Says what is wrong with a frame, unless the reader has not yet taken what it was sent before.
+/// Says what is wrong with a frame, unless the reader does not take what it is sent.
 pub(crate) fn refuse(socket: &WebSocket, detail: &str) {
-    if buffered_bytes(socket) == 0 {
+    if buffered_bytes(socket) <= SOCKET_ERROR_BACKLOG_BYTES_MAX {
         send(socket, &JsString::from(server_frames::text(&FrameError::new(detail))));
     }
 }

@@ -92,6 +92,29 @@ async fn frames_that_are_spoken_are_counted_and_pings_are_not() {
     assert_eq!(closed(&mut socket).await.1, Some(1008));
 }
 
+/// The platform holds events back until they are on disk: those bytes are unsent, and the reader is not to blame.
+#[tokio::test]
+async fn a_frame_that_is_refused_while_a_run_goes_on_is_told() {
+    let (_server, alice, _) = with_tenants().await;
+    let post = alice.start_task("Be watched.").await;
+    alice.ended(&post).await;
+    let mut socket = alice.watch(&post.session, 0).await;
+    socket.until(|frame| matches!(frame, Frame::CaughtUp(_))).await;
+    alice.start_run(&post.session, &serde_json::json!({"task": "Go on."})).await;
+    let (mut sent, mut errors) = (0, 0);
+    while errors < SOCKET_UNKNOWN_FRAMES_MAX {
+        match socket.next().await {
+            Some(Frame::Error(_)) => errors += 1,
+            Some(_) if sent < SOCKET_UNKNOWN_FRAMES_MAX => {
+                socket.send("x").await;
+                sent += 1;
+            }
+            Some(_) => {}
+            None => panic!("closed after {sent} frames and {errors} errors"),
+        }
+    }
+}
+
 /// A reader that takes nothing gets no errors beside what it has not taken.
 #[tokio::test]
 async fn no_error_is_sent_to_a_socket_that_does_not_read() {

@@ -12,12 +12,12 @@ mod sse;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 
 use futures::future::join_all;
 use longhaul_tests::wait::eventually;
 use longhaul_tests::{Api, Launch, OtlpReceiver, Reply, Stage, Verdict};
+use tokio::net::TcpSocket;
 
 use check::{FarSide, Outcome, check};
 use row::{Row, SECRET, Wait, good};
@@ -53,9 +53,10 @@ async fn each_fault_of_workers_ai_has_them_as_well() {
 
 #[tokio::test]
 async fn a_model_that_cannot_be_reached_is_unavailable() {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    // Bound, so that no other test gets the port; and nobody listens.
+    let closed = TcpSocket::new_v4().expect("a socket");
+    closed.bind(([127, 0, 0, 1], 0).into()).expect("loopback has a free port");
     let port = closed.local_addr().expect("it is bound").port();
-    drop(closed);
     let plain = longhaul_tests::ModelServer::start(|_| good()).await;
     let places = [
         ("a port where nobody listens", format!("http://127.0.0.1:{port}/v1")),
