@@ -1087,6 +1087,10 @@ export interface components {
         TraceFlushed: {
             /** @description The delivery's attempt, from 1. */
             attempt: components["schemas"]["Attempt"];
+            /** @description What it says about the spans that it rejected, or warns of. */
+            message?: string;
+            /** @description Spans that it rejected for good. Absent where there are none. */
+            rejected?: number;
             /** @description The sink's name. */
             sink: string;
             /** @description Spans that it took. */
@@ -1922,6 +1926,8 @@ export interface operations {
                 run?: number;
                 /** @description With `true` server-sent events have `model.delta` too; a WebSocket always has them. */
                 deltas?: string;
+                /** @description The same for readers that cannot send the header, which is stronger than this. */
+                lastEventId?: string;
             };
             header?: {
                 /** @description Where a reader of server-sent events stopped; unless it is empty, it is stronger than `after`. */

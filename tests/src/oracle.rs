@@ -116,7 +116,7 @@ fn assert_shape(event: &Value) {
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
         "cancel.requested" => (&["by"], &[]),
         "trace.sent" => (&["sink", "part", "remote_id"], &[]),
-        "trace.flushed" => (&["sink", "spans", "attempt"], &[]),
+        "trace.flushed" => (&["sink", "spans", "attempt"], &["rejected", "message"]),
         "trace.failed" => (&["sink", "status", "retry_at"], &["spans", "attempt"]),
         other => panic!("an event of unknown type {other:?}: {event}"),
     };

@@ -131,6 +131,8 @@ impl Fields {
                 sink: self.take("sink")?,
                 spans: self.take("spans")?,
                 attempt: self.take("attempt")?,
+                rejected: self.or_default("rejected")?,
+                message: self.or_default("message")?,
             },
             "trace.failed" => Entry::TraceFailed {
                 sink: self.take("sink")?,

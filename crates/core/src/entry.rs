@@ -272,6 +272,13 @@ pub enum Entry {
         spans: u32,
         /// The delivery's attempt, from 1.
         attempt: u32,
+        /// Spans that it rejected for good. Absent where there are none.
+        #[serde(skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+        rejected: u32,
+        /// What it says about the spans that it rejected, or warns of.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
     },
     /// A sink did not take the run's trace.
     #[serde(rename = "trace.failed")]

@@ -93,8 +93,8 @@ pub enum Input {
         run: RunId,
         /// The sink.
         sink: String,
-        /// Spans in the delivery.
-        spans: u32,
+        /// What it says to that.
+        receipt: Receipt,
     },
     /// A sink did not take the trace of a run.
     FlushFailed {
@@ -128,6 +128,24 @@ pub enum Decision {
         /// Why.
         reason: Option<String>,
     },
+}
+
+/// What a sink says to a trace that it took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Spans that it has now.
+    pub spans: u32,
+    /// Spans that it rejected for good.
+    pub rejected: u32,
+    /// What it says about them, or warns of.
+    pub message: Option<String>,
+}
+
+impl Receipt {
+    /// The receipt for a trace of which nothing was rejected.
+    pub fn whole(spans: u32) -> Self {
+        Self { spans, rejected: 0, message: None }
+    }
 }
 
 /// Why a trace was not taken.

@@ -65,6 +65,8 @@ pub const PAGE_EVENTS_DEFAULT: usize = 100;
 pub const WAIT_SECONDS_MAX: u64 = 60;
 /// A client's WebSocket frame, in bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// A frame of `model.delta`, as JSON.
+pub const DELTA_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Frames of one WebSocket's reader in a minute, `ping` not counted. The next one closes the socket.
 pub const SOCKET_FRAMES_MAX: u32 = 60;
 /// Frames among them that say nothing the API knows. The next one closes the socket.

@@ -8,7 +8,7 @@ use crate::{
     agent::Agents,
     api::{
         auth::SUBPROTOCOL,
-        body::{self, RunKind},
+        body::{self, Media, RunKind},
         hosts::is_same_origin,
         problem::{Outcome, Problem},
         route::{Route, SessionOp, route},
@@ -137,9 +137,12 @@ async fn start(
     config: &Config,
 ) -> Outcome<Response> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
-    let (content_type, key) = (header("Content-Type"), header("Idempotency-Key"));
+    let (content_type, content_encoding) = (header("Content-Type"), header("Content-Encoding"));
+    let key = header("Idempotency-Key");
     let bytes = read_body(&mut request).await?;
-    let run = body::new_run(kind, content_type.as_deref(), &bytes, key.as_deref(), agents, config)?;
+    let media =
+        Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
+    let run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config)?;
     let session = match (session, &run.idempotency) {
         (Some(session), _) => session,
         (None, Some(key)) => body::session_of_key(tenant, key),

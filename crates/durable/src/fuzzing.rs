@@ -54,7 +54,8 @@ impl Deployment {
     /// What is wrong with it.
     pub fn new_run(&self, is_comparison: bool, body: &[u8], key: Option<&str>) -> Result<NewRun, Refusal> {
         let kind = if is_comparison { RunKind::Comparison } else { RunKind::Run };
-        let json = Some("application/json; charset=utf-8");
+        let json =
+            body::Media { content_type: Some("application/json; charset=utf-8"), content_encoding: None };
         Ok(body::new_run(kind, json, body, key, &Agents::default(), &self.0)?)
     }
 }

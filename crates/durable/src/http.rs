@@ -57,12 +57,23 @@ pub(crate) fn received(mut response: Response, hang_up: HangUp) -> Result<WireRe
     let (content_type, retry_after) = (header("content-type"), header("retry-after"));
     let gateway_log_id = header("cf-aig-log-id");
     let status = response.status_code();
+    if let Some(coding) = header("content-encoding").filter(|coding| !is_undone(coding)) {
+        let text = format!("the answer has Content-Encoding `{coding}`, which was not asked for");
+        let body = futures::stream::iter([Err(WireFault::Unreadable(text))]).boxed_local();
+        return Ok(WireResponse { status, content_type, retry_after, gateway_log_id, body });
+    }
     let body = match response.stream() {
         Ok(stream) => guarded(stream, hang_up),
         // An answer without a body has no stream.
         Err(_) => futures::stream::empty().boxed_local(),
     };
     Ok(WireResponse { status, content_type, retry_after, gateway_log_id, body })
+}
+
+/// Whether the platform has undone a coding: these are what it asks for.
+fn is_undone(coding: &str) -> bool {
+    let coding = coding.trim();
+    ["", "identity", "gzip", "br"].iter().any(|known| coding.eq_ignore_ascii_case(known))
 }
 
 /// A JavaScript stream of bytes as a body; dropping it hangs up.

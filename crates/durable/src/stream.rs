@@ -57,6 +57,10 @@ pub(crate) fn sse(driver: &Rc<Driver<Cloudflare>>, query: EventsQuery) -> Outcom
         Some((piece, reader))
     });
     let headers = http::headers("text/event-stream; charset=utf-8")?;
+    // Proxies must neither hold events back nor compress them, which comes to the same.
+    for (name, value) in [("X-Accel-Buffering", "no"), ("Cache-Control", "no-store, no-transform")] {
+        headers.set(name, value).map_err(broken)?;
+    }
     Response::builder().with_headers(headers).from_stream(pieces).map_err(broken)
 }
 

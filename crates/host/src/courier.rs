@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::{Either, select};
-use longhaul_core::{RunId, SinkFailure};
+use longhaul_core::{Receipt, RunId, SinkFailure, limits};
 use longhaul_trace::{
     OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, classify, encode_json, encode_protobuf,
     is_page, nexus::Certainty,
@@ -48,13 +48,13 @@ pub(crate) struct Courier<'a, P: Ports> {
 }
 
 impl<P: Ports> Courier<'_, P> {
-    /// The spans that the sink has now.
+    /// What the sink says to a trace that it took.
     pub(crate) async fn deliver(
         &self,
         order: &DeliveryOrder,
         trace: &Trace,
         note_part: &NotePart<'_>,
-    ) -> Result<u32, SinkFailure> {
+    ) -> Result<Receipt, SinkFailure> {
         match (order.sink.as_str(), &self.deployment.otlp, &self.deployment.nexus) {
             (OTLP_SINK, Some(config), _) => self.deliver_otlp(config, trace).await,
             (NEXUS_SINK, _, Some(config)) => self.deliver_nexus(config, order, trace, note_part).await,
@@ -70,7 +70,7 @@ impl<P: Ports> Courier<'_, P> {
         }
     }
 
-    async fn deliver_otlp(&self, config: &OtlpConfig, trace: &Trace) -> Result<u32, SinkFailure> {
+    async fn deliver_otlp(&self, config: &OtlpConfig, trace: &Trace) -> Result<Receipt, SinkFailure> {
         let body = match config.protocol() {
             Protocol::HttpProtobuf => {
                 encode_protobuf(trace, &self.deployment.resource, self.deployment.capture)
@@ -88,10 +88,22 @@ impl<P: Ports> Courier<'_, P> {
                         "the sink rejected spans"
                     );
                 }
-                Ok(span_count(trace))
+                Ok(self.receipt(trace, rejected_spans, message))
             }
             SinkOutcome::Failed(failure) => Err(failure),
         }
+    }
+
+    /// The receipt of a sink that may have rejected spans. Its words are a far side's: they go the way of a server's error.
+    fn receipt(&self, trace: &Trace, rejected_spans: u64, message: Option<String>) -> Receipt {
+        let sent = span_count(trace);
+        let rejected = u32::try_from(rejected_spans).unwrap_or(u32::MAX).min(sent);
+        let message = message.map(|mut text| {
+            self.deployment.secrets.clean(&mut text);
+            let text = self.deployment.redaction.text(&text);
+            text.chars().filter(|c| !c.is_control()).take(limits::ERROR_CHARS_MAX).collect()
+        });
+        Receipt { spans: sent - rejected, rejected, message }
     }
 
     async fn post_trace(&self, config: &OtlpConfig, body: Vec<u8>) -> SinkOutcome {

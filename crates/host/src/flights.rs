@@ -151,7 +151,7 @@ mod tests {
     fn what_lands_is_no_longer_under_way() {
         let flights = Flights::default();
         let flight = flights.call(call(1), ready(Input::Tick));
-        flights.live().borrow_mut().extend(call(1), "text".to_owned());
+        flights.live().borrow_mut().extend(call(1), "text");
         assert_eq!(flights.deltas().len(), 1);
         assert!(matches!(flight.now_or_never(), Some(Some(Input::Tick))));
         assert!(!flights.has_calls() && flights.deltas().is_empty());

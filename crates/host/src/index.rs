@@ -168,7 +168,7 @@ impl<P: Ports> Runtime<P> {
                 tracing::warn!(session = self.deployment.session, %error, "the index of traces did not take a write");
                 Err(match error {
                     WireFault::NotConfigured(_) => SinkFailure::Permanent { status: None },
-                    WireFault::Connection(_) | WireFault::Binding(_) => NO_ANSWER,
+                    WireFault::Connection(_) | WireFault::Unreadable(_) | WireFault::Binding(_) => NO_ANSWER,
                 })
             }
             Either::Right(_) => Err(NO_ANSWER),

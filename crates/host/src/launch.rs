@@ -2,7 +2,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use longhaul_core::{
-    CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, SinkFailure, TimeMs, Timing,
+    CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, Receipt, SinkFailure, TimeMs,
+    Timing,
 };
 
 use crate::{
@@ -141,14 +142,14 @@ impl<P: Ports> Runtime<P> {
     async fn deliver(&self, order: DeliveryOrder) -> Input {
         let outcome = match &order.trace {
             Ok(trace) if order.sink == INDEX_SINK && self.deployment.index => {
-                self.deliver_index(trace).await.map(|()| span_count(trace))
+                self.deliver_index(trace).await.map(|()| Receipt::whole(span_count(trace)))
             }
             Ok(trace) => self.courier().deliver(&order, trace, &|part| self.note_part(&order, part)).await,
             Err(failure) => Err(*failure),
         };
         let DeliveryOrder { run, sink, .. } = order;
         match outcome {
-            Ok(spans) => Input::Flushed { run, sink, spans },
+            Ok(receipt) => Input::Flushed { run, sink, receipt },
             Err(failure) => {
                 tracing::warn!(
                     session = self.deployment.session,

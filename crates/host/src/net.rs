@@ -184,6 +184,7 @@ impl SecretNet {
         };
         match fault {
             WireFault::Connection(text) => WireFault::Connection(clean(text)),
+            WireFault::Unreadable(text) => WireFault::Unreadable(clean(text)),
             WireFault::Binding(text) => WireFault::Binding(clean(text)),
             WireFault::NotConfigured(text) => WireFault::NotConfigured(clean(text)),
         }

@@ -1,5 +1,5 @@
 use futures::future::{Either, select};
-use longhaul_core::SinkFailure;
+use longhaul_core::{Receipt, SinkFailure};
 use longhaul_trace::{
     Trace,
     nexus::{NEXUS_ANSWER_BYTES_MAX, NexusConfig, NexusDelivery, NexusMethod, NexusRequest, Progress},
@@ -20,7 +20,7 @@ impl<P: Ports> Courier<'_, P> {
         order: &DeliveryOrder,
         trace: &Trace,
         note_part: &NotePart<'_>,
-    ) -> Result<u32, SinkFailure> {
+    ) -> Result<Receipt, SinkFailure> {
         let capture = self.deployment.capture;
         let mut delivery = NexusDelivery::new(trace, config, capture, &order.sent, order.certainty);
         while let Some(request) = delivery.next_request() {
@@ -35,7 +35,7 @@ impl<P: Ports> Courier<'_, P> {
                 Progress::Failed(failure) => return Err(failure),
             }
         }
-        Ok(delivery.spans())
+        Ok(Receipt::whole(delivery.spans()))
     }
 
     async fn ask_nexus(&self, request: NexusRequest) -> Option<(u16, Vec<u8>)> {

@@ -396,8 +396,8 @@ impl<P: Ports> Caller<'_, P> {
                 let text = format!("an answer of this comparison may have {bytes_max} bytes");
                 return Err(Fault::new(FaultKind::TooLarge, text));
             }
-            let delta = self.live.borrow_mut().extend(attempt.call, text);
-            self.ports.publish_delta(&delta);
+            let deltas = self.live.borrow_mut().extend(attempt.call, &text);
+            deltas.iter().for_each(|delta| self.ports.publish_delta(delta));
         }
         Ok(())
     }
@@ -469,6 +469,7 @@ pub(crate) async fn read_at_most(body: &mut Body, read: &mut Vec<u8>, bytes_max:
 fn fault_of_wire(fault: WireFault) -> Fault {
     match fault {
         WireFault::Connection(text) => Fault::new(FaultKind::Connection, shorten(&text)),
+        WireFault::Unreadable(text) => Fault::new(FaultKind::Malformed, shorten(&text)),
         WireFault::NotConfigured(text) => Fault::new(FaultKind::NotConfigured, shorten(&text)),
         WireFault::Binding(text) => workers_ai::fault_of_binding_error(&text),
     }

@@ -84,6 +84,9 @@ pub enum WireFault {
     /// The Workers AI binding threw; the text has Cloudflare's error code.
     #[error("{0}")]
     Binding(String),
+    /// An answer came in a coding that cannot be undone.
+    #[error("{0}")]
+    Unreadable(String),
     /// The binding or the server is not configured in this deployment.
     #[error("{0}")]
     NotConfigured(String),

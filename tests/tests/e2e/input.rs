@@ -10,6 +10,19 @@ use serde_json::{Value, json};
 const SESSIONS: &str = "/v1/sessions";
 
 #[tokio::test]
+async fn api_03_a_byte_order_mark_is_skipped_and_a_coding_refused() {
+    let (_server, api) = Stage::offline().await;
+    let json = [("content-type", "application/json; charset=utf-8")];
+    let marked = api.call(Method::POST, SESSIONS, &json, Some("\u{feff}{\"task\":\"x\"}".to_owned())).await;
+    marked.ok(202);
+    let coded = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let refused = api.call(Method::POST, SESSIONS, &coded, Some("{\"task\":\"x\"}".to_owned())).await;
+    assert_eq!(refused.header("accept-encoding"), "identity");
+    assert!(refused.text.contains("`gzip`"), "{}", refused.text);
+    refused.problem(415, "unsupported_media_type");
+}
+
+#[tokio::test]
 async fn one_key_posted_fifty_times_at_once_is_one_run() {
     let mut stage = Stage::of_turns(2).await;
     let body = json!({"task": "Only once."});

@@ -67,6 +67,19 @@ async fn a_sink_that_is_down_twice_gets_the_trace_once() {
 }
 
 #[tokio::test]
+async fn a_sink_that_rejects_spans_is_told_in_the_event() {
+    let says = json!({"partialSuccess": {"rejectedSpans": "1", "errorMessage": "too old"}}).to_string();
+    let stage =
+        Stage::builder(|_| Reply::turn(1, 1)).sink(move |_| Verdict::Says(says.clone())).start().await;
+    let (post, _) = stage.run("Be traced.").await;
+    let flushed =
+        stage.api.event(&post.session, "trace.flushed", |event| event["type"] == "trace.flushed").await;
+    assert_eq!((&flushed["spans"], &flushed["rejected"]), (&json!(1), &json!(1)));
+    assert_eq!(flushed["message"], "too old");
+    assert_events_sound(&stage.api.events(&post.session).await);
+}
+
+#[tokio::test]
 async fn a_sink_that_is_down_while_the_server_is_killed_gets_the_trace() {
     let mut stage = Stage::builder(|_| Reply::turn(1, 1))
         .sink(|delivery| if delivery == 0 { Verdict::Refuse(503, Some("2")) } else { Verdict::Accept })

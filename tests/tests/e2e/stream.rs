@@ -1,5 +1,6 @@
 //! Watching a session: WebSocket, server-sent events and pages, over one sequence.
 
+use longhaul_core::limits::DELTA_FRAME_BYTES_MAX;
 use longhaul_tests::oracle::assert_events_sound;
 use longhaul_tests::wait::eventually;
 use longhaul_tests::watch::{deltas, events};
@@ -80,6 +81,46 @@ async fn deltas_are_contiguous_and_a_joiner_first_gets_the_text_so_far() {
     assert_eq!(events(&first_frames), events(&joiner_frames));
     let answered = events(&first_frames).into_iter().find(|event| event["type"] == "model.answered");
     assert_eq!(answered.expect("an answer")["message"]["content"], text);
+}
+
+#[tokio::test]
+async fn api_01_a_reader_without_headers_says_where_it_stopped_in_its_url() {
+    let (_server, api) = Stage::offline().await;
+    let post = api.start_task("Write a haiku about tides.\n#scripted turns=2").await;
+    api.ended(&post).await;
+    let path = format!("/v1/sessions/{}/events?run=1&lastEventId=2", post.session);
+    let head = api.request(Method::GET, &path, &[("accept", "text/event-stream")]).send().await;
+    let head = head.expect("the server answers");
+    assert_eq!(head.headers()["x-accel-buffering"], "no");
+    assert_eq!(head.headers()["cache-control"], "no-store, no-transform");
+    let stored = api.events_after(&post.session, 2).await;
+    let shown = api.sse(&post.session, "?run=1&lastEventId=2", &[]).await.rest().await;
+    assert_eq!(shown[0].id, "3");
+    assert_eq!(shown.iter().map(longhaul_tests::watch::SseEvent::json).collect::<Vec<_>>(), stored);
+    let refused = api.get(&path.replace("Id=2", "Id=two")).await;
+    assert_eq!(refused.problem(400, "invalid_parameter"), ["lastEventId"]);
+}
+
+#[tokio::test]
+async fn api_06_no_frame_of_text_is_larger_than_clients_take() {
+    let gate = Gate::shut();
+    let held = gate.clone();
+    let text = "tide ".repeat(314_573) + "\nDONE";
+    let answer = text.clone();
+    let stage = Stage::new(move |_| Reply::says(answer.clone()).in_chunks(2).paused_by(&held)).await;
+    let post = stage.api.start_task("Be long.").await;
+    let mut first = stage.api.watch(&post.session, 0).await;
+    let mut first_frames = first.until(|frame| matches!(frame, Frame::Delta(_))).await;
+    let mut joiner = stage.api.watch(&post.session, 0).await;
+    let mut joiner_frames = joiner.until(|frame| matches!(frame, Frame::Delta(_))).await;
+    gate.open();
+    first_frames.extend(first.until_ended(1).await);
+    joiner_frames.extend(joiner.until_ended(1).await);
+    for frames in [&first_frames, &joiner_frames] {
+        let deltas = deltas(frames);
+        assert!(deltas.iter().all(|delta| delta.to_string().len() <= DELTA_FRAME_BYTES_MAX));
+        assert_eq!(joined(&deltas, 1, 1), text);
+    }
 }
 
 #[tokio::test]

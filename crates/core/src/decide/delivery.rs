@@ -1,5 +1,10 @@
 use crate::{
-    backoff::SINK_RETRY, decide::draft::Draft, entry::Entry, ids::RunId, ids::TimeMs, input::SinkFailure,
+    backoff::SINK_RETRY,
+    decide::draft::Draft,
+    entry::Entry,
+    ids::RunId,
+    ids::TimeMs,
+    input::{Receipt, SinkFailure},
 };
 
 /// How long a sink may be down before a trace is parked, in milliseconds.
@@ -14,9 +19,10 @@ pub(crate) fn part_sent(d: &mut Draft<'_>, run: RunId, sink: String, part: Strin
 }
 
 /// A sink has a trace.
-pub(crate) fn flushed(d: &mut Draft<'_>, run: RunId, sink: String, spans: u32) {
+pub(crate) fn flushed(d: &mut Draft<'_>, run: RunId, sink: String, receipt: Receipt) {
     let Some((attempts, _)) = owed(d, run, &sink) else { return d.ignore() };
-    d.write(run, Entry::TraceFlushed { sink, spans, attempt: attempts + 1 });
+    let Receipt { spans, rejected, message } = receipt;
+    d.write(run, Entry::TraceFlushed { sink, spans, attempt: attempts + 1, rejected, message });
 }
 
 /// A sink did not take a trace: it is tried again after a while, or never.

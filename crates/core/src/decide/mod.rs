@@ -48,7 +48,7 @@ impl Session {
             Input::PartSent { run, sink, part, remote_id } => {
                 delivery::part_sent(d, run, sink, part, remote_id)
             }
-            Input::Flushed { run, sink, spans } => delivery::flushed(d, run, sink, spans),
+            Input::Flushed { run, sink, receipt } => delivery::flushed(d, run, sink, receipt),
             Input::FlushFailed { run, sink, failure } => delivery::failed(d, run, sink, failure),
         }
         Ok(draft.into_step())

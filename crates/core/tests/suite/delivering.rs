@@ -1,4 +1,6 @@
-use longhaul_core::{Deadline, DeliveryState, FaultKind, Input, RunId, SINK_RETRY, SinkFailure, TimeMs};
+use longhaul_core::{
+    Deadline, DeliveryState, FaultKind, Input, Receipt, RunId, SINK_RETRY, SinkFailure, TimeMs,
+};
 
 use crate::kit::{RETENTION_MS, SEED, START, Stage, run, run_with};
 
@@ -134,7 +136,7 @@ fn transient() -> SinkFailure {
 }
 
 fn send_ok(stage: &mut Stage, run: u32, sink: &str) -> Vec<String> {
-    stage.send(Input::Flushed { run: RunId(run), sink: sink.to_owned(), spans: 3 })
+    stage.send(Input::Flushed { run: RunId(run), sink: sink.to_owned(), receipt: Receipt::whole(3) })
 }
 
 fn send_failed(stage: &mut Stage, run: u32, sink: &str, failure: SinkFailure) -> Vec<String> {

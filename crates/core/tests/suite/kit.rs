@@ -295,7 +295,7 @@ fn line(record: &Record, now: TimeMs) -> String {
             let error = error.as_ref().map_or("no error", |error| error.code.as_str());
             format!("{name} {} {result:?}, {error}, {iterations} answers", stop_reason.as_str())
         }
-        Entry::TraceFlushed { sink, spans, attempt } => format!("{name} {sink} {attempt}, {spans} spans"),
+        Entry::TraceFlushed { sink, spans, attempt, .. } => format!("{name} {sink} {attempt}, {spans} spans"),
         Entry::TraceFailed { sink, status, attempt, retry_at } => {
             format!("{name} {sink} {attempt}, {}, again {}", word(status), later(retry_at))
         }

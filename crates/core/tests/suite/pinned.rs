@@ -428,10 +428,22 @@ fn run_ended() {
 
 #[test]
 fn trace_flushed_and_failed() {
+    let flushed = |spans, attempt, rejected, message: Option<&str>| Entry::TraceFlushed {
+        sink: "otlp".to_owned(),
+        spans,
+        attempt,
+        rejected,
+        message: message.map(str::to_owned),
+    };
     pinned(
-        Entry::TraceFlushed { sink: "otlp".to_owned(), spans: 9, attempt: 2 },
+        flushed(9, 2, 0, None),
         r#"{"type":"trace.flushed","sink":"otlp","spans":9,"attempt":2}"#,
         &["sink", "spans", "attempt"],
+    );
+    pinned(
+        flushed(7, 1, 2, Some("too old")),
+        r#"{"type":"trace.flushed","sink":"otlp","spans":7,"attempt":1,"rejected":2,"message":"too old"}"#,
+        &["sink", "spans", "attempt", "rejected", "message"],
     );
     let failed =
         |status, retry_at| Entry::TraceFailed { sink: "otlp".to_owned(), status, attempt: 1, retry_at };

@@ -2,8 +2,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
     Call, CallId, CallRef, CallState, Cause, Command, CommitError, Deadline, Effect, Entry, INDEX_SINK,
-    Input, Message, Observed, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs, ToolOutcome, Usage,
-    estimated_tokens, limits,
+    Input, Message, Observed, Receipt, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs,
+    ToolOutcome, Usage, estimated_tokens, limits,
 };
 use proptest::{
     collection::vec,
@@ -104,7 +104,7 @@ impl World {
                     Delivered::Part(part) => {
                         Input::PartSent { run, sink, part: part.to_owned(), remote_id: format!("r-{part}") }
                     }
-                    Delivered::Whole => Input::Flushed { run, sink, spans: 3 },
+                    Delivered::Whole => Input::Flushed { run, sink, receipt: Receipt::whole(3) },
                     Delivered::Failed(failure) => Input::FlushFailed { run, sink, failure },
                 });
             }
@@ -292,7 +292,7 @@ impl World {
                 run.call(call.call).unwrap().model().is_none()
             };
             if let Some((run, sink)) = due {
-                self.step(Input::Flushed { run, sink, spans: 3 });
+                self.step(Input::Flushed { run, sink, receipt: Receipt::whole(3) });
             } else if outstanding.is_empty() {
                 self.perform(Deed::Wake);
             } else if outstanding.first().is_some_and(is_of_tool) {

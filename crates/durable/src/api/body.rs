@@ -31,13 +31,13 @@ pub(crate) enum RunKind {
 /// 413, 415, 400, or 422 with every field at fault.
 pub(crate) fn new_run(
     kind: RunKind,
-    content_type: Option<&str>,
+    media: Media<'_>,
     body: &[u8],
     idempotency_key: Option<&str>,
     agents: &Agents,
     config: &Config,
 ) -> Result<NewRun, Problem> {
-    let json = json_body(content_type, body)?;
+    let json = json_body(media, body)?;
     let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
     let mut errors = FieldErrors::default();
     let run = read_run(kind, json, idempotency, agents, config, &mut errors);
@@ -53,15 +53,37 @@ pub(crate) fn session_of_key(tenant: &str, idempotency: &Idempotency) -> String 
     format!("k{}", &digest[..31])
 }
 
-fn json_body(content_type: Option<&str>, body: &[u8]) -> Result<Value, Problem> {
+/// What the headers of a request say of its body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Media<'a> {
+    /// `Content-Type`.
+    pub(crate) content_type: Option<&'a str>,
+    /// `Content-Encoding`.
+    pub(crate) content_encoding: Option<&'a str>,
+}
+
+fn json_body(media: Media<'_>, body: &[u8]) -> Result<Value, Problem> {
     if body.len() > limits::BODY_BYTES_MAX {
         return Err(too_large());
     }
-    let media_type = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+    let coding = media.content_encoding.unwrap_or("").trim();
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+        let detail = format!("a body of Content-Encoding `{coding}` is not read: send it as it is");
+        // RFC 9110, section 12.5.3: what would be taken.
+        return Err(Problem::unsupported_media_type(detail).with_header("Accept-Encoding", "identity"));
+    }
+    let media_type = media.content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(Problem::unsupported_media_type("send `Content-Type: application/json`"));
     }
-    serde_json::from_slice(body).map_err(|error| Problem::malformed_json(error.to_string()))
+    if let [0xfe, 0xff, ..] | [0xff, 0xfe, ..] = body {
+        return Err(Problem::malformed_json(
+            "the body is UTF-16 by its byte order mark: JSON is sent as UTF-8",
+        ));
+    }
+    // RFC 8259, section 8.1: whoever reads may ignore a byte order mark.
+    let json = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    serde_json::from_slice(json).map_err(|error| Problem::malformed_json(error.to_string()))
 }
 
 /// 413 for a body over the limit.
@@ -258,7 +280,8 @@ mod tests {
     use super::*;
     use crate::config::Bindings;
 
-    const JSON: Option<&str> = Some("application/json; charset=utf-8");
+    const JSON: Media<'_> =
+        Media { content_type: Some("application/json; charset=utf-8"), content_encoding: None };
 
     fn read(body: &Value) -> Result<NewRun, Problem> {
         read_with_key(body, None)
@@ -331,14 +354,45 @@ mod tests {
     #[test]
     fn what_is_no_json_is_told_apart_from_what_is_wrong_in_it() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
-        let status = |content_type, body: &[u8]| {
-            new_run(RunKind::Run, content_type, body, None, &Agents::default(), &config).unwrap_err().status
+        let status = |media, body: &[u8]| {
+            new_run(RunKind::Run, media, body, None, &Agents::default(), &config).unwrap_err().status
         };
         assert_eq!(status(JSON, b"{"), 400);
         assert_eq!(status(JSON, b"\xff"), 400);
-        assert_eq!(status(None, b"{\"task\":\"x\"}"), 415);
-        assert_eq!(status(Some("text/plain"), b"{\"task\":\"x\"}"), 415);
+        let of_type = |content_type| Media { content_type, ..JSON };
+        assert_eq!(status(of_type(None), b"{\"task\":\"x\"}"), 415);
+        assert_eq!(status(of_type(Some("text/plain")), b"{\"task\":\"x\"}"), 415);
         assert_eq!(status(JSON, &vec![b' '; limits::BODY_BYTES_MAX + 1]), 413);
+    }
+
+    #[test]
+    fn api_03_a_byte_order_mark_is_no_part_of_the_body() {
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let read = |body: &[u8]| new_run(RunKind::Run, JSON, body, None, &Agents::default(), &config);
+        assert_eq!(read(b"\xef\xbb\xbf{\"task\":\"x\"}").unwrap().task, "x");
+        for utf_16 in [&b"\xfe\xff\0{\0}"[..], b"\xff\xfe{\0}\0"] {
+            let refused = read(utf_16).unwrap_err();
+            assert_eq!(refused.status, 400);
+            assert!(serde_json::to_string(&refused).unwrap().contains("byte order mark"));
+        }
+    }
+
+    #[test]
+    fn a_body_in_a_coding_is_refused_by_its_name() {
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let read = |coding| {
+            let media = Media { content_encoding: Some(coding), ..JSON };
+            new_run(RunKind::Run, media, b"{\"task\":\"x\"}", None, &Agents::default(), &config)
+        };
+        for plain in ["", "identity", "Identity "] {
+            assert!(read(plain).is_ok(), "{plain}");
+        }
+        for coding in ["gzip", "br", "gzip, identity"] {
+            let refused = read(coding).unwrap_err();
+            assert_eq!(refused.status, 415);
+            assert!(serde_json::to_string(&refused).unwrap().contains(&format!("`{coding}`")), "{coding}");
+            assert_eq!(refused.headers, [("Accept-Encoding", "identity".to_owned())]);
+        }
     }
 
     #[test]

@@ -49,6 +49,16 @@ impl Query {
             .ok_or_else(|| Problem::parameter(name, &format!("must be a whole number from {min} to {max}")))
     }
 
+    /// Where a reader stopped that cannot send the header: `lastEventId`, in any of the spellings of such clients.
+    fn last_event_id(&self, cursor_max: u64) -> Result<Option<u64>, Problem> {
+        let is_meant = |name: &str| {
+            let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
+            letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
+        };
+        let mut given = self.values.iter().filter(|(name, id)| is_meant(name) && !id.is_empty());
+        given.next().map_or(Ok(None), |(name, _)| self.number(name, 0, cursor_max))
+    }
+
     /// The parameters of the events route; `last_event_id` is the SSE header of a reader that comes back.
     ///
     /// # Errors
@@ -56,13 +66,14 @@ impl Query {
     pub(crate) fn events(&self, last_event_id: Option<&str>) -> Result<EventsQuery, Problem> {
         let cursor_max = 1 << 53;
         let began = self.number("after", 0, cursor_max)?;
-        let after = match last_event_id.filter(|id| !id.is_empty()) {
-            None => began,
+        let came_back = match last_event_id.filter(|id| !id.is_empty()) {
+            None => self.last_event_id(cursor_max)?,
             Some(id) => {
                 let header = Self::new([("Last-Event-ID".to_owned(), id.to_owned())]);
                 header.number("Last-Event-ID", 0, cursor_max)?
             }
         };
+        let after = came_back.or(began);
         let limit = self.number("limit", 1, limits::PAGE_EVENTS_MAX as u64)?;
         let run = self.number("run", 1, u32::MAX.into())?;
         Ok(EventsQuery {
@@ -96,6 +107,19 @@ mod tests {
         assert_eq!((given.after, given.limit, given.run), (Seq(7), 1_000, Some(RunId(2))));
         let back = query(&[("after", "7")]).events(Some("9")).unwrap();
         assert_eq!(back.after, Seq(9), "the header is where the reader stopped, the URL where it began");
+    }
+
+    #[test]
+    fn api_01_a_reader_without_headers_says_where_it_stopped_in_its_url() {
+        for name in ["lastEventId", "lastEventID", "Last-Event-ID", "last_event_id"] {
+            let back = query(&[("after", "2"), (name, "6")]);
+            assert_eq!(back.events(None).unwrap().after, Seq(6), "{name}");
+            assert_eq!(back.events(Some("")).unwrap().after, Seq(6), "{name}");
+            assert_eq!(back.events(Some("7")).unwrap().after, Seq(7), "the header is of this connection");
+            assert_eq!(query(&[("after", "2"), (name, "")]).events(None).unwrap().after, Seq(2), "{name}");
+            let refused = query(&[(name, "six")]).events(None).unwrap_err();
+            assert_eq!((refused.status, refused.errors[0].pointer.as_str()), (400, name));
+        }
     }
 
     #[test]

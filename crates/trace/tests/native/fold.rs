@@ -228,7 +228,13 @@ fn entries_after_the_end_change_nothing() {
     stage.answer("DONE", 10);
     let mut records = stage.records();
     records.push(Record {
-        entry: Entry::TraceFlushed { sink: "otlp".to_owned(), spans: 5, attempt: 1 },
+        entry: Entry::TraceFlushed {
+            sink: "otlp".to_owned(),
+            spans: 5,
+            attempt: 1,
+            rejected: 0,
+            message: None,
+        },
         ..records[0].clone()
     });
     assert_eq!(Trace::of_run(ORIGIN, RunId(1), &records).unwrap(), trace);

@@ -148,6 +148,12 @@ pub(super) fn connections() -> Vec<Row> {
         ),
         lost("a head that is no HTTP", Reply::by_hand("SSH-2.0-OpenSSH_9.6\r\n")),
         lost("a head of 1 MB", Reply::by_hand(format!("{head}X-Long: {}\r\n\r\n", "x".repeat(1 << 20)))),
+        refused(
+            "a coding that was not asked for",
+            stream(hello()).header("content-encoding", "zstd"),
+            "malformed",
+            "Content-Encoding `zstd`",
+        ),
         lost("gzip that is none", stream(hello()).header("content-encoding", "gzip")),
         taken("HTTP/1.0", Reply::by_hand(format!("HTTP/1.0 200 OK\r\n\r\n{}", hello()))),
     ]

@@ -165,7 +165,13 @@ impl Story {
             attempt,
             retry_at: retry_at.map(|ms| BEGINNING + ms),
         };
-        let flushed = |sink: &str, attempt| Entry::TraceFlushed { sink: sink.to_owned(), spans: 9, attempt };
+        let flushed = |sink: &str, attempt| Entry::TraceFlushed {
+            sink: sink.to_owned(),
+            spans: 9,
+            attempt,
+            rejected: 0,
+            message: None,
+        };
         let sent = |part: &str, id: &str| Entry::TraceSent {
             sink: "nexus".to_owned(),
             part: part.to_owned(),

@@ -74,6 +74,11 @@ pub(super) fn list_events() -> Vec<Value> {
         json!({"type": "string", "pattern": "^[0-9]{0,15}$"}),
     );
     last_id["in"] = json!("header");
+    let last_id_in_url = query(
+        "lastEventId",
+        "The same for readers that cannot send the header, which is stronger than this.",
+        json!({"type": "string", "pattern": "^[0-9]{0,15}$"}),
+    );
     vec![
         query(
             "after",
@@ -101,6 +106,7 @@ pub(super) fn list_events() -> Vec<Value> {
             json!({"type": "string"}),
         ),
         last_id,
+        last_id_in_url,
     ]
 }
 
