@@ -21,7 +21,7 @@ use crate::{
 /// From the death of a process to the start of the next, in milliseconds: what workerd was measured to take.
 const RESTART_MS: u64 = 29;
 /// A life with more turns than this goes round in circles.
-const TURNS_MAX: u32 = 20_000;
+const TURNS_MAX: u32 = 200_000;
 /// So does one in which the alarm rings more often than this.
 const ALARMS_MAX: u32 = 200;
 

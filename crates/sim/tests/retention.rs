@@ -2,8 +2,8 @@
 
 use longhaul_core::{RunId, RunStatus, Session, StopReason};
 use longhaul_sim::{
-    Action, Ending, IndexPlan, IndexReply, Life, ModelPlan, Outside, Post, Purpose, RETENTION_MS, Scenario,
-    catalogue, check, run_clean,
+    Action, Ending, Incident, IndexPlan, IndexReply, Life, ModelPlan, Outside, Post, Purpose, RETENTION_MS,
+    Scenario, catalogue, check, run_clean,
 };
 
 /// When the first run's last entry was written, after the beginning: its session is erased a retention later.
@@ -121,4 +121,18 @@ fn a_session_that_is_erased_in_time_asks_the_index_once() {
     assert_eq!(life.outside().index.asked, [Purpose::Announce, Purpose::Record, Purpose::Forget]);
     assert_eq!(life.outside().disk.rows().len(), 0);
     assert_eq!(life.run(), Ending::Quiet);
+}
+
+/// Of seed 987051: the erasure is to be tried again in an hour, of which an object that was evicted knows nothing.
+#[test]
+fn an_alarm_out_of_turn_beside_the_retention_covers_no_post() {
+    let plan = IndexPlan::default().forgetting(&[IndexReply::Lost, IndexReply::Hang]);
+    let scenario = beside(38_000)
+        .index(plan)
+        .suffers(RETENTION_MS + 30_000, Incident::Evicted)
+        .suffers(RETENTION_MS + 31_000, Incident::AlarmRings(2));
+    let end = run_clean(&scenario).unwrap().end;
+    let of_alarms = check(&scenario, &end).into_iter().filter(|violation| violation.invariant == 7);
+    assert_eq!(of_alarms.collect::<Vec<_>>(), []);
+    assert_eq!(end.outside.disk.erased().len(), 1);
 }

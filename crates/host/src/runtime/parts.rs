@@ -44,10 +44,12 @@ impl<P: Ports> Runtime<P> {
         self.outbox.close()
     }
 
-    /// The alarm's handler began; where something was due, it covers the loop until it returns.
+    /// The alarm's handler began; where something was due, it covers the loop until it returns. That the session is old
+    /// says nothing of the alarm: it may be armed for a later try, of which this object does not know.
     pub fn alarm_began(&self) {
         let now = self.ports.now();
-        let is_due = self.next_deadline().is_ok_and(|next| next.is_some_and(|(at, _)| at <= now));
+        let is_for_now = |(at, reason)| at <= now && reason != Deadline::Retention;
+        let is_due = self.next_deadline().is_ok_and(|next| next.is_some_and(is_for_now));
         self.alarm.began(if is_due { Due::Now } else { Due::Later });
     }
 
