@@ -305,6 +305,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_mutation_has_its_place() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        for mutation in mutations(root).unwrap() {
+            mutation.apply(&read(&root.join(&mutation.file)).unwrap()).unwrap();
+        }
+    }
+
+    #[test]
     fn a_wrong_figure_is_found() {
         let check = |name, text| check_figure(name, text, "123456").is_ok();
         assert!(check("README.md", "… **123,456** simulated\ndeaths, and 7 others."));
