@@ -85,13 +85,16 @@ impl<P: Ports> Runtime<P> {
         let survived = self.memory.survived();
         let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
         let committed = self.memory.commit(&self.ports, event, moment);
-        if self.memory.is_in_doubt() && (self.settle_doubt().is_err() || self.memory.is_empty()) {
-            if self.memory.is_in_doubt() {
+        if self.memory.is_in_doubt() {
+            let is_settled = self.settle_doubt().is_ok();
+            if !is_settled {
                 // An eviction would take the doubt with it, and nobody would tell them what they have missed.
                 self.ports.dismiss_for_now();
             }
-            self.arm_for_trouble();
-            self.signal.raise();
+            if !is_settled || self.memory.is_empty() {
+                self.arm_for_trouble();
+                self.signal.raise();
+            }
         }
         let committed = committed?;
         committed.commands.into_iter().for_each(|command| self.flights.take(command));

@@ -2,7 +2,7 @@
 //! flood of them is felt by another tenant.
 
 use longhaul_core::limits::{CLIENT_FRAME_BYTES_MAX, SOCKET_FRAMES_MAX, SOCKET_UNKNOWN_FRAMES_MAX};
-use longhaul_tests::{Api, Frame, Launch, Server, WsWatcher};
+use longhaul_tests::{Api, Frame, Launch, Post, Server, WsWatcher};
 use tokio::time::{Duration, Instant};
 
 /// Frames of a flood.
@@ -44,13 +44,10 @@ async fn a_flood_of_frames_is_not_felt_by_another_tenant() {
 
 #[tokio::test]
 async fn the_ninth_frame_that_nobody_knows_closes_the_socket() {
-    let (_server, alice, _) = with_tenants().await;
-    let post = alice.start_task("Be watched.").await;
-    alice.ended(&post).await;
+    let (_server, alice, post) = with_an_ended_run().await;
     let large = " ".repeat(CLIENT_FRAME_BYTES_MAX + 1);
     for kind in 0..4 {
-        let mut socket = alice.watch(&post.session, 0).await;
-        socket.until(|frame| matches!(frame, Frame::CaughtUp(_))).await;
+        let mut socket = caught_up(&alice, &post.session).await;
         for count in 1..=SOCKET_UNKNOWN_FRAMES_MAX + 1 {
             match kind {
                 0 => socket.send("x").await,
@@ -72,11 +69,8 @@ async fn the_ninth_frame_that_nobody_knows_closes_the_socket() {
 
 #[tokio::test]
 async fn frames_that_are_spoken_are_counted_and_pings_are_not() {
-    let (_server, alice, _) = with_tenants().await;
-    let post = alice.start_task("Be watched.").await;
-    alice.ended(&post).await;
-    let mut socket = alice.watch(&post.session, 0).await;
-    socket.until(|frame| matches!(frame, Frame::CaughtUp(_))).await;
+    let (_server, alice, post) = with_an_ended_run().await;
+    let mut socket = caught_up(&alice, &post.session).await;
     for _ in 0..2 * SOCKET_FRAMES_MAX {
         socket.send("ping").await;
     }
@@ -95,11 +89,8 @@ async fn frames_that_are_spoken_are_counted_and_pings_are_not() {
 /// The platform holds events back until they are on disk: those bytes are unsent, and the reader is not to blame.
 #[tokio::test]
 async fn a_frame_that_is_refused_while_a_run_goes_on_is_told() {
-    let (_server, alice, _) = with_tenants().await;
-    let post = alice.start_task("Be watched.").await;
-    alice.ended(&post).await;
-    let mut socket = alice.watch(&post.session, 0).await;
-    socket.until(|frame| matches!(frame, Frame::CaughtUp(_))).await;
+    let (_server, alice, post) = with_an_ended_run().await;
+    let mut socket = caught_up(&alice, &post.session).await;
     alice.start_run(&post.session, &serde_json::json!({"task": "Go on."})).await;
     let (mut sent, mut errors) = (0, 0);
     while errors < SOCKET_UNKNOWN_FRAMES_MAX {
@@ -159,6 +150,20 @@ async fn closed(socket: &mut WsWatcher) -> (Vec<Frame>, Option<u16>) {
         frames.push(frame);
     }
     (frames, socket.close_code())
+}
+
+async fn with_an_ended_run() -> (Server, Api, Post) {
+    let (server, alice, _) = with_tenants().await;
+    let post = alice.start_task("Be watched.").await;
+    alice.ended(&post).await;
+    (server, alice, post)
+}
+
+/// A socket that has had its replay.
+async fn caught_up(api: &Api, session: &str) -> WsWatcher {
+    let mut socket = api.watch(session, 0).await;
+    socket.until(|frame| matches!(frame, Frame::CaughtUp(_))).await;
+    socket
 }
 
 async fn with_tenants() -> (Server, Api, Api) {
