@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 use futures::FutureExt;
 use longhaul_core::{Entry, RunId, StopReason};
 use longhaul_sim::{
-    Action, End, Ending, Fault, FaultAt, Incident, Life, Outside, Scenario, check, run_clean,
+    Action, End, Ending, Fault, FaultAt, Incident, Life, Op, Outside, Scenario, check, run_clean,
 };
 
 use crate::platform::end_of;
@@ -140,6 +140,19 @@ fn an_alarm_for_a_session_that_was_deleted_brings_nothing_back() {
         assert_eq!(outside.model.requests.len(), requests);
         assert_eq!(outside.disk.erased().len(), 1);
     }
+}
+
+#[test]
+fn an_erasure_that_fails_is_no_deletion() {
+    let scenario = Scenario::new("deleted", StopReason::Cancelled).then(120, Action::Delete);
+    let operations = run_clean(&scenario).unwrap().end.operations;
+    let place = operations.iter().position(|operation| operation.op == Op::Erase).unwrap();
+    let fault = FaultAt { operation: place + 1, fault: Fault::StorageError };
+    let mut life = Life::new(&scenario, Outside::new(&scenario), &[fault]);
+    assert_eq!(life.run(), Ending::Quiet);
+    let outside = life.end();
+    assert_eq!(outside.storage_errors, 1);
+    assert!(outside.disk.rows().is_empty(), "the caller heard of it, and asked again");
 }
 
 #[test]
