@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
     }
     let mut out = io::stdout().lock();
     writeln!(out, "{}; load average {load_before} before, {} after\n", conditions()?, load())?;
-    writeln!(out, "gzip of the wasm: {} (budget: 400.0 KiB)\n", gzip(&arguments.build)?)?;
+    writeln!(out, "gzip of the wasm: {}\n", gzip(&arguments.build)?)?;
     writeln!(out, "{}", tables.join("\n"))?;
     Ok(())
 }
