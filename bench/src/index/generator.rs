@@ -176,6 +176,7 @@ impl Journal {
             model: model.to_owned(),
             message_count: 2 * number,
             dropped_messages: 0,
+            fallback_from: None,
         });
     }
 
@@ -189,6 +190,8 @@ impl Journal {
             error_type: KINDS[usize::try_from(random.below(3)).unwrap_or(0)],
             message: "it did not answer".to_owned(),
             retry_at: Some(self.at + 1_000),
+            usage: None,
+            begun: false,
             timing: Timing { first_chunk_at: None, ..timing },
             observed: Observed::default(),
         });

@@ -1,3 +1,5 @@
+use crate::limits;
+
 /// When a failed attempt is made again: full-jitter exponential back-off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -9,9 +11,9 @@ pub struct RetryPolicy {
     pub retry_after_max_ms: u64,
 }
 
-/// Model calls: 0.5 s to 30 s, `Retry-After` up to 5 min.
+/// Model calls: 0.5 s to 60 s. A `Retry-After` counts as far as patience goes.
 pub const MODEL_RETRY: RetryPolicy =
-    RetryPolicy { base_ms: 500, cap_ms: 30_000, retry_after_max_ms: 300_000 };
+    RetryPolicy { base_ms: 500, cap_ms: 60_000, retry_after_max_ms: limits::RETRY_PATIENCE_MS_MAX };
 
 /// Trace deliveries: 1 s to 5 min, `Retry-After` up to one hour.
 pub const SINK_RETRY: RetryPolicy =
@@ -45,7 +47,8 @@ mod tests {
     fn ceilings_double_up_to_the_cap() {
         let longest =
             |failures| (0..4_000).map(|seed| MODEL_RETRY.wait_ms(failures, None, seed)).max().unwrap();
-        for (failures, ceiling) in [(1, 500), (2, 1_000), (3, 2_000), (7, 30_000), (90, 30_000)] {
+        for (failures, ceiling) in [(1, 500), (2, 1_000), (3, 2_000), (7, 32_000), (8, 60_000), (90, 60_000)]
+        {
             let seen = longest(failures);
             assert!(seen <= ceiling && seen > ceiling * 9 / 10, "{failures}: {seen}");
         }
@@ -54,9 +57,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_wish_is_honoured_up_to_its_limit(failures in 1u32..100, wish in any::<u32>(), seed in any::<u64>()) {
-            let wait = MODEL_RETRY.wait_ms(failures, Some(wish.into()), seed);
-            prop_assert!(wait >= u64::from(wish).min(300_000));
-            prop_assert!(wait <= u64::from(wish).clamp(30_000, 300_000));
+            let wait = SINK_RETRY.wait_ms(failures, Some(wish.into()), seed);
+            prop_assert!(wait >= u64::from(wish).min(3_600_000));
+            prop_assert!(wait <= u64::from(wish).clamp(300_000, 3_600_000));
         }
     }
 }

@@ -75,6 +75,9 @@ pub enum Entry {
         iteration: u32,
         /// The model's full name.
         model: String,
+        /// The model that the call was given up with, in the attempt with which another one takes it over.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fallback_from: Option<String>,
         /// Messages in the request, instructions included.
         message_count: u32,
         /// Messages of the session that the request leaves out, from its beginning, so that the rest fits the model's
@@ -129,8 +132,15 @@ pub enum Entry {
         error_type: FaultKind,
         /// For a person.
         message: String,
-        /// When the next attempt is due; `None` where there is none.
+        /// When the same model is asked again; `None` where it is not.
         retry_at: Option<TimeMs>,
+        /// What the attempt used, where its server said so all the same.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// Whether an answer had begun to come.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        begun: bool,
         /// Times for the span.
         #[cfg_attr(feature = "schema", schemars(skip))]
         timing: Timing,
@@ -295,7 +305,7 @@ pub enum Entry {
 }
 
 /// Fields of an entry that its public event does not show. Its schema skips them too.
-pub const PRIVATE_FIELDS: [&str; 9] = [
+pub const PRIVATE_FIELDS: [&str; 10] = [
     "settings",
     "idempotency",
     "life",
@@ -305,6 +315,7 @@ pub const PRIVATE_FIELDS: [&str; 9] = [
     "sampled_out",
     "observed",
     "tool_call_id",
+    "begun",
 ];
 
 /// Fields that every event has, in the order in which it shows them.
@@ -401,6 +412,23 @@ pub struct RunSettings {
     /// The tools that its models are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolOffer>,
+    /// How long transient faults of a call are borne, in milliseconds; [`crate::limits::RETRY_PATIENCE_MS_DEFAULT`] when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_patience_ms: Option<u64>,
+    /// The models that take the run over, one after the other, when the one before cannot answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallbacks: Vec<Fallback>,
+}
+
+/// A model that may take a run over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// Its full name, with its provider's prefix.
+    pub model: String,
+    /// Its context window, in tokens; nothing is left out of a conversation when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u64>,
 }
 
 /// The sink that is the deployment's own list of runs: no run is missing from it, whatever the sampling.

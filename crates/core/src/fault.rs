@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::message::Usage;
+
 /// Why a model call failed: a word of low cardinality, fit for `error.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +47,21 @@ impl FaultKind {
         )
     }
 
+    /// Whether a model may have worked on an answer before it, whatever came of that: each further attempt may have to
+    /// be paid for.
+    pub(crate) fn may_be_paid_for(self) -> bool {
+        match self {
+            Self::Truncated | Self::Timeout | Self::EmptyResponse | Self::Malformed | Self::TooLarge => true,
+            Self::Connection
+            | Self::RateLimited
+            | Self::ServerError
+            | Self::Refused
+            | Self::NotConfigured
+            | Self::Interrupted
+            | Self::Aborted => false,
+        }
+    }
+
     /// The fault that an HTTP status other than 200 to 299 stands for.
     pub fn of_status(status: u16) -> Self {
         match status {
@@ -75,7 +92,7 @@ impl FaultKind {
 }
 
 /// A failed attempt of a model call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     /// What went wrong.
     pub kind: FaultKind,
@@ -83,12 +100,20 @@ pub struct Fault {
     pub message: String,
     /// How long the server asked to wait, in milliseconds.
     pub retry_after_ms: Option<u64>,
+    /// Whether an answer had begun to come: the attempt may have to be paid for, whatever went wrong then.
+    pub begun: bool,
+    /// What the server says that the attempt used all the same.
+    pub usage: Option<Box<Usage>>,
+    /// Whether it is the model that is refused, and not what it is asked: another one may answer.
+    pub is_of_model: bool,
 }
 
 impl Fault {
-    /// A fault without a `Retry-After`.
+    /// A fault of which nothing more is known.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after_ms: None }
+        let message = message.into();
+        let is_of_model = matches!(kind, FaultKind::NotConfigured | FaultKind::Malformed);
+        Self { kind, message, retry_after_ms: None, begun: false, usage: None, is_of_model }
     }
 }
 

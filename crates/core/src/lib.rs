@@ -78,8 +78,8 @@ mod views;
 pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
-    Budget, Cause, Entry, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, Record,
-    RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan,
+    Budget, Cause, Entry, Fallback, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent,
+    Record, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};

@@ -95,6 +95,18 @@ pub const CONVERSATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How often one call may be cut off by crashes before its run fails: a call that kills its object is not
 /// repeated, and paid for, for ever.
 pub const INTERRUPTIONS_MAX: u32 = 10;
+/// How long transient faults of a model call are borne by default, in milliseconds.
+pub const RETRY_PATIENCE_MS_DEFAULT: u64 = 15 * 60_000;
+/// How long they may be borne at most, in milliseconds.
+pub const RETRY_PATIENCE_MS_MAX: u64 = 24 * 3_600_000;
+/// How long they are borne at most where another model may take the call over, in milliseconds.
+pub const FALLBACK_PATIENCE_MS: u64 = 60_000;
+/// Models that may take a run over, one after the other.
+pub const FALLBACKS_MAX: usize = 4;
+/// Failed attempts of one call, asked of one model, that may have to be paid for: the first and three more.
+pub const PAID_FAILURES_MAX: u32 = 4;
+/// Attempts of one call, whatever becomes of them: a day of patience takes about so many.
+pub const CALL_ATTEMPTS_MAX: u32 = 3_000;
 /// Text of a model's or a sink's error that is kept, in characters.
 pub const ERROR_CHARS_MAX: usize = 300;
 /// One attempt of a tool call, in milliseconds.

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use longhaul_core::limits::{
-    CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX, NAME_BYTES_MAX,
+    CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, FALLBACKS_MAX, INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX,
+    NAME_BYTES_MAX, RETRY_PATIENCE_MS_MAX,
 };
 
 /// The agent that a request gets which names none.
@@ -32,6 +33,8 @@ pub struct Agent {
     pub(crate) cost_usd: Option<f64>,
     pub(crate) deadline_ms: Option<u64>,
     pub(crate) sample_ratio: Option<f64>,
+    pub(crate) retry_patience_ms: Option<u64>,
+    pub(crate) fallbacks: Vec<String>,
 }
 
 impl Agent {
@@ -57,6 +60,8 @@ impl Agent {
             cost_usd: None,
             deadline_ms: None,
             sample_ratio: None,
+            retry_patience_ms: None,
+            fallbacks: Vec::new(),
         }
     }
 
@@ -157,6 +162,32 @@ impl Agent {
     pub fn sample(mut self, ratio: f64) -> Self {
         assert!((0.0..=1.0).contains(&ratio), "a sample ratio is 0 to 1");
         self.sample_ratio = Some(ratio);
+        self
+    }
+
+    /// How long faults of a model's server that may pass are borne, from the first one of a call on, unless the request
+    /// says otherwise: 15 minutes, or what the variable `RETRY_PATIENCE_MS` says.
+    ///
+    /// # Panics
+    /// When it is longer than a day.
+    #[must_use]
+    pub fn retry_patience(mut self, patience: Duration) -> Self {
+        let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        assert!(ms <= RETRY_PATIENCE_MS_MAX, "a retry patience is at most a day");
+        self.retry_patience_ms = Some(ms);
+        self
+    }
+
+    /// A further model, which takes a run over when the one before it cannot answer: after a minute of patience, or at
+    /// once where that model is refused. The rest of the run stays with it.
+    ///
+    /// # Panics
+    /// When it is the fifth, or there twice.
+    #[must_use]
+    pub fn fallback(mut self, name: &str) -> Self {
+        assert!(self.fallbacks.len() < FALLBACKS_MAX, "an agent has at most {FALLBACKS_MAX} fallbacks");
+        assert!(self.fallbacks.iter().all(|known| known != name), "a fallback is there once");
+        self.fallbacks.push(name.to_owned());
         self
     }
 

@@ -4,7 +4,7 @@ use longhaul_core::{
     INDEX_SINK,
     limits::{
         CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, MODEL_TIMEOUT_MS_DEFAULT,
-        MODEL_TIMEOUT_MS_MAX,
+        MODEL_TIMEOUT_MS_MAX, RETRY_PATIENCE_MS_DEFAULT, RETRY_PATIENCE_MS_MAX,
     },
 };
 use longhaul_host::{Deployment, Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, WorkersAi};
@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) prices: Prices,
     pub(crate) retention_ms: u64,
     pub(crate) model_timeout_ms: u64,
+    /// How long transient faults of a call are borne.
+    pub(crate) retry_patience_ms: u64,
     /// Sessions of one tenant that may have open runs at once.
     pub(crate) tenant_sessions_max: usize,
     /// The window of a model that the built-in table does not know, in tokens.
@@ -99,6 +101,7 @@ impl Config {
             MODEL_TIMEOUT_MS_MAX,
             &mut errors,
         );
+        let patience = patience(var("RETRY_PATIENCE_MS"), &mut errors);
         let window = window(var("CONTEXT_TOKENS"), &mut errors);
         let sessions = number(
             "TENANT_SESSIONS_MAX",
@@ -134,6 +137,7 @@ impl Config {
                 prices,
                 retention_ms: days * DAY_MS,
                 model_timeout_ms: timeout,
+                retry_patience_ms: patience,
                 tenant_sessions_max: usize::try_from(sessions).expect("it is at most a thousand"),
                 context_tokens: window,
             }),
@@ -259,6 +263,16 @@ fn number(name: &str, value: Option<String>, default: u64, max: u64, errors: &mu
     }
 }
 
+/// Nothing is tried again where it is 0.
+fn patience(value: Option<String>, errors: &mut Vec<FieldError>) -> u64 {
+    let Some(text) = value else { return RETRY_PATIENCE_MS_DEFAULT };
+    text.parse::<u64>().ok().filter(|ms| *ms <= RETRY_PATIENCE_MS_MAX).unwrap_or_else(|| {
+        let detail = format!("must be a whole number from 0 to {RETRY_PATIENCE_MS_MAX}");
+        errors.push(FieldError::new("RETRY_PATIENCE_MS", detail));
+        RETRY_PATIENCE_MS_DEFAULT
+    })
+}
+
 fn window(value: Option<String>, errors: &mut Vec<FieldError>) -> u64 {
     let Some(text) = value else { return CONTEXT_TOKENS_DEFAULT };
     match text.parse::<u64>().ok().filter(|n| (CONTEXT_TOKENS_MIN..=CONTEXT_TOKENS_MAX).contains(n)) {
@@ -347,6 +361,21 @@ mod tests {
         }
         for wrong in ["999", "10000001", "12.5", "-1", "many"] {
             assert_eq!(parse(&[("CONTEXT_TOKENS", wrong)]).err(), Some(vec!["CONTEXT_TOKENS".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn patience_is_a_day_at_most() {
+        for (value, ms) in [("0", 0), ("86400000", 86_400_000)] {
+            assert_eq!(parse(&[("RETRY_PATIENCE_MS", value)]).ok().unwrap().retry_patience_ms, ms);
+        }
+        assert_eq!(parse(&[]).ok().unwrap().retry_patience_ms, 900_000);
+        for value in ["86400001", "-1", "1.5", "long"] {
+            assert_eq!(
+                parse(&[("RETRY_PATIENCE_MS", value)]).err().unwrap(),
+                ["RETRY_PATIENCE_MS"],
+                "{value}"
+            );
         }
     }
 

@@ -8,13 +8,13 @@ use crate::{
     agent::Agents,
     api::{
         auth::SUBPROTOCOL,
-        body::{self, Media, RunKind},
+        body::{self, GoingOn, Media, RunKind},
         hosts::is_same_origin,
         problem::{Outcome, Problem},
         route::{Route, SessionOp, route},
         routes::Access,
         views,
-        wire::{self, KEY_HEADER, SESSION_HEADER},
+        wire::{self, KEY_HEADER, LATEST_PATH, SESSION_HEADER},
     },
     config::Config,
     env, http, index, log,
@@ -142,7 +142,11 @@ async fn start(
     let bytes = read_body(&mut request).await?;
     let media =
         Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
-    let run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config)?;
+    let going_on = match &session {
+        Some(session) if !body::names_both(&bytes) => latest(env, &format!("{tenant}/{session}")).await,
+        Some(_) | None => None,
+    };
+    let run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config, going_on.as_ref())?;
     let session = match (session, &run.idempotency) {
         (Some(session), _) => session,
         (None, Some(key)) => body::session_of_key(tenant, key),
@@ -162,6 +166,16 @@ async fn start(
             tenants.ask(tenant, forwarded).await.map_err(unanswered)
         }
     }
+}
+
+/// The agent and the model that a session goes on with. An object that says nothing of them says itself, when it gets the
+/// run, that there is no such session.
+async fn latest(env: &Env, object: &str) -> Option<GoingOn> {
+    let (init, headers) = (RequestInit::new(), Headers::new());
+    let url = format!("https://session{LATEST_PATH}");
+    let mut answer = ask_object(env, object, http::request_of(&url, &init, &headers).ok()?).await.ok()?;
+    let body = answer.bytes().await.ok().filter(|_| answer.status_code() == 200)?;
+    serde_json::from_slice(&body).ok()
 }
 
 /// The body, of which never more than the limit is held. What is too large is read on for a while and dropped: a client

@@ -56,7 +56,7 @@ impl Deployment {
         let kind = if is_comparison { RunKind::Comparison } else { RunKind::Run };
         let json =
             body::Media { content_type: Some("application/json; charset=utf-8"), content_encoding: None };
-        Ok(body::new_run(kind, json, body, key, &Agents::default(), &self.0)?)
+        Ok(body::new_run(kind, json, body, key, &Agents::default(), &self.0, None)?)
     }
 }
 

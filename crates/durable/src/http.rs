@@ -1,5 +1,5 @@
 use futures::{Stream, StreamExt};
-use longhaul_host::{Body, HttpRequest, Method, WireFault, WireResponse};
+use longhaul_host::{Body, HttpRequest, Method, RESET_HEADERS, WireFault, WireResponse};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 use web_sys::{RequestInit, RequestRedirect};
@@ -57,17 +57,20 @@ pub(crate) fn received(mut response: Response, hang_up: HangUp) -> Result<WireRe
     let (content_type, retry_after) = (header("content-type"), header("retry-after"));
     let gateway_log_id = header("cf-aig-log-id");
     let status = response.status_code();
+    let is_refusal = status >= 400;
+    let resets = RESET_HEADERS.iter().filter(|_| is_refusal).filter_map(|name| Some((*name, header(name)?)));
+    let resets = resets.collect();
     if let Some(coding) = header("content-encoding").filter(|coding| !is_undone(coding)) {
         let text = format!("the answer has Content-Encoding `{coding}`, which was not asked for");
         let body = futures::stream::iter([Err(WireFault::Unreadable(text))]).boxed_local();
-        return Ok(WireResponse { status, content_type, retry_after, gateway_log_id, body });
+        return Ok(WireResponse { status, content_type, retry_after, resets, gateway_log_id, body });
     }
     let body = match response.stream() {
         Ok(stream) => guarded(stream, hang_up),
         // An answer without a body has no stream.
         Err(_) => futures::stream::empty().boxed_local(),
     };
-    Ok(WireResponse { status, content_type, retry_after, gateway_log_id, body })
+    Ok(WireResponse { status, content_type, retry_after, resets, gateway_log_id, body })
 }
 
 /// Whether the platform has undone a coding: these are what it asks for.

@@ -13,6 +13,7 @@ use worker::{Env, Request, Response, State, WebSocket};
 
 use crate::{
     api::{
+        body::GoingOn,
         problem::{Outcome, Problem},
         query::Query,
         route::{Route, SessionOp, route},
@@ -131,6 +132,9 @@ impl Inner {
         if let Some(key) = path.strip_prefix(wire::BUSY_PATH) {
             return self.is_busy(key);
         }
+        if path == wire::LATEST_PATH {
+            return self.latest();
+        }
         let (_, route) = route(&method, &path)?;
         self.keep_driving()?;
         let op = match route {
@@ -168,6 +172,17 @@ impl Inner {
         });
         let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
         Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
+    }
+
+    /// The agent and the model of the latest run, for the Worker that reads the next one. The models of a comparison are
+    /// for no other run.
+    fn latest(&self) -> Outcome<Response> {
+        let latest = self.runtime().with_session(|session| {
+            let run = session.runs().last().filter(|run| !run.spec.is_comparison())?;
+            Some(GoingOn { agent: run.spec.agent.clone(), model: run.spec.model.clone() })
+        });
+        let latest = latest.map_err(problem_of)?;
+        http::json(200, &latest.ok_or_else(|| Problem::not_found("the session has no run to go on from"))?)
     }
 
     /// Accepts a run. The platform holds the answer back until the row is on disk.

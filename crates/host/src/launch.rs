@@ -177,7 +177,8 @@ impl<P: Ports> Runtime<P> {
         let now = self.ports.now();
         Input::Failed {
             call,
-            fault: Fault::new(FaultKind::Connection, "the call panicked"),
+            // It may have panicked over an answer.
+            fault: Fault { begun: true, ..Fault::new(FaultKind::Connection, "the call panicked") },
             timing: Timing { started_at: now, ended_at: now, first_chunk_at: None },
             observed: Observed::default(),
         }

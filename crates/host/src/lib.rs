@@ -29,6 +29,7 @@ mod spans;
 mod storage;
 mod traces;
 mod wire;
+mod wish;
 
 pub use deployment::{Deployment, NEXUS_SINK, OTLP_SINK, OpenAi, WorkersAi};
 pub use driver::{Driver, Driving};
@@ -44,3 +45,4 @@ pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{
     Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms,
 };
+pub use wish::RESET_HEADERS;

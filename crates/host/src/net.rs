@@ -172,7 +172,8 @@ impl SecretNet {
         }
         let mut response = outcome.map_err(|fault| self.wire_fault(fault))?;
         let head = [&mut response.content_type, &mut response.retry_after, &mut response.gateway_log_id];
-        head.into_iter().flatten().for_each(|text| self.clean(text));
+        let resets = response.resets.iter_mut().map(|(_, text)| text);
+        head.into_iter().flatten().chain(resets).for_each(|text| self.clean(text));
         response.body = self.body(response.body);
         Ok(response)
     }

@@ -101,6 +101,7 @@ mod tests {
             model: "m".to_owned(),
             message_count: 2,
             dropped_messages: 0,
+            fallback_from: None,
         }
     }
 

@@ -8,7 +8,7 @@ use futures::{
     future::{Either, select},
 };
 use longhaul_core::{
-    CallRef, Fault, FaultKind, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Session,
+    CallRef, Fault, FaultKind, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Run, Session,
     Timing, ToolOrder, ToolOutcome, limits,
 };
 use longhaul_models::{
@@ -26,7 +26,8 @@ use crate::{
     net::{SecretNet, Sieve},
     ports::{Clock, Ports},
     spans::{call_span, finish},
-    wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms},
+    wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse},
+    wish::wish_ms,
 };
 
 /// How long a server may take to end a body that said that it is whole, in milliseconds.
@@ -189,7 +190,12 @@ impl<P: Ports> Caller<'_, P> {
                 answer.usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, &answer.usage);
                 Ok(answer)
             }
-            Err(fault) => Err(self.without_secrets(fault)),
+            Err(mut fault) => {
+                if let Some(usage) = &mut fault.usage {
+                    usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, usage);
+                }
+                Err(self.without_secrets(fault))
+            }
         };
         (outcome, timing)
     }
@@ -237,7 +243,13 @@ impl<P: Ports> Caller<'_, P> {
             .map_err(|error| Fault::new(FaultKind::NotConfigured, error.to_string()))?;
         let missing = |text: &str| Fault::new(FaultKind::NotConfigured, text);
         let CallRef { run, call, .. } = promised.call;
-        let key = ("Idempotency-Key".to_owned(), self.deployment.key_of_call(session.life(), run, call));
+        let mut key = self.deployment.key_of_call(session.life(), run, call);
+        // Another model is another request.
+        let fallen_back = session.run(run).map_or(0, Run::fallen_back);
+        if fallen_back > 0 {
+            key.push_str(&format!("~m{fallen_back}"));
+        }
+        let key = ("Idempotency-Key".to_owned(), key);
         match name.provider() {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
@@ -320,7 +332,7 @@ impl<P: Ports> Caller<'_, P> {
         }
         if !(200..300).contains(&response.status) {
             let now = self.ports.now();
-            let wish = response.retry_after.as_deref().and_then(|value| retry_after_ms(value, now));
+            let wish = wish_ms(response.retry_after.as_deref(), &response.resets, now);
             let body = read_for_a_while(self.ports, &mut response.body, ERROR_BODY_BYTES_MAX).await;
             let form = attempt.form.get();
             attempt
@@ -330,7 +342,8 @@ impl<P: Ports> Caller<'_, P> {
         }
         let mut decoder = Decoder::new(provider, response.content_type.as_deref());
         while let Some(chunk) = self.next_chunk(&mut response.body, &decoder, attempt).await {
-            self.take_chunk(&mut decoder, &chunk.map_err(fault_of_wire)?, attempt)?;
+            let chunk = chunk.map_err(|fault| decoder.broken_off(fault_of_wire(fault)))?;
+            self.take_chunk(&mut decoder, &chunk, attempt)?;
             if decoder.has_ended() {
                 attempt.whole_at.set(Some(self.ports.now()));
                 self.read_to_end(response.body).await;

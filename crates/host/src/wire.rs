@@ -66,6 +66,8 @@ pub struct WireResponse {
     pub content_type: Option<String>,
     /// `Retry-After`, as it was sent.
     pub retry_after: Option<String>,
+    /// Of a refusal: which of the [`RESET_HEADERS`](crate::RESET_HEADERS) it has, as they were sent.
+    pub resets: Vec<(&'static str, String)>,
     /// The AI Gateway's id of its log entry.
     pub gateway_log_id: Option<String>,
     /// The body.

@@ -75,10 +75,16 @@ impl Decoder {
         match taken {
             Ok(()) => Ok(self.text()[before..].to_owned()),
             Err(fault) => {
+                let fault = self.reading.partial.told_of(fault);
                 self.fault = Some(fault.clone());
                 Err(fault)
             }
         }
+    }
+
+    /// A fault of the connection within the answer, with what was known by then.
+    pub fn broken_off(&self, fault: Fault) -> Fault {
+        Fault { begun: self.received_bytes > 0, ..self.reading.partial.told_of(fault) }
     }
 
     /// The answer's text so far. A document has none before its end.
@@ -107,7 +113,8 @@ impl Decoder {
                 Err(fault(FaultKind::EmptyResponse, "the model's server answered with an empty body"))
             }
             Body::Events(parser) => {
-                self.reading.finish_events(parser)?;
+                let finished = self.reading.finish_events(parser);
+                finished.map_err(|fault| self.reading.partial.told_of(fault))?;
                 self.reading.finish_stream(self.declared)
             }
             Body::Document(bytes) => self.reading.finish_document(&bytes, self.declared),
@@ -225,7 +232,10 @@ impl Reading {
                 let message = format!("no event of the model's stream is a JSON object; it said: {odd}");
                 Err(fault(FaultKind::Malformed, &message))
             }
-            _ => Err(fault(FaultKind::Truncated, "the model's answer broke off before its end")),
+            _ => {
+                let broken = fault(FaultKind::Truncated, "the model's answer broke off before its end");
+                Err(self.partial.told_of(broken))
+            }
         }
     }
 
@@ -234,7 +244,7 @@ impl Reading {
         match lenient::parse(&text) {
             Ok(Parsed { value: Value::Null, .. }) => self.partial.finish(),
             Ok(document) => {
-                self.absorb_document(&document)?;
+                self.absorb_document(&document).map_err(|fault| self.partial.told_of(fault))?;
                 self.partial.finish()
             }
             Err(error) if error.is_eof() => {

@@ -188,6 +188,16 @@ impl Partial {
         self.ended = true;
     }
 
+    /// What the server says that the answer used; `None` where it says nothing.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        (self.usage != Usage::default()).then(|| self.usage.clone())
+    }
+
+    /// A fault of this answer, with what it used and whether anything of it came.
+    pub(crate) fn told_of(&self, fault: Fault) -> Fault {
+        Fault { begun: self.bytes() > 0, usage: self.usage().map(Box::new), ..fault }
+    }
+
     /// Whether the server said that there is nothing more.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
@@ -207,11 +217,12 @@ impl Partial {
     pub(crate) fn finish(mut self) -> Result<ModelAnswer, Fault> {
         self.end_texts();
         if self.tool_calls.is_empty() && self.text.trim().is_empty() {
-            return Err(self.nothing_said());
+            return Err(self.told_of(self.nothing_said()));
         }
+        let told = self.told_of(fault(FaultKind::EmptyResponse, "the model's answer is empty"));
         let tool_calls = self.tool_calls.finish();
         if tool_calls.is_empty() && self.text.trim().is_empty() {
-            return Err(fault(FaultKind::EmptyResponse, "the model's answer is empty"));
+            return Err(told);
         }
         let natural = if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
         let message =
@@ -342,7 +353,9 @@ mod tests {
         let mut refused = Partial::default();
         refused.push_refusal("I can't help.").unwrap();
         refused.set_finish_reason(&json!("stop")).unwrap();
-        assert_eq!(fault(refused), Fault::new(FaultKind::Refused, "the model refused: I can't help."));
+        let said =
+            Fault { begun: true, ..Fault::new(FaultKind::Refused, "the model refused: I can't help.") };
+        assert_eq!(fault(refused), said);
         let mut filtered = Partial::default();
         filtered.set_finish_reason(&json!("SAFETY")).unwrap();
         assert_eq!(fault(filtered).kind, FaultKind::Refused);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     content::{content_of, json_text_of, thoughts_of},
-    error::{fault, kind_of_words, reported_fault},
+    error::{fault, is_of_model, kind_of_words, reported_fault},
     lenient, openai,
     partial::{Partial, Source},
     wire::{self, SystemPlace, WireMessage},
@@ -42,7 +42,12 @@ pub fn fault_of_binding_error(error: &str) -> Fault {
         .or_else(|| error_codes(said).find_map(kind_of_code))
         .or_else(|| inner_fault(said).map(|inner| inner.kind))
         .unwrap_or_else(|| kind_of_text(said));
-    fault(kind, &format!("Workers AI: {said}"))
+    let status = error_codes(said).find_map(status_of_code);
+    let of_code = error_codes(said).any(|code| matches!(code, 3036 | 4006 | 5007));
+    let of_inner = inner_fault(said).is_some_and(|inner| inner.is_of_model);
+    let is_of_model =
+        kind == FaultKind::Refused && (of_code || of_inner || is_of_model(status, &Value::Null, said));
+    Fault { is_of_model, ..fault(kind, &format!("Workers AI: {said}")) }
 }
 
 /// What is read of an error's words, in bytes.

@@ -16,6 +16,7 @@ use crate::{
 /// After this time, in milliseconds, a new month has begun; the retention is longer.
 pub(crate) const NEXT_MONTH_MS: u64 = 20 * 24 * 3_600_000;
 const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 /// A context window that holds no more than two runs.
 const NARROW_TOKENS: u64 = 260;
@@ -23,12 +24,14 @@ const NARROW_TOKENS: u64 = 260;
 const ERASED_AFTER_MS: u64 = 162;
 const DOWN: Reply = Reply::Status { status: 503, retry_after_s: None };
 const BUSY: Reply = Reply::Status { status: 429, retry_after_s: Some(60) };
+const LONG: Reply = Reply::Status { status: 429, retry_after_s: Some(3 * 3_600) };
 const REFUSED: Reply = Reply::Status { status: 401, retry_after_s: None };
 
 /// All scenarios.
 pub fn catalogue() -> Vec<Scenario> {
     let groups = [
         ("runs", runs()),
+        ("outages", outages()),
         ("comparisons", comparisons()),
         ("index", indexed()),
         ("nexus", at_nexus()),
@@ -133,17 +136,69 @@ fn runs() -> Vec<Scenario> {
             .or(&[Cancelled]),
         Scenario::new("deadline while backing off", Deadline)
             .first(Post { deadline_ms: Some(5_000), ..Post::default() })
-            .model(plan().reply(1, &[BUSY; 9])),
+            .model(plan().out(None, HOUR_MS, DOWN)),
         Scenario::new("tokens are used up", StopReason::BudgetTokens)
             .first(Post { total_tokens: Some(20), ..Post::default() }),
         Scenario::new("unavailable to the end", StopReason::ModelUnavailable)
-            .model(plan().reply(2, &[DOWN; 9])),
+            .first(Post { retry_patience_ms: Some(5_000), ..Post::default() })
+            .model(plan().reply(2, &[DOWN; 40])),
         Scenario::new("sink hangs twice", Done).model(at_once()).sink(&[SinkReply::Hang, SinkReply::Hang]),
         Scenario::new("a conversation past the window", Done)
             .first(narrow("first"))
             .model(ModelPlan { done_at: Some(2), ..plan() }.reply(3, &[DOWN]))
             .then_post(10, narrow("second"), &[Done])
             .then_post(20, narrow("third"), &[Done]),
+    ]
+}
+
+/// Models that are out for minutes and hours, and those that take over from them.
+fn outages() -> Vec<Scenario> {
+    let first = |fallbacks| Post { fallbacks, ..Post::default() };
+    let patient = |ms| Post { retry_patience_ms: Some(ms), ..Post::default() };
+    let one: &[(&str, Option<u64>)] = &[("openai:small", None)];
+    let two: &[(&str, Option<u64>)] = &[("openai:small", None), ("openai:large", Some(NARROW_TOKENS))];
+    let tiny = Some("tiny");
+    vec![
+        Scenario::new("out for two minutes", Done).model(at_once().out(None, 2 * MINUTE_MS, DOWN)),
+        Scenario::new("out for longer than anybody waits", StopReason::ModelUnavailable)
+            .first(patient(20_000))
+            .model(at_once().out(None, DAY_MS, Reply::Refused)),
+        Scenario::new("three hours until it may be asked", Done).first(patient(DAY_MS)).model(at_once().out(
+            None,
+            3 * HOUR_MS,
+            LONG,
+        )),
+        Scenario::new("three hours, evicted and looked at", Done)
+            .first(patient(DAY_MS))
+            .model(at_once().out(None, 3 * HOUR_MS, LONG))
+            .then(HOUR_MS, Action::Evict)
+            .then(2 * HOUR_MS, Action::Touch),
+        Scenario::new("three hours, cancelled in the second", Cancelled)
+            .first(patient(DAY_MS))
+            .model(at_once().out(None, 3 * HOUR_MS, LONG))
+            .then(2 * HOUR_MS, Action::Cancel),
+        // A death in the first call outlives the refusal only where the request was not made.
+        Scenario::new("three hours are too long", StopReason::ModelUnavailable)
+            .model(at_once().out(None, DAY_MS, LONG)),
+        Scenario::new("three hours are beyond the deadline", StopReason::ModelUnavailable)
+            .first(Post { deadline_ms: Some(2 * HOUR_MS), ..patient(DAY_MS) })
+            .model(at_once().out(None, DAY_MS, LONG)),
+        Scenario::new("another model takes over", Done)
+            .first(first(one))
+            .model(ModelPlan { done_at: Some(2), ..plan() }.out(tiny, DAY_MS, LONG)),
+        Scenario::new("another model takes over after a while", Done)
+            .first(Post { retry_patience_ms: Some(3_000), ..first(one) })
+            .model(ModelPlan { done_at: Some(2), ..plan() }.out(tiny, DAY_MS, DOWN)),
+        Scenario::new("a third model takes over", Done)
+            .first(first(two))
+            .model(plan().out(tiny, DAY_MS, REFUSED).out(Some("small"), DAY_MS, LONG)),
+        Scenario::new("no model takes over", StopReason::ModelUnavailable)
+            .first(first(two))
+            .model(plan().out(None, DAY_MS, LONG)),
+        Scenario::new("a further run begins with the first model", Done)
+            .first(first(one))
+            .model(at_once().out(tiny, 5_000, REFUSED))
+            .then_post(10_000, Post { key: "second", ..first(one) }, &[Done]),
     ]
 }
 

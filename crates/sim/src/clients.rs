@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use longhaul_core::{
-    Budget, Decision, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer,
+    Budget, Decision, Fallback, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer,
 };
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
 
@@ -46,6 +46,10 @@ pub struct Post {
     pub context_tokens: Option<u64>,
     /// The share of runs whose traces the sinks get.
     pub sample_ratio: Option<f64>,
+    /// How long faults are borne, in milliseconds.
+    pub retry_patience_ms: Option<u64>,
+    /// The models that may take the run over, and their windows.
+    pub fallbacks: &'static [(&'static str, Option<u64>)],
 }
 
 impl Default for Post {
@@ -60,6 +64,8 @@ impl Default for Post {
             model_timeout_ms: 120_000,
             context_tokens: None,
             sample_ratio: None,
+            retry_patience_ms: None,
+            fallbacks: &[],
         }
     }
 }
@@ -117,6 +123,12 @@ impl Post {
                 sample_ratio: self.sample_ratio,
                 // The models of a comparison are offered none.
                 tools: if is_compared { Vec::new() } else { tools },
+                retry_patience_ms: self.retry_patience_ms,
+                fallbacks: self
+                    .fallbacks
+                    .iter()
+                    .map(|(model, tokens)| Fallback { model: (*model).to_owned(), context_tokens: *tokens })
+                    .collect(),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
         }

@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_core::{CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs};
+use longhaul_core::{
+    CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs, Usage,
+};
 use longhaul_host::{NEXUS_SINK, OTLP_SINK};
 use longhaul_trace::{
     Origin, Span, SpanId, SpanStatus, Trace, encode_protobuf,
@@ -313,45 +315,47 @@ fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
 fn counters_of(run: &Run, records: &[Record]) -> Counters {
     let mut sums = Counters::new();
     let mut open: BTreeMap<CallId, TimeMs> = BTreeMap::new();
-    let asked = records.iter().filter_map(|record| match &record.entry {
-        Entry::ModelCalled { call, model, .. } => Some((*call, model)),
-        _ => None,
-    });
-    let models: BTreeMap<CallId, &String> = asked.collect();
-    let mut count = |call: CallId, at: TimeMs, counter: &str, by: u64| {
-        let model = models.get(&call).map_or("", |model| model.as_str());
-        let key = (at - at % HOUR_MS, model.to_owned(), counter.to_owned());
+    let mut models: BTreeMap<CallId, &str> = BTreeMap::new();
+    let mut count = |model: Option<&&str>, at: TimeMs, counter: &str, by: u64| {
+        let key = (at - at % HOUR_MS, model.copied().unwrap_or_default().to_owned(), counter.to_owned());
         *sums.entry(key).or_default() += by;
+    };
+    let tokens = |usage: &Usage| {
+        [
+            ("input_tokens", usage.input_tokens),
+            ("output_tokens", usage.output_tokens),
+            ("total_tokens", usage.total_tokens),
+        ]
     };
     for record in records.iter().filter(|record| record.run == run.id) {
         match &record.entry {
-            Entry::ModelCalled { call, .. } => {
+            Entry::ModelCalled { call, model, .. } => {
+                // A fallback leaves what came before it to the model that was asked then.
+                models.insert(*call, model);
                 open.insert(*call, record.at);
             }
             Entry::ModelAnswered { call, usage, timing, .. } => {
                 open.remove(call);
-                let tokens = [
-                    ("input_tokens", usage.input_tokens),
-                    ("output_tokens", usage.output_tokens),
-                    ("total_tokens", usage.total_tokens),
-                ];
-                for (counter, by) in tokens {
-                    count(*call, timing.started_at, counter, by.unwrap_or(0));
+                for (counter, by) in tokens(usage) {
+                    count(models.get(call), timing.started_at, counter, by.unwrap_or(0));
                 }
-                count(*call, timing.started_at, "answered", 1);
+                count(models.get(call), timing.started_at, "answered", 1);
             }
             // A call that is given up was cut off before: that is its outcome.
-            Entry::ModelFailed { call, error_type, timing, .. } if open.remove(call).is_some() => {
-                count(*call, timing.started_at, &format!("error.{}", error_type.as_str()), 1);
+            Entry::ModelFailed { call, error_type, timing, usage, .. } if open.remove(call).is_some() => {
+                for (counter, by) in usage.iter().flat_map(tokens) {
+                    count(models.get(call), timing.started_at, counter, by.unwrap_or(0));
+                }
+                count(models.get(call), timing.started_at, &format!("error.{}", error_type.as_str()), 1);
             }
             Entry::RunResumed { .. } => {
                 for (call, at) in std::mem::take(&mut open) {
-                    count(call, at, "error.interrupted", 1);
+                    count(models.get(&call), at, "error.interrupted", 1);
                 }
             }
             Entry::RunEnded { status, .. } if *status != RunStatus::Cancelled => {
                 for (call, at) in std::mem::take(&mut open) {
-                    count(call, at, "error.aborted", 1);
+                    count(models.get(&call), at, "error.aborted", 1);
                 }
             }
             _ => {}

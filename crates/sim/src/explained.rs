@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use longhaul_core::{
     CallId, Cause, Entry, FaultKind, FinalRule, Idempotency, Record, RunId, Seq, StopReason, TimeMs,
@@ -11,8 +11,13 @@ use crate::{
     outside::Outside,
 };
 
-/// Attempts of one call that may fail before its run does.
-const FAILURES_MAX: usize = 4;
+/// Attempts of one call that may have to be paid for, and fail, before its model is given up.
+const PAID_FAILURES_MAX: usize = 4;
+/// How long a model is borne, in milliseconds, and how long at most while another one follows.
+const PATIENCE_MS: u64 = 15 * 60_000;
+const FALLBACK_PATIENCE_MS: u64 = 60_000;
+/// The longest wait of a back-off, in milliseconds.
+const BACKOFF_MS_MAX: u64 = 60_000;
 
 /// What the oracle works out from the journal alone, without the code that decides.
 #[derive(Default)]
@@ -28,11 +33,26 @@ struct Account {
     last_final: Option<FinalRule>,
     last_text: String,
     last_fault: Option<(FaultKind, CallId)>,
-    failures: BTreeMap<CallId, usize>,
+    /// Of each call, while one model is asked.
+    failures: BTreeMap<CallId, Failures>,
+    patience_ms: u64,
+    /// The models that may still take the run over, and the one that is asked.
+    fallbacks: VecDeque<String>,
+    model: String,
     retry_at: BTreeMap<CallId, TimeMs>,
     interruptions: u32,
     was_cancelled: bool,
     ended_at: Option<TimeMs>,
+}
+
+/// What one call went through with one model.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    paid: usize,
+    first_at: TimeMs,
+    last_at: TimeMs,
+    /// How long the server asked to wait, the last time.
+    wish_ms: u64,
 }
 
 impl Findings {
@@ -47,14 +67,36 @@ impl Findings {
             }
             let account = accounts.entry(run).or_default();
             match &record.entry {
-                Entry::ModelCalled { call, .. } => {
+                Entry::ModelCalled { call, model, fallback_from, .. } => {
+                    if let Some(from) = fallback_from {
+                        let is_due = account.is_given_up(*call) && account.model == *from;
+                        let is_next = account.fallbacks.pop_front().as_ref() == Some(model);
+                        self.expect(2, is_due && is_next, || format!("{model} took call {call} from {from}"));
+                        account.failures.remove(call);
+                        account.last_fault = None;
+                        account.model.clone_from(model);
+                    }
+                    let is_its = account.lanes > 0 || account.model == *model;
+                    self.expect(2, is_its, || format!("call {call} asks {model}, not {}", account.model));
                     let not_before = account.retry_at.remove(call).unwrap_or(0);
                     self.expect(2, record.at >= not_before, || {
                         format!("call {call} was made again at {}, not {not_before}", record.at)
                     });
-                    let failures = account.failures.get(call).copied().unwrap_or(0);
-                    self.expect(2, failures < FAILURES_MAX, || {
-                        format!("call {call} failed {failures} times")
+                    let failures = account.failures.get(call).copied().unwrap_or_default();
+                    self.expect(2, failures.paid < PAID_FAILURES_MAX, || {
+                        format!("call {call} was paid for, and failed, {} times", failures.paid)
+                    });
+                }
+                Entry::ModelFailed { call, retry_at, .. } => {
+                    account.take(record);
+                    let failures = account.failures.get(call).copied().unwrap_or_default();
+                    let ends_at = failures.first_at.saturating_add(account.borne_ms());
+                    let latest = ends_at.min(record.at + BACKOFF_MS_MAX.max(failures.wish_ms));
+                    let is_borne = retry_at.is_none_or(|at| {
+                        at >= record.at + failures.wish_ms && at <= latest && record.at < ends_at
+                    });
+                    self.expect(2, is_borne, || {
+                        format!("call {call} is made again at {retry_at:?}: {failures:?}")
                     });
                 }
                 Entry::RunEnded { stop_reason, result, .. } => {
@@ -139,6 +181,12 @@ impl Findings {
     }
 }
 
+/// The seconds that a refusal asks to wait, by its words.
+fn wish_s(message: &str) -> u64 {
+    let after = message.split(", wait ").nth(1).unwrap_or_default();
+    after.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
+}
+
 /// Whether a run was in the journal when its post was answered with it.
 fn is_of_post(record: &Record, post: &Post, run: RunId, head: Seq) -> bool {
     let Entry::RunAccepted { task, idempotency, .. } = &record.entry else { return false };
@@ -160,13 +208,16 @@ fn forbids(record: &Record, post: &Post) -> bool {
 impl Account {
     fn take(&mut self, record: &Record) {
         match &record.entry {
-            Entry::RunAccepted { models, max_iterations, settings, idempotency, .. } => {
+            Entry::RunAccepted { model, models, max_iterations, settings, idempotency, .. } => {
                 self.accepted_at = record.at;
                 self.key = idempotency.as_ref().map(|own| own.key.clone());
                 self.lanes = models.len();
                 self.max_iterations = *max_iterations as usize;
                 self.deadline_ms = settings.budget.deadline_ms;
                 self.total_tokens = settings.budget.total_tokens;
+                self.patience_ms = settings.retry_patience_ms.unwrap_or(PATIENCE_MS);
+                self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
+                self.model.clone_from(model);
             }
             Entry::ModelAnswered { message, usage, r#final, .. } => {
                 self.answers += 1;
@@ -175,8 +226,17 @@ impl Account {
                 self.last_final = *r#final;
                 self.last_fault = None;
             }
-            Entry::ModelFailed { call, error_type, retry_at, .. } => {
-                *self.failures.entry(*call).or_default() += 1;
+            Entry::ModelFailed { call, error_type, retry_at, usage, begun, message, .. } => {
+                self.tokens += usage.as_ref().and_then(|usage| usage.total_tokens).unwrap_or(0);
+                let first = Failures { first_at: record.at, ..Failures::default() };
+                let failures = self.failures.entry(*call).or_insert(first);
+                let is_paid = matches!(
+                    error_type,
+                    FaultKind::Truncated | FaultKind::Timeout | FaultKind::EmptyResponse
+                );
+                failures.paid += usize::from(is_paid || *begun);
+                failures.last_at = record.at;
+                failures.wish_ms = 1_000 * wish_s(message);
                 match retry_at {
                     Some(at) => drop(self.retry_at.insert(*call, *at)),
                     None => self.last_fault = Some((*error_type, *call)),
@@ -195,13 +255,31 @@ impl Account {
         is_of_answer.then(|| text.strip_suffix("\nDONE").unwrap_or(text))
     }
 
+    /// How long faults of the model that is asked are borne.
+    fn borne_ms(&self) -> u64 {
+        if self.fallbacks.is_empty() { self.patience_ms } else { self.patience_ms.min(FALLBACK_PATIENCE_MS) }
+    }
+
+    /// Whether a call's model may be given up by what it came to last.
+    fn is_given_up(&self, call: CallId) -> bool {
+        let Some((kind, failed)) = self.last_fault else { return false };
+        let Failures { paid, first_at, last_at, wish_ms } =
+            self.failures.get(&call).copied().unwrap_or_default();
+        let ends_at = first_at.saturating_add(self.borne_ms());
+        let deadline_at = self.deadline_ms.map_or(TimeMs::MAX, |ms| self.accepted_at.saturating_add(ms));
+        let asks_too_much = wish_ms > 0 && (last_at + wish_ms > ends_at || last_at + wish_ms >= deadline_at);
+        // Another model may be in time where the wait would outlast the run.
+        let is_pressed = !self.fallbacks.is_empty() && deadline_at <= last_at + BACKOFF_MS_MAX;
+        let is_spent = paid >= PAID_FAILURES_MAX || last_at >= ends_at || asks_too_much || is_pressed;
+        failed == call && (!kind.is_transient() || is_spent)
+    }
+
     fn explains(&self, reason: StopReason, now: TimeMs) -> bool {
         let is_late = self.deadline_ms.is_some_and(|ms| now >= self.accepted_at.saturating_add(ms));
         let failed_with = |is_right: fn(FaultKind) -> bool| {
-            self.last_fault.is_some_and(|(kind, call)| {
-                let failures = self.failures.get(&call).copied().unwrap_or(0);
-                is_right(kind) && (!kind.is_transient() || failures == FAILURES_MAX)
-            })
+            // What is refused here is always the model: another one takes the call, while there is one.
+            let is_last = self.fallbacks.is_empty() || is_late;
+            self.last_fault.is_some_and(|(kind, call)| is_last && is_right(kind) && self.is_given_up(call))
         };
         let explained = match reason {
             StopReason::Done if self.lanes > 0 => self.answers > 0,

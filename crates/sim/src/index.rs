@@ -213,7 +213,14 @@ pub(crate) async fn serve(world: Rc<World>, statements: Vec<Statement>) -> Resul
     }
     world.sleep(LATENCY_MS).await;
     let body = stream::empty().boxed_local();
-    Ok(WireResponse { status: 200, content_type: None, retry_after: None, gateway_log_id: None, body })
+    Ok(WireResponse {
+        status: 200,
+        content_type: None,
+        retry_after: None,
+        resets: Vec::new(),
+        gateway_log_id: None,
+        body,
+    })
 }
 
 thread_local! {

@@ -224,20 +224,26 @@ impl Findings {
         let lanes = Lanes::of(records);
         let mut attempts: BTreeMap<(RunId, CallId), u32> = BTreeMap::new();
         let mut reason: BTreeMap<Lane, bool> = BTreeMap::new();
+        let mut given_up: BTreeSet<(RunId, CallId)> = BTreeSet::new();
         // How often a crash repeated what was in flight: the one call, or each of a comparison's.
         let mut unexplained: BTreeMap<CallId, u32> = BTreeMap::new();
         for record in records {
             let run = record.run;
             match &record.entry {
-                Entry::ModelCalled { call, attempt, .. } => {
+                Entry::ModelCalled { call, attempt, fallback_from, .. } => {
                     let before = attempts.insert((run, *call), *attempt).unwrap_or(0);
                     self.expect(2, *attempt == before + 1, || format!("call {call}: attempt {attempt}"));
                     let had_reason = reason.insert(lanes.lane(run, *call), false) == Some(true);
-                    let has_reason = *attempt == 1 || had_reason;
+                    // Another model takes over what failed for good.
+                    let was_given_up = given_up.remove(&(run, *call)) && fallback_from.is_some();
+                    let has_reason = *attempt == 1 || had_reason || was_given_up;
                     self.expect(2, has_reason, || format!("call {call} was repeated for no reason"));
                 }
                 Entry::ModelFailed { call, retry_at: Some(_), .. } => {
                     reason.insert(lanes.lane(run, *call), true);
+                }
+                Entry::ModelFailed { call, retry_at: None, .. } => {
+                    given_up.insert((run, *call));
                 }
                 Entry::RunResumed { outstanding, .. } => {
                     for call in outstanding.iter().filter(|call| attempts.contains_key(&(run, **call))) {
@@ -352,7 +358,9 @@ impl Findings {
             self.expect(8, !request.after_end, || format!("{key} was requested after its run's end"));
             let life = lives.get(request.incarnation).copied().flatten();
             let expected = life.map(|life| format!("{life}-s1-{}-{}", request.run, request.call));
-            self.expect(2, expected.as_ref() == Some(key), || format!("the key {key:?}, not {expected:?}"));
+            // After a tilde: which fallback it is.
+            let of_call = key.split('~').next().map(str::to_owned);
+            self.expect(2, expected == of_call, || format!("the key {key:?}, not {expected:?}"));
             let (incarnation, body) = *bodies.entry(key).or_insert((request.incarnation, &request.body));
             self.expect(2, *body == request.body, || format!("{key} has two bodies"));
             self.expect(2, incarnation == request.incarnation, || format!("{key} is of two lives"));

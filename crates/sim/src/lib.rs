@@ -61,7 +61,7 @@ pub use incidents::{Incident, Incidents};
 pub use index::{IndexAnswers, IndexDatabase, IndexError, IndexPlan, IndexReply, Purpose};
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
-pub use model::{ModelPlan, ModelServer, Reply, Request};
+pub use model::{ModelPlan, ModelServer, Outage, Reply, Request};
 pub use nexus::{
     Check as NexusCheck, NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace,
     is_time as is_nexus_time,

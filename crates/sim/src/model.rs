@@ -9,7 +9,7 @@ use longhaul_core::{CallId, Entry, RunId, TimeMs};
 use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
 use serde_json::{Value, json};
 
-use crate::{scenario::API_KEY, world::World};
+use crate::{outside::BEGINNING, scenario::API_KEY, world::World};
 
 /// Where the model's server is.
 pub(crate) const BASE_URL: &str = "http://model.test/v1";
@@ -30,6 +30,21 @@ pub struct ModelPlan {
     pub replies: BTreeMap<usize, Vec<Reply>>,
     /// The wait before the head of an answer, in milliseconds; in a comparison that of the first model.
     pub latency_ms: u64,
+    /// When models cannot be asked, whatever they would reply else.
+    pub outages: Vec<Outage>,
+}
+
+/// A time in which a model is not there, or does not take a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// The model's name at its server; every one where there is none.
+    pub model: Option<&'static str>,
+    /// When it begins, in milliseconds after the beginning of the world.
+    pub from_ms: u64,
+    /// When it is over, in the same way.
+    pub until_ms: u64,
+    /// What comes in place of an answer.
+    pub reply: Reply,
 }
 
 /// What the model's server does with a request.
@@ -104,7 +119,7 @@ pub struct ModelServer {
 
 impl Default for ModelPlan {
     fn default() -> Self {
-        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100 }
+        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100, outages: Vec::new() }
     }
 }
 
@@ -113,6 +128,15 @@ impl ModelPlan {
     #[must_use]
     pub fn reply(mut self, turn: usize, replies: &[Reply]) -> Self {
         self.replies.insert(turn, replies.to_vec());
+        self
+    }
+}
+
+impl ModelPlan {
+    /// A plan in which a model, or every one, is out from the beginning for so long, in milliseconds.
+    #[must_use]
+    pub fn out(mut self, model: Option<&'static str>, until_ms: u64, reply: Reply) -> Self {
+        self.outages.push(Outage { model, from_ms: 0, until_ms, reply });
         self
     }
 }
@@ -134,7 +158,19 @@ impl ModelServer {
     }
 
     /// What to do with the newest request, which is of the run's `turn`-th call.
-    fn choose(&self, incarnation: usize, run: RunId, call: CallId, turn: usize) -> Reply {
+    fn choose(
+        &self,
+        incarnation: usize,
+        (run, call, turn): (RunId, CallId, usize),
+        (model, elapsed_ms): (&str, u64),
+    ) -> Reply {
+        let is_out = |outage: &&Outage| {
+            let is_its = outage.model.is_none_or(|name| name == model);
+            is_its && (outage.from_ms..outage.until_ms).contains(&elapsed_ms)
+        };
+        if let Some(outage) = self.plan.outages.iter().find(is_out) {
+            return outage.reply;
+        }
         let seen = self.requests_in(incarnation, run, call);
         let reply = self.plan.replies.get(&turn).and_then(|replies| replies.get(seen - 1));
         reply.copied().unwrap_or(Reply::Answer)
@@ -216,7 +252,10 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     let incarnation = outside.incarnation();
     let body = request.body.as_slice().into();
     outside.model.requests.push(Request { key, run, call, at, incarnation, body, after_answer, after_end });
-    let reply = outside.model.choose(incarnation, run, call, turn);
+    let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let model = asked["model"].as_str().unwrap_or_default();
+    let elapsed_ms = at.saturating_sub(BEGINNING);
+    let reply = outside.model.choose(incarnation, (run, call, turn), (model, elapsed_ms));
     let step_ms = if compared.is_empty() { 0 } else { COMPARED_STEP_MS };
     (run, turn, reply, outside.model.plan.latency_ms + step_ms * (turn as u64 - 1))
 }
@@ -288,7 +327,9 @@ fn streamed(
 fn refusal(status: u16, retry_after_s: Option<u32>) -> WireResponse {
     // The first letter of the key is an escape: what is read from the body has the key, its bytes have not.
     let hidden = API_KEY.replacen('s', r"\u0073", 1);
-    let body = format!(r#"{{"error": {{"message": "not now, bearer of {hidden}"}}}}"#);
+    // What it asks for is in the journal too, for the oracle.
+    let wish = retry_after_s.map_or_else(String::new, |seconds| format!(", wait {seconds} s"));
+    let body = format!(r#"{{"error": {{"message": "not now, bearer of {hidden}{wish}"}}}}"#);
     let body = async move { Ok(body.into_bytes()) }.into_stream().boxed_local();
     response(status, "application/json", retry_after_s, body)
 }
@@ -299,6 +340,7 @@ fn response(status: u16, content_type: &str, retry_after_s: Option<u32>, body: B
         status,
         content_type: Some(content_type.to_owned()),
         retry_after,
+        resets: Vec::new(),
         gateway_log_id: None,
         body,
     }

@@ -302,7 +302,14 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
     let text = body.to_string();
     let body = async move { Ok(text.into_bytes()) }.into_stream().boxed_local();
     let content_type = Some("application/json".to_owned());
-    Ok(WireResponse { status, content_type, retry_after: None, gateway_log_id: None, body })
+    Ok(WireResponse {
+        status,
+        content_type,
+        retry_after: None,
+        resets: Vec::new(),
+        gateway_log_id: None,
+        body,
+    })
 }
 
 fn object(request: &HttpRequest) -> Result<Map<String, Value>, Answer> {

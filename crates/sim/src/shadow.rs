@@ -1,4 +1,4 @@
-use longhaul_core::{Deadline, Session};
+use longhaul_core::{CallState, Deadline, RunStatus, Session};
 
 use crate::{object::Object, outside::Outside, scenario::RETENTION_MS};
 
@@ -38,6 +38,12 @@ impl Shadow {
             }
         }
         self.alarm_is_armed(outside);
+        for run in self.session.open_runs() {
+            let waits = run.calls().iter().any(|call| matches!(call.state, CallState::Retrying { .. }));
+            if waits && run.in_flight().next().is_none() && run.status() != RunStatus::Waiting {
+                outside.offend(7, format!("run {} waits and is {:?}", run.id, run.status()));
+            }
+        }
     }
 
     /// The one alarm covers whatever is due, whoever drives.

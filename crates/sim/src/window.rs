@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{CallId, Entry, Record, RunId};
+use longhaul_core::{CallId, Entry, Fallback, Record, RunId};
 use serde_json::Value;
 
 use crate::{invariants::Findings, outside::Outside};
@@ -43,12 +43,33 @@ impl Findings {
         }
         let mut conversation = Conversation::default();
         let mut dropped: BTreeMap<CallId, u32> = BTreeMap::new();
+        let mut fallbacks: BTreeMap<RunId, (usize, Vec<Fallback>)> = BTreeMap::new();
         for record in records {
             match &record.entry {
                 Entry::RunAccepted { task, settings, .. } => {
                     conversation.tasks.insert(record.run, (task.clone(), settings.context_tokens));
+                    fallbacks.insert(record.run, (0, settings.fallbacks.clone()));
                 }
-                Entry::ModelCalled { call, attempt, iteration, dropped_messages, message_count, .. } => {
+                Entry::ModelCalled {
+                    call,
+                    attempt,
+                    iteration,
+                    dropped_messages,
+                    message_count,
+                    fallback_from,
+                    ..
+                } => {
+                    let (fallen_back, fallbacks) = fallbacks.entry(record.run).or_default();
+                    if fallback_from.is_some() {
+                        let window = fallbacks.get(*fallen_back).and_then(|next| next.context_tokens);
+                        conversation.tasks.entry(record.run).and_modify(|(_, own)| *own = window);
+                        *fallen_back += 1;
+                        dropped.insert(*call, *dropped_messages);
+                    }
+                    let is_of_model = match fallen_back {
+                        0 => String::new(),
+                        place => format!("~m{place}"),
+                    };
                     if *attempt == 1 {
                         conversation.ask(record.run, *iteration);
                         dropped.insert(*call, *dropped_messages);
@@ -59,7 +80,9 @@ impl Findings {
                     });
                     let requests = outside.model.requests.iter();
                     let own = requests.filter(|it| {
-                        it.incarnation == incarnation && it.run == record.run && it.call == *call
+                        let place = it.key.find('~').map_or("", |at| &it.key[at..]);
+                        let is_its = it.run == record.run && it.call == *call && place == is_of_model;
+                        it.incarnation == incarnation && is_its
                     });
                     for request in own.take(1) {
                         let asked = Asked { dropped: *dropped_messages, count: *message_count };

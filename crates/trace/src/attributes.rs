@@ -108,6 +108,11 @@ pub(crate) fn of_call(
     list
 }
 
+/// Which model was given up, in the attempt with which another one takes the call over.
+pub(crate) fn fallback_from(model: &str) -> Attribute {
+    Attribute::new("longhaul.fallback_from", cut(model))
+}
+
 /// What an answer adds to its attempt.
 pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute> {
     let mut list = Vec::new();
@@ -198,7 +203,8 @@ fn push_finish_reason(list: &mut Vec<Attribute>, word: &'static str) {
     list.push(Attribute::new("longhaul.finish_reasons", word));
 }
 
-fn push_usage(list: &mut Vec<Attribute>, usage: &Usage) {
+/// What an attempt used, or a run.
+pub(crate) fn push_usage(list: &mut Vec<Attribute>, usage: &Usage) {
     let counts = [
         ("gen_ai.usage.input_tokens", usage.input_tokens),
         ("gen_ai.usage.output_tokens", usage.output_tokens),

@@ -198,8 +198,15 @@ impl<'a> Fold<'a> {
     }
 
     fn open_call(&mut self, record: &Record) {
-        let Entry::ModelCalled { call, attempt, iteration, model, message_count, dropped_messages } =
-            &record.entry
+        let Entry::ModelCalled {
+            call,
+            attempt,
+            iteration,
+            model,
+            fallback_from,
+            message_count,
+            dropped_messages,
+        } = &record.entry
         else {
             return;
         };
@@ -234,6 +241,8 @@ impl<'a> Fold<'a> {
             finish_reason: None,
         };
         let settings = spec.map(|spec| &spec.settings);
+        let mut list = attributes::of_call(self.session, model, settings, &call);
+        list.extend(fallback_from.as_deref().map(attributes::fallback_from));
         self.calls.push(Span {
             span_id: span_id(self.trace_id, Some((call.call, attempt))),
             parent_span_id: Some(self.root_id),
@@ -244,7 +253,7 @@ impl<'a> Fold<'a> {
             status: SpanStatus::Unset,
             error_type: None,
             error_message: None,
-            attributes: attributes::of_call(self.session, model, settings, &call),
+            attributes: list,
             events: Vec::new(),
             usage: None,
             model: Some(call),
@@ -390,8 +399,12 @@ fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
             };
             span.attributes.extend(attributes::of_answer(&response, usage));
         }
-        Entry::ModelFailed { error_type, message, timing, .. } => {
+        Entry::ModelFailed { error_type, message, timing, usage, .. } => {
             span.started_at = timing.started_at;
+            if let Some(usage) = usage {
+                attributes::push_usage(&mut span.attributes, usage);
+                span.usage = Some(usage.clone());
+            }
             span.fail(timing.ended_at, error_type.as_str());
             span.error_message = Some(message.clone());
             if let (Some(model), Some(at)) = (&mut span.model, timing.first_chunk_at) {

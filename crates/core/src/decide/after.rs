@@ -88,7 +88,7 @@ pub(crate) fn first_asks(run: &Run) -> Vec<Ask> {
 }
 
 fn next_ask(run: &Run) -> Vec<Ask> {
-    vec![Ask::Model { model: run.spec.model.clone(), iteration: run.iterations + 1 }]
+    vec![Ask::Model { model: run.model().to_owned(), iteration: run.iterations + 1 }]
 }
 
 impl Room {
@@ -101,7 +101,7 @@ impl Room {
 
 impl Stop {
     /// At a limit, or by a final answer: the latest answer is the result.
-    fn limit(reason: StopReason) -> Self {
+    pub(crate) fn limit(reason: StopReason) -> Self {
         let message = match reason {
             StopReason::BudgetTokens => Some("budget.total_tokens is used up"),
             StopReason::BudgetCost => Some("budget.cost_usd is used up"),

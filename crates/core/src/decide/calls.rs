@@ -2,7 +2,7 @@
 
 use crate::{
     decide::draft::Draft,
-    entry::Entry,
+    entry::{Entry, Fallback},
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, ModelCall, ToolOrder},
     limits,
@@ -17,27 +17,47 @@ use crate::{
 /// A call that was not made before.
 pub(crate) fn begin(d: &mut Draft<'_>, run: RunId, ask: &Ask) {
     let id = d.next_call();
-    promise(d, run, id, ask, 1);
+    promise(d, run, id, (ask, None), 1);
 }
 
 /// A further attempt of a call.
 pub(crate) fn again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     let Some(Call { ask, tries, .. }) = d.run(run).call(id).cloned() else { return };
-    promise(d, run, id, &ask, tries.attempt + 1);
+    promise(d, run, id, (&ask, None), tries.attempt + 1);
+}
+
+/// A further attempt of a call, by the next model that may take the run over.
+pub(crate) fn fall_back(d: &mut Draft<'_>, run: RunId, id: CallId) {
+    let Some(Call { ask: Ask::Model { model, iteration }, tries, .. }) = d.run(run).call(id).cloned() else {
+        return;
+    };
+    let Some(next) = d.run(run).next_fallback().cloned() else { return };
+    let ask = Ask::Model { model: next.model.clone(), iteration };
+    promise(d, run, id, (&ask, Some((model, next))), tries.attempt + 1);
 }
 
 /// Budgets were checked: nothing is spent between an answer and a retry but time.
-fn promise(d: &mut Draft<'_>, id: RunId, call: CallId, ask: &Ask, attempt: u32) {
+fn promise(
+    d: &mut Draft<'_>,
+    id: RunId,
+    call: CallId,
+    (ask, taken_over): (&Ask, Option<(String, Fallback)>),
+    attempt: u32,
+) {
     let (run, now) = (d.run(id), d.now());
     let promised = CallRef { run: id, call, attempt };
     let (entry, command) = match ask {
         Ask::Model { model, iteration } => {
-            let window = window(run, call, &d.transcript().starts, d.length());
+            let context_tokens =
+                taken_over.as_ref().map_or(run.context_tokens(), |(_, next)| next.context_tokens);
+            let asked = (call, model.as_str(), context_tokens);
+            let window = window(run, asked, &d.transcript().starts, d.length());
             let entry = Entry::ModelCalled {
                 call,
                 attempt,
                 iteration: *iteration,
                 model: model.clone(),
+                fallback_from: taken_over.map(|(from, _)| from),
                 message_count: window.message_count,
                 dropped_messages: window.dropped_messages,
             };

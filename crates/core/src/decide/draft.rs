@@ -74,6 +74,10 @@ impl<'a> Draft<'a> {
         self.moment.now
     }
 
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment
+    }
+
     pub(crate) fn seed(&self) -> u64 {
         self.moment.seed
     }

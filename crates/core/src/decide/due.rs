@@ -95,6 +95,8 @@ fn give_up(d: &mut Draft<'_>, id: RunId, call: &Call) {
                 error_type: error.kind,
                 message: error.message,
                 retry_at: None,
+                usage: None,
+                begun: false,
                 timing: Timing { started_at: at, ended_at: at, first_chunk_at: None },
                 observed: Observed::default(),
             };

@@ -12,6 +12,7 @@ mod ending;
 mod follow;
 mod gate;
 mod outcome;
+mod patience;
 mod tools;
 
 use crate::{

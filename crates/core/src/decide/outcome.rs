@@ -1,16 +1,20 @@
 use crate::{
-    backoff::MODEL_RETRY,
-    decide::{draft::Draft, follow::follow, gate::named},
+    decide::{
+        after::Stop,
+        calls::fall_back,
+        draft::Draft,
+        ending::end,
+        follow::follow,
+        gate::named,
+        patience::{Remedy, remedy},
+    },
     done::final_rule,
     entry::{Entry, Observed, Timing},
     fault::{Fault, FaultKind},
     ids::CallRef,
-    message::{Message, ModelAnswer},
+    message::{Message, ModelAnswer, Usage},
     state::{call::Ask, spec::RunSpec},
 };
-
-/// Attempts of one call that may fail before it does; crashes do not count.
-const FAILURES_MAX: u32 = 4;
 
 /// An attempt, as far as its span needs it.
 pub(crate) struct Seen {
@@ -23,7 +27,8 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
     let Some(Ask::Model { iteration, .. }) = d.awaited(call).map(|call| call.ask) else { return d.ignore() };
     let spec = &d.run(call.run).spec;
     if let Some(fault) = fault_of(spec, &answer.message) {
-        return failed(d, call, fault, seen);
+        let usage = Some(answer.usage).filter(|usage| *usage != Usage::default()).map(Box::new);
+        return failed(d, call, Fault { usage, ..fault }, seen);
     }
     let rule = spec.sentinel().and_then(|it| final_rule(&answer.message, answer.finish_reason, it));
     let Seen { timing, observed } = seen;
@@ -45,26 +50,38 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
     follow(d, call.run);
 }
 
-/// A model's attempt failed: it is made again after a while, or the call has failed for good.
+/// A model's attempt failed: it is made again after a while, the next model takes the call over, or it has failed for good.
 pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen) {
     let awaited = d.awaited(call).filter(|call| call.model().is_some());
     let Some(tries) = awaited.map(|call| call.tries) else { return d.ignore() };
-    let failures = tries.failures + 1;
-    let is_late = d.run(call.run).is_late(d.now());
-    let again = fault.kind.is_transient() && failures < FAILURES_MAX && !is_late;
-    let retry_at = again.then(|| d.now() + MODEL_RETRY.wait_ms(failures, fault.retry_after_ms, d.seed()));
+    let run = d.run(call.run);
+    let remedy = remedy(run, tries, &fault, d.moment());
+    // A failed attempt may have cost what another one would need.
+    let spent = run.spec.settings.budget.exhausted_by(&run.usage_with(fault.usage.as_deref()), 0);
+    let spent = spent.filter(|_| remedy != Remedy::None && !run.spec.is_comparison());
     let entry = Entry::ModelFailed {
         call: call.call,
         attempt: call.attempt,
         error_type: fault.kind,
         message: fault.message,
-        retry_at,
+        retry_at: match (remedy, spent) {
+            (Remedy::Again(at), None) => Some(at),
+            (Remedy::Again(_) | Remedy::NextModel | Remedy::None, _) => None,
+        },
+        usage: fault.usage.map(|usage| *usage),
+        begun: fault.begun,
         timing: seen.timing,
         observed: seen.observed,
     };
     d.write(call.run, entry);
-    if !again {
-        follow(d, call.run);
+    match (remedy, spent) {
+        (_, Some(reason)) => {
+            end(d, call.run, Stop::limit(reason));
+            follow(d, call.run);
+        }
+        (Remedy::Again(_), None) => {}
+        (Remedy::NextModel, None) => fall_back(d, call.run, call.call),
+        (Remedy::None, None) => follow(d, call.run),
     }
 }
 

@@ -46,8 +46,12 @@ pub enum Ask {
 pub struct Tries {
     /// The latest attempt, from 1.
     pub attempt: u32,
-    /// Attempts that failed; crashes do not count.
+    /// Attempts that failed, of the model that is asked now; crashes do not count.
     pub failures: u32,
+    /// Those among them that may have to be paid for.
+    pub paid_failures: u32,
+    /// When the first of them failed.
+    pub first_failure_at: Option<TimeMs>,
     /// Attempts that a crash cut off.
     pub interruptions: u32,
 }
@@ -146,6 +150,14 @@ impl Call {
             Ask::Model { model, .. } => Some(model),
             Ask::Tool(_) => None,
         }
+    }
+
+    /// Another model takes it over: what the one before it went through is no fault of its own.
+    pub(crate) fn fall_back(&mut self, to: String) {
+        if let Ask::Model { model, .. } = &mut self.ask {
+            *model = to;
+        }
+        (self.tries.failures, self.tries.paid_failures, self.tries.first_failure_at) = (0, 0, None);
     }
 
     /// Whether it is promised, and has no outcome.

@@ -11,28 +11,33 @@ use crate::{
 
 /// What an entry says of a call.
 pub(crate) enum CallFact {
-    /// An attempt is promised.
-    Called { attempt: u32, dropped_messages: u32 },
+    /// An attempt is promised, where `fallback` names it of another model than before.
+    Called { attempt: u32, dropped_messages: u32, fallback: Option<String> },
     /// A person is asked.
     Requested { until: Option<TimeMs> },
     /// An attempt failed.
-    Failed { error: CallError, retry_at: Option<TimeMs> },
+    Failed { error: CallError, retry_at: Option<TimeMs>, may_be_paid_for: bool },
     /// It has its outcome.
     Settled(Settled),
 }
 
 impl Call {
-    /// Takes what an entry says of it, whose message has this place in the conversation.
-    pub(crate) fn evolve(&mut self, fact: CallFact, place: usize) {
+    /// Takes what an entry says of it that was decided at `at`, whose message has this place in the conversation.
+    pub(crate) fn evolve(&mut self, at: TimeMs, fact: CallFact, place: usize) {
         self.state = match fact {
-            CallFact::Called { attempt, dropped_messages } => {
+            CallFact::Called { attempt, dropped_messages, fallback } => {
+                if let Some(model) = fallback {
+                    self.fall_back(model);
+                }
                 self.tries.attempt = attempt;
                 self.dropped_messages = dropped_messages;
                 CallState::InFlight
             }
             CallFact::Requested { until } => CallState::Awaiting { whom: Party::Person, until },
-            CallFact::Failed { error, retry_at } => {
+            CallFact::Failed { error, retry_at, may_be_paid_for } => {
                 self.tries.failures += 1;
+                self.tries.paid_failures += u32::from(may_be_paid_for);
+                self.tries.first_failure_at.get_or_insert(at);
                 retry_at.map_or(CallState::Settled(Settled::Failed(error)), |at| CallState::Retrying { at })
             }
             CallFact::Settled(settled) => {
@@ -105,16 +110,19 @@ impl Entry {
     /// What it says of which call.
     pub(crate) fn call_fact(&self) -> Option<(CallId, CallFact)> {
         let (call, fact) = match self {
-            Self::ModelCalled { call, attempt, dropped_messages, .. } => {
-                (call, CallFact::Called { attempt: *attempt, dropped_messages: *dropped_messages })
+            Self::ModelCalled { call, attempt, dropped_messages, model, fallback_from, .. } => {
+                let fallback = fallback_from.is_some().then(|| model.clone());
+                let (attempt, dropped_messages) = (*attempt, *dropped_messages);
+                (call, CallFact::Called { attempt, dropped_messages, fallback })
             }
             Self::ModelAnswered { call, .. } => (call, CallFact::Settled(Settled::Answered(self.answer()?))),
-            Self::ModelFailed { call, error_type, message, retry_at, .. } => {
+            Self::ModelFailed { call, error_type, message, retry_at, begun, .. } => {
                 let error = CallError { kind: *error_type, message: message.clone() };
-                (call, CallFact::Failed { error, retry_at: *retry_at })
+                let may_be_paid_for = *begun || error_type.may_be_paid_for();
+                (call, CallFact::Failed { error, retry_at: *retry_at, may_be_paid_for })
             }
             Self::ToolCalled { call, attempt, tool_call_id: Some(_), .. } => {
-                (call, CallFact::Called { attempt: *attempt, dropped_messages: 0 })
+                (call, CallFact::Called { attempt: *attempt, dropped_messages: 0, fallback: None })
             }
             Self::ApprovalRequested { call, expires_at, tool_call_id: Some(_), .. } => {
                 (call, CallFact::Requested { until: *expires_at })

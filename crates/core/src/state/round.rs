@@ -1,5 +1,5 @@
 use crate::{
-    ids::CallId,
+    ids::{CallId, TimeMs},
     state::{
         call::{Ask, Call, CallError},
         fact::CallFact,
@@ -28,10 +28,10 @@ pub(crate) enum Opening {
 }
 
 impl Round {
-    /// Takes what an entry says of one of its calls.
-    pub(crate) fn take(&mut self, id: CallId, fact: CallFact, messages: usize) {
+    /// Takes what an entry says of one of its calls that was decided at `at`.
+    pub(crate) fn take(&mut self, at: TimeMs, id: CallId, fact: CallFact, messages: usize) {
         let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { return };
-        call.evolve(fact, messages);
+        call.evolve(at, fact, messages);
         if call.is_settled() {
             self.latest = Some(id);
         }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
-    entry::{Entry, INDEX_SINK, Record, RunError, RunStatus, StopReason},
+    entry::{Entry, Fallback, INDEX_SINK, Record, RunError, RunStatus, StopReason},
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     state::{
@@ -43,6 +43,8 @@ pub struct Run {
     pub(crate) first_message: usize,
     /// Whether an attempt failed.
     has_failures: bool,
+    /// How many models took it over from the one before.
+    fallen_back: usize,
 }
 
 /// Where a run stands.
@@ -110,6 +112,7 @@ impl Run {
             deliveries: BTreeMap::new(),
             first_message: 0,
             has_failures: false,
+            fallen_back: 0,
         })
     }
 
@@ -139,7 +142,7 @@ impl Run {
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ApprovalRequested { .. }
-            | Entry::ApprovalResolved { .. } => self.take_call(entry, messages),
+            | Entry::ApprovalResolved { .. } => self.take_call(at, entry, messages),
             Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
         }
     }
@@ -147,8 +150,9 @@ impl Run {
     /// What is counted whatever the calls are.
     fn count(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
         match entry {
-            Entry::ModelCalled { .. } => {
+            Entry::ModelCalled { fallback_from, .. } => {
                 self.attempts += 1;
+                self.fallen_back += usize::from(fallback_from.is_some());
                 if self.started_at.is_none() {
                     (self.started_at, self.first_message) = (Some(at), messages);
                 }
@@ -157,7 +161,10 @@ impl Run {
                 self.iterations = *iteration;
                 self.usage = self.usage.plus(usage);
             }
-            Entry::ModelFailed { .. } => self.has_failures = true,
+            Entry::ModelFailed { usage, .. } => {
+                self.has_failures = true;
+                self.usage = self.usage_with(usage.as_ref());
+            }
             Entry::RunResumed { .. } => self.resumed += 1,
             Entry::RunAccepted { .. }
             | Entry::ToolCalled { .. }
@@ -172,13 +179,13 @@ impl Run {
         }
     }
 
-    fn take_call(&mut self, entry: &Entry, messages: usize) {
+    fn take_call(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
         let Some((id, fact)) = entry.call_fact() else { return };
         if let Some(ask) = entry.ask().filter(|_| self.call(id).is_none()) {
             self.open(id, ask, messages);
         }
         if let Phase::Open(round) = &mut self.phase {
-            round.take(id, fact, messages);
+            round.take(at, id, fact, messages);
         }
     }
 
@@ -214,6 +221,36 @@ impl Run {
             }
         }
         calls
+    }
+
+    /// What it used, and `more`.
+    pub(crate) fn usage_with(&self, more: Option<&Usage>) -> Usage {
+        more.map_or_else(|| self.usage.clone(), |more| self.usage.plus(more))
+    }
+
+    /// The model that its next call asks: the one that it was accepted with, or the latest that took it over.
+    pub fn model(&self) -> &str {
+        self.fallback().map_or(&self.spec.model, |fallback| &fallback.model)
+    }
+
+    /// The context window of that model.
+    pub(crate) fn context_tokens(&self) -> Option<u64> {
+        self.fallback().map_or(self.spec.settings.context_tokens, |fallback| fallback.context_tokens)
+    }
+
+    /// The model that took it over last.
+    fn fallback(&self) -> Option<&Fallback> {
+        self.spec.settings.fallbacks.get(self.fallen_back.checked_sub(1)?)
+    }
+
+    /// The model that takes it over where the one that is asked now cannot answer.
+    pub(crate) fn next_fallback(&self) -> Option<&Fallback> {
+        self.spec.settings.fallbacks.get(self.fallen_back)
+    }
+
+    /// How many models took it over from the one before.
+    pub fn fallen_back(&self) -> usize {
+        self.fallen_back
     }
 
     /// Where it stands, in the API's words. The one place that says so.

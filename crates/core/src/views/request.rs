@@ -106,18 +106,23 @@ pub fn model_request<'a>(
 }
 
 /// The window of a model's call, in a conversation of this length whose runs begin at `starts`. It is computed on the
-/// first attempt; retries use it again.
-pub(crate) fn window(run: &Run, id: CallId, starts: &[Length], length: Length) -> Window {
+/// first attempt of each model, whose window holds `context_tokens`; retries use it again.
+pub(crate) fn window(
+    run: &Run,
+    (id, model, context_tokens): (CallId, &str, Option<u64>),
+    starts: &[Length],
+    length: Length,
+) -> Window {
     if run.spec.sentinel().is_none() {
         let instructions = run.spec.settings.instructions.is_some();
         return Window { dropped_messages: 0, message_count: 1 + u32::from(instructions) };
     }
-    if let Some(call) = run.call(id) {
+    if let Some(call) = run.call(id).filter(|call| call.model() == Some(model)) {
         return Window::of(length.messages, dropped(run, call));
     }
     let opening = run.opening(id);
     let own = if opening == Opening::Task { length.messages } else { run.first_message };
-    fit(room(&run.spec), own, length.opened(opening, run), starts)
+    fit(room(&run.spec, context_tokens), own, length.opened(opening, run), starts)
 }
 
 impl Window {
@@ -160,9 +165,9 @@ fn system_message(spec: &RunSpec, dropped_messages: u32) -> String {
     text
 }
 
-/// The tokens that a run's window has for the conversation; `None` where no window is known.
-fn room(spec: &RunSpec) -> Option<u64> {
-    let window = spec.settings.context_tokens?;
+/// The tokens that a model's window has for the conversation; `None` where no window is known.
+fn room(spec: &RunSpec, context_tokens: Option<u64>) -> Option<u64> {
+    let window = context_tokens?;
     let answer = spec.settings.max_output_tokens.map_or(ANSWER_TOKENS.min(window / 4), u64::from);
     // As if something were left out, so that saying so never makes the difference.
     let system = estimated_tokens(&system_message(spec, 1));

@@ -191,7 +191,7 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 31] = [
+const OPTIONAL: [&str; 36] = [
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
@@ -223,6 +223,11 @@ const OPTIONAL: [&str; 31] = [
     "/reasoning_tokens",
     "tool.answered/result",
     "tool.answered/error",
+    "/retry_patience_ms",
+    "/fallbacks",
+    "/fallback_from",
+    "model.failed/usage",
+    "/begun",
 ];
 
 /// Members whose values have members of the caller's, the model's or the agent's own.
@@ -236,11 +241,12 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 3] {
+fn stories() -> [(String, Vec<Vec<Record>>); 4] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
         (format!("{VERSION}-life"), story::life()),
+        (format!("{VERSION}-fallback"), story::fallback()),
     ]
 }
 

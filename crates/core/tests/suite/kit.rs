@@ -173,6 +173,24 @@ impl Stage {
         self.send(Input::Tick)
     }
 
+    /// As [`fail`](Self::fail), without a replay of all that came before: for many of them.
+    pub(crate) fn fail_quickly(&mut self, kind: FaultKind) -> Vec<String> {
+        let (call, timing, fault) = (self.flight(), self.timing(), Fault::new(kind, "no luck"));
+        self.send_quickly(Input::Failed { call, fault, timing, observed: Observed::default() })
+    }
+
+    /// As [`wake`](Self::wake), in the same way.
+    pub(crate) fn wake_quickly(&mut self) {
+        let (at, _) = self.deadline();
+        self.now = self.now.max(at);
+        self.send_quickly(Input::Tick);
+    }
+
+    fn send_quickly(&mut self, event: Input) -> Vec<String> {
+        let step = self.session.decide(event, self.moment()).expect("only an Accept is refused");
+        lines(&self.session.commit(step, &self.journal).expect("the journal works"), self.now)
+    }
+
     /// The object goes away and comes back.
     pub(crate) fn restart(&mut self, cause: Cause) -> Vec<String> {
         self.session = Session::replay(&self.journal.all()).unwrap();
@@ -217,6 +235,8 @@ pub(crate) fn run(task: &str) -> NewRun {
             openai_server: None,
             sample_ratio: None,
             tools: Vec::new(),
+            retry_patience_ms: None,
+            fallbacks: Vec::new(),
         },
         idempotency: None,
     }
@@ -276,12 +296,23 @@ fn line(record: &Record, now: TimeMs) -> String {
     let later = |at: &Option<TimeMs>| at.map_or("never".to_owned(), |at| format!("+{}", at - now));
     match &record.entry {
         Entry::RunAccepted { task, .. } => format!("{name} {task}"),
-        Entry::ModelCalled { call, attempt, iteration, message_count, dropped_messages, .. } => {
+        Entry::ModelCalled {
+            call,
+            attempt,
+            iteration,
+            message_count,
+            dropped_messages,
+            model,
+            fallback_from,
+            ..
+        } => {
             let dropped = match dropped_messages {
                 0 => String::new(),
                 count => format!(", {count} dropped"),
             };
-            format!("{name} {call}.{attempt} iteration {iteration}, {message_count} messages{dropped}")
+            let taken =
+                fallback_from.as_ref().map_or_else(String::new, |from| format!(", {model} for {from}"));
+            format!("{name} {call}.{attempt} iteration {iteration}, {message_count} messages{dropped}{taken}")
         }
         Entry::ModelAnswered { call, attempt, iteration, r#final, .. } => {
             format!("{name} {call}.{attempt} iteration {iteration}, {}", word(r#final))

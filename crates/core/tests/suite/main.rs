@@ -17,6 +17,8 @@ mod delivering;
 #[cfg(test)]
 mod failing;
 #[cfg(test)]
+mod falling;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod kit;

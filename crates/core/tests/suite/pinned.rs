@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Effect, Entry, FaultKind, FinalRule, FinishReason, Gateway, Idempotency, Life,
-    Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
+    Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, Idempotency,
+    Life, Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
     ToolCall, ToolError, Usage, UserSpan, decode_row, encode_row,
 };
 use serde_json::{Value, json};
@@ -26,6 +26,8 @@ fn run_accepted() {
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: None,
         tools: Vec::new(),
+        retry_patience_ms: None,
+        fallbacks: Vec::new(),
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -59,6 +61,8 @@ fn run_accepted() {
         openai_server: None,
         sample_ratio: None,
         tools: Vec::new(),
+        retry_patience_ms: None,
+        fallbacks: Vec::new(),
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -91,6 +95,7 @@ fn model_called() {
             model: "openai:tiny".to_owned(),
             message_count: 4,
             dropped_messages: 0,
+            fallback_from: None,
         },
         r#"{"type":"model.called","call":3,"attempt":2,"iteration":1,"model":"openai:tiny","message_count":4}"#,
         &["call", "attempt", "iteration", "model", "message_count"],
@@ -107,9 +112,56 @@ fn model_called_without_the_oldest_messages() {
             model: "openai:tiny".to_owned(),
             message_count: 4,
             dropped_messages: 12,
+            fallback_from: None,
         },
         r#"{"type":"model.called","call":9,"attempt":1,"iteration":1,"model":"openai:tiny","message_count":4,"dropped_messages":12}"#,
         &["call", "attempt", "iteration", "model", "message_count", "dropped_messages"],
+    );
+}
+
+#[test]
+fn model_called_in_place_of_another_one() {
+    pinned(
+        Entry::ModelCalled {
+            call: CallId(9),
+            attempt: 4,
+            iteration: 1,
+            model: "openai:small".to_owned(),
+            fallback_from: Some("openai:tiny".to_owned()),
+            message_count: 4,
+            dropped_messages: 0,
+        },
+        r#"{"type":"model.called","call":9,"attempt":4,"iteration":1,"model":"openai:small","fallback_from":"openai:tiny","message_count":4}"#,
+        &["call", "attempt", "iteration", "model", "fallback_from", "message_count"],
+    );
+}
+
+#[test]
+fn run_accepted_with_patience_and_fallbacks() {
+    let text = r#"{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"retry_patience_ms":900000,"fallbacks":[{"model":"openai:small","context_tokens":8000},{"model":"openai:large"}]}"#;
+    let settings: RunSettings = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+    assert_eq!(settings.retry_patience_ms, Some(900_000));
+    let fallback = |model: &str, context_tokens| Fallback { model: model.to_owned(), context_tokens };
+    assert_eq!(settings.fallbacks, [fallback("openai:small", Some(8_000)), fallback("openai:large", None)]);
+}
+
+#[test]
+fn model_failed_after_it_had_begun() {
+    pinned(
+        Entry::ModelFailed {
+            call: CallId(3),
+            attempt: 1,
+            error_type: FaultKind::Connection,
+            message: "it hung up".to_owned(),
+            retry_at: Some(900),
+            usage: Some(Usage { input_tokens: Some(10), ..Usage::default() }),
+            begun: true,
+            timing: Timing { started_at: 100, ended_at: 150, first_chunk_at: None },
+            observed: Observed::default(),
+        },
+        r#"{"type":"model.failed","call":3,"attempt":1,"error_type":"connection","message":"it hung up","retry_at":900,"usage":{"input_tokens":10,"output_tokens":null,"total_tokens":null,"cost_usd":null},"begun":true,"timing":{"started_at":100,"ended_at":150}}"#,
+        &["call", "attempt", "error_type", "message", "retry_at", "usage"],
     );
 }
 
@@ -128,6 +180,8 @@ fn run_accepted_of_a_sampled_comparison() {
         openai_server: None,
         sample_ratio: Some(0.25),
         tools: Vec::new(),
+        retry_patience_ms: None,
+        fallbacks: Vec::new(),
     };
     pinned(
         Entry::RunAccepted {
@@ -229,6 +283,8 @@ fn model_failed() {
         error_type: FaultKind::RateLimited,
         message: "slow down".to_owned(),
         retry_at,
+        usage: None,
+        begun: false,
         timing: Timing { started_at: 100, ended_at: 150, first_chunk_at: None },
         observed: Observed::default(),
     };

@@ -433,7 +433,10 @@ fn check_window(session: &Session, call: CallRef) {
     assert_eq!(sent.end, conversation.len());
     let system = session.model_request(call).unwrap().system.unwrap();
     assert_eq!(system.contains("left out"), dropped > 0);
-    let Some(window) = run.spec.settings.context_tokens else { return assert_eq!(dropped, 0) };
+    let settings = &run.spec.settings;
+    let fallback = run.fallen_back().checked_sub(1).map(|place| &settings.fallbacks[place]);
+    let window = fallback.map_or(settings.context_tokens, |fallback| fallback.context_tokens);
+    let Some(window) = window else { return assert_eq!(dropped, 0) };
     let arguments = |message: &Message| {
         message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments)).sum::<u64>()
     };
@@ -456,6 +459,12 @@ struct Told {
     /// The models of a comparison that answered.
     answered: BTreeSet<String>,
     model_of: BTreeMap<CallId, String>,
+    /// The model that the run stays with, and those that may take it over.
+    asked: Option<String>,
+    fallbacks: Vec<String>,
+    patience_ms: u64,
+    /// Of each call and model: failures that may have to be paid for, and when the first failure of any kind came.
+    failures: BTreeMap<(CallId, String), (u32, TimeMs)>,
     sampled_out: bool,
     /// Something went wrong in it: it is kept whatever the sampling says.
     has_trouble: bool,
@@ -480,15 +489,27 @@ impl Told {
             assert!(!self.sampled_out || self.has_trouble || sink == INDEX_SINK, "spared: {record:?}");
         }
         match &record.entry {
-            Entry::RunAccepted { models, sampled_out, .. } => {
+            Entry::RunAccepted { models, sampled_out, settings, .. } => {
                 (self.models, self.sampled_out) = (models.clone(), *sampled_out);
+                self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
+                self.patience_ms = settings.retry_patience_ms.unwrap_or(limits::RETRY_PATIENCE_MS_DEFAULT);
             }
-            Entry::ModelCalled { call, model, .. } => {
+            Entry::ModelCalled { call, model, fallback_from, .. } => {
+                let first = self.asked.get_or_insert_with(|| model.clone());
+                if let Some(from) = fallback_from {
+                    assert_eq!((&*first, self.model_of.get(call)), (from, Some(from)), "it was given up");
+                    assert_eq!(self.fallbacks.first(), Some(model), "they come in order");
+                    self.fallbacks.remove(0);
+                    self.model_of.insert(*call, model.clone());
+                    *first = model.clone();
+                }
                 let known = self.model_of.entry(*call).or_insert_with(|| model.clone());
                 assert_eq!(known, model, "a call keeps its model");
+                assert!(!self.models.is_empty() || model == first, "the run stays with its model");
             }
             Entry::ModelAnswered { call, iteration, usage, .. } => {
                 self.answers += 1;
+                self.failures.clear();
                 self.usage = self.usage.plus(usage);
                 if self.models.is_empty() {
                     assert_eq!(*iteration, self.answers);
@@ -497,7 +518,20 @@ impl Told {
                     assert!(is_first && *iteration == 1, "one answer per model");
                 }
             }
-            Entry::ModelFailed { .. } | Entry::RunResumed { .. } => self.has_trouble = true,
+            Entry::ModelFailed { call, error_type, begun, retry_at, usage, .. } => {
+                self.has_trouble = true;
+                self.usage = usage.iter().fold(self.usage.clone(), |sum, usage| sum.plus(usage));
+                let model = self.model_of[call].clone();
+                let (paid, first_at) = self.failures.entry((*call, model)).or_insert((0, record.at));
+                let is_paid = ["truncated", "timeout", "empty_response"].contains(&error_type.as_str());
+                *paid += u32::from(*begun || is_paid);
+                if let Some(at) = retry_at {
+                    assert!(*paid < 4 && error_type.is_transient(), "{record:?}");
+                    let patience = if self.fallbacks.is_empty() { self.patience_ms } else { 60_000 };
+                    assert!(*at <= *first_at + patience.min(self.patience_ms), "{record:?}");
+                }
+            }
+            Entry::RunResumed { .. } => self.has_trouble = true,
             Entry::RunEnded { status, stop_reason, usage, iterations, result, .. } => {
                 self.ended = true;
                 self.has_trouble |= *status == RunStatus::Failed;

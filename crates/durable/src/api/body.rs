@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{Budget, Idempotency, NewRun, RunSettings, limits};
+use longhaul_core::{Budget, Fallback, Idempotency, NewRun, RunSettings, limits};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +26,21 @@ pub(crate) enum RunKind {
     Comparison,
 }
 
+/// What a session's latest run asks whom: its next one goes on with both unless it names others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GoingOn {
+    /// The agent's name.
+    pub(crate) agent: String,
+    /// The model's full name.
+    pub(crate) model: String,
+}
+
+/// Whether a body names agent and model itself. One that cannot be read is at fault anyway.
+pub(crate) fn names_both(body: &[u8]) -> bool {
+    let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    json["agent"].is_string() && json["model"].is_string()
+}
+
 /// Reads the body of a run or a comparison that is to be started.
 ///
 /// # Errors
@@ -36,11 +52,12 @@ pub(crate) fn new_run(
     idempotency_key: Option<&str>,
     agents: &Agents,
     config: &Config,
+    going_on: Option<&GoingOn>,
 ) -> Result<NewRun, Problem> {
     let json = json_body(media, body)?;
     let idempotency = idempotency_key.map(|key| idempotency(key, &json)).transpose()?;
     let mut errors = FieldErrors::default();
-    let run = read_run(kind, json, idempotency, agents, config, &mut errors);
+    let run = read_run(kind, json, idempotency, (agents, config, going_on), &mut errors);
     match run {
         Some(run) if errors.is_empty() => Ok(run),
         _ => Err(Problem::fields(errors)),
@@ -109,8 +126,7 @@ fn read_run(
     kind: RunKind,
     json: Value,
     idempotency: Option<Idempotency>,
-    agents: &Agents,
-    config: &Config,
+    (agents, config, going_on): (&Agents, &Config, Option<&GoingOn>),
     errors: &mut FieldErrors,
 ) -> Option<NewRun> {
     let mut fields = Fields::of(json, "", errors);
@@ -119,13 +135,19 @@ fn read_run(
         fields.fail::<()>("task", "is required: a non-empty string");
     }
     let agent_name = fields.string("agent", limits::NAME_BYTES_MAX);
-    let agent = agents.find(agent_name.as_deref());
-    if agent.is_none() {
+    let agent = agents.find(agent_name.as_deref().or(going_on.map(|latest| latest.agent.as_str())));
+    if let (None, None, Some(gone)) = (&agent, &agent_name, going_on) {
+        let (gone, names) = (&gone.agent, agents.names());
+        fields.fail::<()>(
+            "agent",
+            format!("is required: the session's own, {gone}, is gone; there are: {names}"),
+        );
+    } else if agent.is_none() {
         fields.fail::<()>("agent", format!("is not an agent of this deployment; it has: {}", agents.names()));
     }
     let (model, models, max_iterations) = match kind {
         RunKind::Run => {
-            let model = read_model(&mut fields, agent, config);
+            let model = read_model(&mut fields, agent, config, going_on);
             (model, Vec::new(), fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into()))
         }
         RunKind::Comparison => {
@@ -133,6 +155,11 @@ fn read_run(
             (Some(models.join(",")), models, Some(1))
         }
     };
+    let fallbacks = match kind {
+        RunKind::Run => read_fallbacks(&mut fields, model.as_deref(), config),
+        RunKind::Comparison => Some(Vec::new()),
+    };
+    let patience = fields.integer("retry_patience_ms", 0, limits::RETRY_PATIENCE_MS_MAX);
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
     let budget = fields.take("budget").map(|value| read_budget(kind, value, fields.errors()));
     let metadata = fields.take("metadata").map(|value| read_metadata(value, fields.errors()));
@@ -141,6 +168,11 @@ fn read_run(
     let budget = budget.unwrap_or_default();
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
+    let own = || agent.fallbacks.iter().filter(|name| **name != model).cloned().collect();
+    let fallbacks = fallbacks
+        .unwrap_or_else(own)
+        .into_iter()
+        .map(|name| Fallback { context_tokens: Some(config.context_tokens(agent, &name)), model: name });
     // A comparison sends its task alone.
     let context_tokens = (kind == RunKind::Run).then(|| config.context_tokens(agent, &model));
     Some(NewRun {
@@ -167,13 +199,23 @@ fn read_run(
             openai_server: config.openai.as_ref().map(|openai| openai.server().to_owned()),
             sample_ratio: agent.sample_ratio,
             tools: Vec::new(),
+            retry_patience_ms: patience.or(agent.retry_patience_ms).or(Some(config.retry_patience_ms)),
+            fallbacks: fallbacks.collect(),
         },
         idempotency,
     })
 }
 
-fn read_model(fields: &mut Fields<'_>, agent: Option<&Agent>, config: &Config) -> Option<String> {
+fn read_model(
+    fields: &mut Fields<'_>,
+    agent: Option<&Agent>,
+    config: &Config,
+    going_on: Option<&GoingOn>,
+) -> Option<String> {
     let model = fields.string("model", limits::NAME_BYTES_MAX);
+    // Another agent comes with its own model, where it has one.
+    let stays = |latest: &&GoingOn| agent.is_none_or(|it| it.name == latest.agent || it.model.is_none());
+    let model = model.or_else(|| Some(going_on.filter(stays)?.model.clone()));
     let model =
         model.or_else(|| agent.and_then(|a| a.model.clone())).or_else(|| config.default_model.clone());
     match model.as_deref().map(|model| config.missing_for(model)) {
@@ -182,6 +224,41 @@ fn read_model(fields: &mut Fields<'_>, agent: Option<&Agent>, config: &Config) -
         Some(None) => Some(()),
     };
     model
+}
+
+/// The models that may take a run over, each named that is at fault; `None` where the request says nothing of them.
+fn read_fallbacks(fields: &mut Fields<'_>, model: Option<&str>, config: &Config) -> Option<Vec<String>> {
+    let max = limits::FALLBACKS_MAX;
+    let listed = match fields.take("fallbacks")? {
+        Value::Array(listed) if listed.len() <= max => listed,
+        Value::Array(listed) => {
+            let detail = format!("must have at most {max} model names, has {}", listed.len());
+            return fields.fail("fallbacks", detail);
+        }
+        other => {
+            let detail = format!("must be an array of at most {max} model names, not {}", json_type(&other));
+            return fields.fail("fallbacks", detail);
+        }
+    };
+    let mut models: Vec<String> = Vec::with_capacity(listed.len());
+    for (index, value) in listed.into_iter().enumerate() {
+        let fault = match &value {
+            Value::String(name) if name.len() > limits::NAME_BYTES_MAX => {
+                Some(format!("must be at most {} bytes, is {}", limits::NAME_BYTES_MAX, name.len()))
+            }
+            Value::String(name) if models.contains(name) => Some("is there twice".to_owned()),
+            Value::String(name) if Some(name.as_str()) == model => {
+                Some("is the model that it is to take over from".to_owned())
+            }
+            Value::String(name) => config.missing_for(name),
+            other => Some(format!("must be a string, not {}", json_type(other))),
+        };
+        if let Some(fault) = fault {
+            fields.errors().push(FieldError::new(format!("/fallbacks/{index}"), fault));
+        }
+        models.extend(value.as_str().map(str::to_owned));
+    }
+    Some(models)
 }
 
 /// The models of a comparison, each named that is at fault.
@@ -289,7 +366,7 @@ mod tests {
 
     fn read_with_key(body: &Value, key: Option<&str>) -> Result<NewRun, Problem> {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
-        new_run(RunKind::Run, JSON, body.to_string().as_bytes(), key, &Agents::default(), &config)
+        new_run(RunKind::Run, JSON, body.to_string().as_bytes(), key, &Agents::default(), &config, None)
     }
 
     fn pointers(problem: &Problem) -> Vec<&str> {
@@ -352,10 +429,80 @@ mod tests {
     }
 
     #[test]
+    fn a_further_run_goes_on_with_agent_and_model_unless_it_names_others() {
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let agents = Agents::new([
+            Agent::new("first"),
+            Agent::new("poet").model("scripted:echo"),
+            Agent::new("plain"),
+        ]);
+        let latest = GoingOn { agent: "poet".to_owned(), model: "scripted:slow".to_owned() };
+        for (body, agent, model) in [
+            (json!({"task": "x"}), "poet", "scripted:slow"),
+            (json!({"task": "x", "agent": "poet"}), "poet", "scripted:slow"),
+            (json!({"task": "x", "agent": "plain"}), "plain", "scripted:slow"),
+            (json!({"task": "x", "model": "scripted:haiku"}), "poet", "scripted:haiku"),
+            (json!({"task": "x", "agent": "first", "model": "scripted:haiku"}), "first", "scripted:haiku"),
+        ] {
+            let body = body.to_string();
+            let run = new_run(RunKind::Run, JSON, body.as_bytes(), None, &agents, &config, Some(&latest));
+            let run = run.unwrap();
+            assert_eq!((run.agent.as_str(), run.model.as_str()), (agent, model), "{body}");
+        }
+        let gone = GoingOn { agent: "gone".to_owned(), model: "openai:x".to_owned() };
+        let refused = new_run(RunKind::Run, JSON, br#"{"task":"x"}"#, None, &agents, &config, Some(&gone));
+        assert_eq!(pointers(&refused.unwrap_err()), ["/agent", "/model"]);
+        assert!(names_both(br#"{"agent":"a","model":"b"}"#));
+        assert!(!names_both(br#"{"agent":"a","model":null}"#) && !names_both(b"[1]") && !names_both(b"{"));
+    }
+
+    #[test]
+    fn patience_and_fallbacks_are_the_requests_the_agents_or_the_deployments() {
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let agents = Agents::new([Agent::new("a")
+            .retry_patience(std::time::Duration::from_secs(60))
+            .fallback("scripted:echo")
+            .fallback("scripted:haiku")]);
+        let read = |agents: &Agents, body: &Value| {
+            let run = new_run(RunKind::Run, JSON, body.to_string().as_bytes(), None, agents, &config, None);
+            let settings = run.unwrap().settings;
+            let models = settings.fallbacks.into_iter().map(|fallback| fallback.model).collect::<Vec<_>>();
+            (settings.retry_patience_ms, models)
+        };
+        let task = json!({"task": "x"});
+        assert_eq!(read(&Agents::default(), &task), (Some(900_000), Vec::new()));
+        assert_eq!(
+            read(&agents, &task),
+            (Some(60_000), vec!["scripted:echo".to_owned()]),
+            "not its own model"
+        );
+        let own = json!({"task": "x", "retry_patience_ms": 0, "fallbacks": []});
+        assert_eq!(read(&agents, &own), (Some(0), Vec::new()));
+        for (fallbacks, expected) in [
+            (json!(["scripted:echo", "scripted:echo", "nobody:x", 7, "scripted:haiku"]), vec!["/fallbacks"]),
+            (
+                json!(["openai:x", "scripted:haiku", 7, "gpt"]),
+                vec!["/fallbacks/0", "/fallbacks/1", "/fallbacks/2", "/fallbacks/3"],
+            ),
+            (json!(["scripted:echo", "scripted:echo"]), vec!["/fallbacks/1"]),
+            (json!("scripted:echo"), vec!["/fallbacks"]),
+        ] {
+            let body = json!({"task": "x", "fallbacks": fallbacks});
+            assert_eq!(pointers(&super::tests::read(&body).unwrap_err()), expected, "{body}");
+        }
+        let body = json!({"task": "x", "retry_patience_ms": 86_400_001});
+        assert_eq!(pointers(&super::tests::read(&body).unwrap_err()), ["/retry_patience_ms"]);
+        let compared = json!({"task": "x", "models": ["scripted:a", "scripted:b"], "retry_patience_ms": 5, "fallbacks": []});
+        let compared = compared.to_string();
+        let refused = new_run(RunKind::Comparison, JSON, compared.as_bytes(), None, &agents, &config, None);
+        assert_eq!(pointers(&refused.unwrap_err()), ["/fallbacks"]);
+    }
+
+    #[test]
     fn what_is_no_json_is_told_apart_from_what_is_wrong_in_it() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let status = |media, body: &[u8]| {
-            new_run(RunKind::Run, media, body, None, &Agents::default(), &config).unwrap_err().status
+            new_run(RunKind::Run, media, body, None, &Agents::default(), &config, None).unwrap_err().status
         };
         assert_eq!(status(JSON, b"{"), 400);
         assert_eq!(status(JSON, b"\xff"), 400);
@@ -399,7 +546,15 @@ mod tests {
     fn a_comparison_names_each_model_at_fault() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let read = |body: &Value| {
-            new_run(RunKind::Comparison, JSON, body.to_string().as_bytes(), None, &Agents::default(), &config)
+            new_run(
+                RunKind::Comparison,
+                JSON,
+                body.to_string().as_bytes(),
+                None,
+                &Agents::default(),
+                &config,
+                None,
+            )
         };
         let run = read(&json!({"task": "x", "models": ["scripted:haiku", "scripted:echo"]})).unwrap();
         assert_eq!((run.model.as_str(), run.models.len()), ("scripted:haiku,scripted:echo", 2));
@@ -439,7 +594,8 @@ mod tests {
         let first = read_with_key(&json!({"task": "x", "model": "scripted:haiku"}), Some(&max)).unwrap();
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let respelled = b"{ \"model\":\"scripted:haiku\",\n\"task\":\"\\u0078\"}";
-        let second = new_run(RunKind::Run, JSON, respelled, Some(&max), &Agents::default(), &config).unwrap();
+        let second =
+            new_run(RunKind::Run, JSON, respelled, Some(&max), &Agents::default(), &config, None).unwrap();
         assert_eq!(first.idempotency, second.idempotency);
         let session = session_of_key("ann", &first.idempotency.clone().unwrap());
         assert_eq!(session.len(), 32);

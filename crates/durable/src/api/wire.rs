@@ -12,6 +12,8 @@ pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
 pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
 /// Asks a session whether it has open runs, or the run of the key that follows. No path of the API, so nobody else asks.
 pub(crate) const BUSY_PATH: &str = "/busy/";
+/// Asks a session for the agent and the model of its latest run: a [`GoingOn`](super::body::GoingOn) as JSON.
+pub(crate) const LATEST_PATH: &str = "/latest";
 /// The status of a session that has open runs, or the run of that key.
 pub(crate) const BUSY: u16 = 204;
 /// The status of any other session. A post that gets it has started no run.
@@ -60,6 +62,8 @@ mod tests {
             openai_server: None,
             sample_ratio: None,
             tools: Vec::new(),
+            retry_patience_ms: None,
+            fallbacks: Vec::new(),
         }
     }
 

@@ -45,6 +45,41 @@ const WORDS: &[(&str, FaultKind)] = &[
     ("safety", FaultKind::Refused),
 ];
 
+/// Words in a code, a type or a message that say that a model is refused, whatever it is asked: in small letters and without
+/// signs. What is too long for a window, or beyond what an account may use, is not so of another model.
+const OF_MODEL: &[&str] = &[
+    "modelnotfound",
+    "modelnotexist",
+    "modelnotsupported",
+    "modelnotavailable",
+    "modelisnotavailable",
+    "modeldecommissioned",
+    "modeldeprecated",
+    "nosuchmodel",
+    "unknownmodel",
+    "invalidmodel",
+    "unsupportedmodel",
+    "notavalidmodel",
+    "hasbeendecommissioned",
+    "hasbeendeprecated",
+    "insufficientquota",
+    "insufficientbalance",
+    "insufficientcredit",
+    "paymentrequired",
+    "billing",
+    "arrearage",
+    "dailyallocation",
+    "contextlength",
+    "contextwindow",
+    "contextsize",
+    "maximumcontext",
+    "prompttoolong",
+    "promptistoolong",
+];
+/// Words that say that it is what was asked.
+const OF_CONTENT: &[&str] =
+    &["contentfilter", "contentpolicy", "contentmanagement", "moderation", "safety", "flagged"];
+
 /// Members of an error that say of which kind it is.
 const CODES: [&str; 6] = ["code", "status", "status_code", "http_status", "error_code", "statusCode"];
 const NAMES: [&str; 5] = ["code", "type", "status", "name", "reason"];
@@ -73,6 +108,18 @@ pub(super) fn is_used_up(body: &Value) -> bool {
 pub(crate) fn kind_of_words(text: &str) -> Option<FaultKind> {
     let plain = plain(text);
     WORDS.iter().find(|(known, _)| plain.contains(known)).map(|(_, kind)| *kind)
+}
+
+/// Whether a refusal, with this status if it has one, is one of the model and not of what it is asked.
+pub(crate) fn is_of_model(status: Option<u16>, error: &Value, message: &str) -> bool {
+    let inner = if error["error"].is_object() { &error["error"] } else { error };
+    let named = NAMES.iter().filter_map(|name| inner[*name].as_str()).chain([message]).map(plain);
+    let words = named.collect::<Vec<String>>().join(" ");
+    let says = |known: &[&str]| known.iter().any(|word| words.contains(word));
+    let code = CODES.iter().find_map(|name| inner[*name].as_u64()).and_then(|code| u16::try_from(code).ok());
+    let of_status = |status| matches!(status, 401..=404 | 410 | 413 | 429);
+    let does_not_exist = words.contains("model") && says(&["doesnotexist", "notfound"]);
+    !says(OF_CONTENT) && (says(OF_MODEL) || does_not_exist || status.or(code).is_some_and(of_status))
 }
 
 fn said(error: &Value, depth: u8) -> Option<FaultKind> {
@@ -110,6 +157,32 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_model_that_is_refused_is_told_from_what_it_is_asked() {
+        for (status, error, message, expected) in [
+            (404, json!({"error": {"code": "model_not_found"}}), "The model `x` does not exist", true),
+            (404, json!({"error": {"type": "not_found_error"}}), "model: claude-9", true),
+            (404, json!({}), "", true),
+            (401, json!({"error": {"code": "invalid_api_key"}}), "", true),
+            (402, json!({}), "Insufficient credits", true),
+            (403, json!({}), "Your project has no access to the model", true),
+            (403, json!({}), "Your chosen model requires moderation and your input was flagged", false),
+            (429, json!({"error": {"type": "insufficient_quota"}}), "", true),
+            (400, json!({"error": {"code": "model_decommissioned"}}), "", true),
+            (400, json!({}), "Invalid model name passed in model=x", true),
+            (400, json!({}), "x is not a valid model ID", true),
+            (400, json!({}), "The model x does not exist", true),
+            (400, json!({"error": {"code": "context_length_exceeded"}}), "", true),
+            (400, json!({"error": {"code": "content_filter"}}), "", false),
+            (400, json!({"error": {"code": "invalid_request_error"}}), "temperature must be below 2", false),
+            (422, json!({}), "body.messages.0: is missing", false),
+        ] {
+            assert_eq!(is_of_model(Some(status), &error, message), expected, "{status} {error} {message}");
+        }
+        assert!(is_of_model(None, &json!({"code": 404}), "gone"));
+        assert!(!is_of_model(None, &json!({"code": 400}), "bad"));
+    }
 
     #[test]
     fn a_word_in_any_spelling_says_whether_it_may_pass() {

@@ -9,7 +9,7 @@ use longhaul_core::{
 };
 use serde_json::Value;
 
-pub(crate) use self::kind::kind_of_words;
+pub(crate) use self::kind::{is_of_model, kind_of_words};
 use self::{kind::kind_of_error, message::message_of};
 use crate::lenient;
 
@@ -26,12 +26,14 @@ pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) ->
         Some(message) => format!("the model's server answered {status}: {message}"),
         None => format!("the model's server answered {status}"),
     };
-    let kind = match body {
+    let body = body.unwrap_or_default();
+    let kind = match FaultKind::of_status(status) {
         // What is used up for good says so by a code: the status is that of a limit per minute.
-        Some(body) if status == 429 && kind::is_used_up(&body) => FaultKind::Refused,
-        _ => FaultKind::of_status(status),
+        _ if status == 429 && kind::is_used_up(&body) => FaultKind::Refused,
+        kind => kind,
     };
-    Fault { retry_after_ms, ..fault(kind, &message) }
+    let is_of_model = kind == FaultKind::Refused && kind::is_of_model(Some(status), &body, &message);
+    Fault { retry_after_ms, is_of_model, ..fault(kind, &message) }
 }
 
 /// A body as JSON, where it is some, and the words in it.
@@ -101,7 +103,12 @@ pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
         error => error,
     };
     let message = message_of(answer).unwrap_or_else(|| "an error without a message".to_owned());
-    Some(fault(kind_of_error(error), &format!("the model's server reported in its answer: {message}")))
+    let kind = kind_of_error(error);
+    let is_of_model = kind == FaultKind::Refused && kind::is_of_model(None, error, &message);
+    Some(Fault {
+        is_of_model,
+        ..fault(kind, &format!("the model's server reported in its answer: {message}"))
+    })
 }
 
 /// An answer that is an error without a member of that name.

@@ -70,7 +70,11 @@ fn the_longest_call_that_may_be_configured_has_an_invocation_of_its_own() {
 #[test]
 fn waits_are_no_part_of_a_handler() {
     let busy = Reply::Status { status: 429, retry_after_s: Some(300) };
-    let mut scenario = slow(4 * MINUTE_MS, 5 * MINUTE_MS);
+    let mut scenario = slow(4 * MINUTE_MS, 5 * MINUTE_MS).first(Post {
+        model_timeout_ms: 5 * MINUTE_MS,
+        retry_patience_ms: Some(60 * MINUTE_MS),
+        ..Post::default()
+    });
     scenario.model = scenario.model.reply(1, &[busy; 3]).reply(2, &[busy]).reply(4, &[busy; 2]);
     let mut platform = Platform::new(&scenario);
     platform.life().run_for(0);
@@ -124,7 +128,12 @@ fn a_call_that_would_outlast_its_handler_times_out_in_it() {
     let (violations, outside) = platform.rest();
     assert_eq!(violations, []);
     assert_eq!(end_of(&outside, RunId(1)), Some((RunStatus::Failed, StopReason::ModelUnavailable)));
-    assert_eq!(outside.model.requests_of(RunId(1), CallId(1)), 4, "four attempts, as after any fault");
+    // The first fault comes after a quarter of an hour, the patience is as long, and so is each attempt.
+    assert_eq!(
+        outside.model.requests_of(RunId(1), CallId(1)),
+        3,
+        "what may be paid for, within the patience"
+    );
 }
 
 #[test]

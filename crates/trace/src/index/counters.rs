@@ -63,7 +63,7 @@ impl Counters {
         self.errors.iter().find(|(error, _)| error == "empty_response").map_or(0, |(_, count)| *count)
     }
 
-    /// What the answers used.
+    /// What the attempts used, those that failed included.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
@@ -85,6 +85,7 @@ impl Counters {
 
     /// Adds an attempt that counts.
     pub(super) fn take(&mut self, span: &Span) {
+        self.add_usage(span.usage.as_ref());
         if let Some(error) = span.error_type {
             self.add_errors(error, 1);
             return;
@@ -99,7 +100,10 @@ impl Counters {
             time(model.latency_ms, &mut self.latencies);
             time(model.time_to_first_chunk_ms, &mut self.first_chunks);
         }
-        if let Some(usage) = &span.usage {
+    }
+
+    fn add_usage(&mut self, usage: Option<&Usage>) {
+        if let Some(usage) = usage {
             let tokens = |count: Option<u64>| count.map(|count| count.min(CALL_TOKENS_MAX));
             self.usage = self.usage.plus(&Usage {
                 input_tokens: tokens(usage.input_tokens),

@@ -89,6 +89,8 @@ fn entries() -> Vec<Entry> {
             error_type: FaultKind::Refused,
             message: secret(),
             retry_at: None,
+            usage: None,
+            begun: false,
             timing: Timing::default(),
             observed: observed(),
         },

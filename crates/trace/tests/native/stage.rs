@@ -156,6 +156,8 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             openai_server: None,
             sample_ratio: None,
             tools: Vec::new(),
+            retry_patience_ms: None,
+            fallbacks: Vec::new(),
         },
         idempotency: None,
     }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK, Idempotency, Life,
-    Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
-    ToolCall, ToolError, Usage, UserSpan,
+    Budget, CallId, Cause, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK,
+    Idempotency, Life, Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq,
+    StopReason, Timing, ToolCall, ToolError, Usage, UserSpan,
 };
 use serde_json::{Value, json};
 
@@ -81,6 +81,7 @@ pub(crate) fn comparison() -> Vec<Vec<Record>> {
         model: models[call as usize - 1].to_owned(),
         message_count: 1,
         dropped_messages: 0,
+        fallback_from: None,
     };
     let calls = (1..=4).map(|call| (1, compared(call, 1)));
     story.row(0, std::iter::once((1, accepted)).chain(calls).collect());
@@ -105,6 +106,40 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
         (*life, *sampled_out) = (None, false);
     }
     story.row(1_000, vec![(2, second), called(2, 2, 1, 0)]);
+    story.rows
+}
+
+/// A session whose first model is given up, and whose second is asked.
+pub(crate) fn fallback() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let fallback = |model: &str, context_tokens| Fallback { model: model.to_owned(), context_tokens };
+    let settings = RunSettings {
+        retry_patience_ms: Some(900_000),
+        fallbacks: vec![fallback("openai:small", Some(8_000)), fallback("openai:large", None)],
+        ..open_settings()
+    };
+    story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
+    let mut begun = failed(1, 1, FaultKind::Connection, Some(400));
+    if let Entry::ModelFailed { usage, begun, .. } = &mut begun {
+        (*usage, *begun) = (Some(full_usage()), true);
+    }
+    story.row(200, vec![(1, begun)]);
+    story.row(200, vec![called(1, 1, 2, 0)]);
+    let mut taken_over = model_called(1, 3, 1, 0);
+    if let Entry::ModelCalled { model, fallback_from, .. } = &mut taken_over {
+        *fallback_from = Some(std::mem::replace(model, "openai:small".to_owned()));
+    }
+    let mut last = failed(1, 2, FaultKind::RateLimited, None);
+    if let Entry::ModelFailed { usage, .. } = &mut last {
+        *usage = Some(bare_usage());
+    }
+    story.row(60_000, vec![(1, last), (1, taken_over)]);
+    story.row(200, vec![(1, failed(1, 3, FaultKind::ServerError, Some(61_000)))]);
+    let mut again = model_called(1, 4, 1, 0);
+    if let Entry::ModelCalled { model, .. } = &mut again {
+        *model = "openai:small".to_owned();
+    }
+    story.row(200, vec![(1, again)]);
     story.rows
 }
 
@@ -307,6 +342,8 @@ fn full_settings() -> RunSettings {
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: Some(0.5),
         tools: Vec::new(),
+        retry_patience_ms: None,
+        fallbacks: Vec::new(),
     }
 }
 
@@ -324,6 +361,8 @@ fn bare_settings() -> RunSettings {
         openai_server: None,
         sample_ratio: None,
         tools: Vec::new(),
+        retry_patience_ms: None,
+        fallbacks: Vec::new(),
     }
 }
 
@@ -358,7 +397,8 @@ fn called(run: u32, call: u32, attempt: u32, dropped_messages: u32) -> (u32, Ent
 fn model_called(call: u32, attempt: u32, iteration: u32, dropped_messages: u32) -> Entry {
     let message_count = 2 * iteration;
     let model = "openai:tiny".to_owned();
-    Entry::ModelCalled { call: CallId(call), attempt, iteration, model, message_count, dropped_messages }
+    let (call, fallback_from) = (CallId(call), None);
+    Entry::ModelCalled { call, attempt, iteration, model, message_count, dropped_messages, fallback_from }
 }
 
 fn failed(call: u32, attempt: u32, error_type: FaultKind, wait_ms: Option<u64>) -> Entry {
@@ -377,6 +417,8 @@ fn failed(call: u32, attempt: u32, error_type: FaultKind, wait_ms: Option<u64>) 
         error_type,
         message: format!("it was {}", error_type.as_str()),
         retry_at: wait_ms.map(|ms| BEGINNING + ms),
+        usage: None,
+        begun: false,
         timing: Timing { started_at: BEGINNING, ended_at: BEGINNING + 195, first_chunk_at },
         observed,
     }

@@ -1,6 +1,6 @@
 use longhaul_core::{
-    Budget, Cause, Decision, Effect, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency, Message,
-    ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolOffer, ToolOutcome, Usage, limits,
+    Budget, Cause, Decision, Effect, Fallback, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency,
+    Message, ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolOffer, ToolOutcome, Usage, limits,
 };
 use proptest::{
     collection::vec,
@@ -99,7 +99,9 @@ fn new_run() -> impl Strategy<Value = NewRun> {
     let instructions = option::of(Just("Be brief.".to_owned()));
     let window = (option::weighted(0.8, 0u64..300), option::weighted(0.3, 0u32..100));
     let offers = option::weighted(0.5, Just(offers()));
-    let told = (instructions, window, offers);
+    let windows = vec(option::weighted(0.8, 0u64..300), 0..3);
+    let patience = option::of(select(vec![0, 1, 700, 50_000, 86_400_000]));
+    let told = (instructions, window, offers, windows, patience);
     (1..=limits::ITERATIONS_MAX, budget, key, models, traced, told).prop_map(
         |(max_iterations, (total_tokens, cost_usd, deadline_ms), key, models, traced, told)| {
             let mut new = run("Write.");
@@ -108,10 +110,18 @@ fn new_run() -> impl Strategy<Value = NewRun> {
                 new.model = models.join(",");
                 new.models = models.into_iter().map(str::to_owned).collect();
             }
-            let (instructions, (context_tokens, max_output_tokens), offers) = told;
+            let (instructions, (context_tokens, max_output_tokens), offers, windows, patience) = told;
             // The models of a comparison are offered none.
             new.settings.tools = offers.filter(|_| new.models.is_empty()).unwrap_or_default();
             new.settings.instructions = instructions;
+            new.settings.retry_patience_ms = patience;
+            if new.models.is_empty() {
+                let fallback = |(place, context_tokens): (usize, &Option<u64>)| Fallback {
+                    model: format!("f{place}"),
+                    context_tokens: *context_tokens,
+                };
+                new.settings.fallbacks = windows.iter().enumerate().map(fallback).collect();
+            }
             (new.settings.context_tokens, new.settings.max_output_tokens) =
                 (context_tokens, max_output_tokens);
             new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
@@ -173,8 +183,13 @@ fn fault() -> impl Strategy<Value = Fault> {
         5 => select(vec![FaultKind::Timeout, FaultKind::ServerError, FaultKind::RateLimited, FaultKind::Connection]),
         1 => select(vec![FaultKind::Refused, FaultKind::Malformed, FaultKind::TooLarge]),
     ];
-    (kind, option::of(0u64..400_000))
-        .prop_map(|(kind, retry_after_ms)| Fault { retry_after_ms, ..Fault::new(kind, "no luck") })
+    let used = option::weighted(0.3, 0u64..100);
+    (kind, option::of(0u64..400_000), any::<bool>(), any::<bool>(), used).prop_map(
+        |(kind, retry_after_ms, begun, is_of_model, used)| {
+            let usage = used.map(|tokens| Box::new(Usage { total_tokens: Some(tokens), ..Usage::default() }));
+            Fault { retry_after_ms, begun, is_of_model, usage, ..Fault::new(kind, "no luck") }
+        },
+    )
 }
 
 fn delivered() -> impl Strategy<Value = Delivered> {

@@ -18,11 +18,18 @@ pub(super) struct NewRun {
     /// What to do, at most 256 KiB of UTF-8.
     #[schemars(length(min = 1, max = limits::TASK_BYTES_MAX), regex(pattern = r"\S"))]
     task: String,
-    /// An agent of the deployment; its first one by default.
+    /// An agent of the deployment; by default that of the session's latest run, or the deployment's first one.
     #[schemars(length(min = 1, max = limits::NAME_BYTES_MAX), regex(pattern = r"\S"))]
     agent: Option<String>,
-    /// The model; by default the agent's or the deployment's.
+    /// The model; by default that of the session's latest run, the agent's or the deployment's.
     model: Option<ModelName>,
+    /// Models that take the run over, one after the other, when the one before cannot answer; by default the agent's.
+    #[schemars(length(max = limits::FALLBACKS_MAX), extend("uniqueItems" = true))]
+    fallbacks: Option<Vec<ModelName>>,
+    /// How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a
+    /// minute at most while another model follows.
+    #[schemars(range(max = limits::RETRY_PATIENCE_MS_MAX))]
+    retry_patience_ms: Option<u64>,
     /// The system message in place of the agent's, at most 64 KiB of UTF-8.
     #[schemars(length(min = 1, max = limits::INSTRUCTIONS_BYTES_MAX), regex(pattern = r"\S"))]
     instructions: Option<String>,
@@ -54,6 +61,9 @@ pub(super) struct NewComparison {
     #[schemars(length(min = 1, max = limits::INSTRUCTIONS_BYTES_MAX), regex(pattern = r"\S"))]
     instructions: Option<String>,
     budget: Option<ComparisonBudget>,
+    /// How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on.
+    #[schemars(range(max = limits::RETRY_PATIENCE_MS_MAX))]
+    retry_patience_ms: Option<u64>,
     metadata: Option<Value>,
 }
 
