@@ -658,6 +658,8 @@ export interface components {
             call: components["schemas"]["Call"];
             /** @description Messages of the session that the request leaves out, from its beginning, so that the rest fits the model's context window. Absent where there are none. */
             dropped_messages?: number;
+            /** @description The model that the call was given up with, in the attempt with which another one takes it over. */
+            fallback_from?: string;
             /** @description The answer that it is to be, from 1. */
             iteration: number;
             /** @description Messages in the request, instructions included. */
@@ -698,10 +700,12 @@ export interface components {
             error_type: components["schemas"]["Fault"];
             /** @description For a person. */
             message: string;
-            /** @description When the next attempt is due; null where there is none. */
+            /** @description When the same model is asked again; null where it is not. */
             retry_at: components["schemas"]["Time"] | null;
             /** @constant */
             type: "model.failed";
+            /** @description What the attempt used, where its server said so all the same. */
+            usage?: components["schemas"]["Usage"] | null;
         } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -746,21 +750,27 @@ export interface components {
             metadata?: components["schemas"]["Metadata"] | null;
             /** @description The models, no two the same. */
             models: components["schemas"]["ModelName"][];
+            /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on. */
+            retry_patience_ms?: number | null;
             /** @description What to do, at most 256 KiB of UTF-8. */
             task: string;
         };
         /** @description What is to be done; null counts as absent. */
         NewRun: {
-            /** @description An agent of the deployment; its first one by default. */
+            /** @description An agent of the deployment; by default that of the session's latest run, or the deployment's first one. */
             agent?: string | null;
             budget?: components["schemas"]["Budget"] | null;
+            /** @description Models that take the run over, one after the other, when the one before cannot answer; by default the agent's. */
+            fallbacks?: components["schemas"]["ModelName"][] | null;
             /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
             instructions?: string | null;
             /** @description Answers at most. */
             max_iterations?: number | null;
             metadata?: components["schemas"]["Metadata"] | null;
-            /** @description The model; by default the agent's or the deployment's. */
+            /** @description The model; by default that of the session's latest run, the agent's or the deployment's. */
             model?: components["schemas"]["ModelName"] | null;
+            /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
+            retry_patience_ms?: number | null;
             /** @description What to do, at most 256 KiB of UTF-8. */
             task: string;
         };

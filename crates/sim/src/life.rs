@@ -23,7 +23,7 @@ const RESTART_MS: u64 = 29;
 /// A life with more turns than this goes round in circles.
 const TURNS_MAX: u32 = 200_000;
 /// So does one in which the alarm rings more often than this.
-const ALARMS_MAX: u32 = 200;
+const ALARMS_MAX: u32 = 1_000;
 
 /// One process, from its start to its death or to rest. Its object is made when something touches it.
 pub struct Life {

@@ -10,7 +10,7 @@ use crate::{
     incidents::Incident,
     index::{IndexPlan, IndexReply},
     invariants::{Violation, check},
-    model::{ModelPlan, Reply},
+    model::{ModelPlan, Outage, Reply},
     nexus::{NexusPlan, NexusReply},
     outside::{BEGINNING, Outside},
     scenario::{RETENTION_MS, Scenario},
@@ -84,6 +84,9 @@ impl RandomWorld {
         if !is_compared && dice.one_in(4) {
             dice.equip(&mut scenario, horizon_ms);
         }
+        if dice.one_in(3) {
+            dice.strain(&mut scenario);
+        }
         Self { seed, scenario, incidents, lives }
     }
 
@@ -154,6 +157,9 @@ impl fmt::Display for RandomWorld {
         writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
         for (turn, replies) in &model.replies {
             writeln!(f, "    call {turn} of a run meets {replies:?}")?;
+        }
+        for outage in &model.outages {
+            writeln!(f, "    {outage:?}")?;
         }
         for (turn, asked) in &self.scenario.tools.asked {
             writeln!(f, "    answer {turn} of a run asks for {asked:?}")?;
@@ -348,6 +354,49 @@ impl Dice {
             }
         }
         scenario.rest_horizon_ms = scenario.rest_horizon_ms.max(PATIENCE_MS);
+    }
+
+    /// Models that are out for seconds to hours, some patience, and other models that may take over.
+    fn strain(&mut self, scenario: &mut Scenario) {
+        let replies = [
+            Reply::Status { status: 503, retry_after_s: None },
+            Reply::Status { status: 429, retry_after_s: Some(2) },
+            Reply::Status { status: 429, retry_after_s: Some(3_600) },
+            Reply::Status { status: 404, retry_after_s: None },
+            Reply::Refused,
+            Reply::Cut,
+        ];
+        for _ in 0..=self.below(3) {
+            let from_ms = self.below(5_000);
+            let reply = *self.pick(&replies);
+            let asks_for_an_hour = matches!(reply, Reply::Status { retry_after_s: Some(3_600), .. });
+            let longest_ms = if asks_for_an_hour { 7_200_000 } else { 900_000 };
+            scenario.model.outages.push(Outage {
+                model: *self.pick(&[None, Some("tiny"), Some("tiny"), Some("small")]),
+                from_ms,
+                until_ms: from_ms + *self.pick(&[500, 20_000, 300_000, longest_ms]),
+                reply,
+            });
+        }
+        let fallbacks: [&'static [(&'static str, Option<u64>)]; 4] = [
+            &[],
+            &[("openai:small", None)],
+            &[("openai:small", Some(400)), ("openai:large", None)],
+            &[("openai:large", None), ("openai:small", None)],
+        ];
+        for (_, action) in &mut scenario.actions {
+            if let Action::Post(post) = action {
+                post.retry_patience_ms = *self.pick(&[None, None, Some(0), Some(3_000), Some(7_200_000)]);
+                if post.models.is_empty() {
+                    post.fallbacks = *self.pick(&fallbacks);
+                }
+                if !scenario.tools.asked.is_empty()
+                    && post.fallbacks.iter().any(|(_, tokens)| tokens.is_some())
+                {
+                    post.fallbacks = &[];
+                }
+            }
+        }
     }
 
     fn deadline_ms(&mut self) -> Option<u64> {

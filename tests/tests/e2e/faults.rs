@@ -90,11 +90,55 @@ async fn empty_answers_use_up_the_retries_and_the_run_fails_with_that_reason() {
 #[tokio::test]
 async fn a_model_that_stays_down_ends_the_run_as_unavailable() {
     let stage = Stage::new(|_| Reply::status(503)).await;
-    let (_, run) = stage.run("Say something.").await;
+    let post = stage.api.start(&json!({"task": "Say something.", "retry_patience_ms": 300})).await;
+    let run = stage.api.ended(&post).await;
+    assert_eq!((&run["status"], &run["stop_reason"]), (&json!("failed"), &json!("model_unavailable")));
+    assert!(run["attempts"].as_u64() >= Some(2), "{run}");
+    let failed = of_type(&stage.api.events(&post.session).await, "model.failed");
+    let at = |event: &serde_json::Value| event["at"].as_u64().expect("an event has a time");
+    let (first, last) = (at(&failed[0]), at(failed.last().expect("it failed")));
+    assert!(last >= first + 300, "the last attempt comes when the patience ends: {failed:#?}");
+}
+
+/// The next model takes the call over, the rest of the run stays with it, and a further run begins with the first one.
+#[tokio::test]
+async fn another_model_takes_over_from_one_that_is_gone() {
+    let stage = Stage::new(|call| match call.body["model"].as_str() {
+        Some("tiny") => Reply::error(404, "The model `tiny` does not exist"),
+        Some("small") => Reply::too_many("7200"),
+        _ => Reply::turn(call.turn(), 2),
+    })
+    .await;
+    let fallbacks = json!(["openai:small", "openai:large"]);
+    let post = stage.api.start(&json!({"task": "Go on.", "fallbacks": fallbacks})).await;
+    let run = stage.api.ended(&post).await;
     assert_eq!(
-        (&run["status"], &run["stop_reason"], &run["attempts"]),
-        (&json!("failed"), &json!("model_unavailable"), &json!(4))
+        (&run["status"], &run["model"], &run["attempts"]),
+        (&json!("succeeded"), &json!("openai:tiny"), &json!(4)),
+        "{run}"
     );
+    let called = of_type(&stage.api.events(&post.session).await, "model.called");
+    let told: Vec<_> = called.iter().map(|event| (&event["model"], &event["fallback_from"])).collect();
+    let (tiny, small, large) = (json!("openai:tiny"), json!("openai:small"), json!("openai:large"));
+    let null = serde_json::Value::Null;
+    assert_eq!(told, [(&tiny, &null), (&small, &tiny), (&large, &small), (&large, &null)]);
+    let spans = stage.sink.wait_for_trace(&post.trace_id).await;
+    let from = spans.iter().filter_map(|span| span.attribute("longhaul.fallback_from"));
+    assert_eq!(from.count(), 2, "{spans:#?}");
+    let refused = json!({"task": "x", "fallbacks": ["openai:a", "acme:b", "openai:tiny"]});
+    let answer = stage.api.post("/v1/sessions", &refused).await;
+    assert_eq!(answer.problem(422, "invalid_request"), ["/fallbacks/1", "/fallbacks/2"]);
+}
+
+#[tokio::test]
+async fn a_further_run_goes_on_with_the_sessions_model() {
+    let stage = Stage::new(|_| Reply::says("Answer.\nDONE")).await;
+    let post = stage.api.start(&json!({"task": "First.", "model": "openai:other"})).await;
+    stage.api.ended(&post).await;
+    let second = stage.api.start_run(&post.session, &json!({"task": "Second."})).await;
+    assert_eq!(stage.api.ended(&second).await["model"], "openai:other");
+    let third = stage.api.start_run(&post.session, &json!({"task": "Third.", "model": "openai:tiny"})).await;
+    assert_eq!(stage.api.ended(&third).await["model"], "openai:tiny");
 }
 
 #[tokio::test]

@@ -287,15 +287,15 @@ struct Attempts {
 
 impl Attempts {
     fn take(&mut self, span: &Value) {
+        for (sum, key) in self.usage.iter_mut().zip(USAGE) {
+            *sum += span["usage"][key].as_f64().unwrap_or(0.0);
+        }
         if let Some(error) = span["error_type"].as_str() {
             *self.errors.entry(error.to_owned()).or_default() += 1;
             return;
         }
         self.latencies_ms.push(ms(span, "latency_ms"));
         self.first_chunks_ms.push(ms(span, "time_to_first_chunk_ms"));
-        for (sum, key) in self.usage.iter_mut().zip(USAGE) {
-            *sum += span["usage"][key].as_f64().unwrap_or(0.0);
-        }
     }
 
     #[track_caller]

@@ -170,6 +170,8 @@ fn line(row: &Row, shown: &str) -> String {
     let code = |word: &str| if word.is_empty() { "-".to_owned() } else { format!("`{word}`") };
     let wait = match (row.stop, row.failures(), row.wait) {
         (_, 0, _) | ("model_refused", ..) => "-".to_owned(),
+        ("model_unavailable", 1, _) => "-".to_owned(),
+        (_, _, Wait::BackOff) if row.patience_ms.is_some() => "as long as the patience".to_owned(),
         (_, _, Wait::Ms(ms)) if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
         (_, _, Wait::Ms(ms)) => format!("{} s", ms / 1_000),
         (_, _, Wait::Until(_)) => "until then".to_owned(),

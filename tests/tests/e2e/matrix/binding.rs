@@ -4,7 +4,7 @@
 use longhaul_tests::Reply;
 use serde_json::{Value, json};
 
-use super::row::{Row, again, refused, taken, used_up};
+use super::row::{Row, again, outlasting, refused, taken};
 use super::sse::{DONE, ends, event, hello, stream, text};
 
 /// What a fault of Workers AI comes to.
@@ -26,7 +26,7 @@ pub(super) fn faults() -> Vec<Row> {
         retried(408, "3007: Request timeout", "server_error"),
         retried(500, "9999: Something new", "server_error"),
         retried(502, "Bad gateway", "server_error"),
-        used_up("429, always", thrown(429, capacity), "rate_limited", capacity),
+        outlasting("429, always", thrown(429, capacity), "rate_limited", capacity, 1),
         refused_with(400, "5007: No such model"),
         refused_with(400, "5006: The input is not of the model's schema"),
         refused_with(403, "5016: The model's agreement was not accepted"),

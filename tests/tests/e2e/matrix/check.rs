@@ -84,7 +84,7 @@ pub(super) async fn check(api: &Api, sink: &OtlpReceiver, far: FarSide<'_>, row:
 }
 
 async fn observe(api: &Api, sink: &OtlpReceiver, far: FarSide<'_>, row: &Row) -> Seen {
-    let post = api.start_task(&row.name).await;
+    let post = api.start(&json!({"task": row.name, "retry_patience_ms": row.patience_ms})).await;
     let session = post.session.as_str();
     if row.stop == "cancelled" {
         api.event(session, &row.name, |event| event["type"] == "model.failed").await;

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use longhaul_tests::Reply;
 use longhaul_tests::wait::now_ms;
 
-use super::row::{Row, SECRET, Wait, again, put_off, refused, taken, used_up};
+use super::row::{Row, SECRET, Wait, again, outlasting, put_off, refused, taken, too_long, used_up};
 use super::sse::{ends, hello, stream, text};
 
 /// A path of the model's server that answers as its usual one does.
@@ -44,8 +44,11 @@ pub(super) fn statuses() -> Vec<Row> {
         rows.push(again(&status.to_string(), quoting_the_key(status), "server_error", &error));
     }
     rows.push(again("429", quoting_the_key(429), "rate_limited", "answered 429: no, [secret removed]"));
-    rows.push(used_up("503, always", Reply::status(503), "server_error", "answered 503"));
-    rows.push(used_up("429, always", Reply::status(429), "rate_limited", "answered 429"));
+    rows.push(outlasting("503, always", Reply::status(503), "server_error", "answered 503", 1));
+    rows.push(outlasting("429, always", Reply::status(429), "rate_limited", "answered 429", 1));
+    let used_up = r#"{"error":{"message":"no","code":"insufficient_quota"}}"#;
+    let gone = Reply::given(429, [used_up]).header("content-type", "application/json");
+    rows.push(refused("429, the quota is used up", gone, "refused", "answered 429"));
     rows.extend(error_bodies());
     rows
 }
@@ -65,23 +68,36 @@ pub(super) fn waits() -> Vec<Row> {
     };
     let (soon, soon_ms) = date(200_000);
     let (later, _) = date(20 * 24 * 3_600_000);
-    let minutes = Wait::Ms(300_000);
+    let endless = |name: &str, value: &str| {
+        let name = format!("429, Retry-After {name}");
+        too_long(&name, Reply::too_many(value), "rate_limited", "answered 429")
+    };
+    let limits = |name: &str, headers: &[(&'static str, &'static str)]| {
+        let reply =
+            headers.iter().fold(Reply::status(429), |reply, (header, value)| reply.header(*header, *value));
+        again(&format!("429, {name}"), reply, "rate_limited", "answered 429").after(Wait::Ms(1_000))
+    };
     vec![
         limited("of 0 s", "0"),
         limited("of 1 s", "1").after(Wait::Ms(1_000)),
         limited("of 2 s", " 2 ").after(Wait::Ms(2_000)),
         put_off("of 4 min", "240", Wait::Ms(240_000)),
-        put_off("of a day", "86400", minutes),
-        put_off("of 2^64 - 1 s", "18446744073709551615", minutes),
-        put_off("of 2^64 s", "18446744073709551616", minutes),
-        put_off("of 100 digits", &"9".repeat(100), minutes),
+        endless("of a day", "86400"),
+        endless("of 2^64 - 1 s", "18446744073709551615"),
+        endless("of 2^64 s", "18446744073709551616"),
+        endless("of 100 digits", &"9".repeat(100)),
+        limits("retry-after-ms before Retry-After", &[("retry-after-ms", "1000"), ("retry-after", "99")]),
+        limits(
+            "a limit that is anew in 1 s",
+            &[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "1s")],
+        ),
         limited("below zero", "-5"),
         limited("with a fraction", "1.5"),
         limited("of a word", "soon"),
         limited("that is empty", ""),
         put_off("with a date", &soon, Wait::Until(soon_ms)),
-        put_off("with a date in 20 days", &later, minutes),
-        put_off("with a date in the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT", minutes),
+        endless("with a date in 20 days", &later),
+        endless("with a date in the year 9999", "Fri, 31 Dec 9999 23:59:59 GMT"),
         limited("with a date in the past", "Sun, 06 Nov 1994 08:49:37 GMT"),
         limited("with a date of RFC 850", "Sunday, 06-Nov-94 08:49:37 GMT"),
         limited("with a date that is none", "Someday, 99 Nov 2026 25:61:61 GMT"),
@@ -92,11 +108,12 @@ pub(super) fn waits() -> Vec<Row> {
             "503",
         )
         .after(Wait::Ms(1_000)),
-        used_up(
+        outlasting(
             "503, Retry-After of 1 s, always",
             Reply::status(503).header("retry-after", "1"),
             "server_error",
             "503",
+            1_500,
         )
         .after(Wait::Ms(1_000)),
         refused("400, Retry-After of 1 s", Reply::status(400).header("retry-after", "1"), "refused", "400"),
@@ -114,7 +131,7 @@ pub(super) fn connections() -> Vec<Row> {
     let half = text("Half an answ");
     vec![
         lost("closed before the head", Reply::no_response()),
-        used_up("closed before the head, always", Reply::no_response(), "connection", ""),
+        outlasting("closed before the head, always", Reply::no_response(), "connection", "", 1),
         lost("reset before the head", Reply::by_hand_then_reset("")),
         lost("closed in the head", Reply::by_hand("HTTP/1.1 200 OK\r\nContent-Ty")),
         lost("reset in the head", Reply::by_hand_then_reset("HTTP/1.1 200 OK\r\nContent-Ty")),
@@ -183,7 +200,7 @@ pub(super) fn stalls() -> Vec<Row> {
 
 /// What a server that cannot be reached comes to.
 pub(super) fn unreachable(name: &str) -> Row {
-    used_up(name, Reply::hang(), "connection", "")
+    outlasting(name, Reply::hang(), "connection", "", 1)
 }
 
 /// Bodies of an error that are not what an error's body should be.

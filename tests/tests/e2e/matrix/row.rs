@@ -19,6 +19,8 @@ pub(super) struct Row {
     /// A part of the error that is shown.
     pub(super) error: String,
     pub(super) wait: Wait,
+    /// How long the run bears faults, in milliseconds; as long as by default where it does not say.
+    pub(super) patience_ms: Option<u64>,
     /// The run's `stop_reason`.
     pub(super) stop: &'static str,
     pub(super) iterations: usize,
@@ -50,7 +52,18 @@ pub(super) fn again(name: &str, reply: Reply, kind: &'static str, error: &str) -
     Row { attempts: 2, stop: "done", iterations: 1, result: json!("Answer."), usage: used, ..row }
 }
 
-/// The reply to every attempt, until none is left.
+/// The reply to every attempt, until the patience is used up, which is over after a first wait: what costs nothing is borne
+/// for as long as it lasts, and the usual one would outlast the test.
+pub(super) fn outlasting(name: &str, reply: Reply, kind: &'static str, error: &str, patience_ms: u64) -> Row {
+    Row { attempts: 2, patience_ms: Some(patience_ms), ..used_up(name, reply, kind, error) }
+}
+
+/// The reply asks for more time than the patience has: the run ends at once.
+pub(super) fn too_long(name: &str, reply: Reply, kind: &'static str, error: &str) -> Row {
+    Row { stop: "model_unavailable", ..failing(name, reply, kind, error) }
+}
+
+/// The reply, which may have to be paid for, to each of the four attempts.
 pub(super) fn used_up(name: &str, reply: Reply, kind: &'static str, error: &str) -> Row {
     let stop = if kind == "empty_response" { kind } else { "model_unavailable" };
     Row { replies: usize::MAX, attempts: 4, stop, ..failing(name, reply, kind, error) }
@@ -117,6 +130,7 @@ fn failing(name: &str, reply: Reply, kind: &'static str, error: &str) -> Row {
         kind,
         error: error.to_owned(),
         wait: Wait::BackOff,
+        patience_ms: None,
         stop: "",
         iterations: 0,
         result: Value::Null,
