@@ -104,14 +104,15 @@ fn assert_shape(event: &Value) {
     let kind = event["type"].as_str().unwrap_or_default();
     let (fields, optional): (&[&str], &[&str]) = match kind {
         "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models"]),
-        "model.called" => {
-            (&["call", "attempt", "iteration", "model", "message_count"], &["dropped_messages"])
-        }
+        "model.called" => (
+            &["call", "attempt", "iteration", "model", "message_count"],
+            &["dropped_messages", "fallback_from"],
+        ),
         "model.answered" => (
             &["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"],
             &[],
         ),
-        "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &[]),
+        "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
         "cancel.requested" => (&["by"], &[]),

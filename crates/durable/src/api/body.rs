@@ -492,7 +492,7 @@ mod tests {
         }
         let body = json!({"task": "x", "retry_patience_ms": 86_400_001});
         assert_eq!(pointers(&super::tests::read(&body).unwrap_err()), ["/retry_patience_ms"]);
-        let compared = json!({"task": "x", "models": ["scripted:a", "scripted:b"], "retry_patience_ms": 5, "fallbacks": []});
+        let compared = json!({"task": "x", "models": ["scripted:echo", "scripted:haiku"], "retry_patience_ms": 5, "fallbacks": []});
         let compared = compared.to_string();
         let refused = new_run(RunKind::Comparison, JSON, compared.as_bytes(), None, &agents, &config, None);
         assert_eq!(pointers(&refused.unwrap_err()), ["/fallbacks"]);
@@ -515,7 +515,7 @@ mod tests {
     #[test]
     fn api_03_a_byte_order_mark_is_no_part_of_the_body() {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
-        let read = |body: &[u8]| new_run(RunKind::Run, JSON, body, None, &Agents::default(), &config);
+        let read = |body: &[u8]| new_run(RunKind::Run, JSON, body, None, &Agents::default(), &config, None);
         assert_eq!(read(b"\xef\xbb\xbf{\"task\":\"x\"}").unwrap().task, "x");
         for utf_16 in [&b"\xfe\xff\0{\0}"[..], b"\xff\xfe{\0}\0"] {
             let refused = read(utf_16).unwrap_err();
@@ -529,7 +529,7 @@ mod tests {
         let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
         let read = |coding| {
             let media = Media { content_encoding: Some(coding), ..JSON };
-            new_run(RunKind::Run, media, b"{\"task\":\"x\"}", None, &Agents::default(), &config)
+            new_run(RunKind::Run, media, b"{\"task\":\"x\"}", None, &Agents::default(), &config, None)
         };
         for plain in ["", "identity", "Identity "] {
             assert!(read(plain).is_ok(), "{plain}");

@@ -100,14 +100,14 @@ fn a_run_whose_retries_are_used_up_fails_with_its_reason() {
     let mut stage = Stage::default();
     stage.accept("x");
     for _ in 0..4 {
-        stage.fail(FaultKind::Connection, 10);
+        stage.fail(FaultKind::Timeout, 10);
         stage.wait(60_000);
     }
     let trace = stage.trace(1);
     assert_eq!(trace.spans.len(), 5);
     assert_eq!(trace.stop_reason, Some(StopReason::ModelUnavailable));
     assert_eq!(outcome(&trace.spans[0]), (SpanStatus::Error, Some("model_unavailable")));
-    assert_eq!(text(&trace.spans[0], "longhaul.error_code"), "connection");
+    assert_eq!(text(&trace.spans[0], "longhaul.error_code"), "timeout");
 }
 
 #[test]
