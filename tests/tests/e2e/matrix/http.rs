@@ -74,7 +74,7 @@ pub(super) fn waits() -> Vec<Row> {
     };
     let limits = |name: &str, headers: &[(&'static str, &'static str)]| {
         let reply =
-            headers.iter().fold(Reply::status(429), |reply, (header, value)| reply.header(*header, *value));
+            headers.iter().fold(Reply::status(429), |reply, (header, value)| reply.header(header, *value));
         again(&format!("429, {name}"), reply, "rate_limited", "answered 429").after(Wait::Ms(1_000))
     };
     vec![
