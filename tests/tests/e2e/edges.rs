@@ -167,7 +167,9 @@ async fn a_run_goes_on_with_the_model_that_it_began_with() {
     assert_eq!((&run["status"], &run["model"]), (&json!("succeeded"), &json!("openai:tiny")));
     assert!(stage.model.calls().iter().all(|call| call.body["model"] == "tiny"));
     let later = stage.api.start_run(&post.session, &json!({"task": "And now?"})).await;
-    assert_eq!(stage.api.ended(&later).await["model"], "openai:another");
+    assert_eq!(stage.api.ended(&later).await["model"], "openai:tiny", "the session stays with its model");
+    let new = stage.api.start_task("And elsewhere?").await;
+    assert_eq!(stage.api.ended(&new).await["model"], "openai:another");
 }
 
 #[tokio::test]

@@ -125,7 +125,9 @@ async fn boot(name: &str, ends: &[(u64, &str)]) {
         }
     }
     if !name.ends_with("comparison") {
-        let later = stage.api.start_run(&post.session, &json!({"task": "Go on."})).await;
+        // The session's own agent is none of this deployment.
+        let further = json!({"task": "Go on.", "agent": "default", "model": "openai:tiny"});
+        let later = stage.api.start_run(&post.session, &further).await;
         assert_eq!(stage.api.ended(&later).await["status"], "succeeded", "{name}");
     }
     stage.server.kill9().await;

@@ -44,9 +44,20 @@ async fn the_deadline_aborts_the_call_in_flight() {
 
 #[tokio::test]
 async fn the_deadline_ends_a_back_off() {
-    let stage = Stage::new(|_| Reply::too_many("200")).await;
+    let stage = Stage::new(|_| Reply::status(503)).await;
     let run = run_with_budget(&stage, json!({"deadline_ms": 2000})).await;
     assert_eq!(run["stop_reason"], "deadline");
+    assert!(!stage.model.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_more_time_than_the_deadline_leaves_ends_the_run_at_once() {
+    let stage = Stage::new(|_| Reply::too_many("200")).await;
+    let run = run_with_budget(&stage, json!({"deadline_ms": 100_000})).await;
+    assert_eq!(
+        (&run["stop_reason"], &run["error"]["code"]),
+        (&json!("model_unavailable"), &json!("rate_limited"))
+    );
     assert_eq!(stage.model.calls().len(), 1);
 }
 
