@@ -87,8 +87,13 @@ fn runs() -> Vec<Scenario> {
             .model(plan().reply(2, &[Reply::Hang; 9])),
         Scenario::new("deadline in the queue", Done)
             .model(at_once().reply(1, &[BUSY]))
-            // A death in run 1's first call uses the refusal up, and run 2 has its turn in time.
-            .then_post(1_000, Post { deadline_ms: Some(5_000), ..post("second") }, &[Deadline, Done]),
+            // A death in run 1's first call uses its refusal up, and run 2 has its turn in time: then it is refused as
+            // well, and told to come back after its deadline, or a death uses its refusal up too.
+            .then_post(
+                1_000,
+                Post { deadline_ms: Some(5_000), ..post("second") },
+                &[Deadline, Done, StopReason::ModelUnavailable],
+            ),
         Scenario::new("sink down twice", Done)
             .model(at_once())
             .sink(&[SinkReply::Status(503), SinkReply::Refused]),
