@@ -327,6 +327,9 @@ impl Record {
         match serde_json::to_value(self) {
             Ok(Value::Object(mut fields)) => {
                 fields.retain(|key, _| !PRIVATE_FIELDS.contains(&key.as_str()));
+                if let Some(Value::Object(message)) = fields.get_mut("message") {
+                    message.remove("opaque");
+                }
                 PublicEvent(fields)
             }
             _ => unreachable!("a record is an object with string keys and finite numbers only"),

@@ -88,7 +88,9 @@ pub use input::{
     ToolOutcome,
 };
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
-pub use message::{FinishReason, Message, ModelAnswer, Role, ToolCall, Usage, estimated_tokens};
+pub use message::{
+    FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage, estimated_tokens,
+};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
     delivery::{Delivery, DeliveryState},

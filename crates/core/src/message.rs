@@ -41,13 +41,45 @@ pub struct Message {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(skip))]
     pub tool_call_id: Option<String>,
+    /// What the model's provider wants back with the message, unchanged. Nobody else sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub opaque: Option<Box<Opaque>>,
+}
+
+/// What a provider keeps in an answer that nobody else can read: reasoning that is signed or encrypted. It goes back
+/// unchanged, and to no other model than the one that made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opaque {
+    /// The full name of the model that made the items.
+    pub model: String,
+    /// In the order in which they came.
+    pub items: Vec<OpaqueItem>,
+}
+
+/// One item, and its place in the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpaqueItem {
+    /// How much of the text stands before it, in bytes.
+    pub text: usize,
+    /// How many of the tool calls stand before it.
+    pub calls: usize,
+    /// As the provider sent it.
+    pub item: Value,
+}
+
+impl Opaque {
+    /// What it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.item.to_string().len()).sum()
+    }
 }
 
 impl Message {
     /// A message without tool calls.
     pub fn text(role: Role, content: impl Into<String>) -> Self {
         let (content, thoughts) = (content.into(), String::new());
-        Self { role, content, thoughts, tool_calls: Vec::new(), tool_call_id: None }
+        Self { role, content, thoughts, tool_calls: Vec::new(), tool_call_id: None, opaque: None }
     }
 
     /// The text of a committed answer as later requests quote it: what `finish` was given, where it says nothing else.
@@ -150,6 +182,15 @@ pub struct ModelAnswer {
     pub response_model: Option<String>,
 }
 
+impl ModelAnswer {
+    /// Says which model made it, by its full name: to no other one goes back what its provider keeps in it.
+    pub fn made_by(&mut self, model: &str) {
+        if let Some(opaque) = &mut self.message.opaque {
+            model.clone_into(&mut opaque.model);
+        }
+    }
+}
+
 /// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
 /// a conversation with a tool call that was never answered.
 pub(crate) fn as_quoted(message: Message) -> Message {
@@ -157,7 +198,9 @@ pub(crate) fn as_quoted(message: Message) -> Message {
         Cow::Owned(text) => Some(text),
         Cow::Borrowed(_) => None,
     };
-    let mut quoted = Message { tool_calls: Vec::new(), ..message };
+    // What a provider signed belongs to the whole answer.
+    let opaque = if message.tool_calls.is_empty() { message.opaque } else { None };
+    let mut quoted = Message { tool_calls: Vec::new(), opaque, ..message };
     if let Some(text) = given {
         quoted.content = text;
     }

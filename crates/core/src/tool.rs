@@ -33,6 +33,19 @@ pub struct ToolOffer {
     /// How long a person has to approve each of its calls, in milliseconds; without it nobody is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_ms: Option<u64>,
+    /// What it does, for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The schema of its arguments, an object; any arguments where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Value>,
+}
+
+impl ToolOffer {
+    /// A tool that asks nobody and takes any arguments.
+    pub fn new(name: impl Into<String>, effect: Effect) -> Self {
+        Self { name: name.into(), effect, approval_ms: None, description: None, parameters: None }
+    }
 }
 
 /// What a tool is asked.

@@ -79,7 +79,7 @@ impl SecretNet {
     /// What a model's server chose, before it becomes an event.
     pub(crate) fn answer(&self, answer: &mut ModelAnswer) {
         let ModelAnswer { message, finish_reason: _, usage: _, response_id, response_model } = answer;
-        let Message { role: _, content, thoughts, tool_calls, tool_call_id } = message;
+        let Message { role: _, content, thoughts, tool_calls, tool_call_id, opaque } = message;
         self.clean(content);
         self.clean(thoughts);
         for ToolCall { id, name, arguments } in tool_calls {
@@ -89,6 +89,11 @@ impl SecretNet {
         for text in [response_id, response_model, tool_call_id].into_iter().flatten() {
             self.clean(text);
         }
+        // What is signed has no use once it is changed.
+        if let Some(opaque) = opaque {
+            opaque.items.retain_mut(|item| !self.value(&mut item.item));
+        }
+        opaque.take_if(|opaque| opaque.items.is_empty());
     }
 
     /// Arguments are JSON that is decoded later: an escape may hide a secret in it.

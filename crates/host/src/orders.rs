@@ -1,5 +1,5 @@
 use longhaul_core::{Fault, FaultKind, ModelCall, Run, RunId, SinkFailure, limits};
-use longhaul_models::openai::RequestForm;
+use longhaul_models::RequestForm;
 use longhaul_trace::nexus::Certainty;
 
 use crate::{

@@ -12,9 +12,7 @@ use longhaul_core::{
     Timing, ToolOrder, ToolOutcome, limits,
 };
 use longhaul_models::{
-    Decoder, ModelName, Provider, Script, ScriptOutcome, fault_of_status,
-    openai::{self, RequestForm},
-    workers_ai,
+    Decoder, Format, ModelName, Provider, RequestForm, Script, ScriptOutcome, fault_of_status, workers_ai,
 };
 use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
@@ -63,7 +61,7 @@ pub(crate) type Reform<'a> = dyn Fn(RequestForm) -> Result<Prepared, Fault> + 'a
 /// The way to the model.
 pub(crate) enum Prepared {
     /// A request, and its form where there is a choice.
-    Wire(Provider, WireRequest, Option<RequestForm>),
+    Wire(Format, WireRequest, Option<RequestForm>),
     Scripted(Script),
 }
 
@@ -186,6 +184,7 @@ impl<P: Ports> Caller<'_, P> {
         let timing = Timing { started_at, ended_at, first_chunk_at: attempt.first_chunk_at.get() };
         let outcome = match outcome {
             Ok(mut answer) => {
+                answer.made_by(&promised.model);
                 self.deployment.secrets.answer(&mut answer);
                 answer.usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, &answer.usage);
                 Ok(answer)
@@ -250,11 +249,12 @@ impl<P: Ports> Caller<'_, P> {
             key.push_str(&format!("~m{fallen_back}"));
         }
         let key = ("Idempotency-Key".to_owned(), key);
+        let format = name.provider().format();
         match name.provider() {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
                 let openai = self.deployment.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
-                let form = form.unwrap_or_else(|| RequestForm::usual(&name));
+                let form = form.unwrap_or_else(|| RequestForm::usual(format, name.wire_name()));
                 let (key_name, mut key) = key;
                 if form.changes() > 0 {
                     key.push_str(&format!("~{}", form.changes()));
@@ -262,27 +262,31 @@ impl<P: Ports> Caller<'_, P> {
                 let mut headers =
                     vec![(key_name, key), ("Content-Type".to_owned(), "application/json".to_owned())];
                 headers.push(("Accept".to_owned(), "text/event-stream, application/json".to_owned()));
+                let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+                headers.extend(format.headers().iter().map(owned));
                 if let Some(api_key) = &openai.api_key {
-                    headers.push(("Authorization".to_owned(), format!("Bearer {api_key}")));
+                    let (name, value) = format.credential(api_key);
+                    headers.push((name.to_owned(), value));
                 }
-                let url = format!("{}/chat/completions", openai.base_url);
-                let body = openai::request_in_form(&name, request, form).into_bytes();
+                let url = format.url(&openai.base_url);
+                let body = format.body(name.wire_name(), request, form).into_bytes();
                 let method = Method::Post;
                 let request = HttpRequest { method, url, headers, body };
-                Ok(Prepared::Wire(Provider::OpenAi, WireRequest::Http(request), Some(form)))
+                Ok(Prepared::Wire(format, WireRequest::Http(request), Some(form)))
             }
             Provider::WorkersAi => {
                 let binding = self.deployment.workers_ai.as_ref().ok_or_else(|| missing("bind AI"))?;
                 let (gateway, trace_headers) =
                     self.gateway_request(binding, promised.call, self.deployment.origin(session)).unzip();
                 let headers = std::iter::once(key).chain(trace_headers.into_iter().flatten()).collect();
+                let form = RequestForm::usual(format, name.wire_name());
                 let request = WireRequest::WorkersAi {
                     model: request.model.to_owned(),
-                    input: workers_ai::input(request).into_bytes(),
+                    input: format.body(name.wire_name(), request, form).into_bytes(),
                     gateway,
                     headers,
                 };
-                Ok(Prepared::Wire(Provider::WorkersAi, request, None))
+                Ok(Prepared::Wire(format, request, None))
             }
         }
     }
@@ -312,10 +316,10 @@ impl<P: Ports> Caller<'_, P> {
 
     async fn exchange(&self, prepared: Prepared, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
         match prepared {
-            Prepared::Wire(provider, request, form) => {
+            Prepared::Wire(format, request, form) => {
                 attempt.form.set(form);
                 let response = self.deployment.send(self.ports, request).await.map_err(fault_of_wire)?;
-                self.receive(provider, response, attempt).await
+                self.receive(format, response, attempt).await
             }
             Prepared::Scripted(script) => self.perform_script(script, attempt).await,
         }
@@ -323,7 +327,7 @@ impl<P: Ports> Caller<'_, P> {
 
     async fn receive(
         &self,
-        provider: Provider,
+        format: Format,
         mut response: WireResponse,
         attempt: &Attempt,
     ) -> Result<ModelAnswer, Fault> {
@@ -340,7 +344,7 @@ impl<P: Ports> Caller<'_, P> {
                 .set(form.and_then(|form| form.without_what_is_refused(response.status, &body)));
             return Err(fault_of_status(response.status, &body, wish));
         }
-        let mut decoder = Decoder::new(provider, response.content_type.as_deref());
+        let mut decoder = Decoder::new(format, response.content_type.as_deref());
         while let Some(chunk) = self.next_chunk(&mut response.body, &decoder, attempt).await {
             let chunk = chunk.map_err(|fault| decoder.broken_off(fault_of_wire(fault)))?;
             self.take_chunk(&mut decoder, &chunk, attempt)?;
@@ -422,7 +426,7 @@ impl<P: Ports> Caller<'_, P> {
         }
         match script.outcome {
             ScriptOutcome::Stream(chunks) => {
-                let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+                let mut decoder = Decoder::new(Format::Chat, Some("text/event-stream"));
                 for chunk in chunks {
                     if script.chunk_ms > 0 {
                         self.ports.sleep(script.chunk_ms.into()).await;

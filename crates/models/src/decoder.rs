@@ -5,12 +5,10 @@ use serde_json::Value;
 
 use crate::{
     error::{fault, reported_fault},
+    format::Format,
     lenient::{self, Parsed},
-    name::Provider,
-    openai,
     partial::Partial,
     sse::{SseError, SseEvent, SseParser},
-    workers_ai,
 };
 
 /// What is quoted of an event that is no JSON, in characters.
@@ -43,7 +41,7 @@ enum Body {
 /// What was read, and what its events were.
 #[derive(Debug)]
 struct Reading {
-    provider: Provider,
+    format: Format,
     partial: Partial,
     events: u64,
     chunks: u64,
@@ -52,13 +50,13 @@ struct Reading {
 }
 
 impl Decoder {
-    /// A decoder for an answer of this provider. The content type is a hint: the first byte decides between events and
+    /// A decoder for an answer in this format. The content type is a hint: the first byte decides between events and
     /// a document, because servers ignore `stream` and mislabel their answers. HTML is refused.
-    pub fn new(provider: Provider, content_type: Option<&str>) -> Self {
+    pub fn new(format: Format, content_type: Option<&str>) -> Self {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         Self {
             body: Body::Blank { mark_bytes: 0 },
-            reading: Reading { provider, partial: Partial::default(), events: 0, chunks: 0, odd: None },
+            reading: Reading { format, partial: Partial::default(), events: 0, chunks: 0, odd: None },
             received_bytes: 0,
             declared: content_type.contains("text/event-stream"),
             fault: content_type.contains("html").then(html),
@@ -283,10 +281,7 @@ impl Reading {
 
     /// Takes a chunk or a whole answer. Whether its shape is known.
     fn absorb(&mut self, response: &Value) -> Result<bool, Fault> {
-        match self.provider {
-            Provider::WorkersAi => workers_ai::absorb(&mut self.partial, response),
-            Provider::OpenAi | Provider::Scripted => openai::absorb(&mut self.partial, response),
-        }
+        self.format.absorb(&mut self.partial, response)
     }
 }
 

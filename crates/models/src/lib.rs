@@ -2,12 +2,12 @@
 //!
 //! Absent from this crate, on purpose: sockets, a clock, randomness, JavaScript and the `worker` crate. Whoever has
 //! the bytes pushes them into a [`Decoder`]; whoever has a status or a thrown error asks for the [`Fault`] that it
-//! stands for. Absent as well: tool definitions in requests, and images. What a model thinks is kept apart from what it says.
+//! stands for. Absent as well: images. What a model thinks is kept apart from what it says.
 //!
 //! ```
-//! use longhaul_models::{Decoder, Provider};
+//! use longhaul_models::{Decoder, Format};
 //!
-//! let mut decoder = Decoder::new(Provider::OpenAi, Some("text/event-stream"));
+//! let mut decoder = Decoder::new(Format::Chat, Some("text/event-stream"));
 //! let chunk = br#"data: {"choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":"stop"}]}"#;
 //! assert_eq!(decoder.push(chunk).unwrap(), "");           // the event has not ended yet
 //! assert_eq!(decoder.push(b"\n\ndata: [DONE]\n\n").unwrap(), "Hello");
@@ -19,6 +19,7 @@
 //!
 //! [`Fault`]: longhaul_core::Fault
 
+mod chat;
 mod content;
 mod context;
 mod decoder;
@@ -26,11 +27,15 @@ mod directive;
 mod end_mark;
 mod error;
 mod finish;
+mod form;
+mod format;
+mod known;
 mod lenient;
+mod messages;
 mod name;
-pub mod openai;
 mod partial;
 mod prices;
+mod responses;
 pub mod scripted;
 mod sse;
 mod think;
@@ -42,7 +47,12 @@ pub mod workers_ai;
 pub use context::context_tokens;
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
+pub use form::RequestForm;
+pub use format::Format;
 pub use name::{ModelName, Provider, SCRIPTED_MODELS, UnknownModel};
 pub use prices::{PRICES_AS_OF, Price, Prices, PricesError};
 pub use scripted::{Script, ScriptOutcome};
 pub use sse::{SSE_EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
+
+#[cfg(test)]
+mod tests;

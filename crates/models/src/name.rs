@@ -3,6 +3,8 @@ use std::fmt;
 use longhaul_core::limits::NAME_BYTES_MAX;
 use thiserror::Error;
 
+use crate::format::Format;
+
 /// The models of the embedded scripted provider, by their full names.
 pub const SCRIPTED_MODELS: [&str; 3] = ["scripted:haiku", "scripted:echo", "scripted:slow"];
 
@@ -22,6 +24,14 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// The format in which it is asked. The embedded script answers like a server of Chat Completions.
+    pub fn format(self) -> Format {
+        match self {
+            Self::WorkersAi => Format::WorkersAi,
+            Self::OpenAi | Self::Scripted => Format::Chat,
+        }
+    }
+
     /// The value of `gen_ai.provider.name`.
     pub fn otel_name(self) -> &'static str {
         match self {

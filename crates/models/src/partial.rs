@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use longhaul_core::{
-    Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, Usage, limits::ANSWER_BYTES_MAX,
+    Fault, FaultKind, FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, Usage,
+    limits::ANSWER_BYTES_MAX,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     content::Content,
@@ -21,6 +24,16 @@ pub(crate) struct Partial {
     thoughts: String,
     refusal: String,
     tool_calls: ToolCalls,
+    /// Blocks that have begun and not ended, by their index.
+    blocks: BTreeMap<u64, Value>,
+    /// The index of the next block.
+    next_block: u64,
+    /// What the provider wants back.
+    kept: Vec<OpaqueItem>,
+    /// What blocks and items take, in bytes.
+    kept_bytes: usize,
+    /// The provider wants the thoughts back with the calls.
+    wants_thoughts: bool,
     /// Where each kind of content stands in the chunks: the first place that had some.
     places: Places,
     splitter: Splitter,
@@ -122,10 +135,101 @@ impl Partial {
         if pieces.is_empty() || *self.places.tool_calls.get_or_insert(source) != source {
             return Ok(());
         }
+        self.push_pieces(pieces)
+    }
+
+    /// Merges pieces of tool calls, wherever they stand.
+    pub(crate) fn push_call_of_any_source(&mut self, pieces: &Value) -> Result<(), Fault> {
+        self.push_pieces(pieces.as_array().map_or(&[][..], Vec::as_slice))
+    }
+
+    fn push_pieces(&mut self, pieces: &[Value]) -> Result<(), Fault> {
         for piece in pieces {
             let room = ANSWER_BYTES_MAX.saturating_sub(self.bytes());
             self.tool_calls.push(piece, self.mended, room)?;
         }
+        Ok(())
+    }
+
+    /// Tool calls so far.
+    pub(crate) fn calls_len(&self) -> u64 {
+        self.tool_calls.len() as u64
+    }
+
+    /// Whether there is a call of this index.
+    pub(crate) fn has_call(&self, index: u64) -> bool {
+        self.tool_calls.arguments(index).is_some()
+    }
+
+    /// Whether the call of this index has no arguments yet.
+    pub(crate) fn is_bare_call(&self, index: u64) -> bool {
+        self.tool_calls.arguments(index).is_some_and(str::is_empty)
+    }
+
+    /// Whether the model thought aloud.
+    pub(crate) fn has_thoughts(&self) -> bool {
+        !self.thoughts.is_empty()
+    }
+
+    /// The index of a block that comes without one.
+    pub(crate) fn next_block(&self) -> u64 {
+        self.next_block
+    }
+
+    /// A block begins.
+    pub(crate) fn open_block(&mut self, index: u64, block: &Value) -> Result<(), Fault> {
+        let block = if block.is_object() { block.clone() } else { json!({}) };
+        self.hold(block.to_string().len())?;
+        self.next_block = self.next_block.max(index.saturating_add(1));
+        self.blocks.insert(index, block);
+        Ok(())
+    }
+
+    /// A text of an open block goes on.
+    pub(crate) fn extend_block(&mut self, index: u64, member: &str, text: &str) -> Result<(), Fault> {
+        self.hold(text.len())?;
+        let mended = self.mended;
+        if let Some(Value::Object(block)) = self.blocks.get_mut(&index) {
+            let held = block.entry(member).or_insert_with(|| Value::String(String::new()));
+            match held {
+                Value::String(held) => held.push_str(&Halves::default().join(text, mended)),
+                other => *other = Value::String(text.to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A block ends; without an index the first of those that are open.
+    pub(crate) fn close_block(&mut self, index: Option<u64>) -> Option<(u64, Value)> {
+        let index = index.or_else(|| self.blocks.keys().next().copied())?;
+        self.blocks.remove(&index).map(|block| (index, block))
+    }
+
+    /// Keeps what the provider wants back, at this place of the answer.
+    pub(crate) fn keep(&mut self, item: Value) -> Result<(), Fault> {
+        self.keep_at(self.text.len(), self.tool_calls.len(), item)
+    }
+
+    /// Keeps what the provider wants back, after so many bytes of the text and so many calls.
+    pub(crate) fn keep_at(&mut self, text: usize, calls: usize, item: Value) -> Result<(), Fault> {
+        self.hold(item.to_string().len())?;
+        self.kept.push(OpaqueItem { text, calls, item });
+        Ok(())
+    }
+
+    /// Whether something is kept already.
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// The provider wants the thoughts back with the calls, if there are any.
+    pub(crate) fn keep_thoughts(&mut self) {
+        self.wants_thoughts = true;
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.check_size(bytes)?;
+        self.kept_bytes += bytes;
         Ok(())
     }
 
@@ -225,8 +329,17 @@ impl Partial {
             return Err(told);
         }
         let natural = if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
-        let message =
-            Message { thoughts: self.thoughts, tool_calls, ..Message::text(Role::Assistant, self.text) };
+        if self.wants_thoughts && !tool_calls.is_empty() {
+            let item = json!({ "reasoning_content": true });
+            self.kept.insert(0, OpaqueItem { text: 0, calls: 0, item });
+        }
+        let opaque = Opaque { model: String::new(), items: self.kept };
+        let message = Message {
+            thoughts: self.thoughts,
+            tool_calls,
+            opaque: (!opaque.items.is_empty()).then(|| Box::new(opaque)),
+            ..Message::text(Role::Assistant, self.text)
+        };
         Ok(ModelAnswer {
             message,
             finish_reason: self.finish_reason.unwrap_or(natural),
@@ -289,7 +402,7 @@ impl Partial {
     }
 
     fn bytes(&self) -> usize {
-        self.text.len() + self.thoughts.len() + self.refusal.len() + self.tool_calls.bytes()
+        self.text.len() + self.thoughts.len() + self.refusal.len() + self.tool_calls.bytes() + self.kept_bytes
     }
 
     fn check_size(&self, more_bytes: usize) -> Result<(), Fault> {

@@ -230,7 +230,7 @@ mod tests {
     use longhaul_core::{Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, final_rule};
 
     use super::*;
-    use crate::{Decoder, Provider, fault_of_status};
+    use crate::{Decoder, Format, fault_of_status};
 
     fn script(model: &str, task: &str, iteration: u32, attempt: u32) -> Script {
         let messages = [Message::text(Role::User, task)];
@@ -244,13 +244,14 @@ mod tests {
             attempt,
             max_output_tokens: None,
             temperature: None,
+            tools: &[],
         })
     }
 
     fn play(script: Script) -> Result<ModelAnswer, Fault> {
         match script.outcome {
             ScriptOutcome::Stream(chunks) => {
-                let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+                let mut decoder = Decoder::new(Format::Chat, Some("text/event-stream"));
                 for chunk in chunks {
                     decoder.push(&chunk)?;
                 }

@@ -26,6 +26,16 @@ impl ToolCalls {
         self.bytes
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// The arguments so far of the call that a server numbers so.
+    pub(crate) fn arguments(&self, theirs: u64) -> Option<&str> {
+        let index = self.moved.get(&theirs).copied().unwrap_or(theirs);
+        self.calls.get(&index).map(|call| call.arguments.as_str())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }

@@ -8,20 +8,23 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    chat::{self, WireMessage, WireTool},
     content::{content_of, json_text_of, thoughts_of},
     error::{fault, is_of_model, kind_of_words, reported_fault},
-    lenient, openai,
+    lenient,
     partial::{Partial, Source},
-    wire::{self, SystemPlace, WireMessage},
+    responses,
+    wire::SystemPlace,
 };
 
 /// The `input` of `env.AI.run(model, input, options)`, as JSON text that asks for a stream.
 pub fn input(request: &ModelRequest<'_>) -> String {
     let input = Input {
-        messages: wire::messages(request.system.as_deref(), SystemPlace::System, request.messages),
+        messages: chat::messages(request, SystemPlace::System, true),
         stream: true,
         max_tokens: request.max_output_tokens,
         temperature: request.temperature,
+        tools: chat::tools(request.tools),
     };
     serde_json::to_string(&input).expect("strings, numbers and booleans are always JSON")
 }
@@ -100,18 +103,15 @@ fn kind_of_text(error: &str) -> FaultKind {
 
 /// Takes a chunk of a stream, or a whole answer. Whether it had any of the shapes.
 pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
-    if let Some(event) = response["type"].as_str().and_then(|kind| kind.strip_prefix("response.")) {
-        return absorb_responses_event(partial, event, response);
+    let is_event = response["type"].as_str().is_some_and(|kind| kind.starts_with("response."));
+    if is_event || response["output"].is_array() {
+        return responses::absorb(partial, response);
     }
     if response["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
-        return openai::absorb(partial, response);
+        return chat::absorb(partial, response);
     }
     partial.identify(response);
     partial.count(response);
-    if response["output"].is_array() {
-        absorb_output(partial, response)?;
-        return Ok(true);
-    }
     partial.push_thoughts(&thoughts_of(response))?;
     partial.push_text(&own_text(&response["response"]))?;
     partial.push_tool_calls(Source::Delta, &response["tool_calls"])?;
@@ -129,66 +129,6 @@ fn own_text(response: &Value) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Takes the `output` of a Responses answer: the text, the thoughts and the refusals of its items, and its tool calls.
-fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
-    for item in response["output"].as_array().into_iter().flatten() {
-        match item["type"].as_str() {
-            Some("message") | None => partial.push_content(Source::Message, &content_of(&item["content"]))?,
-            Some("reasoning") => {
-                let thoughts = [content_of(&item["content"]).thoughts, content_of(&item["summary"]).text];
-                for text in thoughts {
-                    partial.push_thoughts(&text)?;
-                }
-            }
-            Some("function_call") => {
-                let call = serde_json::json!([{
-                    "id": item["call_id"], "name": item["name"], "arguments": item["arguments"],
-                }]);
-                partial.push_tool_calls(Source::Message, &call)?;
-            }
-            Some(_) => {}
-        }
-    }
-    absorb_status(partial, response)
-}
-
-/// Takes an event of a Responses stream; `kind` is its type without `response.`.
-fn absorb_responses_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool, Fault> {
-    let response = &event["response"];
-    let delta = event["delta"].as_str().unwrap_or_default();
-    match kind {
-        "output_text.delta" => partial.push_text(delta)?,
-        "refusal.delta" => partial.push_refusal(delta)?,
-        "reasoning_text.delta" | "reasoning_summary_text.delta" => partial.push_thoughts(delta)?,
-        "completed" | "incomplete" => {
-            partial.identify(response);
-            partial.count(event);
-            if partial.text().is_empty() {
-                absorb_output(partial, response)?;
-            }
-            absorb_status(partial, response)?;
-            partial.end();
-        }
-        "failed" | "error" => {
-            let inner = reported_fault(response);
-            let silent =
-                || fault(FaultKind::ServerError, "the model's server reported in its answer: it failed");
-            return Err(inner.unwrap_or_else(silent));
-        }
-        _ => {}
-    }
-    Ok(true)
-}
-
-fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
-    // `completed` says nothing about tool calls, which are a reason of their own.
-    match response["status"].as_str() {
-        Some("incomplete") => partial.set_finish_reason(&response["incomplete_details"]["reason"]),
-        Some("failed" | "cancelled") => partial.set_finish_reason(&response["status"]),
-        _ => Ok(()),
-    }
-}
-
 #[derive(Serialize)]
 struct Input<'a> {
     messages: Vec<WireMessage<'a>>,
@@ -197,6 +137,8 @@ struct Input<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<WireTool<'a>>,
 }
 
 /// The kind that a code stands for: one of Workers AI's, or an HTTP status.
@@ -263,6 +205,7 @@ mod tests {
             attempt: 1,
             max_output_tokens: Some(8),
             temperature: None,
+            tools: &[],
         };
         let expected = r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"}],"stream":true,"max_tokens":8}"#;
         assert_eq!(input(&request), expected);

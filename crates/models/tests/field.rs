@@ -6,7 +6,7 @@ use longhaul_core::{
     Fault, FaultKind, FinalRule, FinishReason, Message, ModelAnswer, ModelRequest, Role, final_rule,
     strip_sentinel,
 };
-use longhaul_models::{Decoder, ModelName, Provider, fault_of_status, openai};
+use longhaul_models::{Decoder, Format, RequestForm, fault_of_status};
 use serde_json::{Value, json};
 
 const TEXT: &str = "Salt wind on the pier,";
@@ -46,7 +46,7 @@ fn read(content_type: &str, status: u64, chunks: &[String]) -> (Result<ModelAnsw
         let status = u16::try_from(status).expect("the fixture is as it was written");
         return (Err(fault_of_status(status, chunks.concat().as_bytes(), None)), String::new());
     }
-    let mut decoder = Decoder::new(Provider::OpenAi, Some(content_type));
+    let mut decoder = Decoder::new(Format::Chat, Some(content_type));
     let mut streamed = String::new();
     for chunk in chunks {
         match decoder.push(chunk.as_bytes()) {
@@ -87,21 +87,21 @@ fn request(messages: &[Message]) -> ModelRequest<'_> {
         attempt: 1,
         max_output_tokens: None,
         temperature: None,
+        tools: &[],
     }
 }
 
 /// The body that is sent after the first turn of a case refused the usual one.
 fn second_body(id: &str) -> Value {
-    let name = ModelName::parse("openai:tiny").expect("the fixture is as it was written");
     let refusal = &case(id)["turns"][0];
     let status = u16::try_from(refusal["status"].as_u64().expect("the fixture is as it was written"))
         .expect("the fixture is as it was written");
-    let form = openai::RequestForm::usual(&name);
+    let form = RequestForm::usual(Format::Chat, "tiny");
     let other = form
         .without_what_is_refused(status, chunks(refusal).concat().as_bytes())
         .expect("the fixture is as it was written");
     let messages = [Message::text(Role::User, "Write a haiku about tides.")];
-    serde_json::from_str(&openai::request_in_form(&name, &request(&messages), other))
+    serde_json::from_str(&Format::Chat.body("tiny", &request(&messages), other))
         .expect("the fixture is as it was written")
 }
 

@@ -2,8 +2,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use longhaul_core::{Fault, ModelAnswer};
-use longhaul_models::{Decoder, Provider, SseError, SseEvent, SseParser, fault_of_status, workers_ai};
+use longhaul_models::{Decoder, Format, SseError, SseEvent, SseParser, fault_of_status, workers_ai};
 use proptest::{collection::vec, prelude::*};
+
+const FORMATS: [Format; 4] = [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi];
 
 /// Streams of the pieces that matter to a parser of events and of chunks, and of anything between them.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
@@ -51,11 +53,11 @@ fn events(parts: &[&[u8]]) -> (Vec<SseEvent>, Result<(), SseError>) {
 }
 
 fn decode(
-    provider: Provider,
+    format: Format,
     content_type: Option<&str>,
     parts: &[&[u8]],
 ) -> (String, Result<ModelAnswer, Fault>) {
-    let mut decoder = Decoder::new(provider, content_type);
+    let mut decoder = Decoder::new(format, content_type);
     let mut deltas = String::new();
     for part in parts {
         if let Ok(delta) = decoder.push(part) {
@@ -67,7 +69,7 @@ fn decode(
 }
 
 /// Good streams of every codec, event by event, without their line ends.
-fn good_streams() -> Vec<(Provider, Vec<&'static str>)> {
+fn good_streams() -> Vec<(Format, Vec<&'static str>)> {
     let chat = vec![
         r#"data: {"id":"r","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
         r#"data: {"id":"r","choices":[{"index":0,"delta":{"reasoning_content":"Count: \"5\" {7} [5]"},"finish_reason":null}]}"#,
@@ -107,13 +109,13 @@ fn good_streams() -> Vec<(Provider, Vec<&'static str>)> {
         r#"data: {"type":"response.completed","response":{"id":"r","model":"m","status":"completed","output":[{"content":[{"text":"Hello"}]}],"usage":{"input_tokens":3,"output_tokens":2}}}"#,
     ];
     vec![
-        (Provider::OpenAi, chat.clone()),
-        (Provider::OpenAi, tools),
-        (Provider::OpenAi, thoughts),
-        (Provider::Scripted, chat.clone()),
-        (Provider::WorkersAi, chat),
-        (Provider::WorkersAi, own),
-        (Provider::WorkersAi, responses),
+        (Format::Chat, chat.clone()),
+        (Format::Chat, tools),
+        (Format::Chat, thoughts),
+        (Format::Chat, chat.clone()),
+        (Format::WorkersAi, chat),
+        (Format::WorkersAi, own),
+        (Format::WorkersAi, responses),
     ]
 }
 
@@ -168,12 +170,12 @@ proptest! {
         cuts in vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let streams = good_streams();
-        let (provider, events) = &streams[which.index(streams.len())];
+        let (format, events) = &streams[which.index(streams.len())];
         let plain = framed(events, &[], "\n", false, "\n\n");
-        let (text, expected) = decode(*provider, declared, &[&plain]);
+        let (text, expected) = decode(*format, declared, &[&plain]);
         let expected = expected.expect("a good stream");
         let other = framed(events, &noise, line_end, is_tight, end);
-        let (streamed, answer) = decode(*provider, declared, &parts(&other, &cuts));
+        let (streamed, answer) = decode(*format, declared, &parts(&other, &cuts));
         prop_assert_eq!(answer.as_ref(), Ok(&expected), "{}", String::from_utf8_lossy(&other));
         // The last event of a body without a last line end is there when the body ends.
         prop_assert!(text.starts_with(&streamed) || streamed == text);
@@ -190,17 +192,17 @@ proptest! {
     fn any_split_gives_the_same_answer(
         stream in stream(),
         cuts in vec(any::<prop::sample::Index>(), 0..8),
-        provider in prop::sample::select(&[Provider::WorkersAi, Provider::OpenAi, Provider::Scripted][..]),
+        format in prop::sample::select(&FORMATS[..]),
         content_type in prop::sample::select(&[None, Some("text/event-stream"), Some("application/json"), Some("text/html")][..]),
     ) {
-        let whole = decode(provider, content_type, &[&stream]);
-        prop_assert_eq!(decode(provider, content_type, &parts(&stream, &cuts)), whole);
+        let whole = decode(format, content_type, &[&stream]);
+        prop_assert_eq!(decode(format, content_type, &parts(&stream, &cuts)), whole);
     }
 
     #[test]
     fn no_bytes_make_a_codec_panic(bytes in vec(any::<u8>(), 0..256), status in 300_u16..600) {
-        for provider in [Provider::WorkersAi, Provider::OpenAi] {
-            decode(provider, None, &[&bytes]).1.err();
+        for format in FORMATS {
+            decode(format, None, &[&bytes]).1.err();
         }
         prop_assert!(fault_of_status(status, &bytes, None).message.chars().count() <= 300);
         let text = String::from_utf8_lossy(&bytes);

@@ -3,7 +3,7 @@
 
 use longhaul_core::{FaultKind, Message, ModelRequest, Role, Usage};
 use longhaul_models::{
-    Decoder, ModelName, Prices, Provider, Script, ScriptOutcome, fault_of_status, openai, workers_ai,
+    Decoder, Format, Prices, RequestForm, Script, ScriptOutcome, fault_of_status, workers_ai,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -18,11 +18,12 @@ fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelR
         attempt: 1,
         max_output_tokens: Some(9),
         temperature: Some(0.5),
+        tools: &[],
     }
 }
 
-fn decode(provider: Provider, body: &str) -> Result<longhaul_core::ModelAnswer, longhaul_core::Fault> {
-    let mut decoder = Decoder::new(provider, None);
+fn decode(format: Format, body: &str) -> Result<longhaul_core::ModelAnswer, longhaul_core::Fault> {
+    let mut decoder = Decoder::new(format, None);
     for part in body.as_bytes().chunks(5) {
         decoder.push(part)?;
     }
@@ -32,13 +33,15 @@ fn decode(provider: Provider, body: &str) -> Result<longhaul_core::ModelAnswer, 
 #[wasm_bindgen_test]
 fn requests_are_encoded() {
     let messages = [Message::text(Role::User, "Grüße")];
-    let name = ModelName::parse("openai:tiny").unwrap();
+    let body = |format: Format, wire_name, request| {
+        format.body(wire_name, request, RequestForm::usual(format, wire_name))
+    };
     assert_eq!(
-        openai::request_body(&name, &request("openai:tiny", "Grüße", &messages)),
+        body(Format::Chat, "tiny", &request("openai:tiny", "Grüße", &messages)),
         r#"{"model":"tiny","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"temperature":0.5}"#
     );
     assert_eq!(
-        workers_ai::input(&request("@cf/x/y", "Grüße", &messages)),
+        body(Format::WorkersAi, "@cf/x/y", &request("@cf/x/y", "Grüße", &messages)),
         r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"max_tokens":9,"temperature":0.5}"#
     );
 }
@@ -46,19 +49,19 @@ fn requests_are_encoded() {
 #[wasm_bindgen_test]
 fn streams_and_documents_are_decoded() {
     let stream = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Grüße\"},\"finish_reason\":\"stop\"}]}\r\n\r\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4294967296}}\r\n\r\ndata: [DONE]\r\n\r\n";
-    let answer = decode(Provider::OpenAi, stream).unwrap();
+    let answer = decode(Format::Chat, stream).unwrap();
     assert_eq!(answer.message.content, "Grüße");
     assert_eq!(answer.usage.total_tokens, Some(4_294_967_299));
     let stream = "data: {\"response\":\"Hel\"}\n\ndata: {\"response\":\"lo\"}\n\ndata: [DONE]\n\n";
-    assert_eq!(decode(Provider::WorkersAi, stream).unwrap().message.content, "Hello");
+    assert_eq!(decode(Format::WorkersAi, stream).unwrap().message.content, "Hello");
     assert_eq!(
-        decode(Provider::WorkersAi, r#"{"response":{"a":1.5}}"#).unwrap().message.content,
+        decode(Format::WorkersAi, r#"{"response":{"a":1.5}}"#).unwrap().message.content,
         r#"{"a":1.5}"#
     );
     let half = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    assert_eq!(decode(Provider::OpenAi, half).unwrap_err().kind, FaultKind::Truncated);
-    assert_eq!(decode(Provider::OpenAi, "<html>").unwrap_err().kind, FaultKind::Malformed);
-    assert_eq!(decode(Provider::OpenAi, "").unwrap_err().kind, FaultKind::EmptyResponse);
+    assert_eq!(decode(Format::Chat, half).unwrap_err().kind, FaultKind::Truncated);
+    assert_eq!(decode(Format::Chat, "<html>").unwrap_err().kind, FaultKind::Malformed);
+    assert_eq!(decode(Format::Chat, "").unwrap_err().kind, FaultKind::EmptyResponse);
 }
 
 #[wasm_bindgen_test]
@@ -73,7 +76,7 @@ fn errors_prices_and_scripts_are_read() {
     else {
         panic!("a stream");
     };
-    let mut decoder = Decoder::new(Provider::Scripted, Some("text/event-stream"));
+    let mut decoder = Decoder::new(Format::Chat, Some("text/event-stream"));
     for chunk in chunks {
         decoder.push(&chunk).unwrap();
     }

@@ -74,9 +74,8 @@ impl ToolPlan {
     /// What a run is offered.
     pub(crate) fn offers(&self) -> Vec<ToolOffer> {
         let offer = |(name, effect, approval_ms): (&str, Effect, Option<u64>)| ToolOffer {
-            name: name.to_owned(),
-            effect,
             approval_ms,
+            ..ToolOffer::new(name, effect)
         };
         if self.asked.is_empty() { Vec::new() } else { TOOLS.into_iter().map(offer).collect() }
     }

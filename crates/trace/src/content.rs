@@ -111,7 +111,7 @@ impl Trace {
 }
 
 fn turn(message: &longhaul_core::Message) -> Turn<'_> {
-    let longhaul_core::Message { role, content, thoughts, tool_calls, tool_call_id: _ } = message;
+    let longhaul_core::Message { role, content, thoughts, tool_calls, tool_call_id: _, opaque: _ } = message;
     Turn { role: *role, content, thoughts, tool_calls }
 }
 

@@ -6,7 +6,7 @@ use longhaul_core::{
 };
 use longhaul_host::retry_after_ms;
 use longhaul_models::{
-    Decoder, Provider, Script, ScriptOutcome, SseError, SseEvent, SseParser, fault_of_status, redact,
+    Decoder, Format, Script, ScriptOutcome, SseError, SseEvent, SseParser, fault_of_status, redact,
     workers_ai,
 };
 
@@ -37,12 +37,22 @@ pub(crate) fn sse(stream: &[u8]) {
 
 /// An answer of an OpenAI-compatible server, streaming or not.
 pub(crate) fn openai(body: &[u8]) {
-    answer(Provider::OpenAi, body);
+    answer(Format::Chat, body);
 }
 
 /// An answer of Workers AI, streaming or not.
 pub(crate) fn workers_ai(body: &[u8]) {
-    answer(Provider::WorkersAi, body);
+    answer(Format::WorkersAi, body);
+}
+
+/// An answer in the Responses format, streaming or not.
+pub(crate) fn responses(body: &[u8]) {
+    answer(Format::Responses, body);
+}
+
+/// An answer in the Messages format, streaming or not.
+pub(crate) fn messages(body: &[u8]) {
+    answer(Format::Messages, body);
 }
 
 /// A `Retry-After`, a secret and a body: no fault's message is longer than it may be, or has the secret in it.
@@ -82,8 +92,7 @@ pub(crate) fn script(task: &[u8]) {
                 if sent > DECODED_BYTES_MAX {
                     continue;
                 }
-                let (text, outcome) =
-                    decode(Provider::Scripted, Some("text/event-stream"), &as_slices(&chunks));
+                let (text, outcome) = decode(Format::Chat, Some("text/event-stream"), &as_slices(&chunks));
                 assert!(text.len() <= ANSWER_BYTES_MAX);
                 if let Err(fault) = outcome {
                     let is_played = matches!(
@@ -99,12 +108,12 @@ pub(crate) fn script(task: &[u8]) {
     }
 }
 
-fn answer(provider: Provider, body: &[u8]) {
+fn answer(format: Format, body: &[u8]) {
     let splits = splits(body);
     for content_type in [None, Some("text/event-stream")] {
-        let whole = decode(provider, content_type, &splits[0]);
+        let whole = decode(format, content_type, &splits[0]);
         for split in &splits[1..] {
-            assert_eq!(decode(provider, content_type, split), whole, "a split gives another answer");
+            assert_eq!(decode(format, content_type, split), whole, "a split gives another answer");
         }
         let (text, outcome) = whole;
         assert!(text.len() <= body.len() * EXPANSION_MAX);
@@ -137,11 +146,11 @@ fn events(parts: &[&[u8]]) -> (Vec<SseEvent>, Result<(), SseError>) {
 
 /// The text, which is that of all deltas, and the answer.
 fn decode(
-    provider: Provider,
+    format: Format,
     content_type: Option<&str>,
     parts: &[&[u8]],
 ) -> (String, Result<ModelAnswer, Fault>) {
-    let mut decoder = Decoder::new(provider, content_type);
+    let mut decoder = Decoder::new(format, content_type);
     let mut deltas = String::new();
     for part in parts {
         if let Ok(delta) = decoder.push(part) {

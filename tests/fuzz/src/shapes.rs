@@ -2,7 +2,7 @@
 
 use longhaul::fuzzing::{Deployment, events, parameters, route};
 use longhaul_core::{FinishReason, Message, RunId, Seq, Session, decode_row, final_rule, strip_sentinel};
-use longhaul_models::{Decoder, Provider, SseParser, fault_of_status, redact, workers_ai};
+use longhaul_models::{Decoder, Format, SseParser, fault_of_status, redact, workers_ai};
 use longhaul_trace::redact::Redaction;
 use serde_json::{Value, json};
 
@@ -117,15 +117,15 @@ fn sse(bytes: &[u8]) {
 }
 
 fn openai(bytes: &[u8]) {
-    decode(Provider::OpenAi, bytes);
+    decode(Format::Chat, bytes);
 }
 
 fn workers(bytes: &[u8]) {
-    decode(Provider::WorkersAi, bytes);
+    decode(Format::WorkersAi, bytes);
 }
 
-fn decode(provider: Provider, bytes: &[u8]) {
-    let mut decoder = Decoder::new(provider, None);
+fn decode(format: Format, bytes: &[u8]) {
+    let mut decoder = Decoder::new(format, None);
     for piece in bytes.chunks(PIECE_BYTES) {
         if decoder.push(piece).is_err() {
             break;

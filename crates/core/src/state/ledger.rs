@@ -63,7 +63,8 @@ fn held_bytes(entry: &Entry) -> usize {
         }
         Entry::ModelAnswered { message, .. } => {
             let asked = message.tool_calls.iter().map(|call| call.arguments.len());
-            TURN_BYTES + message.content.len() + message.thoughts.len() + asked.sum::<usize>()
+            let opaque = message.opaque.as_ref().map_or(0, |opaque| opaque.bytes());
+            TURN_BYTES + message.content.len() + message.thoughts.len() + asked.sum::<usize>() + opaque
         }
         Entry::ToolAnswered { tool_call_id: Some(_), result, error, .. } => {
             TURN_BYTES + told(result.as_ref(), error.as_ref()).len()

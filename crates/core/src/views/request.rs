@@ -14,6 +14,7 @@ use crate::{
         spec::RunSpec,
         transcript::{Length, Transcript},
     },
+    tool::ToolOffer,
 };
 
 /// Tokens kept free for the answer of an agent that sets no limit; in a small window a quarter of it.
@@ -42,6 +43,8 @@ pub struct ModelRequest<'a> {
     pub max_output_tokens: Option<u32>,
     /// The sampling temperature.
     pub temperature: Option<f64>,
+    /// The tools that the model may ask for.
+    pub tools: &'a [ToolOffer],
 }
 
 /// What a call takes of the conversation.
@@ -102,6 +105,7 @@ pub fn model_request<'a>(
         attempt: call.tries.attempt,
         max_output_tokens: settings.max_output_tokens,
         temperature: settings.temperature,
+        tools: &settings.tools,
     })
 }
 

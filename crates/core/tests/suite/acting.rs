@@ -10,7 +10,7 @@ use crate::kit::{START, Stage, answer, run, run_with};
 const APPROVAL_MS: u64 = 3_600_000;
 
 fn equipped(change: impl FnOnce(&mut NewRun)) -> NewRun {
-    let offer = |name: &str, effect, approval_ms| ToolOffer { name: name.to_owned(), effect, approval_ms };
+    let offer = |name: &str, effect, approval_ms| ToolOffer { approval_ms, ..ToolOffer::new(name, effect) };
     let mut run = run_with("Refund it.", |run| {
         run.settings.tools = vec![
             offer("look", Effect::Read, None),

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use longhaul_core::{
     Call, CallId, FinishReason, Message, Run, RunError, RunId, RunStatus, Seq, Session, StopReason, TimeMs,
     Usage, limits::TOKEN_BYTES_MIN,
@@ -250,12 +252,18 @@ pub(crate) struct MessageView<'a> {
     /// The run that it belongs to.
     run: RunId,
     #[serde(flatten)]
-    message: &'a Message,
+    message: Cow<'a, Message>,
 }
 
 /// The conversation, oldest first.
 pub(crate) fn messages(session: &Session) -> impl Iterator<Item = MessageView<'_>> {
-    session.conversation().into_iter().map(|(run, message)| MessageView { run, message })
+    session.conversation().into_iter().map(|(run, message)| {
+        let message = match &message.opaque {
+            Some(_) => Cow::Owned(Message { opaque: None, ..message.clone() }),
+            None => Cow::Borrowed(message),
+        };
+        MessageView { run, message }
+    })
 }
 
 /// The Worker lives.

@@ -3,14 +3,14 @@ use serde_json::json;
 
 use super::*;
 
-fn decode(provider: Provider, content_type: Option<&str>, body: &str) -> Result<ModelAnswer, Fault> {
-    let mut decoder = Decoder::new(provider, content_type);
+fn decode(format: Format, content_type: Option<&str>, body: &str) -> Result<ModelAnswer, Fault> {
+    let mut decoder = Decoder::new(format, content_type);
     decoder.push(body.as_bytes())?;
     decoder.finish()
 }
 
 fn kind(content_type: Option<&str>, body: &str) -> FaultKind {
-    decode(Provider::OpenAi, content_type, body).unwrap_err().kind
+    decode(Format::Chat, content_type, body).unwrap_err().kind
 }
 
 const STREAM: &str = concat!(
@@ -27,20 +27,20 @@ const STREAM: &str = concat!(
 fn a_byte_order_mark_is_skipped_however_it_is_split() {
     let body = "\u{feff}{\"choices\":[{\"message\":{\"content\":\"x\"}}]}".as_bytes();
     for parts in [vec![body], vec![&body[..1], &body[1..]], body.chunks(1).collect()] {
-        let mut decoder = Decoder::new(Provider::OpenAi, None);
+        let mut decoder = Decoder::new(Format::Chat, None);
         for part in &parts {
             decoder.push(part).unwrap();
         }
         assert_eq!(decoder.finish().unwrap().message.content, "x", "{} parts", parts.len());
     }
-    let mut decoder = Decoder::new(Provider::OpenAi, None);
+    let mut decoder = Decoder::new(Format::Chat, None);
     decoder.push(&body[..2]).unwrap();
     assert_eq!(decoder.push(b"{}").unwrap_err().kind, FaultKind::Malformed);
 }
 
 #[test]
 fn a_stream_is_read_delta_by_delta() {
-    let mut decoder = Decoder::new(Provider::OpenAi, Some("text/event-stream; charset=utf-8"));
+    let mut decoder = Decoder::new(Format::Chat, Some("text/event-stream; charset=utf-8"));
     let deltas: Vec<String> = STREAM
         .as_bytes()
         .chunks(7)
@@ -58,14 +58,14 @@ fn a_stream_is_read_delta_by_delta() {
 #[test]
 fn a_stream_is_whole_with_a_reason_or_with_done() {
     let body = STREAM.split("data: [DONE]").next().unwrap();
-    assert!(decode(Provider::OpenAi, None, body).is_ok());
+    assert!(decode(Format::Chat, None, body).is_ok());
     let half = &STREAM[..STREAM.find("\"lo\"").unwrap()];
     for content_type in [None, Some("text/event-stream")] {
         assert_eq!(kind(content_type, half), FaultKind::Truncated);
     }
     assert_eq!(kind(None, "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"), FaultKind::Truncated);
     let done = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\ndata: not read\n\n";
-    assert_eq!(decode(Provider::OpenAi, None, done).unwrap().finish_reason, FinishReason::Stop);
+    assert_eq!(decode(Format::Chat, None, done).unwrap().finish_reason, FinishReason::Stop);
     assert_eq!(kind(Some("text/event-stream"), ": hi\n\n"), FaultKind::Truncated);
 }
 
@@ -73,7 +73,7 @@ fn a_stream_is_whole_with_a_reason_or_with_done() {
 fn a_server_that_ignores_stream_is_read_as_well() {
     let body = r#" {"id":"r","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
     for content_type in [Some("application/json"), Some("text/event-stream"), None] {
-        let answer = decode(Provider::OpenAi, content_type, body).unwrap();
+        let answer = decode(Format::Chat, content_type, body).unwrap();
         assert_eq!((answer.message.content.as_str(), answer.usage.total_tokens), ("Hi", Some(2)));
     }
     assert_eq!(kind(None, &body[..40]), FaultKind::Truncated);
@@ -92,7 +92,7 @@ fn an_empty_answer_is_a_fault_of_its_own() {
     ] {
         assert_eq!(kind(None, body), FaultKind::EmptyResponse, "{body:?}");
     }
-    let workers_ai = decode(Provider::WorkersAi, None, r#"{"response":""}"#);
+    let workers_ai = decode(Format::WorkersAi, None, r#"{"response":""}"#);
     assert_eq!(workers_ai.unwrap_err().kind, FaultKind::EmptyResponse);
 }
 
@@ -117,7 +117,7 @@ fn what_is_no_answer_is_malformed() {
 #[test]
 fn an_error_in_an_answer_is_its_fault() {
     let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"oom\",\"code\":503}}\n\n";
-    let fault = decode(Provider::OpenAi, None, stream).unwrap_err();
+    let fault = decode(Format::Chat, None, stream).unwrap_err();
     assert_eq!((fault.kind, fault.message.ends_with("oom")), (FaultKind::ServerError, true));
     assert_eq!(kind(None, r#"{"error":{"message":"x","code":429}}"#), FaultKind::RateLimited);
     assert_eq!(kind(None, "event: error\ndata: overloaded\n\n"), FaultKind::ServerError);
@@ -126,7 +126,7 @@ fn an_error_in_an_answer_is_its_fault() {
 
 #[test]
 fn too_much_is_a_fault_that_stays() {
-    let mut decoder = Decoder::new(Provider::OpenAi, None);
+    let mut decoder = Decoder::new(Format::Chat, None);
     let megabyte = vec![b'{'; 1024 * 1024];
     let pushes: Vec<_> = (0..10).map(|_| decoder.push(&megabyte)).collect();
     assert!(pushes[..8].iter().all(Result::is_ok));
@@ -136,9 +136,9 @@ fn too_much_is_a_fault_that_stays() {
 
     let text = "x".repeat(ANSWER_BYTES_MAX / 2);
     let event = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
-    let mut decoder = Decoder::new(Provider::OpenAi, None);
+    let mut decoder = Decoder::new(Format::Chat, None);
     assert_eq!(decoder.push(event.as_bytes()).unwrap().len(), text.len());
-    let mut decoder = Decoder::new(Provider::WorkersAi, None);
+    let mut decoder = Decoder::new(Format::WorkersAi, None);
     decoder.push(event.as_bytes()).unwrap();
     decoder.push(b"data: {\"response\":\"x\"}\n\n").unwrap();
     let fault = decoder.push(event.as_bytes()).unwrap_err();
@@ -150,7 +150,7 @@ fn workers_ai_streams_in_three_shapes() {
     let own = "data: {\"response\":\"Hel\",\"p\":\"abc\"}\n\ndata: {\"response\":\"lo\"}\n\ndata: {\"response\":\"\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5}}\n\ndata: [DONE]\n\n";
     let responses = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hello\"}\n\nevent: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\",\"output\":[{\"content\":[{\"text\":\"Hello\"}]}],\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}}\n\n";
     for stream in [own, STREAM, responses] {
-        let answer = decode(Provider::WorkersAi, None, stream).unwrap();
+        let answer = decode(Format::WorkersAi, None, stream).unwrap();
         assert_eq!(
             (answer.message.content.as_str(), answer.usage.total_tokens),
             ("Hello", Some(5)),
@@ -158,7 +158,7 @@ fn workers_ai_streams_in_three_shapes() {
         );
     }
     let half = &own[..own.find("data: [DONE]").unwrap()];
-    assert_eq!(decode(Provider::WorkersAi, None, half).unwrap_err().kind, FaultKind::Truncated);
+    assert_eq!(decode(Format::WorkersAi, None, half).unwrap_err().kind, FaultKind::Truncated);
 }
 
 /// Chunks of Chat Completions as a stream.
@@ -175,7 +175,7 @@ fn stop(reason: &str) -> Value {
 }
 
 fn said(body: &str) -> String {
-    decode(Provider::OpenAi, None, body).unwrap().message.content
+    decode(Format::Chat, None, body).unwrap().message.content
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn tool_calls_count_in_one_place_and_in_the_older_form() {
         json!({"choices": [{"delta": {}, "message": {"tool_calls": call}, "finish_reason": "tool_calls"}]}),
     ]);
     for body in [twice, older.to_string()] {
-        let answer = decode(Provider::OpenAi, None, &body).unwrap();
+        let answer = decode(Format::Chat, None, &body).unwrap();
         assert_eq!(answer.message.tool_calls.len(), 1, "{body}");
         assert_eq!(
             (answer.message.tool_calls[0].arguments.as_str(), answer.finish_reason),
@@ -242,7 +242,7 @@ fn an_odd_chunk_costs_nothing() {
         let body = format!("{}{odd}{}", &good[..split], &good[split..]);
         assert_eq!(said(&body), "Hello", "{odd:?}");
     }
-    let mut decoder = Decoder::new(Provider::OpenAi, None);
+    let mut decoder = Decoder::new(Format::Chat, None);
     decoder.push(b"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\xf0\x9f lo\"},\"finish_reason\":\"stop\"}]}\n\n").unwrap();
     assert_eq!(decoder.finish().unwrap().message.content, "Hel\u{fffd} lo");
     // A piece of the answer that cannot be read is no decoration.
@@ -267,7 +267,7 @@ fn an_error_in_a_200_is_read_in_every_shape() {
         ("{\"choices\":[{\"message\":{\"content\":\"Hel\"},\"finish_reason\":\"error\",\"error\":{\"message\":\"oom\",\"code\":502}}]}".to_owned(), FaultKind::ServerError),
     ] {
         for content_type in [Some("text/event-stream"), Some("application/json"), None] {
-            let fault = decode(Provider::OpenAi, content_type, &body).expect_err(&body);
+            let fault = decode(Format::Chat, content_type, &body).expect_err(&body);
             assert_eq!(fault.kind, expected, "{body:?}");
             assert!(fault.message.contains("oom"), "{body:?}: {}", fault.message);
         }
@@ -277,7 +277,7 @@ fn an_error_in_a_200_is_read_in_every_shape() {
 #[test]
 fn a_provider_that_gave_up_answers_nothing() {
     for reason in ["error", "abort", "CANCELLED", "network_error", "insufficient_system_resource"] {
-        let fault = decode(Provider::OpenAi, None, &stream(&[delta("Salt wi"), stop(reason)])).unwrap_err();
+        let fault = decode(Format::Chat, None, &stream(&[delta("Salt wi"), stop(reason)])).unwrap_err();
         assert_eq!(fault.kind, FaultKind::ServerError, "{reason}");
         assert!(fault.message.contains(reason), "{}", fault.message);
     }
@@ -302,7 +302,7 @@ fn the_end_of_the_body_is_the_end_of_its_last_event() {
 
 #[test]
 fn text_after_a_finish_reason_is_part_of_the_answer_at_the_end_of_the_stream() {
-    let mut decoder = Decoder::new(Provider::OpenAi, None);
+    let mut decoder = Decoder::new(Format::Chat, None);
     decoder.push(stream(&[delta("Hel"), stop("stop")]).as_bytes()).unwrap();
     assert!(decoder.is_whole());
     decoder.push(stream(&[delta("lo")]).as_bytes()).unwrap();

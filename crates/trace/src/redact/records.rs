@@ -71,6 +71,7 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
 fn words(message: &mut Message, redact: Rule<'_>) {
     text(&mut message.content, redact);
     text(&mut message.thoughts, redact);
+    message.opaque = None;
     for call in &mut message.tool_calls {
         // A model chooses both.
         text(&mut call.name, redact);

@@ -46,6 +46,7 @@ fn entries() -> Vec<Entry> {
             arguments: json!({ "q": secret() }).to_string(),
         }],
         tool_call_id: None,
+        opaque: None,
     };
     vec![
         Entry::RunAccepted {

@@ -156,7 +156,7 @@ fn model_answer() -> impl Strategy<Value = ModelAnswer> {
 
 /// One tool of each kind.
 fn offers() -> Vec<ToolOffer> {
-    let offer = |name: &str, effect, approval_ms| ToolOffer { name: name.to_owned(), effect, approval_ms };
+    let offer = |name: &str, effect, approval_ms| ToolOffer { approval_ms, ..ToolOffer::new(name, effect) };
     vec![
         offer("look", Effect::Read, None),
         offer("book", Effect::Idempotent, None),

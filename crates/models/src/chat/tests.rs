@@ -2,23 +2,15 @@ use longhaul_core::{FinishReason, Message, Role, ToolCall};
 use serde_json::json;
 
 use super::*;
+use crate::{format::Format, tests::request};
 
-fn request(messages: &[Message]) -> ModelRequest<'_> {
-    ModelRequest {
-        model: "openai:tiny",
-        system: None,
-        messages,
-        task: "t",
-        sentinel: Some("DONE"),
-        iteration: 1,
-        attempt: 1,
-        max_output_tokens: None,
-        temperature: None,
-    }
+fn text_of(request: &ModelRequest<'_>, wire_name: &str) -> String {
+    super::body(wire_name, request, RequestForm::usual(Format::Chat, wire_name))
 }
 
 fn body(request: &ModelRequest<'_>) -> Value {
-    serde_json::from_str(&request_body(&ModelName::parse(request.model).unwrap(), request)).unwrap()
+    let wire_name = request.model.strip_prefix("openai:").unwrap();
+    serde_json::from_str(&text_of(request, wire_name)).unwrap()
 }
 
 #[test]
@@ -26,7 +18,7 @@ fn a_request_is_as_short_as_it_can_be() {
     let messages = [Message::text(Role::User, "Hi \"you\"")];
     let expected = r#"{"model":"tiny","messages":[{"role":"user","content":"Hi \"you\""}],"stream":true,"stream_options":{"include_usage":true}}"#;
     let request = request(&messages);
-    assert_eq!(request_body(&ModelName::parse(request.model).unwrap(), &request), expected);
+    assert_eq!(text_of(&request, "tiny"), expected);
 }
 
 #[test]
@@ -111,8 +103,7 @@ fn odd_chunks_change_nothing() {
 
 #[test]
 fn a_refusal_that_names_a_field_gives_another_form() {
-    let name = ModelName::parse("openai:tiny").unwrap();
-    let usual = RequestForm::usual(&name);
+    let usual = RequestForm::usual(Format::Chat, "tiny");
     let field = |status, body: &str| usual.without_what_is_refused(status, body.as_bytes());
     let without_usage = field(422, "{\"detail\":[{\"loc\":[\"body\",\"stream_options\"]}]}").unwrap();
     assert!(!without_usage.asks_for_usage && without_usage.changes() == 1);

@@ -1,0 +1,264 @@
+//! Anthropic's Messages, as Anthropic and the servers that imitate it speak it.
+
+use longhaul_core::{Fault, ModelRequest, ToolOffer};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    chat,
+    content::{Content, content_of},
+    form::RequestForm,
+    known,
+    partial::{Partial, Source},
+    wire::{self, Said, SaidPart, SystemPlace, Told, Turn},
+};
+
+/// The version of the format that requests name.
+pub(crate) const VERSION: &str = "2023-06-01";
+/// Keywords that a schema's root may not have.
+const NOT_AT_THE_ROOT: [&str; 3] = ["anyOf", "oneOf", "allOf"];
+/// What a user's turn says that would say nothing: an empty one is refused.
+const NOTHING: &str = "Continue.";
+
+/// The body of a request.
+pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestForm) -> String {
+    let turns = wire::turns(request, form.system, id_of);
+    let mut messages: Vec<Value> = turns
+        .into_iter()
+        .map(|turn| match turn {
+            Turn::User(told) => json!({ "role": "user", "content": told_blocks(&told) }),
+            Turn::Assistant(said) => {
+                let blocks = said.iter().flat_map(|said| said_blocks(said, request.model, form.has_opaque));
+                json!({ "role": "assistant", "content": blocks.collect::<Vec<_>>() })
+            }
+        })
+        // A turn of which nothing can be sent.
+        .filter(|message| message["content"].as_array().is_some_and(|blocks| !blocks.is_empty()))
+        .collect();
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    set("model", json!(wire_name));
+    let max_tokens = request.max_output_tokens.unwrap_or_else(|| known::max_output_tokens(wire_name));
+    set("max_tokens", json!(max_tokens));
+    set("stream", json!(true));
+    let system = request.system.as_deref().filter(|_| form.system == SystemPlace::System);
+    if let Some(text) = system.filter(|text| !text.trim().is_empty()) {
+        let mut block = json!({ "type": "text", "text": text });
+        mark(&mut block, form);
+        set("system", json!([block]));
+    }
+    // What was sent until now is read from the cache next time: one mark here, and one at the instructions.
+    if let Some(Value::Array(blocks)) = messages.last_mut().map(|message| &mut message["content"])
+        && let Some(last) = blocks.last_mut()
+    {
+        mark(last, form);
+    }
+    let (tools, may_call) = tools(request.tools, &messages);
+    if !tools.is_empty() {
+        set("tools", json!(tools));
+        if !may_call {
+            set("tool_choice", json!({ "type": "none" }));
+        }
+    }
+    set("messages", json!(messages));
+    if let Some(temperature) =
+        request.temperature.filter(|_| form.has_temperature && !has_thoughts(&messages))
+    {
+        // Its scale ends at 1, where others go on to 2.
+        set("temperature", json!(temperature.clamp(0.0, 1.0)));
+    }
+    Value::Object(body).to_string()
+}
+
+/// Whether the model thinks: then it takes no temperature.
+fn has_thoughts(messages: &[Value]) -> bool {
+    let blocks = messages.iter().filter_map(|message| message["content"].as_array()).flatten();
+    blocks.filter_map(|block| block["type"].as_str()).any(|kind| kind.contains("thinking"))
+}
+
+fn mark(block: &mut Value, form: RequestForm) {
+    if form.has_cache_marks {
+        block["cache_control"] = json!({ "type": "ephemeral" });
+    }
+}
+
+/// All results first, then what the user says.
+fn told_blocks(told: &Told<'_>) -> Vec<Value> {
+    let result =
+        |(id, text): &(String, &str)| json!({ "type": "tool_result", "tool_use_id": id, "content": text });
+    let mut blocks: Vec<Value> = told.results.iter().map(result).collect();
+    let is_blank = told.text.trim().is_empty();
+    if !is_blank || blocks.is_empty() {
+        blocks.push(json!({ "type": "text", "text": if is_blank { NOTHING } else { &told.text } }));
+    }
+    blocks
+}
+
+fn said_blocks(said: &Said<'_>, model: &str, has_opaque: bool) -> Vec<Value> {
+    let opaque = said.opaque(model).filter(|_| has_opaque);
+    let block = |part: SaidPart<'_>| match part {
+        SaidPart::Text(text) => json!({ "type": "text", "text": text }),
+        SaidPart::Opaque(item) => item.clone(),
+        SaidPart::Call(place) => {
+            let (id, call) = &said.calls[place];
+            json!({ "type": "tool_use", "id": id, "name": call.name, "input": input(&call.arguments) })
+        }
+    };
+    said.parts(opaque).into_iter().map(block).collect()
+}
+
+/// The arguments as an object. What the model wrote that is none goes back as it is, in a member.
+fn input(arguments: &str) -> Value {
+    match serde_json::from_slice(arguments.as_bytes()) {
+        Ok(Value::Object(members)) => Value::Object(members),
+        _ if arguments.trim().is_empty() => json!({}),
+        _ => json!({ "arguments": arguments }),
+    }
+}
+
+/// Ids have letters, digits, `_` and `-` alone.
+fn id_of(id: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    match id {
+        "" => "call".to_owned(),
+        _ => id.chars().map(kept).collect(),
+    }
+}
+
+/// The tools that the model may ask for, and whether there are any. A conversation with calls in it is refused without a tool:
+/// where none is offered any more, those of its calls are declared, and none may be called.
+fn tools(offers: &[ToolOffer], messages: &[Value]) -> (Vec<Value>, bool) {
+    if !offers.is_empty() {
+        return (offers.iter().map(tool).collect(), true);
+    }
+    let blocks = messages.iter().filter_map(|message| message["content"].as_array()).flatten();
+    let mut names: Vec<&str> = blocks
+        .filter(|block| block["type"] == "tool_use")
+        .filter_map(|block| block["name"].as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let declared = |name: &str| json!({ "name": name, "input_schema": { "type": "object" } });
+    (names.into_iter().map(declared).collect(), false)
+}
+
+fn tool(offer: &ToolOffer) -> Value {
+    let mut schema = wire::parameters(offer.parameters.as_ref());
+    if let Value::Object(members) = &mut schema {
+        for keyword in NOT_AT_THE_ROOT {
+            members.remove(keyword);
+        }
+        members.insert("type".to_owned(), json!("object"));
+    }
+    let mut tool = json!({ "name": offer.name, "input_schema": schema });
+    if let Some(description) = &offer.description {
+        tool["description"] = json!(description);
+    }
+    tool
+}
+
+/// Takes an event of a stream, or a whole answer. Whether it had the shape of either.
+pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
+    // A gateway in front of the server may speak the other format.
+    if response["choices"].is_array() {
+        return chat::absorb(partial, response);
+    }
+    let index = response["index"].as_u64();
+    match response["type"].as_str() {
+        Some("message_start") => absorb_message(partial, &response["message"])?,
+        Some("content_block_start") => {
+            let index = index.unwrap_or_else(|| partial.next_block());
+            begin(partial, Source::Delta, index, &response["content_block"])?;
+        }
+        Some("content_block_delta") => {
+            let index = index.unwrap_or_else(|| partial.next_block().saturating_sub(1));
+            extend(partial, index, &response["delta"])?;
+        }
+        Some("content_block_stop") => end(partial, index)?,
+        Some("message_delta") => {
+            partial.count(response);
+            end_message(partial, &response["delta"])?;
+        }
+        Some("message_stop") => {
+            end(partial, None)?;
+            partial.end();
+        }
+        Some("message") => absorb_message(partial, response)?,
+        None if response["content"].is_array() => absorb_message(partial, response)?,
+        Some("ping") => {}
+        Some(_) | None => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Takes a message: whole, or as it is when its stream begins.
+fn absorb_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
+    partial.identify(message);
+    partial.count(message);
+    for block in message["content"].as_array().into_iter().flatten() {
+        let index = partial.next_block();
+        begin(partial, Source::Message, index, block)?;
+        end(partial, Some(index))?;
+    }
+    end_message(partial, message)
+}
+
+/// Takes the reason for which the message ended, where it did.
+fn end_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
+    if message["stop_reason"].is_string() {
+        end(partial, None)?;
+        partial.push_refusal(message["stop_details"]["explanation"].as_str().unwrap_or_default())?;
+    }
+    partial.set_finish_reason(&message["stop_reason"])
+}
+
+/// Takes the beginning of a block, which may be all of it.
+fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Result<(), Fault> {
+    match block["type"].as_str() {
+        Some("text") => partial.push_content(source, &content_of(block))?,
+        Some("tool_use") => {
+            let piece = json!([{ "index": index, "id": block["id"], "name": block["name"] }]);
+            partial.push_tool_calls(source, &piece)?;
+        }
+        Some("thinking") => {
+            let thoughts = block["thinking"].as_str().unwrap_or_default().into();
+            partial.push_content(source, &Content { thoughts, ..Content::default() })?;
+        }
+        Some(_) | None => {}
+    }
+    partial.open_block(index, block)
+}
+
+fn extend(partial: &mut Partial, index: u64, delta: &Value) -> Result<(), Fault> {
+    let text = |name: &str| delta[name].as_str().unwrap_or_default();
+    match delta["type"].as_str() {
+        Some("text_delta") => partial.push_content(Source::Delta, &content_of(delta)),
+        Some("input_json_delta") => {
+            let piece = json!([{ "index": index, "arguments": text("partial_json") }]);
+            partial.push_tool_calls(Source::Delta, &piece)
+        }
+        Some("thinking_delta") => {
+            let thoughts = text("thinking").into();
+            partial.push_content(Source::Delta, &Content { thoughts, ..Content::default() })?;
+            partial.extend_block(index, "thinking", text("thinking"))
+        }
+        Some("signature_delta") => partial.extend_block(index, "signature", text("signature")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Takes the end of a block; without an index those of all that are open.
+fn end(partial: &mut Partial, index: Option<u64>) -> Result<(), Fault> {
+    while let Some((index, block)) = partial.close_block(index) {
+        match block["type"].as_str() {
+            Some("text") | None => {}
+            // Its arguments come in pieces after it, or in it.
+            Some("tool_use") if partial.is_bare_call(index) => {
+                let piece = json!([{ "index": index, "arguments": input(&block["input"].to_string()) }]);
+                partial.push_call_of_any_source(&piece)?;
+            }
+            Some("tool_use") => {}
+            Some(_) => partial.keep(block)?,
+        }
+    }
+    Ok(())
+}

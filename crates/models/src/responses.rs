@@ -1,0 +1,246 @@
+//! OpenAI's Responses, without anything kept at the server: each request says the whole conversation.
+
+use longhaul_core::{Fault, FaultKind, ModelRequest};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    chat,
+    content::{Content, content_of},
+    error::{fault, reported_fault},
+    form::RequestForm,
+    partial::{Partial, Source},
+    wire::{self, SaidPart, SystemPlace, Turn},
+};
+
+/// What stands between the parts of a summary.
+const BETWEEN: &str = "\n\n";
+/// An id of a call has this many characters at most.
+const ID_CHARS_MAX: usize = 64;
+
+/// The body of a request.
+pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestForm) -> String {
+    let mut input = Vec::new();
+    for turn in wire::turns(request, form.system, id_of) {
+        match turn {
+            Turn::User(told) => {
+                let output =
+                    |(id, text)| json!({ "type": "function_call_output", "call_id": id, "output": text });
+                input.extend(told.results.into_iter().map(output));
+                if !told.text.is_empty() {
+                    input.push(json!({ "role": "user", "content": told.text }));
+                }
+            }
+            Turn::Assistant(said) => {
+                for said in &said {
+                    let opaque = said.opaque(request.model).filter(|_| form.has_opaque);
+                    let item = |part| match part {
+                        SaidPart::Text(text) => json!({ "role": "assistant", "content": text }),
+                        SaidPart::Opaque(item) => item.clone(),
+                        SaidPart::Call(place) => {
+                            let (id, call) = &said.calls[place];
+                            json!({
+                                "type": "function_call", "call_id": id, "name": call.name,
+                                "arguments": call.arguments,
+                            })
+                        }
+                    };
+                    input.extend(said.parts(opaque).into_iter().map(item));
+                }
+            }
+        }
+    }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    set("model", json!(wire_name));
+    set("input", json!(input));
+    set("stream", json!(true));
+    set("store", json!(false));
+    if let Some(system) = request.system.as_deref().filter(|_| form.system == SystemPlace::System) {
+        set("instructions", json!(system));
+    }
+    if form.asks_for_opaque {
+        set("include", json!(["reasoning.encrypted_content"]));
+    }
+    if let Some(limit) = request.max_output_tokens {
+        set("max_output_tokens", json!(limit));
+    }
+    if let Some(temperature) = request.temperature.filter(|_| form.has_temperature) {
+        set("temperature", json!(temperature));
+    }
+    if !request.tools.is_empty() {
+        let tool = |offer: &longhaul_core::ToolOffer| {
+            // Where nothing is said the server makes every field a required one.
+            let mut tool = json!({
+                "type": "function", "name": offer.name, "strict": false,
+                "parameters": wire::parameters(offer.parameters.as_ref()),
+            });
+            if let Some(description) = &offer.description {
+                tool["description"] = json!(description);
+            }
+            tool
+        };
+        set("tools", json!(request.tools.iter().map(tool).collect::<Vec<_>>()));
+    }
+    Value::Object(body).to_string()
+}
+
+fn id_of(id: &str) -> String {
+    if id.is_empty() { "call".to_owned() } else { id.chars().take(ID_CHARS_MAX).collect() }
+}
+
+/// Takes an event of a stream, or a whole answer. Whether it had the shape of either.
+pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
+    if let Some(event) = response["type"].as_str().and_then(|kind| kind.strip_prefix("response.")) {
+        return absorb_event(partial, event, response);
+    }
+    // A gateway in front of the server may speak the other format.
+    if response["choices"].is_array() {
+        return chat::absorb(partial, response);
+    }
+    partial.identify(response);
+    partial.count(response);
+    if !response["output"].is_array() {
+        return Ok(false);
+    }
+    absorb_output(partial, response)?;
+    Ok(true)
+}
+
+/// Takes the `output` of an answer: the text, the thoughts and the refusals of its items, and its tool calls.
+fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
+    // After a stream that brought them already they add nothing.
+    let keeps = !partial.has_kept();
+    let (mut text_bytes, mut calls) = (0, 0);
+    for (index, item) in response["output"].as_array().into_iter().flatten().enumerate() {
+        match item["type"].as_str() {
+            Some("message") | None => {
+                let content = content_of(&item["content"]);
+                text_bytes += content.text.len();
+                partial.push_content(Source::Message, &content)?;
+            }
+            Some("reasoning") => {
+                partial.push_content(Source::Message, &thoughts_of(item))?;
+                if keeps && let Some(item) = kept(item) {
+                    partial.keep_at(text_bytes, calls, item)?;
+                }
+            }
+            Some("function_call") => {
+                calls += 1;
+                partial.push_tool_calls(
+                    Source::Message,
+                    &json!([call(index as u64, item, &item["arguments"])]),
+                )?;
+            }
+            Some(_) => {}
+        }
+    }
+    absorb_status(partial, response)
+}
+
+fn thoughts_of(item: &Value) -> Content<'_> {
+    let mut parts = vec![content_of(&item["content"]).thoughts];
+    let summary = item["summary"].as_array().map_or(&[][..], Vec::as_slice);
+    parts.extend(summary.iter().map(|part| content_of(part).text));
+    parts.retain(|part| !part.is_empty());
+    Content { thoughts: parts.join(BETWEEN).into(), ..Content::default() }
+}
+
+/// Reasoning as it goes back. Without its encrypted content the server would look for it in what it has not stored.
+fn kept(item: &Value) -> Option<Value> {
+    item["encrypted_content"].as_str().filter(|text| !text.is_empty())?;
+    let mut item = item.clone();
+    if let Value::Object(members) = &mut item {
+        members.retain(|_, value| !value.is_null());
+        // It says how the item came, and is no part of it.
+        members.remove("status");
+    }
+    Some(item)
+}
+
+/// A call as a piece in the shape of Chat Completions.
+fn call(index: u64, item: &Value, arguments: &Value) -> Value {
+    let id = if item["call_id"].is_string() { &item["call_id"] } else { &item["id"] };
+    json!({ "index": index, "id": id, "name": item["name"], "arguments": arguments })
+}
+
+/// Takes an event of a stream; `kind` is its type without `response.`.
+fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool, Fault> {
+    let response = &event["response"];
+    let delta = event["delta"].as_str().unwrap_or_default();
+    let push = |partial: &mut Partial, content: Content<'_>| partial.push_content(Source::Delta, &content);
+    match kind {
+        "created" | "in_progress" => partial.identify(response),
+        "output_text.delta" => push(partial, Content { text: delta.into(), ..Content::default() })?,
+        "refusal.delta" => push(partial, Content { refusal: delta.into(), ..Content::default() })?,
+        "reasoning_text.delta" | "reasoning_summary_text.delta" => {
+            push(partial, Content { thoughts: delta.into(), ..Content::default() })?;
+        }
+        "reasoning_summary_part.added" if partial.has_thoughts() => {
+            push(partial, Content { thoughts: BETWEEN.into(), ..Content::default() })?;
+        }
+        "output_item.added" | "output_item.done" => absorb_item(partial, kind, event)?,
+        "function_call_arguments.delta" => {
+            let piece = json!({ "index": event["output_index"], "arguments": delta });
+            partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+        }
+        "function_call_arguments.done" => {
+            absorb_arguments(partial, event, &event["arguments"])?;
+        }
+        "completed" | "incomplete" | "done" => {
+            partial.identify(response);
+            partial.count(event);
+            absorb_output(partial, response)?;
+            partial.end();
+        }
+        "failed" | "error" | "cancelled" => {
+            let inner = reported_fault(response).or_else(|| reported_fault(event));
+            let silent =
+                || fault(FaultKind::ServerError, "the model's server reported in its answer: it failed");
+            return Err(inner.unwrap_or_else(silent));
+        }
+        _ => {}
+    }
+    Ok(true)
+}
+
+/// Takes an item that begins, or that is whole.
+fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), Fault> {
+    let item = &event["item"];
+    match item["type"].as_str() {
+        Some("function_call") => {
+            let index = event["output_index"].as_u64().unwrap_or_else(|| partial.calls_len());
+            if kind == "output_item.added" || !partial.has_call(index) {
+                partial.push_tool_calls(Source::Delta, &json!([call(index, item, &Value::Null)]))?;
+            }
+            if kind == "output_item.done" {
+                absorb_arguments(partial, event, &item["arguments"])?;
+            }
+        }
+        Some("reasoning") if kind == "output_item.done" => {
+            if let Some(item) = kept(item) {
+                partial.keep(item)?;
+            }
+        }
+        Some(_) | None => {}
+    }
+    Ok(())
+}
+
+/// Takes the whole arguments of a call whose pieces did not come.
+fn absorb_arguments(partial: &mut Partial, event: &Value, arguments: &Value) -> Result<(), Fault> {
+    let index = event["output_index"].as_u64().unwrap_or_else(|| partial.calls_len().saturating_sub(1));
+    if partial.is_bare_call(index) {
+        let piece = json!({ "index": index, "arguments": arguments });
+        partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+    }
+    Ok(())
+}
+
+fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
+    // `completed` says nothing about tool calls, which are a reason of their own.
+    match response["status"].as_str() {
+        Some("incomplete") => partial.set_finish_reason(&response["incomplete_details"]["reason"]),
+        Some("failed" | "cancelled") => partial.set_finish_reason(&response["status"]),
+        _ => Ok(()),
+    }
+}
