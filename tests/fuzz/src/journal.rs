@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use longhaul_core::{
     Cause, Input, Journal, Moment, Record, RunId, Seq, Session, Step, TimeMs, decode_row, encode_row,
 };
-use longhaul_models::{ModelName, openai, workers_ai};
+use longhaul_models::{Format, ModelName, RequestForm};
 use longhaul_trace::{
     Capture, Origin, REQUEST_BYTES_MAX, Resource, Trace, encode_json, encode_protobuf, index,
     redact::{Redaction, records as redact_records},
@@ -82,7 +82,9 @@ fn look_at(session: &Session) {
     for call in session.outstanding() {
         let request = session.model_request(call).expect("a call that has no outcome has a request");
         let name = ModelName::parse("openai:tiny").expect("this is a name");
-        for body in [openai::request_body(&name, &request), workers_ai::input(&request)] {
+        for format in [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi] {
+            let form = RequestForm::usual(format, name.wire_name());
+            let body = format.body(name.wire_name(), &request, form);
             serde_json::from_str::<Value>(&body).expect("a request is JSON");
         }
     }
