@@ -45,16 +45,6 @@ pub(crate) fn workers_ai(body: &[u8]) {
     answer(Format::WorkersAi, body);
 }
 
-/// An answer in the Responses format, streaming or not.
-pub(crate) fn responses(body: &[u8]) {
-    answer(Format::Responses, body);
-}
-
-/// An answer in the Messages format, streaming or not.
-pub(crate) fn messages(body: &[u8]) {
-    answer(Format::Messages, body);
-}
-
 /// A `Retry-After`, a secret and a body: no fault's message is longer than it may be, or has the secret in it.
 pub(crate) fn faults(input: &[u8]) {
     let ([retry_after, secret], body) = lines::<2>(input);
