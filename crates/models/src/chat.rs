@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use longhaul_core::{Fault, ModelRequest, Role, ToolCall, ToolOffer};
+use longhaul_core::{Fault, ModelRequest, Role, ToolOffer};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::{
     error,
     form::{LimitName, RequestForm},
     partial::{Partial, Source},
-    wire::{self, Said, SaidPart, SystemPlace, Turn},
+    wire::{self, Said, SaidCall, SaidPart, SystemPlace, Turn},
 };
 
 /// The body of a request: JSON that asks for a stream with the usage in its last chunk.
@@ -43,7 +43,7 @@ pub(crate) fn messages<'a>(
     let instructions = request.system.as_deref().filter(|_| system == SystemPlace::System);
     let system_message = instructions.map(|text| WireMessage::text(Role::System, Cow::Borrowed(text)));
     let mut messages: Vec<_> = system_message.into_iter().collect();
-    for turn in wire::turns(request, system, str::to_owned) {
+    for turn in wire::turns(request, system, id_of) {
         match turn {
             Turn::User(told) => {
                 messages.extend(told.results.into_iter().map(|(id, text)| WireMessage {
@@ -64,10 +64,14 @@ pub(crate) fn messages<'a>(
     messages
 }
 
+fn id_of(id: &str) -> String {
+    if id.is_empty() { "call".to_owned() } else { id.to_owned() }
+}
+
 /// Adds what the model said; to what it said right before, where both are text alone.
 fn say<'a>(messages: &mut Vec<WireMessage<'a>>, said: &Said<'a>, model: &str, has_opaque: bool) {
     let mut message = WireMessage::text(Role::Assistant, Cow::Borrowed(&said.message.content));
-    message.tool_calls = said.calls.iter().map(|(id, call)| WireToolCall::new(id.clone(), call)).collect();
+    message.tool_calls = said.calls.iter().map(WireToolCall::new).collect();
     if has_opaque && !said.calls.is_empty() {
         message.keep(said, model);
     }
@@ -132,6 +136,9 @@ fn push_tools(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
     for (source, message) in [(Source::Delta, &choice["delta"]), (Source::Message, &choice["message"])] {
         if message[THOUGHTS_BACK].as_str().is_some_and(|thoughts| !thoughts.is_empty()) {
             partial.keep_thoughts();
+        }
+        for detail in message[DETAILS].as_array().into_iter().flatten() {
+            partial.keep_detail(detail)?;
         }
         for piece in message["tool_calls"].as_array().into_iter().flatten() {
             partial.push_tool_calls(source, &json!([piece]))?;
@@ -198,8 +205,8 @@ struct WireToolCall<'a> {
 
 #[derive(Debug, Serialize)]
 struct WireFunction<'a> {
-    name: &'a str,
-    arguments: &'a str,
+    name: Cow<'a, str>,
+    arguments: Cow<'a, str>,
 }
 
 /// A tool as chat models are offered it.
@@ -225,9 +232,9 @@ impl<'a> OfferedFunction<'a> {
 }
 
 impl<'a> WireToolCall<'a> {
-    fn new(id: String, call: &'a ToolCall) -> Self {
-        let function = WireFunction { name: &call.name, arguments: &call.arguments };
-        Self { id, r#type: "function", function, extra_content: None }
+    fn new(call: &SaidCall<'a>) -> Self {
+        let function = WireFunction { name: call.name.clone(), arguments: call.arguments.clone() };
+        Self { id: call.id.clone(), r#type: "function", function, extra_content: None }
     }
 }
 
@@ -270,8 +277,8 @@ impl<'a> WireMessage<'a> {
 
 /// Kimi and DeepSeek refuse the calls of a model that thinks without its thoughts, which stand in the message once already.
 const THOUGHTS_BACK: &str = "reasoning_content";
-/// OpenRouter's form of what a provider signed.
-const DETAILS: &str = "reasoning_details";
+/// OpenRouter's form of what a provider signed: all of it, in the order in which it came.
+pub(crate) const DETAILS: &str = "reasoning_details";
 /// What Gemini signs, at its call.
 const EXTRA: &str = "extra_content";
 

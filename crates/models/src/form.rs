@@ -13,6 +13,8 @@ pub struct RequestForm {
     /// Asks for reasoning in an encrypted form.
     pub(crate) asks_for_opaque: bool,
     pub(crate) has_cache_marks: bool,
+    /// Trusts what is known of the model's longest answer.
+    pub(crate) trusts_limit: bool,
     changes: u8,
 }
 
@@ -37,6 +39,7 @@ impl RequestForm {
             has_opaque: true,
             asks_for_opaque: known::reasons(wire_name),
             has_cache_marks: true,
+            trusts_limit: format == Format::Messages,
             changes: 0,
         }
     }
@@ -80,6 +83,10 @@ impl RequestForm {
         }
         let is_unsupported =
             says(&["support", "deprecat", "permitted", "unknown", "unrecognized", "extra input"]);
+        let items = ["reasoning_content", "reasoning_details", "extra_content"];
+        if self.has_opaque && is_unsupported && names(&items) {
+            return Some(Self { has_opaque: false, ..other });
+        }
         if self.asks_for_opaque && is_unsupported && says(&["encrypted content", "encrypted_content"]) {
             return Some(Self { asks_for_opaque: false, ..other });
         }
@@ -88,6 +95,9 @@ impl RequestForm {
         }
         if self.has_cache_marks && names(&["cache_control"]) {
             return Some(Self { has_cache_marks: false, ..other });
+        }
+        if self.trusts_limit && says(&["max_tokens"]) && says(&["maximum", "exceed"]) {
+            return Some(Self { trusts_limit: false, ..other });
         }
         let is_about_system = says(&["system"]) && says(&["role", "message", "prompt", "instruction"]);
         if self.system == SystemPlace::System && (is_about_system || says(&["roles must alternate"])) {

@@ -6,10 +6,9 @@ use crate::format::Format;
 /// whether they take a temperature. From <https://platform.claude.com/docs/en/about-claude/models/overview> and the pages of
 /// the models of the past (2026-11-26). Those from Opus 4.7 on take no temperature, and think without being asked.
 const MESSAGES: &[(&str, u32, bool)] = &[
-    ("claude-3-haiku", 4_096, true),
-    ("claude-3-opus", 4_096, true),
     ("claude-3-5", 8_192, true),
     ("claude-3-7", 64_000, true),
+    ("claude-3-", 4_096, true),
     ("claude-opus-4-7", 128_000, false),
     ("claude-opus-4-8", 128_000, false),
     ("claude-opus-4-6", 128_000, true),
@@ -21,7 +20,7 @@ const MESSAGES: &[(&str, u32, bool)] = &[
     ("claude-", 128_000, false),
 ];
 /// What every other model of that format is asked for: the smallest limit of those that are in use.
-const OTHER_TOKENS: u32 = 8_192;
+pub(crate) const OTHER_TOKENS: u32 = 8_192;
 
 /// Tokens of an answer at most, by the wire name of a model of the Messages format, which wants a number in each request.
 pub(crate) fn max_output_tokens(wire_name: &str) -> u32 {
@@ -59,6 +58,7 @@ mod tests {
     fn a_limit_and_a_temperature_go_by_the_family() {
         for (name, tokens, takes) in [
             ("claude-3-haiku-20240307", 4_096, true),
+            ("claude-3-sonnet-20240229", 4_096, true),
             ("claude-3-5-haiku-latest", 8_192, true),
             ("claude-sonnet-4-20250514", 64_000, true),
             ("claude-opus-4-1", 32_000, true),

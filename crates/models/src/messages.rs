@@ -14,8 +14,6 @@ use crate::{
 
 /// The version of the format that requests name.
 pub(crate) const VERSION: &str = "2023-06-01";
-/// Keywords that a schema's root may not have.
-const NOT_AT_THE_ROOT: [&str; 3] = ["anyOf", "oneOf", "allOf"];
 /// What a user's turn says that would say nothing: an empty one is refused.
 const NOTHING: &str = "Continue.";
 
@@ -31,13 +29,19 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
                 json!({ "role": "assistant", "content": blocks.collect::<Vec<_>>() })
             }
         })
-        // A turn of which nothing can be sent.
-        .filter(|message| message["content"].as_array().is_some_and(|blocks| !blocks.is_empty()))
         .collect();
+    // Models take no beginning of their own answer.
+    if messages.last().is_some_and(|last| last["role"] == "assistant") {
+        messages.push(json!({ "role": "user", "content": told_blocks(&Told::default()) }));
+    }
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
     set("model", json!(wire_name));
-    let max_tokens = request.max_output_tokens.unwrap_or_else(|| known::max_output_tokens(wire_name));
+    let known = || match form.trusts_limit {
+        true => known::max_output_tokens(wire_name),
+        false => known::OTHER_TOKENS,
+    };
+    let max_tokens = request.max_output_tokens.unwrap_or_else(known);
     set("max_tokens", json!(max_tokens));
     set("stream", json!(true));
     let system = request.system.as_deref().filter(|_| form.system == SystemPlace::System);
@@ -99,20 +103,12 @@ fn said_blocks(said: &Said<'_>, model: &str, has_opaque: bool) -> Vec<Value> {
         SaidPart::Text(text) => json!({ "type": "text", "text": text }),
         SaidPart::Opaque(item) => item.clone(),
         SaidPart::Call(place) => {
-            let (id, call) = &said.calls[place];
-            json!({ "type": "tool_use", "id": id, "name": call.name, "input": input(&call.arguments) })
+            let call = &said.calls[place];
+            let input: Value = serde_json::from_slice(call.arguments.as_bytes()).unwrap_or_default();
+            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
         }
     };
     said.parts(opaque).into_iter().map(block).collect()
-}
-
-/// The arguments as an object. What the model wrote that is none goes back as it is, in a member.
-fn input(arguments: &str) -> Value {
-    match serde_json::from_slice(arguments.as_bytes()) {
-        Ok(Value::Object(members)) => Value::Object(members),
-        _ if arguments.trim().is_empty() => json!({}),
-        _ => json!({ "arguments": arguments }),
-    }
 }
 
 /// Ids have letters, digits, `_` and `-` alone.
@@ -142,13 +138,7 @@ fn tools(offers: &[ToolOffer], messages: &[Value]) -> (Vec<Value>, bool) {
 }
 
 fn tool(offer: &ToolOffer) -> Value {
-    let mut schema = wire::parameters(offer.parameters.as_ref());
-    if let Value::Object(members) = &mut schema {
-        for keyword in NOT_AT_THE_ROOT {
-            members.remove(keyword);
-        }
-        members.insert("type".to_owned(), json!("object"));
-    }
+    let schema = wire::parameters(offer.parameters.as_ref());
     let mut tool = json!({ "name": offer.name, "input_schema": schema });
     if let Some(description) = &offer.description {
         tool["description"] = json!(description);
@@ -252,8 +242,9 @@ fn end(partial: &mut Partial, index: Option<u64>) -> Result<(), Fault> {
         match block["type"].as_str() {
             Some("text") | None => {}
             // Its arguments come in pieces after it, or in it.
-            Some("tool_use") if partial.is_bare_call(index) => {
-                let piece = json!([{ "index": index, "arguments": input(&block["input"].to_string()) }]);
+            Some("tool_use") if partial.is_bare_call(Some(index)) => {
+                let input = if block["input"].is_null() { json!({}) } else { block["input"].clone() };
+                let piece = json!([{ "index": index, "arguments": input }]);
                 partial.push_call_of_any_source(&piece)?;
             }
             Some("tool_use") => {}

@@ -34,6 +34,8 @@ pub(crate) struct Partial {
     kept_bytes: usize,
     /// The provider wants the thoughts back with the calls.
     wants_thoughts: bool,
+    /// What a router wants back with the calls, put together from its pieces.
+    details: Vec<Value>,
     /// Where each kind of content stands in the chunks: the first place that had some.
     places: Places,
     splitter: Splitter,
@@ -65,6 +67,8 @@ pub(crate) enum Source {
     Delta,
     /// A whole message.
     Message,
+    /// An item that is whole, in the middle of a stream.
+    Item,
     /// The text of the older completions.
     Text,
 }
@@ -156,13 +160,8 @@ impl Partial {
         self.tool_calls.len() as u64
     }
 
-    /// Whether there is a call of this index.
-    pub(crate) fn has_call(&self, index: u64) -> bool {
-        self.tool_calls.arguments(index).is_some()
-    }
-
-    /// Whether the call of this index has no arguments yet.
-    pub(crate) fn is_bare_call(&self, index: u64) -> bool {
+    /// Whether the call of this index, or the last one, has no arguments yet.
+    pub(crate) fn is_bare_call(&self, index: Option<u64>) -> bool {
         self.tool_calls.arguments(index).is_some_and(str::is_empty)
     }
 
@@ -225,6 +224,29 @@ impl Partial {
     /// The provider wants the thoughts back with the calls, if there are any.
     pub(crate) fn keep_thoughts(&mut self) {
         self.wants_thoughts = true;
+    }
+
+    /// A piece of what a router wants back with the calls: it goes on with the one before where both have one type and index.
+    pub(crate) fn keep_detail(&mut self, detail: &Value) -> Result<(), Fault> {
+        const GROWING: [&str; 3] = ["text", "summary", "data"];
+        let Value::Object(piece) = detail else { return Ok(()) };
+        self.hold(detail.to_string().len())?;
+        let goes_on = |held: &&mut Value| {
+            detail["index"].is_number() && ["type", "index"].iter().all(|name| held[*name] == detail[*name])
+        };
+        let Some(held) = self.details.last_mut().filter(goes_on) else {
+            self.details.push(detail.clone());
+            return Ok(());
+        };
+        for (name, value) in piece.iter().filter(|(_, value)| !value.is_null()) {
+            match (&mut held[name], value) {
+                (Value::String(held), Value::String(more)) if GROWING.contains(&name.as_str()) => {
+                    held.push_str(more);
+                }
+                (held, value) => held.clone_from(value),
+            }
+        }
+        Ok(())
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), Fault> {
@@ -329,9 +351,12 @@ impl Partial {
             return Err(told);
         }
         let natural = if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls };
-        if self.wants_thoughts && !tool_calls.is_empty() {
-            let item = json!({ "reasoning_content": true });
-            self.kept.insert(0, OpaqueItem { text: 0, calls: 0, item });
+        if !tool_calls.is_empty() {
+            let thoughts = self.wants_thoughts.then(|| json!({ "reasoning_content": true }));
+            let details = (!self.details.is_empty()).then(|| json!({ "reasoning_details": self.details }));
+            let first =
+                thoughts.into_iter().chain(details).map(|item| OpaqueItem { text: 0, calls: 0, item });
+            self.kept.splice(0..0, first);
         }
         let opaque = Opaque { model: String::new(), items: self.kept };
         let message = Message {

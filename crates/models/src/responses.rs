@@ -14,6 +14,8 @@ use crate::{
 
 /// What stands between the parts of a summary.
 const BETWEEN: &str = "\n\n";
+/// A lower limit of the output is refused.
+const OUTPUT_TOKENS_MIN: u32 = 16;
 /// An id of a call has this many characters at most.
 const ID_CHARS_MAX: usize = 64;
 
@@ -37,9 +39,9 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
                         SaidPart::Text(text) => json!({ "role": "assistant", "content": text }),
                         SaidPart::Opaque(item) => item.clone(),
                         SaidPart::Call(place) => {
-                            let (id, call) = &said.calls[place];
+                            let call = &said.calls[place];
                             json!({
-                                "type": "function_call", "call_id": id, "name": call.name,
+                                "type": "function_call", "call_id": call.id, "name": call.name,
                                 "arguments": call.arguments,
                             })
                         }
@@ -62,7 +64,7 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
         set("include", json!(["reasoning.encrypted_content"]));
     }
     if let Some(limit) = request.max_output_tokens {
-        set("max_output_tokens", json!(limit));
+        set("max_output_tokens", json!(limit.max(OUTPUT_TOKENS_MIN)));
     }
     if let Some(temperature) = request.temperature.filter(|_| form.has_temperature) {
         set("temperature", json!(temperature));
@@ -119,17 +121,15 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
                 partial.push_content(Source::Message, &content)?;
             }
             Some("reasoning") => {
-                partial.push_content(Source::Message, &thoughts_of(item))?;
+                partial.push_content(Source::Message, &thoughts_of(item, partial.has_thoughts()))?;
                 if keeps && let Some(item) = kept(item) {
                     partial.keep_at(text_bytes, calls, item)?;
                 }
             }
             Some("function_call") => {
                 calls += 1;
-                partial.push_tool_calls(
-                    Source::Message,
-                    &json!([call(index as u64, item, &item["arguments"])]),
-                )?;
+                let piece = call(&json!(index), item, &item["arguments"]);
+                partial.push_tool_calls(Source::Message, &json!([piece]))?;
             }
             Some(_) => {}
         }
@@ -137,11 +137,15 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
     absorb_status(partial, response)
 }
 
-fn thoughts_of(item: &Value) -> Content<'_> {
+/// The thoughts of an item, after others or as the first.
+fn thoughts_of(item: &Value, are_more: bool) -> Content<'_> {
     let mut parts = vec![content_of(&item["content"]).thoughts];
     let summary = item["summary"].as_array().map_or(&[][..], Vec::as_slice);
     parts.extend(summary.iter().map(|part| content_of(part).text));
     parts.retain(|part| !part.is_empty());
+    if are_more && !parts.is_empty() {
+        parts.insert(0, Default::default());
+    }
     Content { thoughts: parts.join(BETWEEN).into(), ..Content::default() }
 }
 
@@ -158,7 +162,7 @@ fn kept(item: &Value) -> Option<Value> {
 }
 
 /// A call as a piece in the shape of Chat Completions.
-fn call(index: u64, item: &Value, arguments: &Value) -> Value {
+fn call(index: &Value, item: &Value, arguments: &Value) -> Value {
     let id = if item["call_id"].is_string() { &item["call_id"] } else { &item["id"] };
     json!({ "index": index, "id": id, "name": item["name"], "arguments": arguments })
 }
@@ -193,6 +197,7 @@ fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool
             partial.end();
         }
         "failed" | "error" | "cancelled" => {
+            partial.count(event);
             let inner = reported_fault(response).or_else(|| reported_fault(event));
             let silent =
                 || fault(FaultKind::ServerError, "the model's server reported in its answer: it failed");
@@ -206,17 +211,21 @@ fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool
 /// Takes an item that begins, or that is whole.
 fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), Fault> {
     let item = &event["item"];
+    let is_whole = kind == "output_item.done";
     match item["type"].as_str() {
         Some("function_call") => {
-            let index = event["output_index"].as_u64().unwrap_or_else(|| partial.calls_len());
-            if kind == "output_item.added" || !partial.has_call(index) {
-                partial.push_tool_calls(Source::Delta, &json!([call(index, item, &Value::Null)]))?;
-            }
-            if kind == "output_item.done" {
+            // Said twice, it is the same call: by its index, or by its id.
+            let piece = call(&event["output_index"], item, &Value::Null);
+            partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+            if is_whole {
                 absorb_arguments(partial, event, &item["arguments"])?;
             }
         }
-        Some("reasoning") if kind == "output_item.done" => {
+        Some("message") if is_whole => {
+            partial.push_content(Source::Item, &content_of(&item["content"]))?;
+        }
+        Some("reasoning") if is_whole => {
+            partial.push_content(Source::Item, &thoughts_of(item, partial.has_thoughts()))?;
             if let Some(item) = kept(item) {
                 partial.keep(item)?;
             }
@@ -228,8 +237,8 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
 
 /// Takes the whole arguments of a call whose pieces did not come.
 fn absorb_arguments(partial: &mut Partial, event: &Value, arguments: &Value) -> Result<(), Fault> {
-    let index = event["output_index"].as_u64().unwrap_or_else(|| partial.calls_len().saturating_sub(1));
-    if partial.is_bare_call(index) {
+    let index = &event["output_index"];
+    if partial.is_bare_call(index.as_u64()) {
         let piece = json!({ "index": index, "arguments": arguments });
         partial.push_tool_calls(Source::Delta, &json!([piece]))?;
     }
@@ -239,7 +248,11 @@ fn absorb_arguments(partial: &mut Partial, event: &Value, arguments: &Value) -> 
 fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
     // `completed` says nothing about tool calls, which are a reason of their own.
     match response["status"].as_str() {
-        Some("incomplete") => partial.set_finish_reason(&response["incomplete_details"]["reason"]),
+        Some("incomplete") => {
+            let reason = &response["incomplete_details"]["reason"];
+            // Without a reason it is incomplete all the same.
+            partial.set_finish_reason(if reason.is_string() { reason } else { &response["status"] })
+        }
         Some("failed" | "cancelled") => partial.set_finish_reason(&response["status"]),
         _ => Ok(()),
     }

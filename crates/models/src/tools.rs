@@ -30,10 +30,13 @@ impl ToolCalls {
         self.calls.len()
     }
 
-    /// The arguments so far of the call that a server numbers so.
-    pub(crate) fn arguments(&self, theirs: u64) -> Option<&str> {
-        let index = self.moved.get(&theirs).copied().unwrap_or(theirs);
-        self.calls.get(&index).map(|call| call.arguments.as_str())
+    /// The arguments so far of the call that a server numbers so, or of the last one.
+    pub(crate) fn arguments(&self, theirs: Option<u64>) -> Option<&str> {
+        let call = match theirs {
+            Some(theirs) => self.calls.get(self.moved.get(&theirs).unwrap_or(&theirs)),
+            None => self.calls.last_key_value().map(|(_, call)| call),
+        };
+        call.map(|call| call.arguments.as_str())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -17,6 +17,8 @@ pub(crate) enum SystemPlace {
 
 /// What stands between messages that are joined.
 pub(crate) const BETWEEN: &str = "\n\n";
+/// The name of a tool has this many characters at most.
+const NAME_CHARS_MAX: usize = 64;
 /// What stands for a result that is missing: no server takes a call without one.
 const NO_RESULT: &str = "There is no result.";
 
@@ -35,11 +37,20 @@ pub(crate) struct Told<'a> {
     pub(crate) text: Cow<'a, str>,
 }
 
-/// A message of the model, and its calls by their ids in this request.
+/// A message of the model, and its calls as they stand in this request.
 #[derive(Debug)]
 pub(crate) struct Said<'a> {
     pub(crate) message: &'a Message,
-    pub(crate) calls: Vec<(String, &'a ToolCall)>,
+    pub(crate) calls: Vec<SaidCall<'a>>,
+}
+
+/// A call that the model made, as every server takes it: another model may have written what this one's server refuses.
+#[derive(Debug)]
+pub(crate) struct SaidCall<'a> {
+    pub(crate) id: String,
+    pub(crate) name: Cow<'a, str>,
+    /// An object, as JSON text.
+    pub(crate) arguments: Cow<'a, str>,
 }
 
 impl<'a> Said<'a> {
@@ -48,7 +59,8 @@ impl<'a> Said<'a> {
         self.message.opaque.as_deref().filter(|opaque| opaque.model == model)
     }
 
-    /// The text, the opaque items of this model and the calls, in the order in which the model gave them.
+    /// The text, the opaque items of this model and the calls, in the order in which the model gave them. An item after which
+    /// nothing comes is left out: servers refuse reasoning that led to nothing.
     pub(crate) fn parts(&self, opaque: Option<&'a Opaque>) -> Vec<SaidPart<'a>> {
         let text = &self.message.content;
         let (mut said, mut called) = (0, 0);
@@ -66,6 +78,8 @@ impl<'a> Said<'a> {
             called = end;
             parts.extend(item.map(SaidPart::Opaque));
         }
+        let led_to = parts.iter().rposition(|part| !matches!(part, SaidPart::Opaque(_)));
+        parts.truncate(led_to.map_or(0, |last| last + 1));
         parts
     }
 }
@@ -128,11 +142,21 @@ impl<'a> Turns<'a> {
     }
 
     fn say(&mut self, message: &'a Message) {
+        // Servers refuse a message that says nothing.
+        if message.tool_calls.is_empty() && message.content.trim().is_empty() {
+            return;
+        }
         if self.done.is_empty() {
             self.told();
         }
-        let calls: Vec<_> = message.tool_calls.iter().map(|call| (self.unique(&call.id), call)).collect();
-        self.open = calls.iter().map(|(id, call)| (call.id.as_str(), id.clone(), None)).collect();
+        let call = |call: &'a ToolCall| SaidCall {
+            id: self.unique(&call.id),
+            name: name(&call.name),
+            arguments: arguments(&call.arguments),
+        };
+        let calls: Vec<_> = message.tool_calls.iter().map(call).collect();
+        let own = message.tool_calls.iter().map(|call| call.id.as_str());
+        self.open = own.zip(&calls).map(|(own, call)| (own, call.id.clone(), None)).collect();
         let said = Said { message, calls };
         match self.done.last_mut() {
             Some(Turn::Assistant(others)) => others.push(said),
@@ -178,12 +202,47 @@ fn join<'a>(text: &mut Cow<'a, str>, more: &'a str) {
     }
 }
 
-/// The schema of a tool's arguments: an object, always.
-pub(crate) fn parameters(parameters: Option<&Value>) -> Value {
-    match parameters {
-        Some(schema) => schema.clone(),
-        None => json!({ "type": "object", "properties": {} }),
+/// The name of a tool that was called: servers take letters, digits, `_` and `-` alone, and models make up others.
+fn name(name: &str) -> Cow<'_, str> {
+    let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    match name {
+        "" => Cow::Borrowed("unnamed"),
+        _ if name.len() <= NAME_CHARS_MAX && name.chars().all(is_taken) => Cow::Borrowed(name),
+        _ => name.chars().take(NAME_CHARS_MAX).map(|c| if is_taken(c) { c } else { '_' }).collect(),
     }
+}
+
+/// Arguments as an object. What the model wrote that is none goes back as it is, in a member: many servers read it anew with
+/// each request, and refuse all of them.
+fn arguments(arguments: &str) -> Cow<'_, str> {
+    match serde_json::from_slice::<Value>(arguments.as_bytes()) {
+        Ok(Value::Object(_)) => Cow::Borrowed(arguments),
+        _ if arguments.trim().is_empty() => Cow::Borrowed("{}"),
+        _ => Cow::Owned(json!({ "arguments": arguments }).to_string()),
+    }
+}
+
+/// The schema of a tool's arguments: an object, always, and without alternatives at its root, which servers refuse. What
+/// these describe may be given.
+pub(crate) fn parameters(parameters: Option<&Value>) -> Value {
+    let mut schema = match parameters {
+        Some(Value::Object(members)) => members.clone(),
+        _ => serde_json::Map::new(),
+    };
+    let mut properties = match schema.remove("properties") {
+        Some(Value::Object(properties)) => properties,
+        _ => serde_json::Map::new(),
+    };
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        let branches = schema.remove(keyword);
+        let branches = branches.as_ref().and_then(Value::as_array).into_iter().flatten();
+        for (name, property) in branches.filter_map(|branch| branch["properties"].as_object()).flatten() {
+            properties.entry(name.as_str()).or_insert_with(|| property.clone());
+        }
+    }
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    Value::Object(schema)
 }
 
 #[cfg(test)]
@@ -214,7 +273,7 @@ mod tests {
             }
             Turn::Assistant(said) => {
                 let said = said.iter().map(|said| {
-                    let ids: Vec<_> = said.calls.iter().map(|(id, _)| id.as_str()).collect();
+                    let ids: Vec<_> = said.calls.iter().map(|call| call.id.as_str()).collect();
                     format!("{}[{}]", said.message.content, ids.join(" "))
                 });
                 format!("model {}", said.collect::<Vec<_>>().join(" "))
@@ -269,6 +328,59 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_says_nothing_is_left_out() {
+        let conversation = [
+            Message::text(Role::User, "one"),
+            Message::text(Role::Assistant, " \n"),
+            Message::text(Role::User, "two"),
+        ];
+        assert_eq!(shown(&conversation, SystemPlace::System), ["user [] one\n\ntwo"]);
+    }
+
+    #[test]
+    fn a_call_goes_out_as_every_server_takes_it() {
+        for (written, sent) in [
+            ("look", "look"),
+            ("a-b_C9", "a-b_C9"),
+            ("functions.look:0", "functions_look_0"),
+            ("sätze", "s_tze"),
+            ("", "unnamed"),
+        ] {
+            assert_eq!(name(written), sent);
+        }
+        assert_eq!(name(&"x".repeat(99)).len(), NAME_CHARS_MAX);
+        for (written, sent) in [
+            (r#"{"b": 1, "a":2}"#, r#"{"b": 1, "a":2}"#),
+            ("", "{}"),
+            (" \n", "{}"),
+            ("[1]", r#"{"arguments":"[1]"}"#),
+            (r#"{"cut":"#, r#"{"arguments":"{\"cut\":"}"#),
+        ] {
+            assert_eq!(arguments(written), sent);
+        }
+    }
+
+    #[test]
+    fn a_schema_is_an_object_without_alternatives_at_its_root() {
+        let plain =
+            json!({"type": "object", "properties": {"a": {"anyOf": [{"type": "null"}]}}, "required": ["a"]});
+        let either = json!({
+            "description": "d", "properties": {"a": 1},
+            "oneOf": [{"properties": {"a": 2, "b": 3}, "required": ["b"]}, {"type": "null"}], "allOf": [],
+        });
+        let merged = json!({"type": "object", "description": "d", "properties": {"a": 1, "b": 3}});
+        for (schema, sent) in [
+            (None, json!({"type": "object", "properties": {}})),
+            (Some(json!({"type": "object"})), json!({"type": "object", "properties": {}})),
+            (Some(plain.clone()), plain),
+            (Some(either), merged),
+            (Some(json!(true)), json!({"type": "object", "properties": {}})),
+        ] {
+            assert_eq!(parameters(schema.as_ref()), sent, "{schema:?}");
+        }
+    }
+
+    #[test]
     fn the_parts_of_a_message_keep_their_order() {
         let item = |text, calls, name: &str| OpaqueItem { text, calls, item: json!(name) };
         let items = vec![item(0, 0, "first"), item(2, 1, "second"), item(99, 9, "last")];
@@ -279,7 +391,7 @@ mod tests {
         let turns = turns(&request, SystemPlace::System, str::to_owned);
         let Turn::Assistant(said) = &turns[1] else { panic!("the model's turn") };
         assert_eq!(said[0].opaque("other"), None);
-        let (first, second, last) = (json!("first"), json!("second"), json!("last"));
+        let (first, second) = (json!("first"), json!("second"));
         let expected = [
             SaidPart::Opaque(&first),
             SaidPart::Text("ä"),
@@ -287,7 +399,7 @@ mod tests {
             SaidPart::Opaque(&second),
             SaidPart::Text("b"),
             SaidPart::Call(1),
-            SaidPart::Opaque(&last),
+            // Nothing follows the last item, so it is left out.
         ];
         assert_eq!(said[0].parts(said[0].opaque("m")), expected);
     }

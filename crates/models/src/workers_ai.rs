@@ -119,13 +119,13 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     Ok(["response", "tool_calls", "usage", "choices"].iter().any(|field| response.get(field).is_some()))
 }
 
-/// The text of `response`: a content, or any JSON value where the model was asked for JSON.
+/// The text of `response`: a content in parts, or any JSON value where the model was asked for JSON.
 fn own_text(response: &Value) -> std::borrow::Cow<'_, str> {
     let is_parts =
         |parts: &Vec<Value>| parts.iter().any(|part| part["type"].is_string() || part["text"].is_string());
     match response {
-        Value::Array(parts) if !is_parts(parts) => json_text_of(response),
-        _ => content_of(response).text,
+        Value::Array(parts) if is_parts(parts) => content_of(response).text,
+        other => json_text_of(other),
     }
 }
 

@@ -132,3 +132,48 @@ fn a_refusal_that_names_a_field_gives_another_form() {
     let forms = std::iter::successors(Some(usual), |form| form.without_what_is_refused(400, refused));
     assert_eq!(forms.map(RequestForm::changes).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
+
+#[test]
+fn the_pieces_of_what_a_router_signed_are_put_together() {
+    let mut partial = Partial::default();
+    for details in [
+        json!([{"type": "reasoning.text", "text": "h", "signature": null, "index": 0}]),
+        json!([{"type": "reasoning.text", "text": "m", "signature": "s", "index": 0}]),
+        json!([{"type": "reasoning.encrypted", "data": "x", "index": 1}, "odd"]),
+        json!([{"type": "reasoning.encrypted", "data": "y"}, {"type": "reasoning.encrypted", "data": "z"}]),
+    ] {
+        let calls = json!([{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]);
+        let delta = json!({"reasoning_details": details, "tool_calls": calls});
+        absorb(&mut partial, &json!({"choices": [{"delta": delta}]})).unwrap();
+    }
+    let mut answer = partial.finish().unwrap();
+    answer.made_by("openai:tiny");
+    let told = Message { tool_call_id: Some("c".into()), ..Message::text(Role::Tool, "r") };
+    let messages = [Message::text(Role::User, "a"), answer.message, told];
+    let expected = json!([
+        {"type": "reasoning.text", "text": "hm", "signature": "s", "index": 0},
+        {"type": "reasoning.encrypted", "data": "x", "index": 1},
+        {"type": "reasoning.encrypted", "data": "y"},
+        {"type": "reasoning.encrypted", "data": "z"},
+    ]);
+    assert_eq!(body(&request(&messages))["messages"][1]["reasoning_details"], expected);
+    let other = ModelRequest { model: "openai:other", ..request(&messages) };
+    assert_eq!(body(&other)["messages"][1].get("reasoning_details"), None);
+}
+
+#[test]
+fn what_gemini_signs_goes_back_with_its_call() {
+    let call = |id: &str| {
+        let extra = json!({"google": {"thought_signature": format!("of {id}")}});
+        json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra})
+    };
+    let message = json!({"tool_calls": [call("a"), call("b")], "reasoning_content": "hm"});
+    let mut partial = Partial::default();
+    absorb(&mut partial, &json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]})).unwrap();
+    let mut answer = partial.finish().unwrap();
+    answer.made_by("openai:tiny");
+    let messages = [Message::text(Role::User, "t"), answer.message];
+    let sent = &body(&request(&messages))["messages"][1];
+    assert_eq!(sent["tool_calls"], json!([call("a"), call("b")]));
+    assert_eq!(sent["reasoning_content"], "hm", "a server that thinks aloud before a call wants it back");
+}
