@@ -210,7 +210,8 @@ fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Re
             partial.push_tool_calls(source, &piece)?;
         }
         Some("thinking") => {
-            let thoughts = block["thinking"].as_str().unwrap_or_default().into();
+            let between = if partial.has_thoughts() { wire::BETWEEN } else { "" };
+            let thoughts = format!("{between}{}", block["thinking"].as_str().unwrap_or_default()).into();
             partial.push_content(source, &Content { thoughts, ..Content::default() })?;
         }
         Some(_) | None => {}
@@ -253,3 +254,6 @@ fn end(partial: &mut Partial, index: Option<u64>) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

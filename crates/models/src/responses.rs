@@ -1,5 +1,7 @@
 //! OpenAI's Responses, without anything kept at the server: each request says the whole conversation.
 
+use std::borrow::Cow;
+
 use longhaul_core::{Fault, FaultKind, ModelRequest};
 use serde_json::{Map, Value, json};
 
@@ -9,11 +11,9 @@ use crate::{
     error::{fault, reported_fault},
     form::RequestForm,
     partial::{Partial, Source},
-    wire::{self, SaidPart, SystemPlace, Turn},
+    wire::{self, BETWEEN, SaidPart, SystemPlace, Turn},
 };
 
-/// What stands between the parts of a summary.
-const BETWEEN: &str = "\n\n";
 /// A lower limit of the output is refused.
 const OUTPUT_TOKENS_MIN: u32 = 16;
 /// An id of a call has this many characters at most.
@@ -141,7 +141,7 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
 fn thoughts_of(item: &Value, are_more: bool) -> Content<'_> {
     let mut parts = vec![content_of(&item["content"]).thoughts];
     let summary = item["summary"].as_array().map_or(&[][..], Vec::as_slice);
-    parts.extend(summary.iter().map(|part| content_of(part).text));
+    parts.extend(summary.iter().filter_map(|part| part["text"].as_str()).map(Cow::Borrowed));
     parts.retain(|part| !part.is_empty());
     if are_more && !parts.is_empty() {
         parts.insert(0, Default::default());
@@ -257,3 +257,6 @@ fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

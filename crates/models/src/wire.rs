@@ -1,6 +1,6 @@
 //! What requests have in common: the conversation in turns, as strict servers want it.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use longhaul_core::{Message, ModelRequest, Opaque, Role, ToolCall};
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ pub(crate) type IdOf = fn(&str) -> String;
 /// follow each other, and many servers demand that roles alternate. They demand as well that each call has one result, right
 /// after it and in order, and an id of its own.
 pub(crate) fn turns<'a>(request: &'a ModelRequest<'_>, place: SystemPlace, id_of: IdOf) -> Vec<Turn<'a>> {
-    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: BTreeSet::new(), id_of };
+    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: BTreeMap::new(), id_of };
     if let (SystemPlace::FirstUser, Some(system)) = (place, &request.system) {
         turns.told().text = Cow::Borrowed(system);
     }
@@ -126,7 +126,8 @@ struct Turns<'a> {
     done: Vec<Turn<'a>>,
     /// Calls of the last message: their own id, that in this request, and the result.
     open: Vec<(&'a str, String, Option<&'a str>)>,
-    ids: BTreeSet<String>,
+    /// How many calls have each id.
+    ids: BTreeMap<String, u32>,
     id_of: IdOf,
 }
 
@@ -167,10 +168,13 @@ impl<'a> Turns<'a> {
     /// An id that no other call of the request has: servers that give none let several answers have the same.
     fn unique(&mut self, id: &str) -> String {
         let id = (self.id_of)(id);
-        let further = (2_u32..).map(|count| format!("{id}_{count}"));
-        let free = std::iter::once(id.clone()).chain(further).find(|id| !self.ids.contains(id));
-        let free = free.unwrap_or(id);
-        self.ids.insert(free.clone());
+        let mut free = id.clone();
+        while self.ids.contains_key(&free) {
+            let count = self.ids.entry(id.clone()).or_insert(1);
+            *count += 1;
+            free = format!("{id}_{count}");
+        }
+        self.ids.insert(free.clone(), 1);
         free
     }
 

@@ -26,6 +26,15 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         "{\"choices\":[{\"message\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}]}",
         "{\"response\":\"x\",\"usage\":{\"prompt_tokens\":1}}",
         "{\"error\":{\"message\":\"m\",\"code\":429}}",
+        "{\"type\":\"response.output_text.delta\",\"delta\":\"äé🌊 \"}",
+        "{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\"}}",
+        "{\"type\":\"response.function_call_arguments.delta\",\"output_index\":0,\"delta\":\"{\"}",
+        "{\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[{\"type\":\"reasoning\",\"encrypted_content\":\"x\"}]}}",
+        "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\"}}",
+        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"hm\"}}",
+        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"x\"}}",
+        "{\"type\":\"content_block_stop\",\"index\":0}",
+        "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}",
         "<html>",
         "null",
     ];
@@ -108,16 +117,31 @@ fn good_streams() -> Vec<(Format, Vec<&'static str>)> {
         r#"data: {"type":"response.output_text.delta","delta":"lo"}"#,
         r#"data: {"type":"response.completed","response":{"id":"r","model":"m","status":"completed","output":[{"content":[{"text":"Hello"}]}],"usage":{"input_tokens":3,"output_tokens":2}}}"#,
     ];
-    vec![
+    let inline = [
         (Format::Chat, chat.clone()),
         (Format::Chat, tools),
         (Format::Chat, thoughts),
-        (Format::Chat, chat.clone()),
         (Format::WorkersAi, chat),
         (Format::WorkersAi, own),
         (Format::WorkersAi, responses),
-    ]
+    ];
+    let files = FILES.iter().map(|(format, stream)| (*format, stream.trim_end().split("\n\n").collect()));
+    inline.into_iter().chain(files).collect()
 }
+
+/// Streams as servers of each format send them, the tests of whose codecs say what they mean.
+const FILES: &[(Format, &str)] = &[
+    (Format::Chat, include_str!("streams/chat_text.sse")),
+    (Format::Chat, include_str!("streams/chat_tools.sse")),
+    (Format::Responses, include_str!("streams/responses_text.sse")),
+    (Format::Responses, include_str!("streams/responses_tools.sse")),
+    (Format::Messages, include_str!("streams/messages_text.sse")),
+    (Format::Messages, include_str!("streams/messages_tools.sse")),
+    (Format::WorkersAi, include_str!("streams/workers_own.sse")),
+    (Format::WorkersAi, include_str!("streams/workers_tools.sse")),
+    (Format::WorkersAi, include_str!("streams/chat_tools.sse")),
+    (Format::WorkersAi, include_str!("streams/responses_tools.sse")),
+];
 
 /// What may stand between the events of a stream and says nothing. `|` is the end of a line.
 const NOISE: &[&str] = &[
@@ -138,6 +162,8 @@ const NOISE: &[&str] = &[
     "data: {\"choices\":[]}",
     "data: {\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}",
     "data: {\"p\":NaN}",
+    "event: a_word_of_tomorrow|data: {\"type\":\"a_word_of_tomorrow\"}",
+    "event: keepalive|data: {\"type\":\"keepalive\",\"sequence_number\":3}",
     "vendor: word",
     "",
 ];
@@ -151,7 +177,7 @@ fn framed(events: &[&str], noise: &[Option<&str>], line_end: &str, is_tight: boo
             stream.push_str(&noise.replace('|', line_end));
             stream.push_str(&between);
         }
-        stream.push_str(event);
+        stream.push_str(&event.replace('\n', line_end));
         stream.push_str(if index + 1 == events.len() { end } else { &between });
     }
     stream.into_bytes()
@@ -162,7 +188,7 @@ proptest! {
     #[test]
     fn framing_and_noise_change_no_answer(
         which in any::<prop::sample::Index>(),
-        noise in vec(prop::option::of(prop::sample::select(NOISE)), 0..9),
+        noise in vec(prop::option::of(prop::sample::select(NOISE)), 0..40),
         line_end in prop::sample::select(&["\n", "\r\n", "\r"][..]),
         is_tight in any::<bool>(),
         end in prop::sample::select(&["", "\n", "\r\n", "\n\n", "\r"][..]),

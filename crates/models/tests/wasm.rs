@@ -5,6 +5,7 @@ use longhaul_core::{FaultKind, Message, ModelRequest, Role, Usage};
 use longhaul_models::{
     Decoder, Format, Prices, RequestForm, Script, ScriptOutcome, fault_of_status, workers_ai,
 };
+use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelRequest<'a> {
@@ -44,6 +45,13 @@ fn requests_are_encoded() {
         body(Format::WorkersAi, "@cf/x/y", &request("@cf/x/y", "Grüße", &messages)),
         r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"max_tokens":9,"temperature":0.5}"#
     );
+    let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
+    let sent = json(body(Format::Responses, "tiny", &request("responses:tiny", "Grüße", &messages)));
+    assert_eq!(sent["input"], json!([{"role": "user", "content": "Grüße"}]));
+    assert_eq!((&sent["store"], &sent["instructions"]), (&json!(false), &json!("Be brief.")));
+    let sent = json(body(Format::Messages, "tiny", &request("anthropic:tiny", "Grüße", &messages)));
+    assert_eq!(sent["messages"][0]["content"][0]["text"], "Grüße");
+    assert_eq!((&sent["max_tokens"], &sent["system"][0]["text"]), (&json!(9), &json!("Be brief.")));
 }
 
 #[wasm_bindgen_test]
@@ -58,6 +66,12 @@ fn streams_and_documents_are_decoded() {
         decode(Format::WorkersAi, r#"{"response":{"a":1.5}}"#).unwrap().message.content,
         r#"{"a":1.5}"#
     );
+    let stream = include_str!("streams/responses_tools.sse");
+    let answer = decode(Format::Responses, stream).unwrap();
+    assert_eq!((answer.message.tool_calls.len(), answer.usage.reasoning_tokens), (3, Some(64)));
+    let stream = include_str!("streams/messages_tools.sse");
+    let answer = decode(Format::Messages, stream).unwrap();
+    assert_eq!((answer.message.tool_calls.len(), answer.usage.input_tokens), (3, Some(130)));
     let half = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
     assert_eq!(decode(Format::Chat, half).unwrap_err().kind, FaultKind::Truncated);
     assert_eq!(decode(Format::Chat, "<html>").unwrap_err().kind, FaultKind::Malformed);

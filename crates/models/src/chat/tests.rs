@@ -1,8 +1,11 @@
-use longhaul_core::{FinishReason, Message, Role, ToolCall};
+use longhaul_core::{FaultKind, FinishReason, Message, Role, ToolCall};
 use serde_json::json;
 
 use super::*;
-use crate::{format::Format, tests::request};
+use crate::{
+    format::Format,
+    tests::{after, calls, is_cut_off_before, is_overloaded, read, request, streamed, tokens},
+};
 
 fn text_of(request: &ModelRequest<'_>, wire_name: &str) -> String {
     super::body(wire_name, request, RequestForm::usual(Format::Chat, wire_name))
@@ -176,4 +179,116 @@ fn what_gemini_signs_goes_back_with_its_call() {
     let sent = &body(&request(&messages))["messages"][1];
     assert_eq!(sent["tool_calls"], json!([call("a"), call("b")]));
     assert_eq!(sent["reasoning_content"], "hm", "a server that thinks aloud before a call wants it back");
+}
+
+const TEXT: &str = include_str!("../../tests/streams/chat_text.sse");
+const TOOLS: &str = include_str!("../../tests/streams/chat_tools.sse");
+
+#[test]
+fn stream() {
+    let (answer, text) = streamed(Format::Chat, TEXT);
+    let answer = answer.unwrap();
+    assert_eq!(
+        (answer.message.content.as_str(), text.as_str()),
+        ("Low tide 🌊, äé\nDONE", "Low tide 🌊, äé\nDONE")
+    );
+    assert_eq!(answer.finish_reason, FinishReason::Stop);
+    assert_eq!(answer.response_id.as_deref(), Some("chatcmpl-7f0c"));
+    is_cut_off_before(
+        Format::Chat,
+        TEXT,
+        r#"data: {"id":"chatcmpl-7f0c","object":"chat.completion.chunk","created":1795000000,"model":"gpt-4.1-mini","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    );
+}
+
+#[test]
+fn whole() {
+    let message =
+        json!({"role": "assistant", "content": "Low tide 🌊, äé\nDONE", "refusal": null, "annotations": []});
+    let document = json!({
+        "id": "chatcmpl-7f0c", "object": "chat.completion", "created": 1, "model": "gpt-4.1-mini",
+        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 41, "completion_tokens": 12, "total_tokens": 53,
+            "prompt_tokens_details": {"cached_tokens": 32}, "completion_tokens_details": {"reasoning_tokens": 0},
+        },
+    });
+    assert_eq!(read(Format::Chat, document), read(Format::Chat, TEXT));
+}
+
+#[test]
+fn tools() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "tide", "arguments": "{\"port\":\"Kiel\"}"}});
+    let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    let answer =
+        read(Format::Chat, json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]}))
+            .unwrap();
+    assert_eq!(calls(&answer), [("c", "tide", "{\"port\":\"Kiel\"}")]);
+    let messages = after(&answer);
+    let sent = crate::tests::body(Format::Chat, "tiny", &request(&messages));
+    assert_eq!(sent["messages"][1]["tool_calls"], json!([call]));
+    assert_eq!(sent["messages"][2], json!({"role": "tool", "tool_call_id": "c", "content": "result of c"}));
+}
+
+#[test]
+fn parallel_tools() {
+    let answer = read(Format::Chat, TOOLS).unwrap();
+    let expected = [
+        ("call_Kiel", "tide", "{\"port\":\"Kiel\"}"),
+        ("call_Brest", "tide", "{\"port\":\"Brest\"}"),
+        ("call_moon", "moon", "{}"),
+    ];
+    assert_eq!(calls(&answer), expected);
+    assert_eq!(answer.finish_reason, FinishReason::ToolCalls);
+    let messages = after(&answer);
+    let sent = crate::tests::body(Format::Chat, "tiny", &request(&messages));
+    let ids: Vec<_> = (2..5).map(|at| sent["messages"][at]["tool_call_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["call_Kiel", "call_Brest", "call_moon"]);
+}
+
+#[test]
+fn thoughts() {
+    let (answer, text) = streamed(Format::Chat, TOOLS);
+    let message = answer.unwrap().message;
+    assert_eq!((message.thoughts.as_str(), text.as_str()), ("Tides need a table.", "I ask for both."));
+}
+
+#[test]
+fn usage() {
+    let tokens_of = |stream| tokens(&read(Format::Chat, stream).unwrap());
+    assert_eq!(tokens_of(TEXT), [Some(41), Some(32), Some(12), Some(0), Some(53)]);
+    assert_eq!(tokens_of(TOOLS), [Some(120), Some(0), Some(75), Some(64), Some(195)]);
+}
+
+#[test]
+fn refusal() {
+    let chunk = |delta: &Value, reason: &Value| {
+        format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}))
+    };
+    let stream = [
+        chunk(&json!({"role": "assistant", "content": "", "refusal": ""}), &Value::Null),
+        chunk(&json!({"refusal": "I can't "}), &Value::Null),
+        chunk(&json!({"refusal": "help."}), &Value::Null),
+        chunk(&json!({}), &json!("stop")),
+    ];
+    let fault = read(Format::Chat, stream.concat()).unwrap_err();
+    assert_eq!(
+        (fault.kind, fault.message.as_str()),
+        (FaultKind::Refused, "the model refused: I can't help.")
+    );
+}
+
+#[test]
+fn error_in_200() {
+    let start = TEXT.split_inclusive("\n\n").take(2).collect::<String>();
+    let error = json!({"error": {"message": "upstream went away", "type": "server_error", "code": 502}});
+    let fault = read(Format::Chat, format!("{start}data: {error}\n\n")).unwrap_err();
+    assert_eq!((fault.kind, fault.begun), (FaultKind::ServerError, true));
+    assert!(fault.message.ends_with("upstream went away"), "{}", fault.message);
+}
+
+#[test]
+fn overload() {
+    is_overloaded(503, &json!({"error": {"message": "The server is overloaded", "type": "server_error"}}));
+    is_overloaded(429, &json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}));
 }
