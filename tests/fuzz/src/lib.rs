@@ -24,6 +24,8 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "sse", check: models::sse },
     Target { name: "openai", check: models::openai },
+    Target { name: "responses", check: models::responses },
+    Target { name: "messages", check: models::messages },
     Target { name: "workers_ai", check: models::workers_ai },
     Target { name: "faults", check: models::faults },
     Target { name: "script", check: models::script },

@@ -40,6 +40,16 @@ pub(crate) fn openai(body: &[u8]) {
     answer(Format::Chat, body);
 }
 
+/// An answer in the Responses format, streaming or not.
+pub(crate) fn responses(body: &[u8]) {
+    answer(Format::Responses, body);
+}
+
+/// An answer in the Messages format, streaming or not.
+pub(crate) fn messages(body: &[u8]) {
+    answer(Format::Messages, body);
+}
+
 /// An answer of Workers AI, streaming or not.
 pub(crate) fn workers_ai(body: &[u8]) {
     answer(Format::WorkersAi, body);

@@ -58,6 +58,25 @@ pub const SHAPES: &[Shape] = &[
     ),
     shape!("workers_ai", "events of a Responses stream", 32, responses_stream, workers),
     shape!("workers_ai", "many output items", 32, output_items, workers),
+    shape!("responses", "fragments of one tool call", 32, arguments_in_pieces, responses),
+    shape!("responses", "items that are whole", 32, whole_items, responses),
+    shape!("responses", "events with a long response", 32, long_responses, responses),
+    shape!("messages", "blocks that begin", 32, |n| repeat(BEGUN_BLOCK, n), messages),
+    shape!(
+        "messages",
+        "blocks that begin and end",
+        32,
+        |n| repeat(&[BEGUN_BLOCK, ENDED_BLOCK].concat(), n),
+        messages
+    ),
+    shape!(
+        "messages",
+        "thoughts of a byte",
+        32,
+        |n| [BEGUN_BLOCK.into(), repeat(THOUGHT, n)].concat(),
+        messages
+    ),
+    shape!("messages", "a document with many blocks", 32, many_blocks, messages),
     shape!("error body", "a long message", 32, |n| document("message", "x", n), error_body),
     shape!("error body", "control characters", 32, |n| document("message", "\u{7f}", n), error_body),
     shape!("error body", "many errors", 32, many_errors, error_body),
@@ -107,6 +126,13 @@ pub const SHAPES: &[Shape] = &[
 /// A chunk that has to be mended.
 const HALF_A_CHARACTER: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\\ud83c\"}}]}\n\n";
 
+/// A block of the Messages format, how it goes on, and how it ends.
+const BEGUN_BLOCK: &str =
+    "data: {\"type\":\"content_block_start\",\"content_block\":{\"type\":\"thinking\"}}\n\n";
+const THOUGHT: &str =
+    "data: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"thinking_delta\",\"thinking\":\"x\"}}\n\n";
+const ENDED_BLOCK: &str = "data: {\"type\":\"content_block_stop\"}\n\n";
+
 fn sse(bytes: &[u8]) {
     let mut parser = SseParser::new();
     for piece in bytes.chunks(PIECE_BYTES) {
@@ -118,6 +144,14 @@ fn sse(bytes: &[u8]) {
 
 fn openai(bytes: &[u8]) {
     decode(Format::Chat, bytes);
+}
+
+fn responses(bytes: &[u8]) {
+    decode(Format::Responses, bytes);
+}
+
+fn messages(bytes: &[u8]) {
+    decode(Format::Messages, bytes);
 }
 
 fn workers(bytes: &[u8]) {
@@ -276,6 +310,28 @@ fn responses_stream(bytes: usize) -> Vec<u8> {
 fn output_items(bytes: usize) -> Vec<u8> {
     let item = json!({"type": "message", "content": [{"type": "output_text", "text": "x"}]});
     json!({"output": vec![item; bytes / 68]}).to_string().into_bytes()
+}
+
+fn arguments_in_pieces(bytes: usize) -> Vec<u8> {
+    repeat(
+        "data: {\"type\":\"response.function_call_arguments.delta\",\"output_index\":0,\"delta\":\"1\"}\n\n",
+        bytes,
+    )
+}
+
+fn whole_items(bytes: usize) -> Vec<u8> {
+    let item = json!({"type": "reasoning", "summary": [{"text": "x"}], "encrypted_content": "x"});
+    repeat(&format!("data: {}\n\n", json!({"type": "response.output_item.done", "item": item})), bytes)
+}
+
+fn long_responses(bytes: usize) -> Vec<u8> {
+    let response = json!({"id": "i".repeat(1_000), "model": "m".repeat(1_000), "output": []});
+    repeat(&format!("data: {}\n\n", json!({"type": "response.in_progress", "response": response})), bytes)
+}
+
+fn many_blocks(bytes: usize) -> Vec<u8> {
+    let block = json!({"type": "thinking", "thinking": "x", "signature": "y"});
+    json!({"type": "message", "content": vec![block; bytes / 52]}).to_string().into_bytes()
 }
 
 fn nexus_list(bytes: usize) -> Vec<u8> {

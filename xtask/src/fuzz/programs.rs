@@ -224,7 +224,7 @@ fn triple() -> String {
 
 fn dictionary(target: &str) -> &'static Path {
     Path::new(match target {
-        "sse" | "openai" | "workers_ai" | "faults" | "script" => "models.dict",
+        "sse" | "openai" | "responses" | "messages" | "workers_ai" | "faults" | "script" => "models.dict",
         "row" | "session" => "journal.dict",
         "redact" => "redact.dict",
         _ => "api.dict",
