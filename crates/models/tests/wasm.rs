@@ -34,24 +34,25 @@ fn decode(format: Format, body: &str) -> Result<longhaul_core::ModelAnswer, long
 #[wasm_bindgen_test]
 fn requests_are_encoded() {
     let messages = [Message::text(Role::User, "Grüße")];
-    let body = |format: Format, wire_name, request| {
-        format.body(wire_name, request, RequestForm::usual(format, wire_name))
+    let body = |format: Format, wire_name: &str, model: &str| {
+        let request = request(model, "Grüße", &messages);
+        format.body(wire_name, &request, RequestForm::usual(format, wire_name))
     };
     assert_eq!(
-        body(Format::Chat, "tiny", &request("openai:tiny", "Grüße", &messages)),
+        body(Format::Chat, "tiny", "openai:tiny"),
         r#"{"model":"tiny","messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"stream_options":{"include_usage":true},"max_tokens":9,"temperature":0.5}"#
     );
     assert_eq!(
-        body(Format::WorkersAi, "@cf/x/y", &request("@cf/x/y", "Grüße", &messages)),
+        body(Format::WorkersAi, "@cf/x/y", "@cf/x/y"),
         r#"{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Grüße"}],"stream":true,"max_tokens":9,"temperature":0.5}"#
     );
-    let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-    let sent = json(body(Format::Responses, "tiny", &request("responses:tiny", "Grüße", &messages)));
-    assert_eq!(sent["input"], json!([{"role": "user", "content": "Grüße"}]));
-    assert_eq!((&sent["store"], &sent["instructions"]), (&json!(false), &json!("Be brief.")));
-    let sent = json(body(Format::Messages, "tiny", &request("anthropic:tiny", "Grüße", &messages)));
-    assert_eq!(sent["messages"][0]["content"][0]["text"], "Grüße");
-    assert_eq!((&sent["max_tokens"], &sent["system"][0]["text"]), (&json!(9), &json!("Be brief.")));
+    let sent = |format, model| serde_json::from_str::<Value>(&body(format, "tiny", model)).unwrap();
+    let responses = sent(Format::Responses, "responses:tiny");
+    assert_eq!(responses["input"], json!([{"role": "user", "content": "Grüße"}]));
+    assert_eq!((&responses["store"], &responses["instructions"]), (&json!(false), &json!("Be brief.")));
+    let messages = sent(Format::Messages, "anthropic:tiny");
+    assert_eq!(messages["messages"][0]["content"][0]["text"], "Grüße");
+    assert_eq!((&messages["max_tokens"], &messages["system"][0]["text"]), (&json!(9), &json!("Be brief.")));
 }
 
 #[wasm_bindgen_test]
