@@ -8,7 +8,7 @@ use longhaul_core::{
     },
 };
 use longhaul_host::{Deployment, Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, WorkersAi};
-use longhaul_models::{ModelName, Prices, Provider, context_tokens};
+use longhaul_models::{Format, ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::{
@@ -238,7 +238,7 @@ fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<Fi
     if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
         errors.push(FieldError::new("OPENAI_BASE_URL", "must begin with http:// or https://"));
     }
-    Some(OpenAi { base_url: base_url.trim_end_matches('/').to_owned(), api_key })
+    Some(OpenAi { format: Format::Chat, base_url: base_url.trim_end_matches('/').to_owned(), api_key })
 }
 
 fn switch(name: &str, value: Option<String>, errors: &mut Vec<FieldError>) -> bool {

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, rc::Rc};
 
 use longhaul_core::{CallId, Life, RunId, Session};
-use longhaul_models::Prices;
+use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::{
@@ -100,6 +100,8 @@ pub struct WorkersAi {
 /// An OpenAI-compatible server.
 #[derive(Clone)]
 pub struct OpenAi {
+    /// What it speaks.
+    pub format: Format,
     /// Up to and with `/v1`, without a slash at the end.
     pub base_url: String,
     /// The bearer token, where the server wants one.

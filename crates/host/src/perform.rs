@@ -254,6 +254,7 @@ impl<P: Ports> Caller<'_, P> {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
             Provider::OpenAi => {
                 let openai = self.deployment.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
+                let format = openai.format;
                 let form = form.unwrap_or_else(|| RequestForm::usual(format, name.wire_name()));
                 let (key_name, mut key) = key;
                 if form.changes() > 0 {

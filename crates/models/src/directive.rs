@@ -21,6 +21,8 @@ pub(crate) struct Directive {
     pub(crate) words: Option<u32>,
     pub(crate) latency_ms: u32,
     pub(crate) chunk_ms: u32,
+    /// So many answers ask for tools first, where the request offers some.
+    pub(crate) tools: u32,
     faults: Vec<ScriptedFault>,
 }
 
@@ -81,6 +83,7 @@ impl Directive {
             "words" => self.words = Some(number(key, value, 1, WORDS_MAX)?),
             "latency_ms" => self.latency_ms = number(key, value, 0, WAIT_MS_MAX)?,
             "chunk_ms" => self.chunk_ms = number(key, value, 0, WAIT_MS_MAX)?,
+            "tools" => self.tools = number(key, value, 0, COUNT_MAX)?,
             "done" => {
                 self.never_done = match value {
                     "yes" => false,
@@ -90,7 +93,9 @@ impl Directive {
             }
             "fault" => self.faults = faults(value)?,
             _ => {
-                return Err(format!("`{key}` is unknown (turns, done, words, latency_ms, chunk_ms, fault)"));
+                return Err(format!(
+                    "`{key}` is unknown (turns, done, words, latency_ms, chunk_ms, tools, fault)"
+                ));
             }
         }
         Ok(())
@@ -161,10 +166,10 @@ mod tests {
 
     #[test]
     fn every_setting_is_read_from_the_first_line_that_has_the_mark() {
-        let task = "Write.\n  #scripted turns=4 done=never\twords=7 latency_ms=0 chunk_ms=20 fault=500@2x3,empty@4\r\n#scripted turns=1";
+        let task = "Write.\n  #scripted turns=4 done=never\twords=7 latency_ms=0 chunk_ms=20 tools=2 fault=500@2x3,empty@4\r\n#scripted turns=1";
         let directive = Directive::of_task(task).unwrap();
         assert_eq!((directive.turns, directive.never_done, directive.words), (Some(4), true, Some(7)));
-        assert_eq!((directive.latency_ms, directive.chunk_ms), (0, 20));
+        assert_eq!((directive.latency_ms, directive.chunk_ms, directive.tools), (0, 20, 2));
         assert_eq!(Directive::of_task("#scripted"), Ok(Directive::default()));
     }
 

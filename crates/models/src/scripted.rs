@@ -15,11 +15,12 @@
 //! | `done=never` | none does (`done=yes` is the default) |
 //! | `words=N` | the length of each answer, DONE left out |
 //! | `latency_ms=N`, `chunk_ms=N` | the wait before the first chunk, and between chunks |
+//! | `tools=N` | the first N answers ask for every tool that the request offers, side by side |
 //! | `fault=KIND@TURN` or `KIND@TURNxTIMES`, comma-separated | the first attempts of that turn's call end in `500`, `429`, `400`, `empty`, `truncated`, `timeout`, `panic` or `abort` |
 //!
 //! Its usage counts words, so it is the same every time. A directive that does not parse is answered with status 400.
 
-use longhaul_core::{ModelRequest, limits::ANSWER_BYTES_MAX};
+use longhaul_core::{ModelRequest, ToolOffer, limits::ANSWER_BYTES_MAX};
 use serde_json::{Value, json};
 
 use crate::directive::{Directive, FaultWord, plain_task};
@@ -37,6 +38,8 @@ const SLOW_CHUNK_MS: u32 = 60;
 const CHUNKS_MAX: usize = 512;
 /// What a task without words is about.
 const NO_SUBJECT: &str = "nothing at all";
+/// Tools that one answer asks for at most.
+const TOOLS_MAX: usize = 8;
 /// `Retry-After` of a scripted 429, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -98,13 +101,16 @@ fn outcome(directive: &Directive, request: &ModelRequest<'_>) -> ScriptOutcome {
         Some(FaultWord::Timeout) => ScriptOutcome::Hang,
         Some(FaultWord::Panic) => ScriptOutcome::Panic,
         Some(FaultWord::Abort) => ScriptOutcome::ResetObject,
-        Some(FaultWord::Empty) => ScriptOutcome::Stream(stream(request, " \n")),
+        Some(FaultWord::Empty) => ScriptOutcome::Stream(stream(request, " \n", &[])),
         Some(FaultWord::Truncated) => {
-            let mut chunks = stream(request, &answer(directive, request));
+            let mut chunks = stream(request, &answer(directive, request), &[]);
             chunks.truncate(chunks.len() / 2);
             ScriptOutcome::Stream(chunks)
         }
-        None => ScriptOutcome::Stream(stream(request, &answer(directive, request))),
+        None => {
+            let calls = if asks_for_tools(directive, request) { calls(request) } else { Vec::new() };
+            ScriptOutcome::Stream(stream(request, &answer(directive, request), &calls))
+        }
     }
 }
 
@@ -129,6 +135,8 @@ fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
     };
     let last_turn = directive.turns.unwrap_or(if echoes { 1 } else { HAIKU_TURNS });
     match request.sentinel {
+        // What asks for tools has not come to its end.
+        _ if asks_for_tools(directive, request) => text,
         Some(sentinel) if !directive.never_done && request.iteration >= last_turn => {
             format!("{text}\n{sentinel}")
         }
@@ -190,8 +198,8 @@ fn haiku(subject: &str, turn: u32) -> String {
     VERSES[turn % VERSES.len()].join("\n").replace("{}", subject)
 }
 
-/// The answer as chunks of a Chat Completions stream: words, then the end with the usage.
-fn stream(request: &ModelRequest<'_>, text: &str) -> Vec<Vec<u8>> {
+/// The answer as chunks of a Chat Completions stream: words, calls of tools, then the end with the usage.
+fn stream(request: &ModelRequest<'_>, text: &str, calls: &[Value]) -> Vec<Vec<u8>> {
     let words: Vec<&str> = text.split_inclusive(char::is_whitespace).collect();
     let per_chunk = words.len().div_ceil(CHUNKS_MAX).max(1);
     let delta = |words: &[&str]| {
@@ -199,11 +207,47 @@ fn stream(request: &ModelRequest<'_>, text: &str) -> Vec<Vec<u8>> {
         event(request, &json!([{ "index": 0, "delta": delta, "finish_reason": null }]), None)
     };
     let mut chunks: Vec<Vec<u8>> = words.chunks(per_chunk).map(delta).collect();
-    let mut end = event(request, &json!([{ "index": 0, "delta": {}, "finish_reason": "stop" }]), None);
+    let mut reason = "stop";
+    if !calls.is_empty() {
+        let delta = json!({ "tool_calls": calls });
+        chunks.push(event(request, &json!([{ "index": 0, "delta": delta, "finish_reason": null }]), None));
+        reason = "tool_calls";
+    }
+    let mut end = event(request, &json!([{ "index": 0, "delta": {}, "finish_reason": reason }]), None);
     end.extend(event(request, &json!([]), Some(&usage(request, text))));
     end.extend_from_slice(b"data: [DONE]\n\n");
     chunks.push(end);
     chunks
+}
+
+fn asks_for_tools(directive: &Directive, request: &ModelRequest<'_>) -> bool {
+    request.iteration <= directive.tools && !request.tools.is_empty()
+}
+
+/// A call of each tool that the request offers.
+fn calls(request: &ModelRequest<'_>) -> Vec<Value> {
+    let call = |(place, tool): (usize, &ToolOffer)| {
+        let arguments = example(tool.parameters.as_ref().unwrap_or(&Value::Null));
+        let function = json!({ "name": tool.name, "arguments": arguments.to_string() });
+        let id = format!("call-{}-{place}", request.iteration);
+        json!({ "index": place, "id": id, "type": "function", "function": function })
+    };
+    request.tools.iter().take(TOOLS_MAX).enumerate().map(call).collect()
+}
+
+/// Arguments that fit a simple schema: each property that is required, by its type.
+fn example(schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("string") => json!(NO_SUBJECT),
+        Some("integer" | "number") => json!(1),
+        Some("boolean") => json!(true),
+        Some("array") => json!([]),
+        Some(_) | None => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let member = |name: &str| (name.to_owned(), example(&schema["properties"][name]));
+            Value::Object(required.map(member).collect())
+        }
+    }
 }
 
 fn event(request: &ModelRequest<'_>, choices: &Value, usage: Option<&Value>) -> Vec<u8> {
@@ -227,7 +271,7 @@ fn usage(request: &ModelRequest<'_>, text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use longhaul_core::{Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, final_rule};
+    use longhaul_core::{Effect, Fault, FaultKind, FinishReason, Message, ModelAnswer, Role, final_rule};
 
     use super::*;
     use crate::{Decoder, Format, fault_of_status};
@@ -317,6 +361,39 @@ mod tests {
             panic!("a stream")
         };
         assert!(chunks.iter().map(Vec::len).sum::<usize>() < 2 * ANSWER_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_task_has_the_offered_tools_called() {
+        let schema = json!({
+            "type": "object", "required": ["port", "days", "deep"],
+            "properties": {"port": {"type": "string"}, "days": {"type": "integer"}, "deep": {"type": "object"}, "more": {}},
+        });
+        let tools = [
+            ToolOffer { parameters: Some(schema), ..ToolOffer::new("tide", Effect::Read) },
+            ToolOffer::new("moon", Effect::Read),
+        ];
+        let task = "Tides.\n#scripted turns=1 tools=2";
+        let play_turn = |iteration, tools| {
+            let request = ModelRequest {
+                model: "scripted:haiku",
+                task,
+                iteration,
+                tools,
+                ..crate::tests::request(&[])
+            };
+            play(Script::for_request(&request)).unwrap()
+        };
+        let answer = play_turn(2, &tools);
+        let expected = [
+            ("call-2-0", "tide", r#"{"days":1,"deep":{},"port":"nothing at all"}"#),
+            ("call-2-1", "moon", "{}"),
+        ];
+        assert_eq!(crate::tests::calls(&answer), expected);
+        assert_eq!(answer.finish_reason, FinishReason::ToolCalls);
+        assert!(!is_final(&answer.message.content));
+        assert!(is_final(&play_turn(3, &tools).message.content), "two answers asked");
+        assert!(is_final(&play_turn(1, &[]).message.content), "nothing is offered");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The oracle of worlds with tools: what tools did, what the journal says of it, and what the model was told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 
 use longhaul_core::{CallId, Effect, Entry, Record, RunId, ToolError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{invariants::Findings, outside::Outside};
 
@@ -137,25 +137,68 @@ impl Findings {
     pub(crate) fn requests_have_each_result_once(&mut self, outside: &Outside) {
         for request in &outside.model.requests {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let mut awaited: Vec<&str> = Vec::new();
+            let parts = parts(&body);
+            let mut awaited: VecDeque<&str> = VecDeque::new();
             let mut is_right = true;
-            for message in messages {
-                if message["role"] == "tool" {
-                    let is_next = awaited.first().is_some_and(|id| message["tool_call_id"] == *id);
-                    is_right &= is_next && message["content"].as_str().is_some_and(|text| !text.is_empty());
-                    awaited.drain(..usize::from(is_next));
-                    continue;
+            for part in &parts {
+                match part {
+                    Part::Call(id, arguments) => {
+                        awaited.push_back(id);
+                        is_right &= place_of(id).is_none_or(|place| *arguments == json!({"n": place}));
+                    }
+                    Part::Result(id, text) => is_right &= awaited.pop_front() == Some(id) && !text.is_empty(),
+                    Part::Text => is_right &= awaited.is_empty(),
                 }
-                is_right &= awaited.is_empty();
-                let calls = message["tool_calls"].as_array().map(Vec::as_slice).unwrap_or_default();
-                awaited = calls.iter().filter_map(|call| call["id"].as_str()).collect();
             }
-            let ids: BTreeSet<&str> =
-                messages.iter().filter_map(|message| message["tool_call_id"].as_str()).collect();
+            let results = parts.iter().filter(|part| matches!(part, Part::Result(..))).count();
             self.expect(13, is_right && awaited.is_empty(), || {
-                format!("{}: calls and results do not fit: {ids:?}", request.key)
+                format!("{}: calls and {results} results do not fit: {body}", request.key)
             });
         }
     }
+}
+
+/// What of a request says which tools were called.
+enum Part<'a> {
+    Call(&'a str, Value),
+    Result(&'a str, &'a str),
+    Text,
+}
+
+/// The parts of a request, whatever its format.
+fn parts(body: &Value) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let items = ["messages", "input"].iter().find_map(|name| body[*name].as_array());
+    for item in items.into_iter().flatten() {
+        let blocks = item["content"].as_array().map_or(std::slice::from_ref(item), Vec::as_slice);
+        for block in blocks {
+            let text = |name: &str| block[name].as_str().unwrap_or_default();
+            let arguments = || serde_json::from_slice(text("arguments").as_bytes()).unwrap_or_default();
+            match (block["type"].as_str(), block["role"].as_str()) {
+                (Some("thinking" | "reasoning"), _) => {}
+                (Some("function_call"), _) => {
+                    parts.push(Part::Call(text("call_id"), arguments()));
+                }
+                (Some("function_call_output"), _) => {
+                    parts.push(Part::Result(text("call_id"), text("output")));
+                }
+                (Some("tool_use"), _) => parts.push(Part::Call(text("id"), block["input"].clone())),
+                (Some("tool_result"), _) => parts.push(Part::Result(text("tool_use_id"), text("content"))),
+                (_, Some("tool")) => parts.push(Part::Result(text("tool_call_id"), text("content"))),
+                _ => parts.push(Part::Text),
+            }
+        }
+        for call in item["tool_calls"].as_array().into_iter().flatten() {
+            let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+            let arguments = serde_json::from_slice(arguments.as_bytes()).unwrap_or_default();
+            parts.push(Part::Call(call["id"].as_str().unwrap_or_default(), arguments));
+        }
+    }
+    parts
+}
+
+/// Which call of its answer has this id, where the model gave it one: each model says it in the id, and in the arguments.
+fn place_of(id: &str) -> Option<u64> {
+    let (_, place) = id.rsplit_once('-')?;
+    place.split('_').next()?.parse().ok()
 }

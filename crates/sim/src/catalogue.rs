@@ -2,11 +2,14 @@ use longhaul_core::StopReason::{
     self, Cancelled, Deadline, Done, EmptyResponse, MaxIterations, ModelRefused,
 };
 
+use longhaul_models::Format;
+
 use crate::{
     clients::{Action, Post, Verdict},
+    enumerate::Depth,
     incidents::Incident,
     index::{IndexPlan, IndexReply},
-    model::{ModelPlan, Reply},
+    model::{ModelPlan, Outage, Reply},
     nexus::{NexusPlan, NexusReply},
     scenario::{RETENTION_MS, Scenario},
     sink::SinkReply,
@@ -37,6 +40,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("nexus", at_nexus()),
         ("all sinks", at_all_sinks()),
         ("tools", acting()),
+        ("formats", in_each_format()),
         ("retention", beside_retention()),
     ];
     let named = groups.into_iter().flat_map(|(group, scenarios)| {
@@ -443,6 +447,41 @@ fn acting() -> Vec<Scenario> {
             .first(Post { deadline_ms: Some(5_000), ..Post::default() })
             .tools(plan().ask(1, &["pay", "look"])),
         Scenario::new("deleted with four calls open", Cancelled).tools(stuck()).then(5_000, Action::Delete),
+    ]
+}
+
+/// Loops of six turns with calls side by side, in each format before a server as strict as the real ones, and a further run
+/// that tells it all once more. They are long, so each of their operations dies once.
+fn in_each_format() -> Vec<Scenario> {
+    let tools = || {
+        let plan = ToolPlan::default().ask(1, &["look", "send", "book"]).ask(2, &["look", "fly"]);
+        plan.ask(3, &["send", "look"]).ask(4, &["book", "book"]).ask(5, &["look"]).in_the_first_run()
+    };
+    let six_turns = |name, format| {
+        let scenario = Scenario::new(name, MaxIterations)
+            .model(ModelPlan { done_at: None, ..plan() })
+            .tools(tools())
+            .then_post(10_000, Post { key: "second", ..Post::default() }, &[MaxIterations]);
+        scenario.speaking(format).no_deeper_than(Depth::Once)
+    };
+    // The first model answers once, and is gone when the results of its calls are there.
+    let taken_over = |name, format| {
+        let gone = Outage { model: Some("tiny"), from_ms: 400, until_ms: DAY_MS, reply: LONG };
+        let scenario = Scenario::new(name, Done)
+            .first(Post { fallbacks: &[("openai:small", None)], ..Post::default() })
+            .model(ModelPlan { outages: vec![gone], ..plan() })
+            .tools(ToolPlan::default().ask(1, &["look", "send"]).ask(2, &["look", "book"]));
+        scenario.speaking(format).no_deeper_than(Depth::Once)
+    };
+    vec![
+        six_turns("six turns with tools, Chat", Format::Chat),
+        six_turns("six turns with tools, Responses", Format::Responses).with_content(),
+        six_turns("six turns with tools, Messages", Format::Messages).with_content(),
+        six_turns("six turns with tools, Workers AI", Format::WorkersAi),
+        taken_over("another model takes over between tools, Chat", Format::Chat),
+        taken_over("another model takes over between tools, Responses", Format::Responses),
+        taken_over("another model takes over between tools, Messages", Format::Messages),
+        taken_over("another model takes over between tools, Workers AI", Format::WorkersAi),
     ]
 }
 

@@ -84,6 +84,7 @@ pub fn enumerate_all(scenarios: &[Scenario], on_done: impl Fn(&Scenario, &Tally)
     let clean: Vec<Vec<Operation>> = scenarios.iter().map(operations).collect();
     let part = |(place, operations): (usize, &Vec<Operation>)| {
         let depth = if operations.len() <= SMALL { Depth::Thrice } else { Depth::Twice };
+        let depth = depth.min(scenarios[place].depth);
         strikes(1, operations, 0).into_iter().map(move |first| (place, first, depth)).collect::<Vec<_>>()
     };
     let parts: Vec<(usize, Strike, Depth)> = clean.iter().enumerate().flat_map(part).collect();

@@ -45,6 +45,8 @@ mod scenario;
 mod shadow;
 mod shrink;
 mod sink;
+mod speech;
+mod strict;
 mod telemetry;
 mod tools;
 mod window;

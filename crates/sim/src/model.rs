@@ -7,9 +7,10 @@ use std::{
 use futures::{FutureExt, StreamExt, stream};
 use longhaul_core::{CallId, Entry, RunId, TimeMs};
 use longhaul_host::{Body, HttpRequest, WireFault, WireResponse};
-use serde_json::{Value, json};
+use longhaul_models::Format;
+use serde_json::Value;
 
-use crate::{outside::BEGINNING, scenario::API_KEY, world::World};
+use crate::{outside::BEGINNING, scenario::API_KEY, speech::Speech, strict, world::World};
 
 /// Where the model's server is.
 pub(crate) const BASE_URL: &str = "http://model.test/v1";
@@ -17,8 +18,6 @@ pub(crate) const BASE_URL: &str = "http://model.test/v1";
 const CHUNK_MS: u64 = 10;
 /// How much slower each next model of a comparison is, in milliseconds.
 const COMPARED_STEP_MS: u64 = 7;
-/// Chunks of text in an answer.
-const CHUNKS: usize = 3;
 
 /// What the model's server does.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub struct ModelPlan {
 /// A time in which a model is not there, or does not take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
-    /// The model's name at its server; every one where there is none.
+    /// The model's name, without what a format puts before it; every one where there is none.
     pub model: Option<&'static str>,
     /// When it begins, in milliseconds after the beginning of the world.
     pub from_ms: u64,
@@ -109,6 +108,7 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub struct ModelServer {
     plan: ModelPlan,
+    format: Format,
     /// What came, in order.
     pub requests: Vec<Request>,
     /// The most requests that were open at once.
@@ -142,8 +142,8 @@ impl ModelPlan {
 }
 
 impl ModelServer {
-    pub(crate) fn new(plan: ModelPlan) -> Self {
-        Self { plan, requests: Vec::new(), open_max: 0, hung_up: 0 }
+    pub(crate) fn new(plan: ModelPlan, format: Format) -> Self {
+        Self { plan, format, requests: Vec::new(), open_max: 0, hung_up: 0 }
     }
 
     /// Requests with the key of a call.
@@ -165,7 +165,8 @@ impl ModelServer {
         (model, elapsed_ms): (&str, u64),
     ) -> Reply {
         let is_out = |outage: &&Outage| {
-            let is_its = outage.model.is_none_or(|name| name == model);
+            // Each format has a prefix of its own.
+            let is_its = outage.model.is_none_or(|name| model.ends_with(name));
             is_its && (outage.from_ms..outage.until_ms).contains(&elapsed_ms)
         };
         if let Some(outage) = self.plan.outages.iter().find(is_out) {
@@ -177,17 +178,54 @@ impl ModelServer {
     }
 }
 
-/// Serves one request of the OpenAI-compatible protocol.
-pub(crate) async fn serve(world: Rc<World>, request: &HttpRequest) -> Result<WireResponse, WireFault> {
-    let (run, turn, reply, latency_ms) = receive(&world, request);
+/// A request as it comes: over HTTP, or through the binding of Workers AI.
+pub(crate) struct Asked {
+    pub(crate) key: String,
+    /// Whether it has the deployment's credentials, where it needs some.
+    pub(crate) is_known: bool,
+    /// The model's name at its server.
+    pub(crate) model: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Asked {
+    pub(crate) fn over_http(request: &HttpRequest) -> Self {
+        let header = |name: &str| header(&request.headers, name);
+        let credentials = [("Authorization", format!("Bearer {API_KEY}")), ("x-api-key", API_KEY.to_owned())];
+        let is_known = credentials.iter().any(|(name, value)| header(name) == value);
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let model = body["model"].as_str().unwrap_or_default().to_owned();
+        Self { key: header("Idempotency-Key").to_owned(), is_known, model, body: request.body.clone() }
+    }
+
+    pub(crate) fn of_binding(model: String, input: Vec<u8>, headers: &[(String, String)]) -> Self {
+        Self { key: header(headers, "Idempotency-Key").to_owned(), is_known: true, model, body: input }
+    }
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+    headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+}
+
+/// Serves one request.
+pub(crate) async fn serve(world: Rc<World>, asked: Asked) -> Result<WireResponse, WireFault> {
+    let (run, turn, reply, latency_ms) = receive(&world, &asked);
     let open = Open::new(Rc::clone(&world));
     world.sleep(latency_ms).await;
+    let format = world.outside.borrow().model.format;
+    if let Some(words) = strict::refusal(format, &asked.model, &asked.body) {
+        open.close();
+        world.outside.borrow_mut().offend(13, format!("{}: a strict server refuses it: {words}", asked.key));
+        return Ok(refusal(400, None));
+    }
     let text = match reply {
         Reply::Empty => " \n".to_owned(),
         _ => text(&world, run, turn),
     };
-    let asked = if reply == Reply::Empty { &[] } else { world.outside.borrow().tools.asked_in(run, turn) };
-    let chunks = events(&text, turn, asked);
+    let tools = if reply == Reply::Empty { &[] } else { world.outside.borrow().tools.asked_in(run, turn) };
+    let seals = String::from_utf8_lossy(&asked.body).contains("reasoning.encrypted_content");
+    let speech = Speech { model: &asked.model, run, turn, text: &text, asked: tools, seals };
+    let chunks = speech.chunks(format);
     let half = chunks.len() / 2;
     match reply {
         Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None, CHUNK_MS)),
@@ -219,15 +257,14 @@ pub(crate) async fn serve(world: Rc<World>, request: &HttpRequest) -> Result<Wir
 }
 
 /// Writes down who asked for what, and what the journal said at that moment.
-fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
+fn receive(world: &World, asked: &Asked) -> (RunId, usize, Reply, u64) {
     let mut outside = world.outside.borrow_mut();
-    let header = |name: &str| request.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
-    let key = header("Idempotency-Key").to_owned();
+    let key = asked.key.clone();
     // After a tilde it says that the request is written in another form.
     let of_call = key.split('~').next().unwrap_or_default();
     let mut parts = of_call.rsplit(['/', '-']).map(|part| part.parse().unwrap_or(0));
     let (call, run) = (CallId(parts.next().unwrap_or(0)), RunId(parts.next().unwrap_or(0)));
-    if header("Authorization") != format!("Bearer {API_KEY}") {
+    if !asked.is_known {
         outside.offend(2, format!("request {key} came without credentials"));
     }
     let (mut after_answer, mut after_end, mut compared) = (false, false, Vec::new());
@@ -245,17 +282,15 @@ fn receive(world: &World, request: &HttpRequest) -> (RunId, usize, Reply, u64) {
     }
     // Calls of tools come between those of models.
     let turn = 1 + calls.range(..call).count();
-    if !compared.is_empty() && !is_of_comparison(&request.body, compared.get(turn - 1)) {
+    if !compared.is_empty() && !is_of_comparison(&asked.body, compared.get(turn - 1)) {
         outside.offend(2, format!("request {key} asks another model, or says more than the task"));
     }
     let at = outside.now;
     let incarnation = outside.incarnation();
-    let body = request.body.as_slice().into();
+    let body = asked.body.as_slice().into();
     outside.model.requests.push(Request { key, run, call, at, incarnation, body, after_answer, after_end });
-    let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-    let model = asked["model"].as_str().unwrap_or_default();
     let elapsed_ms = at.saturating_sub(BEGINNING);
-    let reply = outside.model.choose(incarnation, (run, call, turn), (model, elapsed_ms));
+    let reply = outside.model.choose(incarnation, (run, call, turn), (&asked.model, elapsed_ms));
     let step_ms = if compared.is_empty() { 0 } else { COMPARED_STEP_MS };
     (run, turn, reply, outside.model.plan.latency_ms + step_ms * (turn as u64 - 1))
 }
@@ -274,32 +309,6 @@ fn text(world: &World, run: RunId, turn: usize) -> String {
     let is_last = !asks && outside.model.plan.done_at.is_some_and(|done| turn >= done);
     let verse = format!("Verse {turn} of run {run}, by {API_KEY}: the tide comes in.");
     if is_last { format!("{verse}\nDONE") } else { verse }
-}
-
-/// The answer as server-sent events: some of text, one with the tools that it asks for, one with the end, one with the
-/// usage, and the mark of the end.
-fn events(text: &str, turn: usize, asked: &[&str]) -> Vec<Vec<u8>> {
-    let mut pieces = text.as_bytes().chunks(text.len().div_ceil(CHUNKS).max(1)).map(String::from_utf8_lossy);
-    let of_text = pieces.by_ref().map(|piece| {
-        json!({"id": API_KEY, "model": API_KEY, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": null}]})
-    });
-    let calls = asked.iter().enumerate().map(|(place, name)| {
-        let function = json!({"name": name, "arguments": format!("{{\"n\":{place}}}")});
-        json!({"index": place, "id": format!("t{turn}-{place}"), "function": function})
-    });
-    let calls: Vec<Value> = calls.collect();
-    let of_tools = (!calls.is_empty())
-        .then(|| json!({"choices": [{"index": 0, "delta": {"tool_calls": calls}, "finish_reason": null}]}));
-    let reason = if asked.is_empty() { "stop" } else { "tool_calls" };
-    let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]});
-    let usage =
-        json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}});
-    let data = of_text
-        .chain(of_tools)
-        .chain([end, usage])
-        .map(|event| event.to_string())
-        .chain(["[DONE]".to_owned()]);
-    data.map(|data| format!("data: {data}\n\n").into_bytes()).collect()
 }
 
 fn streamed(

@@ -94,7 +94,7 @@ impl Outside {
         Self {
             now: BEGINNING,
             disk: Disk::default(),
-            model: ModelServer::new(scenario.model.clone()),
+            model: ModelServer::new(scenario.model.clone(), scenario.format),
             tools: Tools::new(scenario.tools.clone()),
             sink: TraceSink::new(scenario.otlp.clone().unwrap_or_default()),
             index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),

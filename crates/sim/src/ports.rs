@@ -78,15 +78,15 @@ impl Transport for SimPorts {
             let outside = Rc::clone(&world);
             let answer = match request {
                 WireRequest::Http(request) if request.url.starts_with(model::BASE_URL) => {
-                    model::serve(world, &request).await
+                    model::serve(world, model::Asked::over_http(&request)).await
                 }
                 WireRequest::Http(request) if request.url.starts_with(nexus::BASE_URL) => {
                     nexus::serve(world, request).await
                 }
                 WireRequest::Http(request) => sink::serve(world, request).await,
                 WireRequest::Index(statements) => index::serve(world, statements).await,
-                WireRequest::WorkersAi { .. } => {
-                    Err(WireFault::NotConfigured("the world has no binding".to_owned()))
+                WireRequest::WorkersAi { model, input, headers, .. } => {
+                    model::serve(world, model::Asked::of_binding(model, input, &headers)).await
                 }
             };
             if departure == Departure::Unheard {

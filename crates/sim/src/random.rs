@@ -1,6 +1,7 @@
 use std::{fmt, panic::AssertUnwindSafe};
 
 use longhaul_core::{Entry, StopReason};
+use longhaul_models::Format;
 
 use crate::{
     catalogue::NEXT_MONTH_MS,
@@ -87,6 +88,11 @@ impl RandomWorld {
         if dice.one_in(3) {
             dice.strain(&mut scenario);
         }
+        // What fits a window is worked out for Chat alone, and so are comparisons.
+        if !scenario.tools.asked.is_empty() {
+            let formats = [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi];
+            scenario = scenario.speaking(*dice.pick(&formats));
+        }
         Self { seed, scenario, incidents, lives }
     }
 
@@ -151,10 +157,20 @@ impl Survived {
 /// The world in readable lines.
 impl fmt::Display for RandomWorld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scenario { actions, model, otlp, index, nexus, alarm_lag_ms, has_user_spans, callers, .. } =
-            &self.scenario;
+        let Scenario {
+            actions,
+            model,
+            format,
+            otlp,
+            index,
+            nexus,
+            alarm_lag_ms,
+            has_user_spans,
+            callers,
+            ..
+        } = &self.scenario;
         writeln!(f, "seed {}", self.seed)?;
-        writeln!(f, "  model: {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
+        writeln!(f, "  model: {format:?}, {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
         for (turn, replies) in &model.replies {
             writeln!(f, "    call {turn} of a run meets {replies:?}")?;
         }

@@ -1,13 +1,14 @@
 use std::rc::Rc;
 
 use longhaul_core::StopReason;
-use longhaul_host::{Deployment, Hooks, NoHooks, OpenAi, SecretNet};
-use longhaul_models::Prices;
+use longhaul_host::{Deployment, Hooks, NoHooks, OpenAi, SecretNet, WorkersAi};
+use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
 use crate::{
     catalogue::catalogue,
     clients::{Action, Post},
+    enumerate::Depth,
     incidents::Incident,
     index::IndexPlan,
     model::{self, ModelPlan},
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub incidents: Vec<(u64, Incident)>,
     /// The model's server.
     pub model: ModelPlan,
+    /// What it speaks.
+    pub format: Format,
     /// The tools; none is offered where no answer asks for one.
     pub tools: ToolPlan,
     /// The OTLP collector, where there is one.
@@ -66,6 +69,8 @@ pub struct Scenario {
     pub ends: Vec<Vec<StopReason>>,
     /// What is due later than this does not keep the world from resting, in milliseconds.
     pub rest_horizon_ms: u64,
+    /// How far its deaths are enumerated at most.
+    pub depth: Depth,
     /// Chance.
     pub seed: u64,
 }
@@ -84,6 +89,7 @@ impl Scenario {
             actions: vec![(0, Action::Post(Post::default()))],
             incidents: Vec::new(),
             model: ModelPlan::default(),
+            format: Format::Chat,
             tools: ToolPlan::default(),
             otlp: Some(SinkPlan::default()),
             index: None,
@@ -95,6 +101,7 @@ impl Scenario {
             capture: Capture::Off,
             ends: vec![vec![end]],
             rest_horizon_ms: REST_HORIZON_MS,
+            depth: Depth::Thrice,
             seed: 7,
         }
     }
@@ -103,6 +110,32 @@ impl Scenario {
     #[must_use]
     pub fn model(self, model: ModelPlan) -> Self {
         Self { model, ..self }
+    }
+
+    /// Has all its models asked in this format.
+    #[must_use]
+    pub fn speaking(mut self, format: Format) -> Self {
+        self.format = format;
+        let posts = self.actions.iter_mut().filter_map(|(_, action)| match action {
+            Action::Post(post) => Some(post),
+            Action::Cancel | Action::Delete | Action::Decide(_) | Action::Touch | Action::Evict => None,
+        });
+        for post in posts {
+            post.model = named(format, post.model);
+            post.fallbacks = match (format, post.fallbacks) {
+                (_, []) => &[],
+                (Format::Chat | Format::Messages, fallbacks) => fallbacks,
+                (Format::Responses, _) => &[("openai:o3-small", None)],
+                (Format::WorkersAi, _) => &[("@cf/small", None)],
+            };
+        }
+        self
+    }
+
+    /// Enumerates its deaths no further than this.
+    #[must_use]
+    pub fn no_deeper_than(self, depth: Depth) -> Self {
+        Self { depth, ..self }
     }
 
     /// Replaces the tools.
@@ -250,8 +283,12 @@ impl Scenario {
         Deployment {
             object_name: OBJECT.to_owned(),
             session: "s1".to_owned(),
-            workers_ai: None,
-            openai: Some(OpenAi { base_url: model::BASE_URL.to_owned(), api_key: Some(API_KEY.to_owned()) }),
+            workers_ai: Some(WorkersAi::default()),
+            openai: Some(OpenAi {
+                format: self.format,
+                base_url: model::BASE_URL.to_owned(),
+                api_key: Some(API_KEY.to_owned()),
+            }),
             otlp: otlp.filter(|_| self.otlp.is_some()),
             nexus: self.nexus.as_ref().and_then(NexusPlan::config),
             index: self.index.is_some(),
@@ -263,5 +300,14 @@ impl Scenario {
             prices: Prices::default(),
             retention_ms: RETENTION_MS,
         }
+    }
+}
+
+/// What a model is called where it is asked in this format.
+fn named(format: Format, model: &'static str) -> &'static str {
+    match (format, model) {
+        (Format::Responses, "openai:tiny") => "openai:o3-tiny",
+        (Format::WorkersAi, "openai:tiny") => "@cf/tiny",
+        (Format::Chat | Format::Responses | Format::Messages | Format::WorkersAi, model) => model,
     }
 }

@@ -81,3 +81,13 @@ fn everything_holds(scenario: &Scenario, depth: Depth) {
     let shown: Vec<String> = tally.failures.iter().take(SHOWN).map(ToString::to_string).collect();
     assert!(shown.is_empty(), "{} worlds fail:\n{}", tally.failures.len(), shown.join("\n"));
 }
+
+#[test]
+fn no_strict_server_refuses_a_loop_with_tools_that_dies_anywhere() {
+    for scenario in catalogue().iter().filter(|scenario| scenario.group == "formats") {
+        let tally = enumerate(scenario, Depth::Once);
+        println!("{}: {} worlds, {} deaths", scenario.name, tally.worlds, tally.deaths);
+        let shown: Vec<String> = tally.failures.iter().take(SHOWN).map(ToString::to_string).collect();
+        assert!(shown.is_empty(), "{} worlds fail:\n{}", tally.failures.len(), shown.join("\n"));
+    }
+}
