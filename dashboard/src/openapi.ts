@@ -498,7 +498,7 @@ export interface components {
             role: "system" | "user" | "assistant" | "tool";
             /** @description The run that it belongs to. */
             run: number;
-            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and never sent back. */
+            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and sent back only where its format demands it. */
             thoughts?: string;
             /** @description The tools that an assistant's message asks for. */
             tool_calls?: components["schemas"]["ToolCall"][];
@@ -614,7 +614,7 @@ export interface components {
              * @enum {string}
              */
             role: "system" | "user" | "assistant" | "tool";
-            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and never sent back. */
+            /** @description What the model thought before it spoke, where its server tells: no part of the answer, and sent back only where its format demands it. */
             thoughts?: string;
             /** @description The tools that an assistant's message asks for. */
             tool_calls?: components["schemas"]["ToolCall"][];

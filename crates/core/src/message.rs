@@ -31,7 +31,7 @@ pub struct Message {
     pub role: Role,
     /// The text, UTF-8.
     pub content: String,
-    /// What the model thought before it spoke, where its server tells: no part of the answer, and never sent back.
+    /// What the model thought before it spoke, where its server tells: no part of the answer, and sent back only where its format demands it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thoughts: String,
     /// The tools that an assistant's message asks for.
