@@ -138,15 +138,18 @@ impl Findings {
         for request in &outside.model.requests {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
             let parts = parts(&body);
-            let mut awaited: VecDeque<&str> = VecDeque::new();
+            let mut awaited: VecDeque<(&str, &str)> = VecDeque::new();
             let mut is_right = true;
             for part in &parts {
                 match part {
-                    Part::Call(id, arguments) => {
-                        awaited.push_back(id);
+                    Part::Call { id, tool, arguments } => {
+                        awaited.push_back((*id, *tool));
                         is_right &= place_of(id).is_none_or(|place| *arguments == json!({"n": place}));
                     }
-                    Part::Result(id, text) => is_right &= awaited.pop_front() == Some(id) && !text.is_empty(),
+                    Part::Result(id, text) => {
+                        let own = awaited.pop_front();
+                        is_right &= own.is_some_and(|(own, tool)| own == *id && is_of(tool, text));
+                    }
                     Part::Text => is_right &= awaited.is_empty(),
                 }
             }
@@ -160,7 +163,7 @@ impl Findings {
 
 /// What of a request says which tools were called.
 enum Part<'a> {
-    Call(&'a str, Value),
+    Call { id: &'a str, tool: &'a str, arguments: Value },
     Result(&'a str, &'a str),
     Text,
 }
@@ -177,21 +180,29 @@ fn parts(body: &Value) -> Vec<Part<'_>> {
             match (block["type"].as_str(), block["role"].as_str()) {
                 (Some("thinking" | "reasoning"), _) => {}
                 (Some("function_call"), _) => {
-                    parts.push(Part::Call(text("call_id"), arguments()));
+                    parts.push(Part::Call {
+                        id: text("call_id"),
+                        tool: text("name"),
+                        arguments: arguments(),
+                    });
                 }
                 (Some("function_call_output"), _) => {
                     parts.push(Part::Result(text("call_id"), text("output")));
                 }
-                (Some("tool_use"), _) => parts.push(Part::Call(text("id"), block["input"].clone())),
+                (Some("tool_use"), _) => {
+                    let arguments = block["input"].clone();
+                    parts.push(Part::Call { id: text("id"), tool: text("name"), arguments });
+                }
                 (Some("tool_result"), _) => parts.push(Part::Result(text("tool_use_id"), text("content"))),
                 (_, Some("tool")) => parts.push(Part::Result(text("tool_call_id"), text("content"))),
                 _ => parts.push(Part::Text),
             }
         }
         for call in item["tool_calls"].as_array().into_iter().flatten() {
-            let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+            let (function, id) = (&call["function"], call["id"].as_str().unwrap_or_default());
+            let arguments = function["arguments"].as_str().unwrap_or_default();
             let arguments = serde_json::from_slice(arguments.as_bytes()).unwrap_or_default();
-            parts.push(Part::Call(call["id"].as_str().unwrap_or_default(), arguments));
+            parts.push(Part::Call { id, tool: function["name"].as_str().unwrap_or_default(), arguments });
         }
     }
     parts
@@ -201,4 +212,10 @@ fn parts(body: &Value) -> Vec<Part<'_>> {
 fn place_of(id: &str) -> Option<u64> {
     let (_, place) = id.rsplit_once('-')?;
     place.split('_').next()?.parse().ok()
+}
+
+/// Whether this may be what a tool returned: it says which one it is. What is told in its place says something, too.
+fn is_of(tool: &str, result: &str) -> bool {
+    let read: Value = serde_json::from_slice(result.as_bytes()).unwrap_or_default();
+    !result.is_empty() && read["did"].as_str().is_none_or(|did| did == tool)
 }
