@@ -282,10 +282,5 @@ pub(crate) const DETAILS: &str = "reasoning_details";
 /// What Gemini signs, at its call.
 const EXTRA: &str = "extra_content";
 
-/// OpenAI's reasoning models refuse `max_tokens`; the compatible servers know nothing else.
-pub(crate) fn takes_max_completion_tokens(wire_name: &str) -> bool {
-    ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|family| wire_name.starts_with(family))
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use crate::{chat, error, format::Format, known, wire::SystemPlace};
+use crate::{error, format::Format, known, wire::SystemPlace};
 
 /// How a request is written: what a server refuses of the usual form, and we can do without, is written in another way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum LimitName {
 impl RequestForm {
     /// The usual form for a model, by the name that goes over the wire.
     pub fn usual(format: Format, wire_name: &str) -> Self {
-        let limit = match chat::takes_max_completion_tokens(wire_name) {
+        let limit = match known::takes_max_completion_tokens(wire_name) {
             true => LimitName::MaxCompletionTokens,
             false => LimitName::MaxTokens,
         };

@@ -1,7 +1,5 @@
-use longhaul_core::{Fault, ModelRequest};
-use serde_json::Value;
-
-use crate::{chat, form::RequestForm, messages, partial::Partial, responses, workers_ai};
+/// The version of the Messages format that requests name.
+const MESSAGES_VERSION: &str = "2023-06-01";
 
 /// How a model's server is asked, and how it answers.
 ///
@@ -36,7 +34,7 @@ impl Format {
     /// What the format wants beside the content type.
     pub fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Messages => &[("anthropic-version", messages::VERSION)],
+            Self::Messages => &[("anthropic-version", MESSAGES_VERSION)],
             Self::Chat | Self::Responses | Self::WorkersAi => &[],
         }
     }
@@ -46,26 +44,6 @@ impl Format {
         match self {
             Self::Messages => ("x-api-key", key.to_owned()),
             Self::Chat | Self::Responses | Self::WorkersAi => ("Authorization", format!("Bearer {key}")),
-        }
-    }
-
-    /// The body of a request, JSON text that asks for a stream. `wire_name` is the model's name at its server.
-    pub fn body(self, wire_name: &str, request: &ModelRequest<'_>, form: RequestForm) -> String {
-        match self {
-            Self::Chat => chat::body(wire_name, request, form),
-            Self::Responses => responses::body(wire_name, request, form),
-            Self::Messages => messages::body(wire_name, request, form),
-            Self::WorkersAi => workers_ai::input(request),
-        }
-    }
-
-    /// Takes a chunk of a stream, or a whole answer. Whether its shape is known.
-    pub(crate) fn absorb(self, partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
-        match self {
-            Self::Chat => chat::absorb(partial, response),
-            Self::Responses => responses::absorb(partial, response),
-            Self::Messages => messages::absorb(partial, response),
-            Self::WorkersAi => workers_ai::absorb(partial, response),
         }
     }
 }

@@ -45,6 +45,11 @@ pub(crate) fn reasons(wire_name: &str) -> bool {
     is_of_family && !name.contains("-chat") && !name.starts_with("o1-mini") && !name.starts_with("o1-preview")
 }
 
+/// OpenAI's reasoning models refuse `max_tokens`; the compatible servers know nothing else.
+pub(crate) fn takes_max_completion_tokens(wire_name: &str) -> bool {
+    ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|family| wire_name.starts_with(family))
+}
+
 fn of_messages(wire_name: &str) -> Option<&'static (&'static str, u32, bool)> {
     let name = wire_name.rsplit_once('/').map_or(wire_name, |(_, name)| name);
     MESSAGES.iter().find(|(family, _, _)| name.starts_with(family))

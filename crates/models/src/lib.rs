@@ -20,6 +20,7 @@
 //! [`Fault`]: longhaul_core::Fault
 
 mod chat;
+mod codec;
 mod content;
 mod context;
 mod decoder;

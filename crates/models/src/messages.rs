@@ -12,8 +12,6 @@ use crate::{
     wire::{self, Said, SaidPart, SystemPlace, Told, Turn},
 };
 
-/// The version of the format that requests name.
-pub(crate) const VERSION: &str = "2023-06-01";
 /// What a user's turn says that would say nothing: an empty one is refused.
 const NOTHING: &str = "Continue.";
 
