@@ -5,7 +5,7 @@ const MESSAGES_VERSION: &str = "2023-06-01";
 ///
 /// A request is a POST of [`Format::body`] to [`Format::url`], with [`Format::headers`] and [`Format::credential`]. A
 /// [`Decoder`](crate::Decoder) reads an answer with a status of 200, [`fault_of_status`](crate::fault_of_status) any other;
-/// [`RequestForm::without_what_is_refused`] says whether that one is worth another form.
+/// [`without_what_is_refused`](crate::RequestForm::without_what_is_refused) says whether that one is worth another form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// OpenAI's Chat Completions, as OpenAI and the servers that imitate it speak it.

@@ -83,11 +83,9 @@ fn everything_holds(scenario: &Scenario, depth: Depth) {
 }
 
 #[test]
-fn no_strict_server_refuses_a_loop_with_tools_that_dies_anywhere() {
-    for scenario in catalogue().iter().filter(|scenario| scenario.group == "formats") {
-        let tally = enumerate(scenario, Depth::Once);
-        println!("{}: {} worlds, {} deaths", scenario.name, tally.worlds, tally.deaths);
-        let shown: Vec<String> = tally.failures.iter().take(SHOWN).map(ToString::to_string).collect();
-        assert!(shown.is_empty(), "{} worlds fail:\n{}", tally.failures.len(), shown.join("\n"));
+fn no_strict_server_refuses_what_is_made_again() {
+    let is_short = |scenario: &&Scenario| scenario.group == "formats" && scenario.ends.len() == 1;
+    for scenario in catalogue().iter().filter(is_short) {
+        everything_holds(scenario, Depth::Once);
     }
 }
