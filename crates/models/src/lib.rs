@@ -34,6 +34,7 @@ mod known;
 mod lenient;
 mod messages;
 mod name;
+mod object;
 mod partial;
 mod prices;
 mod responses;

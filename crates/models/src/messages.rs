@@ -1,13 +1,14 @@
 //! Anthropic's Messages, as Anthropic and the servers that imitate it speak it.
 
 use longhaul_core::{Fault, ModelRequest, ToolOffer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     chat,
     content::{Content, content_of},
     form::RequestForm,
     known,
+    object::{object, text},
     partial::{Partial, Source},
     wire::{self, Said, SaidPart, SystemPlace, Told, Turn},
 };
@@ -21,32 +22,32 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     let mut messages: Vec<Value> = turns
         .into_iter()
         .map(|turn| match turn {
-            Turn::User(told) => json!({ "role": "user", "content": told_blocks(&told) }),
+            Turn::User(told) => message("user", told_blocks(&told)),
             Turn::Assistant(said) => {
                 let blocks = said.iter().flat_map(|said| said_blocks(said, request.model, form.has_opaque));
-                json!({ "role": "assistant", "content": blocks.collect::<Vec<_>>() })
+                message("assistant", blocks.collect())
             }
         })
         .collect();
     // Models take no beginning of their own answer.
     if messages.last().is_some_and(|last| last["role"] == "assistant") {
-        messages.push(json!({ "role": "user", "content": told_blocks(&Told::default()) }));
+        messages.push(message("user", told_blocks(&Told::default())));
     }
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
-    set("model", json!(wire_name));
+    set("model", text(wire_name));
     let known = || match form.trusts_limit {
         true => known::max_output_tokens(wire_name),
         false => known::OTHER_TOKENS,
     };
     let max_tokens = request.max_output_tokens.unwrap_or_else(known);
-    set("max_tokens", json!(max_tokens));
-    set("stream", json!(true));
+    set("max_tokens", max_tokens.into());
+    set("stream", Value::Bool(true));
     let system = request.system.as_deref().filter(|_| form.system == SystemPlace::System);
-    if let Some(text) = system.filter(|text| !text.trim().is_empty()) {
-        let mut block = json!({ "type": "text", "text": text });
+    if let Some(instructions) = system.filter(|text| !text.trim().is_empty()) {
+        let mut block = text_block(instructions);
         mark(&mut block, form);
-        set("system", json!([block]));
+        set("system", Value::Array(vec![block]));
     }
     // What was sent until now is read from the cache next time: one mark here, and one at the instructions.
     if let Some(Value::Array(blocks)) = messages.last_mut().map(|message| &mut message["content"])
@@ -56,19 +57,31 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     }
     let (tools, may_call) = tools(request.tools, &messages);
     if !tools.is_empty() {
-        set("tools", json!(tools));
+        set("tools", Value::Array(tools));
         if !may_call {
-            set("tool_choice", json!({ "type": "none" }));
+            set("tool_choice", of_type("none"));
         }
     }
-    set("messages", json!(messages));
     if let Some(temperature) =
         request.temperature.filter(|_| form.has_temperature && !has_thoughts(&messages))
     {
         // Its scale ends at 1, where others go on to 2.
-        set("temperature", json!(temperature.clamp(0.0, 1.0)));
+        set("temperature", temperature.clamp(0.0, 1.0).into());
     }
+    set("messages", Value::Array(messages));
     Value::Object(body).to_string()
+}
+
+fn message(role: &str, content: Vec<Value>) -> Value {
+    object(&mut [("role", text(role)), ("content", Value::Array(content))])
+}
+
+fn text_block(said: &str) -> Value {
+    object(&mut [("type", text("text")), ("text", text(said))])
+}
+
+fn of_type(kind: &str) -> Value {
+    object(&mut [("type", text(kind))])
 }
 
 /// Whether the model thinks: then it takes no temperature.
@@ -79,18 +92,19 @@ fn has_thoughts(messages: &[Value]) -> bool {
 
 fn mark(block: &mut Value, form: RequestForm) {
     if form.has_cache_marks {
-        block["cache_control"] = json!({ "type": "ephemeral" });
+        block["cache_control"] = of_type("ephemeral");
     }
 }
 
 /// All results first, then what the user says.
 fn told_blocks(told: &Told<'_>) -> Vec<Value> {
-    let result =
-        |(id, text): &(String, &str)| json!({ "type": "tool_result", "tool_use_id": id, "content": text });
+    let result = |(id, result): &(String, &str)| {
+        object(&mut [("type", text("tool_result")), ("tool_use_id", text(id)), ("content", text(result))])
+    };
     let mut blocks: Vec<Value> = told.results.iter().map(result).collect();
     let is_blank = told.text.trim().is_empty();
     if !is_blank || blocks.is_empty() {
-        blocks.push(json!({ "type": "text", "text": if is_blank { NOTHING } else { &told.text } }));
+        blocks.push(text_block(if is_blank { NOTHING } else { &told.text }));
     }
     blocks
 }
@@ -98,12 +112,17 @@ fn told_blocks(told: &Told<'_>) -> Vec<Value> {
 fn said_blocks(said: &Said<'_>, model: &str, has_opaque: bool) -> Vec<Value> {
     let opaque = said.opaque(model).filter(|_| has_opaque);
     let block = |part: SaidPart<'_>| match part {
-        SaidPart::Text(text) => json!({ "type": "text", "text": text }),
+        SaidPart::Text(said) => text_block(said),
         SaidPart::Opaque(item) => item.clone(),
         SaidPart::Call(place) => {
             let call = &said.calls[place];
             let input: Value = serde_json::from_slice(call.arguments.as_bytes()).unwrap_or_default();
-            json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": input })
+            object(&mut [
+                ("type", text("tool_use")),
+                ("id", text(&call.id)),
+                ("name", text(&call.name)),
+                ("input", input),
+            ])
         }
     };
     said.parts(opaque).into_iter().map(block).collect()
@@ -131,15 +150,15 @@ fn tools(offers: &[ToolOffer], messages: &[Value]) -> (Vec<Value>, bool) {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let declared = |name: &str| json!({ "name": name, "input_schema": { "type": "object" } });
+    let declared = |name: &str| object(&mut [("name", text(name)), ("input_schema", of_type("object"))]);
     (names.into_iter().map(declared).collect(), false)
 }
 
 fn tool(offer: &ToolOffer) -> Value {
     let schema = wire::parameters(offer.parameters.as_ref());
-    let mut tool = json!({ "name": offer.name, "input_schema": schema });
+    let mut tool = object(&mut [("name", text(&offer.name)), ("input_schema", schema)]);
     if let Some(description) = &offer.description {
-        tool["description"] = json!(description);
+        tool["description"] = text(description);
     }
     tool
 }
@@ -204,8 +223,12 @@ fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Re
     match block["type"].as_str() {
         Some("text") => partial.push_content(source, &content_of(block))?,
         Some("tool_use") => {
-            let piece = json!([{ "index": index, "id": block["id"], "name": block["name"] }]);
-            partial.push_tool_calls(source, &piece)?;
+            let piece = object(&mut [
+                ("index", index.into()),
+                ("id", block["id"].clone()),
+                ("name", block["name"].clone()),
+            ]);
+            partial.push_tool_calls(source, &Value::Array(vec![piece]))?;
         }
         Some("thinking") => {
             let between = if partial.has_thoughts() { wire::BETWEEN } else { "" };
@@ -222,8 +245,8 @@ fn extend(partial: &mut Partial, index: u64, delta: &Value) -> Result<(), Fault>
     match delta["type"].as_str() {
         Some("text_delta") => partial.push_content(Source::Delta, &content_of(delta)),
         Some("input_json_delta") => {
-            let piece = json!([{ "index": index, "arguments": text("partial_json") }]);
-            partial.push_tool_calls(Source::Delta, &piece)
+            let piece = object(&mut [("index", index.into()), ("arguments", delta["partial_json"].clone())]);
+            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))
         }
         Some("thinking_delta") => {
             let thoughts = text("thinking").into();
@@ -242,9 +265,9 @@ fn end(partial: &mut Partial, index: Option<u64>) -> Result<(), Fault> {
             Some("text") | None => {}
             // Its arguments come in pieces after it, or in it.
             Some("tool_use") if partial.is_bare_call(Some(index)) => {
-                let input = if block["input"].is_null() { json!({}) } else { block["input"].clone() };
-                let piece = json!([{ "index": index, "arguments": input }]);
-                partial.push_call_of_any_source(&piece)?;
+                let input = if block["input"].is_null() { object(&mut []) } else { block["input"].clone() };
+                let piece = object(&mut [("index", index.into()), ("arguments", input)]);
+                partial.push_call_of_any_source(&Value::Array(vec![piece]))?;
             }
             Some("tool_use") => {}
             Some(_) => partial.keep(block)?,

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::{
     Fault, FaultKind, FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, Usage,
     limits::ANSWER_BYTES_MAX,
@@ -17,6 +15,9 @@ use crate::{
     usage,
 };
 
+/// Blocks of an answer that have begun and not ended, at most.
+const OPEN_BLOCKS_MAX: usize = 128;
+
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
 pub(crate) struct Partial {
@@ -24,8 +25,8 @@ pub(crate) struct Partial {
     thoughts: String,
     refusal: String,
     tool_calls: ToolCalls,
-    /// Blocks that have begun and not ended, by their index.
-    blocks: BTreeMap<u64, Value>,
+    /// Blocks that have begun and not ended, and their indexes.
+    blocks: Vec<(u64, Value)>,
     /// The index of the next block.
     next_block: u64,
     /// What the provider wants back.
@@ -180,7 +181,11 @@ impl Partial {
         let block = if block.is_object() { block.clone() } else { json!({}) };
         self.hold(block.to_string().len())?;
         self.next_block = self.next_block.max(index.saturating_add(1));
-        self.blocks.insert(index, block);
+        if self.blocks.len() == OPEN_BLOCKS_MAX {
+            let message = format!("the answer has more than {OPEN_BLOCKS_MAX} blocks that do not end");
+            return Err(fault(FaultKind::TooLarge, &message));
+        }
+        self.blocks.push((index, block));
         Ok(())
     }
 
@@ -188,7 +193,8 @@ impl Partial {
     pub(crate) fn extend_block(&mut self, index: u64, member: &str, text: &str) -> Result<(), Fault> {
         self.hold(text.len())?;
         let mended = self.mended;
-        if let Some(Value::Object(block)) = self.blocks.get_mut(&index) {
+        let open = self.blocks.iter_mut().rfind(|(own, _)| *own == index);
+        if let Some((_, Value::Object(block))) = open {
             let held = block.entry(member).or_insert_with(|| Value::String(String::new()));
             match held {
                 Value::String(held) => held.push_str(&Halves::default().join(text, mended)),
@@ -200,8 +206,9 @@ impl Partial {
 
     /// A block ends; without an index the first of those that are open.
     pub(crate) fn close_block(&mut self, index: Option<u64>) -> Option<(u64, Value)> {
-        let index = index.or_else(|| self.blocks.keys().next().copied())?;
-        self.blocks.remove(&index).map(|block| (index, block))
+        let is_it = |(own, _): &(u64, Value)| index.is_none_or(|index| *own == index);
+        let place = self.blocks.iter().position(is_it)?;
+        Some(self.blocks.remove(place))
     }
 
     /// Keeps what the provider wants back, at this place of the answer.

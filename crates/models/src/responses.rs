@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use longhaul_core::{Fault, FaultKind, ModelRequest};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     chat,
     content::{Content, content_of},
     error::{fault, reported_fault},
     form::RequestForm,
+    object::{object, text},
     partial::{Partial, Source},
     wire::{self, BETWEEN, SaidPart, SystemPlace, Turn},
 };
@@ -25,25 +26,33 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     for turn in wire::turns(request, form.system, id_of) {
         match turn {
             Turn::User(told) => {
-                let output =
-                    |(id, text)| json!({ "type": "function_call_output", "call_id": id, "output": text });
+                let output = |(id, result): (String, &str)| {
+                    let mut members = [
+                        ("type", text("function_call_output")),
+                        ("call_id", id.into()),
+                        ("output", text(result)),
+                    ];
+                    object(&mut members)
+                };
                 input.extend(told.results.into_iter().map(output));
                 if !told.text.is_empty() {
-                    input.push(json!({ "role": "user", "content": told.text }));
+                    input.push(message("user", &told.text));
                 }
             }
             Turn::Assistant(said) => {
                 for said in &said {
                     let opaque = said.opaque(request.model).filter(|_| form.has_opaque);
                     let item = |part| match part {
-                        SaidPart::Text(text) => json!({ "role": "assistant", "content": text }),
+                        SaidPart::Text(said) => message("assistant", said),
                         SaidPart::Opaque(item) => item.clone(),
                         SaidPart::Call(place) => {
                             let call = &said.calls[place];
-                            json!({
-                                "type": "function_call", "call_id": call.id, "name": call.name,
-                                "arguments": call.arguments,
-                            })
+                            object(&mut [
+                                ("type", text("function_call")),
+                                ("call_id", text(&call.id)),
+                                ("name", text(&call.name)),
+                                ("arguments", text(&call.arguments)),
+                            ])
                         }
                     };
                     input.extend(said.parts(opaque).into_iter().map(item));
@@ -53,37 +62,43 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     }
     let mut body = Map::new();
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
-    set("model", json!(wire_name));
-    set("input", json!(input));
-    set("stream", json!(true));
-    set("store", json!(false));
+    set("model", text(wire_name));
+    set("input", Value::Array(input));
+    set("stream", Value::Bool(true));
+    set("store", Value::Bool(false));
     if let Some(system) = request.system.as_deref().filter(|_| form.system == SystemPlace::System) {
-        set("instructions", json!(system));
+        set("instructions", text(system));
     }
     if form.asks_for_opaque {
-        set("include", json!(["reasoning.encrypted_content"]));
+        set("include", Value::Array(vec![text("reasoning.encrypted_content")]));
     }
     if let Some(limit) = request.max_output_tokens {
-        set("max_output_tokens", json!(limit.max(OUTPUT_TOKENS_MIN)));
+        set("max_output_tokens", limit.max(OUTPUT_TOKENS_MIN).into());
     }
     if let Some(temperature) = request.temperature.filter(|_| form.has_temperature) {
-        set("temperature", json!(temperature));
+        set("temperature", temperature.into());
     }
     if !request.tools.is_empty() {
         let tool = |offer: &longhaul_core::ToolOffer| {
             // Where nothing is said the server makes every field a required one.
-            let mut tool = json!({
-                "type": "function", "name": offer.name, "strict": false,
-                "parameters": wire::parameters(offer.parameters.as_ref()),
-            });
+            let mut tool = object(&mut [
+                ("type", text("function")),
+                ("name", text(&offer.name)),
+                ("strict", Value::Bool(false)),
+                ("parameters", wire::parameters(offer.parameters.as_ref())),
+            ]);
             if let Some(description) = &offer.description {
-                tool["description"] = json!(description);
+                tool["description"] = text(description);
             }
             tool
         };
-        set("tools", json!(request.tools.iter().map(tool).collect::<Vec<_>>()));
+        set("tools", Value::Array(request.tools.iter().map(tool).collect()));
     }
     Value::Object(body).to_string()
+}
+
+fn message(role: &str, content: &str) -> Value {
+    object(&mut [("role", text(role)), ("content", text(content))])
 }
 
 fn id_of(id: &str) -> String {
@@ -128,8 +143,8 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
             }
             Some("function_call") => {
                 calls += 1;
-                let piece = call(&json!(index), item, &item["arguments"]);
-                partial.push_tool_calls(Source::Message, &json!([piece]))?;
+                let piece = call(&index.into(), item, &item["arguments"]);
+                partial.push_tool_calls(Source::Message, &Value::Array(vec![piece]))?;
             }
             Some(_) => {}
         }
@@ -164,7 +179,12 @@ fn kept(item: &Value) -> Option<Value> {
 /// A call as a piece in the shape of Chat Completions.
 fn call(index: &Value, item: &Value, arguments: &Value) -> Value {
     let id = if item["call_id"].is_string() { &item["call_id"] } else { &item["id"] };
-    json!({ "index": index, "id": id, "name": item["name"], "arguments": arguments })
+    object(&mut [
+        ("index", index.clone()),
+        ("id", id.clone()),
+        ("name", item["name"].clone()),
+        ("arguments", arguments.clone()),
+    ])
 }
 
 /// Takes an event of a stream; `kind` is its type without `response.`.
@@ -184,8 +204,8 @@ fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool
         }
         "output_item.added" | "output_item.done" => absorb_item(partial, kind, event)?,
         "function_call_arguments.delta" => {
-            let piece = json!({ "index": event["output_index"], "arguments": delta });
-            partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+            let piece = object(&mut [("index", event["output_index"].clone()), ("arguments", text(delta))]);
+            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
         }
         "function_call_arguments.done" => {
             absorb_arguments(partial, event, &event["arguments"])?;
@@ -216,7 +236,7 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
         Some("function_call") => {
             // Said twice, it is the same call: by its index, or by its id.
             let piece = call(&event["output_index"], item, &Value::Null);
-            partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
             if is_whole {
                 absorb_arguments(partial, event, &item["arguments"])?;
             }
@@ -239,8 +259,8 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
 fn absorb_arguments(partial: &mut Partial, event: &Value, arguments: &Value) -> Result<(), Fault> {
     let index = &event["output_index"];
     if partial.is_bare_call(index.as_u64()) {
-        let piece = json!({ "index": index, "arguments": arguments });
-        partial.push_tool_calls(Source::Delta, &json!([piece]))?;
+        let piece = object(&mut [("index", index.clone()), ("arguments", arguments.clone())]);
+        partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use longhaul_core::{Message, ModelRequest, Opaque, Role, ToolCall};
+use longhaul_core::{Message, ModelRequest, Opaque, Role, ToolCall, ToolOffer};
 use serde_json::{Value, json};
 
 /// How the instructions reach the model.
@@ -100,7 +100,8 @@ pub(crate) type IdOf = fn(&str) -> String;
 /// follow each other, and many servers demand that roles alternate. They demand as well that each call has one result, right
 /// after it and in order, and an id of its own.
 pub(crate) fn turns<'a>(request: &'a ModelRequest<'_>, place: SystemPlace, id_of: IdOf) -> Vec<Turn<'a>> {
-    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: BTreeMap::new(), id_of };
+    let offers = request.tools;
+    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: BTreeMap::new(), id_of, offers };
     if let (SystemPlace::FirstUser, Some(system)) = (place, &request.system) {
         turns.told().text = Cow::Borrowed(system);
     }
@@ -129,6 +130,7 @@ struct Turns<'a> {
     /// How many calls have each id.
     ids: BTreeMap<String, u32>,
     id_of: IdOf,
+    offers: &'a [ToolOffer],
 }
 
 impl<'a> Turns<'a> {
@@ -152,7 +154,11 @@ impl<'a> Turns<'a> {
         }
         let call = |call: &'a ToolCall| SaidCall {
             id: self.unique(&call.id),
-            name: name(&call.name),
+            // What is offered under a name is called by it.
+            name: match self.offers.iter().any(|offer| offer.name == call.name) {
+                true => Cow::Borrowed(&call.name),
+                false => name(&call.name),
+            },
             arguments: arguments(&call.arguments),
         };
         let calls: Vec<_> = message.tool_calls.iter().map(call).collect();

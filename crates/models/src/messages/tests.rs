@@ -1,4 +1,5 @@
 use longhaul_core::{Effect, FaultKind, FinishReason, Message, Role, ToolCall};
+use serde_json::json;
 
 use super::*;
 use crate::{

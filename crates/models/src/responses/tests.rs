@@ -1,4 +1,5 @@
 use longhaul_core::{Effect, FinishReason, Message, Role, ToolCall, ToolOffer};
+use serde_json::json;
 
 use super::*;
 use crate::{
