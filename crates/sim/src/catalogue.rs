@@ -466,7 +466,7 @@ fn in_each_format() -> Vec<Scenario> {
     };
     // The first model answers once, and is gone when the results of its calls are there.
     let taken_over = |name, format| {
-        let gone = Outage { model: Some("tiny"), from_ms: 400, until_ms: DAY_MS, reply: LONG };
+        let gone = Outage { model: Some("tiny"), from_ms: 150, until_ms: DAY_MS, reply: LONG };
         let scenario = Scenario::new(name, Done)
             .first(Post { fallbacks: &[("openai:small", None)], ..Post::default() })
             .model(ModelPlan { outages: vec![gone], ..plan() })
