@@ -10,11 +10,11 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    audit, backend,
+    audit,
     build::{self, Kib, Target},
     chromium,
     dashboard::{self, Dashboard},
-    fuzz, pins, process,
+    fuzz, judges, pins, process,
     product::{self, Product},
     report::{self, Mark, Progress, Stopwatch, Took},
     setup, sim, tidy,
@@ -48,7 +48,7 @@ struct Report {
 }
 
 /// In the order of execution: what fails fast comes first.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
     Step {
         name: "tidy",
@@ -66,6 +66,12 @@ const STEPS: [Step; 18] = [
     Step { name: "wasm-check", about: "lints of what is deployed, as wasm", needs: &[], run: wasm_check },
     Step { name: "doc", about: "the documentation builds without a warning", needs: &[], run: doc },
     Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
+    Step {
+        name: "types",
+        about: "the requests that we send, by the types of OpenAI's and Anthropic's own SDKs",
+        needs: &[],
+        run: types,
+    },
     Step { name: "sim", about: "every death of every scenario, and random worlds", needs: &[], run: run_sim },
     Step {
         name: "audit",
@@ -246,6 +252,11 @@ fn unit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     )
 }
 
+fn types(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let output = judges::types(workspace, progress)?;
+    Ok(Report { note: String::new(), measured: measured(&output) })
+}
+
 fn run_audit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     Ok(Report { note: audit::run(workspace, progress)?, measured: Vec::new() })
 }
@@ -335,11 +346,11 @@ fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<C
 
 /// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
 fn run_backend(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let phoenix = backend::find(workspace, progress)?;
+    let phoenix = judges::phoenix(workspace, progress)?;
     let mut command =
         workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--test", "backend"]);
     command.args(["--", "--ignored", "--show-output"]);
-    command.env(backend::VARIABLE, phoenix);
+    command.env(judges::PHOENIX_VARIABLE, phoenix);
     cargo(command, progress)
 }
 

@@ -4,7 +4,6 @@
 //! everything is fetched by `rustup`, `cargo`, `npm` and `pip`.
 
 mod audit;
-mod backend;
 mod build;
 mod check;
 mod chromium;
@@ -12,6 +11,7 @@ mod dashboard;
 mod dev;
 mod fingerprint;
 mod fuzz;
+mod judges;
 mod kill;
 mod migrations;
 mod names;
@@ -19,6 +19,7 @@ mod openapi;
 mod pins;
 mod process;
 mod product;
+mod python;
 mod report;
 mod setup;
 mod sim;

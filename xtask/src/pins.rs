@@ -1,7 +1,8 @@
 //! Every version and limit that is not in a manifest or a lock file of its own.
 //!
 //! The compiler is pinned by `rust-toolchain.toml`, the crates by `Cargo.lock`, the npm tools by
-//! `package-lock.json`, and wasm-bindgen's tool follows the crate in `Cargo.lock`.
+//! `package-lock.json`, Python's packages by a `requirements.txt` beside the tests that need them, and wasm-bindgen's
+//! tool follows the crate in `Cargo.lock`.
 
 use std::ops::RangeInclusive;
 
@@ -21,10 +22,7 @@ pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 /// The oldest Node whose npm installs the packages; the packages bring the Node that wrangler runs on.
 pub(crate) const NODE_MAJOR_MIN: u32 = 20;
 
-/// The OTLP backend that the backend tests run against: `arize-phoenix` on PyPI.
-pub(crate) const PHOENIX_VERSION: &str = "20.26.1";
-
-/// The minor versions of Python 3 that it runs on.
+/// The minor versions of Python 3 that the programs of others run on.
 pub(crate) const PYTHON_3_MINORS: RangeInclusive<u32> = 11..=14;
 
 /// What builds libFuzzer's programs: `cargo-fuzz`.
