@@ -5,9 +5,11 @@ use longhaul_core::TimeMs;
 use crate::wire::retry_after_ms;
 
 /// The headers beside `Retry-After` that say when a limit begins anew: read of refusals alone.
-pub const RESET_HEADERS: [&str; 14] = [
+pub const RESET_HEADERS: [&str; 15] = [
     // Azure and OpenAI: milliseconds.
     "retry-after-ms",
+    // LiteLLM: the `Retry-After` of the provider after it.
+    OF_THE_PROVIDER,
     // OpenAI, Groq and others: what is left, and a duration such as `6m0s`, `2m59.56s` or `20ms`.
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
@@ -25,6 +27,8 @@ pub const RESET_HEADERS: [&str; 14] = [
     // OpenRouter and others: seconds or milliseconds of the epoch, or a number of seconds.
     "x-ratelimit-reset",
 ];
+
+const OF_THE_PROVIDER: &str = "llm_provider-retry-after";
 
 /// What is left of a limit, and when it begins anew: by their headers.
 const LIMITS: [(Option<&str>, &str); 7] = [
@@ -44,7 +48,10 @@ const EPOCH_S_MIN: u64 = 1_000_000_000;
 /// anew.
 pub(crate) fn wish_ms(retry_after: Option<&str>, resets: &[(&str, String)], now: TimeMs) -> Option<u64> {
     let header = |name: &str| resets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.trim());
-    let asked = header("retry-after-ms").and_then(number_ms).or_else(|| retry_after_ms(retry_after?, now));
+    let asked = header("retry-after-ms").and_then(number_ms).or_else(|| {
+        let values = [retry_after, header(OF_THE_PROVIDER)];
+        values.into_iter().flatten().find_map(|value| retry_after_ms(value, now))
+    });
     if asked.is_some() {
         return asked;
     }
@@ -184,6 +191,8 @@ mod tests {
         assert_eq!(wish(Some("3"), &[("retry-after-ms", "1500.2"), (tokens, "9s")]), Some(1_501));
         assert_eq!(wish(Some("3"), &[(tokens, "9s")]), Some(3_000));
         assert_eq!(wish(Some("later"), &[(tokens, "9s")]), Some(9_000));
+        assert_eq!(wish(None, &[(OF_THE_PROVIDER, "7200"), (tokens, "9s")]), Some(7_200_000));
+        assert_eq!(wish(Some("3"), &[(OF_THE_PROVIDER, "7200")]), Some(3_000));
         assert_eq!(wish(None, &[(requests, "8.64s"), (tokens, "1m")]), Some(8_640), "it may be either");
         let used_up = [(requests, "8.64s"), (tokens, "1m"), (requests_left, "3"), (tokens_left, "0")];
         assert_eq!(wish(None, &used_up), Some(60_000));

@@ -36,15 +36,16 @@ pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) ->
     Fault { retry_after_ms, is_of_model, ..fault(kind, &message) }
 }
 
-/// A body as JSON, where it is some, and the words in it.
+/// A body as JSON, where it is some, and the words in it. LiteLLM refuses what should stream by an event of a stream.
 fn read(body: &[u8]) -> (Option<Value>, Option<String>) {
     let text = String::from_utf8_lossy(body);
-    match lenient::parse(&text) {
-        Ok(parsed) => {
+    let of_event = || text.lines().find_map(|line| lenient::parse(line.trim().strip_prefix("data:")?).ok());
+    match lenient::parse(&text).ok().or_else(of_event) {
+        Some(parsed) => {
             let words = message_of(&parsed.value);
             (Some(parsed.value), words)
         }
-        Err(_) => (None, message::plain(&text)),
+        None => (None, message::plain(&text)),
     }
 }
 
@@ -155,6 +156,10 @@ mod tests {
             (r#"{"error":"no such model"}"#, "the model's server answered 404: no such model"),
             ("no healthy upstream\n", "the model's server answered 404: no healthy upstream"),
             ("\"text\"", "the model's server answered 404: text"),
+            (
+                "event: error\ndata: {\"error\":{\"message\":\"no stream\"}}\n\ndata: [DONE]\n\n",
+                "the model's server answered 404: no stream",
+            ),
             (r#"{"error":{"message":" "}}"#, "the model's server answered 404"),
             ("<html>secret</html>", "the model's server answered 404"),
             ("\u{0}\u{1}", "the model's server answered 404"),
