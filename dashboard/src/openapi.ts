@@ -713,7 +713,7 @@ export interface components {
              */
             type: "model.failed";
         });
-        /** @description `@cf/…` (Workers AI), `openai:…` (an OpenAI-compatible server) or `scripted:…` (no model). */
+        /** @description `@cf/…` (Workers AI), `openai:…` or `responses:…` (an OpenAI-compatible server), `anthropic:…`, `<provider>:…` (a name of `PROVIDERS`) or `scripted:…` (no model). */
         ModelName: string;
         /** @description What a model did. */
         ModelStats: {

@@ -65,6 +65,14 @@ pub const PAGE_EVENTS_DEFAULT: usize = 100;
 pub const WAIT_SECONDS_MAX: u64 = 60;
 /// A client's WebSocket frame, in bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 4 * 1024;
+/// Providers that `PROVIDERS` names.
+pub const PROVIDERS_MAX: usize = 32;
+/// The name of a provider, in bytes.
+pub const PROVIDER_NAME_BYTES_MAX: usize = 32;
+/// Headers that a provider's requests have beside the usual ones.
+pub const PROVIDER_HEADERS_MAX: usize = 16;
+/// The value of such a header, in bytes.
+pub const PROVIDER_HEADER_BYTES_MAX: usize = 4 * 1024;
 /// A frame of `model.delta`, as JSON.
 pub const DELTA_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Frames of one WebSocket's reader in a minute, `ping` not counted. The next one closes the socket.

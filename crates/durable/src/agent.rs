@@ -79,7 +79,7 @@ impl Agent {
         self
     }
 
-    /// The model, with its provider's prefix: `@cf/…`, `openai:…` or `scripted:…`.
+    /// The model, with its provider's prefix: `@cf/…`, `openai:…`, `<provider>:…` or `scripted:…`.
     #[must_use]
     pub fn model(mut self, name: &str) -> Self {
         self.model = Some(name.to_owned());

@@ -7,20 +7,24 @@ use longhaul_core::{
         MODEL_TIMEOUT_MS_MAX, RETRY_PATIENCE_MS_DEFAULT, RETRY_PATIENCE_MS_MAX,
     },
 };
-use longhaul_host::{Deployment, Hooks, NEXUS_SINK, OTLP_SINK, OpenAi, SecretNet, WorkersAi};
-use longhaul_models::{Format, ModelName, Prices, Provider, context_tokens};
+use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
+use longhaul_models::{ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::{
     agent::Agent,
     api::{auth::Access, hosts::LocalHosts, problem::FieldError},
-    secrets,
+    providers, secrets,
 };
 
 /// The model of requests and agents that name none, when Workers AI is bound.
 const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
+/// Variables that may go on in others: JSON, and the tokens.
+const LONG_VARIABLES: [&str; 3] = ["API_TOKENS", "PRICES", "PROVIDERS"];
+/// The parts that such a variable has at most.
+const PARTS_MAX: u8 = 9;
 const DAY_MS: u64 = 24 * 3_600_000;
 /// Sessions of one tenant that may have open runs at once, by default.
 const TENANT_SESSIONS_DEFAULT: u32 = 100;
@@ -37,7 +41,7 @@ pub(crate) struct Config {
     pub(crate) scripted: bool,
     pub(crate) default_model: Option<String>,
     pub(crate) workers_ai: Option<WorkersAi>,
-    pub(crate) openai: Option<OpenAi>,
+    pub(crate) endpoints: Endpoints,
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) nexus: Option<NexusConfig>,
     pub(crate) has_index: bool,
@@ -75,8 +79,13 @@ impl Config {
         lookup: &dyn Fn(&str) -> Option<String>,
         bindings: Bindings,
     ) -> Result<Self, Vec<FieldError>> {
-        let var = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let mut errors = Vec::new();
+        LONG_VARIABLES.iter().for_each(|name| check_parts(name, lookup, &mut errors));
+        let whole = |name: &str| match LONG_VARIABLES.contains(&name) {
+            true => joined(name, lookup),
+            false => lookup(name),
+        };
+        let var = |name: &str| whole(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
             .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
         let local_hosts = LocalHosts::parse(var("LOCAL_HOSTS").as_deref()).unwrap_or_else(|detail| {
@@ -92,7 +101,7 @@ impl Config {
         let capture = capture.map_err(|error| errors.push(FieldError::new("CAPTURE", error.to_string())));
         let prices = var("PRICES").map_or_else(|| Ok(Prices::default()), |json| Prices::parse(&json));
         let prices = prices.map_err(|error| errors.push(FieldError::new("PRICES", error.to_string())));
-        let openai = openai(var("OPENAI_BASE_URL"), var("OPENAI_API_KEY"), &mut errors);
+        let endpoints = providers::endpoints(&var, &mut errors);
         let days = number("RETENTION_DAYS", var("RETENTION_DAYS"), 30, 3_650, &mut errors);
         let timeout = number(
             "MODEL_TIMEOUT_MS",
@@ -112,9 +121,9 @@ impl Config {
         );
         let gateway_id = var("AI_GATEWAY_ID");
         let workers_ai = bindings.ai.then_some(WorkersAi { gateway_id });
-        let has_provider = workers_ai.is_some() || openai.is_some();
+        let has_provider = workers_ai.is_some() || !endpoints.is_empty();
         let is_on = switch("SCRIPTED", var("SCRIPTED"), &mut errors);
-        let default_model = default_model(var("MODEL"), workers_ai.is_some(), openai.is_some());
+        let default_model = default_model(var("MODEL"), workers_ai.is_some(), !endpoints.is_empty());
         if let Some(Err(error)) = default_model.as_deref().map(ModelName::parse) {
             errors.push(FieldError::new("MODEL", error.to_string()));
         }
@@ -126,7 +135,7 @@ impl Config {
                 access,
                 default_model,
                 workers_ai,
-                openai,
+                endpoints,
                 otlp,
                 nexus,
                 has_index: bindings.db,
@@ -156,10 +165,8 @@ impl Config {
                 Provider::Scripted if !self.scripted => {
                     "the embedded script is no model, and off beside a provider: set SCRIPTED to `on` to allow it".to_owned()
                 }
-                Provider::OpenAi if self.openai.is_none() => {
-                    "no OpenAI-compatible server is configured: set OPENAI_BASE_URL".to_owned()
-                }
-                _ => return None,
+                Provider::Server => return self.endpoints.get(name.prefix()).err(),
+                Provider::WorkersAi | Provider::Scripted => return None,
             },
         };
         Some(missing)
@@ -187,7 +194,7 @@ impl Config {
             object_name: object.to_owned(),
             session: session.to_owned(),
             workers_ai: self.workers_ai.clone(),
-            openai: self.openai.clone(),
+            endpoints: self.endpoints.clone(),
             otlp: self.otlp.clone(),
             nexus: self.nexus.clone(),
             index: self.has_index,
@@ -202,10 +209,33 @@ impl Config {
     }
 }
 
-fn default_model(configured: Option<String>, ai_is_bound: bool, openai_is_set: bool) -> Option<String> {
-    configured.or_else(|| match (ai_is_bound, openai_is_set) {
+/// A variable with what it goes on in, `NAME_2` to `NAME_9`: the platform lets each hold 5 KB.
+fn joined(name: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let first = lookup(name)?;
+    Some(
+        (2..=PARTS_MAX)
+            .map_while(|part| lookup(&format!("{name}_{part}")))
+            .fold(first, |whole, part| whole + &part),
+    )
+}
+
+/// A part after one that is missing would be lost without a word.
+fn check_parts(name: &str, lookup: &dyn Fn(&str) -> Option<String>, errors: &mut Vec<FieldError>) {
+    let is_set = |part: u8| match part {
+        1 => lookup(name).is_some(),
+        part => lookup(&format!("{name}_{part}")).is_some(),
+    };
+    if let Some(lost) = (2..=PARTS_MAX).find(|part| is_set(*part) && !is_set(part - 1)) {
+        let before = if lost == 2 { name.to_owned() } else { format!("{name}_{}", lost - 1) };
+        let detail = format!("goes on what {before} begins, which is not set");
+        errors.push(FieldError::new(format!("{name}_{lost}"), detail));
+    }
+}
+
+fn default_model(configured: Option<String>, ai_is_bound: bool, server_is_set: bool) -> Option<String> {
+    configured.or_else(|| match (ai_is_bound, server_is_set) {
         (true, _) => Some(WORKERS_AI_MODEL.to_owned()),
-        // Nobody can tell which model an OpenAI-compatible server has: a request must say so.
+        // Nobody can tell which model a server has: a request must say so.
         (false, true) => None,
         (false, false) => Some(SCRIPTED_MODEL.to_owned()),
     })
@@ -231,14 +261,6 @@ fn sinks(
         Resource::default()
     });
     (config, nexus, resource)
-}
-
-fn openai(base_url: Option<String>, api_key: Option<String>, errors: &mut Vec<FieldError>) -> Option<OpenAi> {
-    let base_url = base_url?;
-    if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-        errors.push(FieldError::new("OPENAI_BASE_URL", "must begin with http:// or https://"));
-    }
-    Some(OpenAi { format: Format::Chat, base_url: base_url.trim_end_matches('/').to_owned(), api_key })
 }
 
 fn switch(name: &str, value: Option<String>, errors: &mut Vec<FieldError>) -> bool {
@@ -390,10 +412,27 @@ mod tests {
     }
 
     #[test]
+    fn a_long_variable_goes_on_in_others() {
+        let begun = ("PROVIDERS", r#"{"groq":{"format":"chat","#);
+        let rest = ("PROVIDERS_2", r#""base_url":"https://h/v1"}}"#);
+        let config = parse(&[begun, rest, ("API_TOKENS", "ann:to"), ("API_TOKENS_2", "ken")]).ok().unwrap();
+        assert_eq!(config.missing_for("groq:x"), None);
+        assert!(config.missing_for("other:x").unwrap().contains("PROVIDERS"));
+        assert!(config.access.tenant(Some("Bearer token"), None).is_ok());
+        assert_eq!(config.default_model, None, "nobody can tell which models a server has");
+        assert!(config.missing_for("scripted:haiku").is_some());
+        assert_eq!(parse(&[rest]).err().unwrap(), ["PROVIDERS_2"]);
+        assert_eq!(parse(&[("PRICES", "{}"), ("PRICES_3", " ")]).err().unwrap(), ["PRICES_3"]);
+        assert_eq!(parse(&[begun]).err().unwrap(), ["PROVIDERS"]);
+    }
+
+    #[test]
     fn a_missing_provider_says_what_to_set() {
         let config = parse(&[]).ok().unwrap();
         assert!(config.missing_for("openai:x").unwrap().contains("OPENAI_BASE_URL"));
         assert!(config.missing_for("@cf/x").unwrap().contains("[ai]"));
+        assert!(config.missing_for("responses:x").unwrap().contains("OPENAI_BASE_URL"));
+        assert!(config.missing_for("anthropic:x").unwrap().contains("ANTHROPIC_API_KEY"));
         assert!(config.missing_for("gpt-5").unwrap().contains("openai:"));
         assert_eq!(config.missing_for("scripted:haiku"), None);
     }

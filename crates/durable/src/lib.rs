@@ -27,6 +27,7 @@ mod log;
 mod object;
 mod objects;
 mod platform;
+mod providers;
 mod rate;
 mod secrets;
 mod shell;

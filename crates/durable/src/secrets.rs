@@ -3,15 +3,19 @@ use std::collections::BTreeSet;
 use longhaul_host::SecretNet;
 use longhaul_trace::OtlpConfig;
 
+use crate::providers;
+
 /// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
 /// log.
-const SECRET_VARIABLES: [(&str, Kind); 6] = [
+const SECRET_VARIABLES: [(&str, Kind); 8] = [
     ("API_TOKENS", Kind::Tokens),
     ("OPENAI_API_KEY", Kind::Whole),
     ("NEXUS_API_KEY", Kind::Whole),
     ("OTEL_EXPORTER_OTLP_HEADERS", Kind::Headers),
     ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", Kind::Headers),
     ("OPENAI_BASE_URL", Kind::Url),
+    ("ANTHROPIC_API_KEY", Kind::Whole),
+    ("ANTHROPIC_BASE_URL", Kind::Url),
 ];
 
 /// What of a variable is secret.
@@ -40,6 +44,9 @@ pub(crate) fn net(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpCon
             Kind::Url => secrets.extend(credentials(&value)),
         }
     }
+    let (given, urls) = providers::secrets(lookup);
+    secrets.extend(given);
+    secrets.extend(urls.iter().flat_map(|url| credentials(url)));
     // As they are sent: decoded.
     secrets.extend(otlp.into_iter().flat_map(OtlpConfig::headers).map(|(_, value)| value.clone()));
     SecretNet::new(secrets.iter().map(String::as_str))
@@ -71,6 +78,10 @@ fn credentials(url: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// The second of these providers lacks its format: the deployment is refused, and its secrets are secrets all the same.
+    const PROVIDERS: &str = r#"{"groq":{"format":"chat","base_url":"https://user:password-3@h/v1","key":"GROQ_KEY",
+        "headers":{"x-auth-token":"token-in-a-header","x-title":"title-of-mine"}},"b":{"headers":{"x":{"secret":"TEAM"}}}}"#;
+
     #[test]
     fn every_secret_that_is_configured_is_found() {
         let vars = [
@@ -79,6 +90,11 @@ mod tests {
             ("NEXUS_API_KEY", "key-of-nexus"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20header-one,x-key=header-two"),
             ("OPENAI_BASE_URL", "https://user:password-1@h/v1"),
+            ("ANTHROPIC_API_KEY", "key-of-anthropic"),
+            ("ANTHROPIC_BASE_URL", "https://user:password-2@h"),
+            ("PROVIDERS", PROVIDERS),
+            ("GROQ_KEY", "key-of-groq"),
+            ("TEAM", "team-of-mine"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h"),
         ];
         let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
@@ -93,9 +109,15 @@ mod tests {
             "header-one",
             "header-two",
             "password-1",
+            "key-of-anthropic",
+            "password-2",
+            "key-of-groq",
+            "team-of-mine",
+            "token-in-a-header",
+            "password-3",
         ] {
             assert_eq!(net.text(&format!("<{secret}>")).as_deref(), Some("<[secret removed]>"), "{secret}");
         }
-        assert_eq!(net.text("https://h/v1 acme bob/ci user x-key authorization"), None);
+        assert_eq!(net.text("https://h/v1 acme bob/ci user x-key authorization title-of-mine"), None);
     }
 }

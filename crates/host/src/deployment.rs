@@ -25,8 +25,8 @@ pub struct Deployment {
     pub session: String,
     /// Workers AI, for models `@cf/…`.
     pub workers_ai: Option<WorkersAi>,
-    /// An OpenAI-compatible server, for models `openai:…`.
-    pub openai: Option<OpenAi>,
+    /// The servers that are asked over HTTP, for models `openai:…`, `anthropic:…`, `<provider>:…`.
+    pub endpoints: Endpoints,
     /// The OTLP sink.
     pub otlp: Option<OtlpConfig>,
     /// The Nexus sink.
@@ -97,28 +97,138 @@ pub struct WorkersAi {
     pub gateway_id: Option<String>,
 }
 
-/// An OpenAI-compatible server.
+/// A server that models are asked at over HTTP.
 #[derive(Clone)]
-pub struct OpenAi {
+pub struct Endpoint {
     /// What it speaks.
     pub format: Format,
-    /// Up to and with `/v1`, without a slash at the end.
+    /// Up to the path of the format, without a slash at the end; it may have a query.
     pub base_url: String,
-    /// The bearer token, where the server wants one.
+    /// The key, where the server wants one.
     pub api_key: Option<String>,
+    /// Headers beside the usual ones, which they replace. Names are in lower case; some values are secrets.
+    pub headers: Vec<(String, String)>,
+    /// Whether its models know no system role: instructions then begin the first message of the user.
+    pub system_in_first_user: bool,
 }
 
-impl OpenAi {
+impl Endpoint {
+    /// A server without key and headers.
+    pub fn new(format: Format, base_url: &str) -> Self {
+        let base_url = base_url.trim_end_matches('/').to_owned();
+        Self { format, base_url, api_key: None, headers: Vec::new(), system_in_first_user: false }
+    }
+
     /// The server's host and port, as the URL has them; credentials in the URL are left out.
     pub fn server(&self) -> &str {
         let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         authority.rsplit_once('@').map_or(authority, |(_, server)| server)
     }
+
+    /// Where calls are posted to: a query of the base URL stays at the end.
+    pub(crate) fn url(&self) -> String {
+        let (base, query) = match self.base_url.split_once('?') {
+            Some((base, query)) => (base, format!("?{query}")),
+            None => (self.base_url.as_str(), String::new()),
+        };
+        self.format.url(base) + &query
+    }
+
+    /// The headers that name the caller, and the deployment's own.
+    pub(crate) fn headers(&self) -> Vec<(String, String)> {
+        let of_format = self.format.headers().iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let key = self.api_key.as_deref().map(|key| self.format.credential(key));
+        let is_own = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let usual = of_format.chain(key).filter(|(name, _)| !is_own(name));
+        let usual = usual.map(|(name, value)| (name.to_owned(), value));
+        usual.chain(self.headers.iter().cloned()).collect()
+    }
 }
 
-impl std::fmt::Debug for OpenAi {
+impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenAi").field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("format", &self.format)
+            .field("server", &self.server())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The servers of a deployment, by the prefix of their models. A clone shares them.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints(Rc<Vec<(String, Endpoint)>>);
+
+impl Endpoints {
+    /// The servers by their prefixes, without colons.
+    pub fn new(endpoints: Vec<(String, Endpoint)>) -> Self {
+        Self(Rc::new(endpoints))
+    }
+
+    /// All servers with their prefixes.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Endpoint)> {
+        self.0.iter().map(|(prefix, endpoint)| (prefix.as_str(), endpoint))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The server of models with this prefix.
+    ///
+    /// # Errors
+    /// What to set where there is none.
+    pub fn get(&self, prefix: &str) -> Result<&Endpoint, String> {
+        let found = self.iter().find(|(known, _)| *known == prefix).map(|(_, endpoint)| endpoint);
+        found.ok_or_else(|| match prefix {
+            "openai" | "responses" => {
+                "no OpenAI-compatible server is configured: set OPENAI_BASE_URL".to_owned()
+            }
+            "anthropic" => "Anthropic is not configured: set ANTHROPIC_API_KEY".to_owned(),
+            other => format!("the provider `{other}` is not configured: add it to PROVIDERS"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_the_base_and_the_path_of_the_format() {
+        for (format, base, url) in [
+            (Format::Chat, "https://h/v1/", "https://h/v1/chat/completions"),
+            (
+                Format::Chat,
+                "https://h/openai?api-version=1",
+                "https://h/openai/chat/completions?api-version=1",
+            ),
+            (Format::Responses, "https://h/v1", "https://h/v1/responses"),
+            (Format::Messages, "https://h", "https://h/v1/messages"),
+            (Format::Messages, "https://h/anthropic/v1", "https://h/anthropic/v1/messages"),
+        ] {
+            assert_eq!(Endpoint::new(format, base).url(), url);
+        }
+    }
+
+    #[test]
+    fn a_key_goes_where_the_format_has_it_and_own_headers_replace_it() {
+        let with = |format, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            let endpoint = Endpoint {
+                api_key: Some("k".to_owned()),
+                headers,
+                ..Endpoint::new(format, "https://u:p@h/v1")
+            };
+            assert!(!format!("{endpoint:?}").contains("u:p"));
+            endpoint.headers().into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(with(Format::Chat, &[]), ["Authorization: Bearer k"]);
+        assert_eq!(with(Format::Responses, &[("authorization", "x")]), ["authorization: x"]);
+        assert_eq!(
+            with(Format::Messages, &[("y", "z")]),
+            ["anthropic-version: 2023-06-01", "x-api-key: k", "y: z"]
+        );
     }
 }

@@ -31,7 +31,7 @@ mod traces;
 mod wire;
 mod wish;
 
-pub use deployment::{Deployment, NEXUS_SINK, OTLP_SINK, OpenAi, WorkersAi};
+pub use deployment::{Deployment, Endpoint, Endpoints, NEXUS_SINK, OTLP_SINK, WorkersAi};
 pub use driver::{Driver, Driving};
 pub use hooks::{CallInfo, Hooks, NoHooks};
 pub use live::Delta;

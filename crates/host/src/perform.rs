@@ -249,13 +249,15 @@ impl<P: Ports> Caller<'_, P> {
             key.push_str(&format!("~m{fallen_back}"));
         }
         let key = ("Idempotency-Key".to_owned(), key);
-        let format = name.provider().format();
         match name.provider() {
             Provider::Scripted => Ok(Prepared::Scripted(Script::for_request(request))),
-            Provider::OpenAi => {
-                let openai = self.deployment.openai.as_ref().ok_or_else(|| missing("set OPENAI_BASE_URL"))?;
-                let format = openai.format;
-                let form = form.unwrap_or_else(|| RequestForm::usual(format, name.wire_name()));
+            Provider::Server => {
+                let endpoint = self.deployment.endpoints.get(name.prefix()).map_err(|text| missing(&text))?;
+                let format = endpoint.format;
+                let form = form.unwrap_or_else(|| match RequestForm::usual(format, name.wire_name()) {
+                    usual if endpoint.system_in_first_user => usual.with_system_in_first_user(),
+                    usual => usual,
+                });
                 let (key_name, mut key) = key;
                 if form.changes() > 0 {
                     key.push_str(&format!("~{}", form.changes()));
@@ -263,13 +265,8 @@ impl<P: Ports> Caller<'_, P> {
                 let mut headers =
                     vec![(key_name, key), ("Content-Type".to_owned(), "application/json".to_owned())];
                 headers.push(("Accept".to_owned(), "text/event-stream, application/json".to_owned()));
-                let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-                headers.extend(format.headers().iter().map(owned));
-                if let Some(api_key) = &openai.api_key {
-                    let (name, value) = format.credential(api_key);
-                    headers.push((name.to_owned(), value));
-                }
-                let url = format.url(&openai.base_url);
+                headers.extend(endpoint.headers());
+                let url = endpoint.url();
                 let body = format.body(name.wire_name(), request, form).into_bytes();
                 let method = Method::Post;
                 let request = HttpRequest { method, url, headers, body };
@@ -280,6 +277,7 @@ impl<P: Ports> Caller<'_, P> {
                 let (gateway, trace_headers) =
                     self.gateway_request(binding, promised.call, self.deployment.origin(session)).unzip();
                 let headers = std::iter::once(key).chain(trace_headers.into_iter().flatten()).collect();
+                let format = Format::WorkersAi;
                 let form = RequestForm::usual(format, name.wire_name());
                 let request = WireRequest::WorkersAi {
                     model: request.model.to_owned(),

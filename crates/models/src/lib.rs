@@ -51,7 +51,7 @@ pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
 pub use form::RequestForm;
 pub use format::Format;
-pub use name::{ModelName, Provider, SCRIPTED_MODELS, UnknownModel};
+pub use name::{BUILT_IN_PREFIXES, ModelName, Provider, SCRIPTED_MODELS, UnknownModel, is_provider_name};
 pub use prices::{PRICES_AS_OF, Price, Prices, PricesError};
 pub use scripted::{Script, ScriptOutcome};
 pub use sse::{SSE_EVENT_BYTES_MAX, SseError, SseEvent, SseParser};

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use longhaul_core::StopReason;
-use longhaul_host::{Deployment, Hooks, NoHooks, OpenAi, SecretNet, WorkersAi};
+use longhaul_host::{Deployment, Endpoint, Endpoints, Hooks, NoHooks, SecretNet, WorkersAi};
 use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
@@ -280,15 +280,13 @@ impl Scenario {
         let otlp = OtlpConfig::parse(&variable).expect("the endpoint is a URL");
         let hooks: Rc<dyn Hooks> =
             if self.has_user_spans { Rc::new(SpanningHooks) } else { Rc::new(NoHooks) };
+        let server =
+            Endpoint { api_key: Some(API_KEY.to_owned()), ..Endpoint::new(self.format, model::BASE_URL) };
         Deployment {
             object_name: OBJECT.to_owned(),
             session: "s1".to_owned(),
             workers_ai: Some(WorkersAi::default()),
-            openai: Some(OpenAi {
-                format: self.format,
-                base_url: model::BASE_URL.to_owned(),
-                api_key: Some(API_KEY.to_owned()),
-            }),
+            endpoints: Endpoints::new(vec![("openai".to_owned(), server)]),
             otlp: otlp.filter(|_| self.otlp.is_some()),
             nexus: self.nexus.as_ref().and_then(NexusPlan::config),
             index: self.index.is_some(),

@@ -2,7 +2,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Provider<'a> {
     /// The word for `gen_ai.provider.name`; `None` for a prefix that this version does not know.
-    pub(crate) name: Option<&'static str>,
+    pub(crate) name: Option<&'a str>,
     /// The model's name as the provider knows it.
     pub(crate) model: &'a str,
     /// Whether no model at all answers, but a script.
@@ -20,14 +20,29 @@ impl Provider<'_> {
 pub(crate) fn provider_of(model: &str) -> Provider<'_> {
     let (name, model) = if let Some(model) = model.strip_prefix("openai:") {
         (Some("openai"), model)
-    } else if let Some(model) = model.strip_prefix("scripted:") {
-        (Some("scripted"), model)
     } else if model.starts_with("@cf/") {
         (Some("cloudflare.workers_ai"), model)
+    } else if let Some((prefix, model)) = model.split_once(':') {
+        (Some(well_known(prefix)), model)
     } else {
         (None, model)
     };
     Provider { name, model, is_scripted: name == Some("scripted") }
+}
+
+/// The conventions' own word for a provider that goes by another one here.
+fn well_known(prefix: &str) -> &str {
+    match prefix {
+        "responses" => "openai",
+        "mistral" => "mistral_ai",
+        "xai" => "x_ai",
+        "azure" => "azure.ai.openai",
+        "gemini" => "gcp.gemini",
+        "vertex" => "gcp.vertex_ai",
+        "bedrock" => "aws.bedrock",
+        "watsonx" => "ibm.watsonx.ai",
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -44,7 +59,11 @@ mod tests {
             ),
             ("openai:qwen3:8b", Some("openai"), "qwen3:8b"),
             ("scripted:haiku", Some("scripted"), "haiku"),
-            ("later:x", None, "later:x"),
+            ("responses:gpt-5", Some("openai"), "gpt-5"),
+            ("anthropic:claude", Some("anthropic"), "claude"),
+            ("groq:a/b:c", Some("groq"), "a/b:c"),
+            ("mistral:x", Some("mistral_ai"), "x"),
+            ("no-provider", None, "no-provider"),
         ];
         for (full, name, model) in table {
             assert_eq!(provider_of(full), Provider { name, model, is_scripted: name == Some("scripted") });

@@ -180,7 +180,10 @@ async fn what_is_not_configured_or_not_yet_there_is_refused_by_name() {
     let cases = [
         ("openai:tiny", "OPENAI_BASE_URL"),
         ("@cf/meta/llama-3.1-8b-instruct", "AI"),
-        ("acme:big", "openai:"),
+        ("acme:big", "PROVIDERS"),
+        ("responses:gpt", "OPENAI_BASE_URL"),
+        ("anthropic:claude", "ANTHROPIC_API_KEY"),
+        ("big", "openai:"),
     ];
     for (model, hint) in cases {
         let answer = api.post(SESSIONS, &json!({"task": "a", "model": model})).await;

@@ -26,6 +26,7 @@ mod matrix;
 mod nexus;
 mod openapi;
 mod privacy;
+mod providers;
 mod script;
 mod secrets;
 mod sink;

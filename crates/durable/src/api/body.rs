@@ -196,7 +196,7 @@ fn read_run(
             context_tokens,
             sinks: config.sinks(),
             gateway_id: config.workers_ai.as_ref().and_then(|binding| binding.gateway_id.clone()),
-            openai_server: config.openai.as_ref().map(|openai| openai.server().to_owned()),
+            openai_server: config.endpoints.get("openai").ok().map(|server| server.server().to_owned()),
             sample_ratio: agent.sample_ratio,
             tools: Vec::new(),
             retry_patience_ms: patience.or(agent.retry_patience_ms).or(Some(config.retry_patience_ms)),

@@ -80,6 +80,11 @@ impl FieldErrors {
         self.listed.is_empty()
     }
 
+    /// Those that are listed.
+    pub(crate) fn into_listed(self) -> Vec<FieldError> {
+        self.listed
+    }
+
     /// Whether there is one of this pointer among those that are listed.
     pub(crate) fn has(&self, pointer: &str) -> bool {
         self.listed.iter().any(|error| error.pointer == pointer)

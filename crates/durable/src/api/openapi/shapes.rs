@@ -67,10 +67,11 @@ pub(super) struct NewComparison {
     metadata: Option<Value>,
 }
 
-/// `@cf/…` (Workers AI), `openai:…` (an OpenAI-compatible server) or `scripted:…` (no model).
+/// `@cf/…` (Workers AI), `openai:…` or `responses:…` (an OpenAI-compatible server), `anthropic:…`, `<provider>:…` (a name of
+/// `PROVIDERS`) or `scripted:…` (no model).
 #[derive(JsonSchema)]
 struct ModelName(
-    #[schemars(length(max = limits::NAME_BYTES_MAX), regex(pattern = r"^(@cf/|openai:|scripted:)[!-~]+$"))]
+    #[schemars(length(max = limits::NAME_BYTES_MAX), regex(pattern = r"^(@cf/|[a-z0-9_-]{1,32}:)[!-~]+$"))]
     String,
 );
 
