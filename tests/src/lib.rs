@@ -9,6 +9,7 @@
 pub mod api;
 mod config;
 pub mod dev;
+mod dialect;
 mod http;
 pub mod index;
 pub mod lazy;

@@ -1,12 +1,14 @@
-//! A model server: OpenAI's chat completions at `/v1/chat/completions`, and Workers AI's shape at `/ai` for the
-//! stand-in of the `AI` binding. It records every call and answers as the test's script says.
+//! A model server: OpenAI's two formats at `/v1/chat/completions` and `/v1/responses`, Anthropic's at `/v1/messages`, and
+//! Workers AI's shape at `/ai` for the stand-in of the `AI` binding. It records every call and answers as the test's script
+//! says.
 
 use std::sync::{Arc, Mutex};
 
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::dialect::Dialect;
 use crate::http::{HttpServer, full};
 use crate::reply::{Finish, Reply};
 use crate::wait::{eventually, now_ms};
@@ -100,7 +102,7 @@ impl ModelServer {
         ModelServer { http, calls, asked }
     }
 
-    /// The value for `OPENAI_BASE_URL`.
+    /// The value for `OPENAI_BASE_URL`, and for a `base_url` of `PROVIDERS`.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.origin())
     }
@@ -134,69 +136,6 @@ impl ModelServer {
             Some(calls()).filter(|calls| calls.len() >= count)
         })
         .await
-    }
-}
-
-/// Which API a call was made in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Dialect {
-    OpenAi,
-    WorkersAi,
-}
-
-impl Dialect {
-    fn of(request: &Request<Bytes>) -> Option<Dialect> {
-        match (request.method().as_str(), request.uri().path()) {
-            ("POST", "/v1/chat/completions") => Some(Dialect::OpenAi),
-            ("POST", "/ai") => Some(Dialect::WorkersAi),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn streams_usage(self, request: &Value) -> bool {
-        self == Dialect::WorkersAi || request["stream_options"]["include_usage"] == true
-    }
-
-    pub(crate) fn whole(self, text: &str, usage: Option<(u64, u64)>, finish_reason: &str) -> Value {
-        let mut body = match self {
-            Dialect::OpenAi => json!({"id": "chatcmpl-test", "object": "chat.completion", "model": "tiny-0",
-                "choices": [{"index": 0, "message": {"role": "assistant", "content": text},
-                             "finish_reason": finish_reason}]}),
-            Dialect::WorkersAi => json!({"response": text}),
-        };
-        if let Some(usage) = usage {
-            body["usage"] = counted(usage);
-        }
-        body
-    }
-
-    pub(crate) fn delta(self, text: &str) -> String {
-        event(&match self {
-            Dialect::OpenAi => {
-                openai_chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": text},
-                                                    "finish_reason": null}]))
-            }
-            Dialect::WorkersAi => json!({"response": text}),
-        })
-    }
-
-    pub(crate) fn tail(self, usage: Option<(u64, u64)>, finish_reason: &str) -> Vec<String> {
-        let mut events = Vec::new();
-        if self == Dialect::OpenAi {
-            events.push(event(&openai_chunk(
-                json!([{"index": 0, "delta": {}, "finish_reason": finish_reason}]),
-            )));
-        }
-        if let Some(usage) = usage {
-            let mut last = match self {
-                Dialect::OpenAi => openai_chunk(json!([])),
-                Dialect::WorkersAi => json!({"response": ""}),
-            };
-            last["usage"] = counted(usage);
-            events.push(event(&last));
-        }
-        events.push("data: [DONE]\n\n".into());
-        events
     }
 }
 
@@ -245,16 +184,4 @@ fn enter(calls: &Mutex<Vec<Call>>, request: &Request<Bytes>) -> Call {
 fn line(request: &Request<Bytes>) -> String {
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     format!("{} {host} {}", request.method(), request.uri())
-}
-
-fn openai_chunk(choices: Value) -> Value {
-    json!({"id": "chatcmpl-test", "object": "chat.completion.chunk", "model": "tiny-0", "choices": choices})
-}
-
-fn counted((input, output): (u64, u64)) -> Value {
-    json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output})
-}
-
-fn event(data: &Value) -> String {
-    format!("data: {data}\n\n")
 }

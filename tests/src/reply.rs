@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use crate::dialect::Dialect;
 use crate::http::{Body, ByHand, Hangup, full, streamed};
-use crate::model::Dialect;
 
 /// A gate that a test holds shut to keep a call in flight. Clones are the same gate.
 #[derive(Clone)]
@@ -284,22 +284,29 @@ impl Reply {
                 Ok(typed("application/json", full(body)))
             }
             Kind::Answer(text) => {
-                let include_usage = dialect.streams_usage(request);
-                let mut events = self.deltas(&text, dialect);
-                events.extend(dialect.tail(self.usage.filter(|_| include_usage), self.finish_reason));
+                let usage = self.usage.filter(|_| dialect.streams_usage(request));
+                let mut events = self.begun(&text, dialect, usage);
+                events.extend(dialect.tail(&text, usage, self.finish_reason));
                 Ok(typed("text/event-stream", streamed(self.paced(events, End::Whole, finished))))
             }
             Kind::Half(text) => {
-                let deltas = self.deltas(&text, dialect);
-                Ok(typed("text/event-stream", streamed(self.paced(deltas, End::BreaksOff, finished))))
+                let events = self.begun(&text, dialect, self.usage);
+                Ok(typed("text/event-stream", streamed(self.paced(events, End::BreaksOff, finished))))
             }
         }
     }
 
-    fn deltas(&self, text: &str, dialect: Dialect) -> Vec<String> {
+    /// A stream up to the last piece of the text. What comes before the first piece comes with it.
+    fn begun(&self, text: &str, dialect: Dialect, usage: Option<(u64, u64)>) -> Vec<String> {
         let characters: Vec<char> = text.chars().collect();
         let size = characters.len().div_ceil(self.chunks).max(1);
-        characters.chunks(size).map(|chunk| dialect.delta(&String::from_iter(chunk))).collect()
+        let mut events: Vec<_> =
+            characters.chunks(size).map(|chunk| dialect.delta(&String::from_iter(chunk))).collect();
+        match events.first_mut() {
+            Some(first) => first.insert_str(0, &dialect.head(usage)),
+            None => events.push(dialect.head(usage)),
+        }
+        events
     }
 
     fn paced<P: Into<Bytes> + Send + 'static, F: Finish>(
