@@ -1183,6 +1183,8 @@ export interface components {
         };
         /** @description What a call used, or all calls of a run together. What is unknown is null, never 0. */
         Usage: {
+            /** @description Input tokens that went into the provider's cache; absent where the provider does not say. */
+            cache_write_tokens?: number;
             /** @description Input tokens that came from the provider's cache; absent where the provider does not say. */
             cached_input_tokens?: number;
             /** @description US dollars, by the price table at the time of the call. */

@@ -145,6 +145,9 @@ pub struct Usage {
     /// Input tokens that came from the provider's cache; absent where the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_input_tokens: Option<u64>,
+    /// Input tokens that went into the provider's cache; absent where the provider does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_tokens: Option<u64>,
     /// Output tokens that were spent on reasoning; absent where the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
@@ -162,6 +165,7 @@ impl Usage {
                 (a, b) => a.or(b),
             },
             cached_input_tokens: sum(self.cached_input_tokens, other.cached_input_tokens),
+            cache_write_tokens: sum(self.cache_write_tokens, other.cache_write_tokens),
             reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
         }
     }

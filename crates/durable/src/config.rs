@@ -177,6 +177,15 @@ impl Config {
         agent.context_tokens.or_else(|| context_tokens(model)).unwrap_or(self.context_tokens)
     }
 
+    /// The window of a model that takes a run of the agent over. The agent's own window is that of its model: it makes a
+    /// smaller one no larger.
+    pub(crate) fn context_tokens_after(&self, agent: &Agent, fallback: &str) -> u64 {
+        match (agent.context_tokens, context_tokens(fallback)) {
+            (Some(own), Some(known)) => own.min(known),
+            (own, known) => own.or(known).unwrap_or(self.context_tokens),
+        }
+    }
+
     /// The sinks that a run's trace goes to.
     pub(crate) fn sinks(&self) -> Vec<String> {
         let configured = [
@@ -380,6 +389,15 @@ mod tests {
             (&configured, &plain, "scripted:haiku", 10_000_000),
         ] {
             assert_eq!(config.context_tokens(agent, model), tokens, "{model}");
+        }
+        for (agent, model, tokens) in [
+            (&plain, "openai:gpt-4", 8_192),
+            (&plain, "openai:tiny", 32_000),
+            (&own, "openai:tiny", 5_000),
+            (&own, "openai:gpt-4", 5_000),
+            (&Agent::new("c").context_tokens(900_000), "openai:gpt-4", 8_192),
+        ] {
+            assert_eq!(configured.context_tokens_after(agent, model), tokens, "{model}");
         }
         for wrong in ["999", "10000001", "12.5", "-1", "many"] {
             assert_eq!(parse(&[("CONTEXT_TOKENS", wrong)]).err(), Some(vec!["CONTEXT_TOKENS".to_owned()]));

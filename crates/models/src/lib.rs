@@ -19,10 +19,10 @@
 //!
 //! [`Fault`]: longhaul_core::Fault
 
+mod catalog;
 mod chat;
 mod codec;
 mod content;
-mod context;
 mod decoder;
 mod directive;
 mod end_mark;
@@ -46,13 +46,13 @@ mod usage;
 mod wire;
 pub mod workers_ai;
 
-pub use context::context_tokens;
+pub use catalog::{Long, PRICES_AS_OF, context_tokens, known_models};
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
 pub use form::RequestForm;
 pub use format::Format;
 pub use name::{BUILT_IN_PREFIXES, ModelName, Provider, SCRIPTED_MODELS, UnknownModel, is_provider_name};
-pub use prices::{PRICES_AS_OF, Price, Prices, PricesError};
+pub use prices::{Price, Prices, PricesError};
 pub use scripted::{Script, ScriptOutcome};
 pub use sse::{SSE_EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 

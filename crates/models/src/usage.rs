@@ -52,6 +52,15 @@ const CACHED: [&[&str]; 8] = [
     &["cached_content_token_count"],
     &["cacheReadInputTokens"],
 ];
+/// What went into a cache: Anthropic's, OpenAI's and OpenRouter's, LiteLLM's, Bedrock's.
+const WRITTEN: [&[&str]; 6] = [
+    &["cache_creation_input_tokens"],
+    &["prompt_tokens_details", "cache_write_tokens"],
+    &["input_tokens_details", "cache_write_tokens"],
+    &["prompt_tokens_details", "cache_creation_tokens"],
+    &["cacheWriteInputTokens"],
+    &["cache_write_tokens"],
+];
 const REASONING: [&[&str]; 5] = [
     &["completion_tokens_details", "reasoning_tokens"],
     &["output_tokens_details", "reasoning_tokens"],
@@ -102,6 +111,7 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
         total_tokens,
         cost_usd: None,
         cached_input_tokens,
+        cache_write_tokens: pointed(&WRITTEN).filter(|written| *written > 0),
         reasoning_tokens,
     })
 }
@@ -110,12 +120,19 @@ fn at<'a>(value: &'a Value, place: &[&str]) -> Option<&'a Value> {
     place.iter().try_fold(value, |value, name| value.get(*name))
 }
 
-/// Anthropic counts what its cache had, and what went into it, beside the input.
+/// Anthropic and Bedrock count what their cache had, and what went into it, beside the input. LiteLLM repeats their members
+/// beside a sum, which has a name of OpenAI's.
 fn beside_the_input(usage: &Value) -> u64 {
-    ["cache_read_input_tokens", "cache_creation_input_tokens"]
-        .iter()
-        .filter_map(|name| number(usage.get(name)?))
-        .fold(0, u64::saturating_add)
+    if usage.get("prompt_tokens").is_some_and(|sum| !sum.is_null()) {
+        return 0;
+    }
+    const BESIDE: [&str; 4] = [
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cacheReadInputTokens",
+        "cacheWriteInputTokens",
+    ];
+    BESIDE.iter().filter_map(|name| number(usage.get(name)?)).fold(0, u64::saturating_add)
 }
 
 /// xAI and Gemini count reasoning beside the output: the total then has it once more than the sum.
@@ -209,6 +226,7 @@ mod tests {
             total_tokens: Some(15),
             cost_usd: None,
             cached_input_tokens: Some(4),
+            cache_write_tokens: None,
             reasoning_tokens: Some(2),
         };
         assert_eq!(openai, Some(expected.clone()));
@@ -227,11 +245,38 @@ mod tests {
                 "completion_tokens_details": {"reasoning_tokens": 2},
             }),
             json!({
-                "input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1, "output_tokens": 5,
+                "input_tokens": 6, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 0, "output_tokens": 5,
                 "output_tokens_details": {"reasoning_tokens": 2},
             }),
         ] {
             assert_eq!(of(&beside), Some(expected.clone()), "{beside}");
+        }
+        let written = Usage { cache_write_tokens: Some(1), reasoning_tokens: None, ..expected };
+        for into_the_cache in [
+            // Anthropic and Bedrock count it beside the input, OpenAI and OpenRouter in it.
+            json!({
+                "input_tokens": 5, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1, "output_tokens": 5,
+                "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 0},
+            }),
+            json!({
+                "inputTokens": 5, "cacheReadInputTokens": 4, "cacheWriteInputTokens": 1, "outputTokens": 5,
+                "totalTokens": 15,
+            }),
+            json!({
+                "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+                "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1},
+            }),
+            json!({
+                "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
+                "prompt_tokens_details": {"cached_tokens": 4},
+                "cache_read_input_tokens": 4, "cache_creation_input_tokens": 1,
+            }),
+            json!({
+                "input_tokens": 10, "output_tokens": 5,
+                "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1},
+            }),
+        ] {
+            assert_eq!(of(&into_the_cache), Some(written.clone()), "{into_the_cache}");
         }
     }
 }

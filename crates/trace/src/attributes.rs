@@ -209,6 +209,7 @@ pub(crate) fn push_usage(list: &mut Vec<Attribute>, usage: &Usage) {
         ("gen_ai.usage.input_tokens", usage.input_tokens),
         ("gen_ai.usage.output_tokens", usage.output_tokens),
         ("gen_ai.usage.cache_read.input_tokens", usage.cached_input_tokens),
+        ("gen_ai.usage.cache_creation.input_tokens", usage.cache_write_tokens),
         ("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens),
     ];
     list.extend(counts.into_iter().filter_map(|(key, count)| Some(Attribute::new(key, count?))));

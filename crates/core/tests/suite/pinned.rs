@@ -227,6 +227,7 @@ fn model_answered() {
                 total_tokens: Some(15),
                 cost_usd: Some(0.001),
                 cached_input_tokens: Some(4),
+                cache_write_tokens: None,
                 reasoning_tokens: Some(2),
             },
             latency_ms: 900,

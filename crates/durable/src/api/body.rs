@@ -169,10 +169,10 @@ fn read_run(
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
     let own = || agent.fallbacks.iter().filter(|name| **name != model).cloned().collect();
-    let fallbacks = fallbacks
-        .unwrap_or_else(own)
-        .into_iter()
-        .map(|name| Fallback { context_tokens: Some(config.context_tokens(agent, &name)), model: name });
+    let fallbacks = fallbacks.unwrap_or_else(own).into_iter().map(|name| Fallback {
+        context_tokens: Some(config.context_tokens_after(agent, &name)),
+        model: name,
+    });
     // A comparison sends its task alone.
     let context_tokens = (kind == RunKind::Run).then(|| config.context_tokens(agent, &model));
     Some(NewRun {

@@ -517,6 +517,7 @@ fn full_usage() -> Usage {
         total_tokens: Some(57),
         cost_usd: Some(0.181_059_910_265_113_9),
         cached_input_tokens: Some(8),
+        cache_write_tokens: None,
         reasoning_tokens: Some(3),
     }
 }
@@ -528,6 +529,7 @@ fn bare_usage() -> Usage {
         total_tokens: None,
         cost_usd: None,
         cached_input_tokens: None,
+        cache_write_tokens: None,
         reasoning_tokens: None,
     }
 }
