@@ -7,6 +7,7 @@ import type {
   Accepted,
   Deployment,
   FieldError,
+  Models,
   NewComparison,
   NewRun,
   Run,
@@ -38,6 +39,11 @@ export class Unreachable extends Error {
 
 export function deployment(signal?: AbortSignal): Promise<Deployment> {
   return json("/v1/agents", { signal });
+}
+
+/** What is known of the models that are configured, or that runs of the tenant called. */
+export function models(signal?: AbortSignal): Promise<Models> {
+  return json("/v1/models", { signal });
 }
 
 /** A page of the index; `query` has the parameters of `GET /v1/traces`. */

@@ -1,25 +1,30 @@
 /** What this deployment offers: its agents, its default model, whether it has an index. */
 import * as api from "./api";
-import type { Deployment } from "./openapi";
+import type { Deployment, Models } from "./openapi";
 import { readLocalList, writeLocalList } from "./storage";
 import { store } from "./store";
 
 /** Null until the server has told. */
 export const deploymentStore = store<Deployment | null>(null);
 
+/** Null where the server has not told; it only suggests names. */
+let models: Models | null = null;
+
 const MODELS_KEY = "longhaul.models";
 const MODELS_KEPT = 20;
 
 export async function loadDeployment(signal?: AbortSignal): Promise<Deployment> {
-  const found = await api.deployment(signal);
+  const [found, told] = await Promise.all([api.deployment(signal), api.models(signal).catch(() => null)]);
+  models = told;
   deploymentStore.set(found);
   return found;
 }
 
-/** Models to offer in a form: those of the deployment, then those that this browser used. */
+/** Models to offer in a form: those that the deployment names or has called, then those that this browser used. */
 export function knownModels(deployment: Deployment | null, others: readonly string[] = []): string[] {
   const configured = [deployment?.default_model, ...(deployment?.agents.map((agent) => agent.model) ?? [])];
-  const named = configured.filter((model) => model !== null && model !== undefined);
+  const callable = models?.models.filter(({ missing }) => missing === null).map(({ model }) => model) ?? [];
+  const named = [...configured, ...callable].filter((model) => model !== null && model !== undefined);
   return [...new Set([...named, ...readLocalList(MODELS_KEY), ...others, "scripted:haiku", "scripted:echo"])];
 }
 

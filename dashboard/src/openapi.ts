@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what is known of the models that are configured, or that the tenant's runs called */
+        get: operations["listModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -437,6 +454,22 @@ export interface components {
              */
             type: "cancel.requested";
         });
+        /** @description What a model's requests and answers may have. */
+        Capabilities: {
+            /** @description Whether its reasoning is asked for in an encrypted form and sent back. */
+            encrypted_reasoning: boolean;
+            /**
+             * @description The format in which it is asked.
+             * @enum {string}
+             */
+            format: "chat" | "responses" | "messages" | "workers_ai" | "scripted";
+            /** @description Tokens of an answer that are asked for where an agent says nothing; null where the server decides. */
+            max_output_tokens: number | null;
+            /** @description Whether instructions go in a place of their own; else they begin the first message of the user. */
+            system: boolean;
+            /** @description Whether a temperature is sent. */
+            temperature: boolean;
+        };
         /** @description The replay is over; what follows is new. */
         CaughtUp: {
             /** @description The last event of the replay. */
@@ -605,6 +638,15 @@ export interface components {
              */
             trace: string;
         };
+        /** @description What a long request costs, in US dollars per million tokens. */
+        LongPrice: {
+            /** @description The tokens of the request above which it is long. */
+            above: number;
+            /** @description Tokens of the request. */
+            input: number;
+            /** @description Tokens of the answer. */
+            output: number;
+        };
         /** @description One message of the conversation, in the shape that models take. */
         Message: {
             /** @description The text, UTF-8. */
@@ -622,6 +664,25 @@ export interface components {
         /** @description The caller's own labels. */
         Metadata: {
             [key: string]: string | number | boolean;
+        };
+        /** @description What is known of a model. */
+        Model: {
+            /** @description What its requests and answers may have; null where its provider is unknown. */
+            capabilities: components["schemas"]["Capabilities"] | null;
+            /** @description Whether the deployment, an agent or `PRICES` names it. */
+            configured: boolean;
+            /** @description Tokens of a request at most; null where nobody says. `CONTEXT_TOKENS` holds then. */
+            context_tokens: number | null;
+            /** @description What is to be set before it can be called; null where it can. */
+            missing: string | null;
+            /** @description Its full name. */
+            model: string;
+            /** @description US dollars per million tokens; null where it is unknown. */
+            price: components["schemas"]["Price"] | null;
+            /** @description What stands before the name that its server knows. */
+            provider: string;
+            /** @description Whether runs of the tenant called it in the last 31 days. */
+            seen: boolean;
         };
         /** @description A whole answer arrived. */
         ModelAnswered: {
@@ -740,6 +801,15 @@ export interface components {
             /** @description What the answers used. */
             usage: components["schemas"]["Usage"];
         };
+        /** @description Models that a deployment can be asked for, or was. */
+        Models: {
+            /** @description Whether the index of traces told which models were called of late. */
+            index: boolean;
+            /** @description The models, by name. */
+            models: components["schemas"]["Model"][];
+            /** @description The month of the built-in table of prices and windows. */
+            prices_as_of: string;
+        };
         /** @description What several models are to do; null counts as absent. */
         NewComparison: {
             /** @description An agent of the deployment; its first one by default. */
@@ -789,6 +859,19 @@ export interface components {
             p95: number | null;
             /** @description 99 of 100 times are at most this. */
             p99: number | null;
+        };
+        /** @description What a model costs, in US dollars per million tokens. */
+        Price: {
+            /** @description Those that went into the provider's cache. */
+            cache_write: number;
+            /** @description Those that came from the provider's cache. */
+            cached_input: number;
+            /** @description Tokens of the request. */
+            input: number;
+            /** @description What a long request costs as a whole; null where it costs no more. */
+            long: components["schemas"]["LongPrice"] | null;
+            /** @description Tokens of the answer, reasoning included. */
+            output: number;
         };
         /** @description An error as RFC 9457 has it. */
         Problem: {
@@ -1574,6 +1657,7 @@ export type BucketStats = components['schemas']['BucketStats'];
 export type Budget = components['schemas']['Budget'];
 export type Call = components['schemas']['Call'];
 export type CancelRequested = components['schemas']['CancelRequested'];
+export type Capabilities = components['schemas']['Capabilities'];
 export type CaughtUp = components['schemas']['CaughtUp'];
 export type ClientFrame = components['schemas']['ClientFrame'];
 export type ComparedModel = components['schemas']['ComparedModel'];
@@ -1591,18 +1675,22 @@ export type FrameError = components['schemas']['FrameError'];
 export type Health = components['schemas']['Health'];
 export type Id = components['schemas']['Id'];
 export type Links = components['schemas']['Links'];
+export type LongPrice = components['schemas']['LongPrice'];
 export type Message = components['schemas']['Message'];
 export type Metadata = components['schemas']['Metadata'];
+export type Model = components['schemas']['Model'];
 export type ModelAnswered = components['schemas']['ModelAnswered'];
 export type ModelCalled = components['schemas']['ModelCalled'];
 export type ModelDelta = components['schemas']['ModelDelta'];
 export type ModelFailed = components['schemas']['ModelFailed'];
 export type ModelName = components['schemas']['ModelName'];
 export type ModelStats = components['schemas']['ModelStats'];
+export type Models = components['schemas']['Models'];
 export type NewComparison = components['schemas']['NewComparison'];
 export type NewRun = components['schemas']['NewRun'];
 export type OtlpTrace = components['schemas']['OtlpTrace'];
 export type Percentiles = components['schemas']['Percentiles'];
+export type Price = components['schemas']['Price'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemCode = components['schemas']['ProblemCode'];
 export type Run = components['schemas']['Run'];
@@ -1780,6 +1868,32 @@ export interface operations {
             429: components["responses"]["TooManySessions"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    listModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Models"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     startSession: {

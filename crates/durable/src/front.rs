@@ -10,6 +10,7 @@ use crate::{
         auth::SUBPROTOCOL,
         body::{self, GoingOn, Media, RunKind},
         hosts::is_same_origin,
+        models,
         problem::{Outcome, Problem},
         route::{Route, SessionOp, route},
         routes::Access,
@@ -84,6 +85,10 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(&tenant, agents, &config)),
+        Route::Models => {
+            let seen = index::models(env, &tenant, now_ms()).await;
+            http::json(200, &models::view(agents, &config, seen))
+        }
         Route::Traces => index::traces(&request, env, &tenant).await,
         Route::Stats => index::stats(&request, env, &tenant, now_ms()).await,
         Route::Compare => start(RunKind::Comparison, request, env, &tenant, None, agents, &config).await,

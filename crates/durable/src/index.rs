@@ -1,4 +1,4 @@
-use longhaul_trace::index::{QueryFaults, Statement, StatsQuery, TracesQuery};
+use longhaul_trace::index::{QueryFaults, Statement, StatsQuery, TracesQuery, models_seen, models_statement};
 use serde_json::Value;
 use worker::{Env, Request, Response};
 
@@ -27,6 +27,13 @@ pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) 
     let query = StatsQuery::parse(borrowed(&pairs), now).map_err(at_fault)?;
     let rows = rows(env, &query.to_statement(tenant)).await?;
     http::json(200, &query.stats(rows).map_err(unreadable)?)
+}
+
+/// The models that the tenant's runs called of late; `None` where there is no index, or it does not answer.
+pub(crate) async fn models(env: &Env, tenant: &str, now: u64) -> Option<Vec<String>> {
+    let rows = d1::rows(env, &models_statement(tenant, now)).await?;
+    let read = rows.and_then(|rows| models_seen(rows).map_err(|error| error.to_string()));
+    read.map_err(|error| tracing::error!(error, "the index of traces does not tell the models")).ok()
 }
 
 async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {

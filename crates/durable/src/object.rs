@@ -140,7 +140,7 @@ impl Inner {
         let op = match route {
             Route::StartSession | Route::Compare => return self.start(request).await,
             Route::Session { op, .. } => op,
-            Route::Health | Route::Home | Route::Agents | Route::Traces | Route::Stats => {
+            Route::Health | Route::Home | Route::Agents | Route::Models | Route::Traces | Route::Stats => {
                 return Err(Problem::not_found("not a path of a session"));
             }
         };

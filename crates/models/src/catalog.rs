@@ -28,14 +28,6 @@ pub(crate) fn price(model: &str) -> Option<Price> {
     rows.iter().find(|row| row.name == name).and_then(|row| row.price)
 }
 
-/// All models of the table by their full names, those of one provider after the other.
-pub fn known_models(prefix: &str) -> impl Iterator<Item = String> {
-    let rows =
-        PROVIDERS.iter().find(|(prefixes, _)| prefixes.contains(&prefix)).map_or(&[][..], |(_, rows)| rows);
-    let between = if prefix == CLOUDFLARE { "/" } else { ":" };
-    rows.iter().map(move |row| format!("{prefix}{between}{}", row.name))
-}
-
 /// The rows of a model's provider, and its name there.
 fn rows_of(model: &str) -> Option<(&'static [Row], &str)> {
     let (prefix, name) = match model.strip_prefix("@cf/") {
@@ -384,7 +376,9 @@ mod tests {
                 }
             }
             for prefix in *prefixes {
-                for model in known_models(prefix) {
+                let between = if *prefix == CLOUDFLARE { "/" } else { ":" };
+                for row in *rows {
+                    let model = format!("{prefix}{between}{}", row.name);
                     assert!(ModelName::parse(&model).is_ok(), "{model}");
                     assert!(price(&model).is_some() || context_tokens(&model).is_some(), "{model}");
                 }

@@ -22,6 +22,28 @@ const MESSAGES: &[(&str, u32, bool)] = &[
 /// What every other model of that format is asked for: the smallest limit of those that are in use.
 pub(crate) const OTHER_TOKENS: u32 = 8_192;
 
+/// What requests to a model have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Whether a temperature is sent.
+    pub temperature: bool,
+    /// Whether its reasoning is asked for in an encrypted form.
+    pub encrypted_reasoning: bool,
+    /// Tokens of an answer that are asked for where nobody says; `None` where the server decides.
+    pub max_output_tokens: Option<u32>,
+}
+
+impl Known {
+    /// By the name that goes over the wire.
+    pub fn of(format: Format, wire_name: &str) -> Self {
+        Self {
+            temperature: takes_temperature(format, wire_name),
+            encrypted_reasoning: format == Format::Responses && reasons(wire_name),
+            max_output_tokens: (format == Format::Messages).then(|| max_output_tokens(wire_name)),
+        }
+    }
+}
+
 /// Tokens of an answer at most, by the wire name of a model of the Messages format, which wants a number in each request.
 pub(crate) fn max_output_tokens(wire_name: &str) -> u32 {
     of_messages(wire_name).map_or(OTHER_TOKENS, |(_, tokens, _)| *tokens)

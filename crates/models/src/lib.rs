@@ -46,11 +46,12 @@ mod usage;
 mod wire;
 pub mod workers_ai;
 
-pub use catalog::{Long, PRICES_AS_OF, context_tokens, known_models};
+pub use catalog::{Long, PRICES_AS_OF, context_tokens};
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
 pub use form::RequestForm;
 pub use format::Format;
+pub use known::Known;
 pub use name::{BUILT_IN_PREFIXES, ModelName, Provider, SCRIPTED_MODELS, UnknownModel, is_provider_name};
 pub use prices::{Price, Prices, PricesError};
 pub use scripted::{Script, ScriptOutcome};

@@ -59,6 +59,11 @@ impl Prices {
         if faults.is_empty() { Ok(Self { own }) } else { Err(PricesError::Entries(faults)) }
     }
 
+    /// The models that the operator has priced, by name.
+    pub fn own_models(&self) -> impl Iterator<Item = &str> {
+        self.own.keys().map(String::as_str)
+    }
+
     /// The price of a model by its full name. A dated snapshot (`…-2024-07-18`, `…-20251001`) costs as much as the model,
     /// unless it has a price of its own.
     pub fn price(&self, model: &str) -> Option<Price> {

@@ -215,7 +215,7 @@ async fn tenants_see_their_own_runs_only() {
     }
     assert_eq!(stats(&bob).await, json!([]));
     assert_eq!(stats(&alice).await[0]["calls"], 1);
-    for path in ["/v1/traces", "/v1/stats", "/v1/agents"] {
+    for path in ["/v1/traces", "/v1/stats", "/v1/agents", "/v1/models"] {
         stage.api.get(path).await.problem(401, "unauthorized");
         stage.api.with_token("wrong").get(path).await.problem(401, "unauthorized");
     }
@@ -377,4 +377,39 @@ async fn delete(api: &Api, post: &Post) -> u16 {
 
 fn ms(of: &Value, key: &str) -> u64 {
     of[key].as_u64().expect("a time")
+}
+
+#[tokio::test]
+async fn models_that_were_called_are_told_to_their_tenant() {
+    let stage = indexed(|_| Reply::turn(1, 1))
+        .var("AUTH", "tokens")
+        .var("API_TOKENS", "alice:alice-token,bob:bob-token")
+        .var("PRICES", r#"{"openai:priced":{"input":1,"output":2}}"#)
+        .start()
+        .await;
+    let [alice, bob] = ["alice-token", "bob-token"].map(|token| stage.api.with_token(token));
+    let post = alice.start(&json!({"task": "Go.", "model": "openai:gpt-4o"})).await;
+    listed(&alice, &post, "succeeded").await;
+    let models = async |api: &Api| {
+        let told = api.get("/v1/models").await.ok(200);
+        assert_eq!(told["index"], true);
+        let models = told["models"].as_array().cloned().unwrap_or_default();
+        models
+            .into_iter()
+            .map(|model| (model["model"].as_str().unwrap_or_default().to_owned(), model))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let told = models(&alice).await;
+    let called = &told["openai:gpt-4o"];
+    assert_eq!((&called["seen"], &called["configured"]), (&json!(true), &json!(false)));
+    assert_eq!((&called["context_tokens"], &called["price"]["output"]), (&json!(128_000), &json!(10.0)));
+    assert_eq!(
+        (&told["openai:priced"]["seen"], &told["openai:priced"]["price"]["input"]),
+        (&json!(false), &json!(1.0))
+    );
+    let told = models(&bob).await;
+    assert!(told.contains_key("openai:priced") && !told.contains_key("openai:gpt-4o"), "{told:?}");
+    stage.server.index().set(Fault::Down).await;
+    let told = alice.get("/v1/models").await.ok(200);
+    assert_eq!(told["index"], false, "what is configured is told all the same: {told}");
 }

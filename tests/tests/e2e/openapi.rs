@@ -120,7 +120,7 @@ async fn every_answer_is_as_the_document_says() {
     }
     let page = api.get(&format!("/v1/sessions/{}/events?limit=2", post.session)).await.ok(200);
     assert_eq!(page["next"], 2);
-    for path in ["/v1/agents", "/healthz"] {
+    for path in ["/v1/agents", "/v1/models", "/healthz"] {
         document.check("GET", path, &api.get(path).await);
     }
     for query in ["", "?limit=1", "?status=failed&q=x&metadata.customer=42", "?status=over&limit=0&cursor=x"]

@@ -91,7 +91,7 @@ fn questions(operation: &Operation) -> Vec<Question> {
     let models = json!(["openai:one", "openai:two"]);
     match (operation.method.as_str(), operation.path.as_str()) {
         ("GET", "/" | "/healthz" | "/openapi.json") => Vec::new(),
-        ("GET", "/v1/agents") => vec![get("", 200)],
+        ("GET", "/v1/agents" | "/v1/models") => vec![get("", 200)],
         ("GET", "/v1/stats") => vec![get("", 200)],
         ("GET", "/v1/traces") => {
             ["", "?limit=200", "?q=plum", "?status=running", "?metadata.of=alice", "?since=0"]

@@ -6,6 +6,7 @@ pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod frames;
 pub(crate) mod hosts;
+pub(crate) mod models;
 #[cfg(test)]
 mod openapi;
 pub(crate) mod problem;

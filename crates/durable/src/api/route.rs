@@ -11,6 +11,7 @@ pub(crate) enum Route {
     Health,
     Home,
     Agents,
+    Models,
     Compare,
     Traces,
     Stats,
@@ -94,6 +95,7 @@ impl Operation {
             Self::Health => return Some(Route::Health),
             Self::Home => return Some(Route::Home),
             Self::ListAgents => return Some(Route::Agents),
+            Self::ListModels => return Some(Route::Models),
             Self::Compare => return Some(Route::Compare),
             Self::ListTraces => return Some(Route::Traces),
             Self::ShowStats => return Some(Route::Stats),
@@ -144,6 +146,7 @@ mod tests {
             ("GET", "/v1/traces", Route::Traces),
             ("GET", "/v1/stats", Route::Stats),
             ("GET", "/v1/agents", Route::Agents),
+            ("GET", "/v1/models", Route::Models),
         ] {
             assert_eq!(route(method, path), Ok((Access::Token, expected)));
         }

@@ -34,6 +34,7 @@ pub(crate) enum Operation {
     ListTraces,
     ShowStats,
     ListAgents,
+    ListModels,
     Health,
     Home,
 }
@@ -154,6 +155,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
         spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
+        spec("GET", "/v1/models", Operation::ListModels, Token, &[TOKEN]),
         spec("GET", "/healthz", Operation::Health, Open, &[&[Code::UnknownHost]]),
         spec("GET", "/", Operation::Home, Asset, &[]),
     ]

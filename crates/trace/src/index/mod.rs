@@ -17,6 +17,7 @@
 mod counters;
 mod histogram;
 mod hours;
+mod models;
 mod parameters;
 mod row;
 #[cfg(feature = "schema")]
@@ -28,6 +29,7 @@ mod write;
 
 pub use counters::{Counters, Percentiles};
 pub use hours::HourStats;
+pub use models::{MODELS_DAYS, MODELS_MAX, models_seen, models_statement};
 pub use parameters::QueryFaults;
 pub use row::UnexpectedRow;
 pub use statement::{Param, Statement};

@@ -110,6 +110,12 @@ pub(super) fn described(operation: Operation) -> Described {
             Described::new("listAgents", "Deployment", "Shows what the deployment offers")
                 .giving(200, json("The agents of the deployment.", "Deployment"))
         }
+        Operation::ListModels => Described::new(
+            "listModels",
+            "Deployment",
+            "Says what is known of the models that are configured, or that the tenant's runs called",
+        )
+        .giving(200, json("The models, by name.", "Models")),
         Operation::Health => {
             Described::new("health", "Deployment", "Says that the Worker lives, and its version")
                 .giving(200, json("It lives.", "Health"))

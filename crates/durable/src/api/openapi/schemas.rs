@@ -15,7 +15,7 @@ use super::{
     references::{PATH, reference},
     shapes,
 };
-use crate::api::{problem, server_frames, views};
+use crate::api::{models, problem, server_frames, views};
 
 /// All schemas by their names.
 pub(super) fn all() -> Map<String, Value> {
@@ -28,6 +28,7 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<views::Accepted<'_>>();
         sent.subschema_for::<views::SessionView<'_>>();
         sent.subschema_for::<views::AgentsView<'_>>();
+        sent.subschema_for::<models::ModelsView>();
         sent.subschema_for::<views::Health>();
         sent.subschema_for::<shapes::Conversation>();
         sent.subschema_for::<shapes::EventPage>();
