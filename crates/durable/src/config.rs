@@ -8,7 +8,7 @@ use longhaul_core::{
     },
 };
 use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
-use longhaul_models::{ModelName, Prices, Provider, context_tokens};
+use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens};
 use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
 use crate::{
@@ -124,8 +124,15 @@ impl Config {
         let has_provider = workers_ai.is_some() || !endpoints.is_empty();
         let is_on = switch("SCRIPTED", var("SCRIPTED"), &mut errors);
         let default_model = default_model(var("MODEL"), workers_ai.is_some(), !endpoints.is_empty());
-        if let Some(Err(error)) = default_model.as_deref().map(ModelName::parse) {
-            errors.push(FieldError::new("MODEL", error.to_string()));
+        match default_model.as_deref().map(ModelName::parse) {
+            Some(Err(error)) => errors.push(FieldError::new("MODEL", error.to_string())),
+            // Of the built-in ones a request says what is missing.
+            Some(Ok(name)) if !BUILT_IN_PREFIXES.contains(&name.prefix()) => {
+                let missing =
+                    (name.provider() == Provider::Server).then(|| endpoints.get(name.prefix()).err());
+                errors.extend(missing.flatten().map(|missing| FieldError::new("MODEL", missing)));
+            }
+            Some(Ok(_)) | None => {}
         }
         match (access, capture, prices, redaction) {
             (Ok(access), Ok(capture), Ok(prices), Ok(redaction)) if errors.is_empty() => Ok(Self {
@@ -442,6 +449,8 @@ mod tests {
         assert_eq!(parse(&[rest]).err().unwrap(), ["PROVIDERS_2"]);
         assert_eq!(parse(&[("PRICES", "{}"), ("PRICES_3", " ")]).err().unwrap(), ["PRICES_3"]);
         assert_eq!(parse(&[begun]).err().unwrap(), ["PROVIDERS"]);
+        assert_eq!(parse(&[begun, rest, ("MODEL", "grok:x")]).err().unwrap(), ["MODEL"]);
+        assert!(parse(&[begun, rest, ("MODEL", "groq:x")]).is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     content::{Content, content_of, thoughts_of},
-    error,
+    error, finish,
     form::{LimitName, RequestForm},
     partial::{Partial, Source},
     wire::{self, Said, SaidCall, SaidPart, SystemPlace, Turn},
@@ -24,8 +24,9 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     let body = RequestBody {
         model: wire_name,
         messages: messages(request, form.system, form.has_opaque),
-        stream: true,
-        stream_options: form.asks_for_usage.then_some(StreamOptions { include_usage: true }),
+        stream: form.streams,
+        stream_options: (form.streams && form.asks_for_usage)
+            .then_some(StreamOptions { include_usage: true }),
         max_tokens,
         max_completion_tokens,
         temperature: request.temperature.filter(|_| form.has_temperature),
@@ -112,9 +113,7 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     partial.push_content(Source::Text, &Content { text, ..Content::default() })?;
     push_tools(partial, choice)?;
     let reasons = [&choice["finish_reason"], &choice["finishReason"], &choice["stop_reason"]];
-    if let Some(reason) =
-        reasons.into_iter().find(|reason| reason.as_str().is_some_and(|word| !word.is_empty()))
-    {
+    if let Some(reason) = reasons.into_iter().find(|reason| finish::word_of(reason).is_some()) {
         partial.set_finish_reason(reason)?;
     }
     Ok(true)
@@ -140,7 +139,9 @@ fn push_tools(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
         for detail in message[DETAILS].as_array().into_iter().flatten() {
             partial.keep_detail(detail)?;
         }
-        for piece in message["tool_calls"].as_array().into_iter().flatten() {
+        // TGI sends one that is in no list.
+        let single = message["tool_calls"].is_object().then_some(&message["tool_calls"]);
+        for piece in message["tool_calls"].as_array().into_iter().flatten().chain(single) {
             partial.push_tool_calls(source, &json!([piece]))?;
             if piece[EXTRA].is_object() {
                 let call = partial.calls_len().saturating_sub(1);

@@ -51,6 +51,9 @@ const REASONS: &[(&str, Ended)] = &[
     ("content_filter", Ended::Well(FinishReason::ContentFilter)),
     ("content_filtered", Ended::Well(FinishReason::ContentFilter)),
     ("error_toxic", Ended::Well(FinishReason::ContentFilter)),
+    ("image_prohibited_content", Ended::Well(FinishReason::ContentFilter)),
+    ("image_recitation", Ended::Well(FinishReason::ContentFilter)),
+    ("language", Ended::Well(FinishReason::ContentFilter)),
     ("guardrail_intervened", Ended::Well(FinishReason::ContentFilter)),
     ("image_safety", Ended::Well(FinishReason::ContentFilter)),
     ("model_armor", Ended::Well(FinishReason::ContentFilter)),
@@ -77,17 +80,29 @@ const REASONS: &[(&str, Ended)] = &[
     ("overloaded", Ended::GaveUp),
     ("server_error", Ended::GaveUp),
     ("timeout", Ended::GaveUp),
+    ("too_many_tool_calls", Ended::GaveUp),
+    ("unexpected_tool_call", Ended::GaveUp),
+    ("user_cancel", Ended::GaveUp),
     ("unavailable", Ended::GaveUp),
 ];
 
 /// What a finish reason says, in whatever spelling; `None` while there is none (null, or the empty string of some servers).
 /// A word that nobody knows is [`FinishReason::Other`], which makes no answer final.
 pub(crate) fn reason_of(reason: &Value) -> Option<Ended> {
-    let word = reason.as_str().map(str::trim).filter(|word| !word.is_empty())?;
-    let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
-    let word = word.strip_prefix("finish_reason_").unwrap_or(&word);
-    let known = REASONS.iter().find(|(known, _)| *known == word);
+    let word = word_of(reason)?.to_ascii_lowercase().replace('-', "_");
+    // Gemini: `function_call_filter: MALFORMED_FUNCTION_CALL`.
+    let parts = word.split(':').map(|part| part.trim().replace(' ', "_"));
+    let known = parts.rev().find_map(|part| {
+        let part = part.strip_prefix("finish_reason_").unwrap_or(&part);
+        REASONS.iter().find(|(known, _)| *known == part)
+    });
     Some(known.map_or(Ended::Well(FinishReason::Other), |(_, ended)| *ended))
+}
+
+/// The word of a reason; of one that is an object, as in SGLang's own, its type.
+pub(crate) fn word_of(reason: &Value) -> Option<&str> {
+    let word = reason.as_str().or_else(|| reason["type"].as_str());
+    word.map(str::trim).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

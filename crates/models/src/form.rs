@@ -15,6 +15,8 @@ pub struct RequestForm {
     pub(crate) has_cache_marks: bool,
     /// Trusts what is known of the model's longest answer.
     pub(crate) trusts_limit: bool,
+    /// Asks for a stream.
+    pub(crate) streams: bool,
     changes: u8,
 }
 
@@ -40,6 +42,7 @@ impl RequestForm {
             asks_for_opaque: known::reasons(wire_name),
             has_cache_marks: true,
             trusts_limit: format == Format::Messages,
+            streams: true,
             changes: 0,
         }
     }
@@ -60,20 +63,25 @@ impl RequestForm {
     /// which the request can do without, or can call by another name. `None` where the refusal is about something else.
     #[must_use]
     pub fn without_what_is_refused(self, status: u16, body: &[u8]) -> Option<Self> {
-        if !matches!(status, 400 | 422) {
-            return None;
-        }
         let other = Self { changes: self.changes + 1, ..self };
         let text = String::from_utf8_lossy(body).to_ascii_lowercase();
         let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let words = error::words_of(body).to_ascii_lowercase();
+        let says = |known: &[&str]| known.iter().any(|word| words.contains(word));
+        let is_about_system = says(&["system"]) && says(&["role", "message", "prompt", "instruction"]);
+        let refuses_system = is_about_system || says(&["roles must alternate"]);
+        let without_system = Self { system: SystemPlace::FirstUser, ..other };
+        if !matches!(status, 400 | 422) {
+            // A template that raises an error is llama.cpp's own trouble, by the status.
+            let is_of_template = status == 500 && refuses_system && says(&["jinja", "template"]);
+            return (is_of_template && self.system == SystemPlace::System).then_some(without_system);
+        }
         if self.asks_for_usage && names(&["stream_options", "include_usage"]) {
             return Some(Self { asks_for_usage: false, ..other });
         }
         if self.limit == LimitName::MaxTokens && names(&["max_completion_tokens"]) {
             return Some(Self { limit: LimitName::MaxCompletionTokens, ..other });
         }
-        let words = error::words_of(body).to_ascii_lowercase();
-        let says = |known: &[&str]| known.iter().any(|word| words.contains(word));
         // A key that was changed, an account that is another one: the items can no longer be read.
         let is_about_items = names(&["invalid_encrypted_content"])
             || says(&["signature"]) && says(&["thinking"])
@@ -90,7 +98,7 @@ impl RequestForm {
         if self.asks_for_opaque && is_unsupported && says(&["encrypted content", "encrypted_content"]) {
             return Some(Self { asks_for_opaque: false, ..other });
         }
-        if self.has_temperature && is_unsupported && says(&["temperature"]) {
+        if self.has_temperature && (is_unsupported || says(&["only"])) && says(&["temperature"]) {
             return Some(Self { has_temperature: false, ..other });
         }
         if self.has_cache_marks && names(&["cache_control"]) {
@@ -99,9 +107,12 @@ impl RequestForm {
         if self.trusts_limit && says(&["max_tokens"]) && says(&["maximum", "exceed"]) {
             return Some(Self { trusts_limit: false, ..other });
         }
-        let is_about_system = says(&["system"]) && says(&["role", "message", "prompt", "instruction"]);
-        if self.system == SystemPlace::System && (is_about_system || says(&["roles must alternate"])) {
-            return Some(Self { system: SystemPlace::FirstUser, ..other });
+        let refuses_stream = says(&["verified to stream"]) || is_unsupported && says(&["stream"]);
+        if self.streams && refuses_stream {
+            return Some(Self { streams: false, ..other });
+        }
+        if self.system == SystemPlace::System && refuses_system {
+            return Some(without_system);
         }
         None
     }

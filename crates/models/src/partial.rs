@@ -8,7 +8,7 @@ use crate::{
     content::Content,
     end_mark,
     error::{self, fault},
-    finish::{Ended, reason_of},
+    finish::{self, Ended, reason_of},
     lenient::Halves,
     think::{self, Part, Splitter},
     tools::ToolCalls,
@@ -274,7 +274,7 @@ impl Partial {
                 self.went_on = false;
             }
             Some(Ended::GaveUp) => {
-                let word = reason.as_str().unwrap_or_default();
+                let word = finish::word_of(reason).unwrap_or_default();
                 let message =
                     format!("the model's server gave up on the answer: its finish reason is {word}");
                 return Err(fault(FaultKind::ServerError, &message));
@@ -293,7 +293,7 @@ impl Partial {
             input_tokens,
             output_tokens,
             total_tokens: usage.total_tokens.or(sum).or(self.usage.total_tokens),
-            cost_usd: None,
+            cost_usd: usage.cost_usd.or(self.usage.cost_usd),
             cached_input_tokens: usage.cached_input_tokens.or(self.usage.cached_input_tokens),
             cache_write_tokens: usage.cache_write_tokens.or(self.usage.cache_write_tokens),
             reasoning_tokens: usage.reasoning_tokens.or(self.usage.reasoning_tokens),

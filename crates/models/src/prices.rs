@@ -71,9 +71,14 @@ impl Prices {
         find(model).or_else(|| find(without_date(model)?))
     }
 
-    /// What a call cost, in US dollars. `None` where the model's price or a token count is unknown; the scripted
-    /// models have no price.
+    /// What a call cost, in US dollars: by the operator's own price, else as the provider says itself, else by the table.
+    /// `None` where the model's price or a token count is unknown; the scripted models have no price.
     pub fn cost_usd(&self, model: &str, usage: &Usage) -> Option<f64> {
+        let is_own =
+            [Some(model), without_date(model)].into_iter().flatten().any(|name| self.own.contains_key(name));
+        if let Some(cost) = usage.cost_usd.filter(|_| !is_own) {
+            return Some(cost);
+        }
         let price = self.price(model)?;
         let (input, output) = (usage.input_tokens?, usage.output_tokens?);
         let cached = usage.cached_input_tokens.unwrap_or(0).min(input);
@@ -196,6 +201,16 @@ mod tests {
                 .unwrap();
         let half = Usage { cache_write_tokens: Some(500_000), ..usage(1_000_000, 0) };
         assert_eq!(own.cost_usd("anthropic:x", &half), Some(2.0));
+    }
+
+    #[test]
+    fn what_a_provider_charges_counts_before_the_table() {
+        let charged = Usage { cost_usd: Some(0.5), ..usage(1_000_000, 0) };
+        assert_eq!(Prices::default().cost_usd("openai:gpt-4o", &charged), Some(0.5));
+        assert_eq!(Prices::default().cost_usd("openrouter:x/y", &charged), Some(0.5));
+        let own = Prices::parse(r#"{"openai:gpt-4o":{"input":9,"output":9}}"#).unwrap();
+        assert_eq!(own.cost_usd("openai:gpt-4o", &charged), Some(9.0));
+        assert_eq!(own.cost_usd("openai:gpt-4o-2024-08-06", &charged), Some(9.0));
     }
 
     #[test]

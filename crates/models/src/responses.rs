@@ -64,7 +64,7 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
     set("model", text(wire_name));
     set("input", Value::Array(input));
-    set("stream", Value::Bool(true));
+    set("stream", Value::Bool(form.streams));
     set("store", Value::Bool(false));
     if let Some(system) = request.system.as_deref().filter(|_| form.system == SystemPlace::System) {
         set("instructions", text(system));

@@ -97,9 +97,11 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
     let reasoning_tokens = pointed(&REASONING);
     let total = member(&TOTAL);
     let input_tokens = member(&INPUT).map(|input| input.saturating_add(beside_the_input(usage)));
-    let output_tokens = member(&OUTPUT).map(|output| {
-        output.saturating_add(beside_the_output(input_tokens, output, reasoning_tokens, total))
-    });
+    let answered = member(&OUTPUT);
+    let beside =
+        answered.map_or(0, |output| beside_the_output(input_tokens, output, reasoning_tokens, total));
+    let output_tokens = answered.map(|output| output.saturating_add(beside));
+    let reasoning_tokens = reasoning_tokens.or_else(|| (beside > 0).then_some(beside));
     let total_tokens =
         total.or_else(|| input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output)));
     if [input_tokens, output_tokens, total_tokens].iter().all(|count| count.unwrap_or(0) == 0) {
@@ -109,7 +111,7 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
         input_tokens,
         output_tokens,
         total_tokens,
-        cost_usd: None,
+        cost_usd: cost_usd(usage),
         cached_input_tokens,
         cache_write_tokens: pointed(&WRITTEN).filter(|written| *written > 0),
         reasoning_tokens,
@@ -135,12 +137,35 @@ fn beside_the_input(usage: &Value) -> u64 {
     BESIDE.iter().filter_map(|name| number(usage.get(name)?)).fold(0, u64::saturating_add)
 }
 
-/// xAI and Gemini count reasoning beside the output: the total then has it once more than the sum.
+/// xAI and Gemini count reasoning beside the output: the total then has it once more than the sum. Gemini's OpenAI format tells
+/// it in no other place.
 fn beside_the_output(input: Option<u64>, output: u64, reasoning: Option<u64>, total: Option<u64>) -> u64 {
-    let (Some(input), Some(reasoning), Some(total)) = (input, reasoning, total) else { return 0 };
-    let with_reasoning = input.saturating_add(output).saturating_add(reasoning);
-    if with_reasoning == total { reasoning } else { 0 }
+    let (Some(input), Some(total)) = (input, total) else { return 0 };
+    let rest = total.saturating_sub(input.saturating_add(output));
+    match reasoning {
+        Some(reasoning) if reasoning != rest => 0,
+        Some(_) | None => rest,
+    }
 }
+
+/// What the provider itself says that it charges, in US dollars: OpenRouter's `cost`, with what the provider after it gets
+/// where that one has a key of the caller's own; and xAI's ticks.
+fn cost_usd(usage: &Value) -> Option<f64> {
+    let dollars = |value: &Value| value.as_f64().filter(|dollars| (0.0..=COST_USD_MAX).contains(dollars));
+    let of_openrouter = || {
+        let is_openrouters = usage["is_byok"].is_boolean() || usage["cost_details"].is_object();
+        let fee = dollars(&usage["cost"]).filter(|_| is_openrouters)?;
+        let upstream = dollars(&usage["cost_details"]["upstream_inference_cost"]).unwrap_or(0.0);
+        Some(if usage["is_byok"] == true { fee + upstream } else { fee })
+    };
+    let of_xai = || dollars(&usage["cost_in_usd_ticks"].as_f64().map(|ticks| ticks / USD_TICKS).into());
+    of_openrouter().or_else(of_xai)
+}
+
+/// What one answer may cost: more is no cost.
+const COST_USD_MAX: f64 = 1e6;
+/// So many ticks are a dollar.
+const USD_TICKS: f64 = 1e10;
 
 /// A count: a whole number, the same with a fraction of zero, or either as a text.
 fn number(value: &Value) -> Option<u64> {

@@ -295,7 +295,7 @@ async fn a_body_is_taken_when_the_document_takes_it() {
         json!({"task": long(limits::TASK_BYTES_MAX + 1)}),
         json!({"agent": null, "model": null, "instructions": null, "max_iterations": null, "budget": null}),
         json!({"agent": ""}),
-        json!({"model": "acme:big"}),
+        json!({"model": "acme.big"}),
         json!({"model": "openai:"}),
         json!({"model": "openai:with space"}),
         json!({"model": format!("openai:{}", long(limits::NAME_BYTES_MAX - 7))}),

@@ -10,6 +10,8 @@ use crate::workers_ai;
 const WORDS: &[(&str, FaultKind)] = &[
     ("insufficientquota", FaultKind::Refused),
     ("insufficientbalance", FaultKind::Refused),
+    ("exceededcurrentquota", FaultKind::Refused),
+    ("budgetexceeded", FaultKind::Refused),
     ("billing", FaultKind::Refused),
     ("paymentrequired", FaultKind::Refused),
     ("arrearage", FaultKind::Refused),
@@ -35,6 +37,7 @@ const WORDS: &[(&str, FaultKind)] = &[
     ("permission", FaultKind::Refused),
     ("forbidden", FaultKind::Refused),
     ("unsupported", FaultKind::Refused),
+    ("validation", FaultKind::Refused),
     ("contextlength", FaultKind::Refused),
     ("contextwindow", FaultKind::Refused),
     ("exceedcontext", FaultKind::Refused),
@@ -65,6 +68,9 @@ const OF_MODEL: &[&str] = &[
     "insufficientquota",
     "insufficientbalance",
     "insufficientcredit",
+    "creditbalance",
+    "budgetexceeded",
+    "budgethasbeenexceeded",
     "paymentrequired",
     "billing",
     "arrearage",
@@ -76,32 +82,83 @@ const OF_MODEL: &[&str] = &[
     "prompttoolong",
     "promptistoolong",
 ];
+/// Words in a message by which an account is out of money, whatever the status says. Others of that kind stand in what is said
+/// of limits per minute as well.
+const OUT_OF_MONEY: &[&str] =
+    &["insufficientbalance", "creditbalanceistoolow", "budgethasbeenexceeded", "nocredits"];
+/// Codes that say so without a word: Zhipu's, who answers 429.
+const OUT_OF_MONEY_CODES: &[&str] = &["1113"];
+/// Words in a message without a code that say that the same request gets the same answer.
+const REFUSED_IN_WORDS: &[&str] = &[
+    "contextlength",
+    "contextsize",
+    "contextwindow",
+    "maximumcontext",
+    "unexpectedendpoint",
+    "notavalidmodel",
+    "doesnotsupport",
+];
+/// What a model wrote was no call or no JSON, by the server's check of it: Groq's codes. Another answer may be one.
+const WRITTEN_WRONG: &[&str] = &["tool_use_failed", "json_validate_failed"];
 /// Words that say that it is what was asked.
 const OF_CONTENT: &[&str] =
     &["contentfilter", "contentpolicy", "contentmanagement", "moderation", "safety", "flagged"];
 
 /// Members of an error that say of which kind it is.
 const CODES: [&str; 6] = ["code", "status", "status_code", "http_status", "error_code", "statusCode"];
-const NAMES: [&str; 5] = ["code", "type", "status", "name", "reason"];
+const NAMES: [&str; 6] = ["code", "type", "status", "name", "reason", "error_type"];
 /// Errors in errors are followed so far down.
 const DEPTH_MAX: u8 = 4;
 
 /// The kind of an error: by its status if it has one, by a code or a type that is well known, or by those of the error in it.
-/// Anything else that goes wrong after a 200 is the server's own trouble.
-pub(super) fn kind_of_error(error: &Value) -> FaultKind {
-    said(error, DEPTH_MAX).unwrap_or(FaultKind::ServerError)
+/// Anything else that goes wrong after a 200 is the server's own trouble, unless its message says plainly that it is not.
+pub(super) fn kind_of_error(error: &Value, message: &str) -> FaultKind {
+    let of_message = || {
+        let plain = plain(message);
+        REFUSED_IN_WORDS.iter().any(|word| plain.contains(word)).then_some(FaultKind::Refused)
+    };
+    if is_written_wrong(error) {
+        return FaultKind::ServerError;
+    }
+    said(error, DEPTH_MAX).or_else(of_message).unwrap_or(FaultKind::ServerError)
 }
 
-/// Whether the error says that a quota is used up which no wait gives back.
-pub(super) fn is_used_up(body: &Value) -> bool {
-    let error = if body["error"].is_object() { &body["error"] } else { body };
-    NAMES.iter().filter_map(|name| error[*name].as_str()).any(|word| {
+/// Whether the server says that a quota is used up which no wait of a run gives back.
+pub(super) fn is_used_up(body: &Value, message: &str) -> bool {
+    let error = inner(body);
+    let by_name = NAMES.iter().filter_map(|name| error[*name].as_str()).any(|word| {
         let plain = plain(word);
-        WORDS
-            .iter()
-            .find(|(known, _)| plain.contains(known))
-            .is_some_and(|(_, kind)| *kind == FaultKind::Refused)
-    })
+        OUT_OF_MONEY_CODES.contains(&word)
+            || WORDS
+                .iter()
+                .find(|(known, _)| plain.contains(known))
+                .is_some_and(|(_, kind)| *kind == FaultKind::Refused)
+    });
+    let plain_message = plain(message);
+    by_name
+        || OUT_OF_MONEY.iter().any(|word| plain_message.contains(word))
+        || is_of_the_day(error, &plain_message)
+}
+
+/// Whether a limit is one of the day, which begins anew at midnight: Google's and OpenRouter's. Those of OpenAI and Groq give
+/// back by and by, and say how soon.
+fn is_of_the_day(error: &Value, plain_message: &str) -> bool {
+    let quotas = error["details"].as_array().into_iter().flatten();
+    let violations = quotas.flat_map(|detail| detail["violations"].as_array().into_iter().flatten());
+    let ids = violations.filter_map(|violation| violation["quotaId"].as_str()).map(plain);
+    let mut texts = ids.chain([plain_message.to_owned()]);
+    texts.any(|text| text.contains("perday") && !text.contains("tryagainin"))
+}
+
+/// Whether the server's check of what the model wrote failed.
+pub(super) fn is_written_wrong(body: &Value) -> bool {
+    inner(body)["code"].as_str().is_some_and(|code| WRITTEN_WRONG.contains(&code))
+}
+
+/// The error in a body, in a list of one as well.
+fn inner(body: &Value) -> &Value {
+    let body = body.get(0).unwrap_or(body);
+    if body["error"].is_object() { &body["error"] } else { body }
 }
 
 /// The kind that words of a message stand for, where they say it plainly.
@@ -112,7 +169,7 @@ pub(crate) fn kind_of_words(text: &str) -> Option<FaultKind> {
 
 /// Whether a refusal, with this status if it has one, is one of the model and not of what it is asked.
 pub(crate) fn is_of_model(status: Option<u16>, error: &Value, message: &str) -> bool {
-    let inner = if error["error"].is_object() { &error["error"] } else { error };
+    let inner = inner(error);
     let named = NAMES.iter().filter_map(|name| inner[*name].as_str()).chain([message]).map(plain);
     let words = named.collect::<Vec<String>>().join(" ");
     let says = |known: &[&str]| known.iter().any(|word| words.contains(word));
@@ -130,7 +187,7 @@ fn said(error: &Value, depth: u8) -> Option<FaultKind> {
     let codes =
         || CODES.iter().filter_map(|name| number(&error[*name])).filter_map(|code| u16::try_from(code).ok());
     if let Some(status) = codes().find(|status| (400..600).contains(status)) {
-        let is_used_up = status == 429 && is_used_up(error);
+        let is_used_up = status == 429 && is_used_up(error, "");
         return Some(if is_used_up { FaultKind::Refused } else { FaultKind::of_status(status) });
     }
     if let Some(kind) = codes().find_map(workers_ai::kind_of_code) {
@@ -202,7 +259,7 @@ mod tests {
             (json!({"errors": [{"code": 5007}]}), FaultKind::Refused),
             (json!("x"), FaultKind::ServerError),
         ] {
-            assert_eq!(kind_of_error(&error), kind, "{error}");
+            assert_eq!(kind_of_error(&error, ""), kind, "{error}");
         }
     }
 }

@@ -27,13 +27,18 @@ pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) ->
         None => format!("the model's server answered {status}"),
     };
     let body = body.unwrap_or_default();
+    // The model had written something by then.
+    let begun = status == 400 && kind::is_written_wrong(&body);
     let kind = match FaultKind::of_status(status) {
         // What is used up for good says so by a code: the status is that of a limit per minute.
-        _ if status == 429 && kind::is_used_up(&body) => FaultKind::Refused,
+        _ if status == 429 && kind::is_used_up(&body, &message) => FaultKind::Refused,
+        _ if begun => FaultKind::ServerError,
+        // Groq's tier without a promise; Cohere's 498 is a refusal.
+        _ if status == 498 && message.to_ascii_lowercase().contains("capacity") => FaultKind::ServerError,
         kind => kind,
     };
     let is_of_model = kind == FaultKind::Refused && kind::is_of_model(Some(status), &body, &message);
-    Fault { retry_after_ms, is_of_model, ..fault(kind, &message) }
+    Fault { retry_after_ms, is_of_model, begun, ..fault(kind, &message) }
 }
 
 /// A body as JSON, where it is some, and the words in it. LiteLLM refuses what should stream by an event of a stream.
@@ -100,11 +105,12 @@ pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
         Value::String(text) if text.is_empty() => error_without_a_name(answer)?,
         Value::Object(members) if members.is_empty() && !answer["choices"].is_null() => return None,
         Value::Array(items) if items.is_empty() => error_without_a_name(answer)?,
-        Value::Bool(true) | Value::Number(_) => answer,
+        // What kind it is of stands beside a text.
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => answer,
         error => error,
     };
     let message = message_of(answer).unwrap_or_else(|| "an error without a message".to_owned());
-    let kind = kind_of_error(error);
+    let kind = kind_of_error(error, &message);
     let is_of_model = kind == FaultKind::Refused && kind::is_of_model(None, error, &message);
     Some(Fault {
         is_of_model,
