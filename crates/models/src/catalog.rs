@@ -3,7 +3,7 @@
 
 use longhaul_core::limits::CONTEXT_TOKENS_MAX;
 
-use crate::prices::Price;
+use crate::price::{Long, Price};
 
 /// The month of the table.
 pub const PRICES_AS_OF: &str = "2026-11";
@@ -77,17 +77,6 @@ impl Row {
         }
         self
     }
-}
-
-/// What a long request costs: all of it, by these factors.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Long {
-    /// The input above which it is long, in tokens.
-    pub above: u64,
-    /// The factor of the prices of the input.
-    pub input: f64,
-    /// The factor of the price of the output.
-    pub output: f64,
 }
 
 const OPENAI_LONG: Long = Long { above: 272_000, input: 2.0, output: 1.5 };

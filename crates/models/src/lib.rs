@@ -36,6 +36,7 @@ mod messages;
 mod name;
 mod object;
 mod partial;
+mod price;
 mod prices;
 mod responses;
 pub mod scripted;
@@ -46,14 +47,15 @@ mod usage;
 mod wire;
 pub mod workers_ai;
 
-pub use catalog::{Long, PRICES_AS_OF, context_tokens};
+pub use catalog::{PRICES_AS_OF, context_tokens};
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact};
 pub use form::RequestForm;
 pub use format::Format;
 pub use known::Known;
 pub use name::{BUILT_IN_PREFIXES, ModelName, Provider, SCRIPTED_MODELS, UnknownModel, is_provider_name};
-pub use prices::{Price, Prices, PricesError};
+pub use price::{Long, Price};
+pub use prices::{Prices, PricesError};
 pub use scripted::{Script, ScriptOutcome};
 pub use sse::{SSE_EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 

@@ -4,30 +4,12 @@ use longhaul_core::Usage;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{
-    catalog::{self, Long},
-    name::ModelName,
-};
+use crate::{catalog, name::ModelName, price::Price};
 
 const TOKENS_PER_UNIT: f64 = 1e6;
 /// The highest price that is taken, in US dollars per million tokens: a sum of costs stays a number, whatever a server
 /// says that it counted.
 const PRICE_USD_MAX: f64 = 1e6;
-
-/// What a model costs, in US dollars per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Price {
-    /// Tokens of the request.
-    pub input: f64,
-    /// Tokens of the request that came from the provider's cache; `None` where they cost as much as others.
-    pub cached_input: Option<f64>,
-    /// Tokens of the request that went into the provider's cache; `None` where they cost as much as others.
-    pub cache_write: Option<f64>,
-    /// Tokens of the answer, reasoning included.
-    pub output: f64,
-    /// What a long request costs, where it costs more.
-    pub long: Option<Long>,
-}
 
 /// The price table: the operator's own prices over the built-in ones.
 #[derive(Debug, Clone, Default, PartialEq)]

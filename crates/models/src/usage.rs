@@ -97,7 +97,10 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
     let reasoning_tokens = pointed(&REASONING);
     let total = member(&TOTAL);
     let input_tokens = member(&INPUT).map(|input| input.saturating_add(beside_the_input(usage)));
-    let answered = member(&OUTPUT);
+    // Gemini leaves the output out where there was nothing but thoughts.
+    let only_thoughts =
+        || reasoning_tokens.filter(|_| total > input_tokens && input_tokens.is_some()).map(|_| 0);
+    let answered = member(&OUTPUT).or_else(only_thoughts);
     let beside =
         answered.map_or(0, |output| beside_the_output(input_tokens, output, reasoning_tokens, total));
     let output_tokens = answered.map(|output| output.saturating_add(beside));
@@ -276,6 +279,15 @@ mod tests {
         ] {
             assert_eq!(of(&beside), Some(expected.clone()), "{beside}");
         }
+        let thoughts_alone =
+            of(&json!({"promptTokenCount": 21, "thoughtsTokenCount": 60, "totalTokenCount": 81}));
+        let Some(usage) = thoughts_alone else { panic!("it is a usage") };
+        assert_eq!((usage.output_tokens, usage.reasoning_tokens), (Some(60), Some(60)));
+        let byok = json!({"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.5, "is_byok": true,
+            "cost_details": {"upstream_inference_cost": 2}});
+        assert_eq!(of(&byok).and_then(|usage| usage.cost_usd), Some(2.5), "what is paid to both");
+        let foreign = json!({"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.5});
+        assert_eq!(of(&foreign).and_then(|usage| usage.cost_usd), None, "nobody says that these are dollars");
         let written = Usage { cache_write_tokens: Some(1), reasoning_tokens: None, ..expected };
         for into_the_cache in [
             // Anthropic and Bedrock count it beside the input, OpenAI and OpenRouter in it.
