@@ -107,7 +107,9 @@ impl RequestForm {
         if self.trusts_limit && says(&["max_tokens"]) && says(&["maximum", "exceed"]) {
             return Some(Self { trusts_limit: false, ..other });
         }
-        let refuses_stream = says(&["verified to stream"]) || is_unsupported && says(&["stream"]);
+        let is_about_stream = says(&["streaming", "support stream", "'stream'", "`stream`"])
+            || names(&["\"param\":\"stream\"", "\"param\": \"stream\""]);
+        let refuses_stream = says(&["verified to stream"]) || is_unsupported && is_about_stream;
         if self.streams && refuses_stream {
             return Some(Self { streams: false, ..other });
         }
