@@ -1,7 +1,7 @@
 //! The marks by which models end what they say. A server with a wrong stop token leaves them in the text.
 
 /// Of ChatML and Qwen, Llama 2 and 3, Mistral, Phi, Gemma, GPT-2, Granite, Command R, DeepSeek, GLM and MiniMax.
-const MARKS: [&str; 17] = [
+const MARKS: [&str; 18] = [
     "<|im_end|>",
     "<|im_start|>",
     "</s>",
@@ -19,6 +19,7 @@ const MARKS: [&str; 17] = [
     "<｜end▁of▁sentence｜>",
     "[e~[",
     "<|user|>",
+    "<|observation|>",
 ];
 
 /// A text without the marks at its end, and without the white space before each; the same text where there is none.

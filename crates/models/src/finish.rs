@@ -42,6 +42,7 @@ const REASONS: &[(&str, Ended)] = &[
     ("max_tokens", Ended::Well(FinishReason::Length)),
     ("model_context_window_exceeded", Ended::Well(FinishReason::Length)),
     ("model_length", Ended::Well(FinishReason::Length)),
+    ("time_limit", Ended::Well(FinishReason::Length)),
     ("token_limit", Ended::Well(FinishReason::Length)),
     ("function_call", Ended::Well(FinishReason::ToolCalls)),
     ("tool_call", Ended::Well(FinishReason::ToolCalls)),
@@ -75,6 +76,8 @@ const REASONS: &[(&str, Ended)] = &[
     ("internal_error", Ended::GaveUp),
     ("interrupted", Ended::GaveUp),
     ("malformed_function_call", Ended::GaveUp),
+    ("malformed_model_output", Ended::GaveUp),
+    ("malformed_tool_use", Ended::GaveUp),
     ("malformed_response", Ended::GaveUp),
     ("network_error", Ended::GaveUp),
     ("overloaded", Ended::GaveUp),
@@ -86,10 +89,16 @@ const REASONS: &[(&str, Ended)] = &[
     ("unavailable", Ended::GaveUp),
 ];
 
+/// Words that stand in the place of null: DashScope's, watsonx's, and those of gateways in Python.
+const UNFINISHED: [&str; 5] = ["null", "none", "nil", "not_finished", "undefined"];
+
 /// What a finish reason says, in whatever spelling; `None` while there is none (null, or the empty string of some servers).
 /// A word that nobody knows is [`FinishReason::Other`], which makes no answer final.
 pub(crate) fn reason_of(reason: &Value) -> Option<Ended> {
     let word = word_of(reason)?.to_ascii_lowercase().replace('-', "_");
+    if UNFINISHED.contains(&word.as_str()) {
+        return None;
+    }
     // Gemini: `function_call_filter: MALFORMED_FUNCTION_CALL`.
     let parts = word.split(':').map(|part| part.trim().replace(' ', "_"));
     let known = parts.rev().find_map(|part| {
@@ -134,7 +143,15 @@ mod tests {
         ] {
             assert_eq!(reason_of(&json!(word)), Some(Ended::Well(expected)), "{word}");
         }
-        for none in [json!(null), json!(""), json!("  "), json!(1)] {
+        for none in [
+            json!(null),
+            json!(""),
+            json!("  "),
+            json!(1),
+            json!("null"),
+            json!("None"),
+            json!("not_finished"),
+        ] {
             assert_eq!(reason_of(&none), None);
         }
     }

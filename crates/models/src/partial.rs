@@ -393,6 +393,7 @@ impl Partial {
         self.splitter.push(left, &mut out);
         self.splitter.end(&mut out);
         self.thoughts.push_str(self.thought_halves.end());
+        self.thoughts.truncate(think::without_marks(&self.thoughts).len());
         if let Some((end, start)) = think::unopened(&self.text) {
             self.thoughts.push_str(&self.text[..end]);
             self.text.drain(..start);

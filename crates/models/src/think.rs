@@ -1,7 +1,8 @@
 //! Thoughts that a model writes into its text, between tags at the beginning of the answer.
 
-/// Opening and closing tags: DeepSeek R1, Qwen and most others; Claude's and Gemini's by prompt; Kimi; Seed; Magistral; Cohere.
-const TAGS: [(&str, &str); 8] = [
+/// Opening and closing tags: DeepSeek R1, Qwen and most others; Claude's and Gemini's by prompt; Kimi; Seed; Magistral; Cohere;
+/// gpt-oss, whose channels a server should have read; Gemma 4. What only opens is the mark of the answer itself, and no text.
+const TAGS: [(&str, &str); 12] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
@@ -10,7 +11,13 @@ const TAGS: [(&str, &str); 8] = [
     ("◁think▷", "◁/think▷"),
     ("[THINK]", "[/THINK]"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<|start|>assistant<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<|channel|>final<|message|>", ""),
+    ("<|channel>thought", "<channel|>"),
 ];
+/// What stands between the channels of gpt-oss, at the end of thoughts.
+const BETWEEN_CHANNELS: [&str; 2] = ["<|end|><|start|>assistant", "<|start|>assistant"];
 
 /// Where a piece of the text belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +94,12 @@ impl Splitter {
             self.held.push(c);
             rest = &rest[c.len_utf8()..];
             if let Some((_, close)) = TAGS.iter().find(|(open, _)| *open == self.held) {
-                self.state = State::Inside(close);
                 self.held.clear();
                 self.blank.clear();
-                self.has_thoughts = true;
+                if !close.is_empty() {
+                    self.state = State::Inside(close);
+                    self.has_thoughts = true;
+                }
                 return rest;
             }
             if !TAGS.iter().any(|(open, _)| open.starts_with(&self.held)) {
@@ -147,6 +156,11 @@ fn beginning_at_end(text: &str, tag: &str) -> usize {
     lengths.into_iter().find(|length| text.ends_with(&tag[..*length])).unwrap_or_default()
 }
 
+/// Thoughts without what stands between channels at their end.
+pub(crate) fn without_marks(thoughts: &str) -> &str {
+    BETWEEN_CHANNELS.iter().find_map(|mark| thoughts.strip_suffix(mark)).unwrap_or(thoughts)
+}
+
 /// Where the thoughts of a whole text end, and where its answer begins, when a closing tag stands alone on a line and nothing
 /// opened it: some servers put the opening tag into the prompt.
 pub(crate) fn unopened(text: &str) -> Option<(usize, usize)> {
@@ -156,7 +170,7 @@ pub(crate) fn unopened(text: &str) -> Option<(usize, usize)> {
         if opens {
             return None;
         }
-        if TAGS.iter().any(|(_, close)| line.trim() == *close) {
+        if TAGS.iter().any(|(_, close)| !close.is_empty() && line.trim() == *close) {
             return Some((at, at + line.len()));
         }
         at += line.len();
@@ -196,6 +210,14 @@ mod tests {
             ("<thin", "<thin", ""),
             ("  <b>bold</b>", "  <b>bold</b>", ""),
             ("a <think>b</think>", "a <think>b</think>", ""),
+            (
+                "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>Salt\nDONE",
+                "Salt\nDONE",
+                "hm<|end|><|start|>assistant",
+            ),
+            ("<|channel|>final<|message|>Salt", "Salt", ""),
+            ("<|channel>thought\nhm<channel|>Salt", "Salt", "\nhm"),
+            ("<|channel|>commentary", "<|channel|>commentary", ""),
             ("", "", ""),
             (" \n ", " \n ", ""),
         ] {

@@ -56,6 +56,11 @@ fn ollama() {
             "does not support tools",
         ),
     ]);
+    // The channels of gpt-oss, where nothing read them.
+    let channels = "<|channel|>analysis<|message|>five<|end|><|start|>assistant<|channel|>final<|message|>";
+    let answer = streamed(&[delta(json!({"content": channels})), said(), end("stop")]).unwrap();
+    is_done(&answer);
+    assert_eq!(answer.message.thoughts, "five");
 }
 
 #[test]
