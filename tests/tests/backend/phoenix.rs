@@ -3,25 +3,15 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
 
-use longhaul_tests::Api;
 use longhaul_tests::wait::eventually;
+use longhaul_tests::{Api, Program};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::process::Command;
 
 /// Says where the program is.
 const VARIABLE: &str = "LONGHAUL_PHOENIX";
-
-/// It takes 10 to 40 seconds, by the load of the machine; only a failure takes longer than this.
-const READY_WITHIN: Duration = Duration::from_secs(300);
 
 /// Loopback only, any free ports (the port of gRPC cannot be switched off), and no request to anybody.
 const SETTINGS: [(&str, &str); 8] = [
@@ -35,12 +25,11 @@ const SETTINGS: [(&str, &str); 8] = [
     ("PHOENIX_LOG_MIGRATIONS", "false"),
 ];
 
-/// A running Phoenix. Dropping it kills the process and removes the storage; when a test fails it prints the log.
+/// A running Phoenix. Dropping it kills the process and removes the storage.
 pub(crate) struct Phoenix {
     api: Api,
     base_url: String,
-    child: Child,
-    log: Arc<Mutex<String>>,
+    program: Program,
     _dir: TempDir,
 }
 
@@ -55,18 +44,10 @@ impl Phoenix {
                 command.env_remove(&name);
             }
         }
-        // It stays in our process group, so that what ends the tests ends it too.
         command.arg("serve").envs(SETTINGS).env("PHOENIX_WORKING_DIR", dir.path()).current_dir(dir.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program().display()));
-        let (log, (sender, lines)) = (Arc::default(), mpsc::unbounded_channel());
-        let stdout = child.stdout.take().expect("stdout is piped");
-        tokio::spawn(keep(stdout, Arc::clone(&log), sender.clone()));
-        tokio::spawn(keep(child.stderr.take().expect("stderr is piped"), Arc::clone(&log), sender));
-        let mut phoenix = Phoenix { api: Api::new(""), base_url: String::new(), child, log, _dir: dir };
-        phoenix.base_url =
-            timeout(READY_WITHIN, listening(lines)).await.ok().flatten().expect("Phoenix serves");
-        phoenix.api = Api::new(phoenix.base_url.as_str());
+        let (program, base_url) = Program::start("Phoenix", command, listening).await;
+        let api = Api::new(base_url.as_str());
+        let phoenix = Phoenix { api, base_url, program, _dir: dir };
         phoenix.api.get("/readyz").await.ok(200);
         phoenix
     }
@@ -114,8 +95,8 @@ impl Phoenix {
     }
 
     /// Ends it, and waits for its end.
-    pub(crate) async fn stop(mut self) {
-        self.child.kill().await.expect("a child can be killed and waited for");
+    pub(crate) async fn stop(self) {
+        self.program.stop().await;
     }
 
     async fn list(&self, path: &str) -> Vec<Value> {
@@ -124,14 +105,6 @@ impl Phoenix {
             return Vec::new();
         }
         answer.ok(200)["data"].as_array().expect("the answer is a list").clone()
-    }
-}
-
-impl Drop for Phoenix {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("--- log of Phoenix\n{}---", self.log.lock().expect("no log reader panics"));
-        }
     }
 }
 
@@ -172,27 +145,10 @@ fn program() -> PathBuf {
     })
 }
 
-/// The base URL in the server's own line about it; `None` when the log ends without one.
-async fn listening(mut lines: mpsc::UnboundedReceiver<String>) -> Option<String> {
-    loop {
-        let line = lines.recv().await?;
-        if let Some((_, url)) = line.split_once("Uvicorn running on ") {
-            return Some(url.split(' ').next().unwrap_or_default().to_owned());
-        }
-    }
-}
-
-async fn keep(from: impl AsyncRead + Unpin, log: Arc<Mutex<String>>, lines: mpsc::UnboundedSender<String>) {
-    let mut reader = BufReader::new(from).lines();
-    while let Ok(Some(line)) = reader.next_line().await {
-        {
-            let mut log = log.lock().expect("no log reader panics");
-            log.push_str(&line);
-            log.push('\n');
-        }
-        // Nobody listens any more once the port is known.
-        lines.send(line).ok();
-    }
+/// The base URL in the server's own line about it.
+fn listening(line: &str) -> Option<String> {
+    let (_, url) = line.split_once("Uvicorn running on ")?;
+    Some(url.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// Reads `2026-11-22T11:49:03.624000+00:00`; a whole second has no fraction.
