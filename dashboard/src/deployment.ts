@@ -14,9 +14,16 @@ const MODELS_KEY = "longhaul.models";
 const MODELS_KEPT = 20;
 
 export async function loadDeployment(signal?: AbortSignal): Promise<Deployment> {
-  const [found, told] = await Promise.all([api.deployment(signal), api.models(signal).catch(() => null)]);
-  models = told;
+  const found = await api.deployment(signal);
   deploymentStore.set(found);
+  // The index may be slow, and no form waits for it.
+  api.models(signal).then(
+    (told) => {
+      models = told;
+      deploymentStore.set({ ...found });
+    },
+    () => undefined,
+  );
   return found;
 }
 

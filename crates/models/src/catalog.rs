@@ -15,11 +15,19 @@ pub fn context_tokens(model: &str) -> Option<u64> {
         return Some(CONTEXT_TOKENS_MAX);
     }
     let (rows, name) = rows_of(model)?;
-    let exact = rows.iter().find(|row| row.name == name);
-    // Sizes and dates of a family have its window.
+    let row = row_of(rows, name).filter(|row| !model.starts_with("@cf/") || row.name == name)?;
+    (row.window > 0).then(|| u64::from(row.window - row.answer))
+}
+
+/// The tokens of the longest answer of one of Anthropic's models, by its name without a prefix.
+pub(crate) fn longest_answer(name: &str) -> Option<u32> {
+    row_of(ANTHROPIC, name).map(|row| row.answer)
+}
+
+/// The row of a model, or of its family: sizes and dates have what that has.
+fn row_of<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
     let family = || rows.iter().filter(|row| is_of(row.name, name)).max_by_key(|row| row.name.len());
-    let row = exact.or_else(family).filter(|_| !model.starts_with("@cf/") || exact.is_some())?;
-    (row.window > 0).then(|| u64::from(row.window))
+    rows.iter().find(|row| row.name == name).or_else(family)
 }
 
 /// The price of a model by its full name. A dated snapshot costs as much as the model, unless it has a price of its own.
@@ -49,19 +57,27 @@ struct Row {
     name: &'static str,
     /// 0 where no page has it.
     window: u32,
+    /// What the longest answer takes of the window; 0 where nothing is kept for it.
+    answer: u32,
     price: Option<Price>,
 }
 
 const fn window(name: &'static str, window: u32) -> Row {
-    Row { name, window, price: None }
+    Row { name, window, answer: 0, price: None }
 }
 
 const fn row(name: &'static str, window: u32, input: f64, cached_input: Option<f64>, output: f64) -> Row {
     let price = Price { input, cached_input, cache_write: None, output, long: None };
-    Row { name, window, price: Some(price) }
+    Row { name, window, answer: 0, price: Some(price) }
 }
 
 impl Row {
+    /// With the tokens of its longest answer.
+    const fn answers(mut self, tokens: u32) -> Self {
+        self.answer = tokens;
+        self
+    }
+
     /// With a price of what goes into the provider's cache.
     const fn written(mut self, cache_write: f64) -> Self {
         if let Some(price) = &mut self.price {
@@ -197,33 +213,38 @@ const OPENAI: &[Row] = &[
 ];
 
 /// Anthropic: <https://platform.claude.com/docs/en/about-claude/pricing> and the pages of the models. What goes into the cache
-/// stays there for five minutes. The answer's room is reserved in the window: the number is the rest.
+/// stays there for five minutes. The longest answer is asked for in each request, and has its room in the window.
 const ANTHROPIC: &[Row] = &[
-    row("claude-3-5-haiku", 191_808, 0.8, Some(0.08), 4.0).written(1.0),
-    row("claude-3-7-sonnet", 136_000, 3.0, Some(0.3), 15.0).written(3.75),
-    row("claude-3-haiku", 195_904, 0.25, Some(0.03), 1.25).written(0.3),
-    row("claude-3-opus", 195_904, 15.0, Some(1.5), 75.0).written(18.75),
-    row("claude-fable-5", 872_000, 10.0, Some(1.0), 50.0).written(12.5),
-    row("claude-fable-5-1", 872_000, 10.0, Some(0.25), 50.0).written(12.5),
-    row("claude-haiku-4-5", 136_000, 1.0, Some(0.1), 5.0).written(1.25),
-    row("claude-haiku-5-5", 872_000, 0.1, Some(0.01), 0.5).written(0.125).beyond(HAIKU_LONG),
-    row("claude-mythos-5", 872_000, 10.0, Some(1.0), 50.0).written(12.5),
-    row("claude-mythos-5-1", 872_000, 10.0, Some(0.25), 50.0).written(12.5),
-    row("claude-opus-4", 168_000, 15.0, Some(1.5), 75.0).written(18.75),
-    row("claude-opus-4-0", 168_000, 15.0, Some(1.5), 75.0).written(18.75),
-    row("claude-opus-4-1", 168_000, 15.0, Some(1.5), 75.0).written(18.75),
-    row("claude-opus-4-5", 136_000, 5.0, Some(0.5), 25.0).written(6.25),
-    row("claude-opus-4-6", 872_000, 5.0, Some(0.5), 25.0).written(6.25),
-    row("claude-opus-4-7", 872_000, 5.0, Some(0.5), 25.0).written(6.25),
-    row("claude-opus-4-8", 872_000, 5.0, Some(0.5), 25.0).written(6.25),
-    row("claude-opus-5", 872_000, 5.0, Some(0.5), 25.0).written(6.25),
-    row("claude-opus-5-5", 872_000, 4.0, Some(0.2), 20.0).written(5.0),
-    row("claude-sonnet-4", 136_000, 3.0, Some(0.3), 15.0).written(3.75),
-    row("claude-sonnet-4-0", 136_000, 3.0, Some(0.3), 15.0).written(3.75),
-    row("claude-sonnet-4-5", 136_000, 3.0, Some(0.3), 15.0).written(3.75),
-    row("claude-sonnet-4-6", 872_000, 3.0, Some(0.3), 15.0).written(3.75),
-    row("claude-sonnet-5", 872_000, 2.0, Some(0.2), 10.0).written(2.5),
-    row("claude-sonnet-5-5", 872_000, 2.0, Some(0.1), 10.0).written(2.5),
+    row("claude-3-5-haiku", 200_000, 0.8, Some(0.08), 4.0).answers(8_192).written(1.0),
+    window("claude-3-5-sonnet", 200_000).answers(8_192),
+    row("claude-3-7-sonnet", 200_000, 3.0, Some(0.3), 15.0).answers(64_000).written(3.75),
+    row("claude-3-haiku", 200_000, 0.25, Some(0.03), 1.25).answers(4_096).written(0.3),
+    row("claude-3-opus", 200_000, 15.0, Some(1.5), 75.0).answers(4_096).written(18.75),
+    window("claude-3-sonnet", 200_000).answers(4_096),
+    row("claude-fable-5", 1_000_000, 10.0, Some(1.0), 50.0).answers(128_000).written(12.5),
+    row("claude-fable-5-1", 1_000_000, 10.0, Some(0.25), 50.0).answers(128_000).written(12.5),
+    row("claude-haiku-4-5", 200_000, 1.0, Some(0.1), 5.0).answers(64_000).written(1.25),
+    row("claude-haiku-5-5", 1_000_000, 0.1, Some(0.01), 0.5)
+        .answers(128_000)
+        .written(0.125)
+        .beyond(HAIKU_LONG),
+    row("claude-mythos-5", 1_000_000, 10.0, Some(1.0), 50.0).answers(128_000).written(12.5),
+    row("claude-mythos-5-1", 1_000_000, 10.0, Some(0.25), 50.0).answers(128_000).written(12.5),
+    row("claude-opus-4", 200_000, 15.0, Some(1.5), 75.0).answers(32_000).written(18.75),
+    row("claude-opus-4-0", 200_000, 15.0, Some(1.5), 75.0).answers(32_000).written(18.75),
+    row("claude-opus-4-1", 200_000, 15.0, Some(1.5), 75.0).answers(32_000).written(18.75),
+    row("claude-opus-4-5", 200_000, 5.0, Some(0.5), 25.0).answers(64_000).written(6.25),
+    row("claude-opus-4-6", 1_000_000, 5.0, Some(0.5), 25.0).answers(128_000).written(6.25),
+    row("claude-opus-4-7", 1_000_000, 5.0, Some(0.5), 25.0).answers(128_000).written(6.25),
+    row("claude-opus-4-8", 1_000_000, 5.0, Some(0.5), 25.0).answers(128_000).written(6.25),
+    row("claude-opus-5", 1_000_000, 5.0, Some(0.5), 25.0).answers(128_000).written(6.25),
+    row("claude-opus-5-5", 1_000_000, 4.0, Some(0.2), 20.0).answers(128_000).written(5.0),
+    row("claude-sonnet-4", 200_000, 3.0, Some(0.3), 15.0).answers(64_000).written(3.75),
+    row("claude-sonnet-4-0", 200_000, 3.0, Some(0.3), 15.0).answers(64_000).written(3.75),
+    row("claude-sonnet-4-5", 200_000, 3.0, Some(0.3), 15.0).answers(64_000).written(3.75),
+    row("claude-sonnet-4-6", 1_000_000, 3.0, Some(0.3), 15.0).answers(128_000).written(3.75),
+    row("claude-sonnet-5", 1_000_000, 2.0, Some(0.2), 10.0).answers(128_000).written(2.5),
+    row("claude-sonnet-5-5", 1_000_000, 2.0, Some(0.1), 10.0).answers(128_000).written(2.5),
 ];
 
 /// Google's Gemini API, whose models think aloud at the price of their output: <https://ai.google.dev/gemini-api/docs/pricing>.
@@ -355,7 +376,7 @@ mod tests {
                 );
             }
             for row in *rows {
-                assert!(row.window == 0 || range.contains(&u64::from(row.window)), "{row:?}");
+                assert!(row.window == 0 || range.contains(&u64::from(row.window - row.answer)), "{row:?}");
                 let Some(price) = row.price else { continue };
                 let dearer = price.cache_write.unwrap_or(f64::MAX) >= price.input;
                 let cheaper = price.cached_input.is_none_or(|cached| cached < price.input);

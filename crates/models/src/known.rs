@@ -1,24 +1,12 @@
 //! What a request must know of a model before it is sent.
 
-use crate::format::Format;
+use crate::{catalog, format::Format};
 
-/// Families of models that answer in the Messages format, the narrower before the wider: tokens of an answer at most, and
-/// whether they take a temperature. From <https://platform.claude.com/docs/en/about-claude/models/overview> and the pages of
-/// the models of the past (2026-11-26). Those from Opus 4.7 on take no temperature, and think without being asked.
-const MESSAGES: &[(&str, u32, bool)] = &[
-    ("claude-3-5", 8_192, true),
-    ("claude-3-7", 64_000, true),
-    ("claude-3-", 4_096, true),
-    ("claude-opus-4-7", 128_000, false),
-    ("claude-opus-4-8", 128_000, false),
-    ("claude-opus-4-6", 128_000, true),
-    ("claude-opus-4-5", 64_000, true),
-    ("claude-opus-4", 32_000, true),
-    ("claude-sonnet-4-6", 128_000, true),
-    ("claude-sonnet-4", 64_000, true),
-    ("claude-haiku-4", 64_000, true),
-    ("claude-", 128_000, false),
-];
+/// Families of Anthropic's models that take a temperature: those from Opus 4.7 on take none, and think without being asked.
+const WITH_TEMPERATURE: [&str; 4] = ["claude-3-", "claude-opus-4", "claude-sonnet-4", "claude-haiku-4"];
+const WITHOUT_TEMPERATURE: [&str; 2] = ["claude-opus-4-7", "claude-opus-4-8"];
+/// The longest answer of those of Anthropic's models that the table does not know: the newer ones.
+const NEWER_TOKENS: u32 = 128_000;
 /// What every other model of that format is asked for: the smallest limit of those that are in use.
 pub(crate) const OTHER_TOKENS: u32 = 8_192;
 
@@ -46,13 +34,20 @@ impl Known {
 
 /// Tokens of an answer at most, by the wire name of a model of the Messages format, which wants a number in each request.
 pub(crate) fn max_output_tokens(wire_name: &str) -> u32 {
-    of_messages(wire_name).map_or(OTHER_TOKENS, |(_, tokens, _)| *tokens)
+    let name = without_maker(wire_name);
+    let unknown = if name.starts_with("claude-") { NEWER_TOKENS } else { OTHER_TOKENS };
+    catalog::longest_answer(name).unwrap_or(unknown)
 }
 
 /// Whether a temperature is sent.
 pub(crate) fn takes_temperature(format: Format, wire_name: &str) -> bool {
     match format {
-        Format::Messages => of_messages(wire_name).is_none_or(|(_, _, takes)| *takes),
+        Format::Messages => {
+            let is_of = |families: &[&str]| {
+                families.iter().any(|family| without_maker(wire_name).starts_with(family))
+            };
+            !is_of(&["claude-"]) || is_of(&WITH_TEMPERATURE) && !is_of(&WITHOUT_TEMPERATURE)
+        }
         Format::Responses => !reasons(wire_name),
         Format::Chat | Format::WorkersAi => true,
     }
@@ -60,8 +55,7 @@ pub(crate) fn takes_temperature(format: Format, wire_name: &str) -> bool {
 
 /// Whether it is one of OpenAI's reasoning models, whose reasoning comes in an encrypted form where a request asks for it.
 pub(crate) fn reasons(wire_name: &str) -> bool {
-    // A router puts the maker first.
-    let name = wire_name.rsplit_once('/').map_or(wire_name, |(_, name)| name);
+    let name = without_maker(wire_name);
     let families = ["o1", "o3", "o4", "gpt-5", "gpt-6", "codex"];
     let is_of_family = families.iter().any(|family| name.starts_with(family));
     is_of_family && !name.contains("-chat") && !name.starts_with("o1-mini") && !name.starts_with("o1-preview")
@@ -72,9 +66,9 @@ pub(crate) fn takes_max_completion_tokens(wire_name: &str) -> bool {
     ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|family| wire_name.starts_with(family))
 }
 
-fn of_messages(wire_name: &str) -> Option<&'static (&'static str, u32, bool)> {
-    let name = wire_name.rsplit_once('/').map_or(wire_name, |(_, name)| name);
-    MESSAGES.iter().find(|(family, _, _)| name.starts_with(family))
+/// A router puts the maker before the name.
+fn without_maker(wire_name: &str) -> &str {
+    wire_name.rsplit_once('/').map_or(wire_name, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -91,6 +85,9 @@ mod tests {
             ("claude-opus-4-1", 32_000, true),
             ("claude-haiku-4-5-20251001", 64_000, true),
             ("claude-opus-4-7", 128_000, false),
+            ("claude-3-5-sonnet-20241022", 8_192, true),
+            ("claude-sonnet-4-6", 128_000, true),
+            ("claude-of-tomorrow", 128_000, false),
             ("anthropic/claude-opus-5-5", 128_000, false),
             ("kimi-k3", 8_192, true),
         ] {

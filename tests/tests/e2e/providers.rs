@@ -128,6 +128,31 @@ async fn a_comparison_spans_providers_of_every_format() {
     }
 }
 
+/// What one provider has not, another one has: in its own format, with its own key, at its own price.
+#[tokio::test]
+async fn another_provider_takes_a_run_over() {
+    let deployed = deployed(|call| match call.body["model"].as_str() {
+        Some("tiny") => Reply::error(404, "the model `tiny` does not exist"),
+        _ => Reply::says("I do.\nDONE").using(20, 8),
+    })
+    .await;
+    let body =
+        json!({"task": "Who knows?", "model": "groq:tiny", "fallbacks": ["anthropic:claude-haiku-4-5"]});
+    let post = deployed.api.start(&body).await;
+    let run = deployed.api.ended(&post).await;
+    assert_eq!((&run["status"], &run["result"]), (&json!("succeeded"), &json!("I do.")), "{run}");
+    let [refused, taken] = [&deployed.groq.calls()[..], &deployed.anthropic.calls()[..]];
+    assert_eq!((refused.len(), taken.len()), (1, 1));
+    assert_eq!(
+        (carried(&refused[0]), carried(&taken[0])),
+        (vec!["GROQ_KEY", "TEAM"], vec!["ANTHROPIC_API_KEY"])
+    );
+    assert_ne!(refused[0].key, taken[0].key, "another model is another request");
+    let expected = 20.0 / 1e6 + 8.0 * 5.0 / 1e6;
+    let cost = run["usage"]["cost_usd"].as_f64().unwrap_or_default();
+    assert!((cost - expected).abs() < 1e-9, "{run}");
+}
+
 /// Servers repeat the key that they refuse.
 #[tokio::test]
 async fn a_refusal_that_repeats_a_key_shows_it_to_nobody() {
