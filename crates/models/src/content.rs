@@ -16,6 +16,9 @@ pub(crate) struct Content<'a> {
 /// the same under two names.
 const THOUGHTS: [&str; 5] = ["reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details"];
 
+/// An object with one of these is a part that stands alone.
+const PART_FIELDS: [&str; 4] = ["type", "text", "thinking", "reasoning"];
+
 /// Reads a content. A list is its parts: texts, thoughts, refusals; a part of another type (a reference, an image, a tool) is
 /// none of them, and a list without text has none. Any other value is its JSON text: JSON mode, and models that stream a
 /// number as a number.
@@ -28,7 +31,7 @@ pub(crate) fn content_of(content: &Value) -> Content<'_> {
             }
             read
         }
-        Value::Object(part) if part.contains_key("type") || part.contains_key("text") => {
+        Value::Object(part) if PART_FIELDS.iter().any(|field| part.contains_key(*field)) => {
             let mut read = Content::default();
             add(&mut read, content);
             read
@@ -50,6 +53,7 @@ fn add<'a>(read: &mut Content<'a>, part: &'a Value) {
     let text = part["text"].as_str().map(Cow::Borrowed);
     match part["type"].as_str() {
         _ if part["thought"] == true => push(&mut read.thoughts, thought(part)),
+        None if text.is_none() => push(&mut read.thoughts, thoughts_of(part)),
         Some("text" | "output_text" | "text_delta") | None => push(&mut read.text, text.unwrap_or_default()),
         Some("refusal") => push(&mut read.refusal, json_text_of(&part["refusal"])),
         Some(kind) if kind.contains("reason") || kind.contains("think") || kind.contains("thought") => {
@@ -126,6 +130,7 @@ mod tests {
             ),
             (json!([{"text": "hm", "thought": true}, {"text": "a"}]), "a", "hm"),
             (json!([{"type": "reference", "reference_ids": [0]}]), "", ""),
+            (json!({"thinking": "hm"}), "", "hm"),
             (json!([{"type": "refusal", "refusal": "no"}]), "", ""),
         ] {
             let read = content_of(&content);

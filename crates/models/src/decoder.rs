@@ -4,7 +4,7 @@ use longhaul_core::{Fault, FaultKind, ModelAnswer, limits::RESPONSE_BYTES_MAX};
 use serde_json::Value;
 
 use crate::{
-    error::{fault, reported_fault},
+    error::{self, fault, reported_fault},
     format::Format,
     lenient::{self, Parsed},
     partial::Partial,
@@ -47,6 +47,8 @@ struct Reading {
     chunks: u64,
     /// The first one that was no JSON object.
     odd: Option<String>,
+    /// What the first one of an unknown shape said: why, where no answer comes.
+    foreign: Option<Fault>,
 }
 
 impl Decoder {
@@ -56,7 +58,14 @@ impl Decoder {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         Self {
             body: Body::Blank { mark_bytes: 0 },
-            reading: Reading { format, partial: Partial::default(), events: 0, chunks: 0, odd: None },
+            reading: Reading {
+                format,
+                partial: Partial::default(),
+                events: 0,
+                chunks: 0,
+                odd: None,
+                foreign: None,
+            },
             received_bytes: 0,
             declared: content_type.contains("text/event-stream"),
             fault: content_type.contains("html").then(html),
@@ -183,43 +192,70 @@ impl Reading {
             return Ok(());
         }
         self.events += 1;
-        let data = event.data.trim();
+        let mut data = bare(&event.data);
+        // Some proxies lose the line end between two events.
+        while let Some((first, rest)) = lenient::split(data) {
+            self.take_data(first, event)?;
+            data = bare(rest);
+        }
+        self.take_data(data, event)
+    }
+
+    fn take_data(&mut self, data: &str, event: &SseEvent) -> Result<(), Fault> {
+        if self.partial.has_ended() {
+            return Ok(());
+        }
         if data.eq_ignore_ascii_case("[DONE]") {
             self.partial.end();
             return Ok(());
         }
         let is_error = event.event == "error";
-        let parsed = match lenient::parse(data) {
-            Ok(parsed) if parsed.value.is_object() => parsed,
-            _ if is_error => Parsed { value: serde_json::json!({ "error": data }), mended: false },
+        match lenient::parse(data) {
+            Ok(Parsed { value: Value::Array(parts), mended }) if parts.iter().any(Value::is_object) => {
+                let mut parts = parts.into_iter().filter(Value::is_object);
+                parts.try_for_each(|value| self.take_chunk(&Parsed { value, mended }, is_error))
+            }
+            Ok(parsed) if parsed.value.is_object() => self.take_chunk(&parsed, is_error),
+            _ if is_error => {
+                self.take_chunk(&Parsed { value: serde_json::json!({ "error": data }), mended: false }, true)
+            }
             Err(_) if data.starts_with('{') => {
-                return Err(fault(FaultKind::Truncated, "an event of the model's stream is not whole JSON"));
+                Err(fault(FaultKind::Truncated, "an event of the model's stream is not whole JSON"))
             }
             // A value that is no object, or a word that keeps the connection alive, has no text of the answer to lose.
             Ok(_) | Err(_) => {
-                self.odd.get_or_insert_with(|| data.chars().take(QUOTED_CHARS_MAX).collect());
-                return Ok(());
+                self.odd.get_or_insert_with(|| quoted(data));
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn take_chunk(&mut self, chunk: &Parsed, is_error: bool) -> Result<(), Fault> {
         self.chunks += 1;
-        if let Some(fault) = reported_fault(&parsed.value) {
+        if let Some(fault) = reported_fault(&chunk.value) {
             return Err(fault);
         }
         if is_error {
-            let error = serde_json::json!({ "error": parsed.value });
+            let error = serde_json::json!({ "error": chunk.value });
             let silent =
                 || fault(FaultKind::ServerError, "the model's server reported an error in its stream");
             return Err(reported_fault(&error).unwrap_or_else(silent));
         }
-        self.partial.begin_chunk(parsed.mended);
+        self.partial.begin_chunk(chunk.mended);
         // A chunk of an unknown shape (a ping, a filter's result) is no fault: the stream must end properly anyway.
-        self.absorb(&parsed.value)?;
+        if !self.absorb(&chunk.value)? && self.foreign.is_none() {
+            self.foreign = error::foreign_fault(&chunk.value);
+        }
         Ok(())
     }
 
     fn finish_stream(self, declared: bool) -> Result<ModelAnswer, Fault> {
         if self.partial.is_whole_at_the_end() {
-            return self.partial.finish();
+            let answer = self.partial.finish();
+            return answer.map_err(|fault| match self.foreign {
+                Some(told) if fault.kind == FaultKind::EmptyResponse => Fault { usage: fault.usage, ..told },
+                Some(_) | None => fault,
+            });
         }
         if self.events == 0 && !declared {
             let message = "the model's answer is neither a stream of events nor JSON";
@@ -254,7 +290,8 @@ impl Reading {
                 let taken = self.take_events(&mut parser, bytes);
                 let taken = taken.and_then(|()| self.finish_events(parser));
                 if self.chunks == 0 {
-                    return Err(fault(FaultKind::Malformed, "the model's answer is not JSON"));
+                    let message = format!("the model's answer is not JSON; it said: {}", quoted(&text));
+                    return Err(fault(FaultKind::Malformed, &message));
                 }
                 taken?;
                 self.finish_stream(declared)
@@ -273,16 +310,29 @@ impl Reading {
             self.partial.begin_chunk(document.mended);
             is_known |= self.absorb(part)?;
         }
-        match is_known {
-            true => Ok(()),
-            false => Err(fault(FaultKind::Malformed, "the model's answer is JSON of an unknown shape")),
+        if is_known {
+            return Ok(());
         }
+        let told = parts.iter().find_map(error::foreign_fault);
+        let strange = || fault(FaultKind::Malformed, "the model's answer is JSON of an unknown shape");
+        Err(told.unwrap_or_else(strange))
     }
 
     /// Takes a chunk or a whole answer. Whether its shape is known.
     fn absorb(&mut self, response: &Value) -> Result<bool, Fault> {
         self.format.absorb(&mut self.partial, response)
     }
+}
+
+/// An event's data without what was put around it twice: a framework's `data: ` before another one's.
+fn bare(data: &str) -> &str {
+    let data = data.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+    data.strip_prefix("data:").map_or(data, bare)
+}
+
+/// The beginning of what a server said, for an error.
+fn quoted(text: &str) -> String {
+    text.trim().chars().take(QUOTED_CHARS_MAX).collect()
 }
 
 /// Some servers put it before their JSON.

@@ -1,7 +1,7 @@
 //! The marks by which models end what they say. A server with a wrong stop token leaves them in the text.
 
-/// Of ChatML and Qwen, Llama 2 and 3, Mistral, Phi, Gemma, GPT-2, Granite, Command R, DeepSeek, GLM and MiniMax.
-const MARKS: [&str; 18] = [
+/// Of ChatML and Qwen, Llama 2 and 3, Mistral, Phi, Gemma, GPT-2, Granite, Command R, DeepSeek, GLM, MiniMax and Sky-T1.
+const MARKS: [&str; 23] = [
     "<|im_end|>",
     "<|im_start|>",
     "</s>",
@@ -19,7 +19,12 @@ const MARKS: [&str; 18] = [
     "<｜end▁of▁sentence｜>",
     "[e~[",
     "<|user|>",
+    "<|assistant|>",
     "<|observation|>",
+    "<|eot|>",
+    "[/INST]",
+    "<|END_RESPONSE|>",
+    "<|end_of_solution|>",
 ];
 
 /// A text without the marks at its end, and without the white space before each; the same text where there is none.
@@ -29,15 +34,21 @@ pub(crate) fn without(text: &str) -> &str {
     let has_opened = text.contains("<s>");
     let mut left = text;
     loop {
-        let trimmed = left.trim_end();
+        let trimmed = trim_end(left);
         let mark = MARKS.iter().find(|mark| trimmed.ends_with(**mark));
         match mark {
             Some(mark) if *mark != "</s>" || !has_opened => {
-                left = trimmed[..trimmed.len() - mark.len()].trim_end();
+                left = trim_end(&trimmed[..trimmed.len() - mark.len()]);
             }
+            // A server in C now and then sends the end of its string too.
+            _ if left[trimmed.len()..].contains('\0') => left = trimmed,
             _ => return left,
         }
     }
+}
+
+fn trim_end(text: &str) -> &str {
+    text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0')
 }
 
 #[cfg(test)]
@@ -52,6 +63,9 @@ mod tests {
             ("Salt\nDONE\n<|im_end|>\n", "Salt\nDONE"),
             ("Salt\nDONE<|eot_id|><|eot_id|> ", "Salt\nDONE"),
             ("<|im_end|>", ""),
+            ("Salt\nDONE [/INST]", "Salt\nDONE"),
+            ("Salt\nDONE\0", "Salt\nDONE"),
+            ("Salt\nDONE<|eot|>\0\n", "Salt\nDONE"),
             ("Salt\nDONE\n", "Salt\nDONE\n"),
             ("<s>old</s>", "<s>old</s>"),
             ("It says <|im_end|> there.", "It says <|im_end|> there."),

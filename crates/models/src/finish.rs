@@ -30,8 +30,11 @@ const REASONS: &[(&str, Ended)] = &[
     ("normal", Ended::Well(FinishReason::Stop)),
     ("stop", Ended::Well(FinishReason::Stop)),
     ("stop_sequence", Ended::Well(FinishReason::Stop)),
+    ("stop_str", Ended::Well(FinishReason::Stop)),
     ("stop_token", Ended::Well(FinishReason::Stop)),
     ("stopped", Ended::Well(FinishReason::Stop)),
+    ("context_length", Ended::Well(FinishReason::Length)),
+    ("context_length_exceeded", Ended::Well(FinishReason::Length)),
     ("error_limit", Ended::Well(FinishReason::Length)),
     ("length", Ended::Well(FinishReason::Length)),
     ("length_capped", Ended::Well(FinishReason::Length)),
@@ -56,6 +59,7 @@ const REASONS: &[(&str, Ended)] = &[
     ("image_recitation", Ended::Well(FinishReason::ContentFilter)),
     ("language", Ended::Well(FinishReason::ContentFilter)),
     ("guardrail_intervened", Ended::Well(FinishReason::ContentFilter)),
+    ("guardrails", Ended::Well(FinishReason::ContentFilter)),
     ("image_safety", Ended::Well(FinishReason::ContentFilter)),
     ("model_armor", Ended::Well(FinishReason::ContentFilter)),
     ("moderation", Ended::Well(FinishReason::ContentFilter)),
@@ -69,6 +73,7 @@ const REASONS: &[(&str, Ended)] = &[
     ("aborted", Ended::GaveUp),
     ("canceled", Ended::GaveUp),
     ("cancelled", Ended::GaveUp),
+    ("engine_overloaded", Ended::GaveUp),
     ("error", Ended::GaveUp),
     ("errored", Ended::GaveUp),
     ("failed", Ended::GaveUp),
@@ -81,6 +86,7 @@ const REASONS: &[(&str, Ended)] = &[
     ("malformed_response", Ended::GaveUp),
     ("network_error", Ended::GaveUp),
     ("overloaded", Ended::GaveUp),
+    ("preempted", Ended::GaveUp),
     ("server_error", Ended::GaveUp),
     ("timeout", Ended::GaveUp),
     ("too_many_tool_calls", Ended::GaveUp),
@@ -101,9 +107,11 @@ pub(crate) fn reason_of(reason: &Value) -> Option<Ended> {
     }
     // Gemini: `function_call_filter: MALFORMED_FUNCTION_CALL`.
     let parts = word.split(':').map(|part| part.trim().replace(' ', "_"));
+    // `maxTokens` and `stopSequence` are the same words.
+    let letters = |word: &str| word.replace('_', "");
     let known = parts.rev().find_map(|part| {
-        let part = part.strip_prefix("finish_reason_").unwrap_or(&part);
-        REASONS.iter().find(|(known, _)| *known == part)
+        let part = letters(part.strip_prefix("finish_reason_").unwrap_or(&part));
+        REASONS.iter().find(|(known, _)| letters(known) == part)
     });
     Some(known.map_or(Ended::Well(FinishReason::Other), |(_, ended)| *ended))
 }
@@ -129,6 +137,10 @@ mod tests {
             ("COMPLETE", FinishReason::Stop),
             ("FINISH_REASON_STOP", FinishReason::Stop),
             ("end-turn", FinishReason::Stop),
+            ("stopSequence", FinishReason::Stop),
+            ("stop_str", FinishReason::Stop),
+            ("maxTokens", FinishReason::Length),
+            ("LANGUAGE", FinishReason::ContentFilter),
             ("length", FinishReason::Length),
             ("MAX_TOKENS", FinishReason::Length),
             ("model_length", FinishReason::Length),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// Where lone halves of a surrogate pair stand until their other half has come: private characters at the end of Unicode.
@@ -24,6 +25,20 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, serde_json::Error> {
             Err(_) => Err(error),
         },
     }
+}
+
+/// An object, and what follows it in the same text; `None` where nothing does.
+pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
+    // Most texts need no second look.
+    if !text.contains("}{") && !text.contains("}data:") {
+        return None;
+    }
+    let error =
+        text.starts_with('{').then(|| serde_json::from_slice::<IgnoredAny>(text.as_bytes()).err())??;
+    // The error stands at the first byte after the object. In several lines it is not looked for.
+    let (first, rest) = text.split_at_checked(error.column().checked_sub(1)?)?;
+    let is_whole = error.line() == 1 && serde_json::from_slice::<IgnoredAny>(first.as_bytes()).is_ok();
+    is_whole.then_some((first, rest))
 }
 
 fn mend(text: &str) -> String {

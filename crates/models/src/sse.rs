@@ -107,7 +107,8 @@ impl SseParser {
     }
 
     fn take_line(&mut self, line: &str, on_event: &mut impl FnMut(SseEvent)) -> Result<(), SseError> {
-        let mut line = line;
+        // Some servers keep a connection alive with NUL.
+        let mut line = line.trim_start_matches('\0');
         if !mem::replace(&mut self.begun, true) {
             line = line.strip_prefix('\u{feff}').unwrap_or(line);
         }
@@ -346,6 +347,7 @@ mod tests {
             assert_eq!(to_the_end(stream), two, "{stream:?}");
         }
         assert_eq!(to_the_end("data: null\ndata: {}\n"), [null(), braces()]);
+        assert_eq!(to_the_end("data: null\n\0\0data: {}\n"), [null(), braces()]);
         assert_eq!(to_the_end("data: {\"a\":"), [], "half of it is none");
         assert_eq!(to_the_end("data: half"), []);
     }

@@ -1,8 +1,8 @@
 //! Thoughts that a model writes into its text, between tags at the beginning of the answer.
 
 /// Opening and closing tags: DeepSeek R1, Qwen and most others; Claude's and Gemini's by prompt; Kimi; Seed; Magistral; Cohere;
-/// gpt-oss, whose channels a server should have read; Gemma 4. What only opens is the mark of the answer itself, and no text.
-const TAGS: [(&str, &str); 12] = [
+/// gpt-oss, whose channels a server should have read; Gemma 4; Sky-T1. What only opens is the mark of the answer itself, and no text.
+const TAGS: [(&str, &str); 15] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
@@ -15,6 +15,9 @@ const TAGS: [(&str, &str); 12] = [
     ("<|start|>assistant<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
     ("<|channel|>final<|message|>", ""),
     ("<|channel>thought", "<channel|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|begin_of_solution|>", ""),
+    ("<|START_RESPONSE|>", ""),
 ];
 /// What stands between the channels of gpt-oss, at the end of thoughts.
 const BETWEEN_CHANNELS: [&str; 2] = ["<|end|><|start|>assistant", "<|start|>assistant"];
@@ -204,6 +207,7 @@ mod tests {
             ("<thinking>a</thinking>b", "b", "a"),
             ("[THINK]a[/THINK]b", "b", "a"),
             ("◁think▷ä◁/think▷b", "b", "ä"),
+            ("<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>Salt", "Salt", "hm"),
             ("<think>never closed\nDONE", "", "never closed\nDONE"),
             ("<think>half a tag </thin", "", "half a tag </thin"),
             ("<think></think>", "", ""),

@@ -221,6 +221,40 @@ fn tool_calls_count_in_one_place_and_in_the_older_form() {
 }
 
 #[test]
+fn events_that_a_proxy_ran_together_or_wrapped_twice_are_read() {
+    let good = stream(&[delta("Hel"), delta("lo"), stop("stop")]);
+    for body in [
+        good.replace("data: ", "data: data: "),
+        good.replace("}\n\ndata: ", "}"),
+        good.replace("}\n\ndata: ", "}data: "),
+        good.replace("\n\ndata: ", "\n\n\0\0data: "),
+        format!("data: [{},{}]\n\ndata: [{}]\n\ndata: [DONE]\n\n", delta("Hel"), delta("lo"), stop("stop")),
+    ] {
+        assert_eq!(said(&body), "Hello", "{body:?}");
+    }
+    let error =
+        decode(Format::Chat, None, "data: [{\"error\":{\"code\":429,\"message\":\"x\"}}]\n\n").unwrap_err();
+    assert_eq!(error.kind, FaultKind::RateLimited);
+}
+
+#[test]
+fn what_a_server_says_instead_of_an_answer_is_quoted() {
+    for (object, kind, words) in [
+        ("{\"detail\":\"Not Found\"}", FaultKind::ServerError, "Not Found"),
+        ("{\"message\":\"Internal server error\"}", FaultKind::ServerError, "Internal server error"),
+        ("{\"code\":\"InvalidParameter\",\"message\":\"too long\"}", FaultKind::Refused, "too long"),
+    ] {
+        for body in [object.to_owned(), format!("data: {object}\n\ndata: [DONE]\n\n")] {
+            let fault = decode(Format::Chat, None, &body).unwrap_err();
+            assert_eq!((fault.kind, fault.message.contains(words)), (kind, true), "{body}: {fault:?}");
+        }
+    }
+    let page = "upstream connect error";
+    let fault = decode(Format::Chat, Some("text/plain"), page).unwrap_err();
+    assert_eq!((fault.kind, fault.message.contains(page)), (FaultKind::Malformed, true), "{fault:?}");
+}
+
+#[test]
 fn an_odd_chunk_costs_nothing() {
     let good = stream(&[delta("Hel"), delta("lo"), stop("stop")]);
     let split = good.find("\n\n").unwrap() + 2;

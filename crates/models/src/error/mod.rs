@@ -118,6 +118,12 @@ pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
     })
 }
 
+/// What an object of an unknown shape says, as an error: for where no answer comes. `None` where it has no words.
+pub(crate) fn foreign_fault(object: &Value) -> Option<Fault> {
+    message_of(object)?;
+    reported_fault(&serde_json::json!({ "error": object }))
+}
+
 /// An answer that is an error without a member of that name.
 fn error_without_a_name(answer: &Value) -> Option<&Value> {
     let is = |member: &str, words: &[&str]| {
