@@ -73,7 +73,7 @@ pub const PROVIDER_NAME_BYTES_MAX: usize = 32;
 pub const PROVIDER_HEADERS_MAX: usize = 16;
 /// The value of such a header, in bytes.
 pub const PROVIDER_HEADER_BYTES_MAX: usize = 4 * 1024;
-/// A frame of `model.delta`, as JSON.
+/// A frame of `model.delta` or `model.thought`, as JSON.
 pub const DELTA_FRAME_BYTES_MAX: usize = 256 * 1024;
 /// Frames of one WebSocket's reader in a minute, `ping` not counted. The next one closes the socket.
 pub const SOCKET_FRAMES_MAX: u32 = 60;

@@ -171,7 +171,7 @@ impl SseReader {
         }
         let live = if query.deltas { runtime.live_deltas() } else { Vec::new() };
         for delta in live.iter().filter(|delta| query.run.is_none_or(|run| run.0 == delta.run)) {
-            text.push_str(&delta_event(&delta_text(delta)));
+            text.push_str(&delta_event(delta, &delta_text(delta)));
         }
         self.stage = Stage::Tail(runtime.ports().watchers.subscribe(query.run, query.deltas));
         Ok(text)

@@ -169,7 +169,7 @@ impl Watchers {
         if has_sockets {
             self.send_to_sockets(RunId(delta.run), &text);
         }
-        let chunk = Chunk::new(delta_event(&text), &self.backlog);
+        let chunk = Chunk::new(delta_event(delta, &text), &self.backlog);
         let waiting = self.waiting_bytes();
         let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
         sse.retain_mut(|watcher| !wants(watcher) || watcher.send(&chunk, waiting));
@@ -250,14 +250,14 @@ pub(crate) fn event_text(record: &Record) -> String {
     serde_json::to_string(&record.public_event()).expect("a record has string keys and finite numbers only")
 }
 
-/// The JSON of a `model.delta` frame.
+/// The JSON of a frame of text in flight.
 pub(crate) fn delta_text(delta: &Delta) -> String {
     serde_json::to_string(delta).expect("a delta has string keys only")
 }
 
-/// A `model.delta` frame as an event of SSE.
-pub(crate) fn delta_event(text: &str) -> String {
-    format!("event: model.delta\ndata: {text}\n\n")
+/// A frame of text in flight as an event of SSE.
+pub(crate) fn delta_event(delta: &Delta, text: &str) -> String {
+    format!("event: {}\ndata: {text}\n\n", delta.kind.as_str())
 }
 
 /// A record as an event of SSE.

@@ -125,6 +125,7 @@ mod tests {
     use longhaul_core::{CallId, ModelCall};
 
     use super::*;
+    use crate::live::DeltaKind;
 
     fn call(attempt: u32) -> CallRef {
         CallRef { run: RunId(1), call: CallId(1), attempt }
@@ -151,7 +152,7 @@ mod tests {
     fn what_lands_is_no_longer_under_way() {
         let flights = Flights::default();
         let flight = flights.call(call(1), ready(Input::Tick));
-        flights.live().borrow_mut().extend(call(1), "text");
+        flights.live().borrow_mut().extend(call(1), DeltaKind::Answer, "text");
         assert_eq!(flights.deltas().len(), 1);
         assert!(matches!(flight.now_or_never(), Some(Some(Input::Tick))));
         assert!(!flights.has_calls() && flights.deltas().is_empty());

@@ -34,7 +34,7 @@ mod wish;
 pub use deployment::{Deployment, Endpoint, Endpoints, NEXUS_SINK, OTLP_SINK, WorkersAi};
 pub use driver::{Driver, Driving};
 pub use hooks::{CallInfo, Hooks, NoHooks};
-pub use live::Delta;
+pub use live::{Delta, DeltaKind};
 pub use longhaul_core::Journal;
 pub use memory::HostError;
 pub use net::{REMOVED, SECRET_BYTES_MIN, SecretNet};

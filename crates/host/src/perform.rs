@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::{
     deployment::{Deployment, WorkersAi},
     hooks::CallInfo,
-    live::Live,
+    live::{DeltaKind, Live},
     net::{SecretNet, Sieve},
     ports::{Clock, Ports},
     spans::{call_span, finish},
@@ -72,8 +72,10 @@ struct Attempt {
     /// The text of the answer at most.
     bytes_max: usize,
     first_chunk_at: Cell<Option<u64>>,
-    /// Holds back the end of the text that may begin a secret.
+    /// Holds back the end of the answer's text that may begin a secret.
     sieve: RefCell<Sieve>,
+    /// The same of the thoughts.
+    thoughts_sieve: RefCell<Sieve>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
     /// The AI Gateway that the request goes through.
@@ -92,6 +94,7 @@ impl Attempt {
             bytes_max: order.bytes_max,
             first_chunk_at: Cell::new(None),
             sieve: RefCell::new(secrets.sieve()),
+            thoughts_sieve: RefCell::new(secrets.sieve()),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
             form: Cell::new(None),
@@ -389,30 +392,36 @@ impl<P: Ports> Caller<'_, P> {
     }
 
     fn take_chunk(&self, decoder: &mut Decoder, chunk: &[u8], attempt: &Attempt) -> Result<(), Fault> {
+        let known = decoder.thoughts().len();
         let text = decoder.push(chunk)?;
-        if !text.is_empty() && attempt.first_chunk_at.get().is_none() {
+        let thoughts = &decoder.thoughts()[known..];
+        if !(text.is_empty() && thoughts.is_empty()) && attempt.first_chunk_at.get().is_none() {
             attempt.first_chunk_at.set(Some(self.ports.now()));
         }
+        let thoughts = attempt.thoughts_sieve.borrow_mut().push_text(thoughts);
+        self.publish_text(DeltaKind::Thought, &thoughts, attempt)?;
         let text = attempt.sieve.borrow_mut().push_text(&text);
-        self.publish_text(text, attempt)
+        self.publish_text(DeltaKind::Answer, &text, attempt)
     }
 
-    /// The answer is whole: what was held back of its text begins no secret.
+    /// The answer is whole: what was held back of its texts begins no secret.
     fn finish_answer(&self, decoder: Decoder, attempt: &Attempt) -> Result<ModelAnswer, Fault> {
         let answer = decoder.finish()?;
+        let thoughts = attempt.thoughts_sieve.borrow_mut().finish_text();
+        self.publish_text(DeltaKind::Thought, &thoughts, attempt)?;
         let rest = attempt.sieve.borrow_mut().finish_text();
-        self.publish_text(rest, attempt)?;
+        self.publish_text(DeltaKind::Answer, &rest, attempt)?;
         Ok(answer)
     }
 
-    fn publish_text(&self, text: String, attempt: &Attempt) -> Result<(), Fault> {
+    fn publish_text(&self, kind: DeltaKind, text: &str, attempt: &Attempt) -> Result<(), Fault> {
         if !text.is_empty() {
             let bytes_max = attempt.bytes_max;
             if self.live.borrow().bytes(attempt.call) + text.len() > bytes_max {
                 let text = format!("an answer of this comparison may have {bytes_max} bytes");
                 return Err(Fault::new(FaultKind::TooLarge, text));
             }
-            let deltas = self.live.borrow_mut().extend(attempt.call, &text);
+            let deltas = self.live.borrow_mut().extend(attempt.call, kind, text);
             deltas.iter().for_each(|delta| self.ports.publish_delta(delta));
         }
         Ok(())

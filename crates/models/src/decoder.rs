@@ -99,6 +99,11 @@ impl Decoder {
         self.reading.partial.text()
     }
 
+    /// The thoughts so far: they are no part of the text.
+    pub fn thoughts(&self) -> &str {
+        self.reading.partial.thoughts()
+    }
+
     /// Whether the answer is all there, though its usage and its end may still come.
     pub fn is_whole(&self) -> bool {
         self.reading.partial.is_whole()

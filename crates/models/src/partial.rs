@@ -80,6 +80,11 @@ impl Partial {
         &self.text
     }
 
+    /// The thoughts so far.
+    pub(crate) fn thoughts(&self) -> &str {
+        &self.thoughts
+    }
+
     /// Whether the next chunk had to be mended to be read: it may have halves of characters.
     pub(crate) fn begin_chunk(&mut self, mended: bool) {
         self.mended = mended;

@@ -6,6 +6,7 @@ use std::{
 use longhaul_core::{
     CallId, Deadline, Delivery, DeliveryState, Entry, Life, Record, RunId, Seq, Session, TimeMs,
 };
+use longhaul_host::DeltaKind;
 use longhaul_trace::{Origin, Trace, index::Param};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     nexus,
     outside::Outside,
     scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario},
+    speech::THOUGHT,
 };
 
 /// Answers of one run at most.
@@ -85,6 +87,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     }
     found.requests_have_each_result_once(outside);
     found.no_secret_is_kept(outside);
+    found.thoughts_stay_apart(outside, &journals);
     found.0.extend(outside.offences.iter().cloned());
     found.0
 }
@@ -394,7 +397,7 @@ impl Findings {
         self.expect(10, !is_kept, || "the journal holds the credentials".to_owned());
         let mut heard: BTreeMap<_, String> = BTreeMap::new();
         for delta in &outside.watcher.deltas {
-            let text = heard.entry((delta.run, delta.call, delta.attempt)).or_default();
+            let text = heard.entry((delta.kind, delta.run, delta.call, delta.attempt)).or_default();
             if delta.offset == 0 {
                 text.push('\n');
             }
@@ -412,6 +415,31 @@ impl Findings {
             _ => false,
         });
         self.expect(10, !is_listed, || "the index holds the credentials".to_owned());
+    }
+
+    /// What a model thinks is in no answer, no result and no request, and is heard as thoughts alone.
+    fn thoughts_stay_apart(&mut self, outside: &Outside, journals: &[Vec<Record>]) {
+        for record in journals.iter().flatten() {
+            let (run, said) = match &record.entry {
+                Entry::ModelAnswered { message, .. } => (record.run, Some(&message.content)),
+                Entry::RunEnded { result, .. } => (record.run, result.as_ref()),
+                _ => continue,
+            };
+            let is_apart = said.is_none_or(|text| !text.contains(THOUGHT) && !text.contains("needs a look"));
+            self.expect(4, is_apart, || format!("run {run}: {} has thoughts", record.entry.type_name()));
+        }
+        for request in &outside.model.requests {
+            let is_apart = !String::from_utf8_lossy(&request.body).contains(THOUGHT);
+            self.expect(4, is_apart, || format!("request {} has thoughts", request.key));
+        }
+        for delta in &outside.watcher.deltas {
+            let has = |words: &[&str]| words.iter().any(|words| delta.text.contains(words));
+            let is_apart = match delta.kind {
+                DeltaKind::Answer => !has(&[THOUGHT, "the sea?", "needs a look"]),
+                DeltaKind::Thought => !has(&["Verse"]),
+            };
+            self.expect(4, is_apart, || format!("{}: {:?}", delta.kind.as_str(), delta.text));
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::{
 
 /// Chunks of text in an answer.
 const CHUNKS: usize = 3;
+/// Each answer in the format of Chat Completions that asks for no tools is thought about before, in these words: every
+/// second one in its text, the others beside it. The last line would end the run if it were read.
+pub(crate) const THOUGHT: &str = "thinking aloud of ";
 const INPUT_TOKENS: u32 = 10;
 const OUTPUT_TOKENS: u32 = 5;
 
@@ -45,9 +48,22 @@ impl Speech<'_> {
     }
 
     fn pieces(&self) -> Vec<String> {
-        let size = self.text.len().div_ceil(CHUNKS).max(1);
-        let pieces = self.text.as_bytes().chunks(size);
-        pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
+        pieces_of(self.text)
+    }
+
+    /// The deltas of the text, with thoughts in it or beside it. The credentials in them are cut in two.
+    fn thoughtful(&self) -> Vec<Value> {
+        if self.turn % 2 == 0 {
+            let text = format!("<think>{THOUGHT}{API_KEY}: the sea?\nDONE</think>\n\n{}", self.text);
+            return pieces_of(&text).iter().map(|piece| json!({"content": piece})).collect();
+        }
+        let (key, rest) = API_KEY.split_at(API_KEY.len() / 2);
+        let mut thoughts = [format!("{THOUGHT}{key}"), format!("{rest}: the sea?\nDONE")].into_iter();
+        let with_thoughts = |piece: &String| match thoughts.next() {
+            Some(thought) => json!({"content": piece, "reasoning": thought}),
+            None => json!({"content": piece}),
+        };
+        self.pieces().iter().map(with_thoughts).collect()
     }
 
     fn id(&self, place: usize) -> String {
@@ -74,10 +90,12 @@ impl Speech<'_> {
     fn chat(&self) -> Vec<Vec<u8>> {
         let delta = |delta: Value| json!({"id": API_KEY, "model": API_KEY, "choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
         let mut events = Vec::new();
-        if !self.asked.is_empty() {
+        if self.asked.is_empty() {
+            events.extend(self.thoughtful().into_iter().map(delta));
+        } else {
             events.push(delta(json!({"reasoning_content": self.thoughts()})));
+            events.extend(self.pieces().iter().map(|piece| delta(json!({"content": piece}))));
         }
-        events.extend(self.pieces().iter().map(|piece| delta(json!({"content": piece}))));
         let call = |(place, name): (usize, &&str)| {
             let function = json!({"name": name, "arguments": ""});
             json!({"index": place, "id": self.id(place), "type": "function", "function": function})
@@ -179,6 +197,11 @@ impl Speech<'_> {
         events.push(json!({"type": "message_stop"}));
         typed(&events)
     }
+}
+
+fn pieces_of(text: &str) -> Vec<String> {
+    let pieces = text.as_bytes().chunks(text.len().div_ceil(CHUNKS).max(1));
+    pieces.map(|piece| String::from_utf8_lossy(piece).into_owned()).collect()
 }
 
 fn usage(input: &str, output: &str) -> Value {

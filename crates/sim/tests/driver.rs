@@ -1,6 +1,7 @@
 //! The driver on fakes, where a test needs the time, the alarm or the far sides in its hand.
 
 use longhaul_core::{Cause, Entry, Input, ModelAnswer, Record, RunId, RunStatus, StopReason, Timing};
+use longhaul_host::DeltaKind;
 use longhaul_sim::{
     Action, Ending, Fault, FaultAt, Life, ModelPlan, Outside, Post, RETENTION_MS, Reply, Scenario, SinkReply,
     check, run_clean, survive,
@@ -206,17 +207,21 @@ fn deltas_join_up_to_the_answer_and_a_joiner_gets_the_text_so_far() {
     let mut life = begin(&scenario);
     life.run_for(115);
     let so_far = life.live_deltas();
-    assert_eq!(so_far.len(), 1);
-    assert_eq!((so_far[0].offset, so_far[0].attempt), (0, 1));
+    let kinds = so_far.iter().map(|delta| delta.kind).collect::<Vec<_>>();
+    assert_eq!(kinds, [DeltaKind::Thought, DeltaKind::Answer]);
+    assert!(so_far.iter().all(|delta| (delta.offset, delta.attempt) == (0, 1)));
     life.run();
     assert_eq!(life.live_deltas(), [], "nothing is in flight");
     let outside = life.end();
-    assert!(outside.watcher.deltas[0].text.starts_with(&so_far[0].text));
+    for (heard, known) in outside.watcher.deltas.iter().zip(&so_far) {
+        assert!(heard.kind == known.kind && heard.text.starts_with(&known.text), "{heard:?}, {known:?}");
+    }
     for attempt in [1, 2] {
-        let mut text = String::new();
+        let (mut text, mut thoughts) = (String::new(), String::new());
         for delta in outside.watcher.deltas.iter().filter(|delta| delta.attempt == attempt) {
-            assert_eq!(delta.offset, text.encode_utf16().count(), "attempt {attempt}");
-            text.push_str(&delta.text);
+            let so_far = if delta.kind == DeltaKind::Thought { &mut thoughts } else { &mut text };
+            assert_eq!(delta.offset, so_far.encode_utf16().count(), "attempt {attempt}");
+            so_far.push_str(&delta.text);
         }
         let answered = outside.disk.records().find_map(|record| match &record.entry {
             Entry::ModelAnswered { message, attempt: answered, .. } if *answered == attempt => Some(message),
@@ -224,6 +229,7 @@ fn deltas_join_up_to_the_answer_and_a_joiner_gets_the_text_so_far() {
         });
         assert_eq!(attempt == 2, answered.is_some());
         assert!(answered.is_none_or(|message| message.content == text), "{text:?}");
+        assert!(answered.is_none_or(|message| message.thoughts == thoughts), "{thoughts:?}");
     }
 }
 

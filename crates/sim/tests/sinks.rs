@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{Entry, RunId, StopReason};
+use longhaul_host::DeltaKind;
 use longhaul_sim::{
     Action, Ending, IndexPlan, IndexReply, Life, ModelPlan, NexusPlan, Outside, Post, Purpose, Reply,
     Scenario, run_clean,
@@ -52,17 +53,18 @@ fn the_models_of_a_comparison_are_called_side_by_side() {
 #[test]
 fn each_model_of_a_comparison_streams_beside_the_others() {
     let outside = clean("comparison");
-    let mut texts: BTreeMap<u32, String> = BTreeMap::new();
+    let mut texts: BTreeMap<(u32, DeltaKind), String> = BTreeMap::new();
     let calls: Vec<u32> = outside.watcher.deltas.iter().map(|delta| delta.call).collect();
     assert!(!calls.is_sorted(), "they are interleaved: {calls:?}");
     for delta in &outside.watcher.deltas {
-        let text = texts.entry(delta.call).or_default();
+        let text = texts.entry((delta.call, delta.kind)).or_default();
         assert_eq!(delta.offset, text.encode_utf16().count(), "call {}", delta.call);
         text.push_str(&delta.text);
     }
     for record in outside.disk.records() {
         if let Entry::ModelAnswered { call, message, .. } = &record.entry {
-            assert_eq!(texts[&call.0], message.content);
+            assert_eq!(texts[&(call.0, DeltaKind::Answer)], message.content);
+            assert_eq!(texts[&(call.0, DeltaKind::Thought)], message.thoughts);
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct EventsQuery {
     pub(crate) limit: usize,
     /// One run's events only.
     pub(crate) run: Option<RunId>,
-    /// Whether an SSE reader gets `model.delta` too; a WebSocket always does.
+    /// Whether an SSE reader gets `model.delta` and `model.thought` too; a WebSocket always does.
     pub(crate) deltas: bool,
 }
 

@@ -2,6 +2,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures::FutureExt;
 use longhaul_core::{Entry, RunId, StopReason};
+use longhaul_host::DeltaKind;
 use longhaul_sim::{
     Action, End, Ending, Fault, FaultAt, Incident, Life, Op, Outside, Scenario, check, run_clean,
 };
@@ -188,4 +189,22 @@ fn an_eviction_in_doubt_costs_no_reader_an_event() {
             assert_eq!(check(&scenario, &end), [], "{name}, operation {operation}");
         }
     }
+}
+
+#[test]
+fn who_joins_late_hears_thoughts_and_the_answer_apart() {
+    let mut life = begin(&Scenario::named("six turns").unwrap());
+    life.run_for(125);
+    let heard = life.live_deltas();
+    let kinds: Vec<DeltaKind> = heard.iter().map(|delta| delta.kind).collect();
+    assert_eq!(kinds, [DeltaKind::Thought, DeltaKind::Answer]);
+    assert!(heard.iter().all(|delta| delta.offset == 0), "{heard:?}");
+    assert_eq!(life.run(), Ending::Quiet);
+    let outside = life.end();
+    let answered = outside.disk.records().find_map(|record| match &record.entry {
+        Entry::ModelAnswered { message, .. } => Some(message),
+        _ => None,
+    });
+    let message = answered.expect("the model answered");
+    assert!(message.thoughts.starts_with(&heard[0].text) && message.content.starts_with(&heard[1].text));
 }

@@ -11,7 +11,7 @@ mod shapes;
 use std::{collections::BTreeSet, env, fs};
 
 use longhaul_core::{Seq, limits};
-use longhaul_host::Delta;
+use longhaul_host::{Delta, DeltaKind};
 use longhaul_trace::index::{METADATA_FILTERS_MAX, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery};
 use serde_json::{Map, Value, json};
 
@@ -73,7 +73,9 @@ fn what_is_written_has_the_members_of_its_schema() {
     };
     check("CaughtUp", json!(CaughtUp { seq: Seq(7) }));
     check("FrameError", json!(FrameError::new("send `ping`")));
-    check("ModelDelta", json!(Delta { run: 1, call: 1, attempt: 1, offset: 0, text: "a".to_owned() }));
+    let delta = |kind| json!(Delta { kind, run: 1, call: 1, attempt: 1, offset: 0, text: "a".to_owned() });
+    check("ModelDelta", delta(DeltaKind::Answer));
+    check("ModelThought", delta(DeltaKind::Thought));
     let query = StatsQuery::parse([].into_iter(), 1_000).expect("all parameters have defaults");
     let row = json!({"day": 0, "model": "a", "hours": r#"{"h0":{"answered":1,"error.timeout":2}}"#});
     let stats = json!(query.stats(vec![row]).expect("a row as the index has it"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{Entry, PRIVATE_FIELDS, limits};
-use longhaul_host::Delta;
+use longhaul_host::{Delta, DeltaKind};
 use longhaul_trace::{
     TraceView, Value as AttributeValue,
     index::{StatsView, TracesPage},
@@ -44,7 +44,10 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<problem::Details>();
     });
     schemas.values_mut().for_each(never_null_where_absent);
-    frame::<Delta>(&mut schemas, "ModelDelta");
+    for (kind, name) in [(DeltaKind::Answer, "ModelDelta"), (DeltaKind::Thought, "ModelThought")] {
+        schemas.insert(name.to_owned(), delta(&schemas["Delta"], kind));
+    }
+    schemas.remove("Delta");
     frame::<server_frames::CaughtUp>(&mut schemas, "CaughtUp");
     frame::<server_frames::FrameError<'_>>(&mut schemas, "FrameError");
     let requests = definitions(taken.into_generator(), |taken| {
@@ -81,6 +84,17 @@ fn frame<T: JsonSchema>(schemas: &mut Map<String, Value>, name: &str) {
     schemas.insert(name.to_owned(), frame);
 }
 
+/// A frame of text in flight, of one kind.
+fn delta(any: &Value, kind: DeltaKind) -> Value {
+    let mut frame = any.clone();
+    frame["properties"]["type"] = json!({"type": "string", "const": kind.as_str()});
+    if kind == DeltaKind::Thought {
+        let said = "What the model of a call in flight thinks before it answers, as a frame between events: no part of its answer. It is not stored.";
+        frame["description"] = json!(said);
+    }
+    frame
+}
+
 /// One schema for each entry of the journal, and `Event` as their union.
 fn events(schemas: &mut Map<String, Value>) {
     let entry = schemas.remove("Entry").expect("the entries have a schema");
@@ -102,7 +116,7 @@ fn events(schemas: &mut Map<String, Value>) {
         "discriminator": {"propertyName": "type", "mapping": mapping},
     });
     schemas.insert("Event".to_owned(), event);
-    let kinds = ["Event", "ModelDelta", "CaughtUp", "FrameError"].map(reference);
+    let kinds = ["Event", "ModelDelta", "ModelThought", "CaughtUp", "FrameError"].map(reference);
     let frame = json!({
         "description": "What a WebSocket's reader gets; beside it the text `pong`.",
         "oneOf": kinds,
