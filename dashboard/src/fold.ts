@@ -1,6 +1,6 @@
 /** A run as its frames tell it: a pure fold, so that a replay and the live stream come to the same. */
 import { isEvent, type Frame, type RunEvent } from "./events";
-import type { Message, Metadata, ModelDelta, RunError, RunStatus, Usage } from "./openapi";
+import type { Message, Metadata, ModelDelta, ModelThought, RunError, RunStatus, Usage } from "./openapi";
 
 export type Outcome = "running" | "answered" | "failed" | "interrupted" | "cancelled" | "aborted";
 
@@ -26,10 +26,12 @@ export interface Attempt {
   latencyMs: number | null;
 }
 
-/** Text of a call in flight. */
+/** What has come of a call in flight. */
 export interface LiveText {
   attempt: number;
   text: string;
+  /** What the model thought before; no part of its text. */
+  thoughts: string;
 }
 
 /** A crash or an eviction that the run survived. */
@@ -109,7 +111,8 @@ export function fold(state: RunFold, frame: Frame): RunFold {
     return frame.run === state.run ? take(seen, frame) : seen;
   }
   if (frame.type === "caught_up") return { ...state, isCaughtUp: true, seq: Math.max(state.seq, frame.seq) };
-  if (frame.type === "model.delta") return frame.run === state.run ? takeDelta(state, frame) : state;
+  if (frame.type === "model.delta" || frame.type === "model.thought")
+    return frame.run === state.run ? takeDelta(state, frame) : state;
   return state;
 }
 
@@ -180,17 +183,19 @@ function take(state: RunFold, event: RunEvent): RunFold {
 }
 
 /** A delta is placed by its offset: what overlaps is said again, what starts at 0 is all there is. */
-function takeDelta(state: RunFold, delta: ModelDelta): RunFold {
+function takeDelta(state: RunFold, delta: ModelDelta | ModelThought): RunFold {
   const isOver = state.attempts.some(
     ({ call, attempt, outcome }) => call === delta.call && attempt === delta.attempt && outcome !== "running",
   );
   const known = state.live.get(delta.call);
   if (state.ended || isOver || (known && delta.attempt < known.attempt)) return state;
-  const before = known?.attempt === delta.attempt ? known.text : "";
+  const { attempt, call, offset } = delta;
+  const before = known?.attempt === attempt ? known : { attempt, text: "", thoughts: "" };
+  const kind = delta.type === "model.thought" ? "thoughts" : "text";
   // A hole cannot be filled from here; the whole text comes with the answer.
-  if (delta.offset > before.length) return state;
+  if (offset > before[kind].length) return state;
   const live = new Map(state.live);
-  live.set(delta.call, { attempt: delta.attempt, text: before.slice(0, delta.offset) + delta.text });
+  live.set(call, { ...before, [kind]: before[kind].slice(0, offset) + delta.text });
   return { ...state, live };
 }
 

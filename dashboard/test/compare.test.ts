@@ -171,6 +171,6 @@ function runOf(comparison: ComparedModel[]): Run {
 function lane(model: string, part: Partial<Lane>): Lane {
   const figures = { finishReason: null, usage: null, latencyMs: null, firstChunkMs: null };
   const times = { runningSince: null, retryAt: null };
-  const outcome = { status: "succeeded", text: null, isWhole: true, error: null } as const;
+  const outcome = { status: "succeeded", text: null, thoughts: "", isWhole: true, error: null } as const;
   return { model, call: 1, attempts: 1, ...outcome, ...figures, ...times, ...part };
 }

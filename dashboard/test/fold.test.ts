@@ -105,6 +105,19 @@ test("text is placed by its offset: no hole, no doubling, the newest attempt onl
   assert.equal(text(delta(1, 1, 0, "abc", 2)), undefined);
 });
 
+test("thoughts stand beside the text, and a new attempt begins both anew", () => {
+  const thought = (attempt: number, offset: number, text: string): Frame => ({
+    ...{ type: "model.thought" as const, run: 1, call: 1, attempt, offset, text },
+  });
+  const start = folded(events(accepted, called(1)));
+  const live = (...frames: Frame[]) => folded(frames, start).live.get(1);
+  assert.deepEqual(live(thought(1, 0, "hm")), { attempt: 1, text: "", thoughts: "hm" });
+  const both = live(thought(1, 0, "h😀"), delta(1, 1, 0, "a"), thought(1, 3, "m"), delta(1, 1, 1, "b"));
+  assert.deepEqual(both, { attempt: 1, text: "ab", thoughts: "h😀m" });
+  assert.deepEqual(live(thought(1, 0, "old"), delta(1, 2, 0, "new")), { attempt: 2, text: "new", thoughts: "" });
+  assert.deepEqual(live(thought(1, 0, "a"), thought(1, 5, "hole")), { attempt: 1, text: "", thoughts: "a" });
+});
+
 test("text after its answer is late", () => {
   const state = folded([...events(accepted, called(1), answered(1)), delta(1, 1, 0, "late")]);
   assert.equal(state.live.size, 0);

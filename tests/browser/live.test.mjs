@@ -4,6 +4,17 @@ import { scenario } from "./support/browser.mjs";
 import { counts, eventually, shows } from "./support/expect.mjs";
 import { answers, details, go, runStatus, spans, startByForm, tableRow } from "./support/pages.mjs";
 
+/** A model whose answer comes when the test has seen its thoughts. */
+export const THINKER = {
+  model: "thinker",
+  thoughts: ["First the <b>tide</b>.", "DONE"],
+  answer: "The tide is in.",
+  reply() {
+    const until = new Promise((resolve) => (this.speak = resolve));
+    return { thoughts: this.thoughts.join("\n"), until, text: `${this.answer}\nDONE` };
+  },
+};
+
 export function tests(server) {
   scenario("a run is started by the form and watched until it ends", { server }, async ({ page, context }) => {
     const table = await context.newPage();
@@ -26,6 +37,38 @@ export function tests(server) {
     assert.deepEqual(shrunk, [], "a text that is written only grows");
     assert.ok(texts.length >= 20, `the text came in ${texts.length} pieces`);
     await shows(page.getByRole("list", { name: "Metadata" }), "customer=42");
+  });
+
+  scenario("a model's thoughts are folded above its answer, and grow while it thinks", { server }, async (test) => {
+    const { page, server } = test;
+    const [first, last] = THINKER.thoughts;
+    const api = new Api(server);
+    const task = { task: "Is the tide in?", model: `openai:${THINKER.model}` };
+    const started = await api.start(task);
+    await go(page, `#/runs/${started.session}/1`);
+    const answer = answers(page).first();
+    const thoughts = answer.locator("details.thoughts");
+    await shows(answer, "thinking");
+    await shows(thoughts.locator("summary"), "Thinking…");
+    assert.equal(await thoughts.getByText(first).isVisible(), false, "they are folded");
+    await thoughts.locator("summary").click();
+    await shows(thoughts, `${first}\n${last}`);
+    assert.equal(await answer.locator("> .text-block").innerText(), "", "they are no part of the answer");
+    THINKER.speak();
+    await shows(runStatus(page), "succeeded");
+    await shows(thoughts.locator("summary"), "Thoughts");
+    await shows(thoughts, first);
+    await shows(answer.locator("> .text-block"), THINKER.answer);
+    await counts(answers(page), 1);
+
+    // Whoever comes later finds them with the answer, and so does the span.
+    await page.reload();
+    await shows(answer.locator("> .text-block"), THINKER.answer);
+    assert.equal(await thoughts.getByText(first).isVisible(), false, "they are folded");
+    await page.locator('[data-row="call-1-1"]').click();
+    const output = details(page).locator("details.part", { hasText: "Output" });
+    await output.locator("details.thoughts summary").click();
+    await shows(output.locator("details.thoughts"), first);
   });
 
   scenario("failed attempts, back-offs and an empty answer are visible", { server }, async ({ page, server }) => {

@@ -6,7 +6,7 @@ import { tests as compare } from "./compare.test.mjs";
 import { tests as crash } from "./crash.test.mjs";
 import { HOSTILE, tests as hostile } from "./hostile.test.mjs";
 import { tests as index } from "./index.test.mjs";
-import { tests as live } from "./live.test.mjs";
+import { tests as live, THINKER } from "./live.test.mjs";
 import { tests as looks } from "./looks.test.mjs";
 import { tests as models } from "./models.test.mjs";
 import { tests as noIndex } from "./no-index.test.mjs";
@@ -28,6 +28,7 @@ let provider = null;
 
 before(async () => {
   provider = await new ModelServer(({ model }) => {
+    if (model === THINKER.model) return THINKER.reply();
     if (model === "refuses") return { status: 400, error: "not today" };
     if (model.startsWith("hostile")) return { status: 400, error: HOSTILE.slice(0, 2_000) };
     return { text: `${HOSTILE}\nDONE` };

@@ -10,6 +10,7 @@ import { CopyButton } from "./copy";
 import { Cost, Duration, Elapsed, ModelName } from "./figures";
 import { Icon } from "./icon";
 import { MarkedText, MarksSummary, useMarks } from "./marked-text";
+import { Thoughts } from "./message";
 import { StatusChip } from "./status";
 import { TextBlock } from "./text";
 
@@ -104,9 +105,9 @@ function AnswerNote({ lane: { status, text, isWhole }, marks, isBaseline, isMark
 const LIVE_CHARS_MAX = 6_000;
 
 function Answer({ lane, marks, name }: { lane: Lane; marks: Marks | null; name: string }) {
-  const { status, text, isWhole } = lane;
+  const { status, text, thoughts, isWhole } = lane;
   const isLive = status === "running";
-  const region = useFollowed(isLive, text?.length ?? 0);
+  const region = useFollowed(isLive, thoughts.length + (text?.length ?? 0));
   const shown = isLive && text !== null && text.length > LIVE_CHARS_MAX ? `…${text.slice(-LIVE_CHARS_MAX)}` : text;
   const parts = marks !== null && (marks.unit === "words" || marks.unit === "lines") ? marks.parts : null;
   return (
@@ -118,6 +119,7 @@ function Answer({ lane, marks, name }: { lane: Lane; marks: Marks | null; name: 
       tabIndex={0}
     >
       <Fault lane={lane} />
+      {thoughts !== "" && <Thoughts text={thoughts} isLive={isLive && !text} />}
       {parts !== null && <MarkedText parts={parts} />}
       {parts === null && shown !== null && shown !== "" && <TextBlock text={shown} />}
       {(text === null || text === "") && <p class="muted">{isWhole ? "(empty)" : nothingYet(status)}</p>}

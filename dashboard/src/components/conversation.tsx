@@ -132,14 +132,14 @@ function Answer({ attempt, fold, onSelect }: { attempt: Attempt; fold: RunFold; 
     );
     return <MessageView message={attempt.message} aside={aside} />;
   }
-  const text = fold.live.get(attempt.call)?.text ?? "";
+  const { text, thoughts } = fold.live.get(attempt.call) ?? { text: "", thoughts: "" };
   const aside = (
     <>
-      <span class="muted">{text === "" ? "waiting for the first words" : "writing"}</span>
+      <span class="muted">{text !== "" ? "writing" : thoughts ? "thinking" : "waiting for the first words"}</span>
       <SpanLink row={row} onSelect={onSelect} label={`answer ${attempt.iteration}`} />
     </>
   );
-  return <MessageView message={{ role: "assistant", content: text }} aside={aside} isLive />;
+  return <MessageView message={{ role: "assistant", content: text, thoughts }} aside={aside} isLive />;
 }
 
 function Ending({ fold }: { fold: RunFold }) {

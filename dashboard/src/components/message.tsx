@@ -20,6 +20,7 @@ export function MessageView({ message, aside, isLive = false }: MessageProps) {
         <h3>{SPEAKERS[message.role] ?? visible(message.role)}</h3>
         {aside}
       </header>
+      {message.thoughts && <Thoughts text={message.thoughts} isLive={isLive && message.content === ""} />}
       {message.content === "" && !message.tool_calls?.length && !isLive ? (
         <p class="muted">(empty)</p>
       ) : (
@@ -32,5 +33,15 @@ export function MessageView({ message, aside, isLive = false }: MessageProps) {
         </div>
       ))}
     </article>
+  );
+}
+
+/** What a model thought before it answered: folded, also while it grows. */
+export function Thoughts({ text, isLive = false }: { text: string; isLive?: boolean }) {
+  return (
+    <details class={`thoughts ${isLive ? "is-live" : ""}`}>
+      <summary>{isLive ? "Thinking…" : "Thoughts"}</summary>
+      <TextBlock text={text} part={isLive ? "end" : "start"} />
+    </details>
   );
 }

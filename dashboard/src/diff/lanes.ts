@@ -10,6 +10,8 @@ export interface Lane {
   status: LaneStatus;
   /** What there is of the answer; null before its first character. */
   text: string | null;
+  /** What the model thought before; empty where it did not tell. */
+  thoughts: string;
   /** Whether the text is the whole answer. */
   isWhole: boolean;
   attempts: number;
@@ -71,12 +73,13 @@ function streamedLane(
 ): Lane {
   const span = trace?.spans.find((one) => one.call === last.call && one.attempt === last.attempt) ?? null;
   const status = statusOf(last, fold.ended !== null);
-  const live = fold.live.get(last.call)?.text ?? null;
+  const live = fold.live.get(last.call) ?? null;
   return {
     model: last.model,
     call: last.call,
     status,
-    text: last.message?.content ?? live ?? partOf(span),
+    text: last.message?.content ?? (live?.text || partOf(span)),
+    thoughts: (last.message ?? live)?.thoughts ?? "",
     isWhole: last.message !== null,
     attempts: attempts.length,
     error: status === "failed" ? faultOf(last, told) : null,
@@ -97,6 +100,7 @@ function toldLane(model: string, told: ComparedModel | null, fold: RunFold): Lan
     call: told?.call ?? null,
     status: told?.status ?? unknown,
     text: told?.text ?? null,
+    thoughts: "",
     isWhole: told?.status === "succeeded",
     attempts: told?.attempts ?? 0,
     error: told?.error ?? null,

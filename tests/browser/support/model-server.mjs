@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./server.mjs";
 
 /**
- * `reply({ model, messages, task, turn })` gives `{ text, firstMs, chunkMs, status, error }`: a text that is streamed
- * word by word, or an error.
+ * `reply({ model, messages, task, turn })` gives `{ thoughts, text, until, firstMs, chunkMs, status, error }`: a text that
+ * is streamed word by word, after thoughts and what `until` promises, or an error.
  */
 export class ModelServer {
   constructor(reply) {
@@ -38,13 +38,19 @@ export class ModelServer {
     const users = messages.filter(({ role }) => role === "user");
     const turn = 1 + messages.filter(({ role }) => role === "assistant").length;
     const asked = { model, messages, task: users[0]?.content ?? "", turn };
-    const { text = "", firstMs = 0, chunkMs = 0, status = 200, error = "" } = await this.reply(asked);
+    const reply = await this.reply(asked);
+    const { thoughts = "", text = "", until, firstMs = 0, chunkMs = 0, status = 200, error = "" } = reply;
     await sleep(firstMs);
     if (status !== 200) {
       response.writeHead(status, { "Content-Type": "application/json" });
       return response.end(JSON.stringify({ error: { message: error } }));
     }
     response.writeHead(200, { "Content-Type": "text/event-stream" });
+    for (const piece of thoughts.split(/(?<=\s)/).filter((part) => part !== "")) {
+      const delta = { reasoning_content: piece };
+      response.write(event({ model, choices: [{ index: 0, delta, finish_reason: null }] }));
+    }
+    await until;
     for (const piece of text.split(/(?<=\s)/)) {
       response.write(event({ model, choices: [{ index: 0, delta: { content: piece }, finish_reason: null }] }));
       if (chunkMs > 0) await sleep(chunkMs);
