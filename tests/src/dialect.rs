@@ -76,6 +76,19 @@ impl Dialect {
         }
     }
 
+    /// A piece of what the model thinks, as the servers of each API say it.
+    pub(crate) fn thought(self, text: &str) -> String {
+        match self {
+            Dialect::OpenAi => event(&openai_chunk(json!([{"index": 0,
+                "delta": {"role": "assistant", "reasoning_content": text}, "finish_reason": null}]))),
+            Dialect::Responses => typed(&json!({"type": "response.reasoning_text.delta", "item_id": "rs_test",
+                "output_index": 0, "content_index": 0, "delta": text})),
+            Dialect::Messages => typed(&json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "thinking_delta", "thinking": text}})),
+            Dialect::WorkersAi => event(&json!({"reasoning": text})),
+        }
+    }
+
     pub(crate) fn tail(self, text: &str, usage: Option<(u64, u64)>, finish_reason: &str) -> Vec<String> {
         match self {
             Dialect::OpenAi => {

@@ -43,6 +43,7 @@ pub struct Reply {
     kind: Kind,
     before: Option<Gate>,
     midway: Option<Gate>,
+    thoughts: String,
     chunks: usize,
     chunk_delay: Duration,
     usage: Option<(u64, u64)>,
@@ -171,6 +172,12 @@ impl Reply {
         self
     }
 
+    /// What the model thinks before, in as many chunks as the text (in streams only).
+    pub fn thinking(mut self, thoughts: impl Into<String>) -> Reply {
+        self.thoughts = thoughts.into();
+        self
+    }
+
     /// Cuts the text into this many chunks (in streams only).
     pub fn in_chunks(mut self, chunks: usize) -> Reply {
         self.chunks = chunks.max(1);
@@ -220,6 +227,7 @@ impl Reply {
             kind,
             before: None,
             midway: None,
+            thoughts: String::new(),
             chunks: 1,
             chunk_delay,
             usage: Some((10, 5)),
@@ -298,10 +306,13 @@ impl Reply {
 
     /// A stream up to the last piece of the text. What comes before the first piece comes with it.
     fn begun(&self, text: &str, dialect: Dialect, usage: Option<(u64, u64)>) -> Vec<String> {
-        let characters: Vec<char> = text.chars().collect();
-        let size = characters.len().div_ceil(self.chunks).max(1);
-        let mut events: Vec<_> =
-            characters.chunks(size).map(|chunk| dialect.delta(&String::from_iter(chunk))).collect();
+        let pieces = |text: &str, event: &dyn Fn(&str) -> String| -> Vec<String> {
+            let characters: Vec<char> = text.chars().collect();
+            let size = characters.len().div_ceil(self.chunks).max(1);
+            characters.chunks(size).map(|chunk| event(&String::from_iter(chunk))).collect()
+        };
+        let mut events = pieces(&self.thoughts, &|piece| dialect.thought(piece));
+        events.extend(pieces(text, &|piece| dialect.delta(piece)));
         match events.first_mut() {
             Some(first) => first.insert_str(0, &dialect.head(usage)),
             None => events.push(dialect.head(usage)),

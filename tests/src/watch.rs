@@ -20,6 +20,8 @@ pub enum Frame {
     Event(Value),
     /// A piece of an answer in the making (`model.delta`).
     Delta(Value),
+    /// A piece of what a model thinks before it answers (`model.thought`).
+    Thought(Value),
     /// The end of the replay, with the last `seq` of it.
     CaughtUp(u64),
     /// The answer to `ping`.
@@ -39,6 +41,7 @@ impl Frame {
         match value["type"].as_str() {
             _ if value["seq"].is_u64() && value["run"].is_u64() => Frame::Event(value),
             Some("model.delta") => Frame::Delta(value),
+            Some("model.thought") => Frame::Thought(value),
             Some("caught_up") => Frame::CaughtUp(value["seq"].as_u64().expect("caught_up has a seq")),
             Some("error") => Frame::Error(value),
             _ => Frame::Other(text.into()),
@@ -148,6 +151,23 @@ pub fn events(frames: &[Frame]) -> Vec<Value> {
 pub fn deltas(frames: &[Frame]) -> Vec<Value> {
     let delta = |frame: &Frame| if let Frame::Delta(delta) = frame { Some(delta.clone()) } else { None };
     frames.iter().filter_map(delta).collect()
+}
+
+/// The `model.thought` frames among frames.
+pub fn thoughts(frames: &[Frame]) -> Vec<Value> {
+    let thought = |frame: &Frame| if let Frame::Thought(value) = frame { Some(value.clone()) } else { None };
+    frames.iter().filter_map(thought).collect()
+}
+
+/// The text of an attempt's frames, after a check that each begins where the text so far ends.
+#[track_caller]
+pub fn joined(frames: &[Value], call: u64, attempt: u64) -> String {
+    let mut text = String::new();
+    for frame in frames.iter().filter(|frame| frame["call"] == call && frame["attempt"] == attempt) {
+        assert_eq!(frame["offset"], text.encode_utf16().count(), "not contiguous: {frame}");
+        text.push_str(frame["text"].as_str().expect("a frame has a text"));
+    }
+    text
 }
 
 /// An open stream of server-sent events.

@@ -170,8 +170,7 @@ mod tests {
         live.forget(call(1));
         assert_eq!(live.catch_up(), [second]);
         let frame = serde_json::to_value(&first[0]).unwrap();
-        let fields =
-            serde_json::json!({"type": thought.as_str(), "run": 1, "call": 1, "attempt": 1, "offset": 0, "text": "hm"});
+        let fields = serde_json::json!({"type": thought.as_str(), "run": 1, "call": 1, "attempt": 1, "offset": 0, "text": "hm"});
         assert_eq!(frame, fields);
         assert_eq!(serde_json::to_value(answer).unwrap(), answer.as_str());
     }
@@ -183,7 +182,8 @@ mod tests {
         for piece in ["tide ", "\u{1}", "😀\"", "\n", "é"] {
             let text = piece.repeat(1024 * 1024 / piece.len());
             let mut live = Live::default();
-            let told = ["x", text.as_str(), "y"].map(|text| live.extend(call, DeltaKind::Thought, text)).concat();
+            let told =
+                ["x", text.as_str(), "y"].map(|text| live.extend(call, DeltaKind::Thought, text)).concat();
             let whole = format!("x{text}y");
             for frames in [told, live.catch_up()] {
                 let mut offset = 0;

@@ -75,6 +75,8 @@ pub struct SpanView<'a> {
 struct TurnView<'a> {
     role: Role,
     content: Cow<'a, str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    thoughts: Cow<'a, str>,
     #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
     tool_calls: &'a [ToolCall],
 }
@@ -165,9 +167,13 @@ fn newest_that_fit<'t, 'a>(turns: &'t [Turn<'a>]) -> &'t [Turn<'a>] {
 }
 
 fn turn_view<'a>(turn: &Turn<'a>) -> TurnView<'a> {
-    let mut left = VIEW_CONTENT_BYTES_MAX;
-    let content = cut(turn.content, usize::MAX, &mut left);
-    TurnView { role: turn.role, content, tool_calls: turn.tool_calls }
+    let text = |text| cut(text, usize::MAX, &mut { VIEW_CONTENT_BYTES_MAX });
+    TurnView {
+        role: turn.role,
+        content: text(turn.content),
+        thoughts: text(turn.thoughts),
+        tool_calls: turn.tool_calls,
+    }
 }
 
 fn event_view(event: &SpanEvent) -> EventView<'_> {

@@ -33,3 +33,4 @@ mod sink;
 mod stream;
 mod tenant_limits;
 mod tenants;
+mod thoughts;

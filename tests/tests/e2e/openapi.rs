@@ -223,7 +223,7 @@ async fn every_event_is_as_the_document_says() {
         ("Be refused.", _) => Reply::status(400),
         ("Hang.", _) => Reply::hang(),
         ("Be killed.", 1) => Reply::says("Half an answer.").in_chunks(4).paused_by(&held),
-        _ => Reply::says("An answer, in pieces.\nDONE").in_chunks(4),
+        _ => Reply::says("An answer, in pieces.\nDONE").thinking("Hm, let me think.").in_chunks(4),
     })
     .sink(|delivery| if delivery == 0 { Verdict::Refuse(503, Some("0")) } else { Verdict::Accept })
     .var("NEXUS_API_KEY", NEXUS_KEY)
@@ -360,7 +360,7 @@ async fn checked(document: &Document, method: &str, path: &str, api: &Api, body:
 fn check_frames(document: &Document, frames: &[Frame]) {
     for frame in frames {
         match frame {
-            Frame::Event(value) | Frame::Delta(value) | Frame::Error(value) => {
+            Frame::Event(value) | Frame::Delta(value) | Frame::Thought(value) | Frame::Error(value) => {
                 document.check_value("ServerFrame", value);
             }
             Frame::CaughtUp(seq) => {

@@ -18,7 +18,7 @@ use crate::index::{flushed, listed};
 async fn secrets_stay_with_the_owner() {
     for mode in ["native", "otlp"] {
         let (nexus, builder) = everywhere(|call| match call.turn() {
-            1 => Reply::says(format!("Seen: {}", planted_text())),
+            1 => Reply::says(format!("Seen: {}", planted_text())).thinking(format!("Hm: {}", planted_text())),
             _ => Reply::says(format!("Used: {}\nDONE", planted_text())),
         })
         .await;
@@ -50,7 +50,8 @@ async fn secrets_stay_with_the_owner() {
 async fn no_half_of_a_secret_is_in_a_preview() {
     let (nexus, builder) = everywhere(|_| {
         let (filling, secret) = ("word ".repeat(38), &planted()[0]);
-        Reply::says(format!("{filling}{secret} and more.\nDONE"))
+        let said = format!("{filling}{secret} and more.\nDONE");
+        Reply::says(said.clone()).thinking(said)
     })
     .await;
     let stage = builder.start().await;
@@ -98,10 +99,11 @@ async fn a_word_that_is_no_choice_stops_the_deployment_and_is_named() {
 
 #[tokio::test]
 async fn what_is_captured_is_a_choice() {
-    let (task, result) = ("Q".repeat(300), "W".repeat(300));
+    let (task, result, thoughts) = ("Q".repeat(300), "W".repeat(300), "V".repeat(300));
     for (capture, chars) in [("off", 0), ("preview", 200), ("full", 300)] {
-        let answer = format!("{result}\nDONE");
-        let (nexus, builder) = everywhere(move |_| Reply::says(answer.clone())).await;
+        let (answer, thoughts) = (format!("{result}\nDONE"), thoughts.clone());
+        let script = move |_: &Call| Reply::says(answer.clone()).thinking(thoughts.clone());
+        let (nexus, builder) = everywhere(script).await;
         let stage = builder.var("CAPTURE", capture).start().await;
         let post = stage.api.start(&json!({"task": task, "metadata": {"customer": "forty-two"}})).await;
         for (place, text) in outside(&stage, &nexus, &post).await {
@@ -113,6 +115,9 @@ async fn what_is_captured_is_a_choice() {
                 (tasks, results),
                 "{capture} in {place}: {text}"
             );
+            // The index has the task and the result alone.
+            let thoughts = if place == "D1" { 0 } else { results };
+            assert_eq!(longest(&text, 'V'), thoughts, "{capture} in {place}: {text}");
             assert!(text.contains("forty-two"), "a label is there to be found by: {text}");
         }
         let row = listed(&stage.api, &post, "succeeded").await;

@@ -1,7 +1,7 @@
 //! Far sides that repeat the deployment's secrets.
 
 use longhaul_tests::oracle::of_type;
-use longhaul_tests::watch::deltas;
+use longhaul_tests::watch::{deltas, thoughts};
 use longhaul_tests::{Reply, Stage, Verdict};
 use serde_json::{Value, json};
 
@@ -21,8 +21,12 @@ async fn a_secret_that_a_far_side_repeats_is_shown_to_nobody() {
         let (head, tail) = KEY.split_at(9);
         let said =
             [format!("It is {head}"), format!("{tail}, and {KEY}, and openai-key"), "s.\nDONE".to_owned()];
+        let thought = said.clone().map(|text| chunk(json!({"reasoning_content": text}), Value::Null));
         let text = said.map(|text| chunk(json!({"content": text}), Value::Null));
-        text.into_iter().chain([chunk(json!({}), json!("stop")), "data: [DONE]\n\n".to_owned()])
+        thought
+            .into_iter()
+            .chain(text)
+            .chain([chunk(json!({}), json!("stop")), "data: [DONE]\n\n".to_owned()])
     };
     let called = move || {
         let call = json!({"index": 0, "id": KEY, "function": {"name": KEY, "arguments": json!({"k": KEY}).to_string()}});
@@ -47,15 +51,20 @@ async fn a_secret_that_a_far_side_repeats_is_shown_to_nobody() {
         let post = stage.api.start_task(task).await;
         let mut watcher = stage.api.watch(&post.session, 0).await;
         let frames = watcher.until_ended(1).await;
-        let heard: String = deltas(&frames).iter().filter_map(|delta| delta["text"].as_str()).collect();
+        let text =
+            |frames: &[Value]| frames.iter().filter_map(|frame| frame["text"].as_str()).collect::<String>();
+        let (heard, thought) = (text(&deltas(&frames)), text(&thoughts(&frames)));
         if task == "Say it." {
             let run = stage.api.ended(&post).await;
             assert_eq!(run["result"], format!("It is {REMOVED}, and {REMOVED}, and openai-keys."));
             let events = stage.api.events(&post.session).await;
-            let content = of_type(&events, "model.answered")[0]["message"]["content"].clone();
-            assert_eq!(json!(heard), content, "the frames say what the answer says");
+            let message = of_type(&events, "model.answered")[0]["message"].clone();
+            assert_eq!(json!(heard), message["content"], "the frames say what the answer says");
+            assert_eq!(json!(thought), message["thoughts"], "and what was thought");
+            assert_eq!(thought, heard);
         }
         seen.push_str(&heard);
+        seen.push_str(&thought);
         let taken = |event: &Value| event["type"] == "trace.flushed";
         stage.api.event(&post.session, "otlp", taken).await;
         for path in ["", "/events", "/messages", "/runs/1", "/runs/1/trace", "/runs/1/trace?format=otlp"] {

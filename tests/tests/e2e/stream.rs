@@ -3,7 +3,7 @@
 use longhaul_core::limits::DELTA_FRAME_BYTES_MAX;
 use longhaul_tests::oracle::assert_events_sound;
 use longhaul_tests::wait::eventually;
-use longhaul_tests::watch::{deltas, events};
+use longhaul_tests::watch::{deltas, events, joined};
 use longhaul_tests::{Frame, Gate, Post, Reply, SseWatcher, Stage, WsWatcher};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -328,15 +328,4 @@ async fn next_event(watcher: &mut SseWatcher) -> Value {
             return json;
         }
     }
-}
-
-/// The text of an attempt's deltas, after a check that each begins where the text so far ends. An offset counts
-/// what the first frame of more than ASCII would show; the texts here are ASCII.
-fn joined(deltas: &[Value], call: u64, attempt: u64) -> String {
-    let mut text = String::new();
-    for delta in deltas.iter().filter(|delta| delta["call"] == call && delta["attempt"] == attempt) {
-        assert_eq!(delta["offset"], text.len(), "not contiguous: {delta}");
-        text.push_str(delta["text"].as_str().expect("a delta has a text"));
-    }
-    text
 }

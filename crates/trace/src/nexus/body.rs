@@ -157,12 +157,20 @@ impl Object {
         let usage = span.usage.as_ref();
         self.put_number("input_tokens", usage.and_then(|usage| usage.input_tokens));
         self.put_number("output_tokens", usage.and_then(|usage| usage.output_tokens));
+        let reasoning_tokens = usage.and_then(|usage| usage.reasoning_tokens);
+        if reasoning_tokens.is_some() {
+            self.put_number("reasoning_tokens", reasoning_tokens);
+        }
         let answer = match capture {
             Capture::Off => None,
             Capture::Full | Capture::Preview => trace.content(span).output,
         };
-        let preview: Option<String> = answer.map(|turn| turn.content.chars().take(PREVIEW_CHARS).collect());
-        self.put("response_preview", preview.map_or(Json::Null, Json::String));
+        let preview = |text: &str| text.chars().take(PREVIEW_CHARS).collect::<String>();
+        if let Some(turn) = answer.filter(|turn| !turn.thoughts.is_empty()) {
+            self.put_text("reasoning_preview", &preview(turn.thoughts));
+        }
+        let said = answer.map(|turn| preview(turn.content));
+        self.put("response_preview", said.map_or(Json::Null, Json::String));
         if span.status == SpanStatus::Unset {
             self.put("cancelled", Json::Bool(true));
         }

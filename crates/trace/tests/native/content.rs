@@ -55,6 +55,42 @@ fn each_attempt_carries_what_it_sent() {
     assert_eq!(root[0], None);
 }
 
+/// As the conventions have it: a part of its own before the text, in no input, and tokens of their own.
+#[test]
+fn thoughts_are_a_part_of_the_answer_alone() {
+    let mut stage = Stage::default();
+    stage.accept("When?");
+    stage.answer_after("The tide? DONE", "Wait.", 10);
+    stage.answer_after("Now.", "It is in.\nDONE", 10);
+    let trace = stage.trace(1);
+    let [root, first, second] = sent(&trace, Capture::Full).try_into().unwrap();
+    let parts = |attribute: &Option<String>| parsed(attribute)[0]["parts"].clone();
+    let part = |kind: &str, content: &str| json!({"type": kind, "content": content});
+    assert_eq!(parts(&first[2]), json!([part("reasoning", "The tide? DONE"), part("text", "Wait.")]));
+    assert_eq!(parts(&second[2]), json!([part("reasoning", "Now."), part("text", "It is in.\nDONE")]));
+    assert_eq!(texts(&parsed(&second[1])), ["When?", "Wait.", "Continue."]);
+    assert_eq!(parts(&root[2]), json!([part("text", "It is in.")]));
+    for span in &trace.spans[1..] {
+        let tokens = span.attribute("gen_ai.usage.reasoning.output_tokens");
+        assert_eq!(tokens, Some(&SpanValue::Int(3)), "{}", span.name);
+    }
+    let view = serde_json::to_value(trace.view()).unwrap();
+    assert_eq!(view["spans"][1]["output"]["thoughts"], "The tide? DONE");
+    assert_eq!(view["spans"][1]["usage"]["reasoning_tokens"], 3);
+    assert_eq!(view["spans"][2]["input"].to_string().matches("tide").count(), 0);
+    let cut = sent(&trace, Capture::Off);
+    assert!(cut.iter().flatten().all(Option::is_none), "{cut:?}");
+}
+
+#[test]
+fn a_preview_has_two_hundred_characters_of_thoughts_too() {
+    let mut stage = Stage::default();
+    stage.accept("x");
+    stage.answer_after(&"h".repeat(250), "DONE", 10);
+    let [_, call] = sent(&stage.trace(1), Capture::Preview).try_into().unwrap();
+    assert_eq!(texts(&parsed(&call[2])), [format!("{}…[50 more bytes]", "h".repeat(200))]);
+}
+
 #[test]
 fn without_capture_nothing_that_was_said_leaves() {
     let body = encode_json(&eventful().trace(1), &Resource::default(), Capture::Off);

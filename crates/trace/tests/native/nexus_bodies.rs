@@ -96,6 +96,18 @@ fn each_attempt_is_a_span_with_its_own_times() {
 }
 
 #[test]
+fn thoughts_are_previewed_beside_the_answer() {
+    let mut stage = Stage::default();
+    stage.accept("x");
+    stage.answer_after(&"h".repeat(250), "Said.\nDONE", 10);
+    for (capture, thoughts) in [(Capture::Preview, json!("h".repeat(200))), (Capture::Off, Value::Null)] {
+        let output = &posted(&stage.trace(1), capture)[1]["output"];
+        assert_eq!(output["reasoning_preview"], thoughts, "{capture:?}");
+        assert_eq!(output["reasoning_tokens"], 3);
+    }
+}
+
+#[test]
 fn spans_of_the_agents_own_code_are_below_their_call() {
     let bodies = posted(&nested(), Capture::Off);
     let [outer, inner, _]: &[Value; 3] = bodies[5..].try_into().unwrap();

@@ -49,15 +49,22 @@ impl Stage {
 
     /// The call in flight answers after `ms`, its first chunk after half of that.
     pub(crate) fn answer(&mut self, text: &str, ms: u64) {
+        self.answer_after("", text, ms);
+    }
+
+    /// The same after thoughts.
+    pub(crate) fn answer_after(&mut self, thoughts: &str, text: &str, ms: u64) {
         let timing = self.spend(ms);
+        let reasoning_tokens = (!thoughts.is_empty()).then_some(3);
         let answer = ModelAnswer {
-            message: Message::text(Role::Assistant, text),
+            message: Message { thoughts: thoughts.to_owned(), ..Message::text(Role::Assistant, text) },
             finish_reason: FinishReason::Stop,
             usage: Usage {
                 input_tokens: Some(10),
                 output_tokens: Some(5),
                 total_tokens: Some(15),
                 cost_usd: Some(0.25),
+                reasoning_tokens,
                 ..Usage::default()
             },
             response_id: Some("resp_1".to_owned()),
