@@ -219,6 +219,7 @@ impl Journal {
                 cost_usd: Some((input + 4 * output) as f64 / 1e7),
                 ..Usage::default()
             },
+            cost_usd: None,
             latency_ms: timing.ended_at - timing.started_at,
             r#final: None,
             timing,

@@ -64,6 +64,7 @@ impl Fields {
                 message: self.take("message")?,
                 finish_reason: self.take("finish_reason")?,
                 usage: self.take("usage")?,
+                cost_usd: self.or_default("cost_usd")?,
                 latency_ms: self.take("latency_ms")?,
                 r#final: self.or_default("final")?,
                 timing: self.take("timing")?,

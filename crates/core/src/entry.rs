@@ -101,6 +101,10 @@ pub enum Entry {
         finish_reason: FinishReason,
         /// What the call used.
         usage: Usage,
+        /// What it cost, in US dollars: that of the usage once more, where it is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+        cost_usd: Option<f64>,
         /// From the request to the whole answer, in milliseconds.
         latency_ms: u64,
         /// The rule by which the answer is final; `None` where it is not.

@@ -49,7 +49,7 @@ impl FaultKind {
 
     /// Whether a model may have worked on an answer before it, whatever came of that: each further attempt may have to
     /// be paid for.
-    pub(crate) fn may_be_paid_for(self) -> bool {
+    pub fn may_be_paid_for(self) -> bool {
         match self {
             Self::Truncated | Self::Timeout | Self::EmptyResponse | Self::Malformed | Self::TooLarge => true,
             Self::Connection
@@ -114,6 +114,11 @@ impl Fault {
         let message = message.into();
         let is_of_model = matches!(kind, FaultKind::NotConfigured | FaultKind::Malformed);
         Self { kind, message, retry_after_ms: None, begun: false, usage: None, is_of_model }
+    }
+
+    /// Whether the attempt may have to be paid for.
+    pub fn may_be_paid_for(&self) -> bool {
+        self.begun || self.kind.may_be_paid_for()
     }
 }
 

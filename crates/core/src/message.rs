@@ -151,6 +151,10 @@ pub struct Usage {
     /// Output tokens that were spent on reasoning; absent where the provider does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
+    /// Whether a part of the numbers is estimated, because a server did not count and the run has a budget; absent where
+    /// none is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 impl Usage {
@@ -167,7 +171,37 @@ impl Usage {
             cached_input_tokens: sum(self.cached_input_tokens, other.cached_input_tokens),
             cache_write_tokens: sum(self.cache_write_tokens, other.cache_write_tokens),
             reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
+            estimated: self.estimated || other.estimated,
         }
+    }
+
+    /// Puts estimates in the place of what the server did not count. What follows from the rest is none.
+    pub fn estimate(&mut self, input: u64, output: u64) {
+        let missing = |part: Option<u64>| self.total_tokens.zip(part).map(|(all, part)| all.saturating_sub(part));
+        let known = (self.input_tokens, self.output_tokens);
+        let input_known = known.0.or_else(|| missing(known.1));
+        let output_known = known.1.or_else(|| missing(known.0));
+        self.estimated |= input_known.is_none() || output_known.is_none();
+        let all = self.total_tokens.unwrap_or(u64::MAX);
+        let input = input_known.unwrap_or(input.min(all));
+        let output = output_known.unwrap_or_else(|| self.total_tokens.map_or(output, |all| all - input));
+        self.input_tokens = Some(input);
+        self.output_tokens = Some(output);
+        self.total_tokens.get_or_insert(input.saturating_add(output));
+    }
+
+    /// The same where servers counted all of it: an estimate is told to nobody who adds it to counts.
+    pub fn counted(&self) -> Option<&Self> {
+        (!self.estimated).then_some(self)
+    }
+}
+
+impl Message {
+    /// The tokens that it counts as where its server does not count.
+    pub fn estimated_tokens(&self) -> u64 {
+        let arguments = self.tool_calls.iter().map(|call| estimated_tokens(&call.arguments));
+        let thoughts = if self.thoughts.is_empty() { 0 } else { estimated_tokens(&self.thoughts) };
+        arguments.sum::<u64>() + thoughts + estimated_tokens(&self.content)
     }
 }
 
@@ -248,5 +282,46 @@ mod tests {
         assert_eq!(sum.input_tokens, Some(6));
         assert_eq!(sum.cost_usd, Some(1.0));
         assert_eq!(sum.output_tokens, None);
+        assert!(!sum.estimated);
+    }
+
+    #[test]
+    fn what_was_not_counted_is_estimated_and_marked() {
+        let of = |input, output, total| {
+            let (input_tokens, output_tokens, total_tokens) = (input, output, total);
+            Usage { input_tokens, output_tokens, total_tokens, ..Usage::default() }
+        };
+        let all = (Some(7), Some(3), Some(10));
+        for (told, filled, estimated) in [
+            (all, all, false),
+            // What follows from the rest is no estimate.
+            ((Some(7), Some(3), None), all, false),
+            ((Some(7), None, Some(10)), all, false),
+            ((None, Some(3), Some(10)), all, false),
+            ((Some(12), None, Some(10)), (Some(12), Some(0), Some(10)), false),
+            ((None, None, None), (Some(40), Some(20), Some(60)), true),
+            ((Some(7), None, None), (Some(7), Some(20), Some(27)), true),
+            ((None, Some(3), None), (Some(40), Some(3), Some(43)), true),
+            ((None, None, Some(50)), (Some(40), Some(10), Some(50)), true),
+            ((None, None, Some(30)), (Some(30), Some(0), Some(30)), true),
+        ] {
+            let mut usage = of(told.0, told.1, told.2);
+            usage.estimate(40, 20);
+            assert_eq!(usage, Usage { estimated, ..of(filled.0, filled.1, filled.2) }, "{told:?}");
+            assert_eq!(usage.counted().is_some(), !estimated);
+            assert_eq!(usage.plus(&of(Some(1), None, None)).estimated, estimated);
+            assert_eq!(of(Some(1), None, None).plus(&usage).estimated, estimated);
+        }
+    }
+
+    #[test]
+    fn an_estimate_counts_all_that_a_model_wrote() {
+        let mut message = Message::text(Role::Assistant, "a".repeat(30));
+        assert_eq!(message.estimated_tokens(), 10 + MESSAGE_TOKENS);
+        message.thoughts = "b".repeat(60);
+        assert_eq!(message.estimated_tokens(), 30 + 2 * MESSAGE_TOKENS);
+        let call = ToolCall { id: "1".to_owned(), name: "f".to_owned(), arguments: "ü".repeat(3) };
+        message.tool_calls.push(call);
+        assert_eq!(message.estimated_tokens(), 33 + 3 * MESSAGE_TOKENS);
     }
 }

@@ -1,4 +1,4 @@
-use longhaul_core::{CallRef, limits::DELTA_FRAME_BYTES_MAX};
+use longhaul_core::{CallRef, estimated_tokens, limits::DELTA_FRAME_BYTES_MAX};
 use serde::Serialize;
 use vecmap::VecMap;
 
@@ -81,6 +81,13 @@ impl Live {
     /// How long the texts so far are together, in bytes.
     pub(crate) fn bytes(&self, call: CallRef) -> usize {
         self.calls.get(&call).map_or(0, |texts| texts.thoughts.content.len() + texts.answer.content.len())
+    }
+
+    /// The tokens that the texts so far count as.
+    pub(crate) fn estimated_tokens(&self, call: CallRef) -> u64 {
+        let texts = self.calls.get(&call).into_iter().flat_map(|texts| [&texts.thoughts, &texts.answer]);
+        let begun = texts.filter(|text| !text.content.is_empty());
+        begun.map(|text| estimated_tokens(&text.content)).sum()
     }
 
     pub(crate) fn forget(&mut self, call: CallRef) {
@@ -167,6 +174,8 @@ mod tests {
         let second = delta((call(2), answer), 0, "two".into());
         assert_eq!(live.catch_up(), [&first[..], std::slice::from_ref(&second)].concat());
         assert_eq!((live.bytes(call(1)), live.bytes(call(2))), (5, 3));
+        let tokens = [1, 2, 3].map(|id| live.estimated_tokens(call(id)));
+        assert_eq!(tokens, [estimated_tokens("hm") + estimated_tokens("one"), estimated_tokens("two"), 0]);
         live.forget(call(1));
         assert_eq!(live.catch_up(), [second]);
         let frame = serde_json::to_value(&first[0]).unwrap();

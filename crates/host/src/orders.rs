@@ -25,13 +25,16 @@ impl<P: Ports> Runtime<P> {
         let read = self.with_session(|session| {
             let run = session.run(promised.call.run)?;
             let call = run.in_flight().find(|call| call.id == promised.call.call)?;
-            Some((answer_bytes_max(run), call.tries.interruptions))
+            let request = run.spec.settings.budget.counts_usage().then(|| session.model_request(promised.call));
+            let sent_tokens = request.flatten().map(|request| request.estimated_tokens());
+            Some((answer_bytes_max(run), call.tries.interruptions, sent_tokens))
         });
-        let (bytes_max, interruptions) = read.ok().flatten().unwrap_or((limits::ANSWER_BYTES_MAX, 0));
+        let (bytes_max, interruptions, sent_tokens) =
+            read.ok().flatten().unwrap_or((limits::ANSWER_BYTES_MAX, 0, None));
         let prepared = self.prepared(&promised, None);
         let again = promised.clone();
         let reform = Box::new(move |form| self.prepared(&again, Some(form)));
-        CallOrder { promised, prepared, bytes_max, interruptions, reform }
+        CallOrder { promised, prepared, bytes_max, interruptions, sent_tokens, reform }
     }
 
     fn prepared(&self, promised: &ModelCall, form: Option<RequestForm>) -> Result<Prepared, Fault> {

@@ -51,6 +51,8 @@ pub(crate) struct CallOrder<'a> {
     pub(crate) bytes_max: usize,
     /// How often a crash cut the call off.
     pub(crate) interruptions: u32,
+    /// The tokens that the request counts as, as estimated; where no budget asks what was used, none.
+    pub(crate) sent_tokens: Option<u64>,
     /// The request once more, where the server refused its form.
     pub(crate) reform: Box<Reform<'a>>,
 }
@@ -161,7 +163,7 @@ impl<P: Ports> Caller<'_, P> {
         attempt: &Attempt,
         info: &CallInfo,
     ) -> (Result<ModelAnswer, Fault>, Timing) {
-        let CallOrder { promised, prepared, interruptions, reform, .. } = order;
+        let CallOrder { promised, prepared, interruptions, sent_tokens, reform, .. } = order;
         if let Ok(Prepared::Wire(_, WireRequest::WorkersAi { gateway: Some(gateway), .. }, _)) = &prepared {
             attempt.gateway.replace(Some(Gateway { id: gateway.id.clone(), log_id: None }));
         }
@@ -189,10 +191,17 @@ impl<P: Ports> Caller<'_, P> {
             Ok(mut answer) => {
                 answer.made_by(&promised.model);
                 self.deployment.secrets.answer(&mut answer);
+                if let Some(sent) = sent_tokens {
+                    answer.usage.estimate(sent, answer.message.estimated_tokens());
+                }
                 answer.usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, &answer.usage);
                 Ok(answer)
             }
             Err(mut fault) => {
+                if let Some(sent) = sent_tokens.filter(|_| fault.may_be_paid_for()) {
+                    let usage = fault.usage.get_or_insert_default();
+                    usage.estimate(sent, self.live.borrow().estimated_tokens(attempt.call));
+                }
                 if let Some(usage) = &mut fault.usage {
                     usage.cost_usd = self.deployment.prices.cost_usd(&promised.model, usage);
                 }

@@ -302,6 +302,7 @@ impl Partial {
             cached_input_tokens: usage.cached_input_tokens.or(self.usage.cached_input_tokens),
             cache_write_tokens: usage.cache_write_tokens.or(self.usage.cache_write_tokens),
             reasoning_tokens: usage.reasoning_tokens.or(self.usage.reasoning_tokens),
+            estimated: false,
         };
     }
 

@@ -118,6 +118,7 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
         cached_input_tokens,
         cache_write_tokens: pointed(&WRITTEN).filter(|written| *written > 0),
         reasoning_tokens,
+        estimated: false,
     })
 }
 
@@ -256,6 +257,7 @@ mod tests {
             cached_input_tokens: Some(4),
             cache_write_tokens: None,
             reasoning_tokens: Some(2),
+            estimated: false,
         };
         assert_eq!(openai, Some(expected.clone()));
         for beside in [

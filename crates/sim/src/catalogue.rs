@@ -148,6 +148,9 @@ fn runs() -> Vec<Scenario> {
             .model(plan().out(None, HOUR_MS, DOWN)),
         Scenario::new("tokens are used up", StopReason::BudgetTokens)
             .first(Post { total_tokens: Some(20), ..Post::default() }),
+        Scenario::new("tokens that nobody counts are used up", StopReason::BudgetTokens)
+            .first(Post { total_tokens: Some(200), ..Post::default() })
+            .model(ModelPlan { is_silent: true, ..plan().reply(2, &[Reply::Truncated]) }),
         Scenario::new("unavailable to the end", StopReason::ModelUnavailable)
             .first(Post { retry_patience_ms: Some(5_000), ..Post::default() })
             .model(plan().reply(2, &[DOWN; 40])),

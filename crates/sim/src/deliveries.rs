@@ -303,7 +303,7 @@ fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
         ("iterations", row.iterations == u64::from(run.iterations)),
         ("attempts", row.attempts == u64::from(run.attempts)),
         ("resumed", row.resumed == u64::from(run.resumed)),
-        ("usage", row.usage == run.usage),
+        ("usage", row.usage == run.usage.counted().cloned().unwrap_or_default()),
         ("accepted_at", row.accepted_at == run.accepted_at),
         // A trace does not end before it begins, whatever the clock did.
         ("ended_at", row.ended_at == run.ended_at.map(|at| at.max(run.accepted_at))),
@@ -336,14 +336,14 @@ fn counters_of(run: &Run, records: &[Record]) -> Counters {
             }
             Entry::ModelAnswered { call, usage, timing, .. } => {
                 open.remove(call);
-                for (counter, by) in tokens(usage) {
+                for (counter, by) in usage.counted().into_iter().flat_map(tokens) {
                     count(models.get(call), timing.started_at, counter, by.unwrap_or(0));
                 }
                 count(models.get(call), timing.started_at, "answered", 1);
             }
             // A call that is given up was cut off before: that is its outcome.
             Entry::ModelFailed { call, error_type, timing, usage, .. } if open.remove(call).is_some() => {
-                for (counter, by) in usage.iter().flat_map(tokens) {
+                for (counter, by) in usage.iter().filter_map(Usage::counted).flat_map(tokens) {
                     count(models.get(call), timing.started_at, counter, by.unwrap_or(0));
                 }
                 count(models.get(call), timing.started_at, &format!("error.{}", error_type.as_str()), 1);

@@ -88,6 +88,9 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.requests_have_each_result_once(outside);
     found.no_secret_is_kept(outside);
     found.thoughts_stay_apart(outside, &journals);
+    for records in &journals {
+        found.budgets_know_what_was_used(outside, records);
+    }
     found.0.extend(outside.offences.iter().cloned());
     found.0
 }
@@ -415,6 +418,38 @@ impl Findings {
             _ => false,
         });
         self.expect(10, !is_listed, || "the index holds the credentials".to_owned());
+    }
+
+    /// In a run with a budget each answer counts, and each attempt that may have to be paid for: as estimated, and marked,
+    /// where the server does not count. Elsewhere nothing is estimated.
+    fn budgets_know_what_was_used(&mut self, outside: &Outside, records: &[Record]) {
+        let Some(counts) = outside.model.counts() else { return };
+        let mut asking = BTreeSet::new();
+        for record in records {
+            let (usage, is_paid) = match &record.entry {
+                Entry::RunAccepted { settings, .. } => {
+                    if settings.budget.counts_usage() {
+                        asking.insert(record.run);
+                    }
+                    continue;
+                }
+                Entry::ModelAnswered { usage, .. } => (Some(usage), true),
+                Entry::ModelFailed { usage, begun, error_type, .. } => {
+                    (usage.as_ref(), *begun || error_type.may_be_paid_for())
+                }
+                _ => continue,
+            };
+            let is_estimated = usage.is_some_and(|usage| usage.estimated);
+            let total = usage.and_then(|usage| usage.total_tokens).unwrap_or(0);
+            let holds = match asking.contains(&record.run) {
+                false => !is_estimated && (counts || total == 0),
+                true if !is_paid => !is_estimated,
+                // What was cut off before its count came is estimated too.
+                true => total > 0 && (is_estimated || counts),
+            };
+            let what = || format!("run {}: {} used {usage:?}", record.run, record.entry.type_name());
+            self.expect(3, holds, what);
+        }
     }
 
     /// What a model thinks is in no answer, no result and no request, and is heard as thoughts alone.

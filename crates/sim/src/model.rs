@@ -31,6 +31,8 @@ pub struct ModelPlan {
     pub latency_ms: u64,
     /// When models cannot be asked, whatever they would reply else.
     pub outages: Vec<Outage>,
+    /// It does not say what an answer used.
+    pub is_silent: bool,
 }
 
 /// A time in which a model is not there, or does not take a request.
@@ -119,7 +121,7 @@ pub struct ModelServer {
 
 impl Default for ModelPlan {
     fn default() -> Self {
-        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100, outages: Vec::new() }
+        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100, outages: Vec::new(), is_silent: false }
     }
 }
 
@@ -142,6 +144,13 @@ impl ModelPlan {
 }
 
 impl ModelServer {
+    /// Whether its answers say what they used; `None` where some say what the scenario has written out.
+    pub(crate) fn counts(&self) -> Option<bool> {
+        let replies = self.plan.replies.values().flatten().copied();
+        let mut all = replies.chain(self.plan.outages.iter().map(|outage| outage.reply));
+        (!all.any(|reply| matches!(reply, Reply::Says { .. }))).then_some(!self.plan.is_silent)
+    }
+
     pub(crate) fn new(plan: ModelPlan, format: Format) -> Self {
         Self { plan, format, requests: Vec::new(), open_max: 0, hung_up: 0 }
     }
@@ -225,7 +234,10 @@ pub(crate) async fn serve(world: Rc<World>, asked: Asked) -> Result<WireResponse
     let tools = if reply == Reply::Empty { &[] } else { world.outside.borrow().tools.asked_in(run, turn) };
     let seals = String::from_utf8_lossy(&asked.body).contains("reasoning.encrypted_content");
     let speech = Speech { model: &asked.model, run, turn, text: &text, asked: tools, seals };
-    let chunks = speech.chunks(format);
+    let mut chunks = speech.chunks(format);
+    if world.outside.borrow().model.plan.is_silent {
+        chunks.iter_mut().for_each(|chunk| *chunk = uncounted(chunk));
+    }
     let half = chunks.len() / 2;
     match reply {
         Reply::Answer | Reply::Empty => Ok(streamed(world, open, chunks, None, CHUNK_MS)),
@@ -309,6 +321,15 @@ fn text(world: &World, run: RunId, turn: usize) -> String {
     let is_last = !asks && outside.model.plan.done_at.is_some_and(|done| turn >= done);
     let verse = format!("Verse {turn} of run {run}, by {API_KEY}: the tide comes in.");
     if is_last { format!("{verse}\nDONE") } else { verse }
+}
+
+/// A chunk without what it says that was used.
+fn uncounted(chunk: &[u8]) -> Vec<u8> {
+    const MEMBER: &str = "\"usage\":{";
+    let text = String::from_utf8_lossy(chunk);
+    let Some((before, rest)) = text.split_once(MEMBER) else { return chunk.to_vec() };
+    let after = rest.split_once('}').map_or("", |(_, after)| after);
+    format!("{before}\"usage\":null{after}").into_bytes()
 }
 
 fn streamed(

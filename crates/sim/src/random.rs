@@ -170,7 +170,9 @@ impl fmt::Display for RandomWorld {
             ..
         } = &self.scenario;
         writeln!(f, "seed {}", self.seed)?;
-        writeln!(f, "  model: {format:?}, {} ms, says DONE in answer {:?}", model.latency_ms, model.done_at)?;
+        let counts = if model.is_silent { ", counts no tokens" } else { "" };
+        let (ms, done) = (model.latency_ms, model.done_at);
+        writeln!(f, "  model: {format:?}, {ms} ms, says DONE in answer {done:?}{counts}")?;
         for (turn, replies) in &model.replies {
             writeln!(f, "    call {turn} of a run meets {replies:?}")?;
         }
@@ -271,6 +273,10 @@ impl Dice {
                 plan = plan.reply(turn, &self.several(5, &replies));
             }
         }
+        if self.one_in(40) {
+            plan = plan.reply(1, &[Reply::Empty; 5]);
+        }
+        plan.is_silent = self.one_in(4);
         plan
     }
 
@@ -329,7 +335,7 @@ impl Dice {
             key,
             is_keyed: !self.one_in(4),
             deadline_ms: self.deadline_ms(),
-            total_tokens: if self.one_in(6) { Some(20) } else { None },
+            total_tokens: if self.one_in(6) { Some(*self.pick(&[20, 200])) } else { None },
             model_timeout_ms: *self.pick(&[120_000, 120_000, 1_000, 50]),
             context_tokens: *self.pick(&[None, None, None, Some(400), Some(500)]),
             sample_ratio: if self.one_in(8) { Some(0.0) } else { None },

@@ -203,8 +203,11 @@ fn push_finish_reason(list: &mut Vec<Attribute>, word: &'static str) {
     list.push(Attribute::new("longhaul.finish_reasons", word));
 }
 
-/// What an attempt used, or a run.
+/// What an attempt used, or a run, as servers counted it. An estimate is no count: it is marked, and not told.
 pub(crate) fn push_usage(list: &mut Vec<Attribute>, usage: &Usage) {
+    let Some(usage) = usage.counted() else {
+        return list.push(Attribute::new("longhaul.usage.estimated", true));
+    };
     let counts = [
         ("gen_ai.usage.input_tokens", usage.input_tokens),
         ("gen_ai.usage.output_tokens", usage.output_tokens),

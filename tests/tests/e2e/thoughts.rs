@@ -47,7 +47,7 @@ async fn thoughts_have_frames_of_their_own_and_a_joiner_gets_those_so_far() {
 
     let answered = of_type(&events(&first_frames), "model.answered").remove(0);
     assert_eq!(answered["message"], json!({"role": "assistant", "content": ANSWER, "thoughts": THOUGHTS}));
-    assert_eq!(answered["final"], "sentinel");
+    assert_eq!(answered["final"], "done");
     let run = stage.api.ended(&post).await;
     assert_eq!((&run["result"], &run["iterations"]), (&json!("It is in."), &json!(1)));
     assert_eq!(stage.api.messages(&post.session).await[1]["thoughts"], THOUGHTS);

@@ -38,6 +38,7 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
         iteration,
         message: answer.message,
         finish_reason: answer.finish_reason,
+        cost_usd: answer.usage.cost_usd,
         usage: answer.usage,
         latency_ms: timing.ended_at.saturating_sub(timing.started_at),
         r#final: rule,

@@ -78,6 +78,11 @@ impl RunSpec {
 }
 
 impl Budget {
+    /// Whether it must know what was used: where a server does not count, that is estimated.
+    pub fn counts_usage(&self) -> bool {
+        self.total_tokens.is_some() || self.cost_usd.is_some()
+    }
+
     /// The part that forbids another call, after `usage` and `elapsed_ms` were spent.
     pub(crate) fn exhausted_by(&self, usage: &Usage, elapsed_ms: u64) -> Option<StopReason> {
         if self.deadline_ms.is_some_and(|max| elapsed_ms >= max) {

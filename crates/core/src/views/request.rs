@@ -47,6 +47,23 @@ pub struct ModelRequest<'a> {
     pub tools: &'a [ToolOffer],
 }
 
+impl ModelRequest<'_> {
+    /// The tokens that it counts as where its model's server does not count.
+    pub fn estimated_tokens(&self) -> u64 {
+        let messages = self.messages.iter().map(|message| {
+            let arguments = message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments));
+            arguments.sum::<u64>() + estimated_tokens(&message.content)
+        });
+        let tools = self.tools.iter().map(|tool| {
+            let schema = tool.parameters.as_ref().map_or_else(String::new, ToString::to_string);
+            let described = tool.description.as_deref().map_or(0, estimated_tokens);
+            described + estimated_tokens(&tool.name) + estimated_tokens(&schema)
+        });
+        let system = self.system.as_deref().map_or(0, estimated_tokens);
+        messages.chain(tools).fold(system, u64::saturating_add)
+    }
+}
+
 /// What a call takes of the conversation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {

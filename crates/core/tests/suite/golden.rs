@@ -191,7 +191,7 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 36] = [
+const OPTIONAL: [&str; 38] = [
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
@@ -228,6 +228,8 @@ const OPTIONAL: [&str; 36] = [
     "/fallback_from",
     "model.failed/usage",
     "/begun",
+    "/estimated",
+    "model.answered/cost_usd",
 ];
 
 /// Members whose values have members of the caller's, the model's or the agent's own.
@@ -241,12 +243,13 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 4] {
+fn stories() -> [(String, Vec<Vec<Record>>); 5] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
         (format!("{VERSION}-life"), story::life()),
         (format!("{VERSION}-fallback"), story::fallback()),
+        (format!("{VERSION}-estimated"), story::estimated()),
     ]
 }
 

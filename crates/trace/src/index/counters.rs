@@ -85,7 +85,7 @@ impl Counters {
 
     /// Adds an attempt that counts.
     pub(super) fn take(&mut self, span: &Span) {
-        self.add_usage(span.usage.as_ref());
+        self.add_usage(span.usage.as_ref().and_then(Usage::counted));
         if let Some(error) = span.error_type {
             self.add_errors(error, 1);
             return;

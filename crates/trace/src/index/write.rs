@@ -148,7 +148,7 @@ pub(super) fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
 fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
     let is_waiting = trace.status == RunStatus::Waiting;
     let status = if is_waiting { RunStatus::Running } else { trace.status };
-    let usage = &trace.usage;
+    let usage = trace.usage.counted().cloned().unwrap_or_default();
     let mut params = key(tenant, trace);
     params.extend([
         text(&trace.session),

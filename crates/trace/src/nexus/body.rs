@@ -1,4 +1,4 @@
-use longhaul_core::{RunStatus, StopReason, TimeMs};
+use longhaul_core::{RunStatus, StopReason, TimeMs, Usage};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -154,7 +154,7 @@ impl Object {
     fn put_outcome(&mut self, trace: &Trace, span: &Span, call: &ModelSpan, capture: Capture) {
         let took_ms = span.ended_at.map(|at| at.saturating_sub(span.started_at));
         self.put_number("latency_ms", call.latency_ms.or(took_ms));
-        let usage = span.usage.as_ref();
+        let usage = span.usage.as_ref().and_then(Usage::counted);
         self.put_number("input_tokens", usage.and_then(|usage| usage.input_tokens));
         self.put_number("output_tokens", usage.and_then(|usage| usage.output_tokens));
         let reasoning_tokens = usage.and_then(|usage| usage.reasoning_tokens);

@@ -77,6 +77,7 @@ fn entries() -> Vec<Entry> {
             message,
             finish_reason: FinishReason::Stop,
             usage: Usage::default(),
+            cost_usd: None,
             latency_ms: 1,
             r#final: None,
             timing: Timing::default(),

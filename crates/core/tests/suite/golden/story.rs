@@ -109,6 +109,27 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
     story.rows
 }
 
+/// A session whose run has a budget and whose model does not count: estimates, and what an answer cost.
+pub(crate) fn estimated() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let budget = Budget { total_tokens: Some(5_000), cost_usd: Some(1.5), deadline_ms: None };
+    let settings = RunSettings { budget, ..open_settings() };
+    story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
+    let estimate = Usage { estimated: true, ..full_usage() };
+    let mut cut_off = failed(1, 1, FaultKind::Truncated, Some(400));
+    if let Entry::ModelFailed { usage, .. } = &mut cut_off {
+        *usage = Some(estimate.clone());
+    }
+    story.row(200, vec![(1, cut_off)]);
+    story.row(200, vec![called(1, 1, 2, 0)]);
+    let (run, mut answer) = answered_bare(1, 1);
+    if let Entry::ModelAnswered { attempt, usage, cost_usd, .. } = &mut answer {
+        (*attempt, *cost_usd, *usage) = (2, estimate.cost_usd, estimate);
+    }
+    story.row(300, vec![(run, answer), called(1, 2, 1, 0)]);
+    story.rows
+}
+
 /// A session whose first model is given up, and whose second is asked.
 pub(crate) fn fallback() -> Vec<Vec<Record>> {
     let mut story = Story::default();
@@ -440,6 +461,7 @@ fn answered_full(run: u32, call: u32, attempt: u32, iteration: u32, rule: Option
         message: Message::text(Role::Assistant, text),
         finish_reason: FinishReason::Stop,
         usage: full_usage(),
+        cost_usd: None,
         latency_ms: 700,
         r#final: rule,
         timing: Timing {
@@ -487,6 +509,7 @@ fn answered_bare(run: u32, call: u32) -> (u32, Entry) {
         message: Message::text(Role::Assistant, "Water."),
         finish_reason: FinishReason::Length,
         usage: bare_usage(),
+        cost_usd: None,
         latency_ms: 0,
         r#final: None,
         timing: Timing { started_at: BEGINNING, ended_at: BEGINNING, first_chunk_at: None },
@@ -519,6 +542,7 @@ fn full_usage() -> Usage {
         cached_input_tokens: Some(8),
         cache_write_tokens: None,
         reasoning_tokens: Some(3),
+        estimated: false,
     }
 }
 
@@ -531,6 +555,7 @@ fn bare_usage() -> Usage {
         cached_input_tokens: None,
         cache_write_tokens: None,
         reasoning_tokens: None,
+        estimated: false,
     }
 }
 
