@@ -157,6 +157,7 @@ function take(state: RunFold, event: RunEvent): RunFold {
         errorType: event.error_type,
         errorMessage: event.message,
         retryAt: event.retry_at,
+        usage: event.usage ?? null,
       });
     case "run.resumed": {
       const { at, cause, outstanding } = event;

@@ -690,6 +690,8 @@ export interface components {
             attempt: components["schemas"]["Attempt"];
             /** @description The call. */
             call: components["schemas"]["Call"];
+            /** @description What it cost, in US dollars: that of the usage once more, where it is known. */
+            cost_usd?: number;
             /** @description The rule by which the answer is final; null where it is not. */
             final: ("done" | "finish_tool") | null;
             /** @description Why it ended. */
@@ -1272,6 +1274,8 @@ export interface components {
             cached_input_tokens?: number;
             /** @description US dollars, by the price table at the time of the call. */
             cost_usd: number | null;
+            /** @description Whether a part of the numbers is estimated, because a server did not count and the run has a budget; absent where none is. */
+            estimated?: boolean;
             /** @description Tokens of the request. */
             input_tokens: number | null;
             /** @description Tokens of the answer, reasoning included. */

@@ -110,7 +110,7 @@ fn assert_shape(event: &Value) {
         ),
         "model.answered" => (
             &["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"],
-            &[],
+            &["cost_usd"],
         ),
         "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),

@@ -49,7 +49,7 @@ export function CompareCard({ lane, best, baseline, isBaseline }: CompareCardPro
           {count(usage?.output_tokens)}
         </Row>
         <Row name="Cost" mark={mark("cost", "cheapest")}>
-          <Cost usd={usage?.cost_usd} />
+          <Cost usd={usage?.cost_usd} isEstimated={usage?.estimated} />
         </Row>
         <Row name="Finish reason">{lane.finishReason === null ? UNKNOWN : oneLine(words(lane.finishReason), 40)}</Row>
         <Row name="Attempts">{lane.attempts === 0 ? UNKNOWN : count(lane.attempts)}</Row>

@@ -144,7 +144,7 @@ function Overview({ fold, run, lanes, status, task }: OverviewProps) {
         <div>
           <dt>Cost</dt>
           <dd>
-            <Cost usd={usage?.cost_usd} />
+            <Cost usd={usage?.cost_usd} isEstimated={usage?.estimated} />
           </dd>
         </div>
         <div>

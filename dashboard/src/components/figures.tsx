@@ -16,20 +16,33 @@ export function Elapsed({ since }: { since: number }) {
   return <span class="num">{duration(Math.max(0, useNow(1_000) - since))}</span>;
 }
 
+/** Why a number has a tilde. */
+const ESTIMATED = " Estimated: the model's server did not count all of them, and the run has a budget.";
+
 export function Tokens({ usage }: { usage: Usage | null | undefined }) {
-  const title = usage
+  const told = usage
     ? `${count(usage.total_tokens)} tokens: ${count(usage.input_tokens)} in, ${count(usage.output_tokens)} out`
     : "not known";
+  const isEstimated = usage?.estimated === true;
   return (
-    <span class="num" title={title}>
+    <span class="num" title={isEstimated ? `${told}.${ESTIMATED}` : told}>
+      {isEstimated && "~"}
       {compact(usage?.total_tokens)}
     </span>
   );
 }
 
-export function Cost({ usd }: { usd: number | null | undefined }) {
+export function Cost({ usd, isEstimated = false }: { usd: number | null | undefined; isEstimated?: boolean }) {
+  if (usd === null || usd === undefined) {
+    return (
+      <span class="num" title="not known">
+        {cost(usd)}
+      </span>
+    );
+  }
   return (
-    <span class="num" title={usd === null || usd === undefined ? "not known" : `${usd} US dollars`}>
+    <span class="num" title={isEstimated ? `${usd} US dollars, from estimated tokens` : `${usd} US dollars`}>
+      {isEstimated && "~"}
       {cost(usd)}
     </span>
   );

@@ -70,7 +70,7 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
           <Tokens usage={usage} />
         </Figure>
         <Figure name="Cost">
-          <Cost usd={usage?.cost_usd} />
+          <Cost usd={usage?.cost_usd} isEstimated={usage?.estimated} />
         </Figure>
         <Figure name="Started">
           <When at={acceptedAt} now={now} />
@@ -135,7 +135,7 @@ function usageOf(fold: RunFold, trace: Trace | null): Usage | null {
   if (fold.ended) return fold.ended.usage;
   const told = fold.attempts.flatMap(({ usage }) => (usage ? [usage] : []));
   if (told.length === 0) return trace?.usage ?? null;
-  const sum = (key: keyof Usage) => {
+  const sum = (key: "input_tokens" | "output_tokens" | "total_tokens" | "cost_usd") => {
     const known = told.flatMap((usage) => usage[key] ?? []);
     return known.length === 0 ? null : known.reduce((a, b) => a + b, 0);
   };
@@ -144,5 +144,6 @@ function usageOf(fold: RunFold, trace: Trace | null): Usage | null {
     output_tokens: sum("output_tokens"),
     total_tokens: sum("total_tokens"),
     cost_usd: sum("cost_usd"),
+    ...(told.some((usage) => usage.estimated) ? { estimated: true } : {}),
   };
 }

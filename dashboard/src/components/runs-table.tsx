@@ -89,7 +89,7 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
         <Tokens usage={row.usage} />
       </td>
       <td class="c-cost right" data-label="">
-        <Cost usd={row.usage.cost_usd} />
+        <Cost usd={row.usage.cost_usd} isEstimated={row.usage.estimated} />
       </td>
       <td class="c-when right">
         <When at={row.accepted_at} now={now} />

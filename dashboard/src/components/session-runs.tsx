@@ -47,7 +47,7 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
                 <Tokens usage={other.usage} /> tokens
               </span>
               <span class="muted">
-                <Cost usd={other.usage.cost_usd} />
+                <Cost usd={other.usage.cost_usd} isEstimated={other.usage.estimated} />
               </span>
               <span class="muted">
                 <When at={other.accepted_at} now={now} />

@@ -119,7 +119,7 @@ function Figures({ row, runStartedAt }: { row: Row; runStartedAt: number }) {
             )}
           </Figure>
           <Figure name="Cost">
-            <Cost usd={usage.cost_usd} />
+            <Cost usd={usage.cost_usd} isEstimated={usage.estimated} />
           </Figure>
         </>
       )}

@@ -34,3 +34,4 @@ mod stream;
 mod tenant_limits;
 mod tenants;
 mod thoughts;
+mod usage;
