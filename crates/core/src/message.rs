@@ -177,7 +177,8 @@ impl Usage {
 
     /// Puts estimates in the place of what the server did not count. What follows from the rest is none.
     pub fn estimate(&mut self, input: u64, output: u64) {
-        let missing = |part: Option<u64>| self.total_tokens.zip(part).map(|(all, part)| all.saturating_sub(part));
+        let missing =
+            |part: Option<u64>| self.total_tokens.zip(part).map(|(all, part)| all.saturating_sub(part));
         let known = (self.input_tokens, self.output_tokens);
         let input_known = known.0.or_else(|| missing(known.1));
         let output_known = known.1.or_else(|| missing(known.0));

@@ -121,7 +121,13 @@ pub struct ModelServer {
 
 impl Default for ModelPlan {
     fn default() -> Self {
-        Self { done_at: Some(3), replies: BTreeMap::new(), latency_ms: 100, outages: Vec::new(), is_silent: false }
+        Self {
+            done_at: Some(3),
+            replies: BTreeMap::new(),
+            latency_ms: 100,
+            outages: Vec::new(),
+            is_silent: false,
+        }
     }
 }
 

@@ -25,7 +25,8 @@ async fn a_budget_acts_on_an_estimate_that_is_marked() {
     for event in &answered {
         let usage = &event["usage"];
         assert_eq!(usage["estimated"], true, "{event}");
-        let parts = [&usage["input_tokens"], &usage["output_tokens"]].map(|part| part.as_u64().expect("known"));
+        let parts =
+            [&usage["input_tokens"], &usage["output_tokens"]].map(|part| part.as_u64().expect("known"));
         assert!(parts[1] > 0 && parts.iter().sum::<u64>() == tokens(usage), "{event}");
     }
     let spent: u64 = answered.iter().map(|event| tokens(&event["usage"])).sum();
