@@ -81,8 +81,10 @@ impl Dialect {
         match self {
             Dialect::OpenAi => event(&openai_chunk(json!([{"index": 0,
                 "delta": {"role": "assistant", "reasoning_content": text}, "finish_reason": null}]))),
-            Dialect::Responses => typed(&json!({"type": "response.reasoning_text.delta", "item_id": "rs_test",
-                "output_index": 0, "content_index": 0, "delta": text})),
+            Dialect::Responses => {
+                typed(&json!({"type": "response.reasoning_text.delta", "item_id": "rs_test",
+                "output_index": 0, "content_index": 0, "delta": text}))
+            }
             Dialect::Messages => typed(&json!({"type": "content_block_delta", "index": 0,
                 "delta": {"type": "thinking_delta", "thinking": text}})),
             Dialect::WorkersAi => event(&json!({"reasoning": text})),

@@ -198,7 +198,10 @@ fn judge(copy: &Path) -> Result<Finding> {
     if !passes(copy, &["test", "--package", "longhaul-core"])? {
         return Ok(Finding::CoreTests);
     }
-    if !passes(copy, &["test", "--package", "longhaul-sim", "--test", "edges", "--test", "retention"])? {
+    if !passes(
+        copy,
+        &["test", "--package", "longhaul-sim", "--test", "edges", "--test", "retention", "--test", "field"],
+    )? {
         return Ok(Finding::EdgeTests);
     }
     Ok(Finding::Nothing)

@@ -2,6 +2,7 @@
 //! what a user would rightly expect of the run.
 
 use longhaul_core::{CallId, Entry, FaultKind, RunError, RunId, StopReason, Usage};
+use longhaul_models::Format;
 use longhaul_sim::{Life, ModelPlan, Outside, Post, Reply, Scenario};
 use serde_json::Value;
 
@@ -34,13 +35,18 @@ fn reply(turn: &Value) -> Reply {
 
 /// Plays a run whose calls get these replies, the last one again and again.
 fn run(replies: &[Reply]) -> Played {
+    run_in(Format::Chat, replies, Post::default())
+}
+
+fn run_in(format: Format, replies: &[Reply], post: Post) -> Played {
     const REQUESTS_MAX: usize = 8;
     let last = replies.last().expect("a reply");
     let again = |from: usize| -> Vec<Reply> {
         replies.iter().copied().skip(from).chain(std::iter::repeat(*last)).take(REQUESTS_MAX).collect()
     };
     let plan = (2..=6).fold(ModelPlan::default(), |plan, turn| plan.reply(turn, &again(replies.len())));
-    let scenario = Scenario::new("field", StopReason::Done).model(plan.reply(1, &again(0)));
+    let scenario = Scenario::new("field", StopReason::Done).first(post).model(plan.reply(1, &again(0)));
+    let scenario = scenario.speaking(format);
     let mut life = Life::new(&scenario, Outside::new(&scenario), &[]);
     life.run();
     let outside = life.end();
@@ -226,4 +232,57 @@ fn do_01_several_deployments_within_one_slow_call() {
 /// How many sinks have a trace of the second run, which nothing disturbed at its end.
 fn outside_sinks(outside: &Outside) -> usize {
     entries_of(outside, RunId(2), "trace.flushed")
+}
+
+/// What cannot change is not tried again, whatever the format; and another model takes the run over, where there is one.
+#[test]
+fn what_no_wait_mends_is_asked_once_in_every_format() {
+    let json = |status, body: &'static str| Reply::Says {
+        status,
+        content_type: "application/json",
+        chunks: vec![body].leak(),
+        gap_ms: 0,
+    };
+    let refusals = [
+        json(
+            429,
+            r#"{"success":false,"errors":[{"code":4006,"message":"you have used up your daily free allocation of 10,000 neurons"}]}"#,
+        ),
+        json(
+            429,
+            r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+        ),
+        json(
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+        ),
+        json(402, r#"{"error":{"message":"Insufficient credits","code":402}}"#),
+        json(
+            429,
+            r#"[{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"retryDelay":"22s"}]}}]"#,
+        ),
+        json(404, r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#),
+    ];
+    for format in [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi] {
+        for reply in refusals {
+            let played = run_in(format, &[reply], Post::default());
+            let seen = (played.stop, played.requests.len());
+            assert_eq!(seen, (StopReason::ModelRefused, 1), "{format:?} {reply:?}: {}", played.error);
+        }
+        // A day's limit may say by its header alone that it is one: whoever asks for hours is not waited for.
+        let for_hours = Reply::Status { status: 429, retry_after_s: Some(3 * 3_600) };
+        let played = run_in(format, &[for_hours], Post::default());
+        assert_eq!((played.stop, played.requests.len()), (StopReason::ModelUnavailable, 1), "{format:?}");
+    }
+    let with_fallback = || Post { fallbacks: &[("openai:small", None)], ..Post::default() };
+    for reply in refusals {
+        let played = run_in(Format::Chat, &[reply, Reply::Answer], with_fallback());
+        assert_eq!(
+            (played.stop, played.requests.len()),
+            (StopReason::Done, 4),
+            "{reply:?}: {}",
+            played.error
+        );
+        assert_eq!(played.requests[1].0["model"], "small");
+    }
 }

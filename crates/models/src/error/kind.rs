@@ -71,6 +71,8 @@ const OF_MODEL: &[&str] = &[
     "creditbalance",
     "budgetexceeded",
     "budgethasbeenexceeded",
+    "usagelimits",
+    "currentquota",
     "paymentrequired",
     "billing",
     "arrearage",
@@ -82,12 +84,30 @@ const OF_MODEL: &[&str] = &[
     "prompttoolong",
     "promptistoolong",
 ];
-/// Words in a message by which an account is out of money, whatever the status says. Others of that kind stand in what is said
-/// of limits per minute as well.
-const OUT_OF_MONEY: &[&str] =
-    &["insufficientbalance", "creditbalanceistoolow", "budgethasbeenexceeded", "nocredits"];
-/// Codes that say so without a word: Zhipu's, who answers 429.
-const OUT_OF_MONEY_CODES: &[&str] = &["1113"];
+/// Words in a message, in small letters and without signs, that say that a quota is used up which no wait of a run gives
+/// back, that of a month or what was paid for, whatever the status says. Google's message for each minute's quota speaks of
+/// the plan and of billing too, so no such word is here.
+const USED_UP: &[&str] = &[
+    "insufficientquota",
+    "insufficientbalance",
+    "insufficientcredit",
+    "creditbalance",
+    "budgethasbeenexceeded",
+    "nocredits",
+    "outofcredits",
+    "usedallavailablecredits",
+    "spendinglimit",
+    "spendlimit",
+    "dailyallocation",
+    "dailyfreeallocation",
+    "apicallsmonth",
+    "monthlyusagelimit",
+    "monthlyquota",
+    "dailyquota",
+    "dailylimit",
+];
+/// Codes that say the same: Workers AI's day of neurons, Zhipu's balance, day and plan.
+const USED_UP_CODES: [u64; 6] = [3036, 4006, 1113, 1304, 1308, 1309];
 /// Words in a message without a code that say that the same request gets the same answer.
 const REFUSED_IN_WORDS: &[&str] = &[
     "contextlength",
@@ -120,34 +140,63 @@ pub(super) fn kind_of_error(error: &Value, message: &str) -> FaultKind {
     if is_written_wrong(error) {
         return FaultKind::ServerError;
     }
-    said(error, DEPTH_MAX).or_else(of_message).unwrap_or(FaultKind::ServerError)
+    match said(error, DEPTH_MAX).or_else(of_message).unwrap_or(FaultKind::ServerError) {
+        FaultKind::RateLimited if is_used_up(error, message) => FaultKind::Refused,
+        FaultKind::ServerError if is_said_to_be_used_up(error, message) => FaultKind::Refused,
+        kind => kind,
+    }
 }
 
-/// Whether the server says that a quota is used up which no wait of a run gives back.
+/// Whether an error that looks like a limit per minute says that a quota is used up which no wait of a run gives back.
 pub(super) fn is_used_up(body: &Value, message: &str) -> bool {
-    let error = inner(body);
-    let by_name = NAMES.iter().filter_map(|name| error[*name].as_str()).any(|word| {
-        let plain = plain(word);
-        OUT_OF_MONEY_CODES.contains(&word)
-            || WORDS
-                .iter()
-                .find(|(known, _)| plain.contains(known))
-                .is_some_and(|(_, kind)| *kind == FaultKind::Refused)
-    });
-    let plain_message = plain(message);
-    by_name
-        || OUT_OF_MONEY.iter().any(|word| plain_message.contains(word))
-        || is_of_the_day(error, &plain_message)
+    is_said_to_be_used_up(body, message) || errors_in(body).any(is_named_refused)
 }
 
-/// Whether a limit is one of the day, which begins anew at midnight: Google's and OpenRouter's. Those of OpenAI and Groq give
-/// back by and by, and say how soon.
-fn is_of_the_day(error: &Value, plain_message: &str) -> bool {
-    let quotas = error["details"].as_array().into_iter().flatten();
-    let violations = quotas.flat_map(|detail| detail["violations"].as_array().into_iter().flatten());
-    let ids = violations.filter_map(|violation| violation["quotaId"].as_str()).map(plain);
-    let mut texts = ids.chain([plain_message.to_owned()]);
-    texts.any(|text| text.contains("perday") && !text.contains("tryagainin"))
+/// Whether the words or the marks of an error say so, whatever it is called.
+fn is_said_to_be_used_up(body: &Value, message: &str) -> bool {
+    let words = plain(message);
+    USED_UP.iter().any(|known| words.contains(known))
+        || is_of_the_day(&words)
+        || errors_in(body).any(is_marked_used_up)
+}
+
+/// Whether a limit is one of the day, which begins anew at midnight: OpenRouter's, and Google's by the names of its quotas.
+/// Those of OpenAI and Groq give back by and by, and say how soon.
+fn is_of_the_day(plain: &str) -> bool {
+    plain.contains("perday") && !plain.contains("tryagainin")
+}
+
+/// The errors in a body: itself, what it wraps, and those of lists.
+fn errors_in(body: &Value) -> impl Iterator<Item = &Value> {
+    let in_list = items(body).iter().take(8).flat_map(|item| [item, &item["error"]]);
+    [body, &body["error"], &body["error"]["error"]]
+        .into_iter()
+        .chain(in_list)
+        .chain(items(&body["errors"]).iter().take(8))
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Whether a code says that a quota is used up, or Google, which names the quotas: one of a day comes back at midnight,
+/// whatever `retryDelay` says.
+fn is_marked_used_up(error: &Value) -> bool {
+    let of_code = |name: &str| number(&error[name]).is_some_and(|code| USED_UP_CODES.contains(&code));
+    let details = items(&error["details"]).iter();
+    let mut violations = details.flat_map(|detail| items(&detail["violations"])).take(16);
+    CODES.into_iter().any(of_code)
+        || violations
+            .any(|violation| violation["quotaId"].as_str().is_some_and(|id| is_of_the_day(&plain(id))))
+}
+
+/// Whether the code or the type of an error is one of a refusal, whatever its status is.
+fn is_named_refused(error: &Value) -> bool {
+    NAMES.into_iter().any(|name| {
+        let plain = plain(error[name].as_str().unwrap_or_default());
+        let known = WORDS.iter().find(|(known, _)| plain.contains(known));
+        known.is_some_and(|(_, kind)| *kind == FaultKind::Refused)
+    })
 }
 
 /// Whether the server's check of what the model wrote failed.
@@ -160,6 +209,21 @@ fn inner(body: &Value) -> &Value {
     let body = body.get(0).unwrap_or(body);
     if body["error"].is_object() { &body["error"] } else { body }
 }
+
+/// The wait that an error asks for in its body, in milliseconds: Google's `retryDelay`.
+pub(super) fn delay_ms(body: &Value) -> Option<u64> {
+    let delay = |error: &Value| {
+        let text =
+            items(&error["details"]).iter().take(16).find_map(|detail| detail["retryDelay"].as_str())?;
+        let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in range")]
+        (0.0..=DELAY_S_MAX).contains(&seconds).then_some((seconds * 1e3).ceil() as u64)
+    };
+    errors_in(body).find_map(delay)
+}
+
+/// A longer wait than that is no number that anybody means, in seconds: a year.
+const DELAY_S_MAX: f64 = 365.0 * 86_400.0;
 
 /// The kind that words of a message stand for, where they say it plainly.
 pub(crate) fn kind_of_words(text: &str) -> Option<FaultKind> {
@@ -176,14 +240,15 @@ pub(crate) fn is_of_model(status: Option<u16>, error: &Value, message: &str) -> 
     let code = CODES.iter().find_map(|name| inner[*name].as_u64()).and_then(|code| u16::try_from(code).ok());
     let of_status = |status| matches!(status, 401..=404 | 410 | 413 | 429);
     let does_not_exist = words.contains("model") && says(&["doesnotexist", "notfound"]);
-    !says(OF_CONTENT) && (says(OF_MODEL) || does_not_exist || status.or(code).is_some_and(of_status))
+    let is_used_up = || says(USED_UP) || is_of_the_day(&words) || errors_in(error).any(is_marked_used_up);
+    !says(OF_CONTENT)
+        && (says(OF_MODEL) || is_used_up() || does_not_exist || status.or(code).is_some_and(of_status))
 }
 
 fn said(error: &Value, depth: u8) -> Option<FaultKind> {
     if depth == 0 {
         return None;
     }
-    let number = |value: &Value| value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
     let codes =
         || CODES.iter().filter_map(|name| number(&error[*name])).filter_map(|code| u16::try_from(code).ok());
     if let Some(status) = codes().find(|status| (400..600).contains(status)) {
@@ -203,6 +268,10 @@ fn said(error: &Value, depth: u8) -> Option<FaultKind> {
             .find_map(|inner| said(inner, depth - 1))
     };
     by_name.or_else(inner)
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
 fn plain(word: &str) -> String {

@@ -29,6 +29,7 @@ pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) ->
     let body = body.unwrap_or_default();
     // The model had written something by then.
     let begun = status == 400 && kind::is_written_wrong(&body);
+    let retry_after_ms = retry_after_ms.or_else(|| kind::delay_ms(&body));
     let kind = match FaultKind::of_status(status) {
         // What is used up for good says so by a code: the status is that of a limit per minute.
         _ if status == 429 && kind::is_used_up(&body, &message) => FaultKind::Refused,
@@ -190,6 +191,137 @@ mod tests {
         let limited = br#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#;
         assert_eq!(fault_of_status(429, limited, None).kind, FaultKind::RateLimited);
     }
+
+    /// As providers send them, each with the status that it comes with.
+    #[test]
+    fn what_no_wait_mends_is_refused_and_of_the_model() {
+        for (status, body) in REFUSALS {
+            let fault = fault_of_status(*status, body.as_bytes(), None);
+            assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, true), "{status} {body}");
+        }
+        // The same within an answer of 200, where the body says it.
+        for (_, body) in REFUSALS.iter().filter(|(status, _)| *status == 429) {
+            let answer: Value = serde_json::from_str(body).unwrap();
+            let answer = answer.as_array().map_or(&answer, |items| &items[0]);
+            // Cohere's has nothing but a message: only its status says that it is an error.
+            let Some(fault) = reported_fault(answer) else {
+                assert!(answer["message"].is_string(), "{body}");
+                continue;
+            };
+            assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, true), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_begins_anew_soon_is_none_of_them() {
+        for body in LIMITS {
+            let fault = fault_of_status(429, body.as_bytes(), None);
+            assert_eq!(fault.kind, FaultKind::RateLimited, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_says_how_long_to_wait_where_no_header_does() {
+        let body = |delay: &str| {
+            let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});
+            json!([{"error": {"code": 429, "message": "slow", "details": [{"x": 1}, info]}}]).to_string()
+        };
+        for (delay, ms) in
+            [("22s", Some(22_000)), ("0.5s", Some(500)), ("1h", None), ("-1s", None), ("1e99s", None)]
+        {
+            assert_eq!(fault_of_status(429, body(delay).as_bytes(), None).retry_after_ms, ms, "{delay}");
+        }
+        assert_eq!(fault_of_status(429, body("22s").as_bytes(), Some(7)).retry_after_ms, Some(7));
+    }
+
+    /// Workers AI and AI Gateway, OpenAI, Azure, Anthropic, OpenRouter, Gemini (a day's quota, also beside a minute's),
+    /// Moonshot, Zhipu, DeepSeek, xAI, Cohere, Together, Mistral; models that are not there, keys that are not taken.
+    const REFUSALS: &[(u16, &str)] = &[
+        (
+            429,
+            r#"{"success":false,"errors":[{"code":4006,"message":"you have used up your daily free allocation of 10,000 neurons"}],"result":null}"#,
+        ),
+        (
+            429,
+            r#"{"errors":[{"message":"AiError: AiError: You have used up your daily allocation","code":3036}]}"#,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Billing hard limit has been reached","type":"invalid_request_error","param":null,"code":"billing_hard_limit_reached"}}"#,
+        ),
+        (429, r#"{"error":{"code":"insufficient_quota","message":"no quota left"}}"#),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits."}}"#,
+        ),
+        (
+            400,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."}}"#,
+        ),
+        (
+            402,
+            r#"{"error":{"message":"This request requires more credits, or fewer max_tokens.","code":402},"user_id":"u"}"#,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day","code":429}}"#,
+        ),
+        (
+            429,
+            r#"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier","quotaValue":"50"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"22s"}]}}]"#,
+        ),
+        (
+            429,
+            r#"{"error":{"message":"Your account is suspended, please check your plan","type":"exceeded_current_quota_error"}}"#,
+        ),
+        (
+            429,
+            r#"{"error":{"code":"1113","message":"Insufficient balance or no resource package. Please recharge."}}"#,
+        ),
+        (429, r#"{"error":{"code":"1304","message":"the call limit of this day is reached"}}"#),
+        (
+            402,
+            r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#,
+        ),
+        (
+            429,
+            r#"{"code":"Some resource has been exhausted","error":"Your team has either used all available credits or reached its monthly spending limit."}"#,
+        ),
+        (
+            403,
+            r#"{"code":"The caller does not have permission","error":"Your team has used all available credits."}"#,
+        ),
+        (429, r#"{"message":"You are using a Trial key, which is limited to 1000 API calls / month."}"#),
+        (402, r#"{"error":{"message":"Credit limit exceeded, please add credits","type":"credit_limit"}}"#),
+        (
+            401,
+            r#"{"error":{"message":"Incorrect API key provided: sk-x","type":"invalid_request_error","code":"invalid_api_key"}}"#,
+        ),
+        (
+            404,
+            r#"{"error":{"message":"The model `x` does not exist or you do not have access to it.","type":"invalid_request_error","code":"model_not_found"}}"#,
+        ),
+        (404, r#"{"type":"error","error":{"type":"not_found_error","message":"model: claude-0"}}"#),
+        (400, r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}"#),
+    ];
+
+    /// OpenAI, Groq (a day's tokens come back bit by bit), Gemini (a minute's quota, in words of billing), Anthropic,
+    /// Workers AI, Mistral, Cohere, Cerebras.
+    const LIMITS: &[&str] = &[
+        r#"{"error":{"message":"Rate limit reached for gpt-5.5 on tokens per min (TPM): Limit 30000, Used 29000.","type":"tokens","param":null,"code":"rate_limit_exceeded"}}"#,
+        r#"{"error":{"message":"Rate limit reached for model `x` on tokens per day (TPD): Limit 100000, Used 99950, Requested 500. Please try again in 6m28.8s.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+        r#"[{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]},{"retryDelay":"22s"}]}}]"#,
+        r#"{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your organization's rate limit of 50,000 input tokens per minute"}}"#,
+        r#"{"errors":[{"message":"Capacity temporarily exceeded, please try again.","code":3040}]}"#,
+        r#"{"object":"error","message":"Service tier capacity exceeded for this model.","type":"service_tier_capacity_exceeded"}"#,
+        r#"{"message":"You are using a Trial key, which is limited to 10 API calls / minute."}"#,
+        "slow down",
+        "",
+    ];
 
     #[test]
     fn a_long_message_is_cut_at_a_character() {
