@@ -53,7 +53,7 @@ impl Speech<'_> {
 
     /// The deltas of the text, with thoughts in it or beside it. The credentials in them are cut in two.
     fn thoughtful(&self) -> Vec<Value> {
-        if self.turn % 2 == 0 {
+        if self.turn.is_multiple_of(2) {
             let text = format!("<think>{THOUGHT}{API_KEY}: the sea?\nDONE</think>\n\n{}", self.text);
             return pieces_of(&text).iter().map(|piece| json!({"content": piece})).collect();
         }

@@ -68,12 +68,17 @@ async fn an_estimate_has_a_price_and_what_was_cut_off_counts() {
     let run = stage.api.ended(&post).await;
     assert_eq!(run["stop_reason"], "budget_cost");
     let events = stage.api.events(&post.session).await;
-    let failed = of_type(&events, "model.failed").remove(0);
-    let answered = of_type(&events, "model.answered");
-    assert_eq!((&failed["error_type"], &failed["usage"]["estimated"]), (&json!("connection"), &json!(true)));
-    assert!(failed["usage"]["output_tokens"].as_u64() > Some(10), "what came of it counts: {failed}");
+    let (failed, answered) = (of_type(&events, "model.failed"), of_type(&events, "model.answered"));
+    assert!(!failed.is_empty());
+    for event in &failed {
+        assert_eq!(
+            (&event["error_type"], &event["usage"]["estimated"]),
+            (&json!("connection"), &json!(true))
+        );
+        assert!(event["usage"]["output_tokens"].as_u64() > Some(10), "what came of it counts: {event}");
+    }
     let cost = |usage: &Value| usage["cost_usd"].as_f64().expect("it has a price");
-    let spent: f64 = answered.iter().chain([&failed]).map(|event| cost(&event["usage"])).sum();
+    let spent: f64 = answered.iter().chain(&failed).map(|event| cost(&event["usage"])).sum();
     assert!((cost(&run["usage"]) - spent).abs() < 1e-9 && spent >= 0.4, "{spent}");
     assert!(answered.iter().all(|event| event["cost_usd"] == event["usage"]["cost_usd"]));
     assert!(answered.len() < 6, "{} answers", answered.len());
