@@ -71,6 +71,17 @@ export function tests(server) {
     await shows(output.locator("details.thoughts"), first);
   });
 
+  scenario("tokens that no server counted have a tilde, and a title that says why", { server }, async (test) => {
+    const { page, server } = test;
+    const budget = { total_tokens: 1_000 };
+    const started = await new Api(server).start({ task: "Is it ebb?", model: "openai:silent", budget });
+    await go(page, `#/runs/${started.session}/1`);
+    await shows(runStatus(page), "succeeded");
+    const tokens = page.locator('.run-header .num[title*="Estimated"]');
+    await shows(tokens, /^~\d/);
+    await shows(answers(page).first().locator('.num[title*="Estimated"]'), /^~\d/);
+  });
+
   scenario("failed attempts, back-offs and an empty answer are visible", { server }, async ({ page, server }) => {
     const api = new Api(server);
     const task = "Describe the ebb.\n#scripted turns=4 words=12 latency_ms=60 fault=500@2x2,empty@3";

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./server.mjs";
 
 /**
- * `reply({ model, messages, task, turn })` gives `{ thoughts, text, until, firstMs, chunkMs, status, error }`: a text that
- * is streamed word by word, after thoughts and what `until` promises, or an error.
+ * `reply({ model, messages, task, turn })` gives `{ thoughts, text, until, counts, firstMs, chunkMs, status, error }`: a
+ * text that is streamed word by word, after thoughts and what `until` promises, and its tokens if it `counts`; or an error.
  */
 export class ModelServer {
   constructor(reply) {
@@ -39,7 +39,8 @@ export class ModelServer {
     const turn = 1 + messages.filter(({ role }) => role === "assistant").length;
     const asked = { model, messages, task: users[0]?.content ?? "", turn };
     const reply = await this.reply(asked);
-    const { thoughts = "", text = "", until, firstMs = 0, chunkMs = 0, status = 200, error = "" } = reply;
+    const { thoughts = "", text = "", until, counts = true } = reply;
+    const { firstMs = 0, chunkMs = 0, status = 200, error = "" } = reply;
     await sleep(firstMs);
     if (status !== 200) {
       response.writeHead(status, { "Content-Type": "application/json" });
@@ -56,7 +57,7 @@ export class ModelServer {
       if (chunkMs > 0) await sleep(chunkMs);
     }
     response.write(event({ model, choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }));
-    response.write(event({ model, choices: [], usage: usageOf(messages, text) }));
+    if (counts) response.write(event({ model, choices: [], usage: usageOf(messages, text) }));
     return response.end("data: [DONE]\n\n");
   }
 }
