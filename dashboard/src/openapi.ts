@@ -803,6 +803,21 @@ export interface components {
             /** @description What the answers used. */
             usage: components["schemas"]["Usage"];
         };
+        /** @description What the model of a call in flight thinks before it answers, as a frame between events: no part of its answer. It is not stored. */
+        ModelThought: {
+            /** @description The attempt. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Where the text belongs, in UTF-16 code units, as JavaScript counts. A new attempt begins at 0. */
+            offset: number;
+            /** @description The run. */
+            run: number;
+            /** @description The text. */
+            text: string;
+            /** @constant */
+            type: "model.thought";
+        };
         /** @description Models that a deployment can be asked for, or was. */
         Models: {
             /** @description Whether the index of traces told which models were called of late. */
@@ -1013,7 +1028,7 @@ export interface components {
          */
         RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
         /** @description What a WebSocket's reader gets; beside it the text `pong`. */
-        ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
+        ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["ModelThought"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
         /** @description A session and its runs, the newest first. */
         Session: {
             /** @description When its first run was stored. */
@@ -1689,6 +1704,7 @@ export type ModelDelta = components['schemas']['ModelDelta'];
 export type ModelFailed = components['schemas']['ModelFailed'];
 export type ModelName = components['schemas']['ModelName'];
 export type ModelStats = components['schemas']['ModelStats'];
+export type ModelThought = components['schemas']['ModelThought'];
 export type Models = components['schemas']['Models'];
 export type NewComparison = components['schemas']['NewComparison'];
 export type NewRun = components['schemas']['NewRun'];
@@ -2054,7 +2070,7 @@ export interface operations {
                 limit?: number;
                 /** @description Only the events of this run; server-sent events then end with it. */
                 run?: number;
-                /** @description With `true` server-sent events have `model.delta` too; a WebSocket always has them. */
+                /** @description With `true` server-sent events have `model.delta` and `model.thought` too; a WebSocket always has them. */
                 deltas?: string;
                 /** @description The same for readers that cannot send the header, which is stronger than this. */
                 lastEventId?: string;
