@@ -11,6 +11,7 @@ mod edges_journals;
 mod evict;
 mod examples;
 mod faults;
+mod formats;
 mod frames;
 mod gateway;
 mod happy;
