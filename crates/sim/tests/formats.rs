@@ -40,8 +40,11 @@ fn a_loop_is_the_same_conversation_in_each_format() {
         let other = said(&named(&format!("six turns with tools, {format}")));
         assert_eq!(other.iter().map(plain).collect::<Vec<_>>(), chat.iter().map(plain).collect::<Vec<_>>());
         if format != "Workers AI" {
-            let thoughts =
-                |messages: &[Message]| messages.iter().map(|it| it.thoughts.clone()).collect::<Vec<_>>();
+            // Those of the other answers stand in Chat Completions alone.
+            let thoughts = |messages: &[Message]| {
+                let asking = messages.iter().filter(|it| !it.tool_calls.is_empty());
+                asking.map(|it| it.thoughts.clone()).collect::<Vec<_>>()
+            };
             assert_eq!(thoughts(&other), thoughts(&chat), "{format}");
         }
     }
