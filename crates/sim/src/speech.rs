@@ -160,8 +160,8 @@ impl Speech<'_> {
     }
 
     fn messages(&self) -> Vec<Vec<u8>> {
-        let mut usage_at_first = usage("input_tokens", "output_tokens");
-        usage_at_first["output_tokens"] = json!(1);
+        // Its servers count no total.
+        let usage_at_first = json!({"input_tokens": INPUT_TOKENS, "output_tokens": 1});
         let message = json!({"id": API_KEY, "type": "message", "role": "assistant", "model": API_KEY, "content": [], "stop_reason": null, "usage": usage_at_first});
         let mut events = vec![json!({"type": "message_start", "message": message}), json!({"type": "ping"})];
         let delta = |index: usize, delta: Value| json!({"type": "content_block_delta", "index": index, "delta": delta});
