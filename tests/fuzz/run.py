@@ -30,6 +30,8 @@ REQUIREMENTS = HERE / "requirements.txt"
 ENVIRONMENT = ROOT / ".tools/schemathesis"
 # What a server without a provider has: any other name is well-formed, and refused with 422.
 MODELS = ["scripted:haiku", "scripted:echo"]
+# No document can say that a fallback is another model than the run's: this one is no run's.
+FALLBACKS = ["scripted:slow"]
 AGENTS = ["default"]
 
 
@@ -91,6 +93,8 @@ def narrowed(document):
     for name in ["NewRun", "NewComparison"]:
         properties = schemas[name]["properties"]
         properties["agent"] = {"enum": [*AGENTS, None]}
+        if "fallbacks" in properties:
+            properties["fallbacks"]["items"] = {"enum": FALLBACKS}
         del properties["task"]["maxLength"], properties["instructions"]["maxLength"]
     return document
 
