@@ -51,14 +51,7 @@ pub(crate) async fn run(
         Err(value) => ("application/json", json_body(&value)?),
     };
     let content_type = Some(content_type.to_owned());
-    Ok(WireResponse {
-        status: 200,
-        content_type,
-        retry_after: None,
-        resets: Vec::new(),
-        gateway_log_id,
-        body,
-    })
+    Ok(WireResponse { content_type, gateway_log_id, ..WireResponse::new(200, body) })
 }
 
 /// The gateway's id of the latest request, of a binding that gave no whole response.

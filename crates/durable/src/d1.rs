@@ -32,15 +32,7 @@ pub(crate) fn is_bound(env: &Env) -> bool {
 pub(crate) async fn write(env: Env, statements: Vec<Statement>) -> Result<WireResponse, WireFault> {
     let database = binding(&env).ok_or_else(|| WireFault::NotConfigured("bind DB".to_owned()))?;
     run(&database, &statements).await.map_err(WireFault::Connection)?;
-    let body = futures::stream::empty().boxed_local();
-    Ok(WireResponse {
-        status: 200,
-        content_type: None,
-        retry_after: None,
-        resets: Vec::new(),
-        gateway_log_id: None,
-        body,
-    })
+    Ok(WireResponse::new(200, futures::stream::empty().boxed_local()))
 }
 
 /// The rows of one statement, each an object of its columns; `None` where no database is bound.

@@ -74,6 +74,13 @@ pub struct WireResponse {
     pub body: Body,
 }
 
+impl WireResponse {
+    /// A response of which nothing else is known.
+    pub fn new(status: u16, body: Body) -> Self {
+        Self { status, content_type: None, retry_after: None, resets: Vec::new(), gateway_log_id: None, body }
+    }
+}
+
 /// A body in chunks, in the order of arrival.
 pub type Body = LocalBoxStream<'static, Result<Vec<u8>, WireFault>>;
 

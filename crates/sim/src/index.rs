@@ -212,15 +212,7 @@ pub(crate) async fn serve(world: Rc<World>, statements: Vec<Statement>) -> Resul
         IndexReply::Hang => futures::future::pending().await,
     }
     world.sleep(LATENCY_MS).await;
-    let body = stream::empty().boxed_local();
-    Ok(WireResponse {
-        status: 200,
-        content_type: None,
-        retry_after: None,
-        resets: Vec::new(),
-        gateway_log_id: None,
-        body,
-    })
+    Ok(WireResponse::new(200, stream::empty().boxed_local()))
 }
 
 thread_local! {

@@ -373,12 +373,9 @@ fn refusal(status: u16, retry_after_s: Option<u32>) -> WireResponse {
 fn response(status: u16, content_type: &str, retry_after_s: Option<u32>, body: Body) -> WireResponse {
     let retry_after = retry_after_s.map(|seconds| seconds.to_string());
     WireResponse {
-        status,
         content_type: Some(content_type.to_owned()),
         retry_after,
-        resets: Vec::new(),
-        gateway_log_id: None,
-        body,
+        ..WireResponse::new(status, body)
     }
 }
 

@@ -302,14 +302,7 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
     let text = body.to_string();
     let body = async move { Ok(text.into_bytes()) }.into_stream().boxed_local();
     let content_type = Some("application/json".to_owned());
-    Ok(WireResponse {
-        status,
-        content_type,
-        retry_after: None,
-        resets: Vec::new(),
-        gateway_log_id: None,
-        body,
-    })
+    Ok(WireResponse { content_type, ..WireResponse::new(status, body) })
 }
 
 fn object(request: &HttpRequest) -> Result<Map<String, Value>, Answer> {

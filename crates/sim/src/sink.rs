@@ -73,12 +73,5 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
     };
     let content_type = Some("application/x-protobuf".to_owned());
     let body = stream::empty().boxed_local();
-    Ok(WireResponse {
-        status,
-        content_type,
-        retry_after: None,
-        resets: Vec::new(),
-        gateway_log_id: None,
-        body,
-    })
+    Ok(WireResponse { content_type, ..WireResponse::new(status, body) })
 }

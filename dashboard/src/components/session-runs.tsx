@@ -89,7 +89,7 @@ function NextTask({ session }: { session: string }) {
       <Field
         label="Next task in this session"
         error={fault}
-        help="It continues the conversation, with the default agent and model."
+        help="It continues the conversation, with the session's agent and model."
       >
         {(ids) => (
           <textarea {...ids} rows={2} value={task} dir="auto" onInput={(event) => setTask(event.currentTarget.value)} />
