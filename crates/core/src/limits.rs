@@ -1,7 +1,9 @@
 //! Every limit of the runtime, with its name. The OpenAPI document and the README quote these.
 
-/// Answers committed per run at most; also the default of `max_iterations`.
+/// Answers committed per run at most, unless its agent allows more; also the default of `max_iterations`.
 pub const ITERATIONS_MAX: u32 = 6;
+/// Answers that an agent of the deployment's own code may allow a run.
+pub const AGENT_ITERATIONS_MAX: u32 = 50;
 /// Models of one comparison at least.
 pub const COMPARED_MODELS_MIN: usize = 2;
 /// Models of one comparison at most.
@@ -123,3 +125,7 @@ pub const TOOL_TIMEOUT_MS: u64 = 60_000;
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.
 pub const MODEL_TIMEOUT_MS_MAX: u64 = 14 * 60_000;
+/// What a tool says of its progress at once, in bytes: more is cut.
+pub const PROGRESS_BYTES_MAX: usize = 2 * 1024;
+/// How often it may say so in a second: more is dropped.
+pub const PROGRESS_PER_SECOND_MAX: u32 = 10;

@@ -3,7 +3,7 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use longhaul_core::{
     CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, Receipt, SinkFailure, TimeMs,
-    Timing,
+    Timing, ToolOrder,
 };
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     flights::{Flight, InFlight},
     invocation::Invocation,
     memory::HostError,
-    ports::Ports,
+    ports::{Ports, ToolJob},
     runtime::Runtime,
 };
 
@@ -57,17 +57,27 @@ impl<P: Ports> Runtime<P> {
         while let Some(command) = self.flights.next() {
             match command {
                 Command::CallModel(order) => flights.push(self.model_flight(order, invocation)?),
-                Command::CallTool(mut order) => {
-                    order.give_up_at = order.give_up_at.min(invocation.ends_at());
-                    let call = order.call;
-                    let returned = async move { self.caller().call_tool(&order).await };
-                    flights.push(self.flights.call(call, returned));
-                }
+                Command::CallTool(order) => flights.push(self.tool_flight(order, invocation)?),
                 // It took effect when it was queued.
                 Command::Abort(_) => {}
             }
         }
         Ok(())
+    }
+
+    fn tool_flight(
+        &self,
+        mut order: ToolOrder,
+        invocation: Invocation,
+    ) -> Result<Flight<'_>, HostError<P::Error>> {
+        order.give_up_at = order.give_up_at.min(invocation.ends_at());
+        let call = order.call;
+        let job = self.with_session(|session| ToolJob {
+            key: self.deployment.key_of_call(session.life(), call.run, call.call),
+            agent: session.run(call.run).map(|run| run.spec.agent.clone()).unwrap_or_default(),
+            order,
+        })?;
+        Ok(self.flights.call(call, async move { self.caller().call_tool(&job).await }))
     }
 
     fn model_flight(

@@ -39,7 +39,7 @@ pub use longhaul_core::Journal;
 pub use memory::HostError;
 pub use net::{REMOVED, SECRET_BYTES_MIN, SecretNet};
 pub use outbox::Closing;
-pub use ports::{Audience, Clock, NoRoom, NotErased, Platform, Ports, Transport};
+pub use ports::{Audience, Clock, NoRoom, NotErased, Platform, Ports, ToolJob, Transport};
 pub use runtime::Runtime;
 pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{

@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use futures::StreamExt;
-use longhaul_core::{Fault, Message, ModelAnswer, Observed, ToolCall};
+use longhaul_core::{Fault, Message, ModelAnswer, Observed, ToolCall, ToolOutcome};
 use serde_json::Value;
 
 use crate::wire::{Body, WireFault, WireResponse};
@@ -94,6 +94,17 @@ impl SecretNet {
             opaque.items.retain_mut(|item| !self.value(&mut item.item));
         }
         opaque.take_if(|opaque| opaque.items.is_empty());
+    }
+
+    /// What a tool gave, or why it gave nothing.
+    pub(crate) fn returned(&self, outcome: &mut ToolOutcome) {
+        match outcome {
+            ToolOutcome::Done(value) => {
+                self.value(value);
+            }
+            ToolOutcome::Failed(text) => self.clean(text),
+            ToolOutcome::CutOff => {}
+        }
     }
 
     /// Arguments are JSON that is decoded later: an escape may hide a secret in it.

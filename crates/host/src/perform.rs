@@ -9,7 +9,7 @@ use futures::{
 };
 use longhaul_core::{
     CallRef, Fault, FaultKind, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Run, Session,
-    Timing, ToolOrder, ToolOutcome, limits,
+    Timing, ToolOutcome, limits,
 };
 use longhaul_models::{
     Decoder, Format, ModelName, Provider, RequestForm, Script, ScriptOutcome, fault_of_status, workers_ai,
@@ -22,7 +22,7 @@ use crate::{
     hooks::CallInfo,
     live::{DeltaKind, Live},
     net::{SecretNet, Sieve},
-    ports::{Clock, Ports},
+    ports::{Clock, Ports, ToolJob},
     spans::{call_span, finish},
     wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse},
     wish::wish_ms,
@@ -145,14 +145,24 @@ impl<P: Ports> Caller<'_, P> {
     }
 
     /// One attempt of a tool call. Whatever stops it under way is the same as a death: its outcome is unknown.
-    pub(crate) async fn call_tool(&self, order: &ToolOrder) -> Input {
+    pub(crate) async fn call_tool(&self, job: &ToolJob) -> Input {
+        let order = &job.order;
         let started_at = self.ports.now();
-        let returned = AssertUnwindSafe(self.ports.call_tool(order)).catch_unwind();
+        // Its code may panic before it awaits anything.
+        let calling = async { self.ports.call_tool(job).await };
+        let returned = AssertUnwindSafe(calling).catch_unwind();
         let allowed = self.ports.sleep(order.give_up_at.saturating_sub(started_at));
-        let outcome = match select(Box::pin(returned), allowed).await {
+        let mut outcome = match select(Box::pin(returned), allowed).await {
             Either::Left((Ok(outcome), _)) => outcome,
-            Either::Left((Err(_), _)) | Either::Right(_) => ToolOutcome::CutOff,
+            Either::Left((Err(_), _)) => {
+                let (session, run, call) =
+                    (self.deployment.session.as_str(), order.call.run.0, order.call.call.0);
+                tracing::error!(session, run, call, tool = order.ask.tool, "a tool panicked");
+                ToolOutcome::CutOff
+            }
+            Either::Right(_) => ToolOutcome::CutOff,
         };
+        self.deployment.secrets.returned(&mut outcome);
         let timing = Timing { started_at, ended_at: self.ports.now(), first_chunk_at: None };
         Input::Returned { call: order.call, outcome, timing }
     }

@@ -13,6 +13,17 @@ pub trait Ports: Journal + Clock + Transport + Platform + Audience + 'static {}
 
 impl<T: Journal + Clock + Transport + Platform + Audience + 'static> Ports for T {}
 
+/// A tool's call as it was promised, with what its code may ask.
+#[derive(Debug, Clone)]
+pub struct ToolJob {
+    /// The promise.
+    pub order: ToolOrder,
+    /// The agent whose tool it is.
+    pub agent: String,
+    /// What a far side recognises the call by, whichever attempt it is: no other call has this key.
+    pub key: String,
+}
+
 /// Time and chance.
 pub trait Clock {
     /// The wall clock.
@@ -28,8 +39,8 @@ pub trait Transport {
     /// Sends a request. Dropping the future, or the body that it gives, hangs up.
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>>;
 
-    /// Calls a tool. Dropping the future stops it. No deployment offers tools yet, so none is asked for.
-    fn call_tool(&self, _order: &ToolOrder) -> LocalBoxFuture<'static, ToolOutcome> {
+    /// Calls a tool. Dropping the future stops it.
+    fn call_tool(&self, _job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
         Box::pin(std::future::ready(ToolOutcome::Failed("there are no tools here".to_owned())))
     }
 }

@@ -1,9 +1,9 @@
 use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Journal, Record, Seq, TimeMs, ToolOrder, ToolOutcome};
+use longhaul_core::{Journal, Record, Seq, TimeMs, ToolOutcome};
 use longhaul_host::{
-    Audience, Clock, Delta, NotErased, Platform, Transport, WireFault, WireRequest, WireResponse,
+    Audience, Clock, Delta, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest, WireResponse,
 };
 use thiserror::Error;
 
@@ -98,8 +98,8 @@ impl Transport for SimPorts {
         .boxed_local()
     }
 
-    fn call_tool(&self, order: &ToolOrder) -> LocalBoxFuture<'static, ToolOutcome> {
-        let (world, order) = (Rc::clone(&self.0), order.clone());
+    fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
+        let (world, order) = (Rc::clone(&self.0), job.order.clone());
         async move {
             let departure = world.leave().await;
             if departure == Departure::Dead {
