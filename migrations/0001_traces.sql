@@ -15,7 +15,7 @@ CREATE TABLE traces (
   stop_reason   TEXT,
   error_type    TEXT,
   agent         TEXT    NOT NULL,
-  model         TEXT    NOT NULL, -- those of a comparison, joined by commas
+  model         TEXT    NOT NULL, -- those of a comparison, joined by commas; what took a run over after `,\n,`
   iterations    INTEGER NOT NULL,
   attempts      INTEGER NOT NULL,
   resumed       INTEGER NOT NULL,

@@ -919,6 +919,8 @@ export interface components {
             accepted_at: components["schemas"]["Time"];
             /** @description The agent's name. */
             agent: string;
+            /** @description The latest model that took the run over, of its fallbacks; absent where none did. */
+            answered_by?: string;
             /** @description Attempts of calls, those that failed included. */
             attempts: number;
             /** @description What each model said, in the order of the request; absent in any other run than a comparison. */
@@ -929,7 +931,7 @@ export interface components {
             error: components["schemas"]["RunError"] | null;
             /** @description Answers so far. */
             iterations: number;
-            /** @description The model; those of a comparison, joined by commas. */
+            /** @description The model that was asked for; those of a comparison, joined by commas. */
             model: string;
             /** @description The last answer without its last line `DONE`; null in a comparison. */
             result: string | null;
@@ -1156,6 +1158,8 @@ export interface components {
         /** @description The trace of a run; one under way has no end. It stays with the session's owner, so it has the content. */
         Trace: {
             agent: string;
+            /** @description The latest model that took the run over; absent where none did. */
+            answered_by?: string;
             attempts: number;
             ended_at: components["schemas"]["Time"] | null;
             iterations: number;
@@ -1246,6 +1250,8 @@ export interface components {
             accepted_at: components["schemas"]["Time"];
             /** @description The agent's name. */
             agent: string;
+            /** @description The latest model that took the run over; absent where none did. */
+            answered_by?: string;
             /** @description Attempts of its calls. */
             attempts: number;
             /** @description From acceptance to the end, in milliseconds. */
@@ -2290,7 +2296,7 @@ export interface operations {
             query?: {
                 /** @description One status, or several with commas between them. */
                 status?: string;
-                /** @description A model's full name; a comparison has each of its models. */
+                /** @description A model's full name; a comparison has each of its models, a run the one asked for and the latest that took it over. */
                 model?: string;
                 /** @description An agent's name. */
                 agent?: string;

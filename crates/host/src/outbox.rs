@@ -35,6 +35,8 @@ impl Outbox {
                 Entry::RunAccepted { .. } => true,
                 // A run that was queued begins.
                 Entry::ModelCalled { attempt: 1, iteration: 1, .. } => true,
+                // Another model took it over: whoever looks for that one finds the run.
+                Entry::ModelCalled { fallback_from: Some(_), .. } => true,
                 // The memory is gone that knew whether it was shown.
                 Entry::ModelCalled { .. } if survived.is_some() => true,
                 Entry::RunEnded { .. } => {
@@ -118,6 +120,12 @@ mod tests {
         assert!(unannounced(&outbox).is_empty());
         outbox.note(&[record(1, called(3))], Some(Cause::Crash));
         assert_eq!(unannounced(&outbox), [1]);
+        let mut taken_over = called(4);
+        if let Entry::ModelCalled { fallback_from, .. } = &mut taken_over {
+            *fallback_from = Some("l".to_owned());
+        }
+        outbox.note(&[record(1, taken_over)], None);
+        assert_eq!(unannounced(&outbox), [1], "under another model's name");
     }
 
     #[test]

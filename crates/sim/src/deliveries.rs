@@ -303,6 +303,7 @@ fn differences(row: &TraceSummary, run: &Run) -> Vec<&'static str> {
         ("status", serde_json::to_value(run.status()).is_ok_and(|status| status == row.status)),
         ("stop_reason", row.stop_reason.as_deref() == reason),
         ("model", row.model == run.spec.model),
+        ("answered_by", row.answered_by.as_deref() == run.answered_by()),
         ("iterations", row.iterations == u64::from(run.iterations)),
         ("attempts", row.attempts == u64::from(run.attempts)),
         ("resumed", row.resumed == u64::from(run.resumed)),

@@ -112,6 +112,27 @@ fn an_announcement_that_failed_comes_with_the_next_step() {
 }
 
 #[test]
+fn a_run_that_another_model_took_over_is_listed_under_both_names() {
+    let gone = Reply::Status { status: 401, retry_after_s: None };
+    let slow = ModelPlan { latency_ms: 1_000, done_at: Some(1), ..ModelPlan::default() };
+    let scenario = with_index(IndexPlan::default())
+        .first(Post { fallbacks: &[("openai:small", None)], ..Post::default() })
+        .model(slow.out(Some("tiny"), 60_000, gone));
+    let mut life = begin(&scenario);
+    let shown = |life: &Life| {
+        let row = life.outside().index.answers().expect("the index answers").traces.remove(0);
+        (row.status, row.model, row.answered_by)
+    };
+    let row = |status: &str| (status.to_owned(), "openai:tiny".to_owned(), Some("openai:small".to_owned()));
+    life.run_for(1_100);
+    assert_eq!(shown(&life), row("running"));
+    life.run();
+    assert_eq!(shown(&life), row("succeeded"));
+    let outside = life.end();
+    assert_eq!(outside.index.asked, [Purpose::Announce, Purpose::Announce, Purpose::Record]);
+}
+
+#[test]
 fn a_deletion_waits_for_the_index_and_is_over_at_once_without_trouble() {
     let scenario = with_index(IndexPlan::default()).then(500, Action::Delete);
     let mut life = begin(&scenario);

@@ -36,6 +36,8 @@ pub struct Trace {
     pub agent: String,
     /// The model's full name, with its provider's prefix.
     pub model: String,
+    /// The latest model that took the run over.
+    pub answered_by: Option<String>,
     /// What was to be done.
     pub task: String,
     /// A title for lists: `agent: ` and the first characters of the task.
@@ -347,6 +349,7 @@ impl<'a> Fold<'a> {
             run: self.run,
             agent: spec.agent.clone(),
             model: spec.model.clone(),
+            answered_by: run.answered_by().map(str::to_owned),
             name: format!("agent: {}", task.chars().take(NAME_CHARS).collect::<String>()),
             task,
             status: run.status(),

@@ -24,6 +24,9 @@ pub struct TraceView<'a> {
     name: &'a str,
     agent: &'a str,
     model: &'a str,
+    /// The latest model that took the run over; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_by: Option<&'a str>,
     status: RunStatus,
     stop_reason: Option<StopReason>,
     started_at: TimeMs,
@@ -99,6 +102,7 @@ impl Trace {
             name: &self.name,
             agent: &self.agent,
             model: &self.model,
+            answered_by: self.answered_by.as_deref(),
             status: self.status,
             stop_reason: self.stop_reason,
             started_at: self.started_at,

@@ -58,6 +58,16 @@ export function When({ at, now }: { at: number | null; now: number }) {
   );
 }
 
+/** The model that was asked for, and the one that took the run over from it. */
+export function ModelNames({ model, then, isShort }: { model: string; then?: string | null; isShort?: boolean }) {
+  if (then === undefined || then === null || then === model) return <ModelName model={model} isShort={isShort} />;
+  return (
+    <span title={`${oneLine(model, 300)}, then ${oneLine(then, 300)}`}>
+      <ModelName model={model} isShort={isShort} />, then <ModelName model={then} isShort={isShort} />
+    </span>
+  );
+}
+
 /** A model's name; one that is no model says so. */
 export function ModelName({ model, isShort = false }: { model: string; isShort?: boolean }) {
   return (

@@ -5,7 +5,7 @@ import { count, shortId, visible, words } from "../format";
 import { href } from "../router";
 import type { RunStatus, Trace, Usage } from "../openapi";
 import { CopyButton } from "./copy";
-import { Cost, Duration, Elapsed, ModelName, Tokens, When } from "./figures";
+import { Cost, Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
 import { useNow } from "../hooks";
 import { Icon } from "./icon";
 
@@ -22,6 +22,7 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
   const acceptedAt = fold.accepted?.at ?? trace?.started_at ?? null;
   const endedAt = fold.ended?.at ?? trace?.ended_at ?? null;
   const model = fold.accepted?.model ?? trace?.model ?? "";
+  const latest = fold.attempts.at(-1)?.model ?? trace?.answered_by;
   const models = fold.accepted?.models ?? null;
   const resumed = Math.max(fold.resumptions.length, trace?.resumed ?? 0);
   const attempts = Math.max(fold.attempts.length, trace?.attempts ?? 0);
@@ -40,7 +41,7 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
           </Figure>
         ) : (
           <Figure name="Model">
-            <ModelName model={model} />
+            <ModelNames model={model} then={latest} />
           </Figure>
         )}
         <Figure name="Duration">

@@ -4,7 +4,7 @@ import { useNow } from "../hooks";
 import type { TraceSummary } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
-import { Cost, Duration, Elapsed, ModelName, Tokens, When } from "./figures";
+import { Cost, Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
 
@@ -72,7 +72,7 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
             <Icon name="compare" /> {models.length} models
           </span>
         ) : (
-          <ModelName model={row.model} isShort />
+          <ModelNames model={row.model} then={row.answered_by} isShort />
         )}
       </td>
       <td class="c-answers right" data-label={row.iterations === 1 ? "answer" : "answers"}>

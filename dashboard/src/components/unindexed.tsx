@@ -6,7 +6,7 @@ import type { Run } from "../openapi";
 import { href } from "../router";
 import { startedRuns, type StartedRun } from "../started";
 import { isOpen } from "../status";
-import { Duration, Elapsed, ModelName, Tokens, When } from "./figures";
+import { Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
 import { Empty } from "./states";
 import { StatusChip } from "./status";
 
@@ -51,7 +51,7 @@ export function Unindexed() {
                     {shortId(run.session)}/{run.run}
                   </span>
                   <StatusChip status={run.status} />
-                  <ModelName model={run.model} isShort />
+                  <ModelNames model={run.model} then={run.answered_by} isShort />
                   <span class="muted">
                     {run.ended_at ? (
                       <Duration ms={run.ended_at - run.accepted_at} />

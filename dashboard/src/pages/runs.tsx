@@ -52,7 +52,7 @@ function List({ list: { data: newest, error, loading: isLoading, reload }, query
   const data = last.current;
   const loading = isLoading && data === null;
   const rows = data?.traces ?? [];
-  const models = rows.flatMap((row) => row.model.split(","));
+  const models = rows.flatMap((row) => [...row.model.split(","), row.answered_by ?? []].flat());
   return (
     <>
       <RunsFilters query={query} models={models} />

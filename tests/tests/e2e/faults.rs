@@ -117,6 +117,9 @@ async fn another_model_takes_over_from_one_that_is_gone() {
         (&json!("succeeded"), &json!("openai:tiny"), &json!(4)),
         "{run}"
     );
+    assert_eq!(run["answered_by"], "openai:large", "{run}");
+    let session = stage.api.get(&format!("/v1/sessions/{}", post.session)).await.ok(200);
+    assert_eq!(session["runs"][0]["answered_by"], "openai:large", "{session}");
     let called = of_type(&stage.api.events(&post.session).await, "model.called");
     let told: Vec<_> = called.iter().map(|event| (&event["model"], &event["fallback_from"])).collect();
     let (tiny, small, large) = (json!("openai:tiny"), json!("openai:small"), json!("openai:large"));

@@ -228,6 +228,11 @@ impl Run {
         more.map_or_else(|| self.usage.clone(), |more| self.usage.plus(more))
     }
 
+    /// The latest model that took it over; `None` while it is with the one that it was accepted with.
+    pub fn answered_by(&self) -> Option<&str> {
+        self.fallback().map(|fallback| fallback.model.as_str()).filter(|model| *model != self.spec.model)
+    }
+
     /// The model that its next call asks: the one that it was accepted with, or the latest that took it over.
     pub fn model(&self) -> &str {
         self.fallback().map_or(&self.spec.model, |fallback| &fallback.model)

@@ -58,8 +58,10 @@ fn after_a_minute_the_next_model_takes_the_call_and_keeps_the_run() {
     );
     let run = &stage.session.runs()[0];
     assert_eq!((run.model(), run.fallen_back(), run.spec.model.as_str()), ("o", 2, "m"));
+    assert_eq!(run.answered_by(), Some("o"));
     stage.accept(falling(&["n"]));
     assert_eq!(stage.session.model_request(stage.flight()).unwrap().model, "m", "a further run begins anew");
+    assert_eq!(stage.session.runs()[1].answered_by(), None);
 }
 
 #[test]

@@ -31,8 +31,11 @@ pub(crate) struct RunView<'a> {
     error: Option<&'a RunError>,
     /// The agent's name.
     agent: &'a str,
-    /// The model; those of a comparison, joined by commas.
+    /// The model that was asked for; those of a comparison, joined by commas.
     model: &'a str,
+    /// The latest model that took the run over, of its fallbacks; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answered_by: Option<&'a str>,
     /// Answers so far.
     iterations: u32,
     /// Attempts of calls, those that failed included.
@@ -125,6 +128,7 @@ impl<'a> RunView<'a> {
             error: ending.and_then(|ending| ending.error.as_ref()),
             agent: &run.spec.agent,
             model: &run.spec.model,
+            answered_by: run.answered_by(),
             iterations: run.iterations,
             attempts: run.attempts,
             usage: &run.usage,

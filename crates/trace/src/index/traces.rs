@@ -6,7 +6,7 @@ use super::{
     parameters::{Parameters, QueryFaults, whole as digits},
     row::{Row, UnexpectedRow},
     statement::{Param, Statement},
-    write::{json, metadata_member, status_word, text, whole},
+    write::{TAKEN_OVER_BY, json, metadata_member, status_word, text, whole},
 };
 
 /// Traces in one page at most.
@@ -41,7 +41,7 @@ FROM traces WHERE tenant = ";
 pub struct TracesQuery {
     /// One of these statuses; any when empty.
     pub statuses: Vec<RunStatus>,
-    /// The model's full name, or one model of a comparison.
+    /// The model's full name, or one model of a comparison, or the one that took a run over.
     pub model: Option<String>,
     /// The agent's name.
     pub agent: Option<String>,
@@ -101,6 +101,9 @@ pub struct TraceSummary {
     pub agent: String,
     /// The model's full name; those of a comparison, joined by commas.
     pub model: String,
+    /// The latest model that took the run over; absent where none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// What was to be done, as much of it as the deployment lets out.
     pub task: Option<String>,
     /// What came out, as much of it as the deployment lets out.
@@ -302,6 +305,11 @@ fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
     let mut row = Row::new(row)?;
     let accepted_at = row.whole("accepted_at")?;
     let ended_at = row.whole_or_null("ended_at")?;
+    let models = row.text("model")?;
+    let (model, answered_by) = match models.split_once(TAKEN_OVER_BY) {
+        Some((model, latest)) => (model.to_owned(), Some(latest.to_owned())),
+        None => (models, None),
+    };
     Ok(TraceSummary {
         trace_id: row.text("trace_id")?,
         session: row.text("session")?,
@@ -310,7 +318,8 @@ fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
         stop_reason: row.text_or_null("stop_reason")?,
         error_type: row.text_or_null("error_type")?,
         agent: row.text("agent")?,
-        model: row.text("model")?,
+        model,
+        answered_by,
         task: row.text_or_null("task")?,
         result: row.text_or_null("result")?,
         metadata: row.object("metadata")?,

@@ -21,6 +21,9 @@ const FORGOTTEN_MAX: usize = 500;
 pub(super) const HOUR_MS: u64 = 3_600_000;
 /// Milliseconds of a day.
 pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+/// What stands in the column `model` between the model that was asked for and the one that took the run over. No model's
+/// name has a line break.
+pub(super) const TAKEN_OVER_BY: &str = ",\n,";
 /// What JavaScript, and so D1, carries as a whole number.
 const WHOLE_MAX: u64 = 1 << 53;
 
@@ -30,7 +33,7 @@ INSERT INTO traces (tenant, accepted_at, trace_id, session, run, status, stop_re
 iterations, attempts, resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, metadata, \
 task, result) \
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
-ON CONFLICT (tenant, accepted_at, trace_id) DO UPDATE SET status = excluded.status, \
+ON CONFLICT (tenant, accepted_at, trace_id) DO UPDATE SET model = excluded.model, status = excluded.status, \
 stop_reason = excluded.stop_reason, error_type = excluded.error_type, iterations = excluded.iterations, \
 attempts = excluded.attempts, resumed = excluded.resumed, input_tokens = excluded.input_tokens, \
 output_tokens = excluded.output_tokens, total_tokens = excluded.total_tokens, cost_usd = excluded.cost_usd, \
@@ -157,7 +160,7 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         or_null(trace.stop_reason.map(StopReason::as_str), text),
         or_null(error_type(trace), text),
         text(&trace.agent),
-        text(&trace.model),
+        text(models(trace)),
         whole(trace.iterations.into()),
         whole(trace.attempts.into()),
         whole(trace.resumed.into()),
@@ -172,6 +175,15 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         or_null(trace.result.as_deref().and_then(|result| captured(result, capture)), text),
     ]);
     Statement { sql: UPSERT_TRACE.to_owned(), params }
+}
+
+/// The model that was asked for, and the latest one that took the run over: a filter finds each between commas, as
+/// those of a comparison.
+fn models(trace: &Trace) -> Cow<'_, str> {
+    match &trace.answered_by {
+        Some(latest) => [&trace.model, TAKEN_OVER_BY, latest].concat().into(),
+        None => Cow::Borrowed(&trace.model),
+    }
 }
 
 /// A JSON object of [`metadata_member`]s.

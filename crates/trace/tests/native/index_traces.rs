@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use longhaul_core::NewRun;
+use longhaul_core::{Fallback, FaultKind, NewRun};
 use longhaul_trace::{
     Capture, Trace,
     index::{Param, Statement, TracesQuery, announce},
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     index_database::{Database, answered, refused, run_at, sql_value},
-    stage::{START, new_run},
+    stage::{START, Stage, new_run},
 };
 
 /// Texts that break out of somebody's quotes.
@@ -73,6 +73,50 @@ fn the_answer_is_the_contracts() {
              "accepted_at": START, "started_at": START, "ended_at": START + 100, "duration_ms": 100},
         ]})
     );
+}
+
+/// Each call counts for the model that was called, and the run is found by both.
+#[test]
+fn a_run_that_another_model_took_over_has_the_names_of_both() {
+    let fallback = |model: &str| Fallback { model: model.to_owned(), context_tokens: None };
+    let falling = || with(|run| run.settings.fallbacks = ["openai:b", "openai:c"].map(fallback).to_vec());
+    let taken_over = |stage: &mut Stage| {
+        stage.fail(FaultKind::NotConfigured, 10);
+        stage.fail(FaultKind::NotConfigured, 10);
+    };
+    let database = Database::new();
+    let shown = |model: &str| {
+        let rows = database.traces("acme", &[("model", model)]);
+        rows.into_iter().map(|row| (row.session, row.model, row.answered_by)).collect::<Vec<_>>()
+    };
+    let tiny = |session: &str, latest: Option<&str>| {
+        (session.to_owned(), "openai:tiny".to_owned(), latest.map(str::to_owned))
+    };
+    database.run(&announce("acme", &run_at("acme/open", 5, falling(), |_| {}), Capture::Full));
+    assert_eq!(shown("openai:tiny"), [tiny("open", None)]);
+    let news = announce("acme", &run_at("acme/open", 5, falling(), taken_over), Capture::Full);
+    assert_eq!(database.run(&news), 1);
+    let ended = run_at("acme/ended", 0, falling(), |stage| {
+        taken_over(stage);
+        stage.answer("DONE", 10);
+    });
+    assert_eq!(serde_json::to_value(ended.view()).unwrap()["answered_by"], "openai:c");
+    database.record("acme", &ended);
+    for model in ["openai:tiny", "openai:c"] {
+        assert_eq!(
+            shown(model),
+            [tiny("open", Some("openai:c")), tiny("ended", Some("openai:c"))],
+            "{model}"
+        );
+    }
+    for model in ["openai:tiny,openai:c", "openai:b", "openai", "c"] {
+        assert_eq!(shown(model), [], "{model:?}");
+    }
+    let day = |row: Value| (row["model"].clone(), row["counters"].as_str().unwrap().contains("answered"));
+    let mut days: Vec<_> = database.table("model_days").into_iter().map(day).collect();
+    days.sort_by_key(|(model, _)| model.to_string());
+    let expected = [("openai:b", false), ("openai:c", true), ("openai:tiny", false)];
+    assert_eq!(days, expected.map(|(model, has_answered)| (json!(model), has_answered)));
 }
 
 #[test]

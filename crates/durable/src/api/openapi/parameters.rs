@@ -122,7 +122,7 @@ pub(super) fn list_traces() -> Vec<Value> {
         ),
         field(
             "model",
-            "A model's full name; a comparison has each of its models.",
+            "A model's full name; a comparison has each of its models, a run the one asked for and the latest that took it over.",
             text(limits::COMPARED_MODELS_MAX * (limits::NAME_BYTES_MAX + 1)),
         ),
         field("agent", "An agent's name.", text(limits::NAME_BYTES_MAX)),
