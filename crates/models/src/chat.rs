@@ -11,6 +11,7 @@ use crate::{
     error, finish,
     form::{LimitName, RequestForm},
     partial::{Partial, Source},
+    tools::Piece,
     wire::{self, Said, SaidCall, SaidPart, SystemPlace, Turn},
 };
 
@@ -142,7 +143,7 @@ fn push_tools(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
         // TGI sends one that is in no list.
         let single = message["tool_calls"].is_object().then_some(&message["tool_calls"]);
         for piece in message["tool_calls"].as_array().into_iter().flatten().chain(single) {
-            partial.push_tool_calls(source, &json!([piece]))?;
+            partial.push_call(source, &Piece::of(piece))?;
             if piece[EXTRA].is_object() {
                 let call = partial.calls_len().saturating_sub(1);
                 let item = json!({ EXTRA: piece[EXTRA] });
@@ -151,8 +152,8 @@ fn push_tools(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
         }
         // The form before there were several calls in an answer.
         if message["function_call"].is_object() {
-            partial
-                .push_tool_calls(source, &json!([{ "index": 0, "function": message["function_call"] }]))?;
+            let piece = Piece { index: Some(0), ..Piece::of(&message["function_call"]) };
+            partial.push_call(source, &piece)?;
         }
     }
     Ok(())

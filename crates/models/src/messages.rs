@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     chat,
-    content::{Content, content_of},
+    content::{Content, content_of, json_text_of},
     form::RequestForm,
     known,
     object::{object, text},
     partial::{Partial, Source},
+    tools::{Piece, word_of},
     wire::{self, Said, SaidPart, SystemPlace, Told, Turn},
 };
 
@@ -223,12 +224,8 @@ fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Re
     match block["type"].as_str() {
         Some("text") => partial.push_content(source, &content_of(block))?,
         Some("tool_use") => {
-            let piece = object(&mut [
-                ("index", index.into()),
-                ("id", block["id"].clone()),
-                ("name", block["name"].clone()),
-            ]);
-            partial.push_tool_calls(source, &Value::Array(vec![piece]))?;
+            let (id, name) = (word_of(&block["id"]), word_of(&block["name"]));
+            partial.push_call(source, &Piece { index: Some(index), id, name, ..Piece::default() })?;
         }
         Some("thinking") => {
             let between = if partial.has_thoughts() { wire::BETWEEN } else { "" };
@@ -245,8 +242,8 @@ fn extend(partial: &mut Partial, index: u64, delta: &Value) -> Result<(), Fault>
     match delta["type"].as_str() {
         Some("text_delta") => partial.push_content(Source::Delta, &content_of(delta)),
         Some("input_json_delta") => {
-            let piece = object(&mut [("index", index.into()), ("arguments", delta["partial_json"].clone())]);
-            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))
+            let arguments = json_text_of(&delta["partial_json"]);
+            partial.push_call(Source::Delta, &Piece { index: Some(index), arguments, ..Piece::default() })
         }
         Some("thinking_delta") => {
             let thoughts = text("thinking").into();
@@ -264,10 +261,10 @@ fn end(partial: &mut Partial, index: Option<u64>) -> Result<(), Fault> {
         match block["type"].as_str() {
             Some("text") | None => {}
             // Its arguments come in pieces after it, or in it.
-            Some("tool_use") if partial.is_bare_call(Some(index)) => {
-                let input = if block["input"].is_null() { object(&mut []) } else { block["input"].clone() };
-                let piece = object(&mut [("index", index.into()), ("arguments", input)]);
-                partial.push_call_of_any_source(&Value::Array(vec![piece]))?;
+            Some("tool_use") if partial.is_bare_call(index) => {
+                let arguments = json_text_of(&block["input"]);
+                let piece = Piece { index: Some(index), arguments, ..Piece::default() };
+                partial.push_call_of_any_source(&piece)?;
             }
             Some("tool_use") => {}
             Some(_) => partial.keep(block)?,

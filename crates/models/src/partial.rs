@@ -11,7 +11,7 @@ use crate::{
     finish::{self, Ended, reason_of},
     lenient::Halves,
     think::{self, Part, Splitter},
-    tools::ToolCalls,
+    tools::{Piece, ToolCalls},
     usage,
 };
 
@@ -139,26 +139,18 @@ impl Partial {
         Ok(())
     }
 
-    /// Merges pieces of tool calls.
-    pub(crate) fn push_tool_calls(&mut self, source: Source, pieces: &Value) -> Result<(), Fault> {
-        let pieces = pieces.as_array().map_or(&[][..], Vec::as_slice);
-        if pieces.is_empty() || *self.places.tool_calls.get_or_insert(source) != source {
+    /// Merges a piece of a tool call. Of several places the first one counts that has some.
+    pub(crate) fn push_call(&mut self, source: Source, piece: &Piece<'_>) -> Result<(), Fault> {
+        if *self.places.tool_calls.get_or_insert(source) != source {
             return Ok(());
         }
-        self.push_pieces(pieces)
+        self.push_call_of_any_source(piece)
     }
 
-    /// Merges pieces of tool calls, wherever they stand.
-    pub(crate) fn push_call_of_any_source(&mut self, pieces: &Value) -> Result<(), Fault> {
-        self.push_pieces(pieces.as_array().map_or(&[][..], Vec::as_slice))
-    }
-
-    fn push_pieces(&mut self, pieces: &[Value]) -> Result<(), Fault> {
-        for piece in pieces {
-            let room = ANSWER_BYTES_MAX.saturating_sub(self.bytes());
-            self.tool_calls.push(piece, self.mended, room)?;
-        }
-        Ok(())
+    /// Merges a piece of a tool call, wherever it stands.
+    pub(crate) fn push_call_of_any_source(&mut self, piece: &Piece<'_>) -> Result<(), Fault> {
+        let room = ANSWER_BYTES_MAX.saturating_sub(self.bytes());
+        self.tool_calls.push(piece, self.mended, room)
     }
 
     /// Tool calls so far.
@@ -166,8 +158,13 @@ impl Partial {
         self.tool_calls.len() as u64
     }
 
-    /// Whether the call of this index, or the last one, has no arguments yet.
-    pub(crate) fn is_bare_call(&self, index: Option<u64>) -> bool {
+    /// Whether a call has the ids of this piece.
+    pub(crate) fn knows_call(&self, piece: &Piece<'_>) -> bool {
+        self.tool_calls.knows(piece)
+    }
+
+    /// Whether the call of this index has no arguments yet.
+    pub(crate) fn is_bare_call(&self, index: u64) -> bool {
         self.tool_calls.arguments(index).is_some_and(str::is_empty)
     }
 
@@ -360,7 +357,7 @@ impl Partial {
             return Err(self.told_of(self.nothing_said()));
         }
         let told = self.told_of(fault(FaultKind::EmptyResponse, "the model's answer is empty"));
-        let tool_calls = self.tool_calls.finish();
+        let tool_calls = self.tool_calls.finish(self.finish_reason == Some(FinishReason::Length));
         if tool_calls.is_empty() && self.text.trim().is_empty() {
             return Err(told);
         }
@@ -467,8 +464,7 @@ mod tests {
         partial.push_text(&"x".repeat(ANSWER_BYTES_MAX / 2)).unwrap();
         assert_eq!(partial.push_text("x").unwrap_err().kind, FaultKind::TooLarge);
         assert_eq!(partial.push_thoughts("x").unwrap_err().kind, FaultKind::TooLarge);
-        let fault =
-            partial.push_tool_calls(Source::Delta, &json!([{"function": {"name": "f"}}])).unwrap_err();
+        let fault = partial.push_call(Source::Delta, &Piece { name: "f", ..Piece::default() }).unwrap_err();
         assert_eq!(fault.kind, FaultKind::TooLarge);
     }
 

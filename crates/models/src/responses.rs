@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     chat,
-    content::{Content, content_of},
+    content::{Content, content_of, json_text_of},
     error::{fault, reported_fault},
     form::RequestForm,
     object::{object, text},
     partial::{Partial, Source},
+    tools::{Piece, Stage, index_of, word_of},
     wire::{self, BETWEEN, SaidPart, SystemPlace, Turn},
 };
 
@@ -143,8 +144,12 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
             }
             Some("function_call") => {
                 calls += 1;
-                let piece = call(&index.into(), item, &item["arguments"]);
-                partial.push_tool_calls(Source::Message, &Value::Array(vec![piece]))?;
+                let (piece, index) = (call(item, Stage::Whole), u64::try_from(index).ok());
+                // What came of it already is not all of it, perhaps.
+                match partial.knows_call(&piece) {
+                    true => partial.push_call_of_any_source(&piece)?,
+                    false => partial.push_call(Source::Message, &Piece { index, ..piece })?,
+                }
             }
             Some(_) => {}
         }
@@ -176,15 +181,16 @@ fn kept(item: &Value) -> Option<Value> {
     Some(item)
 }
 
-/// A call as a piece in the shape of Chat Completions.
-fn call(index: &Value, item: &Value, arguments: &Value) -> Value {
-    let id = if item["call_id"].is_string() { &item["call_id"] } else { &item["id"] };
-    object(&mut [
-        ("index", index.clone()),
-        ("id", id.clone()),
-        ("name", item["name"].clone()),
-        ("arguments", arguments.clone()),
-    ])
+/// A call as an item has it.
+fn call(item: &Value, stage: Stage) -> Piece<'_> {
+    Piece {
+        index: None,
+        item: word_of(&item["id"]),
+        id: word_of(&item["call_id"]),
+        name: word_of(&item["name"]),
+        arguments: json_text_of(&item["arguments"]),
+        stage,
+    }
 }
 
 /// Takes an event of a stream; `kind` is its type without `response.`.
@@ -204,11 +210,10 @@ fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool
         }
         "output_item.added" | "output_item.done" => absorb_item(partial, kind, event)?,
         "function_call_arguments.delta" => {
-            let piece = object(&mut [("index", event["output_index"].clone()), ("arguments", text(delta))]);
-            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
+            absorb_arguments(partial, event, delta.into(), Stage::Any)?;
         }
         "function_call_arguments.done" => {
-            absorb_arguments(partial, event, &event["arguments"])?;
+            absorb_arguments(partial, event, json_text_of(&event["arguments"]), Stage::Arguments)?;
         }
         "completed" | "incomplete" | "done" => {
             partial.identify(response);
@@ -234,12 +239,9 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
     let is_whole = kind == "output_item.done";
     match item["type"].as_str() {
         Some("function_call") => {
-            // Said twice, it is the same call: by its index, or by its id.
-            let piece = call(&event["output_index"], item, &Value::Null);
-            partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
-            if is_whole {
-                absorb_arguments(partial, event, &item["arguments"])?;
-            }
+            let stage = if is_whole { Stage::Whole } else { Stage::Begins };
+            let index = index_of(&event["output_index"]);
+            partial.push_call(Source::Delta, &Piece { index, ..call(item, stage) })?;
         }
         Some("message") if is_whole => {
             partial.push_content(Source::Item, &content_of(&item["content"]))?;
@@ -255,14 +257,15 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
     Ok(())
 }
 
-/// Takes the whole arguments of a call whose pieces did not come.
-fn absorb_arguments(partial: &mut Partial, event: &Value, arguments: &Value) -> Result<(), Fault> {
-    let index = &event["output_index"];
-    if partial.is_bare_call(index.as_u64()) {
-        let piece = object(&mut [("index", index.clone()), ("arguments", arguments.clone())]);
-        partial.push_tool_calls(Source::Delta, &Value::Array(vec![piece]))?;
-    }
-    Ok(())
+/// Takes arguments of a call, in pieces or whole.
+fn absorb_arguments(
+    partial: &mut Partial,
+    event: &Value,
+    arguments: Cow<'_, str>,
+    stage: Stage,
+) -> Result<(), Fault> {
+    let (index, item) = (index_of(&event["output_index"]), word_of(&event["item_id"]));
+    partial.push_call(Source::Delta, &Piece { index, item, arguments, stage, ..Piece::default() })
 }
 
 fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {

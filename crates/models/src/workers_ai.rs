@@ -14,6 +14,7 @@ use crate::{
     lenient,
     partial::{Partial, Source},
     responses,
+    tools::Piece,
     wire::SystemPlace,
 };
 
@@ -114,7 +115,9 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     partial.count(response);
     partial.push_thoughts(&thoughts_of(response))?;
     partial.push_text(&own_text(&response["response"]))?;
-    partial.push_tool_calls(Source::Delta, &response["tool_calls"])?;
+    for call in response["tool_calls"].as_array().into_iter().flatten() {
+        partial.push_call(Source::Delta, &Piece::of(call))?;
+    }
     partial.set_finish_reason(&response["finish_reason"])?;
     Ok(["response", "tool_calls", "usage", "choices"].iter().any(|field| response.get(field).is_some()))
 }
