@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{Cause, FinalRule, FinishReason, Gateway, Life, Run, RunSettings, Usage};
+use longhaul_core::{Cause, Effect, FinalRule, FinishReason, Gateway, Life, Run, RunSettings, Usage};
 use serde_json::Value as Json;
 
 use crate::{
     provider::provider_of,
-    span::{Attribute, ModelSpan, Value},
+    span::{Attribute, ModelSpan, ToolSpan, Value, WaitSpan},
 };
 
 /// One text that a provider chose, in bytes: a longer one is cut.
@@ -135,6 +135,47 @@ pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute
     list
 }
 
+/// An attempt of a tool's call: `execute_tool`.
+pub(crate) fn of_tool(session: &str, tool: &ToolSpan, description: Option<&str>) -> Vec<Attribute> {
+    let mut list = vec![Attribute::new("gen_ai.operation.name", "execute_tool")];
+    push_tool(&mut list, session, (&tool.tool, tool.tool_call_id.as_deref()));
+    list.push(Attribute::new("gen_ai.tool.type", "function"));
+    list.extend(description.map(|text| Attribute::new("gen_ai.tool.description", cut(text))));
+    list.extend([
+        Attribute::new("longhaul.call", tool.call.0),
+        Attribute::new("longhaul.attempt", tool.attempt),
+        Attribute::new("longhaul.iteration", tool.iteration),
+    ]);
+    list.extend(tool.effect.map(|effect| Attribute::new("longhaul.tool.effect", effect_word(effect))));
+    list
+}
+
+/// A wait for a person.
+pub(crate) fn of_wait(session: &str, wait: &WaitSpan) -> Vec<Attribute> {
+    let mut list = Vec::new();
+    push_tool(&mut list, session, (&wait.tool, wait.tool_call_id.as_deref()));
+    list.push(Attribute::new("longhaul.call", wait.call.0));
+    list.extend(wait.expires_at.map(|at| Attribute::new("longhaul.approval.expires_at", at)));
+    list
+}
+
+/// What was decided about a call, and by whom.
+pub(crate) fn of_decision(decision: &str, by: &str) -> [Attribute; 2] {
+    [
+        Attribute::new("longhaul.approval.decision", cut(decision)),
+        Attribute::new("longhaul.approval.by", cut(by)),
+    ]
+}
+
+/// The word of the journal for what a crash may do to a call.
+pub(crate) fn effect_word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Idempotent => "idempotent",
+        Effect::Once => "once",
+    }
+}
+
 /// What the AI Gateway that a call went through said of it.
 pub(crate) fn of_gateway(gateway: &Gateway) -> Option<Attribute> {
     let log_id = gateway.log_id.as_deref()?;
@@ -176,6 +217,12 @@ pub(crate) fn finish_reason_word(reason: FinishReason) -> &'static str {
         FinishReason::ContentFilter => "content_filter",
         FinishReason::Other => "other",
     }
+}
+
+fn push_tool(list: &mut Vec<Attribute>, session: &str, (tool, id): (&str, Option<&str>)) {
+    list.push(Attribute::new("gen_ai.conversation.id", session));
+    list.push(Attribute::new("gen_ai.tool.name", cut(tool)));
+    list.extend(id.map(|id| Attribute::new("gen_ai.tool.call.id", cut(id))));
 }
 
 fn push_model(list: &mut Vec<Attribute>, model: &str) {
@@ -254,6 +301,9 @@ mod tests {
         ];
         for reason in reasons {
             assert_eq!(serde_json::to_value(reason).unwrap(), finish_reason_word(reason));
+        }
+        for effect in [Effect::Read, Effect::Idempotent, Effect::Once] {
+            assert_eq!(serde_json::to_value(effect).unwrap(), effect_word(effect));
         }
         for cause in [Cause::Crash, Cause::Eviction, Cause::Panic] {
             let word = serde_json::to_value(cause).unwrap();

@@ -2,6 +2,7 @@ use std::{borrow::Cow, str::FromStr};
 
 use longhaul_core::{Role, ToolCall};
 use serde::Serialize;
+use serde_json::Value as Json;
 use thiserror::Error;
 
 use crate::{fold::Trace, span::Span};
@@ -12,6 +13,12 @@ pub const CONTENT_BYTES_MAX: usize = 28 * 1024;
 pub const PREVIEW_CHARS: usize = 200;
 /// The name or the id of a tool call, in characters: a model chooses both.
 const TOOL_NAME_CHARS_MAX: usize = 128;
+/// The attributes of what a tool was given and gave.
+pub(crate) const ARGUMENTS_KEY: &str = "gen_ai.tool.call.arguments";
+pub(crate) const RESULT_KEY: &str = "gen_ai.tool.call.result";
+/// Those of what a person chose and said.
+pub(crate) const EDITED_KEY: &str = "longhaul.approval.arguments";
+pub(crate) const REASON_KEY: &str = "longhaul.approval.reason";
 /// What the note of left out messages takes in an attribute, in bytes.
 const LEFT_OUT_BYTES_MAX: usize = 128;
 
@@ -82,6 +89,16 @@ pub struct Turn<'a> {
     /// The tools that it asks for.
     #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
     pub tool_calls: &'a [ToolCall],
+    /// Of a tool's result, the model's own id of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<&'a str>,
+}
+
+impl<'a> Turn<'a> {
+    /// A text, and nothing else.
+    pub(crate) fn text(role: Role, content: &'a str) -> Self {
+        Self { role, content, thoughts: "", tool_calls: &[], tool_call_id: None }
+    }
 }
 
 impl Trace {
@@ -89,13 +106,13 @@ impl Trace {
     pub fn content(&self, span: &Span) -> Content<'_> {
         let Some(call) = &span.model else {
             if span.parent_span_id.is_some() {
+                // What a tool was given and gave is no message: see `deed_texts`.
                 return Content { system: None, input: Vec::new(), output: None, finish_reason: None };
             }
-            let text = |role, content| Turn { role, content, thoughts: "", tool_calls: &[] };
             return Content {
                 system: None,
-                input: vec![text(Role::User, &self.task)],
-                output: self.result.as_deref().map(|result| text(Role::Assistant, result)),
+                input: vec![Turn::text(Role::User, &self.task)],
+                output: self.result.as_deref().map(|result| Turn::text(Role::Assistant, result)),
                 // The conventions' output message must have one: it is that of the answer that became the result.
                 finish_reason: self.spans.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason),
             };
@@ -110,9 +127,31 @@ impl Trace {
     }
 }
 
+/// What a tool was given and gave, and what a person was shown and said, by the names of the attributes that carry it.
+pub(crate) fn deed_texts(span: &Span) -> Vec<(&'static str, Cow<'_, str>)> {
+    let text = |value: &'_ Json| match value {
+        Json::String(text) => Cow::Owned(text.clone()),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
+            Cow::Owned(value.to_string())
+        }
+    };
+    let mut texts = Vec::new();
+    if let Some(tool) = &span.tool {
+        texts.extend(tool.arguments.as_ref().map(|value| (ARGUMENTS_KEY, Cow::Owned(value.to_string()))));
+        texts.extend(tool.result.as_ref().map(|value| (RESULT_KEY, text(value))));
+    }
+    if let Some(wait) = &span.wait {
+        texts.push((ARGUMENTS_KEY, Cow::Owned(wait.arguments.to_string())));
+        texts.extend(wait.edited.as_ref().map(|value| (EDITED_KEY, Cow::Owned(value.to_string()))));
+        texts.extend(wait.reason.as_deref().map(|reason| (REASON_KEY, Cow::Borrowed(reason))));
+        texts.extend(wait.result.as_ref().map(|value| (RESULT_KEY, text(value))));
+    }
+    texts
+}
+
 fn turn(message: &longhaul_core::Message) -> Turn<'_> {
-    let longhaul_core::Message { role, content, thoughts, tool_calls, tool_call_id: _, opaque: _ } = message;
-    Turn { role: *role, content, thoughts, tool_calls }
+    let longhaul_core::Message { role, content, thoughts, tool_calls, tool_call_id, opaque: _ } = message;
+    Turn { role: *role, content, thoughts, tool_calls, tool_call_id: tool_call_id.as_deref() }
 }
 
 fn sent(message: &longhaul_core::Message) -> Turn<'_> {
@@ -181,6 +220,7 @@ enum Part<'a> {
     Reasoning { content: Cow<'a, str> },
     Text { content: Cow<'a, str> },
     ToolCall { id: Cow<'a, str>, name: Cow<'a, str>, arguments: Cow<'a, str> },
+    ToolCallResponse { id: Cow<'a, str>, response: Cow<'a, str> },
 }
 
 impl<'a> Message<'a> {
@@ -193,7 +233,10 @@ impl<'a> Message<'a> {
             parts.push(Part::Reasoning { content: cut(turn.thoughts, chars_max, &mut half) });
             left -= before - half;
         }
-        if !turn.content.is_empty() || turn.tool_calls.is_empty() {
+        if let Some(id) = turn.tool_call_id {
+            let id = cut(id, TOOL_NAME_CHARS_MAX, &mut left);
+            parts.push(Part::ToolCallResponse { id, response: cut(turn.content, chars_max, &mut left) });
+        } else if !turn.content.is_empty() || turn.tool_calls.is_empty() {
             parts.push(Part::text(turn.content, chars_max, &mut left));
         }
         for call in turn.tool_calls {
@@ -230,7 +273,7 @@ fn input_json(turns: &[Turn<'_>], chars_max: usize, bytes_max: usize) -> String 
     let left_out = turns.len() - newest_first.len();
     if left_out > 0 {
         let note = format!("[earlier messages left out: {left_out}]");
-        let turn = Turn { role: Role::System, content: &note, thoughts: "", tool_calls: &[] };
+        let turn = Turn::text(Role::System, &note);
         newest_first.push(json(&Message::of(&turn, None, usize::MAX, usize::MAX)));
     }
     newest_first.reverse();

@@ -7,19 +7,15 @@ use longhaul_core::{
 use serde_json::Value as Json;
 
 use crate::{
+    acts::{self, Scene},
     attributes,
     ids::{Origin, SpanId, TraceId, span_id, trace_id, user_span_id},
     provider::provider_of,
-    span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus},
+    span::{INTERRUPTED, ModelSpan, OTHER, Span, SpanEvent, SpanKind, SpanStatus},
 };
 
 /// Characters of the task in the name of a trace.
 const NAME_CHARS: usize = 60;
-/// The `error.type` of an attempt that a crash cut off.
-const INTERRUPTED: &str = "interrupted";
-/// The `error.type` of a span of the agent's own code in which an event of level `ERROR` came: the conventions' word for
-/// what has no class of its own.
-const FAILED_INSIDE: &str = "_OTHER";
 /// The `error.type` of an attempt that was in flight when its run failed.
 const ABORTED: &str = "aborted";
 
@@ -62,7 +58,7 @@ pub struct Trace {
     pub attempts: u32,
     /// The caller's labels.
     pub metadata: BTreeMap<String, Json>,
-    /// The root, then the calls in the order in which they were promised.
+    /// The root, then calls and waits in the order in which they were promised.
     pub spans: Vec<Span>,
     /// What came out of the run.
     pub(crate) result: Option<String>,
@@ -155,17 +151,22 @@ impl<'a> Fold<'a> {
                 let attributes = attributes::of_resumption(*cause, outstanding.len());
                 self.events.push(SpanEvent { name: "run.resumed", at: record.at, attributes });
             }
-            Entry::RunEnded { status: RunStatus::Cancelled, .. } => self.close_open(None, |span| {
-                span.end(record.at, SpanStatus::Unset);
-                span.attributes.push(Attribute::new("longhaul.cancelled", true));
-            }),
-            Entry::RunEnded { .. } => self.close_open(None, |span| span.fail(record.at, ABORTED)),
-            // A tool call and the wait for an approval become spans here.
-            Entry::ToolCalled { .. }
-            | Entry::ToolAnswered { .. }
-            | Entry::ApprovalRequested { .. }
-            | Entry::ApprovalResolved { .. }
-            | Entry::RunAccepted { .. }
+            Entry::RunEnded { status: RunStatus::Cancelled, .. } => {
+                self.close_waits(record.at);
+                self.close_open(None, |span| span.cancel(record.at));
+            }
+            Entry::RunEnded { .. } => {
+                self.close_waits(record.at);
+                self.close_open(None, |span| span.fail(record.at, ABORTED));
+            }
+            Entry::ToolCalled { call, .. } => {
+                self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
+                self.act(record);
+            }
+            Entry::ToolAnswered { .. } | Entry::ApprovalRequested { .. } | Entry::ApprovalResolved { .. } => {
+                self.act(record)
+            }
+            Entry::RunAccepted { .. }
             | Entry::CancelRequested { .. }
             | Entry::TraceSent { .. }
             | Entry::TraceFlushed { .. }
@@ -197,6 +198,22 @@ impl<'a> Fold<'a> {
 
     fn run(&self) -> Option<&Run> {
         self.runs.iter().rev().find(|run| run.id == self.run)
+    }
+
+    /// A tool is called or answers, a person is asked or decides.
+    fn act(&mut self, record: &Record) {
+        let Some(run) = self.runs.iter().rev().find(|run| run.id == self.run) else { return };
+        let scene = Scene {
+            session: self.session,
+            trace_id: self.trace_id,
+            root_id: self.root_id,
+            iterations: run.iterations,
+        };
+        let described = |tool: &str| {
+            let offer = run.spec.settings.tools.iter().find(|offer| offer.name == tool);
+            offer?.description.clone()
+        };
+        acts::take(&mut self.calls, &scene, record, described);
     }
 
     fn open_call(&mut self, record: &Record) {
@@ -259,6 +276,8 @@ impl<'a> Fold<'a> {
             events: Vec::new(),
             usage: None,
             model: Some(call),
+            tool: None,
+            wait: None,
         });
     }
 
@@ -283,9 +302,12 @@ impl<'a> Fold<'a> {
                 events: Vec::new(),
                 usage: None,
                 model: None,
+                tool: None,
+                wait: None,
             };
             if span.is_error {
-                nested.fail(span.ended_at, FAILED_INSIDE);
+                // An event of level `ERROR` came.
+                nested.fail(span.ended_at, OTHER);
             } else {
                 nested.end(span.ended_at, SpanStatus::Unset);
             }
@@ -300,14 +322,19 @@ impl<'a> Fold<'a> {
         })
     }
 
-    /// Ends the attempts without an outcome: of one call, or of all.
+    /// Ends the attempts without an outcome: of one call, or of all. No crash cuts off a wait for a person.
     fn close_open(&mut self, only: Option<CallId>, end: impl Fn(&mut Span)) {
-        for span in self.calls.iter_mut().filter(|span| span.ended_at.is_none()) {
-            let call = span.model.as_ref().map(|model| model.call);
-            if only.is_none() || only == call {
+        for span in self.calls.iter_mut().filter(|span| span.ended_at.is_none() && span.wait.is_none()) {
+            if only.is_none() || only == span.call() {
                 end(span);
             }
         }
+    }
+
+    /// Ends the waits of a run that is over.
+    fn close_waits(&mut self, at: TimeMs) {
+        let waits = self.calls.iter_mut().filter(|span| span.ended_at.is_none() && span.wait.is_some());
+        waits.for_each(|span| span.cancel(at));
     }
 
     fn finish(self) -> Option<Trace> {
@@ -328,6 +355,8 @@ impl<'a> Fold<'a> {
             events: self.events.clone(),
             usage: Some(run.usage.clone()),
             model: None,
+            tool: None,
+            wait: None,
         };
         let mut end = None;
         if let (Some(ending), Some(at)) = (run.ending(), run.ended_at) {

@@ -68,6 +68,17 @@ pub(crate) fn user_span_id(trace: TraceId, attempt: (CallId, u32), place: usize)
     SpanId(prefix(&hash.finalize()))
 }
 
+/// The span of a wait for a person: the `nth` request about a call, from 0.
+pub(crate) fn wait_span_id(trace: TraceId, call: CallId, nth: usize) -> SpanId {
+    let nth = u64::try_from(nth).unwrap_or(u64::MAX);
+    let mut hash = Sha256::new();
+    hash.update(b"longhaul.wait_span\0");
+    hash.update(trace.0);
+    hash.update(call.0.to_be_bytes());
+    hash.update(nth.to_be_bytes());
+    SpanId(prefix(&hash.finalize()))
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(&self.0, f)
@@ -127,6 +138,7 @@ mod tests {
         assert_eq!(span_id(trace, None).to_string(), "25247557a2f01471");
         assert_eq!(span_id(trace, Some((CallId(1), 1))).to_string(), "b0e2f2995b88112f");
         assert_eq!(span_id(trace, Some((CallId(1), 2))).to_string(), "d2984cd011449944");
+        assert_eq!(wait_span_id(trace, CallId(1), 0).to_string(), "b363c8f0dba5fa78");
         assert_eq!(serde_json::to_value(span_id(trace, None)).unwrap(), "25247557a2f01471");
     }
 

@@ -18,6 +18,7 @@
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod acts;
 mod attributes;
 mod content;
 mod fold;
@@ -37,5 +38,5 @@ pub use otlp::{
     ConfigError, ConfigErrors, OTLP_TIMEOUT_MS_MAX, OtlpConfig, Protocol, REQUEST_BYTES_MAX, Resource,
     SINK_ANSWER_BYTES_MAX, SinkOutcome, classify, encode_json, encode_protobuf, is_page,
 };
-pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, Value};
+pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, ToolSpan, Value, WaitSpan};
 pub use view::{SpanView, TraceView, VIEW_CONTENT_BYTES_MAX};

@@ -1,19 +1,26 @@
 use std::{borrow::Cow, ops::Range};
 
-use longhaul_core::{CallId, TimeMs, Usage};
+use longhaul_core::{CallId, Effect, TimeMs, Usage};
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::ids::SpanId;
 
-/// One piece of work of a run: the run itself (the root), an attempt of a model call, or what the agent's own code did
-/// during one.
+/// The `error.type` of an attempt that a crash cut off.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+/// The `error.type` of what has no class of its own: the conventions' word.
+pub(crate) const OTHER: &str = "_OTHER";
+
+/// One piece of work of a run: the run itself (the root), an attempt of a call of a model or a tool, a wait for a person,
+/// or what the agent's own code did during an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Span {
     /// Its id, the same in every replay.
     pub span_id: SpanId,
     /// The root's id, or that of the attempt in which the agent's own code opened it; `None` in the root.
     pub parent_span_id: Option<SpanId>,
-    /// `invoke_agent {agent}`, `chat {model}`, `inference:{model}` in a comparison, or what the agent's code chose.
+    /// `invoke_agent {agent}`, `chat {model}`, `inference:{model}` in a comparison, `execute_tool {tool}`,
+    /// `await_approval {tool}`, or what the agent's code chose.
     pub name: String,
     /// What kind of work it is.
     pub kind: SpanKind,
@@ -33,8 +40,12 @@ pub struct Span {
     pub events: Vec<SpanEvent>,
     /// What it used: the root all, a call its own; `None` while a call has no answer.
     pub usage: Option<Usage>,
-    /// Which call it is; `None` in the root and in spans of the agent's own code.
+    /// Which call of a model it is.
     pub model: Option<ModelSpan>,
+    /// Which call of a tool it is.
+    pub tool: Option<Box<ToolSpan>>,
+    /// Which wait for a person it is.
+    pub wait: Option<Box<WaitSpan>>,
 }
 
 /// What only the attempt of a model call has.
@@ -64,6 +75,54 @@ pub struct ModelSpan {
     pub(crate) answer: Option<usize>,
     /// Why the answer ended.
     pub(crate) finish_reason: Option<&'static str>,
+}
+
+/// What only the attempt of a tool's call has; of a call that was never made, the one moment at which the model was told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolSpan {
+    /// The tool's name.
+    pub tool: String,
+    /// The call.
+    pub call: CallId,
+    /// The attempt, from 1; 0 where none was made.
+    pub attempt: u32,
+    /// Which answer of the run asked for it, from 1.
+    pub iteration: u32,
+    /// What a crash may do to it.
+    pub effect: Option<Effect>,
+    /// The model's own id of the call.
+    pub tool_call_id: Option<String>,
+    /// From the call to its result, in milliseconds.
+    pub latency_ms: Option<u64>,
+    /// What it was given, where it was known.
+    pub(crate) arguments: Option<Json>,
+    /// What it gave.
+    pub(crate) result: Option<Json>,
+}
+
+/// What only a wait for a person has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaitSpan {
+    /// The tool's name.
+    pub tool: String,
+    /// The call that waits.
+    pub call: CallId,
+    /// The model's own id of the call.
+    pub tool_call_id: Option<String>,
+    /// When the request expires.
+    pub expires_at: Option<TimeMs>,
+    /// What was decided; `None` while nobody has.
+    pub decision: Option<String>,
+    /// Who decided.
+    pub by: Option<String>,
+    /// The arguments that the person was shown.
+    pub(crate) arguments: Json,
+    /// Those that they chose instead.
+    pub(crate) edited: Option<Json>,
+    /// Why they decided so.
+    pub(crate) reason: Option<String>,
+    /// The result that they gave the call.
+    pub(crate) result: Option<Json>,
 }
 
 /// Something at a moment of a span.
@@ -140,6 +199,12 @@ impl Span {
         self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)
     }
 
+    /// The call of which it is an attempt.
+    pub fn call(&self) -> Option<CallId> {
+        let of_tool = || self.tool.as_ref().map(|tool| tool.call);
+        self.model.as_ref().map(|model| model.call).or_else(of_tool)
+    }
+
     /// Ends the span, not before its start: a clock may go back between two machines.
     pub(crate) fn end(&mut self, at: TimeMs, status: SpanStatus) {
         self.ended_at = Some(at.max(self.started_at));
@@ -151,6 +216,29 @@ impl Span {
         self.end(at, SpanStatus::Error);
         self.error_type = Some(error_type);
         self.attributes.push(Attribute::new("error.type", error_type));
+    }
+
+    /// Ends the span as failed, and forgets how it had failed before.
+    pub(crate) fn refail(&mut self, at: TimeMs, error_type: &'static str) {
+        self.forget_failure();
+        self.fail(at, error_type);
+    }
+
+    /// Ends the span as one that did what it was to do, and forgets how it had failed before.
+    pub(crate) fn succeed(&mut self, at: TimeMs) {
+        self.forget_failure();
+        self.end(at, SpanStatus::Ok);
+    }
+
+    /// Ends the span because nobody needs its outcome: that is no error.
+    pub(crate) fn cancel(&mut self, at: TimeMs) {
+        self.end(at, SpanStatus::Unset);
+        self.attributes.push(Attribute::new("longhaul.cancelled", true));
+    }
+
+    fn forget_failure(&mut self) {
+        self.error_type = None;
+        self.attributes.retain(|attribute| attribute.key != "error.type");
     }
 }
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
-    content::{Content, Turn, cut},
+    attributes::effect_word,
+    content::{ARGUMENTS_KEY, Content, EDITED_KEY, RESULT_KEY, Turn, cut, deed_texts},
     fold::Trace,
     ids::{SpanId, TraceId},
     span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, Value},
@@ -41,7 +42,7 @@ pub struct TraceView<'a> {
     spans: Vec<SpanView<'a>>,
 }
 
-/// The run, an attempt of a model call, or what the agent's own code did during one.
+/// The run, an attempt of a call of a model or a tool, a wait for a person, or what the agent's own code did.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Span"))]
 pub struct SpanView<'a> {
@@ -55,7 +56,7 @@ pub struct SpanView<'a> {
     status: SpanStatus,
     error_type: Option<&'static str>,
     error_message: Option<&'a str>,
-    /// The model's full name; null where the span is no call.
+    /// The model's full name; null where the span is no call of one.
     model: Option<&'a str>,
     call: Option<CallId>,
     attempt: Option<u32>,
@@ -72,6 +73,50 @@ pub struct SpanView<'a> {
     #[cfg_attr(feature = "schema", schemars(with = "Option<longhaul_core::Message>"))]
     output: Option<TurnView<'a>>,
     events: Vec<EventView<'a>>,
+    /// What only a call of a tool has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<ToolView<'a>>,
+    /// What only a wait for a person has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<WaitView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ToolOfSpan"))]
+struct ToolView<'a> {
+    /// The tool's name.
+    name: &'a str,
+    /// What a crash may do to it: `read`, `idempotent` or `once`.
+    effect: Option<&'static str>,
+    /// JSON as it was given to the tool; null where the model's own could not be read.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    arguments: Option<Cow<'a, str>>,
+    /// A text, or JSON; null where there is none.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    result: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WaitOfSpan"))]
+struct WaitView<'a> {
+    /// The tool's name.
+    tool: &'a str,
+    /// The call that waits.
+    call: CallId,
+    expires_at: Option<TimeMs>,
+    decision: Option<&'a str>,
+    /// Who decided: `tenant/actor`, a tenant, or `system:…`.
+    by: Option<&'a str>,
+    reason: Option<&'a str>,
+    /// JSON as the person was shown it.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    arguments: Option<Cow<'a, str>>,
+    /// JSON that they chose instead; null where they changed nothing.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    edited: Option<Cow<'a, str>>,
+    /// The result that they gave the call.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    result: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +127,8 @@ struct TurnView<'a> {
     thoughts: Cow<'a, str>,
     #[serde(skip_serializing_if = "<[ToolCall]>::is_empty")]
     tool_calls: &'a [ToolCall],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,10 +166,14 @@ impl Trace {
 
 fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
     let content = trace.content(span);
-    let model = span.model.as_ref();
+    let (model, tool) = (span.model.as_ref(), span.tool.as_ref());
+    let texts = deed_texts(span);
+    let deed = |sought| {
+        let (_, text) = texts.iter().find(|(key, _)| *key == sought)?;
+        Some(Cow::Owned(cut(text, usize::MAX, &mut { VIEW_CONTENT_BYTES_MAX }).into_owned()))
+    };
     let shown = newest_that_fit(&content.input);
-    let system =
-        content.system.map(|text| Turn { role: Role::System, content: text, thoughts: "", tool_calls: &[] });
+    let system = content.system.map(|text| Turn::text(Role::System, text));
     SpanView {
         span_id: span.span_id,
         parent_span_id: span.parent_span_id,
@@ -135,17 +186,34 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
         error_type: span.error_type,
         error_message: span.error_message.as_deref(),
         model: model.map(|model| model.model.as_str()),
-        call: model.map(|model| model.call),
-        attempt: model.map(|model| model.attempt),
-        iteration: model.map(|model| model.iteration),
+        call: span.call(),
+        attempt: model.map(|model| model.attempt).or(tool.map(|tool| tool.attempt)),
+        iteration: model.map(|model| model.iteration).or(tool.map(|tool| tool.iteration)),
         usage: span.usage.as_ref(),
-        latency_ms: model.and_then(|model| model.latency_ms),
+        latency_ms: model.map_or(tool.and_then(|tool| tool.latency_ms), |model| model.latency_ms),
         time_to_first_chunk_ms: model.and_then(|model| model.time_to_first_chunk_ms),
         attributes: attribute_map(&span.attributes),
         input: system.iter().chain(shown).map(turn_view).collect(),
         input_left_out: sent(model, &content).saturating_sub(shown.len()),
         output: content.output.as_ref().map(turn_view),
         events: span.events.iter().map(event_view).collect(),
+        tool: tool.map(|tool| ToolView {
+            name: &tool.tool,
+            effect: tool.effect.map(effect_word),
+            arguments: deed(ARGUMENTS_KEY),
+            result: deed(RESULT_KEY),
+        }),
+        wait: span.wait.as_ref().map(|wait| WaitView {
+            tool: &wait.tool,
+            call: wait.call,
+            expires_at: wait.expires_at,
+            decision: wait.decision.as_deref(),
+            by: wait.by.as_deref(),
+            reason: wait.reason.as_deref(),
+            arguments: deed(ARGUMENTS_KEY),
+            edited: deed(EDITED_KEY),
+            result: deed(RESULT_KEY),
+        }),
     }
 }
 
@@ -177,6 +245,7 @@ fn turn_view<'a>(turn: &Turn<'a>) -> TurnView<'a> {
         content: text(turn.content),
         thoughts: text(turn.thoughts),
         tool_calls: turn.tool_calls,
+        tool_call_id: turn.tool_call_id,
     }
 }
 

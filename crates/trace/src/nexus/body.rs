@@ -2,7 +2,10 @@ use longhaul_core::{RunStatus, StopReason, TimeMs, Usage};
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    content::{CONTENT_BYTES_MAX, Capture, PREVIEW_CHARS, cut},
+    content::{
+        ARGUMENTS_KEY, CONTENT_BYTES_MAX, Capture, EDITED_KEY, PREVIEW_CHARS, REASON_KEY, RESULT_KEY,
+        captured, cut, deed_texts,
+    },
     fold::Trace,
     nexus::time::iso8601,
     span::{ModelSpan, Span, SpanStatus, Value},
@@ -14,6 +17,22 @@ pub(super) const TRACE_ID_KEY: &str = "longhaul_trace_id";
 const COMPARED: &str = "inference:";
 /// What a call through an AI Gateway has among its attributes.
 const GATEWAY_KEYS: [&str; 2] = ["via_ai_gateway", "gateway_id"];
+
+/// What the input of a tool's call or of a wait has of its span's attributes, and under which name.
+const DEED_INPUT: [(&str, &str); 6] = [
+    ("gen_ai.tool.name", "tool"),
+    ("gen_ai.tool.call.id", "tool_call_id"),
+    ("longhaul.iteration", "iteration"),
+    ("longhaul.attempt", "attempt"),
+    ("longhaul.tool.effect", "effect"),
+    ("longhaul.approval.expires_at", "expires_at"),
+];
+/// The same of their output.
+const DEED_OUTPUT: [(&str, &str); 3] = [
+    ("longhaul.approval.decision", "decision"),
+    ("longhaul.approval.by", "by"),
+    ("longhaul.cancelled", "cancelled"),
+];
 
 /// A JSON object in the making.
 #[derive(Default)]
@@ -65,15 +84,34 @@ pub(super) fn of_span(trace: &Trace, span: &Span, parent: Option<&String>, captu
     }
     let mut error = "error";
     let mut input = Object::default();
-    match &span.model {
-        Some(call) => {
-            input.put_call(trace, span, call, capture);
-            let mut output = Object::default();
-            output.put_outcome(trace, span, call, capture);
-            body.put("output", Json::Object(output.0));
-            error = span.error_type.unwrap_or(error);
+    if let Some(call) = &span.model {
+        input.put_call(trace, span, call, capture);
+        let mut output = Object::default();
+        output.put_outcome(trace, span, call, capture);
+        body.put("output", Json::Object(output.0));
+        error = span.error_type.unwrap_or(error);
+    } else if span.tool.is_some() || span.wait.is_some() {
+        let mut output = Object::default();
+        input.put_deed(span);
+        output.put_came_of_it(span);
+        for (key, text) in deed_texts(span) {
+            // A result is previewed like an answer.
+            let capture =
+                if key == RESULT_KEY && capture == Capture::Full { Capture::Preview } else { capture };
+            if let Some(text) = captured(&text, capture, CONTENT_BYTES_MAX) {
+                let (side, key) = match key {
+                    ARGUMENTS_KEY => (&mut input, "arguments"),
+                    EDITED_KEY => (&mut output, "arguments"),
+                    REASON_KEY => (&mut output, "reason"),
+                    _ => (&mut output, "result_preview"),
+                };
+                side.put_text(key, &text);
+            }
         }
-        None => input.put_fields(span),
+        body.put("output", Json::Object(output.0));
+        error = span.error_type.unwrap_or(error);
+    } else {
+        input.put_fields(span);
     }
     body.put("input", Json::Object(input.0));
     if span.status == SpanStatus::Error {
@@ -173,6 +211,26 @@ impl Object {
         self.put("response_preview", said.map_or(Json::Null, Json::String));
         if span.status == SpanStatus::Unset {
             self.put("cancelled", Json::Bool(true));
+        }
+    }
+
+    /// Which call of a tool it is, or which wait for a person.
+    fn put_deed(&mut self, span: &Span) {
+        for attribute in &span.attributes {
+            if let Some((_, name)) = DEED_INPUT.into_iter().find(|(key, _)| attribute.key == *key) {
+                self.put(name, plain(&attribute.value));
+            }
+        }
+    }
+
+    /// How a call of a tool or a wait ended.
+    fn put_came_of_it(&mut self, span: &Span) {
+        let took_ms = span.ended_at.map(|at| at.saturating_sub(span.started_at));
+        self.put_number("latency_ms", span.tool.as_ref().and_then(|tool| tool.latency_ms).or(took_ms));
+        for attribute in &span.attributes {
+            if let Some((_, name)) = DEED_OUTPUT.into_iter().find(|(key, _)| attribute.key == *key) {
+                self.put(name, plain(&attribute.value));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 use prost::Message;
 
 use crate::{
-    content::{CONTENT_BYTES_MAX, Capture, captured, render},
+    content::{CONTENT_BYTES_MAX, Capture, captured, deed_texts, render},
     fold::Trace,
     otlp::{config::Resource, wire},
     span::{Attribute, Span, SpanKind, SpanStatus, Value},
@@ -82,6 +82,10 @@ fn wire_span(trace: &Trace, span: &Span, capture: Capture, content_bytes_max: us
         let texts = texts.into_iter().filter_map(|(key, text)| Some(Attribute::new(key, text?)));
         attributes.extend(texts.map(|attribute| key_value(&attribute)));
     }
+    let deeds = deed_texts(span).into_iter();
+    let deeds = deeds
+        .filter_map(|(key, text)| Some(Attribute::new(key, captured(&text, capture, content_bytes_max)?)));
+    attributes.extend(deeds.map(|attribute| key_value(&attribute)));
     if span.parent_span_id.is_none() {
         attributes.extend(plain_texts(trace, span, capture, content_bytes_max));
     }

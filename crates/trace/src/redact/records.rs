@@ -40,10 +40,16 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             text(message, redact);
             self::observed(observed, redact);
         }
-        Entry::ToolCalled { arguments, .. } | Entry::ApprovalRequested { arguments, .. } => {
+        Entry::ToolCalled { tool, arguments, tool_call_id, .. }
+        | Entry::ApprovalRequested { tool, arguments, tool_call_id, .. } => {
+            // A model chooses all three.
+            text(tool, redact);
+            optional(tool_call_id, redact);
             json(arguments, redact);
         }
-        Entry::ToolAnswered { result, error, .. } => {
+        Entry::ToolAnswered { tool, result, error, tool_call_id, .. } => {
+            text(tool, redact);
+            optional(tool_call_id, redact);
             if let Some(result) = result {
                 json(result, redact);
             }

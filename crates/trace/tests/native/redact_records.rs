@@ -99,10 +99,10 @@ fn entries() -> Vec<Entry> {
         Entry::ToolCalled {
             call,
             attempt: 0,
-            tool: "search".to_owned(),
+            tool: secret(),
             arguments: arguments.clone(),
             effect: None,
-            tool_call_id: None,
+            tool_call_id: Some(secret()),
         },
         Entry::ToolAnswered {
             call,

@@ -3,8 +3,9 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use longhaul_core::{
-    Budget, CallRef, Cause, Fault, FaultKind, FinishReason, Input, Journal, Message, ModelAnswer, Moment,
-    NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing, Usage,
+    Budget, CallId, CallRef, Cause, Decision, Effect, Fault, FaultKind, FinishReason, Input, Journal,
+    Message, ModelAnswer, Moment, NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing,
+    ToolCall, ToolOffer, ToolOutcome, Usage,
 };
 use longhaul_trace::{Origin, Trace};
 
@@ -94,6 +95,39 @@ impl Stage {
         self.feed(Input::Resume(Cause::Crash));
     }
 
+    /// The model asks for tools: each with its name and its arguments.
+    pub(crate) fn ask_for(&mut self, tools: &[(&str, &str)]) {
+        let timing = self.spend(10);
+        let tool_calls = tools.iter().enumerate().map(|(n, (name, arguments))| ToolCall {
+            id: format!("t_{n}"),
+            name: (*name).to_owned(),
+            arguments: (*arguments).to_owned(),
+        });
+        let message = Message { tool_calls: tool_calls.collect(), ..Message::text(Role::Assistant, "") };
+        let answer = ModelAnswer {
+            message,
+            finish_reason: FinishReason::ToolCalls,
+            usage: Usage::default(),
+            response_id: None,
+            response_model: None,
+        };
+        if let Some(call) = self.outstanding() {
+            self.feed(Input::Answered { call, answer, timing, observed: Observed::default() });
+        }
+    }
+
+    /// The first tool in flight comes back after `ms`.
+    pub(crate) fn tool_returns(&mut self, outcome: ToolOutcome, ms: u64) {
+        let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
+        if let Some(call) = self.outstanding() {
+            self.feed(Input::Returned { call, outcome, timing });
+        }
+    }
+
+    pub(crate) fn decide(&mut self, call: u32, decision: Decision) {
+        self.feed(Input::Decided { call: CallId(call), decision, by: "acme/ann".to_owned() });
+    }
+
     pub(crate) fn cancel(&mut self) {
         self.feed(Input::Cancel { by: "acme".to_owned() });
     }
@@ -168,6 +202,16 @@ pub(crate) fn new_run(task: &str) -> NewRun {
         },
         idempotency: None,
     }
+}
+
+/// A run that is offered a tool of each effect, and one that a person has to approve.
+pub(crate) fn with_tools(task: &str) -> NewRun {
+    let mut run = new_run(task);
+    let search =
+        ToolOffer { description: Some("Finds pages.".to_owned()), ..ToolOffer::new("search", Effect::Read) };
+    let refund = ToolOffer { approval_ms: Some(600_000), ..ToolOffer::new("refund", Effect::Once) };
+    run.settings.tools = vec![search, ToolOffer::new("pay", Effect::Once), refund];
+    run
 }
 
 /// A run with all that can happen to one that succeeds: a crash, a retry, two answers.

@@ -1,0 +1,250 @@
+//! The spans of what a run does beside asking models: its calls of tools, and its waits for a person.
+
+use longhaul_core::{CallId, Entry, Record, TimeMs, ToolError};
+use serde_json::Value as Json;
+
+use crate::{
+    attributes,
+    ids::{SpanId, TraceId, span_id, wait_span_id},
+    span::{INTERRUPTED, OTHER, Span, SpanKind, SpanStatus, ToolSpan, WaitSpan},
+};
+
+/// The codes that a tool's call can come to: a word beside them could have any number of values.
+const CODES: [&str; 11] = [
+    "invalid_arguments",
+    "unknown_tool",
+    "denied",
+    "refused",
+    "budget",
+    "repeated",
+    CANCELLED,
+    FAILED,
+    "timeout",
+    IN_DOUBT,
+    "too_large",
+];
+const CANCELLED: &str = "cancelled";
+const FAILED: &str = "failed";
+const IN_DOUBT: &str = "in_doubt";
+/// Decisions that no person took.
+const EXPIRED: &str = "expired";
+const WITHDRAWN: &str = "withdrawn";
+
+/// The run in which something is done.
+pub(crate) struct Scene<'a> {
+    pub(crate) session: &'a str,
+    pub(crate) trace_id: TraceId,
+    pub(crate) root_id: SpanId,
+    /// Answers that the run has.
+    pub(crate) iterations: u32,
+}
+
+/// Opens or ends the span that an entry tells of; one of a model changes nothing.
+pub(crate) fn take(
+    spans: &mut Vec<Span>,
+    scene: &Scene<'_>,
+    record: &Record,
+    described: impl Fn(&str) -> Option<String>,
+) {
+    let at = record.at;
+    match &record.entry {
+        Entry::ToolCalled { call, attempt, tool, arguments, effect, tool_call_id, .. } => {
+            let tool = ToolSpan {
+                tool: tool.clone(),
+                call: *call,
+                attempt: *attempt,
+                iteration: scene.iterations,
+                effect: *effect,
+                tool_call_id: tool_call_id.clone(),
+                latency_ms: None,
+                arguments: Some(arguments.clone()),
+                result: None,
+            };
+            let description = described(&tool.tool);
+            spans.push(tool_span(scene, at, tool, description));
+        }
+        Entry::ToolAnswered { call, attempt, tool, result, error, latency_ms, tool_call_id, .. } => {
+            if answer_of_a_person(spans, *call, result.as_ref()) {
+                return;
+            }
+            let known = spans.iter().rposition(|span| is_attempt(span, *call, *attempt));
+            let place = known.unwrap_or_else(|| {
+                // Nothing was done: the span says when and why.
+                let (arguments, description) = (asked_before(spans, *call), described(tool));
+                let tool = ToolSpan {
+                    tool: tool.clone(),
+                    call: *call,
+                    attempt: *attempt,
+                    iteration: scene.iterations,
+                    effect: None,
+                    tool_call_id: tool_call_id.clone(),
+                    latency_ms: None,
+                    arguments,
+                    result: None,
+                };
+                spans.push(tool_span(scene, at, tool, description));
+                spans.len() - 1
+            });
+            answered(&mut spans[place], at, (*latency_ms, result.as_ref(), error.as_ref()));
+        }
+        Entry::ApprovalRequested { call, tool, arguments, expires_at, tool_call_id, .. } => {
+            let nth = spans.iter().filter(|span| is_wait(span, *call)).count();
+            let wait = WaitSpan {
+                tool: tool.clone(),
+                call: *call,
+                tool_call_id: tool_call_id.clone(),
+                expires_at: *expires_at,
+                arguments: arguments.clone(),
+                decision: None,
+                by: None,
+                edited: None,
+                reason: None,
+                result: None,
+            };
+            spans.push(wait_span(scene, at, nth, wait));
+        }
+        Entry::ApprovalResolved { call, decision, reason, by, .. } => {
+            let open = |span: &&mut Span| span.ended_at.is_none() && is_wait(span, *call);
+            if let Some(span) = spans.iter_mut().rev().find(open) {
+                decided(span, at, (decision, by));
+                if let Some(wait) = &mut span.wait {
+                    wait.reason.clone_from(reason);
+                }
+            }
+        }
+        Entry::RunAccepted { .. }
+        | Entry::ModelCalled { .. }
+        | Entry::ModelAnswered { .. }
+        | Entry::ModelFailed { .. }
+        | Entry::RunResumed { .. }
+        | Entry::CancelRequested { .. }
+        | Entry::RunEnded { .. }
+        | Entry::TraceSent { .. }
+        | Entry::TraceFlushed { .. }
+        | Entry::TraceFailed { .. } => {}
+    }
+}
+
+fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<String>) -> Span {
+    Span {
+        span_id: span_id(scene.trace_id, Some((tool.call, tool.attempt))),
+        parent_span_id: Some(scene.root_id),
+        name: format!("execute_tool {}", tool.tool),
+        kind: SpanKind::Internal,
+        started_at: at,
+        ended_at: None,
+        status: SpanStatus::Unset,
+        error_type: None,
+        error_message: None,
+        attributes: attributes::of_tool(scene.session, &tool, description.as_deref()),
+        events: Vec::new(),
+        usage: None,
+        model: None,
+        tool: Some(Box::new(tool)),
+        wait: None,
+    }
+}
+
+fn wait_span(scene: &Scene<'_>, at: TimeMs, nth: usize, wait: WaitSpan) -> Span {
+    Span {
+        span_id: wait_span_id(scene.trace_id, wait.call, nth),
+        parent_span_id: Some(scene.root_id),
+        name: format!("await_approval {}", wait.tool),
+        kind: SpanKind::Internal,
+        started_at: at,
+        ended_at: None,
+        status: SpanStatus::Unset,
+        error_type: None,
+        error_message: None,
+        attributes: attributes::of_wait(scene.session, &wait),
+        events: Vec::new(),
+        usage: None,
+        model: None,
+        tool: None,
+        wait: Some(Box::new(wait)),
+    }
+}
+
+/// Gives an attempt its outcome. One that a crash cut off has ended, and learns what it came to.
+fn answered(
+    span: &mut Span,
+    at: TimeMs,
+    (latency_ms, result, error): (u64, Option<&Json>, Option<&ToolError>),
+) {
+    let was_open = span.ended_at.is_none();
+    if !was_open && span.error_type != Some(INTERRUPTED) {
+        return;
+    }
+    let ended_at = span.ended_at.unwrap_or(at);
+    let Some(error) = error else {
+        span.succeed(ended_at);
+        if let Some(tool) = &mut span.tool {
+            tool.result = result.cloned();
+            tool.latency_ms = Some(latency_ms);
+        }
+        // It may have waited for its turn: the time that it took is counted from its end.
+        span.started_at = span.started_at.max(ended_at.saturating_sub(latency_ms));
+        return;
+    };
+    let (code, message) = coded(error);
+    if code == CANCELLED {
+        if was_open {
+            span.cancel(at);
+        }
+        return;
+    }
+    if was_open && latency_ms > 0 {
+        span.started_at = span.started_at.max(at.saturating_sub(latency_ms));
+    }
+    span.refail(ended_at, code);
+    span.error_message = Some(message.to_owned());
+}
+
+/// Whether the result is what a person said of a call in doubt: nobody knows what the tool did, so its span stays as it
+/// is, and the wait for the person has the word.
+fn answer_of_a_person(spans: &mut [Span], call: CallId, result: Option<&Json>) -> bool {
+    let latest = spans.iter_mut().rev().find(|span| span.call() == Some(call) || is_wait(span, call));
+    let Some(wait) = latest.and_then(|span| span.wait.as_mut()) else { return false };
+    if wait.decision.as_deref() != Some("settled") {
+        return false;
+    }
+    wait.result = result.cloned();
+    true
+}
+
+/// Ends a wait with what was decided. A denial is an answer like any other.
+fn decided(span: &mut Span, at: TimeMs, (decision, by): (&str, &str)) {
+    match decision {
+        WITHDRAWN => span.cancel(at),
+        EXPIRED => span.fail(at, EXPIRED),
+        _ => span.end(at, SpanStatus::Ok),
+    }
+    span.attributes.extend(attributes::of_decision(decision, by));
+    if let Some(wait) = &mut span.wait {
+        (wait.decision, wait.by) = (Some(decision.to_owned()), Some(by.to_owned()));
+    }
+}
+
+/// The arguments that a person was shown of a call that was not made.
+fn asked_before(spans: &[Span], call: CallId) -> Option<Json> {
+    let waits = spans.iter().rev().filter_map(|span| span.wait.as_ref());
+    waits.filter(|wait| wait.call == call).map(|wait| wait.arguments.clone()).next()
+}
+
+fn coded(error: &ToolError) -> (&'static str, &str) {
+    match error {
+        ToolError::Text(message) => (FAILED, message),
+        ToolError::Coded { code, message } => {
+            let known = CODES.into_iter().find(|known| known == code);
+            (known.unwrap_or(OTHER), message)
+        }
+    }
+}
+
+fn is_attempt(span: &Span, call: CallId, attempt: u32) -> bool {
+    span.tool.as_ref().is_some_and(|tool| tool.call == call && tool.attempt == attempt)
+}
+
+fn is_wait(span: &Span, call: CallId) -> bool {
+    span.wait.as_ref().is_some_and(|wait| wait.call == call)
+}
