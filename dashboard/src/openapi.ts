@@ -1044,7 +1044,7 @@ export interface components {
             /** @description That of the run under way, or else of the last one. */
             status: components["schemas"]["RunStatus"] | null;
         };
-        /** @description The run, an attempt of a model call, or what the agent's own code did during one. */
+        /** @description The run, an attempt of a call of a model or a tool, a wait for a person, or what the agent's own code did. */
         Span: {
             attempt: components["schemas"]["Attempt"] | null;
             attributes: components["schemas"]["Attributes"];
@@ -1065,7 +1065,7 @@ export interface components {
              */
             kind: "internal" | "client";
             latency_ms: number | null;
-            /** @description The model's full name; null where the span is no call. */
+            /** @description The model's full name; null where the span is no call of one. */
             model: string | null;
             name: string;
             output: components["schemas"]["Message"] | null;
@@ -1078,7 +1078,11 @@ export interface components {
              */
             status: "unset" | "ok" | "error";
             time_to_first_chunk_ms: number | null;
+            /** @description What only a call of a tool has. */
+            tool?: components["schemas"]["ToolOfSpan"] | null;
             usage: components["schemas"]["Usage"] | null;
+            /** @description What only a wait for a person has. */
+            wait?: components["schemas"]["WaitOfSpan"] | null;
         };
         SpanEvent: {
             at: components["schemas"]["Time"];
@@ -1098,6 +1102,8 @@ export interface components {
             models: components["schemas"]["ModelStats"][];
             /** @description When the first bucket begins. */
             since: number;
+            /** @description The tools, the one with the most calls first: of runs that ended in this time. Calls of tools that a run was not offered count as `(not offered)`. */
+            tools: components["schemas"]["ToolStats"][];
             /** @description When the last bucket ends. */
             until: number;
         };
@@ -1155,6 +1161,35 @@ export interface components {
              */
             type: "tool.called";
         });
+        ToolOfSpan: {
+            /** @description JSON as it was given to the tool; null where the model's own could not be read. */
+            arguments: string | null;
+            /** @description What a crash may do to it: `read`, `idempotent` or `once`. */
+            effect: string | null;
+            /** @description The tool's name. */
+            name: string;
+            /** @description A text, or JSON; null where there is none. */
+            result: string | null;
+        };
+        /** @description What a tool did. */
+        ToolStats: {
+            /** @description Attempts with a result. */
+            answered: number;
+            /** @description Attempts that ended, and calls that were not made, unless somebody cancelled them. */
+            calls: number;
+            /** @description How many that were. */
+            error_count: number;
+            /** @description How many attempts failed or were not made, by their code. */
+            errors: {
+                [key: string]: number;
+            };
+            /** @description Those of which nobody knows what they did. */
+            in_doubt: number;
+            /** @description From the call to its result, in milliseconds. */
+            latency_ms: components["schemas"]["Percentiles"];
+            /** @description The tool's name. */
+            tool: string;
+        };
         /** @description The trace of a run; one under way has no end. It stays with the session's owner, so it has the content. */
         Trace: {
             agent: string;
@@ -1305,6 +1340,23 @@ export interface components {
             reasoning_tokens?: number;
             /** @description Both, as the provider counts them. */
             total_tokens: number | null;
+        };
+        WaitOfSpan: {
+            /** @description JSON as the person was shown it. */
+            arguments: string | null;
+            /** @description Who decided: `tenant/actor`, a tenant, or `system:…`. */
+            by: string | null;
+            /** @description The call that waits. */
+            call: components["schemas"]["Call"];
+            decision: string | null;
+            /** @description JSON that they chose instead; null where they changed nothing. */
+            edited: string | null;
+            expires_at: components["schemas"]["Time"] | null;
+            reason: string | null;
+            /** @description The result that they gave the call. */
+            result: string | null;
+            /** @description The tool's name. */
+            tool: string;
         };
         /** @description Something unsafe that works. */
         Warning: {
@@ -1736,6 +1788,8 @@ export type Time = components['schemas']['Time'];
 export type ToolAnswered = components['schemas']['ToolAnswered'];
 export type ToolCall = components['schemas']['ToolCall'];
 export type ToolCalled = components['schemas']['ToolCalled'];
+export type ToolOfSpan = components['schemas']['ToolOfSpan'];
+export type ToolStats = components['schemas']['ToolStats'];
 export type Trace = components['schemas']['Trace'];
 export type TraceFailed = components['schemas']['TraceFailed'];
 export type TraceFlushed = components['schemas']['TraceFlushed'];
@@ -1744,6 +1798,7 @@ export type TracePage = components['schemas']['TracePage'];
 export type TraceSent = components['schemas']['TraceSent'];
 export type TraceSummary = components['schemas']['TraceSummary'];
 export type Usage = components['schemas']['Usage'];
+export type WaitOfSpan = components['schemas']['WaitOfSpan'];
 export type Warning = components['schemas']['Warning'];
 export type ResponseAccepted = components['responses']['Accepted'];
 export type ResponseBodyTooLarge = components['responses']['BodyTooLarge'];

@@ -106,7 +106,7 @@ test("the bucket that goes on says so", () => {
 });
 
 function statsOf(hours: number, models: ModelStats[]): Stats {
-  return { since: T0, until: T0 + hours * HOUR_MS, bucket_ms: HOUR_MS, models };
+  return { since: T0, until: T0 + hours * HOUR_MS, bucket_ms: HOUR_MS, models, tools: [] };
 }
 
 function model(name: string, hours: [number, Partial<Counters>][]): ModelStats {

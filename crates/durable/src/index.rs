@@ -21,12 +21,15 @@ pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcom
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }
 
-/// `GET /v1/stats`: what each model did.
+/// `GET /v1/stats`: what each model and each tool did.
 pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
     let query = StatsQuery::parse(borrowed(&pairs), now).map_err(at_fault)?;
-    let rows = rows(env, &query.to_statement(tenant)).await?;
-    http::json(200, &query.stats(rows).map_err(unreadable)?)
+    let of_models = rows(env, &query.to_statement(tenant)).await?;
+    let of_tools = rows(env, &query.tools_statement(tenant)).await?;
+    let mut stats = query.stats(of_models).map_err(unreadable)?;
+    stats.tools = query.tools(of_tools).map_err(unreadable)?;
+    http::json(200, &stats)
 }
 
 /// The models that the tenant's runs called of late; `None` where there is no index, or it does not answer.

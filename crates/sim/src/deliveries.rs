@@ -77,7 +77,12 @@ impl Findings {
             self.expect(9, of_calls == promised, || {
                 format!("run {}: {of_calls} spans of {promised}", run.id)
             });
-            let of_users = trace.finished_spans().count() - of_calls - 1;
+            let is_deed = |span: &&Span| span.tool.is_some() || span.wait.is_some();
+            let (of_deeds, expected) = (trace.finished_spans().filter(is_deed).count(), deeds(run, records));
+            self.expect(9, of_deeds == expected, || {
+                format!("run {}: {of_deeds} spans of tools and people, not {expected}", run.id)
+            });
+            let of_users = trace.finished_spans().count() - of_calls - of_deeds - 1;
             let expected = user_spans(scenario, run, records);
             self.expect(9, of_users == expected, || format!("run {}: {of_users} user spans", run.id));
             let owed = owed(scenario, run, records);
@@ -197,6 +202,20 @@ impl Findings {
             format!("the index counts {counted:?}; the journal {certain:?}, and maybe {uncertain:?}")
         });
     }
+}
+
+/// How many spans of tools' calls and of people a run has: each promise, each request, and each call that was refused.
+fn deeds(run: &Run, records: &[Record]) -> usize {
+    let mut promised = BTreeSet::new();
+    let own = records.iter().filter(|record| record.run == run.id);
+    let counts = own.filter(|record| match &record.entry {
+        Entry::ToolCalled { call, attempt, .. } | Entry::ToolAnswered { call, attempt, .. } => {
+            promised.insert((*call, *attempt))
+        }
+        Entry::ApprovalRequested { .. } => true,
+        _ => false,
+    });
+    counts.count()
 }
 
 /// How many spans of the deployment's own code a run has: an attempt that was cut off has none.

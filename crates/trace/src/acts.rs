@@ -1,12 +1,12 @@
 //! The spans of what a run does beside asking models: its calls of tools, and its waits for a person.
 
-use longhaul_core::{CallId, Entry, Record, TimeMs, ToolError};
+use longhaul_core::{CallId, Entry, Record, TimeMs, ToolError, ToolOffer};
 use serde_json::Value as Json;
 
 use crate::{
     attributes,
     ids::{SpanId, TraceId, span_id, wait_span_id},
-    span::{INTERRUPTED, OTHER, Span, SpanKind, SpanStatus, ToolSpan, WaitSpan},
+    span::{IN_DOUBT, INTERRUPTED, OTHER, Span, SpanKind, SpanStatus, ToolSpan, WaitSpan},
 };
 
 /// The codes that a tool's call can come to: a word beside them could have any number of values.
@@ -25,7 +25,6 @@ const CODES: [&str; 11] = [
 ];
 const CANCELLED: &str = "cancelled";
 const FAILED: &str = "failed";
-const IN_DOUBT: &str = "in_doubt";
 /// Decisions that no person took.
 const EXPIRED: &str = "expired";
 const WITHDRAWN: &str = "withdrawn";
@@ -40,13 +39,10 @@ pub(crate) struct Scene<'a> {
 }
 
 /// Opens or ends the span that an entry tells of; one of a model changes nothing.
-pub(crate) fn take(
-    spans: &mut Vec<Span>,
-    scene: &Scene<'_>,
-    record: &Record,
-    described: impl Fn(&str) -> Option<String>,
-) {
+pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, offers: &[ToolOffer]) {
     let at = record.at;
+    let offered = |tool: &str| offers.iter().find(|offer| offer.name == tool);
+    let described = |tool: &str| offered(tool).and_then(|offer| offer.description.as_deref());
     match &record.entry {
         Entry::ToolCalled { call, attempt, tool, arguments, effect, tool_call_id, .. } => {
             let tool = ToolSpan {
@@ -76,7 +72,7 @@ pub(crate) fn take(
                     call: *call,
                     attempt: *attempt,
                     iteration: scene.iterations,
-                    effect: None,
+                    effect: offered(tool).map(|offer| offer.effect),
                     tool_call_id: tool_call_id.clone(),
                     latency_ms: None,
                     arguments,
@@ -125,7 +121,7 @@ pub(crate) fn take(
     }
 }
 
-fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<String>) -> Span {
+fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<&str>) -> Span {
     Span {
         span_id: span_id(scene.trace_id, Some((tool.call, tool.attempt))),
         parent_span_id: Some(scene.root_id),
@@ -136,7 +132,7 @@ fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<
         status: SpanStatus::Unset,
         error_type: None,
         error_message: None,
-        attributes: attributes::of_tool(scene.session, &tool, description.as_deref()),
+        attributes: attributes::of_tool(scene.session, &tool, description),
         events: Vec::new(),
         usage: None,
         model: None,

@@ -209,11 +209,7 @@ impl<'a> Fold<'a> {
             root_id: self.root_id,
             iterations: run.iterations,
         };
-        let described = |tool: &str| {
-            let offer = run.spec.settings.tools.iter().find(|offer| offer.name == tool);
-            offer?.description.clone()
-        };
-        acts::take(&mut self.calls, &scene, record, described);
+        acts::take(&mut self.calls, &scene, record, &run.spec.settings.tools);
     }
 
     fn open_call(&mut self, record: &Record) {

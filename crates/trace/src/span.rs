@@ -8,6 +8,8 @@ use crate::ids::SpanId;
 
 /// The `error.type` of an attempt that a crash cut off.
 pub(crate) const INTERRUPTED: &str = "interrupted";
+/// The `error.type` of a call of a tool of which nobody knows what it did.
+pub(crate) const IN_DOUBT: &str = "in_doubt";
 /// The `error.type` of what has no class of its own: the conventions' word.
 pub(crate) const OTHER: &str = "_OTHER";
 

@@ -218,7 +218,7 @@ impl Counters {
     }
 }
 
-fn percentiles(histogram: &Histogram) -> Percentiles {
+pub(super) fn percentiles(histogram: &Histogram) -> Percentiles {
     Percentiles {
         p50: histogram.percentile(50),
         p95: histogram.percentile(95),

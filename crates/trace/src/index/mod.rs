@@ -1,7 +1,7 @@
 //! The index of traces: rows of a D1 database, written by a sink and read by `GET /v1/traces` and `GET /v1/stats`.
 //!
 //! Encoders only: what is to be written or asked is a list of [`Statement`]s for the tables of
-//! `migrations/0001_traces.sql`, and the rows of an answer are JSON objects with a member per column, as D1 gives them.
+//! `migrations`, and the rows of an answer are JSON objects with a member per column, as D1 gives them.
 //! The statements of one list belong in one transaction; any list may be sent again and changes nothing then.
 //!
 //! ```text
@@ -11,7 +11,8 @@
 //! let query = TracesQuery::parse(pairs)?;      // GET /v1/traces
 //! let page = query.page(rows_of(query.to_statement(tenant)))?;
 //! let query = StatsQuery::parse(pairs, now)?;  // GET /v1/stats
-//! let view = query.stats(rows_of(query.to_statement(tenant)))?;
+//! let mut view = query.stats(rows_of(query.to_statement(tenant)))?;
+//! view.tools = query.tools(rows_of(query.tools_statement(tenant)))?;
 //! ```
 
 mod counters;
@@ -24,6 +25,7 @@ mod row;
 mod shape;
 mod statement;
 mod stats;
+mod tools;
 mod traces;
 mod write;
 
@@ -36,6 +38,7 @@ pub use statement::{Param, Statement};
 pub use stats::{
     ModelStats, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery, StatsView,
 };
+pub use tools::ToolStats;
 pub use traces::{
     METADATA_FILTERS_MAX, Q_BYTES_MAX, TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage,
     TracesQuery,

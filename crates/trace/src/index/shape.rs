@@ -49,6 +49,25 @@ struct Counters {
     usage: Usage,
 }
 
+/// What a tool did.
+#[derive(JsonSchema)]
+pub(super) struct ToolStats {
+    /// The tool's name.
+    tool: String,
+    /// Attempts that ended, and calls that were not made, unless somebody cancelled them.
+    calls: u64,
+    /// Attempts with a result.
+    answered: u64,
+    /// How many attempts failed or were not made, by their code.
+    errors: BTreeMap<String, Count>,
+    /// How many that were.
+    error_count: u64,
+    /// Those of which nobody knows what they did.
+    in_doubt: u64,
+    /// From the call to its result, in milliseconds.
+    latency_ms: Percentiles,
+}
+
 #[derive(JsonSchema)]
 #[schemars(inline, extend("minimum" = 1))]
 struct Count(u64);

@@ -11,6 +11,7 @@ use super::{
     parameters::{Parameters, QueryFaults},
     row::{Row, UnexpectedRow},
     statement::Statement,
+    tools::{self, ToolStats},
     write::{DAY_MS, HOUR_MS, text, whole},
 };
 
@@ -25,6 +26,11 @@ const SELECT_DAYS: &str = "\
 SELECT day, model, counters FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
 const SELECT_HOURS: &str = "\
 SELECT day, model, hours FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
+
+/// The database adds up: what comes out does not grow with the hours that are asked for.
+const SELECT_TOOLS: &str = "\
+SELECT counter.key AS key, sum(counter.value) AS total FROM tool_hours, json_each(tool_hours.counters) AS counter \
+WHERE tenant = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY counter.key";
 
 /// The time that `GET /v1/stats` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +54,10 @@ pub struct StatsView {
     /// The models, the one with the most calls first.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<super::shape::ModelStats>"))]
     pub models: Vec<ModelStats>,
+    /// The tools, the one with the most calls first: of runs that ended in this time. Calls of tools that a run was not
+    /// offered count as `(not offered)`.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<super::shape::ToolStats>"))]
+    pub tools: Vec<ToolStats>,
 }
 
 /// What a model did.
@@ -97,7 +107,7 @@ impl StatsQuery {
         Statement { sql: sql.to_owned(), params: vec![text(tenant), whole(first), whole(self.until)] }
     }
 
-    /// What the statement's rows come to.
+    /// What the statement's rows come to; of tools nothing.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
@@ -121,7 +131,22 @@ impl StatsQuery {
             read.ok_or(UnexpectedRow(column))?;
         }
         let models = by_calls(models);
-        Ok(StatsView { since: self.since, until: self.until, bucket_ms: self.bucket_ms, models })
+        let (since, until, bucket_ms) = (self.since, self.until, self.bucket_ms);
+        Ok(StatsView { since, until, bucket_ms, models, tools: Vec::new() })
+    }
+
+    /// The statement that adds up what tools did.
+    pub fn tools_statement(&self, tenant: &str) -> Statement {
+        let params = vec![text(tenant), whole(self.since), whole(self.until)];
+        Statement { sql: SELECT_TOOLS.to_owned(), params }
+    }
+
+    /// What the rows of [`tools_statement`](Self::tools_statement) come to.
+    ///
+    /// # Errors
+    /// [`UnexpectedRow`] for rows of other tables than this version's.
+    pub fn tools(&self, rows: Vec<Value>) -> Result<Vec<ToolStats>, UnexpectedRow> {
+        tools::stats(rows)
     }
 
     fn is_hourly(&self) -> bool {

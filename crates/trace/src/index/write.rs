@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{
     counters::Counters,
     statement::{Param, Statement},
+    tools,
 };
 use crate::{
     content::{Capture, PREVIEW_CHARS, cut},
@@ -52,6 +53,14 @@ hours = json_set(model_days.hours, '$.' || ?7, json((SELECT json_group_object(ke
 (SELECT key, sum(value) AS total FROM (SELECT key, value FROM json_each(model_days.hours, '$.' || ?7) \
 UNION ALL SELECT key, value FROM json_each(excluded.counters)) GROUP BY key))))";
 
+/// The same for the calls of tools: one row, in the hour in which the run ended.
+const UPSERT_TOOLS: &str = "\
+INSERT INTO tool_hours (tenant, hour, counters) SELECT ?1, ?4, ?5 WHERE NOT EXISTS \
+(SELECT 1 FROM traces WHERE tenant = ?1 AND accepted_at = ?2 AND trace_id = ?3 AND ended_at IS NOT NULL) \
+ON CONFLICT (tenant, hour) DO UPDATE SET counters = (SELECT json_group_object(key, total) FROM \
+(SELECT key, sum(value) AS total FROM (SELECT key, value FROM json_each(tool_hours.counters) \
+UNION ALL SELECT key, value FROM json_each(excluded.counters)) GROUP BY key))";
+
 /// One parameter for any number of rows, because D1 takes 100 per statement.
 const DELETE_TRACES: &str = "\
 DELETE FROM traces WHERE tenant = ?1 AND (accepted_at, trace_id) IN \
@@ -64,12 +73,10 @@ pub fn announce(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement>
     if trace.ended_at.is_some() { Vec::new() } else { vec![upsert_trace(tenant, trace, capture)] }
 }
 
-/// The statistics of a finished run's calls, and its row, which comes last because it guards them against a repeat.
+/// The statistics of a finished run's calls of models and tools, and its row, which comes last because it guards them against a repeat.
 /// For an open run this is [`announce`].
 pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
-    if trace.ended_at.is_none() {
-        return announce(tenant, trace, capture);
-    }
+    let Some(ended_at) = trace.ended_at else { return announce(tenant, trace, capture) };
     let mut hours: Vec<(TimeMs, &str, Counters)> = Vec::new();
     for span in trace.spans.iter().filter(|span| Counters::counts(span)) {
         let Some(model) = &span.model else { continue };
@@ -97,6 +104,12 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
             Statement { sql: UPSERT_DAY.to_owned(), params }
         })
         .collect();
+    let of_tools = tools::counters(trace);
+    if !of_tools.is_empty() {
+        let mut params = key(tenant, trace);
+        params.extend([whole(ended_at - ended_at % HOUR_MS), text(json(&of_tools))]);
+        statements.push(Statement { sql: UPSERT_TOOLS.to_owned(), params });
+    }
     statements.push(upsert_trace(tenant, trace, capture));
     statements
 }

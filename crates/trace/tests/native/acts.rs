@@ -3,12 +3,13 @@
 use longhaul_core::{Decision, Entry, Record, RunId, ToolError, ToolOutcome};
 use longhaul_trace::{
     Capture, Resource, Span, SpanKind, SpanStatus, Trace, Value as SpanValue, encode_json,
-    index::record,
+    index::{StatsQuery, record},
     nexus::{Certainty, NexusDelivery},
 };
 use serde_json::{Value, json};
 
 use crate::{
+    index_database::Database,
     nexus_fake::{NOW, config},
     stage::{ORIGIN, START, Stage, with_tools},
 };
@@ -309,8 +310,49 @@ fn the_owner_sees_what_a_tool_was_given_and_gave() {
 
 #[test]
 fn the_index_takes_a_run_with_tools() {
+    let database = Database::new();
     let statements = record("acme", &acting().trace(1), Capture::Preview);
-    assert!(!statements.is_empty());
+    assert_eq!(database.run(&statements), 3, "the model's day, the tools' hour, the run");
+    assert_eq!(database.run(&statements), 0, "a repeat changes nothing");
+    let mut stage = acting();
+    stage.clock += 3_600_000;
+    stage.accept_run(with_tools("x"));
+    stage.ask_for(&[("search", "{}"), ("pay", "{}"), ("search", "{}")]);
+    stage.tool_returns(ToolOutcome::Done(json!(1)), 1_000);
+    stage.crash(5);
+    stage.tool_returns(ToolOutcome::CutOff, 60_000);
+    stage.answer("DONE", 10);
+    database.record("acme", &stage.trace(2));
+    let stats = database.stats("acme", &[], START + 2 * 3_600_000);
+    let unknown = json!({"p50": null, "p95": null, "p99": null});
+    let at = |p50: u64, p95: u64| json!({"p50": p50, "p95": p95, "p99": p95});
+    assert_eq!(
+        stats["tools"],
+        json!([
+            {"tool": "search", "calls": 4, "answered": 2, "errors": {"interrupted": 1, "timeout": 1},
+             "error_count": 2, "in_doubt": 0, "latency_ms": at(40, 981)},
+            {"tool": "pay", "calls": 2, "answered": 0, "errors": {"failed": 1, "in_doubt": 1}, "error_count": 2,
+             "in_doubt": 1, "latency_ms": unknown},
+            {"tool": "refund", "calls": 2, "answered": 1, "errors": {"denied": 1}, "error_count": 1,
+             "in_doubt": 0, "latency_ms": at(31, 31)},
+            {"tool": "(not offered)", "calls": 1, "answered": 0, "errors": {"unknown_tool": 1}, "error_count": 1,
+             "in_doubt": 0, "latency_ms": unknown},
+        ])
+    );
+    let later = [("since", (START + 3_600_000).to_string())];
+    let later = [(later[0].0, later[0].1.as_str())];
+    assert_eq!(database.stats("acme", &later, START + 2 * 3_600_000)["tools"][0]["calls"], 3);
+    assert_eq!(database.stats("other", &[], START + 2 * 3_600_000)["tools"], json!([]));
+}
+
+#[test]
+fn counters_of_tools_that_no_version_wrote_are_passed_over() {
+    let query = StatsQuery::parse([].into_iter(), START).unwrap();
+    let row = |key: &str, total: Value| vec![json!({"key": key, "total": total})];
+    assert_eq!(query.tools(row("new.thing search", json!(3))).unwrap(), []);
+    assert_eq!(query.tools(row("nothing", json!(3))).unwrap(), []);
+    assert_eq!(query.tools(row("answered a b", json!(3.0))).unwrap()[0].tool, "a b");
+    assert_eq!(query.tools(row("answered a", json!("x"))).unwrap_err().0, "total");
 }
 
 /// A trace is told once, at the end: only what was cut off may still learn what it came to.

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::stage::{Stage, new_run};
 
-const MIGRATION: &str = include_str!("../../../../migrations/0001_traces.sql");
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/0001_traces.sql"),
+    include_str!("../../../../migrations/0002_tools.sql"),
+];
 /// What D1 takes.
 const PARAMS_MAX: usize = 100;
 const SQL_BYTES_MAX: usize = 100_000;
@@ -20,7 +23,7 @@ pub(crate) struct Database(pub(crate) Connection);
 impl Database {
     pub(crate) fn new() -> Self {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(MIGRATION).unwrap();
+        MIGRATIONS.iter().for_each(|sql| connection.execute_batch(sql).unwrap());
         Self(connection)
     }
 
@@ -60,7 +63,9 @@ impl Database {
 
     pub(crate) fn stats(&self, tenant: &str, pairs: &[(&str, &str)], now: u64) -> Value {
         let query = StatsQuery::parse(pairs.iter().copied(), now).unwrap();
-        serde_json::to_value(query.stats(self.rows(&query.to_statement(tenant))).unwrap()).unwrap()
+        let mut stats = query.stats(self.rows(&query.to_statement(tenant))).unwrap();
+        stats.tools = query.tools(self.rows(&query.tools_statement(tenant))).unwrap();
+        serde_json::to_value(stats).unwrap()
     }
 }
 
