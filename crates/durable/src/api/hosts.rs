@@ -18,7 +18,7 @@ impl LocalHosts {
     pub(crate) fn parse(text: Option<&str>) -> Result<Self, String> {
         let names = text.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
         let read = |name: &str| {
-            let is_host = !name.contains(['/', '@', '?', '#', '*', ' ']) && split_port(name).1.is_none();
+            let is_host = is_name(&canonical(name)) || address(name).is_some();
             is_host.then(|| canonical(name)).ok_or_else(|| {
                 "must be names or addresses without ports, comma-separated; an IPv6 address in brackets"
                     .to_owned()
@@ -77,12 +77,26 @@ fn canonical(host: &str) -> String {
 /// Whether a host is this machine: `localhost` and names below it (RFC 6761, section 6.3), 127.0.0.0/8 and ::1. What
 /// does not come in the URL standard's spelling of an address is taken for a name.
 fn is_loopback(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<Ipv6Addr>().is_ok_and(|address| address.to_canonical().is_loopback());
+    if let Some(address) = address(host) {
+        return address.to_canonical().is_loopback();
     }
     host == "localhost"
-        || host.ends_with(".localhost")
+        || host.strip_suffix(".localhost").is_some_and(is_name)
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// An IPv6 address in its brackets.
+fn address(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// Whether a text is labels with dots between them, of the characters that names of hosts have; an IPv4 address is one.
+/// Names in other scripts come encoded (`xn--…`).
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    host.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -104,6 +118,8 @@ mod tests {
             "LOCALHOST.",
             "Localhost.:1",
             "a.b.localhost",
+            "my_app-2.localhost",
+            "xn--bcher-kva.localhost",
             "app.localhost.:80",
             "127.0.0.1",
             "127.0.0.1:8787",
@@ -133,6 +149,16 @@ mod tests {
             "evil.example:localhost",
             "localhost@evil.example",
             "localhost..",
+            ".localhost",
+            "a..localhost",
+            "evil.example@a.localhost",
+            "a@b.localhost:80",
+            "a b.localhost",
+            "%61.localhost",
+            "é.localhost",
+            "a\"b.localhost",
+            "a:b.localhost",
+            "[::2].localhost",
         ] {
             assert!(!answers(None, host), "{host}");
         }
@@ -145,7 +171,19 @@ mod tests {
             assert!(answers(named, host), "{host}");
         }
         assert!(!answers(named, "a.box.test") && !answers(named, "box.test.evil.example"));
-        for wrong in ["box.test:80", "http://box.test", "*.test", "a b", "a@b"] {
+        for wrong in [
+            "box.test:80",
+            "http://box.test",
+            "*.test",
+            "a b",
+            "a@b",
+            "a..b",
+            "[::1",
+            "[x]",
+            "é.test",
+            "a\\b",
+            "\"a\"",
+        ] {
             assert!(LocalHosts::parse(Some(wrong)).is_err(), "{wrong}");
         }
     }
