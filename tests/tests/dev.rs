@@ -25,6 +25,15 @@ async fn dev_serves_and_a_killed_dev_is_continued_by_the_next_one() {
     let arguments = ["--var", "MODEL:openai:tiny", "--var", &base_url];
 
     let dev = DevServer::start(storage.path(), &arguments).await;
+    let refused = dev
+        .api()
+        .post("/v1/sessions", &json!({"task": "a", "model": "@cf/meta/llama-3.1-8b-instruct"}))
+        .await;
+    assert_eq!(
+        refused.problem(422, "invalid_request"),
+        ["/model"],
+        "wrangler's binding is none without an account"
+    );
     let post = dev.api().start(&json!({"task": "Outlive the server."})).await;
     model.wait_for_calls(2).await;
     dev.kill9().await;

@@ -23,9 +23,10 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers but
-/// which does not run without an account, does not make its model the default.
-const LOCAL_VARS: [(&str, &str); 3] = [("AUTH", "off"), ("MODEL", "scripted:haiku"), ("SCRIPTED", "on")];
+/// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers with
+/// `--local` too, cannot be called there.
+const LOCAL_VARS: [(&str, &str); 4] =
+    [("AUTH", "off"), ("MODEL", "scripted:haiku"), ("SCRIPTED", "on"), ("WORKERS_AI", "off")];
 /// What wrangler serves beside the Worker on the same port, unless it is told otherwise: a page and an API that read and
 /// change the storage of every tenant and ask for no token, and a record of the requests for that page.
 const WRANGLER_SWITCHES: [&str; 2] = ["X_LOCAL_EXPLORER", "X_LOCAL_OBSERVABILITY"];
@@ -292,6 +293,7 @@ mod tests {
         assert!(
             ours.args.contains(&"AUTH:off".to_owned())
                 && ours.args.contains(&"MODEL:scripted:haiku".to_owned())
+                && ours.args.contains(&"WORKERS_AI:off".to_owned())
         );
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) scripted: bool,
     pub(crate) default_model: Option<String>,
     pub(crate) workers_ai: Option<WorkersAi>,
+    /// Whether the operator says that the binding cannot be called: it looks the same where it can.
+    is_workers_ai_off: bool,
     pub(crate) endpoints: Endpoints,
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) nexus: Option<NexusConfig>,
@@ -120,9 +122,10 @@ impl Config {
             &mut errors,
         );
         let gateway_id = var("AI_GATEWAY_ID");
-        let workers_ai = bindings.ai.then_some(WorkersAi { gateway_id });
+        let is_workers_ai_off = !switch("WORKERS_AI", var("WORKERS_AI"), true, &mut errors);
+        let workers_ai = (bindings.ai && !is_workers_ai_off).then_some(WorkersAi { gateway_id });
         let has_provider = workers_ai.is_some() || !endpoints.is_empty();
-        let is_on = switch("SCRIPTED", var("SCRIPTED"), &mut errors);
+        let is_on = switch("SCRIPTED", var("SCRIPTED"), false, &mut errors);
         let default_model = default_model(var("MODEL"), workers_ai.is_some(), !endpoints.is_empty());
         match default_model.as_deref().map(ModelName::parse) {
             Some(Err(error)) => errors.push(FieldError::new("MODEL", error.to_string())),
@@ -142,6 +145,7 @@ impl Config {
                 access,
                 default_model,
                 workers_ai,
+                is_workers_ai_off,
                 endpoints,
                 otlp,
                 nexus,
@@ -166,6 +170,11 @@ impl Config {
         let missing = match ModelName::parse(model) {
             Err(error) => error.to_string(),
             Ok(name) => match name.provider() {
+                Provider::WorkersAi if self.is_workers_ai_off => {
+                    "Workers AI is off (WORKERS_AI): it does not run on this machine without an account, so name \
+                     another model, or deploy"
+                        .to_owned()
+                }
                 Provider::WorkersAi if self.workers_ai.is_none() => {
                     "Workers AI is not configured: add `[ai] binding = \"AI\"` to wrangler.toml".to_owned()
                 }
@@ -279,13 +288,14 @@ fn sinks(
     (config, nexus, resource)
 }
 
-fn switch(name: &str, value: Option<String>, errors: &mut Vec<FieldError>) -> bool {
+fn switch(name: &str, value: Option<String>, default: bool, errors: &mut Vec<FieldError>) -> bool {
     match value.as_deref() {
-        None | Some("off") => false,
+        Some("off") => false,
         Some("on") => true,
+        None => default,
         Some(_) => {
             errors.push(FieldError::new(name, "must be `on` or `off`"));
-            false
+            default
         }
     }
 }
@@ -362,6 +372,7 @@ mod tests {
             ("NEXUS_MODE", "both"),
             ("LOCAL_HOSTS", "http://box.test"),
             ("SCRIPTED", "yes"),
+            ("WORKERS_AI", "local"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -378,6 +389,7 @@ mod tests {
             "TENANT_SESSIONS_MAX",
             "LOCAL_HOSTS",
             "SCRIPTED",
+            "WORKERS_AI",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }
@@ -462,6 +474,22 @@ mod tests {
         assert!(config.missing_for("anthropic:x").unwrap().contains("ANTHROPIC_API_KEY"));
         assert!(config.missing_for("gpt-5").unwrap().contains("openai:"));
         assert_eq!(config.missing_for("scripted:haiku"), None);
+    }
+
+    #[test]
+    fn a_binding_that_cannot_be_called_is_none() {
+        let config = |value: &str| {
+            let lookup = |name: &str| (name == "WORKERS_AI").then(|| value.to_owned());
+            Config::parse(&lookup, Bindings { ai: true, db: false })
+        };
+        let on = config("on").ok().unwrap();
+        assert_eq!((on.missing_for("@cf/x"), on.default_model.as_deref()), (None, Some(WORKERS_AI_MODEL)));
+        let off = config("off").ok().unwrap();
+        assert!(off.missing_for("@cf/x").unwrap().contains("WORKERS_AI"));
+        assert_eq!(off.default_model.as_deref(), Some("scripted:haiku"));
+        assert_eq!(off.missing_for("scripted:haiku"), None, "there is no other provider");
+        assert!(off.workers_ai.is_none());
+        assert!(matches!(config("no").err().as_deref(), Some([error]) if error.pointer == "WORKERS_AI"));
     }
 
     /// Beside a provider, tenants get no model that fails on request.

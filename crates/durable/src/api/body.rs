@@ -136,7 +136,9 @@ fn read_run(
     }
     let agent_name = fields.string("agent", limits::NAME_BYTES_MAX);
     let agent = agents.find(agent_name.as_deref().or(going_on.map(|latest| latest.agent.as_str())));
-    if let (None, None, Some(gone)) = (&agent, &agent_name, going_on) {
+    if fields.errors().has("/agent") {
+        // Said already.
+    } else if let (None, None, Some(gone)) = (&agent, &agent_name, going_on) {
         let (gone, names) = (&gone.agent, agents.names());
         fields.fail::<()>(
             "agent",
@@ -213,6 +215,9 @@ fn read_model(
     going_on: Option<&GoingOn>,
 ) -> Option<String> {
     let model = fields.string("model", limits::NAME_BYTES_MAX);
+    if fields.errors().has("/model") {
+        return None;
+    }
     // Another agent comes with its own model, where it has one.
     let stays = |latest: &&GoingOn| agent.is_none_or(|it| it.name == latest.agent || it.model.is_none());
     let model = model.or_else(|| Some(going_on.filter(stays)?.model.clone()));
@@ -418,6 +423,31 @@ mod tests {
     }
 
     #[test]
+    fn a_field_at_fault_is_named_once() {
+        let config = Config::parse(
+            &|name| (name == "OPENAI_BASE_URL").then(|| "http://h/v1".to_owned()),
+            Bindings::default(),
+        );
+        let config = config.ok().unwrap();
+        assert_eq!(config.default_model, None);
+        let gone = GoingOn { agent: "gone".to_owned(), model: "nobody:x".to_owned() };
+        for (body, going_on, expected) in [
+            (json!({"task": "x", "model": 7}), None, vec!["/model"]),
+            (json!({"task": "x", "model": " "}), None, vec!["/model"]),
+            (json!({"task": "x", "model": "m".repeat(limits::NAME_BYTES_MAX + 1)}), None, vec!["/model"]),
+            (json!({"task": "x"}), None, vec!["/model"]),
+            (json!({"task": "x", "agent": [], "model": {}}), None, vec!["/agent", "/model"]),
+            (json!({"task": 1, "agent": 7, "model": 7}), Some(&gone), vec!["/task", "/agent", "/model"]),
+            (json!({"task": "x", "agent": 7}), Some(&gone), vec!["/agent", "/model"]),
+        ] {
+            let text = body.to_string();
+            let agents = Agents::default();
+            let refused = new_run(RunKind::Run, JSON, text.as_bytes(), None, &agents, &config, going_on);
+            assert_eq!(pointers(&refused.unwrap_err()), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_task_must_be_there_and_say_something() {
         for body in [json!({}), json!({"task": null}), json!({"task": ""}), json!({"task": " \n"})] {
             assert_eq!(pointers(&read(&body).unwrap_err()), ["/task"], "{body}");
@@ -496,6 +526,40 @@ mod tests {
         let compared = compared.to_string();
         let refused = new_run(RunKind::Comparison, JSON, compared.as_bytes(), None, &agents, &config, None);
         assert_eq!(pointers(&refused.unwrap_err()), ["/fallbacks"]);
+    }
+
+    /// A name that nobody can be asked by is refused where it stands, and not in a run.
+    #[test]
+    fn a_model_without_its_provider_is_refused_wherever_it_is_named() {
+        let vars = [("WORKERS_AI", "off"), ("AUTH", "off")];
+        let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let local = Config::parse(&lookup, Bindings { ai: true, db: false }).ok().unwrap();
+        let unbound = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let cases = [
+            (RunKind::Run, json!({"task": "x", "model": "@cf/meta/llama"}), "/model"),
+            (
+                RunKind::Run,
+                json!({"task": "x", "fallbacks": ["scripted:echo", "@cf/meta/llama"]}),
+                "/fallbacks/1",
+            ),
+            (
+                RunKind::Comparison,
+                json!({"task": "x", "models": ["@cf/meta/llama", "scripted:echo"]}),
+                "/models/0",
+            ),
+        ];
+        for (config, hint) in [(&local, "WORKERS_AI"), (&unbound, "[ai]")] {
+            for (kind, body, pointer) in &cases {
+                let text = body.to_string();
+                let refused = new_run(*kind, JSON, text.as_bytes(), None, &Agents::default(), config, None);
+                let refused = refused.unwrap_err();
+                assert_eq!((refused.status, pointers(&refused)), (422, vec![*pointer]), "{text}");
+                assert!(refused.errors[0].detail.contains(hint), "{:?}", refused.errors);
+            }
+        }
+        let agents = Agents::new([Agent::new("a").model("@cf/meta/llama")]);
+        let refused = new_run(RunKind::Run, JSON, br#"{"task":"x"}"#, None, &agents, &local, None);
+        assert_eq!(pointers(&refused.unwrap_err()), ["/model"], "the agent's own too");
     }
 
     #[test]
