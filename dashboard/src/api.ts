@@ -41,7 +41,7 @@ export function deployment(signal?: AbortSignal): Promise<Deployment> {
   return json("/v1/agents", { signal });
 }
 
-/** What is known of the models that are configured, or that runs of the tenant called. */
+/** What is known of the models that the deployment names, or that runs of the tenant called. */
 export function models(signal?: AbortSignal): Promise<Models> {
   return json("/v1/models", { signal });
 }

@@ -96,7 +96,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says what is known of the models that are configured, or that the tenant's runs called */
+        /** Says what is known of the models that the deployment names, or that the tenant's runs called */
         get: operations["listModels"];
         put?: never;
         post?: never;
@@ -669,14 +669,18 @@ export interface components {
         Model: {
             /** @description What its requests and answers may have; null where its provider is unknown. */
             capabilities: components["schemas"]["Capabilities"] | null;
-            /** @description Whether the deployment, an agent or `PRICES` names it. */
+            /** @description Whether it can be called: its provider is configured. */
             configured: boolean;
-            /** @description Tokens of a request at most; null where nobody says. `CONTEXT_TOKENS` holds then. */
-            context_tokens: number | null;
-            /** @description What is to be set before it can be called; null where it can. */
+            /** @description Whether the built-in table has its window; else `CONTEXT_TOKENS` holds. */
+            context_known: boolean;
+            /** @description Tokens of a request at most, unless an agent has a window of its own. */
+            context_tokens: number;
+            /** @description What is to be set before it can be called; null where it is configured. */
             missing: string | null;
             /** @description Its full name. */
             model: string;
+            /** @description Whether the deployment, an agent or `PRICES` names it. */
+            named: boolean;
             /** @description US dollars per million tokens; null where it is unknown. */
             price: components["schemas"]["Price"] | null;
             /** @description What stands before the name that its server knows. */

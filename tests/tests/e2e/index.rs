@@ -401,7 +401,8 @@ async fn models_that_were_called_are_told_to_their_tenant() {
     };
     let told = models(&alice).await;
     let called = &told["openai:gpt-4o"];
-    assert_eq!((&called["seen"], &called["configured"]), (&json!(true), &json!(false)));
+    let said = [&called["configured"], &called["missing"], &called["named"], &called["seen"]];
+    assert_eq!(said, [&json!(true), &json!(null), &json!(false), &json!(true)]);
     assert_eq!((&called["context_tokens"], &called["price"]["output"]), (&json!(128_000), &json!(10.0)));
     assert_eq!(
         (&told["openai:priced"]["seen"], &told["openai:priced"]["price"]["input"]),

@@ -25,14 +25,18 @@ struct ModelView {
     model: String,
     /// What stands before the name that its server knows.
     provider: String,
-    /// Whether the deployment, an agent or `PRICES` names it.
+    /// Whether it can be called: its provider is configured.
     configured: bool,
+    /// What is to be set before it can be called; null where it is configured.
+    missing: Option<String>,
+    /// Whether the deployment, an agent or `PRICES` names it.
+    named: bool,
     /// Whether runs of the tenant called it in the last 31 days.
     seen: bool,
-    /// What is to be set before it can be called; null where it can.
-    missing: Option<String>,
-    /// Tokens of a request at most; null where nobody says. `CONTEXT_TOKENS` holds then.
-    context_tokens: Option<u64>,
+    /// Tokens of a request at most, unless an agent has a window of its own.
+    context_tokens: u64,
+    /// Whether the built-in table has its window; else `CONTEXT_TOKENS` holds.
+    context_known: bool,
     /// US dollars per million tokens; null where it is unknown.
     price: Option<PriceView>,
     /// What its requests and answers may have; null where its provider is unknown.
@@ -87,31 +91,35 @@ struct Capabilities {
     max_output_tokens: Option<u32>,
 }
 
-/// The models of a deployment; `seen` are those that the tenant's runs called, where the index tells.
+/// The models of a deployment: those that it, an agent or `PRICES` names, and those that it has seen; `seen` are those that the tenant's runs called, where the index tells.
 pub(crate) fn view(agents: &Agents, config: &Config, seen: Option<Vec<String>>) -> ModelsView {
     let mut names = BTreeMap::new();
     let of_agents = agents.iter().flat_map(|agent| agent.model.iter().chain(&agent.fallbacks));
     let scripted = SCRIPTED_MODELS.iter().filter(|_| config.scripted).map(|name| (*name).to_owned());
-    let configured = config.default_model.iter().chain(of_agents).cloned();
-    for name in configured.chain(config.prices.own_models().map(str::to_owned)).chain(scripted) {
+    let named = config.default_model.iter().chain(of_agents).cloned();
+    for name in named.chain(config.prices.own_models().map(str::to_owned)).chain(scripted) {
         names.insert(name, (true, false));
     }
     let index = seen.is_some();
     for name in seen.unwrap_or_default() {
         names.entry(name).or_insert((false, false)).1 = true;
     }
-    let models = names.into_iter().map(|(name, (configured, seen))| of_model(name, configured, seen, config));
+    let models = names.into_iter().map(|(name, (named, seen))| of_model(name, named, seen, config));
     ModelsView { models: models.collect(), index, prices_as_of: PRICES_AS_OF }
 }
 
-fn of_model(model: String, configured: bool, seen: bool, config: &Config) -> ModelView {
+fn of_model(model: String, named: bool, seen: bool, config: &Config) -> ModelView {
     let name = ModelName::parse(&model).ok();
+    let missing = config.missing_for(&model);
+    let window = longhaul_models::context_tokens(&model);
     ModelView {
         provider: name.as_ref().map(|name| name.prefix().to_owned()).unwrap_or_default(),
-        configured,
+        configured: missing.is_none(),
+        missing,
+        named,
         seen,
-        missing: config.missing_for(&model),
-        context_tokens: longhaul_models::context_tokens(&model),
+        context_tokens: window.unwrap_or(config.context_tokens),
+        context_known: window.is_some(),
         price: config.prices.price(&model).map(PriceView::of),
         capabilities: name.as_ref().and_then(|name| Capabilities::of(name, config)),
         model,
@@ -181,15 +189,17 @@ mod tests {
     }
 
     #[test]
-    fn models_are_those_that_are_configured_or_were_seen() {
+    fn models_are_those_that_are_named_or_were_seen() {
         let vars = [
             ("OPENAI_BASE_URL", "http://h/v1"),
             ("MODEL", "openai:gpt-4o"),
+            ("CONTEXT_TOKENS", "32000"),
             ("PRICES", r#"{"groq:tiny":{"input":1,"output":2}}"#),
             ("PROVIDERS", r#"{"groq":{"format":"chat","base_url":"http://g","system":"first_user"}}"#),
         ];
         let agents = Agents::new([Agent::new("a").model("responses:gpt-6-sol").fallback("openai:tiny")]);
-        let view = shown(&vars, &agents, Some(&["anthropic:claude-haiku-5-5", "openai:tiny", "odd"]));
+        let view =
+            shown(&vars, &agents, Some(&["anthropic:claude-haiku-5-5", "openai:tiny", "openai:own", "odd"]));
         let models = view["models"].as_array().unwrap();
         let names: Vec<_> = models.iter().map(|model| model["model"].as_str().unwrap()).collect();
         let expected = [
@@ -197,13 +207,18 @@ mod tests {
             "groq:tiny",
             "odd",
             "openai:gpt-4o",
+            "openai:own",
             "openai:tiny",
             "responses:gpt-6-sol",
         ];
         assert_eq!(names, expected);
-        let [claude, groq, odd, gpt_4o, tiny, sol] = [0, 1, 2, 3, 4, 5].map(|at| &models[at]);
+        let [claude, groq, odd, gpt_4o, own, tiny, sol] = [0, 1, 2, 3, 4, 5, 6].map(|at| &models[at]);
+        for model in models {
+            assert_eq!(model["configured"] == true, model["missing"].is_null(), "{model}");
+            assert!(model["named"] == true || model["seen"] == true, "{model}");
+        }
         assert!(claude["missing"].as_str().unwrap().contains("ANTHROPIC_API_KEY"), "{claude}");
-        assert_eq!((&claude["configured"], &claude["seen"]), (&json!(false), &json!(true)));
+        assert_eq!((&claude["named"], &claude["seen"]), (&json!(false), &json!(true)));
         assert_eq!(claude["price"]["long"], json!({"above": 100_000, "input": 0.5, "output": 2.5}));
         assert_eq!(claude["capabilities"], json!(null), "nobody says how it is asked");
         assert_eq!(groq["capabilities"]["system"], false);
@@ -212,11 +227,15 @@ mod tests {
             json!({"input": 1.0, "cached_input": 1.0, "cache_write": 1.0, "output": 2.0, "long": null})
         );
         assert!(odd["missing"].as_str().is_some() && odd["provider"] == "", "{odd}");
-        assert_eq!((&gpt_4o["context_tokens"], &gpt_4o["missing"]), (&json!(128_000), &json!(null)));
+        let window = |model: &Value| (model["context_tokens"].clone(), model["context_known"].clone());
+        assert_eq!(window(gpt_4o), (json!(128_000), json!(true)));
         assert_eq!(
-            (&tiny["configured"], &tiny["seen"], &tiny["price"]),
+            (&tiny["named"], &tiny["seen"], &tiny["price"]),
             (&json!(true), &json!(true), &json!(null))
         );
+        let unknown = [&own["configured"], &own["missing"], &own["named"], &own["seen"]];
+        assert_eq!(unknown, [&json!(true), &json!(null), &json!(false), &json!(true)]);
+        assert_eq!(window(own), (json!(32_000), json!(false)), "what a run of it has");
         let capabilities = json!({"format": "responses", "system": true, "temperature": false,
             "encrypted_reasoning": true, "max_output_tokens": null});
         assert_eq!((&sol["provider"], &sol["capabilities"]), (&json!("responses"), &capabilities));

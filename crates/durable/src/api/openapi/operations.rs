@@ -113,7 +113,7 @@ pub(super) fn described(operation: Operation) -> Described {
         Operation::ListModels => Described::new(
             "listModels",
             "Deployment",
-            "Says what is known of the models that are configured, or that the tenant's runs called",
+            "Says what is known of the models that the deployment names, or that the tenant's runs called",
         )
         .giving(200, json("The models, by name.", "Models")),
         Operation::Health => {
