@@ -379,6 +379,41 @@ fn ms(of: &Value, key: &str) -> u64 {
     of[key].as_u64().expect("a time")
 }
 
+/// The list says which model was asked for and which one took over, and the figures go by calls.
+#[tokio::test]
+async fn a_run_that_another_model_took_over_is_found_by_both() {
+    let gate = Gate::shut();
+    let held = gate.clone();
+    let stage = indexed(move |call| match call.body["model"].as_str() {
+        Some("tiny") => Reply::error(404, "The model `tiny` does not exist"),
+        _ => Reply::turn(1, 1).held_by(&held),
+    })
+    .start()
+    .await;
+    let post = stage.api.start(&json!({"task": "Go on.", "fallbacks": ["openai:small"]})).await;
+    let found = async |model: &str, status: &str| {
+        eventually(format!("the run to be found by {model} as {status}"), || async {
+            let page = stage.api.get(&format!("/v1/traces?model={model}")).await.ok(200);
+            let row = page["traces"][0].clone();
+            (row["status"] == status && row["answered_by"] == "openai:small").then_some(row)
+        })
+        .await
+    };
+    assert_eq!(found("openai:small", "running").await["model"], "openai:tiny");
+    gate.open();
+    stage.api.ended(&post).await;
+    for model in ["openai:small", "openai:tiny"] {
+        assert_eq!(found(model, "succeeded").await["model"], "openai:tiny");
+    }
+    let counted = stats(&stage.api).await;
+    let of = |name: &str| {
+        let model = counted.as_array().and_then(|all| all.iter().find(|one| one["model"] == name));
+        model.map(|model| (model["answered"].clone(), model["error_count"].clone()))
+    };
+    assert_eq!(of("openai:small"), Some((json!(1), json!(0))), "{counted}");
+    assert_eq!(of("openai:tiny"), Some((json!(0), json!(1))), "{counted}");
+}
+
 #[tokio::test]
 async fn models_that_were_called_are_told_to_their_tenant() {
     let stage = indexed(|_| Reply::turn(1, 1))
