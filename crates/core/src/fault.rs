@@ -15,7 +15,7 @@ pub enum FaultKind {
     Timeout,
     /// Status 429. Transient.
     RateLimited,
-    /// Status 408, 409, 425 or 5xx. Transient.
+    /// Status 408, 409, 424, 425 or 5xx. Transient.
     ServerError,
     /// An answer of nothing but white space, without a tool call. Transient.
     EmptyResponse,
@@ -66,7 +66,8 @@ impl FaultKind {
     pub fn of_status(status: u16) -> Self {
         match status {
             429 => Self::RateLimited,
-            408 | 409 | 425 => Self::ServerError,
+            // 424 is Bedrock's, of a model that failed at its work.
+            408 | 409 | 424 | 425 => Self::ServerError,
             500.. => Self::ServerError,
             _ => Self::Refused,
         }
@@ -128,10 +129,10 @@ mod tests {
 
     #[test]
     fn each_kind_has_the_same_word_in_the_journal_and_in_traces() {
-        for status in [400, 401, 404, 408, 409, 422, 425, 429, 500, 503, 529] {
+        for status in [400, 401, 404, 408, 409, 422, 424, 425, 429, 500, 503, 529] {
             let kind = FaultKind::of_status(status);
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-            let transient = matches!(status, 408 | 409 | 425 | 429 | 500..);
+            let transient = matches!(status, 408 | 409 | 424 | 425 | 429 | 500..);
             assert_eq!(kind.is_transient(), transient, "{status}");
         }
     }

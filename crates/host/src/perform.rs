@@ -12,7 +12,8 @@ use longhaul_core::{
     Timing, ToolOutcome, limits,
 };
 use longhaul_models::{
-    Decoder, Format, ModelName, Provider, RequestForm, Script, ScriptOutcome, fault_of_status, workers_ai,
+    Decoder, Format, ModelName, Provider, RequestForm, Script, ScriptOutcome, fault_of_status, told_headers,
+    workers_ai,
 };
 use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
 use tracing::Instrument;
@@ -25,7 +26,7 @@ use crate::{
     ports::{Clock, Ports, ToolJob},
     spans::{call_span, finish},
     wire::{Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse},
-    wish::wish_ms,
+    wish::wish,
 };
 
 /// How long a server may take to end a body that said that it is whole, in milliseconds.
@@ -357,13 +358,15 @@ impl<P: Ports> Caller<'_, P> {
         }
         if !(200..300).contains(&response.status) {
             let now = self.ports.now();
-            let wish = wish_ms(response.retry_after.as_deref(), &response.resets, now);
             let body = read_for_a_while(self.ports, &mut response.body, ERROR_BODY_BYTES_MAX).await;
+            let told = told_headers(&body);
+            let wish = wish(response.retry_after.as_deref(), &response.resets, &told, now);
             let form = attempt.form.get();
             attempt
                 .other_form
                 .set(form.and_then(|form| form.without_what_is_refused(response.status, &body)));
-            return Err(fault_of_status(response.status, &body, wish));
+            let fault = fault_of_status(response.status, &body, wish.asked_ms);
+            return Err(Fault { retry_after_ms: fault.retry_after_ms.or(wish.anew_ms), ..fault });
         }
         let mut decoder = Decoder::new(format, response.content_type.as_deref());
         while let Some(chunk) = self.next_chunk(&mut response.body, &decoder, attempt).await {

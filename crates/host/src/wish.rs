@@ -1,11 +1,12 @@
 //! How long a model's server asks to wait, in any of the headers that providers say it with.
 
 use longhaul_core::TimeMs;
+use longhaul_models::take_duration_ms;
 
 use crate::wire::retry_after_ms;
 
 /// The headers beside `Retry-After` that say when a limit begins anew: read of refusals alone.
-pub const RESET_HEADERS: [&str; 15] = [
+pub const RESET_HEADERS: [&str; 21] = [
     // Azure and OpenAI: milliseconds.
     "retry-after-ms",
     // LiteLLM: the `Retry-After` of the provider after it.
@@ -24,44 +25,68 @@ pub const RESET_HEADERS: [&str; 15] = [
     "anthropic-ratelimit-input-tokens-reset",
     "anthropic-ratelimit-output-tokens-remaining",
     "anthropic-ratelimit-output-tokens-reset",
+    // Cerebras: a number of seconds.
+    "x-ratelimit-remaining-requests-day",
+    "x-ratelimit-reset-requests-day",
+    "x-ratelimit-remaining-tokens-minute",
+    "x-ratelimit-reset-tokens-minute",
     // OpenRouter and others: seconds or milliseconds of the epoch, or a number of seconds.
     "x-ratelimit-reset",
+    // The same as gateways call it.
+    "ratelimit-remaining",
+    "ratelimit-reset",
 ];
 
 const OF_THE_PROVIDER: &str = "llm_provider-retry-after";
 
 /// What is left of a limit, and when it begins anew: by their headers.
-const LIMITS: [(Option<&str>, &str); 7] = [
+const LIMITS: [(Option<&str>, &str); 10] = [
     (Some("x-ratelimit-remaining-requests"), "x-ratelimit-reset-requests"),
     (Some("x-ratelimit-remaining-tokens"), "x-ratelimit-reset-tokens"),
     (Some("anthropic-ratelimit-requests-remaining"), "anthropic-ratelimit-requests-reset"),
     (Some("anthropic-ratelimit-tokens-remaining"), "anthropic-ratelimit-tokens-reset"),
     (Some("anthropic-ratelimit-input-tokens-remaining"), "anthropic-ratelimit-input-tokens-reset"),
     (Some("anthropic-ratelimit-output-tokens-remaining"), "anthropic-ratelimit-output-tokens-reset"),
+    (Some("x-ratelimit-remaining-requests-day"), "x-ratelimit-reset-requests-day"),
+    (Some("x-ratelimit-remaining-tokens-minute"), "x-ratelimit-reset-tokens-minute"),
     (None, "x-ratelimit-reset"),
+    (Some("ratelimit-remaining"), "ratelimit-reset"),
 ];
 /// A number beyond it is a time of the epoch, in seconds; beyond a thousand times that one in milliseconds.
 const EPOCH_S_MIN: u64 = 1_000_000_000;
 
-/// The wait that a refusal's headers ask for, in milliseconds. What the server says it asks for counts before when its
-/// limits begin anew. Of these the one that is used up for longest counts; where none says so, the one that is soonest
-/// anew.
-pub(crate) fn wish_ms(retry_after: Option<&str>, resets: &[(&str, String)], now: TimeMs) -> Option<u64> {
-    let header = |name: &str| resets.iter().find(|(known, _)| *known == name).map(|(_, value)| value.trim());
-    let asked = header("retry-after-ms").and_then(number_ms).or_else(|| {
-        let values = [retry_after, header(OF_THE_PROVIDER)];
+/// How long a refusal's headers ask to wait, in milliseconds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// What the server says it asks for: it counts before anything else.
+    pub(crate) asked_ms: Option<u64>,
+    /// When its limits begin anew. Of these the one that is used up for longest counts; where none says so, the one that is
+    /// soonest anew.
+    pub(crate) anew_ms: Option<u64>,
+}
+
+/// What the headers of a refusal ask for, and after these the ones that its body quotes.
+pub(crate) fn wish(
+    retry_after: Option<&str>,
+    resets: &[(&str, String)],
+    told: &[(String, String)],
+    now: TimeMs,
+) -> Wish {
+    let own = resets.iter().map(|(name, value)| (*name, value));
+    let headers = || own.clone().chain(told.iter().map(|(name, value)| (&**name, value)));
+    let header = |name: &str| headers().find(|(known, _)| *known == name).map(|(_, value)| value.trim());
+    let asked_ms = header("retry-after-ms").and_then(number_ms).or_else(|| {
+        let values = [retry_after, header(OF_THE_PROVIDER), header("retry-after")];
         values.into_iter().flatten().find_map(|value| retry_after_ms(value, now))
     });
-    if asked.is_some() {
-        return asked;
-    }
     let waits = LIMITS.iter().filter_map(|(left, reset)| {
         let is_used_up = left.and_then(header).is_some_and(|left| left.parse() == Ok(0.0));
         Some((is_used_up, wait_ms(header(reset)?, now)?))
     });
     let (used_up, others): (Vec<_>, Vec<_>) = waits.partition(|(is_used_up, _)| *is_used_up);
     let wait = |(_, ms): (bool, u64)| ms;
-    used_up.into_iter().map(wait).max().or_else(|| others.into_iter().map(wait).min())
+    let anew_ms = used_up.into_iter().map(wait).max().or_else(|| others.into_iter().map(wait).min());
+    Wish { asked_ms, anew_ms }
 }
 
 /// A date, a duration with its units, or a number.
@@ -84,28 +109,10 @@ fn number_ms(value: &str) -> Option<u64> {
     Some(number.ceil() as u64)
 }
 
-/// Numbers with their units one after the other, as Go writes them.
+/// Numbers with their units one after the other, as Go writes them, and nothing else.
 fn duration_ms(value: &str) -> Option<u64> {
-    let mut rest = value;
-    let mut sum = 0.0;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        sum += number
-            * match &rest[..end] {
-                "d" => 86_400_000.0,
-                "h" => 3_600_000.0,
-                "m" => 60_000.0,
-                "s" => 1_000.0,
-                "ms" => 1.0,
-                "us" | "µs" | "ns" => 0.001,
-                _ => return None,
-            };
-        rest = &rest[end..];
-    }
-    if value.is_empty() { None } else { number_ms(&sum.to_string()) }
+    let (ms, rest) = take_duration_ms(value)?;
+    if rest.is_empty() { number_ms(&ms.to_string()) } else { None }
 }
 
 /// A date of RFC 3339, in milliseconds of the epoch.
@@ -120,7 +127,14 @@ fn date_ms(value: &str) -> Option<u64> {
     let (hour, minute) = (whole()?, whole()?);
     let second: f64 = time.next()?.parse().ok()?;
     let is_time = (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..61.0).contains(&second);
-    if !((1970..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day) && is_time) {
+    let days_of_month = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_date = (1970..10_000).contains(&year) && (1..=12).contains(&month);
+    if !(is_date && (1..=days_of_month).contains(&day) && is_time) {
         return None;
     }
     // Days from 1 March of a year, because leap days are the last of these.
@@ -142,6 +156,8 @@ fn offset_minutes(offset: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     /// 2026-11-26T10:00:00Z.
@@ -171,6 +187,12 @@ mod tests {
             ("soon", None),
             ("1x", None),
             ("2026-13-26T10:00:30Z", None),
+            ("2027-02-28T00:00:00Z", Some(8_085_600_000)),
+            ("2027-02-29T00:00:00Z", None),
+            ("2028-02-31T00:00:00Z", None),
+            ("2100-02-29T00:00:00Z", None),
+            ("2027-04-31T00:00:00Z", None),
+            ("2027-04-00T00:00:00Z", None),
             ("2026-11-26", None),
             ("NaN", None),
         ] {
@@ -178,12 +200,30 @@ mod tests {
         }
     }
 
+    /// The library that reads HTTP's dates says which days there are.
+    #[test]
+    fn each_day_that_there_is_is_a_date_and_no_other() {
+        let mut days = 0;
+        for (year, month, day) in (1970..2110)
+            .flat_map(|year| (0..=13).flat_map(move |month| (0..=32).map(move |day| (year, month, day))))
+        {
+            let Some(ms) = date_ms(&format!("{year}-{month:02}-{day:02}T00:00:00Z")) else { continue };
+            assert_eq!(ms, days * 86_400_000, "{year}-{month}-{day}");
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(ms));
+            let is_same = text[5..].starts_with(&format!("{day:02} ")) && text.contains(&format!(" {year} "));
+            assert!(is_same, "{year}-{month}-{day}: {text}");
+            days += 1;
+        }
+        assert_eq!(date_ms("2110-01-01T00:00:00Z"), Some(days * 86_400_000), "no day is missing");
+    }
+
     #[test]
     fn what_is_asked_for_counts_before_what_is_told_of_limits() {
         let wish = |retry_after, resets: &[(&'static str, &str)]| {
             let resets: Vec<(&str, String)> =
                 resets.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-            wish_ms(retry_after, &resets, NOW)
+            let wish = wish(retry_after, &resets, &[], NOW);
+            wish.asked_ms.or(wish.anew_ms)
         };
         let (requests, tokens) = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens");
         let (requests_left, tokens_left) = ("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens");
@@ -207,6 +247,23 @@ mod tests {
             ("anthropic-ratelimit-input-tokens-reset", "2026-11-26T10:00:45Z"),
         ];
         assert_eq!(wish(None, &anthropic), Some(45_000));
+        let cerebras = [
+            ("x-ratelimit-remaining-requests-day", "0"),
+            ("x-ratelimit-reset-requests-day", "33011.382867"),
+            ("x-ratelimit-remaining-tokens-minute", "500"),
+            ("x-ratelimit-reset-tokens-minute", "11.382867"),
+        ];
+        assert_eq!(wish(None, &cerebras), Some(33_012_000));
+        let told = |headers: &[(&str, &str)], own: &[(&'static str, &str)]| {
+            let own: Vec<_> = own.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            let told: Vec<_> =
+                headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            super::wish(None, &own, &told, NOW)
+        };
+        let openrouter = [("x-ratelimit-limit", "20"), ("x-ratelimit-reset", "1795687260000")];
+        assert_eq!(told(&openrouter, &[]), Wish { asked_ms: None, anew_ms: Some(60_000) });
+        assert_eq!(told(&openrouter, &[("x-ratelimit-reset", "7")]).anew_ms, Some(7_000), "its own first");
+        assert_eq!(told(&[("retry-after", "9")], &[]).asked_ms, Some(9_000));
         assert!(LIMITS.iter().all(|(left, reset)| {
             RESET_HEADERS.contains(reset) && left.is_none_or(|left| RESET_HEADERS.contains(&left))
         }));

@@ -49,7 +49,7 @@ pub mod workers_ai;
 
 pub use catalog::{PRICES_AS_OF, context_tokens};
 pub use decoder::Decoder;
-pub use error::{fault_of_status, redact};
+pub use error::{fault_of_status, redact, take_duration_ms, told_headers};
 pub use form::RequestForm;
 pub use format::Format;
 pub use known::Known;

@@ -49,8 +49,7 @@ pub fn fault_of_binding_error(error: &str) -> Fault {
     let status = error_codes(said).find_map(status_of_code);
     let of_code = error_codes(said).any(|code| matches!(code, 3036 | 4006 | 5007));
     let of_inner = inner_fault(said).is_some_and(|inner| inner.is_of_model);
-    let is_of_model =
-        kind == FaultKind::Refused && (of_code || of_inner || is_of_model(status, &Value::Null, said));
+    let is_of_model = kind == FaultKind::Refused && (of_code || of_inner || is_of_model(status, said));
     Fault { is_of_model, ..fault(kind, &format!("Workers AI: {said}")) }
 }
 
@@ -145,7 +144,7 @@ struct Input<'a> {
 }
 
 /// The kind that a code stands for: one of Workers AI's, or an HTTP status.
-pub(crate) fn kind_of_code(code: u16) -> Option<FaultKind> {
+fn kind_of_code(code: u16) -> Option<FaultKind> {
     match code {
         400..=599 => Some(FaultKind::of_status(code)),
         _ => kind_of_own_code(code),
@@ -166,7 +165,7 @@ fn error_codes(error: &str) -> impl Iterator<Item = u16> {
 }
 
 /// The HTTP status that <https://developers.cloudflare.com/workers-ai/platform/errors/> gives a code (2026-07-29).
-fn status_of_code(code: u16) -> Option<u16> {
+pub(crate) fn status_of_code(code: u16) -> Option<u16> {
     Some(match code {
         3003 | 3039 | 5004 | 5007 => 400,
         3023 | 3041 | 5016 | 5018 => 403,

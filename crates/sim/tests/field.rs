@@ -1,7 +1,7 @@
 //! Whole runs against servers that answer as people reported in public: the cases of `longhaul-models`, by the same names, and
 //! what a user would rightly expect of the run.
 
-use longhaul_core::{CallId, Entry, FaultKind, RunError, RunId, StopReason, Usage};
+use longhaul_core::{CallId, Entry, FaultKind, RunError, RunId, StopReason, TimeMs, Usage};
 use longhaul_models::Format;
 use longhaul_sim::{Life, ModelPlan, Outside, Post, Reply, Scenario};
 use serde_json::Value;
@@ -18,6 +18,8 @@ struct Played {
     failed: Vec<(FaultKind, String)>,
     /// Bodies of the requests, and their keys.
     requests: Vec<(Value, String)>,
+    /// When they came.
+    asked_at: Vec<TimeMs>,
 }
 
 fn case(id: &str) -> Value {
@@ -57,6 +59,7 @@ fn run_in(format: Format, replies: &[Reply], post: Post) -> Played {
     });
     let failed = failed.collect();
     let requests = outside.model.requests.iter();
+    let asked_at = requests.clone().map(|request| request.at).collect();
     let requests = requests
         .map(|request| (serde_json::from_slice(&request.body).expect("a body is JSON"), request.key.clone()));
     let requests = requests.collect();
@@ -68,7 +71,7 @@ fn run_in(format: Format, replies: &[Reply], post: Post) -> Played {
         _ => None,
     });
     let (stop, result, error, usage) = ended.expect("the run ended");
-    Played { stop, result, error, usage, failed, requests }
+    Played { stop, result, error, usage, failed, requests, asked_at }
 }
 
 fn play(id: &str) -> Played {
@@ -234,15 +237,13 @@ fn outside_sinks(outside: &Outside) -> usize {
     entries_of(outside, RunId(2), "trace.flushed")
 }
 
+fn json(status: u16, body: &'static str) -> Reply {
+    Reply::Says { status, content_type: "application/json", chunks: vec![body].leak(), gap_ms: 0 }
+}
+
 /// What cannot change is not tried again, whatever the format; and another model takes the run over, where there is one.
 #[test]
 fn what_no_wait_mends_is_asked_once_in_every_format() {
-    let json = |status, body: &'static str| Reply::Says {
-        status,
-        content_type: "application/json",
-        chunks: vec![body].leak(),
-        gap_ms: 0,
-    };
     let refusals = [
         json(
             429,
@@ -262,6 +263,9 @@ fn what_no_wait_mends_is_asked_once_in_every_format() {
             r#"[{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"retryDelay":"22s"}]}}]"#,
         ),
         json(404, r#"{"error":{"message":"The model `x` does not exist","code":"model_not_found"}}"#),
+        json(503, r#"{"error":{"message":"No available channel for model x","code":"model_not_found"}}"#),
+        json(500, r#"{"error":{"message":"the request exceeds the available context size","code":500}}"#),
+        json(400, r#"{"error":{"message":"API key not valid.","status":"INVALID_ARGUMENT"}}"#),
     ];
     for format in [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi] {
         for reply in refusals {
@@ -273,6 +277,9 @@ fn what_no_wait_mends_is_asked_once_in_every_format() {
         let for_hours = Reply::Status { status: 429, retry_after_s: Some(3 * 3_600) };
         let played = run_in(format, &[for_hours], Post::default());
         assert_eq!((played.stop, played.requests.len()), (StopReason::ModelUnavailable, 1), "{format:?}");
+        let why =
+            "the provider asks to wait 10800 s, which is longer than what is left of the patience (900 s)";
+        assert!(played.error.ends_with(why), "{format:?}: {}", played.error);
     }
     let with_fallback = || Post { fallbacks: &[("openai:small", None)], ..Post::default() };
     for reply in refusals {
@@ -284,5 +291,43 @@ fn what_no_wait_mends_is_asked_once_in_every_format() {
             played.error
         );
         assert_eq!(played.requests[1].0["model"], "small");
+    }
+}
+
+/// What passes is asked again, whatever the status says, and after the wait that the body alone asks for.
+#[test]
+fn a_refusal_that_passes_is_asked_again_after_its_wait() {
+    for (reply, wait_s) in [
+        (
+            json(
+                400,
+                r#"{"detail":"(ThrottlingException): Too many requests, please wait before trying again."}"#,
+            ),
+            None,
+        ),
+        (
+            json(424, r#"{"message":"The model failed. Try your request again.","originalStatusCode":500}"#),
+            None,
+        ),
+        (json(429, r#"{"error":{"message":"Limit 300, Used 290. Please try again in 20s."}}"#), Some(20)),
+        (
+            json(
+                429,
+                r#"{"error":{"message":"no","metadata":{"headers":{"Retry-After":"20","X-RateLimit-Reset":"90"}}}}"#,
+            ),
+            Some(20),
+        ),
+        (
+            json(429, r#"{"error":{"message":"no","metadata":{"headers":{"X-RateLimit-Reset":"90"}}}}"#),
+            Some(90),
+        ),
+    ] {
+        let played = run(&[reply, Reply::Answer]);
+        let seen = (played.stop, played.requests.len());
+        assert_eq!(seen, (StopReason::Done, 4), "{reply:?}: {}", played.error);
+        let waited_ms = played.asked_at[1] - played.asked_at[0];
+        if let Some(wait_s) = wait_s {
+            assert!((wait_s * 1_000..=wait_s * 1_000 + 500).contains(&waited_ms), "{reply:?}: {waited_ms}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     entry::{Entry, Observed, Timing},
     fault::{Fault, FaultKind},
     ids::CallRef,
+    limits,
     message::{Message, ModelAnswer, Usage},
     state::{call::Ask, spec::RunSpec},
 };
@@ -56,7 +57,7 @@ pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen)
     let awaited = d.awaited(call).filter(|call| call.model().is_some());
     let Some(tries) = awaited.map(|call| call.tries) else { return d.ignore() };
     let run = d.run(call.run);
-    let remedy = remedy(run, tries, &fault, d.moment());
+    let (remedy, why) = remedy(run, tries, &fault, d.moment());
     // A failed attempt may have cost what another one would need.
     let spent = run.spec.settings.budget.exhausted_by(&run.usage_with(fault.usage.as_deref()), 0);
     let spent = spent.filter(|_| remedy != Remedy::None && !run.spec.is_comparison());
@@ -64,7 +65,7 @@ pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen)
         call: call.call,
         attempt: call.attempt,
         error_type: fault.kind,
-        message: fault.message,
+        message: with_reason(fault.message, why),
         retry_at: match (remedy, spent) {
             (Remedy::Again(at), None) => Some(at),
             (Remedy::Again(_) | Remedy::NextModel | Remedy::None, _) => None,
@@ -84,6 +85,17 @@ pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen)
         (Remedy::NextModel, None) => fall_back(d, call.run, call.call),
         (Remedy::None, None) => follow(d, call.run),
     }
+}
+
+/// A message that ends with the reason why the call is not made again, cut before it where both are too long.
+fn with_reason(message: String, why: Option<String>) -> String {
+    let Some(why) = why else { return message };
+    let room = limits::ERROR_CHARS_MAX.saturating_sub(why.chars().count() + "; ".len());
+    if message.chars().count() <= room {
+        return format!("{message}; {why}");
+    }
+    let kept: String = message.chars().take(room.saturating_sub(1)).collect();
+    format!("{kept}…; {why}")
 }
 
 /// Why an answer is none that its run can go on with.

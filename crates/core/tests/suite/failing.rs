@@ -1,5 +1,5 @@
 use longhaul_core::{
-    Budget, CallId, CallRef, Deadline, Fault, FaultKind, Input, MODEL_RETRY, NewRun, Observed, RunId,
+    Budget, CallId, CallRef, Deadline, Entry, Fault, FaultKind, Input, MODEL_RETRY, NewRun, Observed, RunId,
     RunStatus, StopReason, limits,
 };
 
@@ -176,6 +176,46 @@ fn nobody_waits_for_a_server_beyond_the_deadline() {
         assert_eq!(stage.fail_with(asks(wish)).len() == 2, ends_at_once, "{wish}");
         let reason = stage.session.runs()[0].ending().map(|ending| ending.stop_reason);
         assert_eq!(reason, ends_at_once.then_some(StopReason::ModelUnavailable));
+    }
+}
+
+/// Who reads the failure learns why the call was not made again.
+#[test]
+fn a_server_that_asks_for_too_much_time_is_named_as_the_reason() {
+    let message = |stage: &Stage| match &stage.journal.all()[stage.journal.all().len() - 2].entry {
+        Entry::ModelFailed { message, .. } => message.clone(),
+        other => panic!("{other:?}"),
+    };
+    let of_patience = "slow down; the provider asks to wait 3601 s, which is longer than what is left of the patience (900 s)";
+    let mut stage = Stage::started(run("Write."));
+    stage.fail_with(asks(3_600_001));
+    assert_eq!(message(&stage), of_patience);
+    let ending = stage.session.runs()[0].ending().cloned().expect("it ended");
+    assert!(ending.error.expect("it failed").message.ends_with(of_patience));
+
+    let budget = Budget { deadline_ms: Some(10_000), ..Budget::default() };
+    let mut stage = Stage::started(run_with_budget("Write.", budget));
+    stage.fail_with(asks(60_000));
+    assert_eq!(
+        message(&stage),
+        "slow down; the provider asks to wait 60 s, and the run's deadline is in 10 s"
+    );
+
+    // The server's words are cut where there is no room for both.
+    let mut stage = Stage::started(run("Write."));
+    stage.fail_with(Fault { message: "ü".repeat(limits::ERROR_CHARS_MAX), ..asks(3_600_001) });
+    let told = message(&stage);
+    assert_eq!(told.chars().count(), limits::ERROR_CHARS_MAX);
+    assert!(told.starts_with("üü") && told.ends_with("ü…; the provider asks to wait 3601 s, which is longer than what is left of the patience (900 s)"));
+
+    // No other failure has such words.
+    for fault in [
+        Fault { kind: FaultKind::Refused, ..asks(3_600_001) },
+        Fault { kind: FaultKind::RateLimited, retry_after_ms: None, ..asks(0) },
+    ] {
+        let mut stage = Stage::started(run_with("Write.", |run| run.settings.retry_patience_ms = Some(0)));
+        stage.fail_with(fault);
+        assert_eq!(message(&stage), "slow down");
     }
 }
 

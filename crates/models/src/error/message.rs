@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::lenient;
 
 /// Members that hold the words, the plainest first. Some hold a further object, or a text that is JSON.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "message",
     "msg",
     "detail",
@@ -22,9 +22,11 @@ const WORDS: [&str; 15] = [
     "reason",
     "title",
     "text",
+    "exception",
 ];
 /// Members that hold an error as a whole.
-const WRAPPERS: [&str; 6] = ["error", "errors", "response", "base_resp", "fault", "result"];
+const WRAPPERS: [&str; 8] =
+    ["error", "errors", "response", "base_resp", "fault", "result", "Response", "Error"];
 /// How far shapes in shapes are followed, and how many items of a list.
 const DEPTH_MAX: u8 = 8;
 const ITEMS_MAX: usize = 4;
@@ -66,6 +68,10 @@ fn collect(value: &Value, depth: u8, said: &mut Vec<String>) {
                 if said.len() > at {
                     break;
                 }
+            }
+            // Gemini's own shape.
+            if let Some(reason) = value.pointer("/promptFeedback/blockReason").and_then(Value::as_str) {
+                collect_text(&format!("the prompt is blocked: {reason}"), depth, said);
             }
             // OpenRouter: what the provider after it said.
             if let Some(raw) = value.pointer("/metadata/raw") {
@@ -171,6 +177,12 @@ mod tests {
             (json!({"error_code": 6, "error_msg": "no permission"}), "no permission"),
             (json!({"fault": {"faultstring": "quota", "detail": {"errorcode": "x"}}}), "quota"),
             (json!({"message": null, "error": {"message": "x"}}), "x"),
+            (
+                json!({"Response": {"Error": {"Code": "AuthFailure", "Message": "no"}, "RequestId": "r"}}),
+                "no",
+            ),
+            (json!({"exception": "RuntimeError: no memory"}), "RuntimeError: no memory"),
+            (json!({"promptFeedback": {"blockReason": "SAFETY"}}), "the prompt is blocked: SAFETY"),
             (json!("text"), "text"),
         ] {
             assert_eq!(message_of(&body).as_deref(), Some(words), "{body}");

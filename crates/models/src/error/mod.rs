@@ -1,7 +1,10 @@
 //! What a server says when it does not answer: the fault that it stands for, and the server's own words.
 
+mod facts;
 mod kind;
 mod message;
+mod wait;
+mod words;
 
 use longhaul_core::{
     Fault, FaultKind,
@@ -10,7 +13,8 @@ use longhaul_core::{
 use serde_json::Value;
 
 pub(crate) use self::kind::{is_of_model, kind_of_words};
-use self::{kind::kind_of_error, message::message_of};
+pub use self::wait::{take_duration_ms, told_headers};
+use self::{kind::Verdict, message::message_of};
 use crate::lenient;
 
 /// The fault that an answer with a status other than 200 to 299 stands for.
@@ -18,28 +22,16 @@ use crate::lenient;
 /// `body` is quoted where it is JSON with a message in it, or plain text. A 401 is not quoted at all: its text often repeats
 /// the key. Elsewhere the caller, who knows the key, passes the fault through [`redact`].
 pub fn fault_of_status(status: u16, body: &[u8], retry_after_ms: Option<u64>) -> Fault {
-    let (body, message) = read(body);
-    let message = match message {
+    let (body, words) = read(body);
+    let message = match &words {
         Some(_) if status == 401 => {
             format!("the model's server answered {status}: it does not accept the key")
         }
-        Some(message) => format!("the model's server answered {status}: {message}"),
+        Some(words) => format!("the model's server answered {status}: {words}"),
         None => format!("the model's server answered {status}"),
     };
-    let body = body.unwrap_or_default();
-    // The model had written something by then.
-    let begun = status == 400 && kind::is_written_wrong(&body);
-    let retry_after_ms = retry_after_ms.or_else(|| kind::delay_ms(&body));
-    let kind = match FaultKind::of_status(status) {
-        // What is used up for good says so by a code: the status is that of a limit per minute.
-        _ if status == 429 && kind::is_used_up(&body, &message) => FaultKind::Refused,
-        _ if begun => FaultKind::ServerError,
-        // Groq's tier without a promise; Cohere's 498 is a refusal.
-        _ if status == 498 && message.to_ascii_lowercase().contains("capacity") => FaultKind::ServerError,
-        kind => kind,
-    };
-    let is_of_model = kind == FaultKind::Refused && kind::is_of_model(Some(status), &body, &message);
-    Fault { retry_after_ms, is_of_model, begun, ..fault(kind, &message) }
+    let verdict = Verdict::of(Some(status), &body.unwrap_or_default(), &words.unwrap_or_default());
+    verdict.fault(&message, retry_after_ms)
 }
 
 /// A body as JSON, where it is some, and the words in it. LiteLLM refuses what should stream by an event of a stream.
@@ -100,23 +92,20 @@ pub(crate) fn too_large() -> Fault {
 /// The fault that an answer, a chunk or a choice reports in its own text, where there is a status of 200 and an error all the
 /// same.
 pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
-    let error = match &answer["error"] {
-        // Null on success; some servers send an empty text or `false`, and beside choices an empty object.
-        Value::Null | Value::Bool(false) => error_without_a_name(answer)?,
-        Value::String(text) if text.is_empty() => error_without_a_name(answer)?,
-        Value::Object(members) if members.is_empty() && !answer["choices"].is_null() => return None,
-        Value::Array(items) if items.is_empty() => error_without_a_name(answer)?,
-        // What kind it is of stands beside a text.
-        Value::Bool(true) | Value::Number(_) | Value::String(_) => answer,
-        error => error,
+    let has_error = match &answer["error"] {
+        // Null on success; some servers send an empty text or `false`, and beside an answer an empty object.
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty() || !has_answer(answer),
+        Value::Bool(true) | Value::Number(_) => true,
     };
+    if !has_error && !is_error_without_a_name(answer) {
+        return None;
+    }
     let message = message_of(answer).unwrap_or_else(|| "an error without a message".to_owned());
-    let kind = kind_of_error(error, &message);
-    let is_of_model = kind == FaultKind::Refused && kind::is_of_model(None, error, &message);
-    Some(Fault {
-        is_of_model,
-        ..fault(kind, &format!("the model's server reported in its answer: {message}"))
-    })
+    let verdict = Verdict::of(None, answer, &message);
+    Some(verdict.fault(&format!("the model's server reported in its answer: {message}"), None))
 }
 
 /// What an object of an unknown shape says, as an error: for where no answer comes. `None` where it has no words.
@@ -125,29 +114,56 @@ pub(crate) fn foreign_fault(object: &Value) -> Option<Fault> {
     reported_fault(&serde_json::json!({ "error": object }))
 }
 
-/// An answer that is an error without a member of that name.
-fn error_without_a_name(answer: &Value) -> Option<&Value> {
+/// Whether there is an answer in it, of whatever format.
+fn has_answer(answer: &Value) -> bool {
+    let is_there = |member: &str| match &answer[member] {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => true,
+    };
+    ["choices", "output", "content", "candidates", "response"].iter().any(|member| is_there(member))
+}
+
+/// Whether an answer is an error without a member of that name.
+fn is_error_without_a_name(answer: &Value) -> bool {
     let is = |member: &str, words: &[&str]| {
         let word = answer[member].as_str().unwrap_or_default();
         words.iter().any(|known| word.eq_ignore_ascii_case(known))
     };
+    let has =
+        |members: &[&str]| members.iter().any(|member| !answer[*member].is_null() && answer[*member] != 0);
     if answer["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
-        return None;
+        return false;
     }
-    let errors = answer["errors"].as_array().is_some_and(|errors| !errors.is_empty());
     let of_minimax = answer["base_resp"]["status_code"].as_i64().is_some_and(|code| code != 0);
-    if of_minimax {
-        return Some(&answer["base_resp"]);
-    }
+    let of_tencent = answer["Response"]["Error"].is_object();
+    // Gemini's own shape: a prompt that gets no answer.
+    let is_blocked = answer["promptFeedback"]["blockReason"].is_string() && !has_answer(answer);
+    // A code beside words: DashScope's, SiliconFlow's and those of frameworks.
+    let is_coded = || {
+        let code = ["code", "status_code", "statusCode"].iter().map(|name| &answer[*name]);
+        let is_bad = |code: &Value| match code {
+            Value::Number(number) => number.as_i64().is_none_or(|code| !matches!(code, 0 | 200..300)),
+            Value::String(text) => {
+                !text.is_empty() && !["0", "200", "ok", "success"].contains(&&*text.to_ascii_lowercase())
+            }
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+        };
+        let has_words = ["message", "msg", "detail"].iter().any(|name| answer[*name].is_string());
+        has_words && !has_answer(answer) && code.into_iter().any(is_bad)
+    };
     // vLLM's older form and Anthropic's; Cloudflare's; those of other gateways.
-    let says_so = is("object", &["error"])
+    of_minimax
+        || of_tencent
+        || is_blocked
+        || is("object", &["error"])
         || is("type", &["error", "exception"])
-        || is("status", &["error", "failed", "failure"])
+        || is("status", &["error", "fail", "failed", "failure"])
         || answer["success"] == false
-        || ["error_code", "error_msg", "error_message", "errorMessage", "error_description", "fault"]
-            .iter()
-            .any(|member| !answer[*member].is_null() && answer[*member] != 0);
-    (says_so || errors).then_some(answer)
+        || answer["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+        || has(&["error_code", "error_msg", "error_message", "errorMessage", "error_description", "fault"])
+        || answer["exception"].is_string()
+        || is_coded()
 }
 
 /// Stands where a message was cut.
@@ -226,9 +242,13 @@ mod tests {
             let info = json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});
             json!([{"error": {"code": 429, "message": "slow", "details": [{"x": 1}, info]}}]).to_string()
         };
-        for (delay, ms) in
-            [("22s", Some(22_000)), ("0.5s", Some(500)), ("1h", None), ("-1s", None), ("1e99s", None)]
-        {
+        for (delay, ms) in [
+            ("22s", Some(22_000)),
+            ("0.5s", Some(500)),
+            ("1h", Some(3_600_000)),
+            ("-1s", None),
+            ("1e99s", None),
+        ] {
             assert_eq!(fault_of_status(429, body(delay).as_bytes(), None).retry_after_ms, ms, "{delay}");
         }
         assert_eq!(fault_of_status(429, body("22s").as_bytes(), Some(7)).retry_after_ms, Some(7));
@@ -366,7 +386,7 @@ mod tests {
             (json!({"success": false, "errors": [{"code": 7003, "message": "x"}]}), FaultKind::ServerError),
             (json!({"errors": ["x"]}), FaultKind::ServerError),
             (json!({"status": "error", "message": "x"}), FaultKind::ServerError),
-            (json!({"base_resp": {"status_code": 1002, "status_msg": "x"}}), FaultKind::ServerError),
+            (json!({"base_resp": {"status_code": 1002, "status_msg": "x"}}), FaultKind::RateLimited),
             (json!({"error_code": 336003, "error_msg": "x"}), FaultKind::ServerError),
             (
                 json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x"}}),

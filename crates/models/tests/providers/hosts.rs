@@ -66,7 +66,7 @@ fn together() {
             json!({"error": {"message": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193.",
             "type": "invalid_request_error", "param": "max_tokens", "code": null}}),
             FaultKind::Refused,
-            false,
+            true,
             "8193",
         ),
         (

@@ -52,7 +52,7 @@ fn ollama() {
             400,
             json!({"error": {"message": "registry.ollama.ai/library/x does not support tools", "type": "api_error"}}),
             FaultKind::Refused,
-            false,
+            true,
             "does not support tools",
         ),
     ]);
@@ -207,7 +207,7 @@ fn tgi() {
             422,
             json!({"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 9001", "error_type": "validation"}),
             FaultKind::Refused,
-            false,
+            true,
             "9001",
         ),
     ]);

@@ -249,7 +249,7 @@ fn google() {
     let exhausted = json!([{"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "13s"}]}}]);
     check(&[
-        (400, listed, FaultKind::Refused, false, "API key not valid"),
+        (400, listed, FaultKind::Refused, true, "API key not valid"),
         (429, exhausted, FaultKind::RateLimited, false, "quota"),
         (
             503,
@@ -417,7 +417,7 @@ fn xai() {
             400,
             json!({"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***ey."}),
             FaultKind::Refused,
-            false,
+            true,
             "Incorrect API key",
         ),
         (
