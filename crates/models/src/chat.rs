@@ -10,8 +10,9 @@ use crate::{
     content::{Content, content_of, thoughts_of},
     error, finish,
     form::{LimitName, RequestForm},
+    known,
     partial::{Partial, Source},
-    tools::Piece,
+    tools::{Piece, index_of},
     wire::{self, Said, SaidCall, SaidPart, SystemPlace, Turn},
 };
 
@@ -24,7 +25,7 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     };
     let body = RequestBody {
         model: wire_name,
-        messages: messages(request, form.system, form.has_opaque),
+        messages: messages(request, form),
         stream: form.streams,
         stream_options: (form.streams && form.asks_for_usage)
             .then_some(StreamOptions { include_usage: true }),
@@ -39,12 +40,13 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
 /// The conversation, the instructions first.
 pub(crate) fn messages<'a>(
     request: &'a ModelRequest<'_>,
-    system: SystemPlace,
-    has_opaque: bool,
+    RequestForm { system, has_opaque, has_nine_letters, .. }: RequestForm,
 ) -> Vec<WireMessage<'a>> {
     let instructions = request.system.as_deref().filter(|_| system == SystemPlace::System);
     let system_message = instructions.map(|text| WireMessage::text(Role::System, Cow::Borrowed(text)));
     let mut messages: Vec<_> = system_message.into_iter().collect();
+    let wants_nine = has_nine_letters || known::wants_nine_letters(request.model);
+    let id_of = if wants_nine { wire::nine_letters } else { id_of };
     for turn in wire::turns(request, system, id_of) {
         match turn {
             Turn::User(told) => {
@@ -98,17 +100,38 @@ pub(crate) fn tools(offers: &[ToolOffer]) -> Vec<WireTool<'_>> {
 pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fault> {
     partial.identify(response);
     partial.count(response);
-    let Some(choices) = response["choices"].as_array() else { return Ok(false) };
-    // Other choices than the first are never asked for.
-    let Some(choice) = choices.iter().find(|choice| choice["index"].as_u64().unwrap_or(0) == 0) else {
+    let choices = match &response["choices"] {
+        Value::Array(choices) => choices.as_slice(),
+        // One that is in no list.
+        single if single["delta"].is_object() || single["message"].is_object() => {
+            std::slice::from_ref(single)
+        }
+        _ => return Ok(false),
+    };
+    // Other choices than the first are never asked for; some servers count it from 1.
+    let place = |choice: &Value| index_of(&choice["index"]).unwrap_or(0);
+    let Some(first) = choices.iter().map(place).min() else {
         return Ok(response.get("usage").is_some_and(|usage| !usage.is_null()));
     };
+    let first = partial.choice(first);
+    choices.iter().filter(|choice| place(choice) == first).try_for_each(|choice| take(partial, choice))?;
+    Ok(true)
+}
+
+/// Takes a choice of a chunk or of a whole answer.
+fn take(partial: &mut Partial, choice: &Value) -> Result<(), Fault> {
     let mut with_error = [choice, &choice["delta"]].into_iter().filter(|part| !part["error"].is_null());
     if let Some(fault) = with_error.find_map(error::reported_fault) {
         return Err(fault);
     }
-    partial.push_content(Source::Delta, &content(&choice["delta"]))?;
-    partial.push_content(Source::Message, &content(&choice["message"]))?;
+    for (source, message) in [(Source::Delta, &choice["delta"]), (Source::Message, &choice["message"])] {
+        let mut content = content(message);
+        // Gemini's mark of a thought, which may be between tags as well.
+        if message[EXTRA]["google"]["thought"] == true && !partial.knows_thought(&content.text) {
+            content.thoughts = std::mem::take(&mut content.text);
+        }
+        partial.push_content(source, &content)?;
+    }
     // The older completions, which some models still stream.
     let text = choice["text"].as_str().unwrap_or_default().into();
     partial.push_content(Source::Text, &Content { text, ..Content::default() })?;
@@ -117,12 +140,13 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     if let Some(reason) = reasons.into_iter().find(|reason| finish::word_of(reason).is_some()) {
         partial.set_finish_reason(reason)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// What a message, whole or a piece of it, says.
 fn content(message: &Value) -> Content<'_> {
-    let mut content = content_of(&message["content"]);
+    // Some say it in no member.
+    let mut content = content_of(if message.is_string() { message } else { &message["content"] });
     if content.thoughts.is_empty() {
         content.thoughts = thoughts_of(message);
     }

@@ -17,11 +17,11 @@ pub(crate) struct Content<'a> {
 const THOUGHTS: [&str; 5] = ["reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details"];
 
 /// An object with one of these is a part that stands alone.
-const PART_FIELDS: [&str; 4] = ["type", "text", "thinking", "reasoning"];
+const PART_FIELDS: [&str; 6] = ["type", "text", "thinking", "reasoning", "parts", "image_url"];
 
 /// Reads a content. A list is its parts: texts, thoughts, refusals; a part of another type (a reference, an image, a tool) is
-/// none of them, and a list without text has none. Any other value is its JSON text: JSON mode, and models that stream a
-/// number as a number.
+/// none of them, and a list without text has none. An empty object says nothing, as `false` does. Any other value is its JSON
+/// text: JSON mode, and models that stream a number as a number.
 pub(crate) fn content_of(content: &Value) -> Content<'_> {
     match content {
         Value::Array(parts) => {
@@ -36,6 +36,8 @@ pub(crate) fn content_of(content: &Value) -> Content<'_> {
             add(&mut read, content);
             read
         }
+        Value::Bool(_) => Content::default(),
+        Value::Object(members) if members.is_empty() => Content::default(),
         other => Content { text: json_text_of(other), ..Content::default() },
     }
 }
@@ -50,7 +52,12 @@ fn add<'a>(read: &mut Content<'a>, part: &'a Value) {
     if let Value::String(text) = part {
         return push(&mut read.text, Cow::Borrowed(text));
     }
-    let text = part["text"].as_str().map(Cow::Borrowed);
+    // Gemini's own, in the place of a content.
+    if let Some(parts) = part["parts"].as_array() {
+        return parts.iter().for_each(|part| add(read, part));
+    }
+    let places = [&part["text"], &part["text"]["value"], &part["content"], &part["value"]];
+    let text = places.into_iter().find_map(Value::as_str).map(Cow::Borrowed);
     match part["type"].as_str() {
         _ if part["thought"] == true => push(&mut read.thoughts, thought(part)),
         None if text.is_none() => push(&mut read.thoughts, thoughts_of(part)),
@@ -111,6 +118,16 @@ mod tests {
             (json!("a"), "a", ""),
             (json!(7), "7", ""),
             (json!({"a": [1]}), r#"{"a":[1]}"#, ""),
+            (json!({}), "", ""),
+            (json!(false), "", ""),
+            (json!({"image_url": {"url": "https://x/y.png"}}), "", ""),
+            (json!({"parts": [{"text": "a"}, {"text": "hm", "thought": true}]}), "a", "hm"),
+            (json!([{"type": "text", "text": {"value": "a", "annotations": []}}]), "a", ""),
+            (
+                json!([{"type": "text", "content": "a"}, {"content": "b"}, {"type": "text", "value": "c"}]),
+                "abc",
+                "",
+            ),
             (json!([]), "", ""),
             (json!([1, 2]), "", ""),
             (json!(["a", "b"]), "ab", ""),

@@ -1,13 +1,14 @@
 use std::mem;
 
 use longhaul_core::{Fault, FaultKind, ModelAnswer, limits::RESPONSE_BYTES_MAX};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     error::{self, fault, reported_fault},
     format::Format,
     lenient::{self, Parsed},
-    partial::Partial,
+    object::object,
+    partial::{BROKE_OFF, Partial},
     sse::{SseError, SseEvent, SseParser},
 };
 
@@ -24,6 +25,8 @@ pub struct Decoder {
     received_bytes: usize,
     /// The server declared a stream of events.
     declared: bool,
+    /// It declared a page.
+    is_page: bool,
     fault: Option<Fault>,
 }
 
@@ -49,11 +52,13 @@ struct Reading {
     odd: Option<String>,
     /// What the first one of an unknown shape said: why, where no answer comes.
     foreign: Option<Fault>,
+    /// The last one was of an unknown shape, and said something.
+    ends_foreign: bool,
 }
 
 impl Decoder {
     /// A decoder for an answer in this format. The content type is a hint: the first byte decides between events and
-    /// a document, because servers ignore `stream` and mislabel their answers. HTML is refused.
+    /// a document, because servers ignore `stream` and mislabel their answers, also as HTML. A page is refused.
     pub fn new(format: Format, content_type: Option<&str>) -> Self {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         Self {
@@ -65,10 +70,12 @@ impl Decoder {
                 chunks: 0,
                 odd: None,
                 foreign: None,
+                ends_foreign: false,
             },
             received_bytes: 0,
             declared: content_type.contains("text/event-stream"),
-            fault: content_type.contains("html").then(html),
+            is_page: content_type.contains("html"),
+            fault: None,
         }
     }
 
@@ -121,6 +128,7 @@ impl Decoder {
             return Err(fault);
         }
         match mem::replace(&mut self.body, Body::Blank { mark_bytes: 0 }) {
+            Body::Blank { .. } if self.is_page => Err(html()),
             Body::Blank { .. } => {
                 Err(fault(FaultKind::EmptyResponse, "the model's server answered with an empty body"))
             }
@@ -210,19 +218,18 @@ impl Reading {
         if self.partial.has_ended() {
             return Ok(());
         }
-        if data.eq_ignore_ascii_case("[DONE]") {
-            self.partial.end();
-            return Ok(());
+        let is_end = data.trim_matches('"').eq_ignore_ascii_case("[DONE]");
+        if is_end || event.event == "done" && matches!(data, "" | "{}") {
+            return self.partial.end_stream();
         }
-        let is_error = event.event == "error";
         match lenient::parse(data) {
             Ok(Parsed { value: Value::Array(parts), mended }) if parts.iter().any(Value::is_object) => {
                 let mut parts = parts.into_iter().filter(Value::is_object);
-                parts.try_for_each(|value| self.take_chunk(&Parsed { value, mended }, is_error))
+                parts.try_for_each(|value| self.take_chunk(Parsed { value, mended }, event))
             }
-            Ok(parsed) if parsed.value.is_object() => self.take_chunk(&parsed, is_error),
-            _ if is_error => {
-                self.take_chunk(&Parsed { value: serde_json::json!({ "error": data }), mended: false }, true)
+            Ok(parsed) if parsed.value.is_object() => self.take_chunk(parsed, event),
+            _ if event.event == "error" => {
+                self.take_chunk(Parsed { value: serde_json::json!({ "error": data }), mended: false }, event)
             }
             Err(_) if data.starts_with('{') => {
                 Err(fault(FaultKind::Truncated, "an event of the model's stream is not whole JSON"))
@@ -235,8 +242,15 @@ impl Reading {
         }
     }
 
-    fn take_chunk(&mut self, chunk: &Parsed, is_error: bool) -> Result<(), Fault> {
+    fn take_chunk(&mut self, mut chunk: Parsed, event: &SseEvent) -> Result<(), Fault> {
         self.chunks += 1;
+        let is_error = event.event == "error";
+        mend_shape(&mut chunk.value);
+        // Some servers say the type of an event in its line alone.
+        let has_type = self.format == Format::Chat || event.event == "message" || is_error;
+        if !has_type && chunk.value["type"].is_null() {
+            chunk.value["type"] = event.event.as_str().into();
+        }
         if let Some(fault) = reported_fault(&chunk.value) {
             return Err(fault);
         }
@@ -248,9 +262,9 @@ impl Reading {
         }
         self.partial.begin_chunk(chunk.mended);
         // A chunk of an unknown shape (a ping, a filter's result) is no fault: the stream must end properly anyway.
-        if !self.absorb(&chunk.value)? && self.foreign.is_none() {
-            self.foreign = error::foreign_fault(&chunk.value);
-        }
+        let told = if self.absorb(&chunk.value)? { None } else { error::foreign_fault(&chunk.value) };
+        self.ends_foreign = told.is_some();
+        self.foreign = self.foreign.take().or(told);
         Ok(())
     }
 
@@ -266,15 +280,17 @@ impl Reading {
             let message = "the model's answer is neither a stream of events nor JSON";
             return Err(fault(FaultKind::Malformed, message));
         }
+        // What the server said last, or in the place of an answer, is why there is none.
+        let broken = self.partial.told_of(fault(FaultKind::Truncated, BROKE_OFF));
+        if let Some(told) = self.foreign.filter(|_| self.ends_foreign || !broken.begun) {
+            return Err(self.partial.told_of(told));
+        }
         match self.odd {
             Some(odd) if self.chunks == 0 => {
                 let message = format!("no event of the model's stream is a JSON object; it said: {odd}");
                 Err(fault(FaultKind::Malformed, &message))
             }
-            _ => {
-                let broken = fault(FaultKind::Truncated, "the model's answer broke off before its end");
-                Err(self.partial.told_of(broken))
-            }
+            _ => Err(broken),
         }
     }
 
@@ -282,13 +298,13 @@ impl Reading {
         let text = String::from_utf8_lossy(bytes);
         match lenient::parse(&text) {
             Ok(Parsed { value: Value::Null, .. }) => self.partial.finish(),
-            Ok(document) => {
+            Ok(mut document) => {
+                document.value.as_array_mut().into_iter().flatten().for_each(mend_shape);
+                mend_shape(&mut document.value);
                 self.absorb_document(&document).map_err(|fault| self.partial.told_of(fault))?;
                 self.partial.finish()
             }
-            Err(error) if error.is_eof() => {
-                Err(fault(FaultKind::Truncated, "the model's answer broke off before its end"))
-            }
+            Err(error) if error.is_eof() => Err(fault(FaultKind::Truncated, BROKE_OFF)),
             // Several documents, one a line, or events after a first line without a field.
             Err(_) => {
                 let mut parser = SseParser::new();
@@ -327,6 +343,27 @@ impl Reading {
     fn absorb(&mut self, response: &Value) -> Result<bool, Fault> {
         self.format.absorb(&mut self.partial, response)
     }
+}
+
+/// Puts errors into the place where errors are, and takes out of it what is none.
+fn mend_shape(answer: &mut Value) {
+    let is_answer = ["output", "content", "response"].iter().any(|name| !answer[*name].is_null());
+    if is_answer && answer["error"].as_object().is_some_and(Map::is_empty) {
+        answer["error"].take();
+    }
+    if !answer["error"].is_null() || !answer["choices"].is_null() {
+        return;
+    }
+    // Tencent's; FastAPI's and Gradio's; Google's, of a prompt.
+    let of_tencent = &answer["Response"]["Error"];
+    let blocked = answer["promptFeedback"]["blockReason"].as_str();
+    let (code, message) = match (of_tencent["Message"].as_str(), answer["exception"].as_str(), blocked) {
+        (Some(words), _, _) => (of_tencent["Code"].clone(), words.to_owned()),
+        (None, Some(words), _) => (Value::Null, words.to_owned()),
+        (None, None, Some(reason)) => (reason.into(), format!("the prompt was blocked: {reason}")),
+        (None, None, None) => return,
+    };
+    answer["error"] = object(&mut [("code", code), ("message", message.into())]);
 }
 
 /// An event's data without what was put around it twice: a framework's `data: ` before another one's.

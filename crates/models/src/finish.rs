@@ -32,67 +32,63 @@ const REASONS: &[(&str, Ended)] = &[
     ("stop_sequence", Ended::Well(FinishReason::Stop)),
     ("stop_str", Ended::Well(FinishReason::Stop)),
     ("stop_token", Ended::Well(FinishReason::Stop)),
+    ("stop_words", Ended::Well(FinishReason::Stop)),
     ("stopped", Ended::Well(FinishReason::Stop)),
-    ("context_length", Ended::Well(FinishReason::Length)),
-    ("context_length_exceeded", Ended::Well(FinishReason::Length)),
+    ("end_of_turn", Ended::Well(FinishReason::Stop)),
     ("error_limit", Ended::Well(FinishReason::Length)),
-    ("length", Ended::Well(FinishReason::Length)),
-    ("length_capped", Ended::Well(FinishReason::Length)),
     ("limit", Ended::Well(FinishReason::Length)),
-    ("max_length", Ended::Well(FinishReason::Length)),
-    ("max_new_tokens", Ended::Well(FinishReason::Length)),
-    ("max_output_tokens", Ended::Well(FinishReason::Length)),
-    ("max_tokens", Ended::Well(FinishReason::Length)),
     ("model_context_window_exceeded", Ended::Well(FinishReason::Length)),
-    ("model_length", Ended::Well(FinishReason::Length)),
     ("time_limit", Ended::Well(FinishReason::Length)),
-    ("token_limit", Ended::Well(FinishReason::Length)),
     ("function_call", Ended::Well(FinishReason::ToolCalls)),
     ("tool_call", Ended::Well(FinishReason::ToolCalls)),
     ("tool_calls", Ended::Well(FinishReason::ToolCalls)),
     ("tool_use", Ended::Well(FinishReason::ToolCalls)),
     ("blocklist", Ended::Well(FinishReason::ContentFilter)),
-    ("content_filter", Ended::Well(FinishReason::ContentFilter)),
-    ("content_filtered", Ended::Well(FinishReason::ContentFilter)),
-    ("error_toxic", Ended::Well(FinishReason::ContentFilter)),
-    ("image_prohibited_content", Ended::Well(FinishReason::ContentFilter)),
     ("image_recitation", Ended::Well(FinishReason::ContentFilter)),
     ("language", Ended::Well(FinishReason::ContentFilter)),
     ("guardrail_intervened", Ended::Well(FinishReason::ContentFilter)),
     ("guardrails", Ended::Well(FinishReason::ContentFilter)),
-    ("image_safety", Ended::Well(FinishReason::ContentFilter)),
     ("model_armor", Ended::Well(FinishReason::ContentFilter)),
-    ("moderation", Ended::Well(FinishReason::ContentFilter)),
-    ("prohibited_content", Ended::Well(FinishReason::ContentFilter)),
     ("recitation", Ended::Well(FinishReason::ContentFilter)),
     ("refusal", Ended::Well(FinishReason::ContentFilter)),
-    ("safety", Ended::Well(FinishReason::ContentFilter)),
-    ("sensitive", Ended::Well(FinishReason::ContentFilter)),
     ("spii", Ended::Well(FinishReason::ContentFilter)),
-    ("abort", Ended::GaveUp),
-    ("aborted", Ended::GaveUp),
-    ("canceled", Ended::GaveUp),
-    ("cancelled", Ended::GaveUp),
-    ("engine_overloaded", Ended::GaveUp),
-    ("error", Ended::GaveUp),
-    ("errored", Ended::GaveUp),
-    ("failed", Ended::GaveUp),
     ("insufficient_system_resource", Ended::GaveUp),
-    ("internal_error", Ended::GaveUp),
     ("interrupted", Ended::GaveUp),
-    ("malformed_function_call", Ended::GaveUp),
-    ("malformed_model_output", Ended::GaveUp),
-    ("malformed_tool_use", Ended::GaveUp),
-    ("malformed_response", Ended::GaveUp),
-    ("network_error", Ended::GaveUp),
-    ("overloaded", Ended::GaveUp),
     ("preempted", Ended::GaveUp),
-    ("server_error", Ended::GaveUp),
-    ("timeout", Ended::GaveUp),
     ("too_many_tool_calls", Ended::GaveUp),
     ("unexpected_tool_call", Ended::GaveUp),
-    ("user_cancel", Ended::GaveUp),
+];
+
+/// What is in a word that stands for itself in no list, in small letters and without signs: the first that is found counts. No
+/// word stands for a natural end.
+const PARTS: &[(&str, Ended)] = &[
+    ("filter", Ended::Well(FinishReason::ContentFilter)),
+    ("safety", Ended::Well(FinishReason::ContentFilter)),
+    ("policy", Ended::Well(FinishReason::ContentFilter)),
+    ("moderation", Ended::Well(FinishReason::ContentFilter)),
+    ("block", Ended::Well(FinishReason::ContentFilter)),
+    ("toxic", Ended::Well(FinishReason::ContentFilter)),
+    ("prohibited", Ended::Well(FinishReason::ContentFilter)),
+    ("sensitive", Ended::Well(FinishReason::ContentFilter)),
+    ("length", Ended::Well(FinishReason::Length)),
+    ("maxtoken", Ended::Well(FinishReason::Length)),
+    ("maxnewtoken", Ended::Well(FinishReason::Length)),
+    ("maxoutput", Ended::Well(FinishReason::Length)),
+    ("tokenlimit", Ended::Well(FinishReason::Length)),
+    ("outputlimit", Ended::Well(FinishReason::Length)),
+    ("error", Ended::GaveUp),
+    ("malformed", Ended::GaveUp),
+    ("fail", Ended::GaveUp),
+    ("timeout", Ended::GaveUp),
+    ("timedout", Ended::GaveUp),
+    ("deadline", Ended::GaveUp),
+    ("abort", Ended::GaveUp),
+    ("cancel", Ended::GaveUp),
+    ("overload", Ended::GaveUp),
+    ("ratelimit", Ended::GaveUp),
+    ("exhausted", Ended::GaveUp),
     ("unavailable", Ended::GaveUp),
+    ("shutdown", Ended::GaveUp),
 ];
 
 /// Words that stand in the place of null: DashScope's, watsonx's, and those of gateways in Python.
@@ -105,14 +101,14 @@ pub(crate) fn reason_of(reason: &Value) -> Option<Ended> {
     if UNFINISHED.contains(&word.as_str()) {
         return None;
     }
+    // `maxTokens`, `max tokens` and `stopSequence` are the same words.
+    let letters = |word: &str| word.replace(['_', ' '], "");
     // Gemini: `function_call_filter: MALFORMED_FUNCTION_CALL`.
-    let parts = word.split(':').map(|part| part.trim().replace(' ', "_"));
-    // `maxTokens` and `stopSequence` are the same words.
-    let letters = |word: &str| word.replace('_', "");
-    let known = parts.rev().find_map(|part| {
-        let part = letters(part.strip_prefix("finish_reason_").unwrap_or(&part));
-        REASONS.iter().find(|(known, _)| letters(known) == part)
-    });
+    let parts = || word.rsplit(':').map(|part| letters(part.trim().trim_start_matches("finish_reason_")));
+    let listed = |part: String| REASONS.iter().find(|(known, _)| letters(known) == part);
+    // `no_error` is none of them.
+    let told = |part: String| PARTS.iter().find(|(known, _)| part.contains(known) && !part.starts_with("no"));
+    let known = parts().find_map(|part| listed(part.clone()).or_else(|| told(part)));
     Some(known.map_or(Ended::Well(FinishReason::Other), |(_, ended)| *ended))
 }
 
@@ -149,6 +145,19 @@ mod tests {
             ("SAFETY", FinishReason::ContentFilter),
             ("content-filter", FinishReason::ContentFilter),
             ("sensitive", FinishReason::ContentFilter),
+            ("content_policy_violation", FinishReason::ContentFilter),
+            ("BLOCKED", FinishReason::ContentFilter),
+            ("prompt_blocked", FinishReason::ContentFilter),
+            ("ERROR_TOXIC", FinishReason::ContentFilter),
+            ("IMAGE_SAFETY", FinishReason::ContentFilter),
+            ("FinishReasonMaxTokens", FinishReason::Length),
+            ("max_tokens_exceeded", FinishReason::Length),
+            ("token limit reached", FinishReason::Length),
+            ("context_length_exceeded", FinishReason::Length),
+            ("error_limit", FinishReason::Length),
+            ("end of turn", FinishReason::Stop),
+            ("no_error", FinishReason::Other),
+            ("repetition", FinishReason::Other),
             ("pause_turn", FinishReason::Other),
             ("OTHER", FinishReason::Other),
             ("a word of tomorrow", FinishReason::Other),
@@ -178,6 +187,19 @@ mod tests {
             "network_error",
             "insufficient_system_resource",
             "timeout",
+            "upstream_error",
+            "STREAM_ERROR",
+            "internal_server_error",
+            "system_error",
+            "rate_limit",
+            "deadline_exceeded",
+            "request_timeout",
+            "malformed_tool_call",
+            "MALFORMED_FUNCTION_CALL",
+            "function_call_filter: MALFORMED_FUNCTION_CALL",
+            "failed_generation",
+            "engine_overloaded",
+            "UNEXPECTED_TOOL_CALL",
         ] {
             assert_eq!(reason_of(&json!(word)), Some(Ended::GaveUp), "{word}");
         }

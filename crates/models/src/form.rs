@@ -10,6 +10,8 @@ pub struct RequestForm {
     pub(crate) has_temperature: bool,
     /// Sends back what the provider signed or encrypted.
     pub(crate) has_opaque: bool,
+    /// Ids of calls have nine letters and digits.
+    pub(crate) has_nine_letters: bool,
     /// Asks for reasoning in an encrypted form.
     pub(crate) asks_for_opaque: bool,
     pub(crate) has_cache_marks: bool,
@@ -39,6 +41,7 @@ impl RequestForm {
             system: SystemPlace::System,
             has_temperature: known::takes_temperature(format, wire_name),
             has_opaque: true,
+            has_nine_letters: false,
             asks_for_opaque: known::reasons(wire_name),
             has_cache_marks: true,
             trusts_limit: format == Format::Messages,
@@ -88,6 +91,10 @@ impl RequestForm {
             || says(&["required following item", "encrypted content could not be"]);
         if self.has_opaque && is_about_items {
             return Some(Self { has_opaque: false, ..other });
+        }
+        // A model of Mistral's under another name.
+        if !self.has_nine_letters && says(&["length of 9"]) {
+            return Some(Self { has_nine_letters: true, ..other });
         }
         let is_unsupported =
             says(&["support", "deprecat", "permitted", "unknown", "unrecognized", "extra input"]);

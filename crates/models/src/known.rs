@@ -66,6 +66,12 @@ pub(crate) fn takes_max_completion_tokens(wire_name: &str) -> bool {
     ["o1", "o3", "o4", "gpt-5", "gpt-6"].iter().any(|family| wire_name.starts_with(family))
 }
 
+/// Mistral's models want ids of calls with nine letters and digits, wherever they run. By the full name: its provider counts too.
+pub(crate) fn wants_nine_letters(model: &str) -> bool {
+    let name = model.to_ascii_lowercase();
+    ["stral", "xtral"].iter().any(|family| name.contains(family))
+}
+
 /// A router puts the maker before the name.
 fn without_maker(wire_name: &str) -> &str {
     wire_name.rsplit_once('/').map_or(wire_name, |(_, name)| name)
@@ -93,6 +99,18 @@ mod tests {
         ] {
             assert_eq!(max_output_tokens(name), tokens, "{name}");
             assert_eq!(takes_temperature(Format::Messages, name), takes, "{name}");
+        }
+    }
+
+    #[test]
+    fn models_of_mistral_want_ids_of_nine_letters() {
+        for name in
+            ["mistral:x", "openai:Ministral-8B", "openrouter:mistralai/devstral-2", "x:open-mixtral-8x7b"]
+        {
+            assert!(wants_nine_letters(name), "{name}");
+        }
+        for name in ["openai:gpt-5", "groq:llama-3", "@cf/moonshotai/kimi-k2"] {
+            assert!(!wants_nine_letters(name), "{name}");
         }
     }
 

@@ -172,7 +172,10 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     }
     let index = response["index"].as_u64();
     match response["type"].as_str() {
-        Some("message_start") => absorb_message(partial, &response["message"])?,
+        Some("message_start") => {
+            partial.expects_end(true);
+            absorb_message(partial, &response["message"])?;
+        }
         Some("content_block_start") => {
             let index = index.unwrap_or_else(|| partial.next_block());
             begin(partial, Source::Delta, index, &response["content_block"])?;
@@ -183,7 +186,7 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
         }
         Some("content_block_stop") => end(partial, index)?,
         Some("message_delta") => {
-            partial.count(response);
+            count(partial, response);
             end_message(partial, &response["delta"])?;
         }
         Some("message_stop") => {
@@ -191,7 +194,9 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
             partial.end();
         }
         Some("message") => absorb_message(partial, response)?,
-        None if response["content"].is_array() => absorb_message(partial, response)?,
+        None if response["content"].is_array() || response["stop_reason"].is_string() => {
+            absorb_message(partial, response)?;
+        }
         Some("ping") => {}
         Some(_) | None => return Ok(false),
     }
@@ -201,7 +206,10 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
 /// Takes a message: whole, or as it is when its stream begins.
 fn absorb_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
     partial.identify(message);
-    partial.count(message);
+    count(partial, message);
+    if message["content"].is_string() {
+        partial.push_content(Source::Message, &content_of(&message["content"]))?;
+    }
     for block in message["content"].as_array().into_iter().flatten() {
         let index = partial.next_block();
         begin(partial, Source::Message, index, block)?;
@@ -210,9 +218,18 @@ fn absorb_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
     end_message(partial, message)
 }
 
+/// The beginning and the end of a message have counts that belong together.
+fn count(partial: &mut Partial, event: &Value) {
+    match &event["usage"] {
+        Value::Object(usage) => partial.count_together(usage),
+        _ => partial.count(event),
+    }
+}
+
 /// Takes the reason for which the message ended, where it did.
 fn end_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
     if message["stop_reason"].is_string() {
+        partial.expects_end(false);
         end(partial, None)?;
         partial.push_refusal(message["stop_details"]["explanation"].as_str().unwrap_or_default())?;
     }
@@ -221,7 +238,9 @@ fn end_message(partial: &mut Partial, message: &Value) -> Result<(), Fault> {
 
 /// Takes the beginning of a block, which may be all of it.
 fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Result<(), Fault> {
-    match block["type"].as_str() {
+    let kind = block["type"].as_str().or_else(|| block["text"].is_string().then_some("text"));
+    partial.begin_block(kind == Some("text"));
+    match kind {
         Some("text") => partial.push_content(source, &content_of(block))?,
         Some("tool_use") => {
             let (id, name) = (word_of(&block["id"]), word_of(&block["name"]));
@@ -239,7 +258,15 @@ fn begin(partial: &mut Partial, source: Source, index: u64, block: &Value) -> Re
 
 fn extend(partial: &mut Partial, index: u64, delta: &Value) -> Result<(), Fault> {
     let text = |name: &str| delta[name].as_str().unwrap_or_default();
-    match delta["type"].as_str() {
+    // Some servers leave the type out, which the only member tells.
+    const MEMBERS: [(&str, &str); 4] = [
+        ("text", "text_delta"),
+        ("partial_json", "input_json_delta"),
+        ("thinking", "thinking_delta"),
+        ("signature", "signature_delta"),
+    ];
+    let implied = || MEMBERS.iter().find(|(member, _)| !delta[*member].is_null()).map(|(_, kind)| *kind);
+    match delta["type"].as_str().or_else(implied) {
         Some("text_delta") => partial.push_content(Source::Delta, &content_of(delta)),
         Some("input_json_delta") => {
             let arguments = json_text_of(&delta["partial_json"]);

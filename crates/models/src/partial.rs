@@ -2,7 +2,7 @@ use longhaul_core::{
     Fault, FaultKind, FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, Usage,
     limits::ANSWER_BYTES_MAX,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     content::Content,
@@ -12,11 +12,13 @@ use crate::{
     lenient::Halves,
     think::{self, Part, Splitter},
     tools::{Piece, ToolCalls},
-    usage,
+    usage, wire,
 };
 
 /// Blocks of an answer that have begun and not ended, at most.
 const OPEN_BLOCKS_MAX: usize = 128;
+
+pub(crate) const BROKE_OFF: &str = "the model's answer broke off before its end";
 
 /// An answer as far as it has come.
 #[derive(Debug, Default)]
@@ -44,10 +46,22 @@ pub(crate) struct Partial {
     thought_halves: Halves,
     /// The chunk that is being read had to be mended.
     mended: bool,
+    /// What is said next is apart from what was said.
+    breaks: bool,
+    /// Something that is no text came after the text.
+    is_interrupted: bool,
+    /// The place of the item whose text is being read.
+    item: Option<u64>,
+    /// The place of the choice that is read.
+    choice: Option<u64>,
+    /// The stream has begun, and its format has an end of its own.
+    expects_end: bool,
     finish_reason: Option<FinishReason>,
     /// Text came after the finish reason.
     went_on: bool,
     usage: Usage,
+    /// Counts that came apart and belong together.
+    counts: Map<String, Value>,
     response_id: Option<String>,
     response_model: Option<String>,
     ended: bool,
@@ -68,6 +82,8 @@ pub(crate) enum Source {
     Delta,
     /// A whole message.
     Message,
+    /// A part of an item that is whole, in the middle of a stream.
+    Part,
     /// An item that is whole, in the middle of a stream.
     Item,
     /// The text of the older completions.
@@ -115,6 +131,12 @@ impl Partial {
         self.check_size(text.len())?;
         let text = self.text_halves.join(text, self.mended);
         let before = self.text.len();
+        if self.breaks && !text.is_empty() {
+            self.breaks = false;
+            if !self.text.is_empty() {
+                self.text.push_str(wire::BETWEEN);
+            }
+        }
         let (said, thoughts) = (&mut self.text, &mut self.thoughts);
         self.splitter.push(&text, &mut |part, piece| match part {
             Part::Text => said.push_str(piece),
@@ -122,6 +144,38 @@ impl Partial {
         });
         self.went_on |= self.finish_reason.is_some() && !self.text[before..].trim().is_empty();
         Ok(())
+    }
+
+    /// What is said next is a message of its own: without a break `DONE` would stand in the last line of the one before.
+    pub(crate) fn break_text(&mut self) {
+        self.breaks = true;
+    }
+
+    /// A block begins. Texts that follow each other are one; those around something else are two.
+    pub(crate) fn begin_block(&mut self, is_text: bool) {
+        self.breaks |= is_text && self.is_interrupted;
+        self.is_interrupted = !is_text;
+    }
+
+    /// A text of the item at this place comes, perhaps another one than before.
+    pub(crate) fn begin_text(&mut self, place: Option<u64>) {
+        self.breaks |= place.is_some() && self.item.is_some() && self.item != place;
+        self.item = place.or(self.item);
+    }
+
+    /// The place of the choice that is read: the one that came first.
+    pub(crate) fn choice(&mut self, first: u64) -> u64 {
+        *self.choice.get_or_insert(first)
+    }
+
+    /// Whether a text is told from thoughts by the tags in it.
+    pub(crate) fn knows_thought(&self, text: &str) -> bool {
+        self.splitter.is_inside() || think::opens(text)
+    }
+
+    /// Whether the format's own end is still to come.
+    pub(crate) fn expects_end(&mut self, expects: bool) {
+        self.expects_end = expects;
     }
 
     /// Adds thoughts that the server itself keeps apart.
@@ -271,6 +325,8 @@ impl Partial {
     pub(crate) fn set_finish_reason(&mut self, reason: &Value) -> Result<(), Fault> {
         match reason_of(reason) {
             None => {}
+            // What was cut off stays so: some servers end every stream with `stop`.
+            Some(Ended::Well(FinishReason::Stop)) if self.was_cut() && !self.went_on => {}
             Some(Ended::Well(known)) => {
                 self.finish_reason = Some(known);
                 self.went_on = false;
@@ -285,11 +341,36 @@ impl Partial {
         Ok(())
     }
 
-    /// Keeps the counts that this answer or chunk knows; a later one wins.
+    fn was_cut(&self) -> bool {
+        matches!(self.finish_reason, Some(FinishReason::Length | FinishReason::ContentFilter))
+    }
+
+    /// Keeps counts of which each event has some, as a sum of all: a later one wins where it is not zero.
+    pub(crate) fn count_together(&mut self, counts: &Map<String, Value>) {
+        let says = |value: &Value| !value.is_null() && *value != 0;
+        // A total of before is none of now.
+        self.counts.retain(|name, _| !name.starts_with("total"));
+        let known = counts.iter().filter(|(name, value)| says(value) || !self.counts.contains_key(*name));
+        let known: Vec<_> = known.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.counts.extend(known);
+        let counts = std::mem::take(&mut self.counts);
+        let mut together = json!({ "usage": counts });
+        self.count(&together);
+        if let Value::Object(counts) = together["usage"].take() {
+            self.counts = counts;
+        }
+    }
+
+    /// Keeps the counts that this answer or chunk knows; a later one wins where it is not zero.
     pub(crate) fn count(&mut self, response: &Value) {
-        let Some(usage) = usage::find(response) else { return };
-        let input_tokens = usage.input_tokens.or(self.usage.input_tokens);
-        let output_tokens = usage.output_tokens.or(self.usage.output_tokens);
+        let Some(mut usage) = usage::find(response) else { return };
+        let later = |new: Option<u64>, known: Option<u64>| new.filter(|count| *count > 0).or(known).or(new);
+        let input_tokens = later(usage.input_tokens, self.usage.input_tokens);
+        let output_tokens = later(usage.output_tokens, self.usage.output_tokens);
+        let is_replaced = |new: Option<u64>, known: Option<u64>| new == Some(0) && known != new;
+        if is_replaced(usage.input_tokens, input_tokens) || is_replaced(usage.output_tokens, output_tokens) {
+            usage.total_tokens = None;
+        }
         let sum = input_tokens.zip(output_tokens).map(|(input, output)| input.saturating_add(output));
         self.usage = Usage {
             input_tokens,
@@ -323,6 +404,18 @@ impl Partial {
     /// The server said that there is nothing more.
     pub(crate) fn end(&mut self) {
         self.ended = true;
+    }
+
+    /// The stream is over, whatever it was of.
+    ///
+    /// # Errors
+    /// When its format has an end of its own, which did not come.
+    pub(crate) fn end_stream(&mut self) -> Result<(), Fault> {
+        if self.expects_end && self.finish_reason.is_none() {
+            return Err(fault(FaultKind::Truncated, BROKE_OFF));
+        }
+        self.ended = true;
+        Ok(())
     }
 
     /// What the server says that the answer used; `None` where it says nothing.
@@ -397,6 +490,12 @@ impl Partial {
         self.splitter.end(&mut out);
         self.thoughts.push_str(self.thought_halves.end());
         self.thoughts.truncate(think::without_marks(&self.thoughts).len());
+        while self.splitter.has_thoughts()
+            && let Some((whole, inner)) = think::again(&self.text)
+        {
+            self.thoughts.push_str(&self.text[inner]);
+            self.text.drain(whole);
+        }
         if let Some((end, start)) = think::unopened(&self.text) {
             self.thoughts.push_str(&self.text[..end]);
             self.text.drain(..start);

@@ -117,10 +117,15 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     }
     partial.identify(response);
     partial.count(response);
-    if !response["output"].is_array() {
+    if response["output_text"].is_string() && !response["output"].is_array() {
+        partial.push_content(Source::Message, &content_of(&response["output_text"]))?;
+    } else if !response["output"].is_array() {
         return Ok(false);
     }
     absorb_output(partial, response)?;
+    if let Some(status @ ("queued" | "in_progress")) = response["status"].as_str() {
+        return Err(fault(FaultKind::Truncated, &format!("the model's answer is not whole: it is {status}")));
+    }
     Ok(true)
 }
 
@@ -133,7 +138,11 @@ fn absorb_output(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
         match item["type"].as_str() {
             Some("message") | None => {
                 let content = content_of(&item["content"]);
+                if text_bytes > 0 && !content.text.is_empty() {
+                    text_bytes += BETWEEN.len();
+                }
                 text_bytes += content.text.len();
+                partial.break_text();
                 partial.push_content(Source::Message, &content)?;
             }
             Some("reasoning") => {
@@ -198,9 +207,17 @@ fn absorb_event(partial: &mut Partial, kind: &str, event: &Value) -> Result<bool
     let response = &event["response"];
     let delta = event["delta"].as_str().unwrap_or_default();
     let push = |partial: &mut Partial, content: Content<'_>| partial.push_content(Source::Delta, &content);
+    partial.expects_end(true);
     match kind {
         "created" | "in_progress" => partial.identify(response),
-        "output_text.delta" => push(partial, Content { text: delta.into(), ..Content::default() })?,
+        "output_text.delta" => {
+            partial.begin_text(index_of(&event["output_index"]));
+            push(partial, Content { text: delta.into(), ..Content::default() })?;
+        }
+        "output_text.done" => {
+            partial.begin_text(index_of(&event["output_index"]));
+            partial.push_content(Source::Part, &content_of(&event["text"]))?;
+        }
         "refusal.delta" => push(partial, Content { refusal: delta.into(), ..Content::default() })?,
         "reasoning_text.delta" | "reasoning_summary_text.delta" => {
             push(partial, Content { thoughts: delta.into(), ..Content::default() })?;
@@ -243,7 +260,9 @@ fn absorb_item(partial: &mut Partial, kind: &str, event: &Value) -> Result<(), F
             let index = index_of(&event["output_index"]);
             partial.push_call(Source::Delta, &Piece { index, ..call(item, stage) })?;
         }
-        Some("message") if is_whole => {
+        Some("message") if !is_whole => partial.break_text(),
+        Some("message") => {
+            partial.break_text();
             partial.push_content(Source::Item, &content_of(&item["content"]))?;
         }
         Some("reasoning") if is_whole => {
@@ -276,7 +295,10 @@ fn absorb_status(partial: &mut Partial, response: &Value) -> Result<(), Fault> {
             // Without a reason it is incomplete all the same.
             partial.set_finish_reason(if reason.is_string() { reason } else { &response["status"] })
         }
-        Some("failed" | "cancelled") => partial.set_finish_reason(&response["status"]),
+        Some("failed" | "cancelled") => match reported_fault(response) {
+            Some(fault) => Err(fault),
+            None => partial.set_finish_reason(&response["status"]),
+        },
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Where counts stand in an answer or a chunk, member by member, the usual place first: that of Chat Completions, Groq's,
 /// Gemini's, Anthropic's first event, Cohere's, Bedrock's, that of llama.cpp, and last the answer itself, as in Ollama's.
-const PLACES: [&[&str]; 11] = [
+const PLACES: [&[&str]; 12] = [
     &["usage"],
     &["x_groq", "usage"],
     &["usage_metadata"],
@@ -16,25 +16,28 @@ const PLACES: [&[&str]; 11] = [
     &["meta", "billed_units"],
     &["amazon-bedrock-invocationMetrics"],
     &["timings"],
+    &["metrics"],
     &[],
 ];
-const INPUT: [&str; 9] = [
+const INPUT: [&str; 10] = [
     "prompt_tokens",
     "input_tokens",
     "promptTokenCount",
     "prompt_token_count",
     "inputTokens",
+    "promptTokens",
     "inputTokenCount",
     "prompt_eval_count",
     "tokens_evaluated",
     "prompt_n",
 ];
-const OUTPUT: [&str; 10] = [
+const OUTPUT: [&str; 11] = [
     "completion_tokens",
     "output_tokens",
     "candidatesTokenCount",
     "candidates_token_count",
     "outputTokens",
+    "completionTokens",
     "outputTokenCount",
     "eval_count",
     "tokens_predicted",
@@ -42,7 +45,7 @@ const OUTPUT: [&str; 10] = [
     "predicted_n",
 ];
 const TOTAL: [&str; 4] = ["total_tokens", "totalTokenCount", "total_token_count", "totalTokens"];
-const CACHED: [&[&str]; 8] = [
+const CACHED: [&[&str]; 9] = [
     &["prompt_tokens_details", "cached_tokens"],
     &["input_tokens_details", "cached_tokens"],
     &["cached_tokens"],
@@ -51,6 +54,7 @@ const CACHED: [&[&str]; 8] = [
     &["cachedContentTokenCount"],
     &["cached_content_token_count"],
     &["cacheReadInputTokens"],
+    &["cache_n"],
 ];
 /// What went into a cache: Anthropic's, OpenAI's and OpenRouter's, LiteLLM's, Bedrock's.
 const WRITTEN: [&[&str]; 6] = [
@@ -101,8 +105,11 @@ pub(crate) fn of(usage: &Value) -> Option<Usage> {
     let only_thoughts =
         || reasoning_tokens.filter(|_| total > input_tokens && input_tokens.is_some()).map(|_| 0);
     let answered = member(&OUTPUT).or_else(only_thoughts);
-    let beside =
-        answered.map_or(0, |output| beside_the_output(input_tokens, output, reasoning_tokens, total));
+    let rest = answered.map_or(0, |output| beside_the_output(input_tokens, output, reasoning_tokens, total));
+    // What the total has more is the cache's where it has just as much.
+    let is_of_the_cache = reasoning_tokens.is_none() && cached_input_tokens == Some(rest);
+    let (more_input, beside) = if is_of_the_cache { (rest, 0) } else { (0, rest) };
+    let input_tokens = input_tokens.map(|input| input.saturating_add(more_input));
     let output_tokens = answered.map(|output| output.saturating_add(beside));
     let reasoning_tokens = reasoning_tokens.or_else(|| (beside > 0).then_some(beside));
     let total_tokens =
@@ -126,17 +133,18 @@ fn at<'a>(value: &'a Value, place: &[&str]) -> Option<&'a Value> {
     place.iter().try_fold(value, |value, name| value.get(*name))
 }
 
-/// Anthropic and Bedrock count what their cache had, and what went into it, beside the input. LiteLLM repeats their members
+/// Anthropic, Bedrock and llama.cpp count what their cache had, and what went into it, beside the input. LiteLLM repeats their members
 /// beside a sum, which has a name of OpenAI's.
 fn beside_the_input(usage: &Value) -> u64 {
     if usage.get("prompt_tokens").is_some_and(|sum| !sum.is_null()) {
         return 0;
     }
-    const BESIDE: [&str; 4] = [
+    const BESIDE: [&str; 5] = [
         "cache_read_input_tokens",
         "cache_creation_input_tokens",
         "cacheReadInputTokens",
         "cacheWriteInputTokens",
+        "cache_n",
     ];
     BESIDE.iter().filter_map(|name| number(usage.get(name)?)).fold(0, u64::saturating_add)
 }
@@ -210,6 +218,9 @@ mod tests {
             json!({"model": "llama3", "done": true, "prompt_eval_count": 23, "eval_count": 19}),
             json!({"timings": {"prompt_n": 23, "predicted_n": 19, "predicted_ms": 1.5}}),
             json!({"usage": {"inputTokens": 23, "outputTokens": 19, "totalTokens": 42}}),
+            json!({"usage": {"promptTokens": 23, "completionTokens": 19, "totalTokens": 42}}),
+            json!({"usage": null, "metrics": {"input_tokens": 23, "output_tokens": 19}}),
+            json!({"timings": {"cache_n": 20, "prompt_n": 3, "predicted_n": 19}}),
         ] {
             assert_eq!(counts(&answer), known, "{answer}");
         }
@@ -281,6 +292,14 @@ mod tests {
         ] {
             assert_eq!(of(&beside), Some(expected.clone()), "{beside}");
         }
+        let cached = of(&json!({
+            "prompt_tokens": 6, "completion_tokens": 5, "total_tokens": 15, "prompt_tokens_details": {"cached_tokens": 4},
+        }));
+        assert_eq!(
+            cached,
+            Some(Usage { reasoning_tokens: None, ..expected.clone() }),
+            "the cache is no reasoning"
+        );
         let thoughts_alone =
             of(&json!({"promptTokenCount": 21, "thoughtsTokenCount": 60, "totalTokenCount": 81}));
         let Some(usage) = thoughts_alone else { panic!("it is a usage") };

@@ -96,6 +96,23 @@ pub(crate) enum SaidPart<'a> {
 /// Which ids of calls a format takes.
 pub(crate) type IdOf = fn(&str) -> String;
 
+/// An id as Mistral's servers take it, nine letters and digits, whoever made it. The same one always gives the same.
+pub(crate) fn nine_letters(id: &str) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return id.to_owned();
+    }
+    // FNV-1a.
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    let mut letter = || {
+        let place = usize::try_from(hash % 62).unwrap_or_default();
+        hash /= 62;
+        char::from(LETTERS[place])
+    };
+    (0..9).map(|_| letter()).collect()
+}
+
 /// The conversation in turns that alternate, the first of the user. After a run that was cancelled or that failed two tasks
 /// follow each other, and many servers demand that roles alternate. They demand as well that each call has one result, right
 /// after it and in order, and an id of its own.
@@ -178,7 +195,9 @@ impl<'a> Turns<'a> {
         while self.ids.contains_key(&free) {
             let count = self.ids.entry(id.clone()).or_insert(1);
             *count += 1;
-            free = format!("{id}_{count}");
+            let next = format!("{id}_{count}");
+            // In the format's own form, unless that would be the same again.
+            free = Some((self.id_of)(&next)).filter(|own| *own != id).unwrap_or(next);
         }
         self.ids.insert(free.clone(), 1);
         free
@@ -327,6 +346,34 @@ mod tests {
             "user [a_2=once more] ",
         ];
         assert_eq!(shown(&conversation, SystemPlace::System), expected);
+    }
+
+    #[test]
+    fn nine_letters_stand_for_any_id() {
+        assert_eq!(nine_letters("D681PevKs"), "D681PevKs");
+        let own: Vec<String> =
+            ["", "call_0", "call_1", "toolu_01", "D681Pev_s", "ä"].map(nine_letters).to_vec();
+        for (place, id) in own.iter().enumerate() {
+            assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+            assert!(!own[..place].contains(id), "{id}");
+        }
+        let conversation =
+            [asked(&["a", "b"]), told("b", "2"), told("a", "1"), asked(&["a"]), told("a", "3")];
+        let [a, b, again] = ["a", "b", &format!("{}_2", nine_letters("a"))].map(nine_letters);
+        let request = request(&conversation);
+        let turns = turns(&request, SystemPlace::System, nine_letters);
+        let results = turns.iter().filter_map(|turn| match turn {
+            Turn::User(told) => Some(told.results.clone()),
+            Turn::Assistant(_) => None,
+        });
+        let expected = [(a, "1"), (b, "2"), (again, "3")];
+        assert_eq!(results.flatten().collect::<Vec<_>>(), expected);
+        let called = turns.iter().filter_map(|turn| match turn {
+            Turn::Assistant(said) => Some(said.iter().flat_map(|said| &said.calls)),
+            Turn::User(_) => None,
+        });
+        let ids: Vec<&String> = called.flatten().map(|call| &call.id).collect();
+        assert_eq!(ids, expected.iter().map(|(id, _)| id).collect::<Vec<_>>());
     }
 
     #[test]

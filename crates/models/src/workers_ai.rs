@@ -11,17 +11,18 @@ use crate::{
     chat::{self, WireMessage, WireTool},
     content::{content_of, json_text_of, thoughts_of},
     error::{fault, is_of_model, kind_of_words, reported_fault},
-    lenient,
+    form::RequestForm,
+    format::Format,
+    lenient, messages,
     partial::{Partial, Source},
     responses,
     tools::Piece,
-    wire::SystemPlace,
 };
 
 /// The `input` of `env.AI.run(model, input, options)`, as JSON text that asks for a stream.
 pub fn input(request: &ModelRequest<'_>) -> String {
     let input = Input {
-        messages: chat::messages(request, SystemPlace::System, true),
+        messages: chat::messages(request, RequestForm::usual(Format::WorkersAi, request.model)),
         stream: true,
         max_tokens: request.max_output_tokens,
         temperature: request.temperature,
@@ -106,6 +107,14 @@ pub(crate) fn absorb(partial: &mut Partial, response: &Value) -> Result<bool, Fa
     let is_event = response["type"].as_str().is_some_and(|kind| kind.starts_with("response."));
     if is_event || response["output"].is_array() {
         return responses::absorb(partial, response);
+    }
+    let is_message = |kind: &str| kind.starts_with("message") || kind.starts_with("content_block");
+    if response["type"].as_str().is_some_and(is_message) {
+        return messages::absorb(partial, response);
+    }
+    // The shape of the REST API.
+    if response["result"].is_object() && response.get("response").is_none() {
+        return absorb(partial, &response["result"]);
     }
     if response["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
         return chat::absorb(partial, response);

@@ -2,6 +2,10 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod calls;
+mod ends;
+mod requests;
+mod texts;
+mod usage;
 
 use longhaul_core::{Fault, ModelAnswer};
 use longhaul_models::{Decoder, Format};
