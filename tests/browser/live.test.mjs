@@ -39,6 +39,18 @@ export function tests(server) {
     await shows(page.getByRole("list", { name: "Metadata" }), "customer=42");
   });
 
+  scenario("a run that another model took over names both, in the list and on its page", { server }, async (test) => {
+    const { page, server } = test;
+    const api = new Api(server);
+    const task = { task: "Go on without it.", model: "openai:gone", fallbacks: ["openai:silent"] };
+    const started = await api.start(task);
+    await go(page, `#/runs/${started.session}/1`);
+    await shows(runStatus(page), "succeeded");
+    await shows(page.locator(".run-header"), /openai:gone\s*,\s*then\s*openai:silent/);
+    await go(page, "#/runs?model=openai:silent");
+    await shows(tableRow(page, started).locator(".c-model"), /^openai:gone\s*,\s*then\s*openai:silent$/);
+  });
+
   scenario("a model's thoughts are folded above its answer, and grow while it thinks", { server }, async (test) => {
     const { page, server } = test;
     const [first, last] = THINKER.thoughts;

@@ -30,6 +30,7 @@ before(async () => {
   provider = await new ModelServer(({ model }) => {
     if (model === THINKER.model) return THINKER.reply();
     if (model === "silent") return { text: "The ebb.\nDONE", counts: false };
+    if (model === "gone") return { status: 404, error: "there is no such model" };
     if (model === "refuses") return { status: 400, error: "not today" };
     if (model.startsWith("hostile")) return { status: 400, error: HOSTILE.slice(0, 2_000) };
     return { text: `${HOSTILE}\nDONE` };

@@ -62,8 +62,13 @@ export function When({ at, now }: { at: number | null; now: number }) {
 export function ModelNames({ model, then, isShort }: { model: string; then?: string | null; isShort?: boolean }) {
   if (then === undefined || then === null || then === model) return <ModelName model={model} isShort={isShort} />;
   return (
-    <span title={`${oneLine(model, 300)}, then ${oneLine(then, 300)}`}>
-      <ModelName model={model} isShort={isShort} />, then <ModelName model={then} isShort={isShort} />
+    <span class="model-names" title={`${oneLine(model, 300)}, then ${oneLine(then, 300)}`}>
+      <span>
+        <ModelName model={model} isShort={isShort} />,
+      </span>{" "}
+      <span>
+        then <ModelName model={then} isShort={isShort} />
+      </span>
     </span>
   );
 }
