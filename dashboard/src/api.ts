@@ -94,6 +94,18 @@ export function cancel(id: string, signal?: AbortSignal): Promise<Session> {
   return json(`/v1/sessions/${encodeURIComponent(id)}/cancel`, { method: "POST", signal });
 }
 
+/** What a person decides about a call. `request` is the position of the event that asked. */
+export type Decision =
+  | { decision: "approve"; request: number; digest?: string; arguments?: unknown }
+  | { decision: "deny"; request: number; digest?: string; reason?: string }
+  | { decision: "settle"; request: number; result: unknown }
+  | { decision: "retry"; request: number };
+
+/** Decides about a call that waits for a person. The first answer to a request holds. */
+export async function decide(id: string, call: number, body: Decision, signal?: AbortSignal): Promise<void> {
+  await send(`/v1/sessions/${encodeURIComponent(id)}/approvals/${call}`, { method: "POST", body, signal });
+}
+
 /** A fresh `Idempotency-Key`. Keep it while the same body is tried again. */
 export function newIdempotencyKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -1,4 +1,5 @@
 /** A run as its frames tell it: a pure fold, so that a replay and the live stream come to the same. */
+import { closeTools, takeAct, takeProgress, type Acts, type ToolProgress } from "./acts";
 import { isEvent, type Frame, type RunEvent } from "./events";
 import type { Message, Metadata, ModelDelta, ModelThought, RunError, RunStatus, Usage } from "./openapi";
 
@@ -71,7 +72,7 @@ export interface Ended {
   iterations: number;
 }
 
-export interface RunFold {
+export interface RunFold extends Acts {
   run: number;
   /** The last event seen: the cursor to go on from. */
   seq: number;
@@ -97,6 +98,8 @@ export function newFold(run: number): RunFold {
     ended: null,
     cancelRequestedAt: null,
     attempts: [],
+    tools: [],
+    requests: [],
     resumptions: [],
     deliveries: [],
     live: new Map(),
@@ -113,7 +116,9 @@ export function fold(state: RunFold, frame: Frame): RunFold {
   if (frame.type === "caught_up") return { ...state, isCaughtUp: true, seq: Math.max(state.seq, frame.seq) };
   if (frame.type === "model.delta" || frame.type === "model.thought")
     return frame.run === state.run ? takeDelta(state, frame) : state;
-  return state;
+  // What a tool says is no part of the published frames' types yet.
+  const other = frame as unknown as ToolProgress;
+  return other.type === "tool.progress" && other.run === state.run ? takeProgress(state, other) : state;
 }
 
 /** Where the run stands; null before it is known. */
@@ -121,7 +126,8 @@ export function statusOf(state: RunFold): RunStatus | null {
   if (state.ended) return state.ended.status;
   if (!state.accepted) return null;
   if (state.attempts.length === 0) return "queued";
-  return state.attempts.some((attempt) => attempt.outcome === "running") ? "running" : "waiting";
+  const isInFlight = [...state.attempts, ...state.tools].some(({ outcome }) => outcome === "running");
+  return isInFlight ? "running" : "waiting";
 }
 
 /** Answers so far. */
@@ -162,15 +168,19 @@ function take(state: RunFold, event: RunEvent): RunFold {
     case "run.resumed": {
       const { at, cause, outstanding } = event;
       const attempts = closeOpen(state.attempts, at, "interrupted");
-      return { ...state, attempts, live: new Map(), resumptions: [...state.resumptions, { at, cause, outstanding }] };
+      const tools = closeTools(state.tools, at, "interrupted");
+      const resumptions = [...state.resumptions, { at, cause, outstanding }];
+      return { ...state, attempts, tools, live: new Map(), resumptions };
     }
     case "cancel.requested":
       return { ...state, cancelRequestedAt: event.at };
     case "run.ended": {
       const { at, status, result, error, usage, iterations } = event;
-      const attempts = closeOpen(state.attempts, at, status === "cancelled" ? "cancelled" : "aborted");
+      const outcome = status === "cancelled" ? "cancelled" : "aborted";
+      const attempts = closeOpen(state.attempts, at, outcome);
+      const tools = closeTools(state.tools, at, outcome);
       const ended = { at, status, stopReason: event.stop_reason, result, error, usage, iterations };
-      return { ...state, attempts, ended, live: new Map() };
+      return { ...state, attempts, tools, ended, live: new Map() };
     }
     case "trace.flushed":
       return delivered(state, { at: event.at, sink: event.sink, outcome: "delivered", status: null, retryAt: null });
@@ -179,7 +189,7 @@ function take(state: RunFold, event: RunEvent): RunFold {
       return delivered(state, { at, sink, outcome: retryAt === null ? "parked" : "failed", status, retryAt });
     }
     default:
-      return state;
+      return takeAct(state, event);
   }
 }
 

@@ -1,9 +1,10 @@
 /** The rows of a waterfall, from what the stream told so far and what the trace knows better. Pure. */
+import type { ApprovalRequest, ToolAttempt } from "./acts";
 import type { Attempt, Outcome, RunFold } from "./fold";
 import { modelTail } from "./format";
 import type { Span, Trace } from "./openapi";
 
-export type RowKind = "run" | "queue" | "call" | "backoff" | "span";
+export type RowKind = "run" | "queue" | "call" | "tool" | "wait" | "backoff" | "span";
 
 export interface Row {
   /** Stable while the run goes on, and usable in an address. */
@@ -23,6 +24,8 @@ export interface Row {
   note: string;
   span: Span | null;
   attempt: Attempt | null;
+  tool: ToolAttempt | null;
+  request: ApprovalRequest | null;
 }
 
 export interface Marker {
@@ -45,9 +48,9 @@ export function waterfall(fold: RunFold, trace: Trace | null): Waterfall | null 
   const startedAt = fold.accepted?.at ?? trace?.started_at;
   if (startedAt === undefined) return null;
   const endedAt = fold.ended?.at ?? trace?.ended_at ?? null;
-  const calls = callRows(fold, trace);
+  const calls = [...callRows(fold, trace), ...toolRows(fold, trace), ...waitRows(fold, trace)].sort(byStart);
   const rows: Row[] = [runRow(fold, trace, startedAt, endedAt)];
-  const queue = queueRow(calls, startedAt, endedAt);
+  const queue = queueRow(calls.filter((row) => row.kind === "call"), startedAt, endedAt);
   if (queue) rows.push(queue);
   for (const call of calls) {
     rows.push(call, ...childRows(call.span?.span_id, trace, 2));
@@ -66,9 +69,10 @@ export function findRow(rows: readonly Row[], id: string | null): Row | null {
 
 /** What is shown before anybody chose: what went wrong, or what goes on, or the whole. */
 export function defaultRow(rows: readonly Row[]): Row | null {
-  const calls = rows.filter((row) => row.kind === "call");
+  const calls = rows.filter(({ kind }) => kind === "call" || kind === "tool" || kind === "wait");
   const root = rows[0] ?? null;
-  if (root?.outcome === "running") return calls.at(-1) ?? root;
+  const open = calls.findLast(({ kind, outcome }) => kind === "wait" && outcome === "running");
+  if (root?.outcome === "running") return open ?? calls.at(-1) ?? root;
   if (root?.outcome === "failed") return calls.findLast((row) => row.outcome === "failed") ?? root;
   return root;
 }
@@ -127,14 +131,69 @@ function queueRow(calls: readonly Row[], startedAt: number, endedAt: number | nu
 
 /** Attempts by the stream, then those that only the trace has: a page without a stream shows them too. */
 function callRows(fold: RunFold, trace: Trace | null): Row[] {
-  const spans = new Map((trace?.spans ?? []).filter((span) => span.call !== null).map((span) => [spanKey(span), span]));
+  const ofModels = (trace?.spans ?? []).filter((span) => span.call !== null && !span.tool);
+  const spans = new Map(ofModels.map((span) => [spanKey(span), span]));
   const rows = fold.attempts.map((attempt) => {
     const key = `${attempt.call}.${attempt.attempt}`;
     const span = spans.get(key) ?? null;
     spans.delete(key);
     return callRow(attempt, span, fold.accepted?.models ?? null);
   });
-  return [...rows, ...[...spans.values()].map(spanCallRow)].sort(byStart);
+  return [...rows, ...[...spans.values()].map(spanCallRow)];
+}
+
+/** Attempts of tools by the stream, then those that only the trace has. */
+function toolRows(fold: RunFold, trace: Trace | null): Row[] {
+  const spans = new Map((trace?.spans ?? []).filter((span) => span.tool).map((span) => [spanKey(span), span]));
+  const rows = fold.tools.map((tool): Row => {
+    const place = `${tool.call}.${tool.attempt}`;
+    const span = spans.get(place) ?? null;
+    spans.delete(place);
+    const isSettled = tool.endedAt !== null && span !== null && span.ended_at !== null;
+    return {
+      ...BLANK,
+      id: `tool-${tool.call}-${tool.attempt}`,
+      kind: "tool",
+      depth: 1,
+      name: `execute_tool ${tool.tool}`,
+      place: tool.attempt === 0 ? String(tool.call) : place,
+      outcome: tool.outcome,
+      startedAt: isSettled ? span.started_at : tool.calledAt,
+      endedAt: isSettled ? span.ended_at : tool.endedAt,
+      note: noteOf(tool.outcome, tool.errorType),
+      span,
+      tool,
+    };
+  });
+  const others = [...spans.values()].map(
+    (span): Row => ({ ...spanCallRow(span), id: `tool-${span.call}-${span.attempt}`, kind: "tool" }),
+  );
+  return [...rows, ...others];
+}
+
+/** Waits for a person by the stream, then those that only the trace has: the same ones in the same order. */
+function waitRows(fold: RunFold, trace: Trace | null): Row[] {
+  const spans = (trace?.spans ?? []).filter((span) => span.wait);
+  const count = Math.max(spans.length, fold.requests.length);
+  return Array.from({ length: count }, (_, index): Row => {
+    const [span, request] = [spans[index] ?? null, fold.requests[index] ?? null];
+    const endedAt = request?.resolvedAt ?? span?.ended_at ?? fold.ended?.at ?? null;
+    const decision = request?.decision ?? span?.wait?.decision ?? null;
+    return {
+      ...BLANK,
+      id: `wait-${index + 1}`,
+      kind: "wait",
+      depth: 1,
+      name: `await_approval ${request?.tool ?? span?.wait?.tool ?? ""}`.trim(),
+      place: String(request?.call ?? span?.wait?.call ?? ""),
+      outcome: endedAt === null ? "running" : "answered",
+      startedAt: request?.at ?? span?.started_at ?? 0,
+      endedAt,
+      note: endedAt === null ? "waits for a person" : (decision ?? ""),
+      span,
+      request,
+    };
+  });
 }
 
 function callRow(attempt: Attempt, span: Span | null, compared: readonly string[] | null): Row {
@@ -184,7 +243,9 @@ function spanCallRow(span: Span): Row {
 /** Spans that agent code opened, below their parent. */
 function childRows(parent: string | undefined, trace: Trace | null, depth: number): Row[] {
   if (parent === undefined || trace === null || depth > SPAN_DEPTH_MAX) return [];
-  const children = trace.spans.filter((span) => span.call === null && span.parent_span_id === parent);
+  const children = trace.spans.filter(
+    (span) => span.call === null && !span.wait && span.parent_span_id === parent,
+  );
   return children.flatMap((span) => {
     const outcome = spanOutcome(span);
     const note = noteOf(outcome, span.error_type);
@@ -198,12 +259,12 @@ function childRows(parent: string | undefined, trace: Trace | null, depth: numbe
 const SPAN_DEPTH_MAX = 12;
 
 function backoffRow(failed: Row, calls: readonly Row[], runEndedAt: number | null): Row | null {
-  const { attempt, endedAt } = failed;
+  const { endedAt } = failed;
+  const attempt = failed.attempt ?? failed.tool;
   if (attempt === null || attempt.outcome !== "failed" || attempt.retryAt === null || endedAt === null) return null;
-  const next = calls.find(
-    (row) => row.attempt !== null && row.attempt.call === attempt.call && row.attempt.attempt === attempt.attempt + 1,
-  );
-  const until = next?.attempt?.calledAt ?? runEndedAt;
+  const made = calls.map((row) => row.attempt ?? row.tool);
+  const next = made.find((other) => other?.call === attempt.call && other.attempt === attempt.attempt + 1);
+  const until = next?.calledAt ?? runEndedAt;
   return {
     ...BLANK,
     id: `backoff-${attempt.call}-${attempt.attempt}`,
@@ -215,7 +276,8 @@ function backoffRow(failed: Row, calls: readonly Row[], runEndedAt: number | nul
     startedAt: endedAt,
     endedAt: until,
     note: until === null ? `until attempt ${attempt.attempt + 1}` : "",
-    attempt,
+    attempt: failed.attempt,
+    tool: failed.tool,
   };
 }
 
@@ -264,4 +326,7 @@ function byStart(a: Row, b: Row): number {
   return a.startedAt - b.startedAt;
 }
 
-const BLANK = { depth: 0, place: "", firstChunkAt: null, note: "", span: null, attempt: null } as const;
+const BLANK = {
+  ...{ depth: 0, place: "", firstChunkAt: null, note: "" },
+  ...{ span: null, attempt: null, tool: null, request: null },
+} as const;

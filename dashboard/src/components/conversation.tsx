@@ -1,5 +1,6 @@
 /** What was said in a run, and what happened between: the text arrives here while it is written. */
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { ApprovalRequest, ToolAttempt } from "../acts";
 import { iterationsOf, type Attempt, type RunFold } from "../fold";
 import { duration, visible, words } from "../format";
 import type { Message, Trace } from "../openapi";
@@ -7,6 +8,7 @@ import { Tokens } from "./figures";
 import { Icon, type IconName } from "./icon";
 import { MessageView } from "./message";
 import { StatusChip } from "./status";
+import { decisionText, ToolView } from "./tool-view";
 
 interface ConversationProps {
   fold: RunFold;
@@ -33,6 +35,12 @@ export function Conversation({ fold, trace, onSelect }: ConversationProps) {
       {timeline(fold).map((item) =>
         item.kind === "line" ? (
           <Line key={item.key} item={item} onSelect={onSelect} />
+        ) : item.kind === "tool" ? (
+          <ToolView
+            key={item.key}
+            tool={item.tool}
+            link={<SpanLink row={item.key} onSelect={onSelect} label={`the call of ${visible(item.tool.tool)}`} />}
+          />
         ) : (
           <Answer key={item.key} attempt={item.attempt} fold={fold} onSelect={onSelect} />
         ),
@@ -55,6 +63,7 @@ function Folded({ title, messages }: { title: string; messages: readonly Message
 
 type Item =
   | { kind: "answer"; key: string; at: number; attempt: Attempt }
+  | { kind: "tool"; key: string; at: number; tool: ToolAttempt }
   | { kind: "line"; key: string; at: number; icon: IconName; tone: string; text: string; row: string | null };
 
 /** Answers, those under way, and what went wrong, as it happened. */
@@ -67,7 +76,29 @@ function timeline(fold: RunFold): Item[] {
     const row = cut ? `call-${cut.call}-${cut.attempt}` : "run";
     items.push({ kind: "line", key: `resumed-${at}`, at: at + 0.5, icon: "bolt", tone: "crash", text, row });
   }
+  items.push(...fold.tools.map(toolItem), ...fold.requests.flatMap(requestItems));
   return items.sort((a, b) => a.at - b.at);
+}
+
+/** After the answer that asked for it, which came at the same moment. */
+function toolItem(tool: ToolAttempt): Item {
+  return { kind: "tool", key: `tool-${tool.call}-${tool.attempt}`, at: tool.calledAt + 0.2, tool };
+}
+
+/** When a person was asked, and what they said. */
+function requestItems(request: ApprovalRequest, index: number): Item[] {
+  const row = `wait-${index + 1}`;
+  const line = (key: string, at: number, icon: IconName, tone: string, text: string): Item => ({
+    ...{ kind: "line", key: `${row}-${key}`, at, icon, tone, text, row },
+  });
+  const { at, tool, decision, resolvedAt } = request;
+  const asked = line("asked", at + 0.1, "clock", "wait", `The call of ${visible(tool)} waits for a person.`);
+  if (resolvedAt === null) return [asked];
+  const isRefused = decision === "denied" || decision === "deny" || decision === "expired";
+  const isOff = isRefused || decision === "withdrawn";
+  const said = decisionText(request);
+  const text = `${said.charAt(0).toUpperCase()}${said.slice(1)}`;
+  return [asked, line("decided", resolvedAt + 0.15, isOff ? "slash" : "check", isOff ? "off" : "ok", text)];
 }
 
 function outcomeOf(fold: RunFold, attempt: Attempt): Item[] {
@@ -130,7 +161,8 @@ function Answer({ attempt, fold, onSelect }: { attempt: Attempt; fold: RunFold; 
         <SpanLink row={row} onSelect={onSelect} label={`answer ${attempt.iteration}`} />
       </>
     );
-    return <MessageView message={attempt.message} aside={aside} />;
+    const hasActs = fold.tools.length + fold.requests.length > 0;
+    return <MessageView message={attempt.message} aside={aside} hasActs={hasActs} />;
   }
   const { text, thoughts } = fold.live.get(attempt.call) ?? { text: "", thoughts: "" };
   const aside = (
@@ -151,9 +183,15 @@ function Ending({ fold }: { fold: RunFold }) {
       <StatusChip status={ended.status} detail={ended.stopReason} />
       <span class="muted">
         after {answers} {answers === 1 ? "answer" : "answers"}
+        {fold.tools.length > 0 && ` and ${toolCalls(fold)}`}
       </span>
     </p>
   );
+}
+
+function toolCalls(fold: RunFold): string {
+  const calls = new Set(fold.tools.map(({ call }) => call)).size;
+  return calls === 1 ? "1 tool call" : `${calls} tool calls`;
 }
 
 function SpanLink({ row, label, onSelect }: { row: string; label: string; onSelect: (row: string) => void }) {

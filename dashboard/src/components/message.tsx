@@ -1,6 +1,7 @@
 /** One message of a conversation or of a call's input. */
 import type { ComponentChildren } from "preact";
-import { visible } from "../format";
+import { oneLine, visible } from "../format";
+import { escaped } from "../json";
 import type { Message } from "../openapi";
 import { TextBlock } from "./text";
 
@@ -11,9 +12,11 @@ interface MessageProps {
   /** Beside the speaker: figures, a link to the span. */
   aside?: ComponentChildren;
   isLive?: boolean;
+  /** Whether what is asked of tools is shown in full elsewhere. */
+  hasActs?: boolean;
 }
 
-export function MessageView({ message, aside, isLive = false }: MessageProps) {
+export function MessageView({ message, aside, isLive = false, hasActs = false }: MessageProps) {
   return (
     <article class={`message from-${message.role} ${isLive ? "is-live" : ""}`}>
       <header class="message-head">
@@ -24,12 +27,17 @@ export function MessageView({ message, aside, isLive = false }: MessageProps) {
       {message.content === "" && !message.tool_calls?.length && !isLive ? (
         <p class="muted">(empty)</p>
       ) : (
-        <TextBlock text={message.content} part={isLive ? "end" : "start"} />
+        message.content !== "" && <TextBlock text={message.content} part={isLive ? "end" : "start"} />
       )}
-      {message.tool_calls?.map((call) => (
+      {hasActs && message.tool_calls && message.tool_calls.length > 0 && (
+        <p class="muted">
+          Asks for <bdi>{oneLine(message.tool_calls.map((call) => call.name).join(", "))}</bdi>
+        </p>
+      )}
+      {(hasActs ? [] : message.tool_calls)?.map((call) => (
         <div key={call.id} class="tool-call">
           <span class="label">Tool call: {visible(call.name)}</span>
-          <TextBlock text={call.arguments} mono />
+          <TextBlock text={escaped(call.arguments)} mono />
         </div>
       ))}
     </article>

@@ -62,6 +62,11 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
         <Figure name="Attempts">
           <span class="num">{count(attempts)}</span>
         </Figure>
+        {fold.tools.length > 0 && (
+          <Figure name="Tool calls">
+            <span class="num">{count(new Set(fold.tools.map(({ call }) => call)).size)}</span>
+          </Figure>
+        )}
         <Figure name="Resumed">
           <span class={resumed > 0 ? "num resumed" : "num"}>
             {resumed > 0 && <Icon name="bolt" />} {resumed === 0 ? "never" : `${count(resumed)}×`}

@@ -1,12 +1,15 @@
 /** Everything about the selected row: error, output, input, figures, attributes, events. */
 import type { ComponentChildren, Ref } from "preact";
+import type { ApprovalRequest } from "../acts";
 import type { Delivery } from "../fold";
 import { count, duration, exactTime, UNKNOWN, visible, words } from "../format";
+import { escaped, shownJson } from "../json";
 import type { Row } from "../waterfall";
 import { Cost, Duration, ModelName, Tokens } from "./figures";
 import { MessageView } from "./message";
 import { StatusChip } from "./status";
 import { TextBlock } from "./text";
+import { decisionText } from "./tool-view";
 
 interface SpanDetailsProps {
   row: Row;
@@ -19,21 +22,23 @@ interface SpanDetailsProps {
 export function SpanDetails({ row, runStartedAt, deliveries, heading }: SpanDetailsProps) {
   const { span, attempt } = row;
   const output = span?.output ?? attempt?.message ?? null;
-  const isCall = row.kind === "call";
+  const isCall = row.kind === "call" || row.kind === "tool";
+  const isWait = row.kind === "queue" || row.kind === "backoff";
   return (
     <section class="panel details" aria-labelledby="details-title">
       <header class="panel-head">
         <h2 id="details-title" ref={heading} tabIndex={-1}>
           <bdi>{visible(row.name)}</bdi> {isCall && <span class="muted num">{row.place}</span>}
         </h2>
-        {row.kind !== "queue" && row.kind !== "backoff" && (
+        {!isWait && row.kind !== "wait" && (
           <StatusChip status={row.kind === "run" && row.outcome === "answered" ? "succeeded" : row.outcome} />
         )}
       </header>
       <Explanation row={row} />
       <Fault row={row} />
       <Figures row={row} runStartedAt={runStartedAt} />
-      {row.kind !== "backoff" && row.kind !== "queue" && (
+      <Deed row={row} />
+      {!isWait && (
         <>
           {output && (
             <Part title={row.kind === "run" ? "Result" : "Output"}>
@@ -61,12 +66,35 @@ function Explanation({ row }: { row: Row }) {
   return text === "" ? null : <p class="muted">{text}</p>;
 }
 
-function explanation({ kind, outcome, attempt, endedAt }: Row): string {
+function explanation({ kind, outcome, attempt, tool, request, span, endedAt }: Row): string {
+  if (kind === "wait" && request !== null) {
+    return request.resolvedAt === null ? "The call is made, or not, when a person decides." : decided(request);
+  }
+  if (kind === "wait" && span?.wait?.decision) {
+    const { decision, by, reason } = span.wait;
+    return visible(`${words(decision)} by ${by ?? "nobody"}${reason ? `: ${reason}` : ""}.`);
+  }
+  if (kind === "tool" && (tool?.attempt ?? span?.attempt) === 0) return "This call was not made.";
+  if (kind === "tool" && (tool?.errorType ?? span?.error_type) === "in_doubt") {
+    const why = "It may happen once at most, so it was not made again.";
+    return `The call was cut off, and nobody knows whether it did anything. ${why}`;
+  }
+  if (kind === "backoff" && tool) {
+    const due = tool.retryAt === null ? UNKNOWN : exactTime(tool.retryAt);
+    const failed = `Attempt ${tool.attempt} of call ${tool.call} failed (${words(tool.errorType ?? "")}).`;
+    return `${failed} The next ${endedAt === null ? "is" : "was"} due at ${due}.`;
+  }
   if (kind === "queue") return "The run waited until the session's earlier run had ended.";
   if (kind === "backoff" && attempt) {
     const due = attempt.retryAt === null ? UNKNOWN : exactTime(attempt.retryAt);
     const failed = `Attempt ${attempt.attempt} of call ${attempt.call} failed (${words(attempt.errorType ?? "")}).`;
     return `${failed} The next ${endedAt === null ? "is" : "was"} due at ${due}.`;
+  }
+  if (outcome === "interrupted" && kind === "tool") {
+    return [
+      "The session's object went away while this call was under way.",
+      "When it came back, the call was made again, under the same key.",
+    ].join(" ");
   }
   if (outcome === "interrupted") {
     return [
@@ -78,7 +106,42 @@ function explanation({ kind, outcome, attempt, endedAt }: Row): string {
   return "";
 }
 
-function Fault({ row: { span, attempt, outcome } }: { row: Row }) {
+function decided(request: ApprovalRequest): string {
+  const text = decisionText(request);
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
+
+/** What a tool was given and gave, or what a person was shown. */
+function Deed({ row: { tool, request, span } }: { row: Row }) {
+  const given = tool ?? request;
+  const texts = [
+    ["Arguments", given ? json(given.arguments) : escaped(span?.tool?.arguments ?? span?.wait?.arguments ?? "")],
+    ["Arguments that were approved", request ? json(request.edited) : escaped(span?.wait?.edited ?? "")],
+    ["Result", tool ? text(tool.result) : (span?.tool?.result ?? span?.wait?.result ?? "")],
+  ] as const;
+  return (
+    <>
+      {texts
+        .filter(([, shown]) => shown !== "")
+        .map(([title, shown]) => (
+          <Part key={title} title={title}>
+            <TextBlock text={shown} mono />
+          </Part>
+        ))}
+    </>
+  );
+}
+
+function json(value: unknown): string {
+  return value === undefined ? "" : shownJson(value);
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : json(value);
+}
+
+function Fault({ row: { span, attempt: ofModel, tool, outcome } }: { row: Row }) {
+  const attempt = ofModel ?? tool;
   const message = attempt?.errorMessage ?? span?.error_message ?? null;
   const type = attempt?.errorType ?? span?.error_type ?? null;
   if (outcome !== "failed" || (message === null && type === null)) return null;

@@ -15,6 +15,9 @@ const ENTRIES: readonly [className: string, word: string, isThere: (row: Row) =>
   ],
   ["wf-call out-interrupted", "cut off by a crash", (row) => row.outcome === "interrupted"],
   ["wf-call out-cancelled", "cancelled", (row) => row.kind === "call" && row.outcome === "cancelled"],
+  ["wf-tool out-answered", "a tool's call", (row) => row.kind === "tool" && row.outcome === "answered"],
+  ["wf-tool out-failed", "a tool's call that failed", (row) => row.kind === "tool" && row.outcome === "failed"],
+  ["wf-wait", "waiting for a person", (row) => row.kind === "wait"],
   ["wf-backoff", "waiting", (row) => row.kind === "backoff" || row.kind === "queue"],
   ["wf-span out-answered", "the agent's own span", (row) => row.kind === "span"],
 ];

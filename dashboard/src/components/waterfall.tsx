@@ -149,16 +149,16 @@ function RowView({ row, until, scale, isSelected, onSelect }: RowProps) {
       }}
     >
       <span role="gridcell" class="wf-name" style={{ "--depth": row.depth }}>
-        {row.kind === "queue" || row.kind === "backoff" ? <Icon name="clock" /> : <Icon name={GLYPHS[row.outcome]} />}
+        {isWait(row) ? <Icon name="clock" /> : <Icon name={GLYPHS[row.outcome]} />}
         <bdi class="wf-word" title={visible(row.name)}>
           {visible(row.name)}
         </bdi>
-        {row.place !== "" && row.kind === "call" && (
+        {row.place !== "" && (row.kind === "call" || row.kind === "tool") && (
           <span class="wf-place" title={placeTitle(row)}>
             {row.place}
           </span>
         )}
-        <span class="visually-hidden">, {WORDS[row.outcome]}</span>
+        <span class="visually-hidden">, {row.kind === "wait" ? row.note : WORDS[row.outcome]}</span>
       </span>
       <span role="gridcell" class="wf-track">
         <i
@@ -177,6 +177,10 @@ function RowView({ row, until, scale, isSelected, onSelect }: RowProps) {
       </span>
     </div>
   );
+}
+
+function isWait({ kind }: Row): boolean {
+  return kind === "queue" || kind === "backoff" || kind === "wait";
 }
 
 /** The word beside a bar, where there is room for it. */
@@ -213,7 +217,8 @@ function flagShares({ at: time, label }: Marker, scale: Scale): { at: number; si
   return { at, side: "", from: at - width / 2, to: at + width / 2 };
 }
 
-function placeTitle({ attempt, span }: Row): string {
+function placeTitle({ attempt: ofModel, tool, span }: Row): string {
+  const attempt = ofModel ?? tool;
   return `call ${attempt?.call ?? span?.call ?? "?"}, attempt ${attempt?.attempt ?? span?.attempt ?? "?"}`;
 }
 

@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { announce } from "../components/announcer";
+import { openRequests } from "../acts";
+import { Approvals } from "../components/approvals";
 import { Conversation } from "../components/conversation";
 import { Lost } from "../components/lost";
 import { Page } from "../components/page";
@@ -68,6 +70,7 @@ export function RunPage({ session, run, query }: RunPageProps) {
     >
       <Lost stream={stream} isOpen={isOpen(status)} />
       <RunHeader session={session} run={run} status={status} fold={fold} trace={trace} />
+      <Approvals session={session} requests={isOpen(status) ? openRequests(fold) : []} />
       <Body fold={fold} trace={trace} status={status} connection={connection} query={query} />
       <SessionRuns session={session} run={run} status={status} />
     </Page>
@@ -86,7 +89,12 @@ function Body({ fold, trace, status, connection, query }: BodyProps) {
   const isWide = useMedia("(min-width: 1000px)");
   const [tab, setTab] = useState<"spans" | "conversation">("spans");
   const heading = useRef<HTMLHeadingElement>(null);
-  const latest = Math.max(fold.attempts.at(-1)?.calledAt ?? 0, fold.resumptions.at(-1)?.at ?? 0);
+  const latest = Math.max(
+    fold.attempts.at(-1)?.calledAt ?? 0,
+    fold.tools.at(-1)?.calledAt ?? 0,
+    fold.requests.at(-1)?.at ?? 0,
+    fold.resumptions.at(-1)?.at ?? 0,
+  );
   const now = Math.max(useNow(isOpen(status) ? GROW_MS : null), latest);
   const rows = useMemo(() => waterfall(fold, trace), [fold, trace]);
   const selected = rows && (findRow(rows.rows, query.get("span")) ?? defaultRow(rows.rows));
