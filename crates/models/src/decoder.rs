@@ -1,13 +1,12 @@
 use std::mem;
 
 use longhaul_core::{Fault, FaultKind, ModelAnswer, limits::RESPONSE_BYTES_MAX};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     error::{self, fault, reported_fault},
     format::Format,
     lenient::{self, Parsed},
-    object::object,
     partial::{BROKE_OFF, Partial},
     sse::{SseError, SseEvent, SseParser},
 };
@@ -245,7 +244,6 @@ impl Reading {
     fn take_chunk(&mut self, mut chunk: Parsed, event: &SseEvent) -> Result<(), Fault> {
         self.chunks += 1;
         let is_error = event.event == "error";
-        mend_shape(&mut chunk.value);
         // Some servers say the type of an event in its line alone.
         let has_type = self.format == Format::Chat || event.event == "message" || is_error;
         if !has_type && chunk.value["type"].is_null() {
@@ -298,9 +296,7 @@ impl Reading {
         let text = String::from_utf8_lossy(bytes);
         match lenient::parse(&text) {
             Ok(Parsed { value: Value::Null, .. }) => self.partial.finish(),
-            Ok(mut document) => {
-                document.value.as_array_mut().into_iter().flatten().for_each(mend_shape);
-                mend_shape(&mut document.value);
+            Ok(document) => {
                 self.absorb_document(&document).map_err(|fault| self.partial.told_of(fault))?;
                 self.partial.finish()
             }
@@ -343,27 +339,6 @@ impl Reading {
     fn absorb(&mut self, response: &Value) -> Result<bool, Fault> {
         self.format.absorb(&mut self.partial, response)
     }
-}
-
-/// Puts errors into the place where errors are, and takes out of it what is none.
-fn mend_shape(answer: &mut Value) {
-    let is_answer = ["output", "content", "response"].iter().any(|name| !answer[*name].is_null());
-    if is_answer && answer["error"].as_object().is_some_and(Map::is_empty) {
-        answer["error"].take();
-    }
-    if !answer["error"].is_null() || !answer["choices"].is_null() {
-        return;
-    }
-    // Tencent's; FastAPI's and Gradio's; Google's, of a prompt.
-    let of_tencent = &answer["Response"]["Error"];
-    let blocked = answer["promptFeedback"]["blockReason"].as_str();
-    let (code, message) = match (of_tencent["Message"].as_str(), answer["exception"].as_str(), blocked) {
-        (Some(words), _, _) => (of_tencent["Code"].clone(), words.to_owned()),
-        (None, Some(words), _) => (Value::Null, words.to_owned()),
-        (None, None, Some(reason)) => (reason.into(), format!("the prompt was blocked: {reason}")),
-        (None, None, None) => return,
-    };
-    answer["error"] = object(&mut [("code", code), ("message", message.into())]);
 }
 
 /// An event's data without what was put around it twice: a framework's `data: ` before another one's.

@@ -137,8 +137,9 @@ fn what_a_server_says_in_the_place_of_an_answer_is_quoted() {
     let why = json!({"code": "x", "message": "Output data may contain inappropriate content."});
     let fault = events(Format::Chat, &[said.clone(), why.clone()]).expect_err("no answer");
     assert!(fault.begun && fault.message.contains("inappropriate"), "{}", fault.message);
+    let word = json!({"message": "The model is warming up."});
     is_fault(
-        events(Format::Chat, &[why, said]),
+        events(Format::Chat, &[word, said]),
         FaultKind::Truncated,
         "broke off",
         "a word at the beginning",
