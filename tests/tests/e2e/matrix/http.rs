@@ -77,7 +77,21 @@ pub(super) fn waits() -> Vec<Row> {
             headers.iter().fold(Reply::status(429), |reply, (header, value)| reply.header(header, *value));
         again(&format!("429, {name}"), reply, "rate_limited", "answered 429").after(Wait::Ms(1_000))
     };
+    let telling = |status: u16, body: &'static str| {
+        Reply::given(status, [body]).header("content-type", "application/json")
+    };
+    let asks_2_s = r#"{"error":{"message":"Limit 300, Used 290. Please try again in 2s."}}"#;
+    let quotes = r#"{"error":{"message":"no","metadata":{"headers":{"X-RateLimit-Reset":"2"}}}}"#;
+    let throttled = r#"{"detail":"(ThrottlingException): Too many requests, please wait."}"#;
+    let no_channel = r#"{"error":{"message":"No available channel","code":"model_not_found"}}"#;
     vec![
+        again("429, its words ask for 2 s", telling(429, asks_2_s), "rate_limited", "Used 290")
+            .after(Wait::Ms(2_000)),
+        again("429, its body quotes a header of 2 s", telling(429, quotes), "rate_limited", "answered 429")
+            .after(Wait::Ms(2_000)),
+        again("400 of a provider that is throttled", telling(400, throttled), "rate_limited", "answered 400"),
+        refused("503 of a model that is not there", telling(503, no_channel), "refused", "answered 503"),
+        too_long("429, why it ends", Reply::too_many("3600"), "rate_limited", "asks to wait 3600 s"),
         limited("of 0 s", "0"),
         limited("of 1 s", "1").after(Wait::Ms(1_000)),
         limited("of 2 s", " 2 ").after(Wait::Ms(2_000)),
