@@ -362,12 +362,28 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
-        /** @description A tool call waits for a person. It comes with tools. */
+        /** @description A tool call waits for a person. */
         ApprovalRequested: {
             /** @description Its arguments. */
             arguments: unknown;
+            /** @description The attempt that is in doubt; absent where none was made. */
+            attempt?: components["schemas"]["Attempt"];
+            /** @description Whether somebody else must decide than who started or steered the run. */
+            by_another?: boolean;
             /** @description The call. */
             call: components["schemas"]["Call"];
+            /** @description The arguments' digest: SHA-256 over their RFC 8785 form, in lower-case hex. */
+            digest?: string;
+            /** @description What a crash may do to it. */
+            effect?: ("read" | "idempotent" | "once") | null;
+            /** @description When the request expires. */
+            expires_at?: components["schemas"]["Time"];
+            /** @description What is asked: whether the call is made, where this is absent. */
+            kind?: ("call" | "in_doubt") | null;
+            /** @description The rule that asks. */
+            rule?: string;
+            /** @description What the call does, in a sentence of the tool's own code. */
+            summary?: string;
             /** @description The tool's name. */
             tool: string;
             /** @constant */
@@ -379,17 +395,19 @@ export interface components {
              */
             type: "approval.requested";
         });
-        /** @description A person decided. It comes with tools. */
+        /** @description A request to a person is closed. */
         ApprovalResolved: {
-            /** @description The tenant who decided. */
+            /** @description The arguments with which the call is made instead. */
+            arguments?: unknown;
+            /** @description Who decided: `tenant/actor`, a tenant, or `system:…`. */
             by: string;
             /** @description The call. */
             call: components["schemas"]["Call"];
             /**
-             * @description `approve` or `deny`.
+             * @description How: `approve` and `deny` are of journals from before there were tools.
              * @enum {string}
              */
-            decision: "approve" | "deny";
+            decision: "approved" | "edited" | "denied" | "expired" | "settled" | "retried" | "withdrawn" | "approve" | "deny";
             /** @description Why. */
             reason: string | null;
             /** @constant */
@@ -559,7 +577,7 @@ export interface components {
             type: string;
         };
         /** @description What happened to a run. */
-        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
+        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ToolFailed"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
         /** @description A page of events. */
         EventPage: {
             /** @description The events after the cursor, in the order of `seq`. */
@@ -958,6 +976,8 @@ export interface components {
         RunAccepted: {
             /** @description The agent's name. */
             agent: string;
+            /** @description Who posted it: `tenant/actor`, a tenant, or `local`. */
+            by?: string;
             /** @description Answers at most. */
             max_iterations: number;
             /** @description The caller's own labels: scalars. */
@@ -1115,19 +1135,30 @@ export interface components {
          * @description The rule that ended a run.
          * @enum {string}
          */
-        StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "denied";
+        StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "tool_in_doubt" | "loop_detected" | "approval_expired" | "denied";
         /** @description Milliseconds since the Unix epoch. */
         Time: number;
-        /** @description A tool answered, or failed with `error`. It comes with tools. */
+        /** @description A tool answered, or nothing more comes of its call and `error` says why. */
         ToolAnswered: {
+            /** @description The attempt that answered, from 1; absent where none was made. */
+            attempt?: components["schemas"]["Attempt"];
+            /** @description Who says so, where it is not the tool itself: a person who settled a call in doubt, or `system:reconcile`. */
+            by?: string;
             /** @description The call. */
             call: components["schemas"]["Call"];
-            /** @description Why it failed. */
-            error?: string;
+            /** @description Why it gave nothing. */
+            error?: (string | {
+                /** @description `invalid_arguments`, `unknown_tool`, `denied`, `refused`, `budget`, `repeated`, `cancelled`, `failed`, `timeout`, `in_doubt` or `too_large`. */
+                code: string;
+                /** @description For the model and for people. */
+                message: string;
+            }) | null;
             /** @description From the call to the answer, in milliseconds. */
             latency_ms: number;
             /** @description What it gave. */
             result?: unknown;
+            /** @description What the result takes as JSON, in bytes. */
+            result_bytes?: number;
             /** @description The tool's name. */
             tool: string;
             /** @constant */
@@ -1148,22 +1179,60 @@ export interface components {
             /** @description The tool's name. */
             name: string;
         };
-        /** @description A tool call is promised. It comes with tools: nothing writes this yet, a replay only counts it. */
+        /** @description A tool call is promised. It is made after this entry is stored. */
         ToolCalled: {
             /** @description Its arguments. */
             arguments: unknown;
-            /** @description The call. */
+            /** @description The attempt, from 1. */
+            attempt?: components["schemas"]["Attempt"];
+            /** @description The call; its attempts share it. */
             call: components["schemas"]["Call"];
+            /** @description What a crash may do to it. */
+            effect?: ("read" | "idempotent" | "once") | null;
+            /** @description The answer of the run that asked for it, from 1. */
+            iteration?: number;
+            /** @description The rule that allowed it, or asked a person. */
+            rule?: string;
             /** @description The tool's name. */
             tool: string;
             /** @constant */
             type: "tool.called";
+            /** @description Why it may be made. */
+            verdict?: ("allow" | "approved") | null;
         } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
              */
             type: "tool.called";
+        });
+        /** @description An attempt of a tool call failed, and another one is made. */
+        ToolFailed: {
+            /** @description The attempt that failed. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Why. */
+            error: string | {
+                /** @description `invalid_arguments`, `unknown_tool`, `denied`, `refused`, `budget`, `repeated`, `cancelled`, `failed`, `timeout`, `in_doubt` or `too_large`. */
+                code: string;
+                /** @description For the model and for people. */
+                message: string;
+            };
+            /** @description From the call to the failure, in milliseconds. */
+            latency_ms: number;
+            /** @description When it is made again. */
+            retry_at: components["schemas"]["Time"] | null;
+            /** @description The tool's name. */
+            tool: string;
+            /** @constant */
+            type: "tool.failed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.failed";
         });
         ToolOfSpan: {
             /** @description JSON as it was given to the tool; null where the model's own could not be read. */
@@ -1792,6 +1861,7 @@ export type Time = components['schemas']['Time'];
 export type ToolAnswered = components['schemas']['ToolAnswered'];
 export type ToolCall = components['schemas']['ToolCall'];
 export type ToolCalled = components['schemas']['ToolCalled'];
+export type ToolFailed = components['schemas']['ToolFailed'];
 export type ToolOfSpan = components['schemas']['ToolOfSpan'];
 export type ToolStats = components['schemas']['ToolStats'];
 export type Trace = components['schemas']['Trace'];

@@ -163,6 +163,7 @@ impl Journal {
             settings,
             sampled_out: false,
             idempotency: None,
+            by: None,
             life: None,
         });
     }

@@ -15,6 +15,10 @@ pub struct RetryPolicy {
 pub const MODEL_RETRY: RetryPolicy =
     RetryPolicy { base_ms: 500, cap_ms: 60_000, retry_after_max_ms: limits::RETRY_PATIENCE_MS_MAX };
 
+/// Tool calls: 0.5 s to 60 s.
+pub const TOOL_RETRY: RetryPolicy =
+    RetryPolicy { base_ms: 500, cap_ms: 60_000, retry_after_max_ms: limits::TOOL_PATIENCE_MS };
+
 /// Trace deliveries: 1 s to 5 min, `Retry-After` up to one hour.
 pub const SINK_RETRY: RetryPolicy =
     RetryPolicy { base_ms: 1_000, cap_ms: 300_000, retry_after_max_ms: 3_600_000 };

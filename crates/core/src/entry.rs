@@ -8,7 +8,7 @@ use crate::{
     fault::FaultKind,
     ids::{CallId, Life, RunId, Seq, TimeMs},
     message::{FinishReason, Message, Usage},
-    tool::{Effect, ToolError, ToolOffer},
+    tool::{Effect, Leave, RequestKind, ToolError, ToolOffer},
 };
 
 /// An entry of the journal in its place. Its public form is an event of the API.
@@ -59,6 +59,9 @@ pub enum Entry {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
         idempotency: Option<Idempotency>,
+        /// Who posted it: `tenant/actor`, a tenant, or `local`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// The session's life, in the acceptance of its first run alone; absent in journals from before there was one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
@@ -153,46 +156,57 @@ pub enum Entry {
         #[cfg_attr(feature = "schema", schemars(skip))]
         observed: Observed,
     },
-    /// A tool call is promised. It comes with tools: nothing writes this yet, a replay only counts it.
+    /// A tool call is promised. It is made after this entry is stored.
     #[serde(rename = "tool.called")]
     ToolCalled {
-        /// The call.
+        /// The call; its attempts share it.
         call: CallId,
         /// The attempt, from 1.
         #[serde(skip_serializing_if = "is_zero")]
-        #[cfg_attr(feature = "schema", schemars(skip))]
         attempt: u32,
+        /// The answer of the run that asked for it, from 1.
+        #[serde(skip_serializing_if = "is_zero")]
+        iteration: u32,
         /// The tool's name.
         tool: String,
         /// Its arguments.
         arguments: Value,
         /// What a crash may do to it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schema", schemars(skip))]
         effect: Option<Effect>,
+        /// Why it may be made.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verdict: Option<Leave>,
+        /// The rule that allowed it, or asked a person.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
         /// The model's own id of the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
         tool_call_id: Option<String>,
     },
-    /// A tool answered, or failed with `error`. It comes with tools.
+    /// A tool answered, or nothing more comes of its call and `error` says why.
     #[serde(rename = "tool.answered")]
     ToolAnswered {
         /// The call.
         call: CallId,
-        /// The attempt that answered, from 1; 0 where none was made.
+        /// The attempt that answered, from 1; absent where none was made.
         #[serde(skip_serializing_if = "is_zero")]
-        #[cfg_attr(feature = "schema", schemars(skip))]
         attempt: u32,
         /// The tool's name.
         tool: String,
         /// What it gave.
         #[serde(skip_serializing_if = "Option::is_none")]
         result: Option<Value>,
-        /// Why it failed.
+        /// Why it gave nothing.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
         error: Option<ToolError>,
+        /// Who says so, where it is not the tool itself: a person who settled a call in doubt, or `system:reconcile`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// What the result takes as JSON, in bytes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result_bytes: Option<u64>,
         /// From the call to the answer, in milliseconds.
         latency_ms: u64,
         /// The model's own id of the call.
@@ -200,39 +214,74 @@ pub enum Entry {
         #[cfg_attr(feature = "schema", schemars(skip))]
         tool_call_id: Option<String>,
     },
-    /// A tool call waits for a person. It comes with tools.
+    /// An attempt of a tool call failed, and another one is made.
+    #[serde(rename = "tool.failed")]
+    ToolFailed {
+        /// The call.
+        call: CallId,
+        /// The attempt that failed.
+        attempt: u32,
+        /// The tool's name.
+        tool: String,
+        /// Why.
+        error: ToolError,
+        /// When it is made again.
+        retry_at: Option<TimeMs>,
+        /// From the call to the failure, in milliseconds.
+        latency_ms: u64,
+    },
+    /// A tool call waits for a person.
     #[serde(rename = "approval.requested")]
     ApprovalRequested {
         /// The call.
         call: CallId,
+        /// The attempt that is in doubt; absent where none was made.
+        #[serde(skip_serializing_if = "is_zero")]
+        attempt: u32,
+        /// What is asked: whether the call is made, where this is absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<RequestKind>,
         /// The tool's name.
         tool: String,
         /// Its arguments.
         arguments: Value,
+        /// The arguments' digest: SHA-256 over their RFC 8785 form, in lower-case hex.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// What the call does, in a sentence of the tool's own code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        summary: Option<String>,
+        /// The rule that asks.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Whether somebody else must decide than who started or steered the run.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        by_another: bool,
         /// What a crash may do to it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schema", schemars(skip))]
         effect: Option<Effect>,
         /// When the request expires.
         #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(feature = "schema", schemars(skip))]
         expires_at: Option<TimeMs>,
         /// The model's own id of the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
         tool_call_id: Option<String>,
     },
-    /// A person decided. It comes with tools.
+    /// A request to a person is closed.
     #[serde(rename = "approval.resolved")]
     ApprovalResolved {
         /// The call.
         call: CallId,
-        /// `approve` or `deny`.
-        #[cfg_attr(feature = "schema", schemars(extend("enum" = ["approve", "deny"])))]
+        /// How: `approve` and `deny` are of journals from before there were tools.
+        #[cfg_attr(feature = "schema", schemars(extend("enum" = ["approved", "edited", "denied", "expired", "settled", "retried", "withdrawn", "approve", "deny"])))]
         decision: String,
+        /// The arguments with which the call is made instead.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        arguments: Option<Value>,
         /// Why.
         reason: Option<String>,
-        /// The tenant who decided.
+        /// Who decided: `tenant/actor`, a tenant, or `system:…`.
         by: String,
     },
     /// The run goes on after its object went away in the middle of something.
@@ -369,6 +418,7 @@ impl Entry {
             Self::ModelFailed { .. } => "model.failed",
             Self::ToolCalled { .. } => "tool.called",
             Self::ToolAnswered { .. } => "tool.answered",
+            Self::ToolFailed { .. } => "tool.failed",
             Self::ApprovalRequested { .. } => "approval.requested",
             Self::ApprovalResolved { .. } => "approval.resolved",
             Self::RunResumed { .. } => "run.resumed",
@@ -454,6 +504,9 @@ pub struct Budget {
     /// Wall clock from acceptance to the end, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// Tool calls that are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<u32>,
 }
 
 /// An `Idempotency-Key` and the body that came with it, as SHA-256 in hex: neither is kept as it was.
@@ -547,7 +600,7 @@ pub enum RunStatus {
     Queued,
     /// A call is in flight.
     Running,
-    /// It waits for a retry (later: for an approval).
+    /// It waits for a retry, or for a person.
     Waiting,
     /// Ended with a result.
     Succeeded,
@@ -572,7 +625,7 @@ pub enum StopReason {
     BudgetTokens,
     /// `budget.cost_usd` is used up.
     BudgetCost,
-    /// `budget.tool_calls` is used up. Comes with tools.
+    /// `budget.tool_calls` is used up.
     BudgetToolCalls,
     /// `budget.deadline_ms` has passed.
     Deadline,
@@ -584,9 +637,15 @@ pub enum StopReason {
     ModelRefused,
     /// The model could not be reached until the retries were used up.
     ModelUnavailable,
-    /// A tool failed for good. Comes with tools.
+    /// A tool says that the run cannot go on, or the tools of several answers in a row failed.
     ToolFailed,
-    /// A person denied a tool call. Comes with tools.
+    /// Whether a call that may happen once did happen is unknown.
+    ToolInDoubt,
+    /// The model asks for the same call over and over.
+    LoopDetected,
+    /// Nobody decided in time about a call that the run cannot go on without.
+    ApprovalExpired,
+    /// A person denied a tool call. Nothing writes this.
     Denied,
 }
 
@@ -628,6 +687,9 @@ impl StopReason {
             Self::ModelRefused => "model_refused",
             Self::ModelUnavailable => "model_unavailable",
             Self::ToolFailed => "tool_failed",
+            Self::ToolInDoubt => "tool_in_doubt",
+            Self::LoopDetected => "loop_detected",
+            Self::ApprovalExpired => "approval_expired",
             Self::Denied => "denied",
         }
     }
@@ -645,6 +707,9 @@ impl StopReason {
             | Self::ModelRefused
             | Self::ModelUnavailable
             | Self::ToolFailed
+            | Self::ToolInDoubt
+            | Self::LoopDetected
+            | Self::ApprovalExpired
             | Self::Denied => RunStatus::Failed,
         }
     }

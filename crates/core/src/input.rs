@@ -7,10 +7,10 @@ use thiserror::Error;
 use crate::{
     entry::{Cause, Idempotency, Observed, RunSettings, Timing},
     fault::Fault,
-    ids::{CallId, CallRef, RunId, TimeMs},
+    ids::{CallId, CallRef, RunId, Seq, TimeMs},
     limits,
     message::ModelAnswer,
-    tool::ToolAsk,
+    tool::{ToolAsk, ToolError},
 };
 
 /// What the edge reads once per input: the only time and the only chance that the core sees.
@@ -63,12 +63,25 @@ pub enum Input {
         /// When.
         timing: Timing,
     },
-    /// A person decided about a tool call that waits for approval.
+    /// A tool said what became of a call that was cut off.
+    Reconciled {
+        /// Which attempt.
+        call: CallRef,
+        /// What it found.
+        found: Found,
+        /// When.
+        timing: Timing,
+    },
+    /// A person decided about a tool call that waits for them.
     Decided {
         /// The call.
         call: CallId,
+        /// The request, by the position of its entry; the open one of the call when absent.
+        request: Option<Seq>,
         /// What they decided.
         decision: Decision,
+        /// The digest of the arguments that they saw.
+        digest: Option<String>,
         /// Who.
         by: String,
     },
@@ -112,17 +125,47 @@ pub enum Input {
 pub enum ToolOutcome {
     /// With a result.
     Done(Value),
-    /// The tool says that it failed, and why.
-    Failed(String),
+    /// It has none, and says why: the model is told.
+    Failed(ToolError),
+    /// Something failed that may pass; a tool that may happen once says with it that nothing happened.
+    Retry {
+        /// Why.
+        message: String,
+        /// How long to wait at least, in milliseconds.
+        after_ms: Option<u64>,
+    },
+    /// The run cannot go on, and why.
+    Fatal(String),
     /// It was stopped under way: whether it did anything is unknown, as after a death.
     CutOff,
 }
 
+/// What became of a tool call that was cut off.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// It was done, with this result.
+    Done(Value),
+    /// It was not done.
+    NotDone,
+    /// Nobody knows.
+    Unknown,
+}
+
 /// What a person decides about a tool call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// It is made.
-    Approve,
+    Approve {
+        /// With these arguments instead of the model's.
+        arguments: Option<Value>,
+    },
+    /// It was cut off: this is its result.
+    Settle {
+        /// What the model is told, as a person's word.
+        result: Value,
+    },
+    /// It was cut off: it is made once more.
+    Retry,
     /// It is not made, and the model is told.
     Deny {
         /// Why.
@@ -193,6 +236,9 @@ pub struct NewRun {
     pub settings: RunSettings,
     /// The caller's key.
     pub idempotency: Option<Idempotency>,
+    /// Who posts it: `tenant/actor`, a tenant, or `local`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What the host must do, once the entry that promises it is stored.
@@ -202,6 +248,9 @@ pub enum Command {
     CallModel(ModelCall),
     /// Call a tool; its outcome is [`Input::Returned`].
     CallTool(ToolOrder),
+    /// Ask a tool what became of a call that was cut off; its answer is [`Input::Reconciled`]. Nothing promises this: it
+    /// changes nothing.
+    Reconcile(ToolOrder),
     /// Stop waiting for a call, and tell its server so. Nothing comes back.
     Abort(CallRef),
 }
@@ -230,7 +279,7 @@ pub struct ToolOrder {
     pub give_up_at: TimeMs,
 }
 
-/// Why an [`Input::Accept`] is not taken. Nothing was stored.
+/// Why an [`Input::Accept`] or an [`Input::Decided`] is not taken. Nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// The caller must wait until runs have ended.
@@ -252,4 +301,32 @@ pub enum Refusal {
     /// The caller must choose another key.
     #[error("the Idempotency-Key was used for run {0} with another body")]
     KeyConflict(RunId),
+    /// Nobody was asked about that call, or not with that request.
+    #[error("call {0} asks nobody")]
+    NoRequest(CallId),
+    /// The request was answered before, or withdrawn: its `approval.resolved` says how.
+    #[error("the request about call {call} is closed")]
+    RequestClosed {
+        /// The run.
+        run: RunId,
+        /// The call.
+        call: CallId,
+        /// The request.
+        request: Seq,
+    },
+    /// The caller decided about other arguments than those that are asked about.
+    #[error("the digest is not that of the arguments that are asked about")]
+    DigestMismatch,
+    /// Somebody else must decide.
+    #[error("whoever started the run cannot approve this call")]
+    OwnRequest,
+    /// The request takes other decisions.
+    #[error("the request takes {takes}")]
+    WrongDecision {
+        /// Which ones.
+        takes: &'static str,
+    },
+    /// The edited arguments are none that the call may be made with.
+    #[error("the call cannot be made with these arguments: {0}")]
+    EditRefused(String),
 }

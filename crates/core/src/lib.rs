@@ -75,7 +75,7 @@ mod step;
 mod tool;
 mod views;
 
-pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, full_jitter_ms};
+pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_ms};
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Budget, Cause, Entry, Fallback, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent,
@@ -84,7 +84,7 @@ pub use entry::{
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
 pub use input::{
-    Command, Decision, Input, ModelCall, Moment, NewRun, Receipt, Refusal, SinkFailure, ToolOrder,
+    Command, Decision, Found, Input, ModelCall, Moment, NewRun, Receipt, Refusal, SinkFailure, ToolOrder,
     ToolOutcome,
 };
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
@@ -101,7 +101,10 @@ pub use state::{
     transcript::{CONTINUE, Transcript},
 };
 pub use step::{CommitError, Committed, Step};
-pub use tool::{Effect, ToolAsk, ToolError, ToolOffer};
+pub use tool::{
+    Effect, InDoubt, Judge, Leave, OfferJudge, OnExpiry, Proposed, Question, Request, RequestKind, ToolAsk,
+    ToolError, ToolOffer, Verdict,
+};
 pub use views::{
     deadline::Deadline,
     request::{ModelRequest, model_request, sent_messages},

@@ -119,8 +119,32 @@ pub const PAID_FAILURES_MAX: u32 = 4;
 pub const CALL_ATTEMPTS_MAX: u32 = 3_000;
 /// Text of a model's or a sink's error that is kept, in characters.
 pub const ERROR_CHARS_MAX: usize = 300;
-/// One attempt of a tool call, in milliseconds.
+/// One attempt of a tool call by default, in milliseconds; also how long a tool has to say what became of a call.
 pub const TOOL_TIMEOUT_MS: u64 = 60_000;
+/// One attempt of a tool call at most, in milliseconds: the platform ends an invocation after 15 minutes.
+pub const TOOL_TIMEOUT_MS_MAX: u64 = 14 * 60_000;
+/// Tool calls of one answer that are under way side by side: the platform lets six connections wait.
+pub const TOOLS_AT_ONCE: usize = 4;
+/// Attempts of one tool call that fail, the last one included.
+pub const TOOL_ATTEMPTS_MAX: u32 = 5;
+/// How long transient faults of a tool call are borne, from the first one on, in milliseconds.
+pub const TOOL_PATIENCE_MS: u64 = 5 * 60_000;
+/// Answers in a row all of whose tool calls failed: the last of them ends the run.
+pub const TOOL_FAILURES_MAX: u32 = 3;
+/// The same call in a row that is still made. Two more are answered `repeated`, and the one after them ends the run.
+pub const SAME_CALLS_MAX: u32 = 2;
+/// The same call in a row with which the run ends.
+pub const SAME_CALLS_END: u32 = 5;
+/// How long a person has to decide about a tool call by default, in milliseconds: a week.
+pub const APPROVAL_MS_DEFAULT: u64 = 7 * 24 * 3_600_000;
+/// Tools that a run is offered.
+pub const TOOLS_MAX: usize = 128;
+/// The name of a tool, in characters of `[A-Za-z0-9_-]`.
+pub const TOOL_NAME_BYTES_MAX: usize = 64;
+/// Arguments of one tool call as JSON, in bytes.
+pub const TOOL_ARGUMENTS_BYTES_MAX: usize = 256 * 1024;
+/// The result of one tool call as JSON, in bytes.
+pub const TOOL_RESULT_BYTES_MAX: usize = 1024 * 1024;
 /// One attempt of a model call by default, in milliseconds.
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.

@@ -1,15 +1,24 @@
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{
+    ids::{RunId, Seq},
+    limits,
+    message::ToolCall,
+};
 
 /// What a crash may do to a call of a tool: the tool declares it, and nothing else is guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum Effect {
     /// It changes nothing: a call that was cut off is made again.
     Read,
     /// Made again with the same key it does nothing twice: a call that was cut off is made again.
     Idempotent,
-    /// A call that was cut off is never made again: the model is told that its outcome is unknown.
+    /// A call that was cut off is never made again, unless the tool finds out that nothing happened.
     Once,
 }
 
@@ -23,6 +32,32 @@ impl Effect {
     }
 }
 
+/// What becomes of a call that may happen once, was cut off, and of which nobody knows whether it happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InDoubt {
+    /// The model is told.
+    #[default]
+    Tell,
+    /// A person is asked: they settle it with a result, or have it made again.
+    Ask,
+    /// The run fails.
+    Fail,
+}
+
+/// What becomes of a call about which nobody decided in time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// It is not made, and the model is told.
+    #[default]
+    Deny,
+    /// It is made.
+    Approve,
+    /// The run fails.
+    Fail,
+}
+
 /// A tool that a run is offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOffer {
@@ -30,7 +65,8 @@ pub struct ToolOffer {
     pub name: String,
     /// What a crash may do to its calls.
     pub effect: Effect,
-    /// How long a person has to approve each of its calls, in milliseconds; without it nobody is asked.
+    /// How long a person has to approve each of its calls, in milliseconds; without it the deployment's rules alone say
+    /// whether somebody is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_ms: Option<u64>,
     /// What it does, for the model.
@@ -39,13 +75,52 @@ pub struct ToolOffer {
     /// The schema of its arguments, an object; any arguments where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
+    /// One attempt of a call, in milliseconds; [`limits::TOOL_TIMEOUT_MS`] when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Whether no other call is under way beside its own: a barrier in the order of the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
+    /// Whether the same call over and over is no loop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_repeat: bool,
+    /// Whether it can be asked what became of a call that was cut off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reconciles: bool,
+    /// What becomes of a call in doubt.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub in_doubt: InDoubt,
+    /// What becomes of a call about which nobody decides.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_expiry: OnExpiry,
 }
 
 impl ToolOffer {
     /// A tool that asks nobody and takes any arguments.
     pub fn new(name: impl Into<String>, effect: Effect) -> Self {
-        Self { name: name.into(), effect, approval_ms: None, description: None, parameters: None }
+        Self {
+            name: name.into(),
+            effect,
+            approval_ms: None,
+            description: None,
+            parameters: None,
+            timeout_ms: None,
+            alone: false,
+            may_repeat: false,
+            reconciles: false,
+            in_doubt: InDoubt::default(),
+            on_expiry: OnExpiry::default(),
+        }
     }
+
+    /// How long a person has who is asked, in milliseconds.
+    pub(crate) fn expires_ms(&self) -> u64 {
+        self.approval_ms.unwrap_or(limits::APPROVAL_MS_DEFAULT)
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What a tool is asked.
@@ -59,17 +134,138 @@ pub struct ToolAsk {
     pub arguments: Value,
     /// What a crash may do to the call.
     pub effect: Effect,
+    /// Why it may be made; `None` as long as nobody said that it may.
+    pub leave: Option<Leave>,
+    /// The rule that allowed it, or asked a person.
+    pub rule: Option<String>,
+    /// Whether a person changed its arguments.
+    pub is_edited: bool,
+}
+
+impl ToolAsk {
+    /// A call about which nothing is decided.
+    pub(crate) fn new(tool_call_id: String, tool: String, arguments: Value, effect: Effect) -> Self {
+        Self { tool_call_id, tool, arguments, effect, leave: None, rule: None, is_edited: false }
+    }
+}
+
+/// Why a tool call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub enum Leave {
+    /// No rule speaks against it.
+    Allow,
+    /// A person approved it.
+    Approved,
+}
+
+/// A call that a model proposes, before anything is done about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Proposed<'a> {
+    /// The run.
+    pub run: RunId,
+    /// The run's agent.
+    pub agent: &'a str,
+    /// The tool, as the run was offered it.
+    pub offer: &'a ToolOffer,
+    /// Its arguments, which are judged, shown, stored and handed to the tool as this one value.
+    pub arguments: &'a Value,
+}
+
+/// What the rules say of a proposed call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is made.
+    Allow {
+        /// The rule that says so, where one does.
+        rule: Option<String>,
+    },
+    /// It is not made, whoever might approve it.
+    Deny {
+        /// Why, for the model.
+        reason: String,
+    },
+    /// A person is asked.
+    Ask(Question),
+    /// The arguments do not fit: what is wrong, for the model.
+    Invalid(String),
+}
+
+/// What a person is asked about a proposed call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The rule that asks.
+    pub rule: Option<String>,
+    /// What the call does, by the tool's own code.
+    pub summary: Option<String>,
+    /// SHA-256 over the arguments' RFC 8785 form, in lower-case hex.
+    pub digest: Option<String>,
+    /// How long there is to decide, in milliseconds; the tool's own time when absent.
+    pub expires_ms: Option<u64>,
+    /// Whether somebody else must decide than who started or steered the run.
+    pub by_another: bool,
+}
+
+/// The deployment's rules for tool calls: a function of what is proposed, and of nothing that changes meanwhile.
+pub trait Judge {
+    /// The verdict, which is journaled with the call.
+    fn judge(&self, proposed: &Proposed<'_>) -> Verdict;
+}
+
+/// The rules of a deployment that has none: a tool that declares how long a person has is asked about, any other is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OfferJudge;
+
+impl Judge for OfferJudge {
+    fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
+        match proposed.offer.approval_ms {
+            Some(_) => Verdict::Ask(Question::default()),
+            None => Verdict::Allow { rule: None },
+        }
+    }
+}
+
+/// What a person is asked about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub enum RequestKind {
+    /// Whether a call is made.
+    #[default]
+    Call,
+    /// What became of a call that was cut off.
+    InDoubt,
+}
+
+/// A request to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its entry's position, which names it.
+    pub seq: Seq,
+    /// What is asked.
+    pub kind: RequestKind,
+    /// The digest of the arguments.
+    pub digest: Option<String>,
+    /// What the call does.
+    pub summary: Option<String>,
+    /// The rule that asks.
+    pub rule: Option<String>,
+    /// Whether somebody else must decide than who started or steered the run.
+    pub by_another: bool,
 }
 
 /// Why a call of a tool has no result: the model is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub enum ToolError {
     /// As the first version had it: read for ever, written no more.
     Text(String),
     /// The word for programs, and a sentence.
     Coded {
-        /// `invalid_arguments`, `unknown_tool`, `denied`, `refused`, `cancelled`, `failed`, `timeout` or `in_doubt`.
+        /// `invalid_arguments`, `unknown_tool`, `denied`, `refused`, `budget`, `repeated`, `cancelled`, `failed`,
+        /// `timeout`, `in_doubt` or `too_large`.
         code: String,
         /// For the model and for people.
         message: String,
@@ -79,6 +275,48 @@ pub enum ToolError {
 impl ToolError {
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self::Coded { code: code.to_owned(), message: message.into() }
+    }
+
+    /// The tool says that it failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new("failed", message)
+    }
+
+    /// The tool cannot read its arguments, and did nothing.
+    pub fn invalid_arguments(message: impl Into<String>) -> Self {
+        Self::new("invalid_arguments", message)
+    }
+
+    /// The deployment has no such tool any more, and nothing was done.
+    pub fn unknown_tool(message: impl Into<String>) -> Self {
+        Self::new("unknown_tool", message)
+    }
+
+    /// The tool's result is larger than it may be. What the tool does is done.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new("too_large", message)
+    }
+
+    /// The word for programs.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Text(_) => "failed",
+            Self::Coded { code, .. } => code,
+        }
+    }
+
+    /// The sentence for people.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Text(message) | Self::Coded { message, .. } => message,
+        }
+    }
+
+    /// The sentence, to be cleared of secrets.
+    pub fn message_mut(&mut self) -> &mut String {
+        match self {
+            Self::Text(message) | Self::Coded { message, .. } => message,
+        }
     }
 
     /// What the model is told.
@@ -99,12 +337,55 @@ impl ToolError {
     }
 }
 
-/// What a tool gave or why it gave nothing, as the model reads it.
-pub(crate) fn told(result: Option<&Value>, error: Option<&ToolError>) -> String {
-    match (result, error) {
+/// What a tool gave or why it gave nothing, as the model reads it. `edited` has the arguments that a person gave the call,
+/// `by` who says what came of it, where that is not the tool.
+pub(crate) fn told(
+    result: Option<&Value>,
+    error: Option<&ToolError>,
+    by: Option<&str>,
+    edited: Option<&Value>,
+) -> String {
+    let text = match (result, error) {
         (_, Some(error)) => error.told(),
         (Some(Value::String(text)), None) => text.clone(),
         (Some(value), None) => value.to_string(),
         (None, None) => String::new(),
+    };
+    let text = match by {
+        // What a person says is no word of the tool.
+        Some(by) if !by.starts_with("system:") => format!("A person settled this call, not the tool: {text}"),
+        Some(_) | None => text,
+    };
+    match edited {
+        Some(arguments) => {
+            format!("A person changed the arguments; the call was made with {arguments}. {text}")
+        }
+        None => text,
     }
+}
+
+/// The call that a run's models asked for last, and how often in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Repeats {
+    asked: Rc<str>,
+    times: u32,
+}
+
+impl Repeats {
+    /// How often in a row `call` was asked for, this time included.
+    pub(crate) fn with(known: Option<&Self>, call: &ToolCall) -> u32 {
+        known.filter(|known| *known.asked == *asked(call)).map_or(0, |known| known.times) + 1
+    }
+
+    /// After `call` was asked for once more.
+    pub(crate) fn after(known: Option<&Self>, call: &ToolCall) -> Self {
+        Self { times: Self::with(known, call), asked: asked(call).into() }
+    }
+}
+
+/// A tool and its arguments in one text: the same for the same call, however its JSON is written.
+fn asked(call: &ToolCall) -> String {
+    let arguments = serde_json::from_slice::<Value>(call.arguments.as_bytes());
+    let arguments = arguments.map_or_else(|_| call.arguments.clone(), |value| value.to_string());
+    format!("{} {arguments}", call.name)
 }

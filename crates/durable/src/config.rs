@@ -226,6 +226,7 @@ impl Config {
             secrets: self.secrets.clone(),
             redaction: self.redaction,
             hooks,
+            judge: Rc::new(longhaul_core::OfferJudge),
             resource: self.resource.clone(),
             capture: self.capture,
             prices: self.prices.clone(),

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, rc::Rc};
 
-use longhaul_core::{CallId, Life, RunId, Session};
+use longhaul_core::{CallId, Judge, Life, RunId, Session};
 use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
 
@@ -39,6 +39,8 @@ pub struct Deployment {
     pub redaction: Redaction,
     /// The deployment's own code.
     pub hooks: Rc<dyn Hooks>,
+    /// The deployment's rules for calls of tools.
+    pub judge: Rc<dyn Judge>,
     /// What traces say of the service.
     pub resource: Resource,
     /// Content in traces that leave the object.

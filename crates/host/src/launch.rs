@@ -45,7 +45,11 @@ impl<P: Ports> Runtime<P> {
             Some(Command::CallModel(order)) => {
                 Ok(invocation.leaves(now, self.give_up_at(order.call, order.give_up_at)?))
             }
-            Some(Command::CallTool(_) | Command::Abort(_)) | None => Ok(false),
+            // A tool is never cut off for want of an invocation: nobody would know what it did.
+            Some(Command::CallTool(order) | Command::Reconcile(order)) => {
+                Ok(invocation.leaves(now, order.give_up_at))
+            }
+            Some(Command::Abort(_)) | None => Ok(false),
         }
     }
 
@@ -57,7 +61,14 @@ impl<P: Ports> Runtime<P> {
         while let Some(command) = self.flights.next() {
             match command {
                 Command::CallModel(order) => flights.push(self.model_flight(order, invocation)?),
-                Command::CallTool(order) => flights.push(self.tool_flight(order, invocation)?),
+                Command::CallTool(order) => {
+                    let (call, job) = self.tool_job(order, invocation)?;
+                    flights.push(self.flights.call(call, async move { self.caller().call_tool(&job).await }));
+                }
+                Command::Reconcile(order) => {
+                    let (call, job) = self.tool_job(order, invocation)?;
+                    flights.push(self.flights.call(call, async move { self.caller().reconcile(&job).await }));
+                }
                 // It took effect when it was queued.
                 Command::Abort(_) => {}
             }
@@ -65,11 +76,12 @@ impl<P: Ports> Runtime<P> {
         Ok(())
     }
 
-    fn tool_flight(
+    /// What a tool's code is told, and by when it must have returned.
+    fn tool_job(
         &self,
         mut order: ToolOrder,
         invocation: Invocation,
-    ) -> Result<Flight<'_>, HostError<P::Error>> {
+    ) -> Result<(CallRef, ToolJob), HostError<P::Error>> {
         order.give_up_at = order.give_up_at.min(invocation.ends_at());
         let call = order.call;
         let job = self.with_session(|session| ToolJob {
@@ -77,7 +89,7 @@ impl<P: Ports> Runtime<P> {
             agent: session.run(call.run).map(|run| run.spec.agent.clone()).unwrap_or_default(),
             order,
         })?;
-        Ok(self.flights.call(call, async move { self.caller().call_tool(&job).await }))
+        Ok((call, job))
     }
 
     fn model_flight(

@@ -1,7 +1,7 @@
 use std::cell::{Cell, RefCell};
 
 use longhaul_core::{
-    Cause, CommitError, Committed, Input, Journal, Moment, Record, Refusal, ReplayError, Seq, Session,
+    Cause, CommitError, Committed, Input, Journal, Judge, Moment, Record, Refusal, ReplayError, Seq, Session,
 };
 use thiserror::Error;
 
@@ -98,13 +98,13 @@ impl Memory {
         &self,
         journal: &J,
         event: Input,
-        moment: Moment,
+        (moment, judge): (Moment, &dyn Judge),
     ) -> Result<Committed, HostError<J::Error>> {
         let mut session = self.session.take().expect("it was replayed before anything is decided");
         // Only a resumption makes the calls again that were in flight: another event, that comes first, leaves it due.
         let resumes = matches!(event, Input::Resume(_)) || session.open_runs().next().is_none();
         let head = session.head();
-        let committed = session.decide(event, moment).map_err(HostError::from).and_then(|step| {
+        let committed = session.decide_by(event, moment, judge).map_err(HostError::from).and_then(|step| {
             if step.is_ignored() {
                 tracing::debug!("a late outcome was ignored");
             }
@@ -201,7 +201,11 @@ mod tests {
     }
 
     fn cancel(memory: &Memory, journal: &Fake) -> Result<Committed, HostError<DiskFailed>> {
-        memory.commit(journal, Input::Cancel { by: "tenant".to_owned() }, Moment { now: 1, seed: 0 })
+        memory.commit(
+            journal,
+            Input::Cancel { by: "tenant".to_owned() },
+            (Moment { now: 1, seed: 0 }, &longhaul_core::OfferJudge),
+        )
     }
 
     fn is_open(memory: &Memory) -> Option<bool> {
@@ -238,7 +242,11 @@ mod tests {
         memory.forget(Cause::Panic);
         memory.replay(&journal).expect("the journal is sound");
         assert_eq!(memory.survived(), Some(Cause::Panic));
-        let resumed = memory.commit(&journal, Input::Resume(Cause::Panic), Moment { now: 1, seed: 0 });
+        let resumed = memory.commit(
+            &journal,
+            Input::Resume(Cause::Panic),
+            (Moment { now: 1, seed: 0 }, &longhaul_core::OfferJudge),
+        );
         assert!(!resumed.expect("it is stored").records.is_empty());
         assert_eq!(memory.survived(), None);
         memory.erase();

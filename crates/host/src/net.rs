@@ -7,7 +7,7 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use futures::StreamExt;
-use longhaul_core::{Fault, Message, ModelAnswer, Observed, ToolCall, ToolOutcome};
+use longhaul_core::{Fault, Found, Message, ModelAnswer, Observed, ToolCall, ToolOutcome};
 use serde_json::Value;
 
 use crate::wire::{Body, WireFault, WireResponse};
@@ -102,8 +102,19 @@ impl SecretNet {
             ToolOutcome::Done(value) => {
                 self.value(value);
             }
-            ToolOutcome::Failed(text) => self.clean(text),
+            ToolOutcome::Failed(error) => self.clean(error.message_mut()),
+            ToolOutcome::Retry { message, .. } | ToolOutcome::Fatal(message) => self.clean(message),
             ToolOutcome::CutOff => {}
+        }
+    }
+
+    /// What a tool found out about a call that was cut off.
+    pub(crate) fn found(&self, found: &mut Found) {
+        match found {
+            Found::Done(value) => {
+                self.value(value);
+            }
+            Found::NotDone | Found::Unknown => {}
         }
     }
 

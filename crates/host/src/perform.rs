@@ -8,8 +8,8 @@ use futures::{
     future::{Either, select},
 };
 use longhaul_core::{
-    CallRef, Fault, FaultKind, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Run, Session,
-    Timing, ToolOutcome, limits,
+    CallRef, Fault, FaultKind, Found, Gateway, Input, ModelAnswer, ModelCall, ModelRequest, Observed, Run,
+    Session, Timing, ToolOutcome, limits,
 };
 use longhaul_models::{
     Decoder, Format, ModelName, Provider, RequestForm, Script, ScriptOutcome, fault_of_status, told_headers,
@@ -166,6 +166,20 @@ impl<P: Ports> Caller<'_, P> {
         self.deployment.secrets.returned(&mut outcome);
         let timing = Timing { started_at, ended_at: self.ports.now(), first_chunk_at: None };
         Input::Returned { call: order.call, outcome, timing }
+    }
+
+    /// Asks a tool what became of a call that was cut off. What goes wrong with that leaves it unknown.
+    pub(crate) async fn reconcile(&self, job: &ToolJob) -> Input {
+        let started_at = self.ports.now();
+        let asking = async { self.ports.reconcile(job).await };
+        let allowed = self.ports.sleep(job.order.give_up_at.saturating_sub(started_at));
+        let mut found = match select(Box::pin(AssertUnwindSafe(asking).catch_unwind()), allowed).await {
+            Either::Left((Ok(found), _)) => found,
+            Either::Left((Err(_), _)) | Either::Right(_) => Found::Unknown,
+        };
+        self.deployment.secrets.found(&mut found);
+        let timing = Timing { started_at, ended_at: self.ports.now(), first_chunk_at: None };
+        Input::Reconciled { call: job.order.call, found, timing }
     }
 
     async fn attempt(

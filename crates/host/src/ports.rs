@@ -1,5 +1,5 @@
 use futures::future::LocalBoxFuture;
-use longhaul_core::{Journal, Record, TimeMs, ToolOrder, ToolOutcome};
+use longhaul_core::{Found, Journal, Record, TimeMs, ToolError, ToolOrder, ToolOutcome};
 
 use thiserror::Error;
 
@@ -40,8 +40,15 @@ pub trait Transport {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>>;
 
     /// Calls a tool. Dropping the future stops it.
-    fn call_tool(&self, _job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
-        Box::pin(std::future::ready(ToolOutcome::Failed("there are no tools here".to_owned())))
+    /// Calls a tool. Dropping the future stops it.
+    fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
+        let text = format!("this deployment has no tool {}", job.order.ask.tool);
+        Box::pin(std::future::ready(ToolOutcome::Failed(ToolError::unknown_tool(text))))
+    }
+
+    /// Asks a tool what became of a call that was cut off.
+    fn reconcile(&self, _job: &ToolJob) -> LocalBoxFuture<'static, Found> {
+        Box::pin(std::future::ready(Found::Unknown))
     }
 }
 

@@ -84,7 +84,7 @@ impl<P: Ports> Runtime<P> {
         }
         let survived = self.memory.survived();
         let moment = Moment { now: self.ports.now(), seed: self.ports.seed() };
-        let committed = self.memory.commit(&self.ports, event, moment);
+        let committed = self.memory.commit(&self.ports, event, (moment, &*self.deployment.judge));
         if self.memory.is_in_doubt() {
             let is_settled = self.settle_doubt().is_ok();
             if !is_settled {

@@ -13,12 +13,18 @@ struct Told {
     effect: Option<Effect>,
     /// Attempts that were promised.
     attempts: u32,
+    /// Attempts that failed or were stopped, and are made again.
+    failures: u32,
+    /// Whether a person had it made again whose outcome nobody knew.
+    retried: u32,
     /// Answers that it has.
     answers: u32,
     /// The code of its error.
     code: Option<String>,
     /// Whether it has a result.
     has_result: bool,
+    /// Whether a person said what came of it.
+    is_settled: bool,
     /// Whether a person was asked and has not decided yet.
     is_awaiting: bool,
 }
@@ -34,9 +40,10 @@ impl Findings {
             self.expect(12, it.was_approved, || format!("{}: nobody approved it", what()));
             self.expect(11, !it.came_late, || format!("{}: it came late", what()));
             let count = times.entry((it.incarnation, it.run, it.call)).or_default();
-            *count += 1;
-            let happens_once = matches!(it.tool.as_str(), "send" | "pay");
-            self.expect(11, !happens_once || *count == 1, || format!("{}: {count} times", what()));
+            *count += u32::from(it.did);
+            // Of `ship` a person may have it made again.
+            let happens_once = matches!(it.tool.as_str(), "send" | "pay" | "post" | "burn");
+            self.expect(11, !happens_once || *count <= 1, || format!("{}: {count} times", what()));
         }
     }
 
@@ -63,20 +70,29 @@ impl Findings {
                 it.incarnation == incarnation && it.run == *run && it.call == *call
             };
             let performed = outside.tools.performed.iter().filter(happened).count();
+            let done = outside.tools.performed.iter().filter(happened).filter(|it| it.did).count();
             self.expect(13, told.answers <= 1, || format!("call {call} has {} answers", told.answers));
             self.expect(11, performed <= told.attempts as usize, || {
                 format!("call {call}: {performed} of {} attempts were performed", told.attempts)
             });
-            self.expect(11, told.attempts <= 1 + outside.interruptions(), || {
-                format!("call {call}: {} attempts", told.attempts)
-            });
+            self.expect(
+                11,
+                told.attempts <= 1 + told.failures + told.retried + outside.interruptions(),
+                || format!("call {call}: {} attempts", told.attempts),
+            );
             // Whoever is told that nothing happened is told so only where nothing did.
             let is_once = told.effect == Some(Effect::Once);
-            let denies = matches!(told.code.as_deref(), Some("cancelled" | "denied" | "timeout" | "refused"));
-            self.expect(11, !(is_once && denies && performed > 0), || {
+            let denies = matches!(
+                told.code.as_deref(),
+                Some("cancelled" | "denied" | "timeout" | "refused" | "repeated" | "budget")
+            );
+            self.expect(11, !is_once || done <= 1 + told.retried as usize, || {
+                format!("call {call} was done {done} times, and made again by {} people", told.retried)
+            });
+            self.expect(11, !(is_once && denies && done > 0), || {
                 format!("call {call} was performed, and answered {:?}", told.code)
             });
-            self.expect(11, !told.has_result || performed > 0, || {
+            self.expect(11, !told.has_result || told.is_settled || done > 0, || {
                 format!("call {call}: a result of nothing")
             });
         }
@@ -85,15 +101,25 @@ impl Findings {
     fn take_tool_entry(&mut self, calls: &mut BTreeMap<(RunId, CallId), Told>, record: &Record) {
         let run = record.run;
         match &record.entry {
-            Entry::ToolCalled { call, attempt, effect, .. } => {
+            Entry::ToolCalled { call, attempt, effect, tool, .. } => {
                 let told = calls.entry((run, *call)).or_default();
                 told.effect = *effect;
                 self.expect(11, *attempt == told.attempts + 1, || format!("call {call}: attempt {attempt}"));
                 self.expect(11, told.answers == 0, || format!("call {call} was made after its answer"));
-                let repeats = *effect == Some(Effect::Once) && *attempt > 1;
+                let is_known = told.failures > 0 || told.retried > 0 || tool == "post";
+                let repeats = *effect == Some(Effect::Once) && *attempt > 1 && !is_known;
                 self.expect(11, !repeats, || format!("call {call}: made a second time"));
                 self.expect(12, !told.is_awaiting, || format!("call {call} was made, and not approved"));
                 told.attempts = *attempt;
+            }
+            Entry::ToolFailed { call, attempt, retry_at, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                self.expect(
+                    11,
+                    *attempt == told.attempts && retry_at.is_some_and(|at| at >= record.at),
+                    || format!("call {call}: attempt {attempt} failed, again at {retry_at:?}"),
+                );
+                told.failures += 1;
             }
             Entry::ToolAnswered { call, error, result, .. } => {
                 let told = calls.entry((run, *call)).or_default();
@@ -109,8 +135,10 @@ impl Findings {
                 let told = calls.entry((run, *call)).or_default();
                 (told.effect, told.is_awaiting) = (*effect, true);
             }
-            Entry::ApprovalResolved { call, .. } => {
+            Entry::ApprovalResolved { call, decision, .. } => {
                 let told = calls.entry((run, *call)).or_default();
+                told.retried += u32::from(decision == "retried");
+                told.is_settled |= decision == "settled";
                 self.expect(12, told.is_awaiting, || format!("call {call} was decided twice"));
                 told.is_awaiting = false;
             }

@@ -1,5 +1,5 @@
 use longhaul_core::StopReason::{
-    self, Cancelled, Deadline, Done, EmptyResponse, MaxIterations, ModelRefused,
+    self, Cancelled, Deadline, Done, EmptyResponse, LoopDetected, MaxIterations, ModelRefused, ToolFailed,
 };
 
 use longhaul_models::Format;
@@ -405,7 +405,7 @@ fn beside_retention() -> Vec<Scenario> {
 
 /// Tools, and people who approve their calls. No deployment has them yet.
 fn acting() -> Vec<Scenario> {
-    use ToolReply::{Fail, Hang, Panic};
+    use ToolReply::{Busy, Close, Fail, Hang, Panic};
     let plan = ToolPlan::default;
     let acting = |name, tools| {
         let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
@@ -429,6 +429,33 @@ fn acting() -> Vec<Scenario> {
         ),
         acting("tools in two answers", plan().ask(1, &["send"]).ask(2, &["send", "look"]))
             .model(ModelPlan { done_at: Some(3), ..ModelPlan::default() }),
+        acting("six tools, four at once", plan().ask(1, &["look", "book", "send", "look", "book", "send"])),
+        acting("a tool that works alone", plan().ask(1, &["look", "lock", "send"])),
+        acting(
+            "tools that are busy",
+            plan().ask(1, &["look", "send"]).reply("look", &[Busy; 2]).reply("send", &[Busy]),
+        ),
+        acting("a tool that is always busy", plan().ask(1, &["look"]).reply("look", &[Busy; 9])),
+        Scenario::new("a tool that ends its run", ToolFailed)
+            .tools(plan().ask(1, &["look", "send", "pay"]).reply("look", &[Close; 12])),
+        Scenario::new("tools that fail three times over", ToolFailed).tools(
+            plan()
+                .ask(1, &["look", "fly"])
+                .ask(2, &["fly"])
+                .ask(3, &["look", "look"])
+                .reply("look", &[Fail; 12]),
+        ),
+        Scenario::new("the same call over and over", LoopDetected).tools(
+            plan().ask(1, &["look"]).ask(2, &["look"]).ask(3, &["look"]).ask(4, &["look"]).ask(5, &["look"]),
+        ),
+        acting("asked what became of it", plan().ask(1, &["post", "look"])),
+        acting("asked what became of what hangs", plan().ask(1, &["post"]).reply("post", &[Hang])),
+        acting("nobody knows what became of it", plan().ask(1, &["post"]).reply("post", &[Panic])),
+        acting("in doubt, settled by a person", plan().ask(1, &["ship", "look"]).reply("ship", &[Panic]))
+            .then(HOUR_MS, decide(1, false)),
+        acting("in doubt, made again by a person", plan().ask(1, &["ship"]).reply("ship", &[Hang]))
+            .then(HOUR_MS, decide(1, true))
+            .then(2 * HOUR_MS, decide(2, false)),
         acting("tools that are not there", plan().ask(1, &["fly", "finish", "look"])),
         acting("approved", plan().ask(1, &["pay", "look"])).then(HOUR_MS, decide(1, true)),
         acting("approved after days and evictions", plan().ask(1, &["pay"]))

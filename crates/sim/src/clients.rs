@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use longhaul_core::{
-    Budget, Decision, Fallback, INDEX_SINK, Idempotency, NewRun, RunId, RunSettings, Seq, TimeMs, ToolOffer,
+    Budget, Decision, Fallback, INDEX_SINK, Idempotency, NewRun, RequestKind, RunId, RunSettings, Seq,
+    TimeMs, ToolOffer,
 };
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
 
@@ -108,6 +109,7 @@ impl Post {
                     deadline_ms: self.deadline_ms,
                     total_tokens: self.total_tokens,
                     cost_usd: None,
+                    tool_calls: None,
                 },
                 model_timeout_ms: self.model_timeout_ms,
                 max_output_tokens: None,
@@ -131,6 +133,7 @@ impl Post {
                     .collect(),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
+            by: None,
         }
     }
 }
@@ -225,9 +228,14 @@ pub struct Verdict {
 
 impl Verdict {
     /// What the core is told.
-    pub(crate) fn decision(self) -> Decision {
-        if self.is_approved {
-            Decision::Approve
+    pub(crate) fn decision(self, kind: RequestKind) -> Decision {
+        if kind == RequestKind::InDoubt {
+            match self.is_approved {
+                true => Decision::Retry,
+                false => Decision::Settle { result: "it arrived".into() },
+            }
+        } else if self.is_approved {
+            Decision::Approve { arguments: None }
         } else {
             Decision::Deny { reason: Some("too dear".to_owned()) }
         }

@@ -9,6 +9,7 @@ use crate::{
     clients::{Action, Answered, Post},
     invariants::Findings,
     outside::Outside,
+    tools::CLOSED,
 };
 
 /// Attempts of one call that may have to be paid for, and fail, before its model is given up.
@@ -43,6 +44,15 @@ struct Account {
     interruptions: u32,
     was_cancelled: bool,
     ended_at: Option<TimeMs>,
+    /// The tools that its answers asked for, with their arguments: answer by answer, and how many of them failed.
+    asked: Vec<(Vec<String>, usize)>,
+    /// Calls of tools that were made, and how many may be.
+    tool_calls: u32,
+    tool_calls_max: Option<u32>,
+    /// What became of the tools whose calls end a run: each code, with its tool and what it says.
+    tool_errors: Vec<(String, String, String)>,
+    /// Whether a request to a person expired.
+    has_expired: bool,
 }
 
 /// What one call went through with one model.
@@ -215,6 +225,7 @@ impl Account {
                 self.max_iterations = *max_iterations as usize;
                 self.deadline_ms = settings.budget.deadline_ms;
                 self.total_tokens = settings.budget.total_tokens;
+                self.tool_calls_max = settings.budget.tool_calls;
                 self.patience_ms = settings.retry_patience_ms.unwrap_or(PATIENCE_MS);
                 self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
                 self.model.clone_from(model);
@@ -225,7 +236,18 @@ impl Account {
                 self.tokens += usage.total_tokens.unwrap_or(0);
                 self.last_final = *r#final;
                 self.last_fault = None;
+                let asked = message.tool_calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
+                self.asked.push((asked.collect(), 0));
             }
+            Entry::ToolCalled { attempt: 1, .. } => self.tool_calls += 1,
+            Entry::ToolAnswered { tool, error: Some(error), .. } => {
+                if let Some((_, failed)) = self.asked.last_mut() {
+                    *failed += 1;
+                }
+                let (code, message) = (error.code().to_owned(), error.message().to_owned());
+                self.tool_errors.push((code, tool.clone(), message));
+            }
+            Entry::ApprovalResolved { decision, .. } => self.has_expired |= decision == "expired",
             Entry::ModelFailed { call, error_type, retry_at, usage, begun, message, .. } => {
                 self.tokens += usage.as_ref().and_then(|usage| usage.total_tokens).unwrap_or(0);
                 let first = Failures { first_at: record.at, ..Failures::default() };
@@ -294,6 +316,22 @@ impl Account {
                 failed_with(|kind| kind.is_transient() && kind != FaultKind::EmptyResponse)
                     || self.interruptions > INTERRUPTIONS_MAX
             }
+            StopReason::ToolFailed => {
+                let has_failed =
+                    |(asked, failed): &(Vec<String>, usize)| !asked.is_empty() && *failed == asked.len();
+                let latest = self.asked.iter().rev().take(3);
+                let is_closed = self.tool_errors.iter().any(|(_, _, said)| said == CLOSED);
+                is_closed || latest.clone().count() == 3 && latest.into_iter().all(has_failed)
+            }
+            StopReason::LoopDetected => {
+                let asked: Vec<&String> = self.asked.iter().flat_map(|(asked, _)| asked).collect();
+                asked.windows(5).any(|five| five.iter().all(|one| *one == five[0]))
+            }
+            StopReason::ToolInDoubt => {
+                self.tool_errors.iter().any(|(code, tool, _)| code == "in_doubt" && tool == "burn")
+            }
+            StopReason::ApprovalExpired => self.has_expired,
+            StopReason::BudgetToolCalls => self.tool_calls_max.is_some_and(|most| self.tool_calls >= most),
             _ => false,
         };
         explained && (self.was_cancelled == (reason == StopReason::Cancelled))

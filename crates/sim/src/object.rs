@@ -110,12 +110,17 @@ impl Object {
     fn decide(&self, verdict: Verdict) -> Result<(), NotDone> {
         let records = self.runtime().read(Seq(0), usize::MAX)?;
         let requests = records.iter().filter_map(|record| match record.entry {
-            Entry::ApprovalRequested { call, .. } => Some(call),
+            Entry::ApprovalRequested { call, kind, .. } => Some((call, kind.unwrap_or_default())),
             _ => None,
         });
-        if let Some(call) = requests.take(verdict.nth).nth(verdict.nth - 1) {
-            let decision = verdict.decision();
-            self.runtime().submit(Input::Decided { call, decision, by: "tenant".to_owned() })?;
+        if let Some((call, kind)) = requests.take(verdict.nth).nth(verdict.nth - 1) {
+            let decision = verdict.decision(kind);
+            let (request, digest, by) = (None, None, "tenant".to_owned());
+            match self.runtime().submit(Input::Decided { call, request, decision, digest, by }) {
+                // Somebody, or the time, was first.
+                Ok(_) | Err(HostError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Journal, Record, Seq, TimeMs, ToolOutcome};
+use longhaul_core::{Found, Journal, Record, Seq, TimeMs, ToolOutcome};
 use longhaul_host::{
     Audience, Clock, Delta, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest, WireResponse,
 };
@@ -94,6 +94,18 @@ impl Transport for SimPorts {
                 return Err(WireFault::Connection("the answer was lost".to_owned()));
             }
             answer
+        }
+        .boxed_local()
+    }
+
+    fn reconcile(&self, job: &ToolJob) -> LocalBoxFuture<'static, Found> {
+        let (world, order) = (Rc::clone(&self.0), job.order.clone());
+        async move {
+            match world.leave().await {
+                Departure::Dead => futures::future::pending().await,
+                Departure::Unheard => Found::Unknown,
+                _ => tools::reconcile(&world.outside.borrow(), &order),
+            }
         }
         .boxed_local()
     }

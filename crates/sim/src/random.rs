@@ -345,22 +345,32 @@ impl Dice {
 
     /// Tools, and somebody who decides about payments.
     fn equip(&mut self, scenario: &mut Scenario, horizon_ms: u64) {
-        let asked: [&'static [&'static str]; 6] = [
+        let asked: [&'static [&'static str]; 10] = [
             &["look"],
             &["send"],
             &["pay"],
             &["look", "send", "book"],
             &["pay", "send", "pay"],
             &["fly", "finish", "book"],
+            &["post", "ship", "look"],
+            &["look", "lock", "send"],
+            &["look", "book", "send", "post", "ship", "book"],
+            &["burn", "look"],
         ];
-        let replies: [&'static [ToolReply]; 4] =
-            [&[], &[ToolReply::Fail], &[ToolReply::Hang, ToolReply::Hang], &[ToolReply::Panic]];
+        let replies: [&'static [ToolReply]; 6] = [
+            &[],
+            &[ToolReply::Fail],
+            &[ToolReply::Hang, ToolReply::Hang],
+            &[ToolReply::Panic],
+            &[ToolReply::Busy, ToolReply::Busy],
+            &[ToolReply::Busy, ToolReply::Close],
+        ];
         for turn in 1..=4 {
             if self.one_in(2) {
                 scenario.tools.asked.insert(turn, *self.pick(&asked));
             }
         }
-        for tool in ["look", "book", "send", "pay"] {
+        for tool in ["look", "book", "send", "pay", "lock", "post", "ship", "burn"] {
             scenario.tools.replies.insert(tool, *self.pick(&replies));
         }
         for _ in 0..self.below(3) {

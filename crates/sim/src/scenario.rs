@@ -293,6 +293,7 @@ impl Scenario {
             secrets: SecretNet::new([API_KEY, nexus::KEY]),
             redaction: Redaction::default(),
             hooks,
+            judge: Rc::new(longhaul_core::OfferJudge),
             resource: Resource::default(),
             capture: self.capture,
             prices: Prices::default(),

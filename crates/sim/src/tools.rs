@@ -1,17 +1,29 @@
 use std::{collections::BTreeMap, rc::Rc};
 
-use longhaul_core::{CallId, Effect, Entry, RunId, ToolOffer, ToolOrder, ToolOutcome};
+use longhaul_core::{
+    CallId, Effect, Entry, Found, InDoubt, RunId, ToolError, ToolOffer, ToolOrder, ToolOutcome,
+};
 use serde_json::json;
 
 use crate::{outside::Outside, world::World};
 
 /// The tools of every world that offers some, with what a crash may do to their calls.
-const TOOLS: [(&str, Effect, Option<u64>); 4] = [
+const TOOLS: [(&str, Effect, Option<u64>); 8] = [
     ("look", Effect::Read, None),
     ("book", Effect::Idempotent, None),
     ("send", Effect::Once, None),
     ("pay", Effect::Once, Some(APPROVAL_MS)),
+    // Works alone.
+    ("lock", Effect::Read, None),
+    // Can be asked what became of a call.
+    ("post", Effect::Once, None),
+    // A person is asked what became of a call.
+    ("ship", Effect::Once, None),
+    // Fails its run where nobody knows what became of a call.
+    ("burn", Effect::Once, None),
 ];
+/// What a tool says that ends its run.
+pub(crate) const CLOSED: &str = "the shop is closed";
 /// How long a person has to approve a payment, in milliseconds: a week.
 const APPROVAL_MS: u64 = 7 * 24 * 3_600_000;
 /// How long a tool takes, in milliseconds; each next call of an answer takes a little less.
@@ -39,6 +51,10 @@ pub enum ToolReply {
     Hang,
     /// Its code panics.
     Panic,
+    /// It does nothing, and says that it may be tried again.
+    Busy,
+    /// It does nothing, and ends the run.
+    Close,
 }
 
 /// The tools: what they did outlives every process that called them.
@@ -66,6 +82,8 @@ pub struct Performed {
     pub was_promised: bool,
     /// Whether the journal had a person's approval by then; of a tool that needs none, always.
     pub was_approved: bool,
+    /// Whether it did something: a tool that is busy or closed does nothing.
+    pub did: bool,
     /// Whether the call had its answer by then, or the run was cancelled or over.
     pub came_late: bool,
 }
@@ -75,6 +93,13 @@ impl ToolPlan {
     pub(crate) fn offers(&self) -> Vec<ToolOffer> {
         let offer = |(name, effect, approval_ms): (&str, Effect, Option<u64>)| ToolOffer {
             approval_ms,
+            alone: name == "lock",
+            reconciles: name == "post",
+            in_doubt: match name {
+                "ship" => InDoubt::Ask,
+                "burn" => InDoubt::Fail,
+                _ => InDoubt::Tell,
+            },
             ..ToolOffer::new(name, effect)
         };
         if self.asked.is_empty() { Vec::new() } else { TOOLS.into_iter().map(offer).collect() }
@@ -130,12 +155,28 @@ pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
     world.sleep(LATENCY_MS - 7 * place).await;
     match reply {
         ToolReply::Return => ToolOutcome::Done(json!({"did": order.ask.tool, "call": order.call.call})),
-        ToolReply::Fail => ToolOutcome::Failed("it is closed".to_owned()),
+        ToolReply::Fail => ToolOutcome::Failed(ToolError::failed("it is closed")),
+        ToolReply::Busy => ToolOutcome::Retry { message: "it is busy".to_owned(), after_ms: None },
+        ToolReply::Close => ToolOutcome::Fatal(CLOSED.to_owned()),
         ToolReply::Hang => futures::future::pending().await,
         ToolReply::Panic => {
             world.outside.borrow_mut().panics += 1;
             std::panic::resume_unwind(Box::new("a panic that the scenario asked for"))
         }
+    }
+}
+
+/// What the far side knows of a call: whether it ever came. One that is broken knows nothing.
+pub(crate) fn reconcile(outside: &Outside, order: &ToolOrder) -> Found {
+    let (run, call) = (order.call.run, order.call.call);
+    let incarnation = outside.incarnation();
+    let is_its =
+        |it: &&Performed| it.incarnation == incarnation && it.run == run && it.call == call && it.did;
+    let replies = outside.tools.plan.replies.get(order.ask.tool.as_str()).copied().unwrap_or_default();
+    match outside.tools.performed.iter().find(is_its) {
+        _ if replies.contains(&ToolReply::Panic) => Found::Unknown,
+        Some(it) => Found::Done(json!({"did": it.tool, "call": it.call})),
+        None => Found::NotDone,
     }
 }
 
@@ -169,6 +210,7 @@ fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
         tool,
         was_promised,
         was_approved,
+        did: !matches!(reply, ToolReply::Busy | ToolReply::Close),
         came_late,
     });
     reply

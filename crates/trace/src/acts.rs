@@ -83,6 +83,11 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             });
             answered(&mut spans[place], at, (*latency_ms, result.as_ref(), error.as_ref()));
         }
+        Entry::ToolFailed { call, attempt, error, latency_ms, .. } => {
+            if let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt)) {
+                answered(span, at, (*latency_ms, None, Some(error)));
+            }
+        }
         Entry::ApprovalRequested { call, tool, arguments, expires_at, tool_call_id, .. } => {
             let nth = spans.iter().filter(|span| is_wait(span, *call)).count();
             let wait = WaitSpan {

@@ -163,9 +163,10 @@ impl<'a> Fold<'a> {
                 self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
                 self.act(record);
             }
-            Entry::ToolAnswered { .. } | Entry::ApprovalRequested { .. } | Entry::ApprovalResolved { .. } => {
-                self.act(record)
-            }
+            Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalResolved { .. } => self.act(record),
             Entry::RunAccepted { .. }
             | Entry::CancelRequested { .. }
             | Entry::TraceSent { .. }
@@ -184,7 +185,7 @@ impl<'a> Fold<'a> {
             (Some(run), None) => {
                 let messages = self.transcript.messages().len();
                 self.transcript.take(run, &mut entry);
-                run.evolve(record.at, &record.entry, messages);
+                run.evolve((record.seq, record.at), &record.entry, messages);
                 true
             }
             (None, Some(run)) => {
@@ -445,6 +446,7 @@ fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
         | Entry::ModelCalled { .. }
         | Entry::ToolCalled { .. }
         | Entry::ToolAnswered { .. }
+        | Entry::ToolFailed { .. }
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }

@@ -15,7 +15,7 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     let is_affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
     let sampled_out = is_sampled_out(new.settings.sample_ratio, d.seed());
     let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
-    let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency } = new;
+    let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency, by } = new;
     let entry = Entry::RunAccepted {
         task,
         agent,
@@ -26,6 +26,7 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
         settings,
         sampled_out,
         idempotency,
+        by,
         life,
     };
     d.write(id, entry);

@@ -1,14 +1,20 @@
 use crate::{
+    decide::gate::named,
     done::FinalRule,
     entry::{RunError, StopReason},
     fault::FaultKind,
-    ids::{RunId, TimeMs},
+    ids::{CallId, RunId, TimeMs},
+    limits,
     message::ToolCall,
     state::{
         call::{Ask, CallError},
         run::{Run, Stand},
     },
+    views::tools::{NextTool, is_loop, next_tool},
 };
+
+/// What a run says whose tools do nothing but fail.
+const FAILED_ANSWERS: &str = "all tool calls of three answers in a row failed";
 
 /// What follows from where a run stands.
 #[derive(Debug, PartialEq)]
@@ -17,8 +23,10 @@ pub(crate) enum Next {
     Wait,
     /// Models are called, side by side.
     Call(Vec<Ask>),
-    /// The tools are called that an answer asks for, side by side.
-    Use(Vec<ToolCall>),
+    /// The next tool is used that an answer asks for, beside those before it.
+    Use(ToolCall),
+    /// A tool is called that waited, for a retry, for a person or for room.
+    Again(CallId),
     /// The run has ended: this one is next.
     Begin(RunId),
     /// The run ends.
@@ -50,7 +58,7 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
     let spent = || room.spent(run).map(Next::End);
     match run.stand(room.now) {
         Stand::Over => room.first.map_or(Next::Wait, Next::Begin),
-        Stand::InFlight | Stand::Waiting => Next::Wait,
+        Stand::InFlight | Stand::Waiting => next_of_tools(run, room.now).unwrap_or(Next::Wait),
         Stand::Queued if is_late => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Queued if room.first != Some(run.id) => Next::Wait,
         Stand::Queued => spent().unwrap_or_else(|| Next::Call(first_asks(run))),
@@ -65,10 +73,28 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
                 Next::End(Stop::limit(StopReason::MaxIterations))
             }
             None if answer.tool_calls.is_empty() => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
-            None => spent().unwrap_or_else(|| Next::Use(answer.tool_calls.clone())),
+            None if run.has_no_tool_calls_left() => Next::End(Stop::limit(StopReason::BudgetToolCalls)),
+            None => spent().or_else(|| next_of_tools(run, room.now)).unwrap_or(Next::Wait),
         },
-        Stand::Returned => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
+        Stand::Returned if run.failed_answers() >= limits::TOOL_FAILURES_MAX => {
+            Next::End(Stop::tool_failed(StopReason::ToolFailed, FAILED_ANSWERS))
+        }
+        Stand::Returned => {
+            spent().or_else(|| next_of_tools(run, room.now)).unwrap_or_else(|| Next::Call(next_ask(run)))
+        }
     }
+}
+
+/// The tool that may begin now.
+fn next_of_tools(run: &Run, now: TimeMs) -> Option<Next> {
+    Some(match next_tool(run, now)? {
+        NextTool::Again(call) => Next::Again(call),
+        NextTool::New(call) if is_loop(run, call) => {
+            let text = format!("the model asked for the same call of {} over and over", named(&call.name));
+            Next::End(Stop::tool_failed(StopReason::LoopDetected, &text))
+        }
+        NextTool::New(call) => Next::Use(call.clone()),
+    })
 }
 
 /// What the end of a run's time makes of it, whatever it waits for: a comparison keeps what was answered.
@@ -106,15 +132,18 @@ impl Stop {
             StopReason::BudgetTokens => Some("budget.total_tokens is used up"),
             StopReason::BudgetCost => Some("budget.cost_usd is used up"),
             StopReason::Deadline => Some("budget.deadline_ms has passed"),
+            StopReason::BudgetToolCalls => Some("budget.tool_calls is used up"),
             StopReason::Done
             | StopReason::FinishTool
             | StopReason::MaxIterations
-            | StopReason::BudgetToolCalls
             | StopReason::Cancelled
             | StopReason::EmptyResponse
             | StopReason::ModelRefused
             | StopReason::ModelUnavailable
             | StopReason::ToolFailed
+            | StopReason::ToolInDoubt
+            | StopReason::LoopDetected
+            | StopReason::ApprovalExpired
             | StopReason::Denied => None,
         };
         let error =
@@ -137,6 +166,12 @@ impl Stop {
             StopReason::ModelRefused
         };
         Self { reason, error: Some(error.clone().into()), has_result: false }
+    }
+
+    /// Because of its tools: what was said before is no result.
+    pub(crate) fn tool_failed(reason: StopReason, message: &str) -> Self {
+        let error = RunError { code: reason.as_str().to_owned(), message: message.to_owned() };
+        Self { reason, error: Some(error), has_result: false }
     }
 
     /// Because memory has an end.

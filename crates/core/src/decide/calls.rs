@@ -68,12 +68,16 @@ fn promise(
             let entry = Entry::ToolCalled {
                 call,
                 attempt,
+                iteration: run.iterations,
                 tool: ask.tool.clone(),
                 arguments: ask.arguments.clone(),
                 effect: Some(ask.effect),
+                verdict: ask.leave,
+                rule: ask.rule.clone(),
                 tool_call_id: Some(ask.tool_call_id.clone()),
             };
-            let give_up_at = give_up_at(run, now, limits::TOOL_TIMEOUT_MS);
+            let timeout_ms = run.offer(&ask.tool).and_then(|offer| offer.timeout_ms);
+            let give_up_at = give_up_at(run, now, timeout_ms.unwrap_or(limits::TOOL_TIMEOUT_MS));
             (entry, Command::CallTool(ToolOrder { call: promised, ask: ask.clone(), give_up_at }))
         }
     };
@@ -95,16 +99,12 @@ pub(crate) fn refuse(
         tool: ask.tool.clone(),
         result: None,
         error: Some(why),
+        by: None,
+        result_bytes: None,
         latency_ms: 0,
         tool_call_id: Some(ask.tool_call_id.clone()),
     };
     d.write(run, entry);
-}
-
-/// What the model is told of a call that was cut off and must not be made twice.
-pub(crate) fn in_doubt() -> ToolError {
-    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
-    ToolError::new("in_doubt", text)
 }
 
 fn give_up_at(run: &Run, now: TimeMs, timeout_ms: u64) -> TimeMs {

@@ -12,6 +12,7 @@ use crate::{
         transcript::{Length, Transcript},
     },
     step::Step,
+    tool::Judge,
     views::request::awaited,
 };
 
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) struct Draft<'a> {
     base: &'a Session,
     moment: Moment,
+    judge: &'a dyn Judge,
     step: Step,
     /// The runs that the step changes, as it leaves them.
     runs: Vec<Run>,
@@ -27,9 +29,15 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(base: &'a Session, moment: Moment) -> Self {
+    pub(crate) fn new(base: &'a Session, moment: Moment, judge: &'a dyn Judge) -> Self {
         let length = base.transcript().length;
-        Self { base, moment, step: Step::new(base.head()), runs: Vec::new(), ledger: base.ledger, length }
+        let step = Step::new(base.head());
+        Self { base, moment, judge, step, runs: Vec::new(), ledger: base.ledger, length }
+    }
+
+    /// The rules for tool calls.
+    pub(crate) fn judge(&self) -> &'a dyn Judge {
+        self.judge
     }
 
     pub(crate) fn into_step(self) -> Step {
@@ -57,7 +65,7 @@ impl<'a> Draft<'a> {
         });
         let (run, messages) = (&mut self.runs[place], self.length.messages);
         self.length = self.length.after(run, entry);
-        run.evolve(at, entry, messages);
+        run.evolve((seq, at), entry, messages);
     }
 
     /// Has the host do something once the entries are stored.
@@ -136,6 +144,7 @@ impl<'a> Draft<'a> {
             | Entry::ModelFailed { .. }
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }

@@ -3,11 +3,11 @@
 use crate::{
     decide::{
         after::{Stop, time_up},
-        calls::{again, in_doubt, refuse},
+        calls::{again, refuse},
         draft::Draft,
         ending::end,
         follow::follow,
-        tools::deny,
+        tools::{doubt, expire, reconcile},
     },
     entry::{Cause, Entry, Observed, Timing},
     ids::{CallId, RunId},
@@ -29,7 +29,7 @@ pub(crate) fn tick(d: &mut Draft<'_>) {
     }
     let Some(first) = d.open_runs().next().map(|run| run.id) else { return };
     for call in calls(d, first, |call| call.is_expired(now)) {
-        deny(d, first, &call, ("expired", None, "system:expiry".to_owned()));
+        expire(d, first, &call);
     }
     for call in due(d, first) {
         again(d, first, call);
@@ -62,14 +62,18 @@ fn recover(d: &mut Draft<'_>, id: RunId, cause: Cause) {
         return follow(d, id);
     }
     let (repeated, given_up): (Vec<Call>, Vec<Call>) =
-        cut_off.into_iter().partition(|call| call.recovery() == Recovery::Again);
+        cut_off.into_iter().partition(|call| d.run(id).recovery(call) == Recovery::Again);
     let repeated: Vec<CallId> = repeated.iter().map(|call| call.id).collect();
     write_resumed(d, id, cause, repeated.clone());
     for call in &given_up {
-        give_up(d, id, call);
+        if d.run(id).is_open() {
+            give_up(d, id, call);
+        }
     }
-    let due = due(d, id);
-    repeated.into_iter().chain(due).for_each(|call| again(d, id, call));
+    if d.run(id).is_open() {
+        let due = due(d, id);
+        repeated.into_iter().chain(due).for_each(|call| again(d, id, call));
+    }
     follow(d, id);
 }
 
@@ -77,14 +81,13 @@ fn recover(d: &mut Draft<'_>, id: RunId, cause: Cause) {
 fn give_up(d: &mut Draft<'_>, id: RunId, call: &Call) {
     let error = call.cut_off_too_often();
     match &call.ask {
-        Ask::Tool(ask) => {
-            let why = if call.recovery() == Recovery::OutcomeUnknown {
-                in_doubt()
-            } else {
-                ToolError::new("failed", error.message)
-            };
-            refuse(d, id, (call.id, call.tries.attempt), ask, why);
-        }
+        Ask::Tool(ask) => match d.run(id).recovery(call) {
+            Recovery::Reconcile => reconcile(d, id, call),
+            Recovery::OutcomeUnknown => doubt(d, id, call),
+            Recovery::Again | Recovery::GiveUp => {
+                refuse(d, id, (call.id, call.tries.attempt), ask, ToolError::failed(error.message));
+            }
+        },
         // The only call of its run takes the run with it.
         Ask::Model { .. } if d.run(id).calls().len() == 1 => end(d, id, Stop::failed(&error)),
         Ask::Model { .. } => {
@@ -109,11 +112,14 @@ fn write_resumed(d: &mut Draft<'_>, run: RunId, cause: Cause, outstanding: Vec<C
     d.write(run, Entry::RunResumed { cause, outstanding });
 }
 
-/// The calls that failed and are to be made again by now; none after the deadline.
+/// The models' calls that failed and are to be made again by now; none after the deadline. Tools wait for room.
 fn due(d: &Draft<'_>, run: RunId) -> Vec<CallId> {
     let now = d.now();
     let is_late = d.run(run).is_late(now);
-    calls(d, run, |call| !is_late && call.is_due(now)).iter().map(|call| call.id).collect()
+    calls(d, run, |call| !is_late && call.model().is_some() && call.is_due(now))
+        .iter()
+        .map(|call| call.id)
+        .collect()
 }
 
 fn calls(d: &Draft<'_>, run: RunId, is_meant: impl Fn(&Call) -> bool) -> Vec<Call> {

@@ -1,13 +1,17 @@
+use serde_json::Value;
+
 use crate::{
     decide::{
         after::Stop,
-        calls::{in_doubt, refuse},
+        calls::refuse,
         draft::Draft,
         gate::{cancelled, withdraw},
+        tools::unknown,
     },
     entry::Entry,
-    ids::{CallId, RunId},
-    state::call::{Ask, Call},
+    ids::{CallId, CallRef, RunId},
+    input::Command,
+    state::{call::Ask, round::Round},
     views::result::result_of,
 };
 
@@ -23,6 +27,17 @@ pub(crate) fn end(d: &mut Draft<'_>, id: RunId, stop: Stop) {
     d.write(id, entry);
 }
 
+/// Ends a run of which calls are under way: nobody waits for them any more.
+pub(crate) fn end_now(d: &mut Draft<'_>, run: RunId, stop: Stop) {
+    let calls = d.run(run).in_flight();
+    let aborted: Vec<CallRef> =
+        calls.map(|call| CallRef { run, call: call.id, attempt: call.tries.attempt }).collect();
+    end(d, run, stop);
+    for call in aborted {
+        d.order(Command::Abort(call));
+    }
+}
+
 fn settle(d: &mut Draft<'_>, id: RunId) {
     let calls = d.run(id).calls().to_vec();
     for call in &calls {
@@ -30,10 +45,12 @@ fn settle(d: &mut Draft<'_>, id: RunId) {
             && !call.is_settled()
         {
             if call.is_awaiting() {
-                resolve(d, id, call.id, ("withdrawn", None, "system:end".to_owned()));
+                resolve(d, id, call.id, ("withdrawn", None, None, "system:end".to_owned()));
             }
-            let is_in_doubt = call.is_in_flight() && !ask.effect.may_repeat();
-            let why = if is_in_doubt { in_doubt() } else { cancelled() };
+            // One that a person was asked about was cut off before.
+            let may_have_happened = call.is_in_flight() || call.is_awaiting() && call.tries.attempt > 0;
+            let is_in_doubt = may_have_happened && !ask.effect.may_repeat();
+            let why = if is_in_doubt { unknown() } else { cancelled() };
             refuse(d, id, (call.id, call.tries.attempt), ask, why);
         }
     }
@@ -41,17 +58,17 @@ fn settle(d: &mut Draft<'_>, id: RunId) {
     if d.run(id).spec.settings.tools.is_empty() {
         return;
     }
-    let asked = calls.iter().filter_map(Call::answer).filter(|answer| answer.rule.is_none());
-    let proposed: Vec<_> = asked.flat_map(|answer| answer.tool_calls.clone()).collect();
-    withdraw(d, id, proposed);
+    let (proposed, begun) = d.run(id).round().map_or((&[][..], 0), Round::proposed);
+    let left = proposed.get(begun..).unwrap_or_default().to_vec();
+    withdraw(d, id, left);
 }
 
-/// Writes what was decided about a call that waited for a person: the decision, its reason, and who decided.
+/// Closes a request to a person: the decision, the arguments that they gave instead, their reason, and who decided.
 pub(crate) fn resolve(
     d: &mut Draft<'_>,
     run: RunId,
     call: CallId,
-    (decision, reason, by): (&str, Option<String>, String),
+    (decision, arguments, reason, by): (&str, Option<Value>, Option<String>, String),
 ) {
-    d.write(run, Entry::ApprovalResolved { call, decision: decision.to_owned(), reason, by });
+    d.write(run, Entry::ApprovalResolved { call, decision: decision.to_owned(), arguments, reason, by });
 }

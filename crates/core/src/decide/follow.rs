@@ -4,7 +4,7 @@ use crate::{
         calls::begin,
         draft::Draft,
         ending::end,
-        gate::use_tools,
+        gate::{use_again, use_tool},
     },
     ids::RunId,
 };
@@ -17,7 +17,8 @@ pub(crate) fn follow(d: &mut Draft<'_>, id: RunId) {
         match after(d.run(id), room) {
             Next::Wait => return,
             Next::Call(asks) => asks.iter().for_each(|ask| begin(d, id, ask)),
-            Next::Use(calls) => use_tools(d, id, calls),
+            Next::Use(call) => use_tool(d, id, &call),
+            Next::Again(call) => use_again(d, id, call),
             Next::End(stop) => end(d, id, stop),
             Next::Begin(next) => id = next,
         }

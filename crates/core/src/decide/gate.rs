@@ -7,47 +7,100 @@ use serde_json::Value;
 
 use crate::{
     decide::{
-        calls::{begin, refuse},
+        calls::{again, begin, refuse},
         draft::Draft,
     },
     entry::Entry,
-    ids::RunId,
+    ids::{CallId, RunId},
     limits,
     message::ToolCall,
     state::call::Ask,
-    tool::{Effect, ToolAsk, ToolError, ToolOffer},
+    tool::{Effect, Leave, Proposed, Question, RequestKind, ToolAsk, ToolError, ToolOffer, Verdict},
+    views::tools::is_repeated,
 };
 
-/// Calls the tools that an answer asks for, in its order and side by side.
-pub(crate) fn use_tools(d: &mut Draft<'_>, run: RunId, proposed: Vec<ToolCall>) {
-    for call in proposed {
-        let offer = d.run(run).spec.settings.tools.iter().find(|offer| offer.name == call.name).cloned();
-        let arguments = serde_json::from_slice::<Value>(call.arguments.as_bytes());
-        let ask = ToolAsk {
-            effect: offer.as_ref().map_or(Effect::Once, |offer| offer.effect),
-            tool: named(&call.name),
-            arguments: arguments.as_ref().cloned().unwrap_or_default(),
-            tool_call_id: call.id.clone(),
-        };
-        let offered = offer.filter(|_| arguments.is_ok());
-        match offered {
-            Some(ToolOffer { approval_ms: Some(ms), .. }) => request(d, run, ask, ms),
-            Some(ToolOffer { approval_ms: None, .. }) => begin(d, run, &Ask::Tool(Rc::new(ask))),
-            None => {
-                let id = d.next_call();
-                let why = fault(d, run, &call);
-                refuse(d, run, (id, 0), &ask, why);
-            }
+/// Does what the rules say about a call that an answer asks for.
+pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
+    let offer = d.run(run).offer(&call.name).cloned();
+    let arguments = serde_json::from_slice::<Value>(call.arguments.as_bytes());
+    let ask = ToolAsk::new(
+        call.id.clone(),
+        named(&call.name),
+        arguments.as_ref().cloned().unwrap_or_default(),
+        offer.as_ref().map_or(Effect::Once, |offer| offer.effect),
+    );
+    let verdict = match &offer {
+        Some(offer) if arguments.is_ok() => pass(d, run, call, offer, &ask.arguments),
+        Some(_) | None => Err(unreadable(d, run, call)),
+    };
+    match verdict {
+        Ok(Verdict::Allow { rule }) => {
+            let ask = ToolAsk { leave: Some(Leave::Allow), rule, ..ask };
+            begin(d, run, &Ask::Tool(Rc::new(ask)));
         }
+        Ok(Verdict::Ask(question)) => {
+            let expires_ms = offer.map_or(limits::APPROVAL_MS_DEFAULT, |offer| offer.expires_ms());
+            let call = d.next_call();
+            request(d, run, (call, 0), (RequestKind::Call, ask, question, expires_ms));
+        }
+        Ok(Verdict::Deny { reason }) => refuse(d, run, (d.next_call(), 0), &ask, refused(&reason)),
+        Ok(Verdict::Invalid(text)) => {
+            refuse(d, run, (d.next_call(), 0), &ask, ToolError::invalid_arguments(text));
+        }
+        Err(why) => refuse(d, run, (d.next_call(), 0), &ask, why),
     }
+}
+
+/// A call that waited is made. One that a person approved is judged once more: what forbids it by now is stronger.
+pub(crate) fn use_again(d: &mut Draft<'_>, run: RunId, id: CallId) {
+    let Some(call) = d.run(run).call(id).cloned() else { return };
+    let (Some(ask), true) = (call.tool(), call.tries.attempt == 0) else { return again(d, run, id) };
+    let why = match judge(d, run, &ask.tool, &ask.arguments) {
+        Some(Verdict::Allow { .. } | Verdict::Ask(_)) => return again(d, run, id),
+        Some(Verdict::Deny { reason }) => refused(&reason),
+        Some(Verdict::Invalid(text)) => ToolError::invalid_arguments(text),
+        None => ToolError::unknown_tool("there is no such tool any more"),
+    };
+    refuse(d, run, (id, 0), ask, why);
+}
+
+/// What the rules say of a tool's call with these arguments; `None` where the run is not offered the tool.
+pub(crate) fn judge(d: &Draft<'_>, run: RunId, tool: &str, arguments: &Value) -> Option<Verdict> {
+    let it = d.run(run);
+    let proposed = Proposed { run, agent: &it.spec.agent, offer: it.offer(tool)?, arguments };
+    Some(d.judge().judge(&proposed))
+}
+
+/// What the limits say of a call, and then the rules.
+fn pass(
+    d: &Draft<'_>,
+    run: RunId,
+    call: &ToolCall,
+    offer: &ToolOffer,
+    arguments: &Value,
+) -> Result<Verdict, ToolError> {
+    let it = d.run(run);
+    if call.arguments.len() > limits::TOOL_ARGUMENTS_BYTES_MAX {
+        let text = format!("the arguments have more than {} bytes", limits::TOOL_ARGUMENTS_BYTES_MAX);
+        return Err(ToolError::invalid_arguments(text));
+    }
+    if is_repeated(it, call) {
+        let text =
+            "the same call was made before, and no other since. It is not made again: use what it gave";
+        return Err(ToolError::new("repeated", text));
+    }
+    if it.has_no_tool_calls_left() {
+        return Err(ToolError::new("budget", "the run may make no further tool calls"));
+    }
+    let verdict = judge(d, run, &offer.name, arguments);
+    verdict.ok_or_else(|| unreadable(d, run, call))
 }
 
 /// Tells the model that what it asked for is not done, because its run ends.
 pub(crate) fn withdraw(d: &mut Draft<'_>, run: RunId, proposed: Vec<ToolCall>) {
     for call in proposed {
-        let (id, arguments) = (d.next_call(), Value::Null);
-        let ask = ToolAsk { tool_call_id: call.id, tool: named(&call.name), arguments, effect: Effect::Once };
-        refuse(d, run, (id, 0), &ask, cancelled());
+        let ask = ToolAsk::new(call.id, named(&call.name), Value::Null, Effect::Once);
+        refuse(d, run, (d.next_call(), 0), &ask, cancelled());
     }
 }
 
@@ -61,28 +114,43 @@ pub(crate) fn named(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(limits::NAME_BYTES_MAX).collect()
 }
 
-fn request(d: &mut Draft<'_>, run: RunId, ask: ToolAsk, approval_ms: u64) {
-    let expires_at = d.now().saturating_add(approval_ms);
-    let ToolAsk { tool_call_id, tool, arguments, effect } = ask;
+/// Asks a person about a call: the first entry of one that was not made, a further one of a call in doubt.
+pub(crate) fn request(
+    d: &mut Draft<'_>,
+    run: RunId,
+    (call, attempt): (CallId, u32),
+    (kind, ask, question, expires_ms): (RequestKind, ToolAsk, Question, u64),
+) {
+    let expires_at = d.now().saturating_add(question.expires_ms.unwrap_or(expires_ms));
     let entry = Entry::ApprovalRequested {
-        call: d.next_call(),
-        tool,
-        arguments,
-        effect: Some(effect),
+        call,
+        attempt,
+        kind: Some(kind).filter(|kind| *kind != RequestKind::Call),
+        tool: ask.tool,
+        arguments: ask.arguments,
+        digest: question.digest,
+        summary: question.summary,
+        rule: question.rule,
+        by_another: question.by_another,
+        effect: Some(ask.effect),
         expires_at: Some(d.run(run).deadline_at().map_or(expires_at, |at| at.min(expires_at))),
-        tool_call_id: Some(tool_call_id),
+        tool_call_id: Some(ask.tool_call_id),
     };
     d.write(run, entry);
 }
 
-fn fault(d: &Draft<'_>, run: RunId, call: &ToolCall) -> ToolError {
+fn refused(reason: &str) -> ToolError {
+    ToolError::new("refused", format!("the call was not made, and is not allowed: {reason}"))
+}
+
+fn unreadable(d: &Draft<'_>, run: RunId, call: &ToolCall) -> ToolError {
     let offers = &d.run(run).spec.settings.tools;
     if call.is_finish() {
         ToolError::new("refused", "finish ends the run only where it is the only call of an answer")
     } else if offers.iter().any(|offer| offer.name == call.name) {
-        ToolError::new("invalid_arguments", "the arguments are no JSON")
+        ToolError::invalid_arguments("the arguments are no JSON")
     } else {
         let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();
-        ToolError::new("unknown_tool", format!("there is no such tool; there are: {}", names.join(", ")))
+        ToolError::unknown_tool(format!("there is no such tool; there are: {}", names.join(", ")))
     }
 }

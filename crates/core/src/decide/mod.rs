@@ -16,10 +16,11 @@ mod patience;
 mod tools;
 
 use crate::{
-    decide::{draft::Draft, outcome::Seen},
+    decide::{draft::Draft, outcome::Seen, tools::Decided},
     input::{Input, Moment, Refusal},
     state::session::Session,
     step::Step,
+    tool::{Judge, OfferJudge},
 };
 
 impl Session {
@@ -29,9 +30,17 @@ impl Session {
     /// [is ignored](Step::is_ignored).
     ///
     /// # Errors
-    /// When an [`Input::Accept`] is refused; no other input is.
+    /// When an [`Input::Accept`] or an [`Input::Decided`] is refused; no other input is.
     pub fn decide(&self, input: Input, moment: Moment) -> Result<Step, Refusal> {
-        let mut draft = Draft::new(self, moment);
+        self.decide_by(input, moment, &OfferJudge)
+    }
+
+    /// The same by a deployment's rules for the calls of its tools.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
+    pub fn decide_by(&self, input: Input, moment: Moment, judge: &dyn Judge) -> Result<Step, Refusal> {
+        let mut draft = Draft::new(self, moment, judge);
         let d = &mut draft;
         match input {
             Input::Accept(run) => accept::accept(d, run)?,
@@ -43,7 +52,10 @@ impl Session {
                 outcome::failed(d, call, fault, Seen { timing, observed })
             }
             Input::Returned { call, outcome, timing } => tools::returned(d, call, outcome, timing),
-            Input::Decided { call, decision, by } => tools::decided(d, call, decision, by),
+            Input::Reconciled { call, found, timing } => tools::reconciled(d, call, found, timing),
+            Input::Decided { call, request, decision, digest, by } => {
+                tools::decided(d, Decided { call, request, decision, digest, by })?;
+            }
             Input::Resume(cause) => due::resume(d, cause),
             Input::Tick => due::tick(d),
             Input::PartSent { run, sink, part, remote_id } => {

@@ -1,70 +1,263 @@
+//! What becomes of a tool's call: it returned, it failed, it was cut off, a person decided about it.
+
 use serde_json::Value;
 
 use crate::{
+    backoff::TOOL_RETRY,
     decide::{
-        calls::{again, in_doubt, refuse},
+        after::Stop,
+        calls::{again, refuse},
         draft::Draft,
-        ending::resolve,
+        ending::{end_now, resolve},
         follow::follow,
+        gate::{judge, request},
     },
-    entry::{Entry, Timing},
-    ids::{CallId, CallRef, RunId},
-    input::{Decision, ToolOutcome},
-    state::call::{Ask, Call},
-    tool::ToolError,
+    entry::{Entry, StopReason, Timing},
+    ids::{CallId, CallRef, RunId, Seq, TimeMs},
+    input::{Command, Decision, Found, Refusal, ToolOrder, ToolOutcome},
+    limits,
+    state::call::{Call, Recovery},
+    tool::{InDoubt, OnExpiry, Question, RequestKind, ToolAsk, ToolError, Verdict},
 };
+
+/// Who speaks where a tool said what became of a call that was cut off.
+const RECONCILE: &str = "system:reconcile";
+/// Who decides where nobody did in time.
+const EXPIRY: &str = "system:expiry";
 
 /// A tool returned, or was stopped.
 pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, timing: Timing) {
-    let Some(Ask::Tool(ask)) = d.awaited(call).map(|call| call.ask) else { return d.ignore() };
+    let Some(awaited) = d.awaited(call).filter(|call| call.tool().is_some()) else { return d.ignore() };
+    let latency_ms = timing.ended_at.saturating_sub(timing.started_at);
+    match outcome {
+        ToolOutcome::Done(value) => answer(d, call, (Ok(value), None), latency_ms),
+        ToolOutcome::Failed(error) => answer(d, call, (Err(error), None), latency_ms),
+        ToolOutcome::Retry { message, after_ms } => {
+            let error = ToolError::failed(message);
+            match retry_at(d, call.run, &awaited, after_ms) {
+                Some(at) => postpone(d, call, error, (at, latency_ms)),
+                None => answer(d, call, (Err(error), None), latency_ms),
+            }
+        }
+        ToolOutcome::Fatal(message) => {
+            answer(d, call, (Err(ToolError::failed(message.clone())), None), latency_ms);
+            end_now(d, call.run, Stop::tool_failed(StopReason::ToolFailed, &message));
+        }
+        ToolOutcome::CutOff => match d.run(call.run).recovery(&awaited) {
+            Recovery::Reconcile => reconcile(d, call.run, &awaited),
+            Recovery::OutcomeUnknown => doubt(d, call.run, &awaited),
+            Recovery::Again | Recovery::GiveUp => {
+                let error = ToolError::new("timeout", "the tool did not return in time");
+                match retry_at(d, call.run, &awaited, None) {
+                    Some(at) => postpone(d, call, error, (at, latency_ms)),
+                    None => answer(d, call, (Err(error), None), latency_ms),
+                }
+            }
+        },
+    }
+    follow(d, call.run);
+}
+
+/// A tool said what became of a call that was cut off.
+pub(crate) fn reconciled(d: &mut Draft<'_>, call: CallRef, found: Found, timing: Timing) {
+    let Some(awaited) = d.awaited(call).filter(|call| call.tool().is_some()) else { return d.ignore() };
+    let latency_ms = timing.ended_at.saturating_sub(timing.started_at);
+    match found {
+        Found::Done(value) => answer(d, call, (Ok(value), Some(RECONCILE.to_owned())), latency_ms),
+        Found::NotDone if d.run(call.run).is_late(d.now()) => {
+            let why = ToolError::new("cancelled", "the call was not made: the run's time is up");
+            answer(d, call, (Err(why), None), latency_ms);
+        }
+        Found::NotDone => again(d, call.run, call.call),
+        Found::Unknown => doubt(d, call.run, &awaited),
+    }
+    follow(d, call.run);
+}
+
+/// Asks a tool what became of a call.
+pub(crate) fn reconcile(d: &mut Draft<'_>, run: RunId, call: &Call) {
+    let Some(ask) = call.tool() else { return };
+    let give_up_at = d.now().saturating_add(limits::TOOL_TIMEOUT_MS);
+    let call = CallRef { run, call: call.id, attempt: call.tries.attempt };
+    d.order(Command::Reconcile(ToolOrder { call, ask: ask.clone(), give_up_at }));
+}
+
+/// Nobody knows what became of a call that must not be made twice: the tool declares who is told.
+pub(crate) fn doubt(d: &mut Draft<'_>, run: RunId, call: &Call) {
+    let Some(ask) = call.tool() else { return };
+    let offer = d.run(run).offer(&ask.tool);
+    let (in_doubt, expires_ms) =
+        offer.map_or((InDoubt::Tell, 0), |offer| (offer.in_doubt, offer.expires_ms()));
+    match in_doubt {
+        InDoubt::Ask => {
+            let question = Question { digest: None, ..Question::default() };
+            let about = (RequestKind::InDoubt, ToolAsk::clone(ask), question, expires_ms);
+            request(d, run, (call.id, call.tries.attempt), about);
+        }
+        InDoubt::Tell => refuse(d, run, (call.id, call.tries.attempt), ask, unknown()),
+        InDoubt::Fail => {
+            refuse(d, run, (call.id, call.tries.attempt), ask, unknown());
+            let text = format!("a call of {} was cut off; whether it did anything is unknown", ask.tool);
+            end_now(d, run, Stop::tool_failed(StopReason::ToolInDoubt, &text));
+        }
+    }
+}
+
+/// What the model is told of a call that was cut off and must not be made twice.
+pub(crate) fn unknown() -> ToolError {
+    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
+    ToolError::new("in_doubt", text)
+}
+
+/// What somebody decides, and about what.
+pub(crate) struct Decided {
+    pub(crate) call: CallId,
+    pub(crate) request: Option<Seq>,
+    pub(crate) decision: Decision,
+    pub(crate) digest: Option<String>,
+    pub(crate) by: String,
+}
+
+/// A person decided about a call that waits for them.
+pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal> {
+    let Decided { call: id, request, decision, digest, by } = decided;
+    let (run, call) = asked_about(d, id, request)?;
+    let (Some((request, _)), Some(ask)) = (call.request(), call.tool()) else {
+        return Err(Refusal::NoRequest(id));
+    };
+    if request.by_another && d.run(run).spec.by.as_ref() == Some(&by) {
+        return Err(Refusal::OwnRequest);
+    }
+    if digest.is_some() && request.digest.is_some() && digest != request.digest {
+        return Err(Refusal::DigestMismatch);
+    }
+    match (request.kind, decision) {
+        (RequestKind::Call, Decision::Approve { arguments: None }) => {
+            resolve(d, run, id, ("approved", None, None, by));
+        }
+        (RequestKind::Call, Decision::Approve { arguments: Some(edited) }) => {
+            match judge(d, run, &ask.tool, &edited) {
+                Some(Verdict::Allow { .. } | Verdict::Ask(_)) => {}
+                Some(Verdict::Deny { reason }) => return Err(Refusal::EditRefused(reason)),
+                Some(Verdict::Invalid(text)) => return Err(Refusal::EditRefused(text)),
+                None => return Err(Refusal::EditRefused("there is no such tool any more".to_owned())),
+            }
+            resolve(d, run, id, ("edited", Some(edited), None, by));
+        }
+        (RequestKind::Call, Decision::Deny { reason }) => deny(d, run, &call, ("denied", reason, by)),
+        (RequestKind::InDoubt, Decision::Settle { result }) => {
+            resolve(d, run, id, ("settled", None, None, by.clone()));
+            let call = CallRef { run, call: id, attempt: call.tries.attempt };
+            answer(d, call, (Ok(result), Some(by)), 0);
+        }
+        (RequestKind::InDoubt, Decision::Retry) => {
+            resolve(d, run, id, ("retried", None, None, by));
+        }
+        (RequestKind::Call, Decision::Settle { .. } | Decision::Retry) => {
+            return Err(Refusal::WrongDecision { takes: "approve or deny" });
+        }
+        (RequestKind::InDoubt, Decision::Approve { .. } | Decision::Deny { .. }) => {
+            return Err(Refusal::WrongDecision { takes: "settle or retry" });
+        }
+    }
+    follow(d, run);
+    Ok(())
+}
+
+/// The call that a decision is about, with its run.
+fn asked_about(d: &Draft<'_>, id: CallId, request: Option<Seq>) -> Result<(RunId, Call), Refusal> {
+    let open = d.open_runs().find_map(|run| Some((run.id, run.call(id)?.clone())));
+    if let Some((run, call)) = open
+        && let Some((asked, _)) = call.request()
+        && request.is_none_or(|request| request == asked.seq)
+    {
+        return Ok((run, call));
+    }
+    let closed = d.earlier_runs().iter().find_map(|run| Some((run.id, run.closed_request(id, request)?)));
+    Err(closed.map_or(Refusal::NoRequest(id), |(run, request)| Refusal::RequestClosed {
+        run,
+        call: id,
+        request,
+    }))
+}
+
+/// Nobody decided in time.
+pub(crate) fn expire(d: &mut Draft<'_>, run: RunId, call: &Call) {
+    let (Some((request, _)), Some(ask)) = (call.request(), call.tool()) else { return };
+    let on_expiry = d.run(run).offer(&ask.tool).map_or(OnExpiry::Deny, |offer| offer.on_expiry);
+    let by = EXPIRY.to_owned();
+    match (request.kind, on_expiry) {
+        (RequestKind::InDoubt, _) => {
+            resolve(d, run, call.id, ("expired", None, None, by));
+            refuse(d, run, (call.id, call.tries.attempt), ask, unknown());
+        }
+        (RequestKind::Call, OnExpiry::Approve) => resolve(d, run, call.id, ("approved", None, None, by)),
+        (RequestKind::Call, OnExpiry::Deny) => deny(d, run, call, ("expired", None, by)),
+        (RequestKind::Call, OnExpiry::Fail) => {
+            deny(d, run, call, ("expired", None, by));
+            let text = format!("nobody decided in time about a call of {}", ask.tool);
+            end_now(d, run, Stop::tool_failed(StopReason::ApprovalExpired, &text));
+        }
+    }
+}
+
+/// A call that waits for a person is not made: the decision, its reason, and who decided.
+fn deny(d: &mut Draft<'_>, run: RunId, call: &Call, (decision, reason, by): (&str, Option<String>, String)) {
+    let told = reason.as_deref().unwrap_or("no reason was given");
+    let text = format!("the call was not made. This is final, do not ask again: {told}");
+    resolve(d, run, call.id, (decision, None, reason, by));
+    if let Some(ask) = call.tool() {
+        refuse(d, run, (call.id, call.tries.attempt), ask, ToolError::new("denied", text));
+    }
+}
+
+/// What came of a call, and who says so where it is not the tool.
+fn answer(
+    d: &mut Draft<'_>,
+    call: CallRef,
+    (outcome, by): (Result<Value, ToolError>, Option<String>),
+    latency_ms: u64,
+) {
+    let Some(ask) = d.run(call.run).call(call.call).and_then(Call::tool).cloned() else { return };
     let (result, error) = match outcome {
         // A null reads as nothing, in the journal as for the model.
-        ToolOutcome::Done(value) => (Some(value).filter(|value| *value != Value::Null), None),
-        ToolOutcome::Failed(message) => (None, Some(ToolError::new("failed", message))),
-        ToolOutcome::CutOff if ask.effect.may_repeat() => {
-            (None, Some(ToolError::new("timeout", "the tool did not return in time")))
-        }
-        ToolOutcome::CutOff => (None, Some(in_doubt())),
+        Ok(value) => (Some(value).filter(|value| *value != Value::Null), None),
+        Err(error) => (None, Some(error)),
     };
     let entry = Entry::ToolAnswered {
         call: call.call,
         attempt: call.attempt,
         tool: ask.tool.clone(),
+        result_bytes: result.as_ref().map(|value| value.to_string().len() as u64),
         result,
         error,
-        latency_ms: timing.ended_at.saturating_sub(timing.started_at),
+        by,
+        latency_ms,
         tool_call_id: Some(ask.tool_call_id.clone()),
     };
     d.write(call.run, entry);
-    follow(d, call.run);
 }
 
-/// A person decided about a call of the run under way. Whoever comes second changes nothing.
-pub(crate) fn decided(d: &mut Draft<'_>, id: CallId, decision: Decision, by: String) {
-    let Some(run) = d.open_runs().next() else { return d.ignore() };
-    let (run_id, call) = (run.id, run.call(id).filter(|call| call.is_awaiting()).cloned());
-    let Some(call) = call else { return d.ignore() };
-    match decision {
-        Decision::Approve => {
-            resolve(d, run_id, id, ("approved", None, by));
-            again(d, run_id, id);
-        }
-        Decision::Deny { reason } => deny(d, run_id, &call, ("denied", reason, by)),
-    }
-    follow(d, run_id);
+/// An attempt failed, and another one is made.
+fn postpone(d: &mut Draft<'_>, call: CallRef, error: ToolError, (at, latency_ms): (TimeMs, u64)) {
+    let Some(ask) = d.run(call.run).call(call.call).and_then(Call::tool).cloned() else { return };
+    let entry = Entry::ToolFailed {
+        call: call.call,
+        attempt: call.attempt,
+        tool: ask.tool.clone(),
+        error,
+        retry_at: Some(at),
+        latency_ms,
+    };
+    d.write(call.run, entry);
 }
 
-/// A call that waits for a person is not made: the decision, its reason, and who decided.
-pub(crate) fn deny(
-    d: &mut Draft<'_>,
-    run: RunId,
-    call: &Call,
-    (decision, reason, by): (&str, Option<String>, String),
-) {
-    let told = reason.as_deref().unwrap_or("no reason was given");
-    let text = format!("the call was not made. This is final, do not ask again: {told}");
-    resolve(d, run, call.id, (decision, reason, by));
-    if let Ask::Tool(ask) = &call.ask {
-        refuse(d, run, (call.id, call.tries.attempt), ask, ToolError::new("denied", text));
-    }
+/// When a call whose attempt failed now is made again; `None` where it is not.
+fn retry_at(d: &Draft<'_>, run: RunId, call: &Call, after_ms: Option<u64>) -> Option<TimeMs> {
+    let (now, tries) = (d.now(), call.tries);
+    let wait_ms = TOOL_RETRY.wait_ms(tries.failures + 1, after_ms, d.seed());
+    let at = now.saturating_add(wait_ms);
+    let ends_at = tries.first_failure_at.unwrap_or(now).saturating_add(limits::TOOL_PATIENCE_MS);
+    let is_in_time = at <= ends_at && d.run(run).deadline_at().is_none_or(|deadline| at < deadline);
+    (is_in_time && tries.failures + 1 < limits::TOOL_ATTEMPTS_MAX).then_some(at)
 }

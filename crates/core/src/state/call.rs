@@ -7,7 +7,7 @@ use crate::{
     ids::{CallId, TimeMs},
     limits,
     message::{FinishReason, ToolCall, Usage},
-    tool::ToolAsk,
+    tool::{Request, ToolAsk},
 };
 
 /// Something that a run waits for: of a model, of a tool, of a person.
@@ -72,7 +72,11 @@ pub enum CallState {
         whom: Party,
         /// Until when.
         until: Option<TimeMs>,
+        /// What they are asked.
+        request: Rc<Request>,
     },
+    /// A person let it be made: it begins as soon as there is room beside the others.
+    Ready,
     /// Nothing more comes of it.
     Settled(Settled),
 }
@@ -91,8 +95,11 @@ pub enum Settled {
     Answered(Answer),
     /// The model's call failed for good.
     Failed(CallError),
-    /// The tool's call has its message, be it a result or what went wrong.
-    Returned,
+    /// The tool's call has its message.
+    Returned {
+        /// Whether it says what went wrong.
+        is_error: bool,
+    },
 }
 
 /// A model's answer, but for its text.
@@ -128,6 +135,8 @@ pub(crate) enum Recovery {
     Again,
     /// It was cut off too often.
     GiveUp,
+    /// Its tool is asked what became of it.
+    Reconcile,
     /// It may have done something, and must not do it twice.
     OutcomeUnknown,
 }
@@ -174,9 +183,10 @@ impl Call {
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             CallState::Settled(Settled::Answered(answer)) => Some(answer),
-            CallState::Settled(Settled::Failed(_) | Settled::Returned)
+            CallState::Settled(Settled::Failed(_) | Settled::Returned { .. })
             | CallState::InFlight
             | CallState::Retrying { .. }
+            | CallState::Ready
             | CallState::Awaiting { .. } => None,
         }
     }
@@ -185,11 +195,17 @@ impl Call {
     pub fn error(&self) -> Option<&CallError> {
         match &self.state {
             CallState::Settled(Settled::Failed(error)) => Some(error),
-            CallState::Settled(Settled::Answered(_) | Settled::Returned)
+            CallState::Settled(Settled::Answered(_) | Settled::Returned { .. })
             | CallState::InFlight
             | CallState::Retrying { .. }
+            | CallState::Ready
             | CallState::Awaiting { .. } => None,
         }
+    }
+
+    /// Whether the tool's call has its message, and that says what went wrong.
+    pub(crate) fn is_tool_error(&self) -> bool {
+        self.state == CallState::Settled(Settled::Returned { is_error: true })
     }
 
     /// Whether a failed attempt is to be made again by now.
@@ -202,18 +218,40 @@ impl Call {
         matches!(self.state, CallState::Awaiting { .. })
     }
 
+    /// What a person is asked, and until when.
+    pub fn request(&self) -> Option<(&Request, Option<TimeMs>)> {
+        match &self.state {
+            CallState::Awaiting { request, until, whom: Party::Person } => Some((request, *until)),
+            CallState::InFlight | CallState::Retrying { .. } | CallState::Ready | CallState::Settled(_) => {
+                None
+            }
+        }
+    }
+
+    /// The tool that is asked, if it is one.
+    pub fn tool(&self) -> Option<&Rc<ToolAsk>> {
+        match &self.ask {
+            Ask::Tool(ask) => Some(ask),
+            Ask::Model { .. } => None,
+        }
+    }
+
     /// Whether the time of a request to a person is over.
     pub(crate) fn is_expired(&self, now: TimeMs) -> bool {
         matches!(self.state, CallState::Awaiting { until: Some(at), .. } if at <= now)
     }
 
     /// What becomes of it after it was cut off.
-    pub(crate) fn recovery(&self) -> Recovery {
+    ///
+    /// `reconciles` says whether its tool can be asked what became of it.
+    pub(crate) fn recovery(&self, reconciles: bool) -> Recovery {
+        let is_cut_off_for_ever = self.tries.interruptions >= limits::INTERRUPTIONS_MAX;
         match &self.ask {
-            Ask::Tool(ask) if !ask.effect.may_repeat() => Recovery::OutcomeUnknown,
-            Ask::Tool(_) | Ask::Model { .. } if self.tries.interruptions >= limits::INTERRUPTIONS_MAX => {
-                Recovery::GiveUp
+            Ask::Tool(ask) if !ask.effect.may_repeat() && reconciles && !is_cut_off_for_ever => {
+                Recovery::Reconcile
             }
+            Ask::Tool(ask) if !ask.effect.may_repeat() => Recovery::OutcomeUnknown,
+            Ask::Tool(_) | Ask::Model { .. } if is_cut_off_for_ever => Recovery::GiveUp,
             Ask::Tool(_) | Ask::Model { .. } => Recovery::Again,
         }
     }

@@ -64,6 +64,7 @@ pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, entry: &Entry)
         | Entry::ModelFailed { .. }
         | Entry::ToolCalled { .. }
         | Entry::ToolAnswered { .. }
+        | Entry::ToolFailed { .. }
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }

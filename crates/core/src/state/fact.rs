@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::{
     entry::Entry,
-    ids::{CallId, TimeMs},
+    ids::{CallId, Seq, TimeMs},
     state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled},
-    tool::{Effect, ToolAsk},
+    tool::{Effect, Leave, Request, ToolAsk},
 };
 
 /// What an entry says of a call.
@@ -14,7 +14,11 @@ pub(crate) enum CallFact {
     /// An attempt is promised, where `fallback` names it of another model than before.
     Called { attempt: u32, dropped_messages: u32, fallback: Option<String> },
     /// A person is asked.
-    Requested { until: Option<TimeMs> },
+    Requested { until: Option<TimeMs>, request: Request },
+    /// A person lets it be made, perhaps with other arguments.
+    Approved { arguments: Option<Value> },
+    /// An attempt of a tool's failed, and another one is made.
+    Postponed { retry_at: TimeMs },
     /// An attempt failed.
     Failed { error: CallError, retry_at: Option<TimeMs>, may_be_paid_for: bool },
     /// It has its outcome.
@@ -33,7 +37,25 @@ impl Call {
                 self.dropped_messages = dropped_messages;
                 CallState::InFlight
             }
-            CallFact::Requested { until } => CallState::Awaiting { whom: Party::Person, until },
+            CallFact::Requested { until, request } => {
+                CallState::Awaiting { whom: Party::Person, until, request: Rc::new(request) }
+            }
+            CallFact::Approved { arguments } => {
+                if let Ask::Tool(ask) = &mut self.ask {
+                    let ask = Rc::make_mut(ask);
+                    ask.leave = Some(Leave::Approved);
+                    ask.is_edited |= arguments.is_some();
+                    if let Some(arguments) = arguments {
+                        ask.arguments = arguments;
+                    }
+                }
+                CallState::Ready
+            }
+            CallFact::Postponed { retry_at } => {
+                self.tries.failures += 1;
+                self.tries.first_failure_at.get_or_insert(at);
+                CallState::Retrying { at: retry_at }
+            }
             CallFact::Failed { error, retry_at, may_be_paid_for } => {
                 self.tries.failures += 1;
                 self.tries.paid_failures += u32::from(may_be_paid_for);
@@ -62,6 +84,7 @@ impl Entry {
             Self::ToolCalled { .. }
             | Self::ApprovalRequested { .. }
             | Self::ToolAnswered { .. }
+            | Self::ToolFailed { .. }
             | Self::ModelAnswered { .. }
             | Self::ModelFailed { .. }
             | Self::ApprovalResolved { .. }
@@ -77,25 +100,29 @@ impl Entry {
 
     /// What is asked, in an entry that may be the first of its call. A placeholder of the first version asks nothing.
     pub(crate) fn ask(&self) -> Option<Ask> {
-        let tool = |id: &Option<String>, tool: &String, arguments, effect: Option<Effect>| {
-            let (tool_call_id, tool) = (id.clone()?, tool.clone());
+        let ask = |id: &Option<String>, tool: &String, arguments: &Value, effect: Option<Effect>| {
             let effect = effect.unwrap_or(Effect::Once);
-            Some(Ask::Tool(Rc::new(ToolAsk { tool_call_id, tool, arguments, effect })))
+            Some(ToolAsk::new(id.clone()?, tool.clone(), arguments.clone(), effect))
         };
         match self {
             Self::ModelCalled { model, iteration, .. } => {
                 Some(Ask::Model { model: model.clone(), iteration: *iteration })
             }
-            Self::ToolCalled { tool_call_id, tool: name, arguments, effect, .. }
-            | Self::ApprovalRequested { tool_call_id, tool: name, arguments, effect, .. } => {
-                tool(tool_call_id, name, arguments.clone(), *effect)
+            Self::ToolCalled { tool_call_id, tool, arguments, effect, verdict, rule, .. } => {
+                let ask = ask(tool_call_id, tool, arguments, *effect)?;
+                Some(Ask::Tool(Rc::new(ToolAsk { leave: *verdict, rule: rule.clone(), ..ask })))
+            }
+            Self::ApprovalRequested { tool_call_id, tool, arguments, effect, rule, .. } => {
+                let ask = ask(tool_call_id, tool, arguments, *effect)?;
+                Some(Ask::Tool(Rc::new(ToolAsk { rule: rule.clone(), ..ask })))
             }
             // Answered without a call: it was refused.
-            Self::ToolAnswered { tool_call_id, tool: name, .. } => {
-                tool(tool_call_id, name, Value::Null, None)
+            Self::ToolAnswered { tool_call_id, tool, .. } => {
+                Some(Ask::Tool(Rc::new(ask(tool_call_id, tool, &Value::Null, None)?)))
             }
             Self::ModelAnswered { .. }
             | Self::ModelFailed { .. }
+            | Self::ToolFailed { .. }
             | Self::ApprovalResolved { .. }
             | Self::RunAccepted { .. }
             | Self::RunResumed { .. }
@@ -108,7 +135,9 @@ impl Entry {
     }
 
     /// What it says of which call.
-    pub(crate) fn call_fact(&self) -> Option<(CallId, CallFact)> {
+    ///
+    /// `seq` is its position.
+    pub(crate) fn call_fact(&self, seq: Seq) -> Option<(CallId, CallFact)> {
         let (call, fact) = match self {
             Self::ModelCalled { call, attempt, dropped_messages, model, fallback_from, .. } => {
                 let fallback = fallback_from.is_some().then(|| model.clone());
@@ -124,15 +153,42 @@ impl Entry {
             Self::ToolCalled { call, attempt, tool_call_id: Some(_), .. } => {
                 (call, CallFact::Called { attempt: *attempt, dropped_messages: 0, fallback: None })
             }
-            Self::ApprovalRequested { call, expires_at, tool_call_id: Some(_), .. } => {
-                (call, CallFact::Requested { until: *expires_at })
+            Self::ApprovalRequested {
+                call,
+                expires_at,
+                kind,
+                digest,
+                summary,
+                rule,
+                by_another,
+                tool_call_id: Some(_),
+                ..
+            } => {
+                let request = Request {
+                    seq,
+                    kind: kind.unwrap_or_default(),
+                    digest: digest.clone(),
+                    summary: summary.clone(),
+                    rule: rule.clone(),
+                    by_another: *by_another,
+                };
+                (call, CallFact::Requested { until: *expires_at, request })
             }
-            Self::ToolAnswered { call, tool_call_id: Some(_), .. } => {
-                (call, CallFact::Settled(Settled::Returned))
+            Self::ApprovalResolved { call, decision, arguments, .. }
+                if matches!(decision.as_str(), "approved" | "edited" | "retried") =>
+            {
+                (call, CallFact::Approved { arguments: arguments.clone() })
             }
-            // What was decided shows in the entry after it: the call is made, or has its answer.
+            Self::ToolFailed { call, retry_at: Some(retry_at), .. } => {
+                (call, CallFact::Postponed { retry_at: *retry_at })
+            }
+            Self::ToolAnswered { call, error, tool_call_id: Some(_), .. } => {
+                (call, CallFact::Settled(Settled::Returned { is_error: error.is_some() }))
+            }
+            // Any other decision shows in the entry after it: the call has its answer.
             Self::ApprovalResolved { .. }
             | Self::ToolCalled { .. }
+            | Self::ToolFailed { .. }
             | Self::ToolAnswered { .. }
             | Self::ApprovalRequested { .. }
             | Self::RunAccepted { .. }

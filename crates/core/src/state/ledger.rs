@@ -66,10 +66,13 @@ fn held_bytes(entry: &Entry) -> usize {
             let opaque = message.opaque.as_ref().map_or(0, |opaque| opaque.bytes());
             TURN_BYTES + message.content.len() + message.thoughts.len() + asked.sum::<usize>() + opaque
         }
-        Entry::ToolAnswered { tool_call_id: Some(_), result, error, .. } => {
-            TURN_BYTES + told(result.as_ref(), error.as_ref()).len()
+        Entry::ToolAnswered { tool_call_id: Some(_), result, error, by, .. } => {
+            TURN_BYTES + told(result.as_ref(), error.as_ref(), by.as_deref(), None).len()
         }
+        // Kept as long as the call is open, and with what the model is told.
+        Entry::ApprovalResolved { arguments: Some(arguments), .. } => arguments.to_string().len(),
         Entry::ToolAnswered { .. }
+        | Entry::ToolFailed { .. }
         | Entry::ModelCalled { .. }
         | Entry::ModelFailed { .. }
         | Entry::ToolCalled { .. }

@@ -1,7 +1,8 @@
 use crate::{
     ids::{CallId, TimeMs},
+    message::ToolCall,
     state::{
-        call::{Ask, Call, CallError},
+        call::{Ask, Call, CallError, CallState, Settled},
         fact::CallFact,
         spec::RunSpec,
     },
@@ -12,6 +13,9 @@ use crate::{
 pub struct Round {
     /// In the order in which they were first promised.
     pub calls: Vec<Call>,
+    /// What the answer asks for whose tools these are. The calls are those that were begun, in its order: what comes after
+    /// them is for later.
+    pub(crate) proposed: Vec<ToolCall>,
     /// The one that settled last.
     latest: Option<CallId>,
 }
@@ -28,6 +32,11 @@ pub(crate) enum Opening {
 }
 
 impl Round {
+    /// A round without calls yet, of what an answer proposes.
+    pub(crate) fn of_tools(proposed: Vec<ToolCall>) -> Self {
+        Self { calls: Vec::new(), proposed, latest: None }
+    }
+
     /// Takes what an entry says of one of its calls that was decided at `at`.
     pub(crate) fn take(&mut self, at: TimeMs, id: CallId, fact: CallFact, messages: usize) {
         let Some(call) = self.calls.iter_mut().find(|call| call.id == id) else { return };
@@ -35,6 +44,33 @@ impl Round {
         if call.is_settled() {
             self.latest = Some(id);
         }
+    }
+
+    /// Whether these are calls of tools, all of which went wrong.
+    pub(crate) fn is_failure_of_tools(&self) -> bool {
+        !self.calls.is_empty() && self.calls.iter().all(Call::is_tool_error)
+    }
+
+    /// What the answer asks for that a call of a tool belongs to, or may still be begun, and how much of it was begun.
+    pub(crate) fn proposed(&self) -> (&[ToolCall], usize) {
+        match self.calls.iter().find_map(Call::answer).filter(|answer| answer.rule.is_none()) {
+            Some(answer) => (&answer.tool_calls, 0),
+            None => (&self.proposed, self.calls.len()),
+        }
+    }
+
+    /// The same, of an answer whose tools are begun now.
+    pub(crate) fn take_proposed(&mut self) -> Vec<ToolCall> {
+        let calls = self.calls.iter_mut().map(|call| &mut call.state);
+        let answers = calls.filter_map(|state| match state {
+            CallState::Settled(Settled::Answered(answer)) => Some(std::mem::take(&mut answer.tool_calls)),
+            CallState::Settled(Settled::Failed(_) | Settled::Returned { .. })
+            | CallState::InFlight
+            | CallState::Retrying { .. }
+            | CallState::Ready
+            | CallState::Awaiting { .. } => None,
+        });
+        answers.flatten().collect()
     }
 
     /// Whether a new call is made side by side with these: tools for one answer, or the models of a comparison.

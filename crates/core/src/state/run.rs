@@ -5,11 +5,12 @@ use crate::{
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     state::{
-        call::{Answer, Ask, Call, CallError, CallState, Settled},
+        call::{Answer, Ask, Call, CallError, CallState, Recovery, Settled},
         delivery::{self, Delivery},
         round::{Opening, Round},
         spec::RunSpec,
     },
+    tool::{Repeats, ToolOffer},
 };
 
 /// A run as the journal tells it, but for its texts, which are in the [`Transcript`](crate::Transcript): cheap to copy.
@@ -45,6 +46,15 @@ pub struct Run {
     has_failures: bool,
     /// How many models took it over from the one before.
     fallen_back: usize,
+    /// Calls of tools that were made, however often.
+    pub tool_calls: u32,
+    /// Answers in a row, up to the last one whose tools have all returned and that a further one followed, all of whose
+    /// tool calls failed.
+    failed_answers: u32,
+    /// The tool call that was asked for last.
+    pub(crate) repeats: Option<Repeats>,
+    /// Requests to people that are closed.
+    closed_requests: Vec<(CallId, Seq)>,
 }
 
 /// Where a run stands.
@@ -113,11 +123,15 @@ impl Run {
             first_message: 0,
             has_failures: false,
             fallen_back: 0,
+            tool_calls: 0,
+            failed_answers: 0,
+            repeats: None,
+            closed_requests: Vec::new(),
         })
     }
 
-    /// Takes an entry that was decided at `at`, when the conversation had `messages` messages.
-    pub fn evolve(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
+    /// Takes the entry at `seq` that was decided at `at`, when the conversation had `messages` messages.
+    pub fn evolve(&mut self, (seq, at): (Seq, TimeMs), entry: &Entry, messages: usize) {
         self.count(at, entry, messages);
         match entry {
             Entry::RunResumed { .. } => self.interrupt(),
@@ -141,8 +155,9 @@ impl Run {
             | Entry::ModelFailed { .. }
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
-            | Entry::ApprovalResolved { .. } => self.take_call(at, entry, messages),
+            | Entry::ApprovalResolved { .. } => self.take_call((seq, at), entry, messages),
             Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
         }
     }
@@ -166,11 +181,16 @@ impl Run {
                 self.usage = self.usage_with(usage.as_ref());
             }
             Entry::RunResumed { .. } => self.resumed += 1,
+            Entry::ToolCalled { attempt: 1, tool_call_id: Some(_), .. } => self.tool_calls += 1,
+            Entry::ApprovalResolved { call, .. } => {
+                let request = self.call(*call).and_then(Call::request).map(|(request, _)| request.seq);
+                self.closed_requests.extend(request.map(|seq| (*call, seq)));
+            }
             Entry::RunAccepted { .. }
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
-            | Entry::ApprovalResolved { .. }
             | Entry::CancelRequested { .. }
             | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }
@@ -179,8 +199,8 @@ impl Run {
         }
     }
 
-    fn take_call(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
-        let Some((id, fact)) = entry.call_fact() else { return };
+    fn take_call(&mut self, (seq, at): (Seq, TimeMs), entry: &Entry, messages: usize) {
+        let Some((id, fact)) = entry.call_fact(seq) else { return };
         if let Some(ask) = entry.ask().filter(|_| self.call(id).is_none()) {
             self.open(id, ask, messages);
         }
@@ -191,13 +211,27 @@ impl Run {
 
     /// A call that is asked side by side with those of the round joins it; any other begins a new one.
     fn open(&mut self, id: CallId, ask: Ask, messages: usize) {
+        let is_of_tool = matches!(ask, Ask::Tool(_));
         let mut round = match &mut self.phase {
             Phase::Open(round) if round.takes(&ask, &self.spec) => std::mem::take(round),
-            Phase::Queued | Phase::Open(_) => Round::default(),
+            Phase::Open(round) => {
+                self.failed_answers = match round.is_failure_of_tools() {
+                    true => self.failed_answers + 1,
+                    // What the tools of this answer make of it is not known yet.
+                    false if is_of_tool => self.failed_answers,
+                    false => 0,
+                };
+                let proposed = if is_of_tool { round.take_proposed() } else { Vec::new() };
+                Round::of_tools(proposed)
+            }
+            Phase::Queued => Round::default(),
             Phase::Ended(_) => return,
         };
+        if let Some(asked) = round.proposed.get(round.calls.len()) {
+            self.repeats = Some(Repeats::after(self.repeats.as_ref(), asked));
+        }
         // A tool's message has its place from the start: the results stay in the order of the calls.
-        let message = matches!(ask, Ask::Tool(_)).then_some(messages);
+        let message = is_of_tool.then_some(messages);
         round.calls.push(Call { message, ..Call::new(id, ask) });
         self.phase = Phase::Open(round);
     }
@@ -221,6 +255,37 @@ impl Run {
             }
         }
         calls
+    }
+
+    /// The offer of a tool.
+    pub fn offer(&self, tool: &str) -> Option<&ToolOffer> {
+        self.spec.settings.tools.iter().find(|offer| offer.name == tool)
+    }
+
+    /// What becomes of a call of the run that was cut off.
+    pub(crate) fn recovery(&self, call: &Call) -> Recovery {
+        let offer = call.tool().and_then(|ask| self.offer(&ask.tool));
+        call.recovery(offer.is_some_and(|offer| offer.reconciles))
+    }
+
+    /// Its latest calls, where they are open, with what the answer proposes whose tools they are, and how much of that was
+    /// begun.
+    pub(crate) fn round(&self) -> Option<&Round> {
+        match &self.phase {
+            Phase::Open(round) => Some(round),
+            Phase::Queued | Phase::Ended(_) => None,
+        }
+    }
+
+    /// Answers in a row all of whose tool calls failed, the latest included.
+    pub(crate) fn failed_answers(&self) -> u32 {
+        self.failed_answers + u32::from(self.round().is_some_and(Round::is_failure_of_tools))
+    }
+
+    /// The closed request about a call: the one at `request`, or the last one.
+    pub(crate) fn closed_request(&self, call: CallId, request: Option<Seq>) -> Option<Seq> {
+        let mut closed = self.closed_requests.iter().rev();
+        closed.find(|(id, seq)| *id == call && request.is_none_or(|it| it == *seq)).map(|(_, seq)| *seq)
     }
 
     /// What it used, and `more`.
@@ -352,6 +417,11 @@ impl Run {
     /// Whether the run's deadline has passed.
     pub(crate) fn is_late(&self, now: TimeMs) -> bool {
         self.deadline_at().is_some_and(|at| at <= now)
+    }
+
+    /// Whether its budget takes no further call of a tool.
+    pub(crate) fn has_no_tool_calls_left(&self) -> bool {
+        self.spec.settings.budget.tool_calls.is_some_and(|max| self.tool_calls >= max)
     }
 
     /// The budget that forbids another call.

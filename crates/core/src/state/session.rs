@@ -186,7 +186,7 @@ impl Session {
         // First the texts: what an entry says depends on where its run stood before it.
         let mut entry = record.entry;
         self.transcript.take(run, &mut entry);
-        run.evolve(at, &entry, messages);
+        run.evolve((record.seq, at), &entry, messages);
         if matches!(entry, Entry::RunEnded { .. }) {
             let open = &self.runs[self.first_open..];
             self.first_open += open.iter().take_while(|run| !run.is_open()).count();

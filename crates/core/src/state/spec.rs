@@ -26,6 +26,8 @@ pub struct RunSpec {
     pub sampled_out: bool,
     /// The caller's key.
     pub idempotency: Option<Idempotency>,
+    /// Who posted it.
+    pub by: Option<String>,
     /// What the task counts as in a context window.
     pub(crate) task_tokens: u64,
 }
@@ -43,6 +45,7 @@ impl RunSpec {
             settings,
             sampled_out,
             idempotency,
+            by,
             life: _,
         } = entry
         else {
@@ -57,6 +60,7 @@ impl RunSpec {
             settings: settings.clone(),
             sampled_out: *sampled_out,
             idempotency: idempotency.clone(),
+            by: by.clone(),
             task_tokens: estimated_tokens(task),
         })
     }

@@ -1,6 +1,8 @@
+use serde_json::Value;
+
 use crate::{
     entry::Entry,
-    ids::RunId,
+    ids::{CallId, RunId},
     message::{MESSAGE_TOKENS, Message, Role, as_quoted, estimated_tokens},
     state::{call::Call, round::Opening, run::Run},
     tool::told,
@@ -53,14 +55,15 @@ impl Length {
             }
             Entry::ModelAnswered { message, .. } => self.with(estimated_tokens(&message.quoted_text())),
             Entry::ToolCalled { .. } | Entry::ApprovalRequested { .. } => self.with_slot(run, entry),
-            Entry::ToolAnswered { result, error, tool_call_id: Some(_), .. } => {
+            Entry::ToolAnswered { call, result, error, by, tool_call_id: Some(_), .. } => {
                 let slot = self.with_slot(run, entry);
-                let text = told(result.as_ref(), error.as_ref());
+                let text = told(result.as_ref(), error.as_ref(), by.as_deref(), edited(run, *call));
                 Self { tokens: slot.tokens + estimated_tokens(&text) - MESSAGE_TOKENS, ..slot }
             }
             Entry::RunAccepted { .. }
             | Entry::ModelFailed { .. }
             | Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }
             | Entry::CancelRequested { .. }
@@ -127,7 +130,10 @@ impl Transcript {
             },
             Entry::ModelAnswered { message, .. } => {
                 let keeps_calls = run.spec.asks_for_tools(message);
-                let message = std::mem::replace(message, Message::text(message.role, ""));
+                // The run keeps what is asked for, until it is done.
+                let tool_calls = if keeps_calls { message.tool_calls.clone() } else { Vec::new() };
+                let asked = Message { tool_calls, ..Message::text(message.role, "") };
+                let message = std::mem::replace(message, asked);
                 self.messages.push(if keeps_calls { message } else { as_quoted(message) });
             }
             Entry::ToolCalled { tool_call_id, .. } | Entry::ApprovalRequested { tool_call_id, .. }
@@ -135,15 +141,17 @@ impl Transcript {
             {
                 self.leave_room(tool_call_id.clone());
             }
-            Entry::ToolAnswered { call, result, error, tool_call_id: Some(id), .. } => {
+            Entry::ToolAnswered { call, result, error, by, tool_call_id: Some(id), .. } => {
                 if is_new {
                     self.leave_room(Some(id.clone()));
                 }
                 let place = run.call(*call).and_then(|call| call.message).unwrap_or(before.messages);
-                self.fill(place, told(result.as_ref(), error.as_ref()));
+                let text = told(result.as_ref(), error.as_ref(), by.as_deref(), edited(run, *call));
+                self.fill(place, text);
             }
             Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
+            | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::RunAccepted { .. }
             | Entry::ModelFailed { .. }
@@ -175,6 +183,12 @@ impl Transcript {
     fn leave_room(&mut self, tool_call_id: Option<String>) {
         self.messages.push(Message { tool_call_id, ..Message::text(Role::Tool, "") });
     }
+}
+
+/// The arguments that a person gave a call instead of the model's.
+fn edited(run: &Run, call: CallId) -> Option<&Value> {
+    let ask = run.call(call)?.tool().filter(|ask| ask.is_edited)?;
+    Some(&ask.arguments)
 }
 
 /// Whether an entry is the first of a tool's call, in a run that is open.

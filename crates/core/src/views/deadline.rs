@@ -74,6 +74,7 @@ impl Call {
         match self.state {
             CallState::InFlight => Some((0, Deadline::Work)),
             CallState::Retrying { at } => Some((at, Deadline::Retry)),
+            CallState::Ready => Some((0, Deadline::Work)),
             CallState::Awaiting { until, .. } => until.map(|at| (at, Deadline::Expiry)),
             CallState::Settled(_) => None,
         }

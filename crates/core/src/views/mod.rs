@@ -3,3 +3,4 @@
 pub(crate) mod deadline;
 pub(crate) mod request;
 pub(crate) mod result;
+pub(crate) mod tools;

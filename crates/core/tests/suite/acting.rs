@@ -47,7 +47,13 @@ fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Vec<String> {
 }
 
 fn decided(stage: &mut Stage, call: u32, decision: Decision) -> Vec<String> {
-    stage.send(Input::Decided { call: CallId(call), decision, by: "ann".to_owned() })
+    stage.send(Input::Decided {
+        call: CallId(call),
+        request: None,
+        decision,
+        digest: None,
+        by: "ann".to_owned(),
+    })
 }
 
 /// The latest messages of the conversation: who speaks, which call it answers, and the text.
@@ -78,7 +84,7 @@ fn tools_are_called_side_by_side_and_their_results_stay_in_the_order_of_the_answ
         ["1 tool.answered 2.1 {found:3}"]
     );
     assert_eq!(
-        returned(&mut stage, 3, ToolOutcome::Failed("no network".to_owned())),
+        returned(&mut stage, 3, ToolOutcome::Failed(ToolError::failed("no network"))),
         [
             "1 tool.answered 3.1 failed",
             "1 model.called 5.1 iteration 2, 6 messages",
@@ -149,7 +155,12 @@ fn a_tool_that_is_always_cut_off_is_given_up() {
 fn a_tool_that_is_stopped_may_have_done_something() {
     let mut stage = asked(&["look", "send"]);
     assert_eq!(returned(&mut stage, 3, ToolOutcome::CutOff), ["1 tool.answered 3.1 in_doubt"]);
-    assert_eq!(returned(&mut stage, 2, ToolOutcome::CutOff)[0], "1 tool.answered 2.1 timeout");
+    for attempt in 1..limits::TOOL_ATTEMPTS_MAX {
+        let again = returned(&mut stage, 2, ToolOutcome::CutOff);
+        assert!(again[0].starts_with(&format!("1 tool.failed 2.{attempt} timeout, again +")), "{again:?}");
+        assert_eq!(stage.wake()[0], format!("1 tool.called 2.{} look", attempt + 1));
+    }
+    assert_eq!(returned(&mut stage, 2, ToolOutcome::CutOff)[0], "1 tool.answered 2.5 timeout");
 }
 
 #[test]
@@ -170,10 +181,13 @@ fn a_payment_waits_for_a_person_whatever_happens_meanwhile() {
     assert_eq!(stage.send(Input::Tick), [""; 0]);
     stage.now += APPROVAL_MS - 1;
     assert_eq!(
-        decided(&mut stage, 2, Decision::Approve),
+        decided(&mut stage, 2, Decision::Approve { arguments: None }),
         ["1 approval.resolved 2 approved by ann", "1 tool.called 2.1 pay", "> pay {\"n\":1} 1:2.1"]
     );
-    assert_eq!(decided(&mut stage, 2, Decision::Deny { reason: None }), ["ignored"], "the first one counts");
+    assert_eq!(
+        decided(&mut stage, 2, Decision::Deny { reason: None }),
+        ["refused: the request about call 2 is closed"]
+    );
     let out = returned(&mut stage, 2, ToolOutcome::Done(json!("paid")));
     assert_eq!(out[1], "1 model.called 4.1 iteration 2, 5 messages");
     let results = [(Role::Tool, Some("pay-0"), "paid"), (Role::Tool, Some("look-1"), "seen")];
@@ -221,7 +235,10 @@ fn a_cancel_settles_each_of_four_open_calls() {
             "> abort 1:5.1",
         ]
     );
-    assert_eq!(decided(&mut stage, 2, Decision::Approve), ["ignored"]);
+    assert_eq!(
+        decided(&mut stage, 2, Decision::Approve { arguments: None }),
+        ["refused: the request about call 2 is closed"]
+    );
     assert_eq!(stage.accept(run("next"))[1], "2 model.called 6.1 iteration 1, 8 messages");
     assert!(
         told(&stage, 5)[..4]

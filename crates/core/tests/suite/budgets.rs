@@ -30,7 +30,12 @@ fn cost_is_counted_before_each_call() {
 
 #[test]
 fn an_answer_that_ends_the_run_is_a_success_however_dear() {
-    let budget = Budget { total_tokens: Some(1), cost_usd: Some(0.1), deadline_ms: Some(DEADLINE_MS) };
+    let budget = Budget {
+        total_tokens: Some(1),
+        cost_usd: Some(0.1),
+        deadline_ms: Some(DEADLINE_MS),
+        tool_calls: None,
+    };
     let mut stage = Stage::started(run_with_budget("Write.", budget));
     stage.now += 2 * DEADLINE_MS;
     let out = stage.answer_with(costing(9, 9.0, "a\nDONE"));

@@ -82,6 +82,7 @@ fn every_entry_type_is_in_the_journals_of_this_version() {
         "run.resumed",
         "tool.answered",
         "tool.called",
+        "tool.failed",
         "trace.failed",
         "trace.flushed",
         "trace.sent",
@@ -191,7 +192,7 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 38] = [
+const OPTIONAL: [&str; 68] = [
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
@@ -230,10 +231,40 @@ const OPTIONAL: [&str; 38] = [
     "/begun",
     "/estimated",
     "model.answered/cost_usd",
+    "run.accepted/by",
+    "/budget/tool_calls",
+    "/settings/tools",
+    "/tools/approval_ms",
+    "/tools/description",
+    "/tools/parameters",
+    "/tools/timeout_ms",
+    "/tools/alone",
+    "/tools/may_repeat",
+    "/tools/reconciles",
+    "/tools/in_doubt",
+    "/tools/on_expiry",
+    "tool.called/attempt",
+    "tool.called/iteration",
+    "tool.called/effect",
+    "tool.called/verdict",
+    "tool.called/rule",
+    "/tool_call_id",
+    "tool.answered/attempt",
+    "tool.answered/by",
+    "tool.answered/result_bytes",
+    "approval.requested/attempt",
+    "approval.requested/kind",
+    "approval.requested/digest",
+    "approval.requested/summary",
+    "approval.requested/rule",
+    "approval.requested/by_another",
+    "approval.requested/effect",
+    "approval.requested/expires_at",
+    "approval.resolved/arguments",
 ];
 
 /// Members whose values have members of the caller's, the model's or the agent's own.
-const FOREIGN: [&str; 4] = ["metadata", "arguments", "result", "fields"];
+const FOREIGN: [&str; 5] = ["metadata", "arguments", "result", "fields", "parameters"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -243,13 +274,14 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 5] {
+fn stories() -> [(String, Vec<Vec<Record>>); 6] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
         (format!("{VERSION}-life"), story::life()),
         (format!("{VERSION}-fallback"), story::fallback()),
         (format!("{VERSION}-estimated"), story::estimated()),
+        (format!("{VERSION}-tools"), story::tools()),
     ]
 }
 

@@ -5,8 +5,8 @@ use std::{
 
 use longhaul_core::{
     Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Fault, FaultKind, FinishReason,
-    Input, Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Refusal, Role, RunId,
-    RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, decode_row, encode_row,
+    Input, Journal, Judge, Message, ModelAnswer, Moment, NewRun, Observed, OfferJudge, Record, Refusal, Role,
+    RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, decode_row, encode_row,
 };
 use thiserror::Error;
 
@@ -63,8 +63,8 @@ impl MemoryJournal {
 }
 
 /// A session with its journal and its clock; it checks after each step that a replay agrees.
-#[derive(Debug)]
 pub(crate) struct Stage {
+    pub(crate) judge: Box<dyn Judge>,
     pub(crate) session: Session,
     pub(crate) journal: MemoryJournal,
     pub(crate) now: TimeMs,
@@ -72,7 +72,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        Self { session: Session::default(), journal: MemoryJournal::default(), now: START }
+        Self {
+            judge: Box::new(OfferJudge),
+            session: Session::default(),
+            journal: MemoryJournal::default(),
+            now: START,
+        }
     }
 
     /// A stage whose first run waits for its first answer.
@@ -88,7 +93,10 @@ impl Stage {
 
     /// Decides and commits, and says in lines what came out.
     pub(crate) fn send(&mut self, event: Input) -> Vec<String> {
-        let step = self.session.decide(event, self.moment()).expect("only an Accept is refused");
+        let step = match self.session.decide_by(event, self.moment(), &*self.judge) {
+            Ok(step) => step,
+            Err(refusal) => return vec![format!("refused: {refusal}")],
+        };
         let (ignored, empty) = (step.is_ignored(), step.is_empty());
         let rows = self.journal.row_count();
         let committed = self.session.commit(step, &self.journal).expect("the journal works");
@@ -239,6 +247,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             fallbacks: Vec::new(),
         },
         idempotency: None,
+        by: None,
     }
 }
 
@@ -272,6 +281,7 @@ pub(crate) fn lines(committed: &Committed, now: TimeMs) -> Vec<String> {
             let ask = &order.ask;
             format!("> {} {} {}", ask.tool, ask.arguments, attempt(order.call))
         }
+        Command::Reconcile(order) => format!("> what became of {} {}", order.ask.tool, attempt(order.call)),
         Command::Abort(call) => format!("> abort {}", attempt(*call)),
     });
     committed
@@ -334,6 +344,12 @@ fn line(record: &Record, now: TimeMs) -> String {
         Entry::ToolCalled { call, attempt, tool, .. } => format!("{name} {call}.{attempt} {tool}"),
         Entry::ToolAnswered { call, attempt, result, error, .. } => {
             format!("{name} {call}.{attempt} {}", error.as_ref().map_or_else(|| word(result), code))
+        }
+        Entry::ToolFailed { call, attempt, error, retry_at, .. } => {
+            format!("{name} {call}.{attempt} {}, again {}", code(error), later(retry_at))
+        }
+        Entry::ApprovalRequested { call, kind: Some(_), expires_at, .. } => {
+            format!("{name} {call} in doubt until {}", later(expires_at))
         }
         Entry::ApprovalRequested { call, tool, expires_at, .. } => {
             format!("{name} {call} {tool} until {}", later(expires_at))

@@ -34,3 +34,5 @@ mod properties;
 mod resuming;
 #[cfg(test)]
 mod storing;
+#[cfg(test)]
+mod tools;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use longhaul_core::{
     Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, Idempotency,
-    Life, Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing,
-    ToolCall, ToolError, Usage, UserSpan, decode_row, encode_row,
+    Leave, Life, Message, Observed, Record, RequestKind, Role, RunError, RunId, RunSettings, RunStatus, Seq,
+    StopReason, Timing, ToolCall, ToolError, Usage, UserSpan, decode_row, encode_row,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,12 @@ fn run_accepted() {
     let settings = RunSettings {
         instructions: Some("Be brief.".to_owned()),
         sentinel: "DONE".to_owned(),
-        budget: Budget { total_tokens: Some(20_000), cost_usd: Some(0.05), deadline_ms: Some(600_000) },
+        budget: Budget {
+            total_tokens: Some(20_000),
+            cost_usd: Some(0.05),
+            deadline_ms: Some(600_000),
+            tool_calls: None,
+        },
         model_timeout_ms: 120_000,
         max_output_tokens: Some(512),
         temperature: Some(0.2),
@@ -42,6 +47,7 @@ fn run_accepted() {
         sampled_out: false,
         idempotency,
         life: None,
+        by: None,
     };
     pinned(
         accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
@@ -195,6 +201,7 @@ fn run_accepted_of_a_sampled_comparison() {
             sampled_out: true,
             idempotency: None,
             life: None,
+            by: None,
         },
         r#"{"type":"run.accepted","task":"x","agent":"poet","model":"a,b","models":["a","b"],"max_iterations":1,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"sample_ratio":0.25},"sampled_out":true}"#,
         &["task", "agent", "model", "models", "max_iterations", "metadata"],
@@ -319,6 +326,9 @@ fn tool_called_and_answered() {
             arguments: json!({"q": "tides"}),
             effect: None,
             tool_call_id: None,
+            iteration: 0,
+            verdict: None,
+            rule: None,
         },
         r#"{"type":"tool.called","call":4,"tool":"search","arguments":{"q":"tides"}}"#,
         &["call", "tool", "arguments"],
@@ -332,6 +342,8 @@ fn tool_called_and_answered() {
             attempt: 0,
             latency_ms: 7,
             tool_call_id: None,
+            by: None,
+            result_bytes: None,
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","result":[1],"latency_ms":7}"#,
         &["call", "tool", "result", "latency_ms"],
@@ -345,6 +357,8 @@ fn tool_called_and_answered() {
             attempt: 0,
             latency_ms: 7,
             tool_call_id: None,
+            by: None,
+            result_bytes: None,
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","error":"no","latency_ms":7}"#,
         &["call", "tool", "error", "latency_ms"],
@@ -363,6 +377,9 @@ fn tool_calls_that_are_driven() {
             arguments: json!({"q": "tides"}),
             effect: Some(Effect::Read),
             tool_call_id: id(),
+            iteration: 0,
+            verdict: None,
+            rule: None,
         },
         r#"{"type":"tool.called","call":4,"attempt":2,"tool":"search","arguments":{"q":"tides"},"effect":"read","tool_call_id":"call_1"}"#,
         &["call", "attempt", "tool", "arguments", "effect"],
@@ -376,6 +393,8 @@ fn tool_calls_that_are_driven() {
             error: Some(ToolError::Coded { code: "in_doubt".to_owned(), message: "cut off".to_owned() }),
             latency_ms: 7,
             tool_call_id: id(),
+            by: None,
+            result_bytes: None,
         },
         r#"{"type":"tool.answered","call":4,"attempt":2,"tool":"search","error":{"code":"in_doubt","message":"cut off"},"latency_ms":7,"tool_call_id":"call_1"}"#,
         &["call", "attempt", "tool", "error", "latency_ms"],
@@ -388,9 +407,103 @@ fn tool_calls_that_are_driven() {
             effect: Some(Effect::Once),
             expires_at: Some(900),
             tool_call_id: id(),
+            attempt: 0,
+            kind: None,
+            digest: None,
+            summary: None,
+            rule: None,
+            by_another: false,
         },
         r#"{"type":"approval.requested","call":4,"tool":"search","arguments":{"usd":3},"effect":"once","expires_at":900,"tool_call_id":"call_1"}"#,
         &["call", "tool", "arguments", "effect", "expires_at"],
+    );
+}
+
+#[test]
+fn tool_calls_with_all_that_a_deployment_says_of_them() {
+    let (tool, id) = (|| "pay".to_owned(), || Some("call_1".to_owned()));
+    pinned(
+        Entry::ToolCalled {
+            call: CallId(4),
+            attempt: 1,
+            iteration: 2,
+            tool: tool(),
+            arguments: json!({"usd": 3}),
+            effect: Some(Effect::Once),
+            verdict: Some(Leave::Approved),
+            rule: Some("/rules/0".to_owned()),
+            tool_call_id: id(),
+        },
+        r#"{"type":"tool.called","call":4,"attempt":1,"iteration":2,"tool":"pay","arguments":{"usd":3},"effect":"once","verdict":"approved","rule":"/rules/0","tool_call_id":"call_1"}"#,
+        &["call", "attempt", "iteration", "tool", "arguments", "effect", "verdict", "rule"],
+    );
+    pinned(
+        Entry::ToolFailed {
+            call: CallId(4),
+            attempt: 1,
+            tool: tool(),
+            error: ToolError::failed("busy"),
+            retry_at: Some(900),
+            latency_ms: 7,
+        },
+        r#"{"type":"tool.failed","call":4,"attempt":1,"tool":"pay","error":{"code":"failed","message":"busy"},"retry_at":900,"latency_ms":7}"#,
+        &["call", "attempt", "tool", "error", "retry_at", "latency_ms"],
+    );
+    pinned(
+        Entry::ToolAnswered {
+            call: CallId(4),
+            attempt: 1,
+            tool: tool(),
+            result: Some(json!("paid")),
+            error: None,
+            by: Some("acme/lead".to_owned()),
+            result_bytes: Some(6),
+            latency_ms: 7,
+            tool_call_id: id(),
+        },
+        r#"{"type":"tool.answered","call":4,"attempt":1,"tool":"pay","result":"paid","by":"acme/lead","result_bytes":6,"latency_ms":7,"tool_call_id":"call_1"}"#,
+        &["call", "attempt", "tool", "result", "by", "result_bytes", "latency_ms"],
+    );
+    pinned(
+        Entry::ApprovalRequested {
+            call: CallId(4),
+            attempt: 1,
+            kind: Some(RequestKind::InDoubt),
+            tool: tool(),
+            arguments: json!({"usd": 3}),
+            digest: Some("d1".to_owned()),
+            summary: Some("Pays".to_owned()),
+            rule: Some("/rules/0".to_owned()),
+            by_another: true,
+            effect: Some(Effect::Once),
+            expires_at: Some(900),
+            tool_call_id: id(),
+        },
+        r#"{"type":"approval.requested","call":4,"attempt":1,"kind":"in_doubt","tool":"pay","arguments":{"usd":3},"digest":"d1","summary":"Pays","rule":"/rules/0","by_another":true,"effect":"once","expires_at":900,"tool_call_id":"call_1"}"#,
+        &[
+            "call",
+            "attempt",
+            "kind",
+            "tool",
+            "arguments",
+            "digest",
+            "summary",
+            "rule",
+            "by_another",
+            "effect",
+            "expires_at",
+        ],
+    );
+    pinned(
+        Entry::ApprovalResolved {
+            call: CallId(4),
+            decision: "edited".to_owned(),
+            arguments: Some(json!({"usd": 2})),
+            reason: None,
+            by: "acme/lead".to_owned(),
+        },
+        r#"{"type":"approval.resolved","call":4,"decision":"edited","arguments":{"usd":2},"reason":null,"by":"acme/lead"}"#,
+        &["call", "decision", "arguments", "reason", "by"],
     );
 }
 
@@ -412,6 +525,12 @@ fn approval_requested_and_resolved() {
             effect: None,
             expires_at: None,
             tool_call_id: None,
+            attempt: 0,
+            kind: None,
+            digest: None,
+            summary: None,
+            rule: None,
+            by_another: false,
         },
         r#"{"type":"approval.requested","call":4,"tool":"pay","arguments":{"usd":3}}"#,
         &["call", "tool", "arguments"],
@@ -421,6 +540,7 @@ fn approval_requested_and_resolved() {
         decision: "deny".to_owned(),
         reason,
         by: "ann".to_owned(),
+        arguments: None,
     };
     pinned(
         resolved(Some("too dear".to_owned())),

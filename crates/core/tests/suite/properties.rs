@@ -85,7 +85,13 @@ impl World {
                 let waiting =
                     self.stage.session.open_runs().flat_map(Run::calls).find(|call| is_awaiting(call));
                 let call = waiting.filter(|_| call > 5).map_or(CallId(call), |call| call.id);
-                self.step(Input::Decided { call, decision, by: "ann".to_owned() });
+                self.step(Input::Decided {
+                    call,
+                    request: None,
+                    decision,
+                    digest: None,
+                    by: "ann".to_owned(),
+                });
             }
             Deed::Cancel => self.step(Input::Cancel { by: "ann".to_owned() }),
             Deed::Wake => {
@@ -229,6 +235,9 @@ impl World {
                     assert!(!self.cancelled.contains(&order.call.run), "a cancelled run makes no call");
                     assert!(self.stage.session.outstanding().contains(&order.call), "it is promised");
                     self.ordered.push(order.call);
+                }
+                Command::Reconcile(order) => {
+                    assert!(self.stage.session.outstanding().contains(&order.call), "it was promised");
                 }
                 Command::Abort(call) => assert!(self.ordered.contains(call)),
             }

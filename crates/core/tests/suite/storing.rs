@@ -78,6 +78,9 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             arguments: serde_json::json!({}),
             effect: None,
             tool_call_id: None,
+            iteration: 0,
+            verdict: None,
+            rule: None,
         },
         Entry::ToolAnswered {
             call,
@@ -87,6 +90,8 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             error: None,
             latency_ms: 1,
             tool_call_id: None,
+            by: None,
+            result_bytes: None,
         },
         Entry::ApprovalRequested {
             call,
@@ -95,8 +100,20 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             effect: None,
             expires_at: None,
             tool_call_id: None,
+            attempt: 0,
+            kind: None,
+            digest: None,
+            summary: None,
+            rule: None,
+            by_another: false,
         },
-        Entry::ApprovalResolved { call, decision: "deny".to_owned(), reason: None, by: "ann".to_owned() },
+        Entry::ApprovalResolved {
+            call,
+            decision: "deny".to_owned(),
+            reason: None,
+            by: "ann".to_owned(),
+            arguments: None,
+        },
     ];
     let mut session = stage.session.clone();
     for entry in entries {

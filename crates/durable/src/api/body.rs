@@ -191,6 +191,7 @@ fn read_run(
                 total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| kind == RunKind::Run)),
                 cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind == RunKind::Run)),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
+                tool_calls: None,
             },
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
@@ -205,6 +206,7 @@ fn read_run(
             fallbacks: fallbacks.collect(),
         },
         idempotency,
+        by: None,
     })
 }
 
@@ -303,6 +305,7 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget 
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
         cost_usd: fields.positive("cost_usd"),
         deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
+        tool_calls: None,
     };
     if kind == RunKind::Comparison {
         for (name, is_there) in

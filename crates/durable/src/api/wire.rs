@@ -82,6 +82,7 @@ mod tests {
                     total_tokens: Some(20_000),
                     cost_usd: Some(0.05),
                     deadline_ms: Some(600_000),
+                    tool_calls: None,
                 },
                 max_output_tokens: Some(512),
                 temperature: Some(0.2),
@@ -93,6 +94,7 @@ mod tests {
                 ..settings()
             },
             idempotency: Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() }),
+            by: None,
         };
         assert_eq!(encode(&whole).unwrap(), WHOLE);
         let comparison = NewRun {

@@ -234,6 +234,9 @@ fn error_type(trace: &Trace) -> Option<&'static str> {
         | StopReason::Deadline
         | StopReason::Cancelled
         | StopReason::ToolFailed
+        | StopReason::ToolInDoubt
+        | StopReason::LoopDetected
+        | StopReason::ApprovalExpired
         | StopReason::Denied => None,
     };
     Some(of_a_call.unwrap_or(reason.as_str()))

@@ -1,4 +1,4 @@
-use longhaul_core::{Entry, Message, Observed, Record, ToolError};
+use longhaul_core::{Entry, Message, Observed, Record};
 use serde_json::Value;
 
 /// What a server chose where a name belongs, in bytes: a longer one is none.
@@ -40,12 +40,21 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             text(message, redact);
             self::observed(observed, redact);
         }
-        Entry::ToolCalled { tool, arguments, tool_call_id, .. }
-        | Entry::ApprovalRequested { tool, arguments, tool_call_id, .. } => {
+        Entry::ToolCalled { tool, arguments, tool_call_id, .. } => {
             // A model chooses all three.
             text(tool, redact);
             optional(tool_call_id, redact);
             json(arguments, redact);
+        }
+        Entry::ApprovalRequested { tool, arguments, tool_call_id, summary, .. } => {
+            text(tool, redact);
+            optional(tool_call_id, redact);
+            json(arguments, redact);
+            optional(summary, redact);
+        }
+        Entry::ToolFailed { tool, error, .. } => {
+            text(tool, redact);
+            text(error.message_mut(), redact);
         }
         Entry::ToolAnswered { tool, result, error, tool_call_id, .. } => {
             text(tool, redact);
@@ -53,12 +62,16 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             if let Some(result) = result {
                 json(result, redact);
             }
-            match error {
-                Some(ToolError::Text(said) | ToolError::Coded { message: said, .. }) => text(said, redact),
-                None => {}
+            if let Some(error) = error {
+                text(error.message_mut(), redact);
             }
         }
-        Entry::ApprovalResolved { reason, .. } => optional(reason, redact),
+        Entry::ApprovalResolved { reason, arguments, .. } => {
+            optional(reason, redact);
+            if let Some(arguments) = arguments {
+                json(arguments, redact);
+            }
+        }
         Entry::RunEnded { result, error, .. } => {
             optional(result, redact);
             if let Some(error) = error {

@@ -35,12 +35,12 @@ pub(crate) fn acting() -> Stage {
     stage.accept_run(with_tools("Refund order 7."));
     stage.ask_for(&[("search", r#"{"q":"order 7"}"#), ("pay", r#"{"cents":5}"#)]);
     stage.tool_returns(ToolOutcome::Done(json!({"hits": 3})), 40);
-    stage.tool_returns(ToolOutcome::Failed("no money".to_owned()), 20);
+    stage.tool_returns(ToolOutcome::Failed(longhaul_core::ToolError::failed("no money")), 20);
     stage.ask_for(&[("refund", r#"{"order":"7"}"#), ("refund", r#"{"order":"8"}"#), ("nothing", "{}")]);
     stage.clock += 1_000;
     stage.decide(6, Decision::Deny { reason: Some("not this one".to_owned()) });
     stage.clock += 500;
-    stage.decide(5, Decision::Approve);
+    stage.decide(5, Decision::Approve { arguments: None });
     stage.tool_returns(ToolOutcome::Done(json!("sent back")), 30);
     stage.answer("Done.\nDONE", 10);
     stage
@@ -320,7 +320,7 @@ fn the_index_takes_a_run_with_tools() {
     stage.ask_for(&[("search", "{}"), ("pay", "{}"), ("search", "{}")]);
     stage.tool_returns(ToolOutcome::Done(json!(1)), 1_000);
     stage.crash(5);
-    stage.tool_returns(ToolOutcome::CutOff, 60_000);
+    stage.tool_returns(ToolOutcome::Failed(longhaul_core::ToolError::failed("no hits")), 60_000);
     stage.answer("DONE", 10);
     database.record("acme", &stage.trace(2));
     let stats = database.stats("acme", &[], START + 2 * 3_600_000);
@@ -329,7 +329,7 @@ fn the_index_takes_a_run_with_tools() {
     assert_eq!(
         stats["tools"],
         json!([
-            {"tool": "search", "calls": 4, "answered": 2, "errors": {"interrupted": 1, "timeout": 1},
+            {"tool": "search", "calls": 4, "answered": 2, "errors": {"interrupted": 1, "failed": 1},
              "error_count": 2, "in_doubt": 0, "latency_ms": at(40, 981)},
             {"tool": "pay", "calls": 2, "answered": 0, "errors": {"failed": 1, "in_doubt": 1}, "error_count": 2,
              "in_doubt": 1, "latency_ms": unknown},

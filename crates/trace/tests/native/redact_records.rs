@@ -69,6 +69,7 @@ fn entries() -> Vec<Entry> {
             sampled_out: false,
             idempotency: None,
             life: None,
+            by: None,
         },
         Entry::ModelAnswered {
             call,
@@ -103,6 +104,9 @@ fn entries() -> Vec<Entry> {
             arguments: arguments.clone(),
             effect: None,
             tool_call_id: Some(secret()),
+            iteration: 0,
+            verdict: None,
+            rule: None,
         },
         Entry::ToolAnswered {
             call,
@@ -112,6 +116,8 @@ fn entries() -> Vec<Entry> {
             attempt: 0,
             latency_ms: 1,
             tool_call_id: None,
+            by: None,
+            result_bytes: None,
         },
         Entry::ApprovalRequested {
             call,
@@ -120,12 +126,19 @@ fn entries() -> Vec<Entry> {
             effect: None,
             expires_at: None,
             tool_call_id: None,
+            attempt: 0,
+            kind: None,
+            digest: None,
+            summary: None,
+            rule: None,
+            by_another: false,
         },
         Entry::ApprovalResolved {
             call,
             decision: "deny".to_owned(),
             reason: Some(secret()),
             by: "acme".to_owned(),
+            arguments: None,
         },
         Entry::RunEnded {
             status: RunStatus::Failed,

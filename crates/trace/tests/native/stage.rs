@@ -125,7 +125,13 @@ impl Stage {
     }
 
     pub(crate) fn decide(&mut self, call: u32, decision: Decision) {
-        self.feed(Input::Decided { call: CallId(call), decision, by: "acme/ann".to_owned() });
+        self.feed(Input::Decided {
+            call: CallId(call),
+            request: None,
+            decision,
+            digest: None,
+            by: "acme/ann".to_owned(),
+        });
     }
 
     pub(crate) fn cancel(&mut self) {
@@ -201,6 +207,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             fallbacks: Vec::new(),
         },
         idempotency: None,
+        by: None,
     }
 }
 

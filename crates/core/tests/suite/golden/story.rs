@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Budget, CallId, Cause, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK,
-    Idempotency, Life, Message, Observed, Record, Role, RunError, RunId, RunSettings, RunStatus, Seq,
-    StopReason, Timing, ToolCall, ToolError, Usage, UserSpan,
+    Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK,
+    Idempotency, InDoubt, Leave, Life, Message, Observed, OnExpiry, Record, RequestKind, Role, RunError,
+    RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage, UserSpan,
 };
 use serde_json::{Value, json};
 
@@ -73,6 +73,7 @@ pub(crate) fn comparison() -> Vec<Vec<Record>> {
         sampled_out: true,
         idempotency: None,
         life: None,
+        by: None,
     };
     let compared = |call: u32, attempt: u32| Entry::ModelCalled {
         call: CallId(call),
@@ -112,7 +113,8 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
 /// A session whose run has a budget and whose model does not count: estimates, and what an answer cost.
 pub(crate) fn estimated() -> Vec<Vec<Record>> {
     let mut story = Story::default();
-    let budget = Budget { total_tokens: Some(5_000), cost_usd: Some(1.5), deadline_ms: None };
+    let budget =
+        Budget { total_tokens: Some(5_000), cost_usd: Some(1.5), deadline_ms: None, tool_calls: None };
     let settings = RunSettings { budget, ..open_settings() };
     story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
     let estimate = Usage { estimated: true, ..full_usage() };
@@ -164,6 +166,141 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
     story.rows
 }
 
+/// Reasons to end that came with tools.
+const OF_TOOLS: [StopReason; 3] =
+    [StopReason::ToolInDoubt, StopReason::LoopDetected, StopReason::ApprovalExpired];
+
+/// A session whose models call tools about which people are asked.
+pub(crate) fn tools() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let offers = vec![
+        ToolOffer::new("look", Effect::Read),
+        ToolOffer {
+            name: "pay".to_owned(),
+            effect: Effect::Once,
+            approval_ms: Some(60_000),
+            description: Some("Pays.".to_owned()),
+            parameters: Some(json!({"type": "object"})),
+            timeout_ms: Some(5_000),
+            alone: true,
+            may_repeat: true,
+            reconciles: true,
+            in_doubt: InDoubt::Ask,
+            on_expiry: OnExpiry::Fail,
+        },
+    ];
+    let mut settings = RunSettings { tools: offers, ..open_settings() };
+    settings.budget.tool_calls = Some(5);
+    let mut accepted = story.accepted(1, settings).1;
+    if let Entry::RunAccepted { by, .. } = &mut accepted {
+        *by = Some("acme/ann".to_owned());
+    }
+    story.row(0, vec![(1, accepted), called(1, 1, 1, 0)]);
+    let asked = |name: &str, id: &str| ToolCall {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        arguments: r#"{"cents": 7}"#.to_owned(),
+    };
+    let (_, mut answer) = answered_bare(1, 1);
+    if let Entry::ModelAnswered { message, .. } = &mut answer {
+        message.tool_calls = vec![asked("look", "a"), asked("pay", "b")];
+    }
+    let look = |attempt| Entry::ToolCalled {
+        call: CallId(2),
+        attempt,
+        iteration: 1,
+        tool: "look".to_owned(),
+        arguments: json!({"cents": 7}),
+        effect: Some(Effect::Read),
+        verdict: Some(Leave::Allow),
+        rule: None,
+        tool_call_id: Some("a".to_owned()),
+    };
+    story.row(100, vec![(1, answer), (1, look(1))]);
+    let error = ToolError::failed("no network");
+    let failed = Entry::ToolFailed {
+        call: CallId(2),
+        attempt: 1,
+        tool: "look".to_owned(),
+        error: error.clone(),
+        retry_at: Some(BEGINNING + 300),
+        latency_ms: 9,
+    };
+    story.row(100, vec![(1, failed)]);
+    story.row(100, vec![(1, look(2))]);
+    let answered =
+        |call, attempt, tool: &str, (result, error, by): (Option<Value>, Option<ToolError>, Option<&str>)| {
+            Entry::ToolAnswered {
+                call: CallId(call),
+                attempt,
+                tool: tool.to_owned(),
+                result_bytes: result.as_ref().map(|value| value.to_string().len() as u64),
+                result,
+                error,
+                by: by.map(str::to_owned),
+                latency_ms: 9,
+                tool_call_id: Some(if call == 2 { "a" } else { "b" }.to_owned()),
+            }
+        };
+    let asked = |attempt, kind, whole: bool| Entry::ApprovalRequested {
+        call: CallId(3),
+        attempt,
+        kind,
+        tool: "pay".to_owned(),
+        arguments: json!({"cents": 7}),
+        digest: whole.then(|| "d1".to_owned()),
+        summary: whole.then(|| "Pays 7 cents".to_owned()),
+        rule: whole.then(|| "/rules/0".to_owned()),
+        by_another: whole,
+        effect: Some(Effect::Once),
+        expires_at: Some(BEGINNING + 60_000),
+        tool_call_id: Some("b".to_owned()),
+    };
+    let row = vec![(1, answered(2, 2, "look", (None, Some(error), None))), (1, asked(0, None, true))];
+    story.row(100, row);
+    let resolved = |decision: &str, arguments| Entry::ApprovalResolved {
+        call: CallId(3),
+        decision: decision.to_owned(),
+        arguments,
+        reason: None,
+        by: "acme/lead".to_owned(),
+    };
+    let pay = |attempt| Entry::ToolCalled {
+        call: CallId(3),
+        attempt,
+        iteration: 1,
+        tool: "pay".to_owned(),
+        arguments: json!({"cents": 6}),
+        effect: Some(Effect::Once),
+        verdict: Some(Leave::Approved),
+        rule: Some("/rules/0".to_owned()),
+        tool_call_id: Some("b".to_owned()),
+    };
+    story.row(100, vec![(1, resolved("edited", Some(json!({"cents": 6})))), (1, pay(1))]);
+    let in_doubt = asked(1, Some(RequestKind::InDoubt), false);
+    let resumed = Entry::RunResumed { cause: Cause::Crash, outstanding: Vec::new() };
+    story.row(100, vec![(1, resumed), (1, in_doubt)]);
+    story.row(100, vec![(1, resolved("retried", None)), (1, pay(2))]);
+    story.row(100, vec![(1, asked(2, Some(RequestKind::InDoubt), false))]);
+    let settled = answered(3, 2, "pay", (Some(json!({"paid": true})), None, Some("acme/lead")));
+    let row = vec![(1, resolved("settled", None)), (1, settled), (1, model_called(4, 1, 2, 0))];
+    story.row(100, row);
+    story.calls = 4;
+    story.row(100, vec![(1, failed_for_good(4)), ended(1, StopReason::ModelRefused)]);
+    for reason in OF_TOOLS {
+        let (run, call) = (story.runs + 1, story.calls + 1);
+        story.row(100, vec![(run, accepted_bare("Again.")), called(run, call, 1, 0)]);
+        story.row(100, vec![(run, failed_for_good(call)), ended(run, reason)]);
+    }
+    let (run, call) = (story.runs + 1, story.calls + 1);
+    story.row(100, vec![(run, accepted_bare("Go on.")), called(run, call, 1, 0)]);
+    story.rows
+}
+
+fn failed_for_good(call: u32) -> Entry {
+    failed(call, 1, FaultKind::Refused, None)
+}
+
 /// A journal in the making.
 #[derive(Default)]
 struct Story {
@@ -209,6 +346,7 @@ impl Story {
             sampled_out: run > 1,
             idempotency: Some(Idempotency { key: format!("6b86b273{run}"), body: "d4735e3a".to_owned() }),
             life: None,
+            by: None,
         };
         (run, accepted)
     }
@@ -248,11 +386,14 @@ impl Story {
 
     fn a_run_for_each_reason_to_end(&mut self) {
         let reasons = all!(StopReason: Done, FinishTool, MaxIterations, BudgetTokens, BudgetCost, BudgetToolCalls,
-            Deadline, Cancelled, EmptyResponse, ModelRefused, ModelUnavailable, ToolFailed, Denied);
+            Deadline, Cancelled, EmptyResponse, ModelRefused, ModelUnavailable, ToolFailed, ToolInDoubt, LoopDetected,
+            ApprovalExpired, Denied);
+        // The later ones are in the journal of tools.
+        let reasons = reasons.into_iter().filter(|reason| !OF_TOOLS.contains(reason));
         let faults = all!(FaultKind: Connection, Truncated, Timeout, RateLimited, ServerError, EmptyResponse,
             Refused, Malformed, TooLarge, NotConfigured, Interrupted, Aborted);
         let finishes = all!(FinishReason: Stop, Length, ToolCalls, ContentFilter, Other);
-        for (index, reason) in reasons.into_iter().enumerate() {
+        for (index, reason) in reasons.enumerate() {
             let (run, call) = (self.runs + 1, self.calls + 1);
             self.row(1_000, vec![(run, accepted_bare("Again.")), called(run, call, 1, 0)]);
             let mut row = vec![match reason {
@@ -295,6 +436,7 @@ impl Story {
             decision: decision.to_owned(),
             reason: reason.map(str::to_owned),
             by: "ann".to_owned(),
+            arguments: None,
         };
         let answered = |call, result, error| Entry::ToolAnswered {
             call,
@@ -304,6 +446,8 @@ impl Story {
             attempt: 0,
             latency_ms: 40,
             tool_call_id: None,
+            by: None,
+            result_bytes: None,
         };
         for entry in [
             Entry::ApprovalRequested {
@@ -313,6 +457,12 @@ impl Story {
                 effect: None,
                 expires_at: None,
                 tool_call_id: None,
+                attempt: 0,
+                kind: None,
+                digest: None,
+                summary: None,
+                rule: None,
+                by_another: false,
             },
             resolved(first, "approve", None),
             Entry::ToolCalled {
@@ -322,6 +472,9 @@ impl Story {
                 arguments: arguments.clone(),
                 effect: None,
                 tool_call_id: None,
+                iteration: 0,
+                verdict: None,
+                rule: None,
             },
             answered(first, Some(json!({"found": ["ebb", 1, null]})), None),
             Entry::ToolCalled {
@@ -331,6 +484,9 @@ impl Story {
                 arguments: Value::Null,
                 effect: None,
                 tool_call_id: None,
+                iteration: 0,
+                verdict: None,
+                rule: None,
             },
             answered(second, None, Some(ToolError::Text("no network".to_owned()))),
             Entry::ApprovalRequested {
@@ -340,6 +496,12 @@ impl Story {
                 effect: None,
                 expires_at: None,
                 tool_call_id: None,
+                attempt: 0,
+                kind: None,
+                digest: None,
+                summary: None,
+                rule: None,
+                by_another: false,
             },
             resolved(second, "deny", Some("not today")),
         ] {
@@ -353,7 +515,12 @@ fn full_settings() -> RunSettings {
     RunSettings {
         instructions: Some("Be brief.".to_owned()),
         sentinel: "FINIS".to_owned(),
-        budget: Budget { total_tokens: Some(20_000), cost_usd: Some(1.5), deadline_ms: Some(600_000) },
+        budget: Budget {
+            total_tokens: Some(20_000),
+            cost_usd: Some(1.5),
+            deadline_ms: Some(600_000),
+            tool_calls: None,
+        },
         model_timeout_ms: 120_000,
         max_output_tokens: Some(512),
         temperature: Some(0.7),
@@ -372,7 +539,7 @@ fn bare_settings() -> RunSettings {
     RunSettings {
         instructions: None,
         sentinel: "DONE".to_owned(),
-        budget: Budget { total_tokens: None, cost_usd: None, deadline_ms: None },
+        budget: Budget { total_tokens: None, cost_usd: None, deadline_ms: None, tool_calls: None },
         model_timeout_ms: 60_000,
         max_output_tokens: None,
         temperature: None,
@@ -408,6 +575,7 @@ fn accepted_bare(task: &str) -> Entry {
         sampled_out: false,
         idempotency: None,
         life: None,
+        by: None,
     }
 }
 

@@ -1,6 +1,7 @@
 use longhaul_core::{
     Budget, Cause, Decision, Effect, Fallback, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency,
-    Message, ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolOffer, ToolOutcome, Usage, limits,
+    Message, ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolError, ToolOffer, ToolOutcome, Usage,
+    limits,
 };
 use proptest::{
     collection::vec,
@@ -124,7 +125,7 @@ fn new_run() -> impl Strategy<Value = NewRun> {
             }
             (new.settings.context_tokens, new.settings.max_output_tokens) =
                 (context_tokens, max_output_tokens);
-            new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms };
+            new.settings.budget = Budget { total_tokens, cost_usd, deadline_ms, tool_calls: None };
             let (sinks, sample_ratio) = traced;
             new.settings.sinks = sinks.into_iter().map(str::to_owned).collect();
             new.settings.sample_ratio = sample_ratio;
@@ -168,14 +169,14 @@ fn offers() -> Vec<ToolOffer> {
 fn outcome() -> impl Strategy<Value = ToolOutcome> {
     prop_oneof![
         3 => select(vec![json!("done"), json!({"rows": [1, null]}), json!(null)]).prop_map(ToolOutcome::Done),
-        1 => Just(ToolOutcome::Failed("it is closed".to_owned())),
+        1 => Just(ToolOutcome::Failed(ToolError::failed("it is closed"))),
         1 => Just(ToolOutcome::CutOff),
     ]
 }
 
 fn decision() -> impl Strategy<Value = Decision> {
     let denial = option::of(Just("too dear".to_owned())).prop_map(|reason| Decision::Deny { reason });
-    prop_oneof![Just(Decision::Approve), denial]
+    prop_oneof![Just(Decision::Approve { arguments: None }), denial]
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
