@@ -3,11 +3,12 @@
 use crate::{
     decide::{
         after::{Stop, time_up},
+        approve::expire,
         calls::{again, refuse},
         draft::Draft,
         ending::end,
         follow::follow,
-        tools::{doubt, expire, reconcile},
+        tools::{doubt, reconcile},
     },
     entry::{Cause, Entry, Observed, Timing},
     ids::{CallId, RunId},

@@ -3,6 +3,7 @@
 
 mod accept;
 mod after;
+mod approve;
 mod calls;
 mod cancel;
 mod delivery;
@@ -16,7 +17,7 @@ mod patience;
 mod tools;
 
 use crate::{
-    decide::{draft::Draft, outcome::Seen, tools::Decided},
+    decide::{approve::Decided, draft::Draft, outcome::Seen},
     input::{Input, Moment, Refusal},
     state::session::Session,
     step::Step,
@@ -54,7 +55,7 @@ impl Session {
             Input::Returned { call, outcome, timing } => tools::returned(d, call, outcome, timing),
             Input::Reconciled { call, found, timing } => tools::reconciled(d, call, found, timing),
             Input::Decided { call, request, decision, digest, by } => {
-                tools::decided(d, Decided { call, request, decision, digest, by })?;
+                approve::decided(d, Decided { call, request, decision, digest, by })?;
             }
             Input::Resume(cause) => due::resume(d, cause),
             Input::Tick => due::tick(d),

@@ -1,0 +1,123 @@
+//! What a person decides about a call that waits for them, and what becomes of one about which nobody decides.
+
+use crate::{
+    decide::{
+        after::Stop,
+        calls::refuse,
+        draft::Draft,
+        ending::{end_now, resolve},
+        follow::follow,
+        gate::judge,
+        tools::{answer, unknown},
+    },
+    entry::StopReason,
+    ids::{CallId, CallRef, RunId, Seq},
+    input::{Decision, Refusal},
+    state::call::Call,
+    tool::{OnExpiry, RequestKind, ToolError, Verdict},
+};
+
+/// Who decides where nobody did in time.
+const EXPIRY: &str = "system:expiry";
+
+/// What somebody decides, and about what.
+pub(crate) struct Decided {
+    pub(crate) call: CallId,
+    pub(crate) request: Option<Seq>,
+    pub(crate) decision: Decision,
+    pub(crate) digest: Option<String>,
+    pub(crate) by: String,
+}
+
+/// A person decided about a call that waits for them.
+pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal> {
+    let Decided { call: id, request, decision, digest, by } = decided;
+    let (run, call) = asked_about(d, id, request)?;
+    let (Some((request, _)), Some(ask)) = (call.request(), call.tool()) else {
+        return Err(Refusal::NoRequest(id));
+    };
+    if request.by_another && d.run(run).spec.by.as_ref() == Some(&by) {
+        return Err(Refusal::OwnRequest);
+    }
+    if digest.is_some() && request.digest.is_some() && digest != request.digest {
+        return Err(Refusal::DigestMismatch);
+    }
+    match (request.kind, decision) {
+        (RequestKind::Call, Decision::Approve { arguments: None }) => {
+            resolve(d, run, id, ("approved", None, None, by));
+        }
+        (RequestKind::Call, Decision::Approve { arguments: Some(edited) }) => {
+            match judge(d, run, &ask.tool, &edited) {
+                Some(Verdict::Allow { .. } | Verdict::Ask(_)) => {}
+                Some(Verdict::Deny { reason }) => return Err(Refusal::EditRefused(reason)),
+                Some(Verdict::Invalid(text)) => return Err(Refusal::EditRefused(text)),
+                None => return Err(Refusal::EditRefused("there is no such tool any more".to_owned())),
+            }
+            resolve(d, run, id, ("edited", Some(edited), None, by));
+        }
+        (RequestKind::Call, Decision::Deny { reason }) => deny(d, run, &call, ("denied", reason, by)),
+        (RequestKind::InDoubt, Decision::Settle { result }) => {
+            resolve(d, run, id, ("settled", None, None, by.clone()));
+            let call = CallRef { run, call: id, attempt: call.tries.attempt };
+            answer(d, call, (Ok(result), Some(by)), 0);
+        }
+        (RequestKind::InDoubt, Decision::Retry) => {
+            resolve(d, run, id, ("retried", None, None, by));
+        }
+        (RequestKind::Call, Decision::Settle { .. } | Decision::Retry) => {
+            return Err(Refusal::WrongDecision { takes: "approve or deny" });
+        }
+        (RequestKind::InDoubt, Decision::Approve { .. } | Decision::Deny { .. }) => {
+            return Err(Refusal::WrongDecision { takes: "settle or retry" });
+        }
+    }
+    follow(d, run);
+    Ok(())
+}
+
+/// The call that a decision is about, with its run.
+fn asked_about(d: &Draft<'_>, id: CallId, request: Option<Seq>) -> Result<(RunId, Call), Refusal> {
+    let open = d.open_runs().find_map(|run| Some((run.id, run.call(id)?.clone())));
+    if let Some((run, call)) = open
+        && let Some((asked, _)) = call.request()
+        && request.is_none_or(|request| request == asked.seq)
+    {
+        return Ok((run, call));
+    }
+    let closed = d.earlier_runs().iter().find_map(|run| Some((run.id, run.closed_request(id, request)?)));
+    Err(closed.map_or(Refusal::NoRequest(id), |(run, request)| Refusal::RequestClosed {
+        run,
+        call: id,
+        request,
+    }))
+}
+
+/// Nobody decided in time.
+pub(crate) fn expire(d: &mut Draft<'_>, run: RunId, call: &Call) {
+    let (Some((request, _)), Some(ask)) = (call.request(), call.tool()) else { return };
+    let on_expiry = d.run(run).offer(&ask.tool).map_or(OnExpiry::Deny, |offer| offer.on_expiry);
+    let by = EXPIRY.to_owned();
+    match (request.kind, on_expiry) {
+        (RequestKind::InDoubt, _) => {
+            resolve(d, run, call.id, ("expired", None, None, by));
+            refuse(d, run, (call.id, call.tries.attempt), ask, unknown());
+        }
+        (RequestKind::Call, OnExpiry::Approve) => resolve(d, run, call.id, ("approved", None, None, by)),
+        (RequestKind::Call, OnExpiry::Deny) => deny(d, run, call, ("expired", None, by)),
+        (RequestKind::Call, OnExpiry::Fail) => {
+            deny(d, run, call, ("expired", None, by));
+            let text = format!("nobody decided in time about a call of {}", ask.tool);
+            end_now(d, run, Stop::tool_failed(StopReason::ApprovalExpired, &text));
+        }
+    }
+}
+
+/// A call that waits for a person is not made: the decision, its reason, and who decided.
+fn deny(d: &mut Draft<'_>, run: RunId, call: &Call, (decision, reason, by): (&str, Option<String>, String)) {
+    let told = reason.as_deref().unwrap_or("no reason was given");
+    let text = format!("the call was not made. This is final, do not ask again: {told}");
+    resolve(d, run, call.id, (decision, None, reason, by));
+    if let Some(ask) = call.tool() {
+        refuse(d, run, (call.id, call.tries.attempt), ask, ToolError::new("denied", text));
+    }
+}
