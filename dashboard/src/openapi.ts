@@ -1425,9 +1425,13 @@ export interface components {
             /** @description JSON that they chose instead; null where they changed nothing. */
             edited: string | null;
             expires_at: components["schemas"]["Time"] | null;
+            /** @description What is asked: `call`, or `in_doubt`. */
+            kind: string;
             reason: string | null;
             /** @description The result that they gave the call. */
             result: string | null;
+            /** @description What the call does, by the tool's own code. */
+            summary: string | null;
             /** @description The tool's name. */
             tool: string;
         };

@@ -6,7 +6,7 @@ use vecmap::VecSet;
 /// What deliveries need to know that is in no journal: it goes with the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    /// Open runs that the index of traces does not show yet.
+    /// Open runs that the index of traces does not show yet, or not as they are.
     unannounced: RefCell<VecSet<RunId>>,
     /// The same, of which an announcement failed: they are tried again with the run's next step.
     failed: RefCell<VecSet<RunId>>,
@@ -39,6 +39,8 @@ impl Outbox {
                 Entry::ModelCalled { fallback_from: Some(_), .. } => true,
                 // The memory is gone that knew whether it was shown.
                 Entry::ModelCalled { .. } if survived.is_some() => true,
+                // A call waits for a person, or no longer: whoever looks for those finds it.
+                Entry::ApprovalRequested { .. } | Entry::ApprovalResolved { .. } => true,
                 Entry::RunEnded { .. } => {
                     self.witnessed.borrow_mut().insert(record.run);
                     false
@@ -126,6 +128,18 @@ mod tests {
         }
         outbox.note(&[record(1, taken_over)], None);
         assert_eq!(unannounced(&outbox), [1], "under another model's name");
+    }
+
+    #[test]
+    fn a_run_is_announced_when_a_call_of_it_waits_for_a_person_and_when_somebody_has_decided() {
+        let outbox = Outbox::default();
+        for text in [
+            r#"[{"type":"approval.requested","at":0,"run":1,"call":2,"tool":"pay","arguments":{}}]"#,
+            r#"[{"type":"approval.resolved","at":0,"run":1,"call":2,"decision":"denied","reason":null,"by":"acme"}]"#,
+        ] {
+            outbox.note(&longhaul_core::decode_row(Seq(1), text).expect("it is a row"), None);
+            assert_eq!(unannounced(&outbox), [1], "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The spans of what a run does beside asking models: its calls of tools, and its waits for a person.
 
-use longhaul_core::{CallId, Entry, Record, TimeMs, ToolError, ToolOffer};
+use longhaul_core::{CallId, Entry, Record, RequestKind, TimeMs, ToolError, ToolOffer};
 use serde_json::Value as Json;
 
 use crate::{
@@ -18,13 +18,12 @@ const CODES: [&str; 11] = [
     "budget",
     "repeated",
     CANCELLED,
-    FAILED,
+    "failed",
     "timeout",
     IN_DOUBT,
     "too_large",
 ];
 const CANCELLED: &str = "cancelled";
-const FAILED: &str = "failed";
 /// Decisions that no person took.
 const EXPIRED: &str = "expired";
 const WITHDRAWN: &str = "withdrawn";
@@ -44,12 +43,23 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
     let offered = |tool: &str| offers.iter().find(|offer| offer.name == tool);
     let described = |tool: &str| offered(tool).and_then(|offer| offer.description.as_deref());
     match &record.entry {
-        Entry::ToolCalled { call, attempt, tool, arguments, effect, tool_call_id, .. } => {
+        Entry::ToolCalled {
+            call,
+            attempt,
+            iteration,
+            tool,
+            arguments,
+            effect,
+            verdict,
+            rule,
+            tool_call_id,
+        } => {
             let tool = ToolSpan {
                 tool: tool.clone(),
                 call: *call,
                 attempt: *attempt,
-                iteration: scene.iterations,
+                // The oldest journals do not say it.
+                iteration: if *iteration == 0 { scene.iterations } else { *iteration },
                 effect: *effect,
                 tool_call_id: tool_call_id.clone(),
                 latency_ms: None,
@@ -57,10 +67,22 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
                 result: None,
             };
             let description = described(&tool.tool);
-            spans.push(tool_span(scene, at, tool, description));
+            let mut span = tool_span(scene, at, tool, description);
+            span.attributes.extend(attributes::of_leave(*verdict, rule.as_deref()));
+            spans.push(span);
         }
-        Entry::ToolAnswered { call, attempt, tool, result, error, latency_ms, tool_call_id, .. } => {
-            if answer_of_a_person(spans, *call, result.as_ref()) {
+        Entry::ToolAnswered {
+            call,
+            attempt,
+            tool,
+            result,
+            error,
+            by,
+            result_bytes,
+            latency_ms,
+            tool_call_id,
+        } => {
+            if by.as_deref().is_some_and(is_person) && answer_of_a_person(spans, *call, result.as_ref()) {
                 return;
             }
             let known = spans.iter().rposition(|span| is_attempt(span, *call, *attempt));
@@ -81,20 +103,52 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
                 spans.push(tool_span(scene, at, tool, description));
                 spans.len() - 1
             });
-            answered(&mut spans[place], at, (*latency_ms, result.as_ref(), error.as_ref()));
+            let span = &mut spans[place];
+            let was_settled = span.ended_at.is_some() && span.error_type != Some(INTERRUPTED);
+            answered(span, at, (*latency_ms, result.as_ref(), error.as_ref()));
+            if !was_settled {
+                span.attributes.extend(attributes::of_result(*result_bytes, by.as_deref()));
+            }
         }
         Entry::ToolFailed { call, attempt, error, latency_ms, .. } => {
             if let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt)) {
                 answered(span, at, (*latency_ms, None, Some(error)));
             }
         }
-        Entry::ApprovalRequested { call, tool, arguments, expires_at, tool_call_id, .. } => {
+        Entry::ApprovalRequested {
+            call,
+            attempt,
+            kind,
+            tool,
+            arguments,
+            digest,
+            summary,
+            rule,
+            by_another,
+            effect,
+            expires_at,
+            tool_call_id,
+        } => {
+            let kind = kind.unwrap_or_default();
+            if kind == RequestKind::InDoubt
+                && let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt))
+            {
+                // Nobody knows what it did, whatever a person says of it later.
+                span.refail(span.ended_at.unwrap_or(at), IN_DOUBT);
+            }
             let nth = spans.iter().filter(|span| is_wait(span, *call)).count();
             let wait = WaitSpan {
                 tool: tool.clone(),
                 call: *call,
+                seq: record.seq,
+                kind,
+                effect: *effect,
+                digest: digest.clone(),
+                rule: rule.clone(),
+                by_another: *by_another,
                 tool_call_id: tool_call_id.clone(),
                 expires_at: *expires_at,
+                summary: summary.clone(),
                 arguments: arguments.clone(),
                 decision: None,
                 by: None,
@@ -104,12 +158,13 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             };
             spans.push(wait_span(scene, at, nth, wait));
         }
-        Entry::ApprovalResolved { call, decision, reason, by, .. } => {
+        Entry::ApprovalResolved { call, decision, arguments, reason, by } => {
             let open = |span: &&mut Span| span.ended_at.is_none() && is_wait(span, *call);
             if let Some(span) = spans.iter_mut().rev().find(open) {
                 decided(span, at, (decision, by));
                 if let Some(wait) = &mut span.wait {
                     wait.reason.clone_from(reason);
+                    wait.edited.clone_from(arguments);
                 }
             }
         }
@@ -181,10 +236,13 @@ fn answered(
         span.succeed(ended_at);
         if let Some(tool) = &mut span.tool {
             tool.result = result.cloned();
-            tool.latency_ms = Some(latency_ms);
+            // Of one that was cut off, it is how long it took to find out.
+            tool.latency_ms = was_open.then_some(latency_ms);
         }
-        // It may have waited for its turn: the time that it took is counted from its end.
-        span.started_at = span.started_at.max(ended_at.saturating_sub(latency_ms));
+        if was_open {
+            // It may have waited for its turn: the time that it took is counted from its end.
+            span.started_at = span.started_at.max(ended_at.saturating_sub(latency_ms));
+        }
         return;
     };
     let (code, message) = coded(error);
@@ -201,16 +259,18 @@ fn answered(
     span.error_message = Some(message.to_owned());
 }
 
-/// Whether the result is what a person said of a call in doubt: nobody knows what the tool did, so its span stays as it
-/// is, and the wait for the person has the word.
+/// Gives a wait the result that a person gave its call: nobody knows what the tool did, so its own span stays as it is.
+/// Whether there is such a wait.
 fn answer_of_a_person(spans: &mut [Span], call: CallId, result: Option<&Json>) -> bool {
-    let latest = spans.iter_mut().rev().find(|span| span.call() == Some(call) || is_wait(span, call));
+    let latest = spans.iter_mut().rev().find(|span| is_wait(span, call));
     let Some(wait) = latest.and_then(|span| span.wait.as_mut()) else { return false };
-    if wait.decision.as_deref() != Some("settled") {
-        return false;
-    }
     wait.result = result.cloned();
     true
+}
+
+/// Whether somebody decided, not the runtime.
+fn is_person(by: &str) -> bool {
+    !by.starts_with("system:")
 }
 
 /// Ends a wait with what was decided. A denial is an answer like any other.
@@ -233,13 +293,8 @@ fn asked_before(spans: &[Span], call: CallId) -> Option<Json> {
 }
 
 fn coded(error: &ToolError) -> (&'static str, &str) {
-    match error {
-        ToolError::Text(message) => (FAILED, message),
-        ToolError::Coded { code, message } => {
-            let known = CODES.into_iter().find(|known| known == code);
-            (known.unwrap_or(OTHER), message)
-        }
-    }
+    let known = CODES.into_iter().find(|known| *known == error.code());
+    (known.unwrap_or(OTHER), error.message())
 }
 
 fn is_attempt(span: &Span, call: CallId, attempt: u32) -> bool {

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use longhaul_core::{Cause, Effect, FinalRule, FinishReason, Gateway, Life, Run, RunSettings, Usage};
+use longhaul_core::{
+    Cause, Effect, FinalRule, FinishReason, Gateway, Leave, Life, RequestKind, Run, RunSettings, Usage,
+};
 use serde_json::Value as Json;
 
 use crate::{
@@ -155,6 +157,11 @@ pub(crate) fn of_wait(session: &str, wait: &WaitSpan) -> Vec<Attribute> {
     let mut list = Vec::new();
     push_tool(&mut list, session, (&wait.tool, wait.tool_call_id.as_deref()));
     list.push(Attribute::new("longhaul.call", wait.call.0));
+    list.push(Attribute::new("longhaul.approval.kind", kind_word(wait.kind)));
+    list.extend(wait.effect.map(|effect| Attribute::new("longhaul.tool.effect", effect_word(effect))));
+    list.extend(wait.rule.as_deref().map(|rule| Attribute::new("longhaul.approval.rule", cut(rule))));
+    list.extend(wait.digest.as_deref().map(|digest| Attribute::new("longhaul.approval.digest", cut(digest))));
+    list.extend(wait.by_another.then(|| Attribute::new("longhaul.approval.by_another", true)));
     list.extend(wait.expires_at.map(|at| Attribute::new("longhaul.approval.expires_at", at)));
     list
 }
@@ -165,6 +172,32 @@ pub(crate) fn of_decision(decision: &str, by: &str) -> [Attribute; 2] {
         Attribute::new("longhaul.approval.decision", cut(decision)),
         Attribute::new("longhaul.approval.by", cut(by)),
     ]
+}
+
+/// Why a tool's call was made, and by which rule.
+pub(crate) fn of_leave(verdict: Option<Leave>, rule: Option<&str>) -> Vec<Attribute> {
+    let word = verdict.map(|verdict| match verdict {
+        Leave::Allow => "allow",
+        Leave::Approved => "approved",
+    });
+    let word = word.map(|word| Attribute::new("longhaul.tool.verdict", word));
+    let rule = rule.map(|rule| Attribute::new("longhaul.tool.rule", cut(rule)));
+    word.into_iter().chain(rule).collect()
+}
+
+/// How large a result is, and who says it where that is not the tool.
+pub(crate) fn of_result(bytes: Option<u64>, by: Option<&str>) -> Vec<Attribute> {
+    let bytes = bytes.map(|bytes| Attribute::new("longhaul.tool.result_bytes", bytes));
+    let by = by.map(|by| Attribute::new("longhaul.tool.answered_by", cut(by)));
+    bytes.into_iter().chain(by).collect()
+}
+
+/// The word of the journal for what a person is asked.
+pub(crate) fn kind_word(kind: RequestKind) -> &'static str {
+    match kind {
+        RequestKind::Call => "call",
+        RequestKind::InDoubt => "in_doubt",
+    }
 }
 
 /// The word of the journal for what a crash may do to a call.
@@ -304,6 +337,13 @@ mod tests {
         }
         for effect in [Effect::Read, Effect::Idempotent, Effect::Once] {
             assert_eq!(serde_json::to_value(effect).unwrap(), effect_word(effect));
+        }
+        for kind in [RequestKind::Call, RequestKind::InDoubt] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind_word(kind));
+        }
+        for leave in [Leave::Allow, Leave::Approved] {
+            let word = serde_json::to_value(leave).unwrap();
+            assert_eq!(of_leave(Some(leave), None)[0].value, Value::from(word.as_str().unwrap()));
         }
         for cause in [Cause::Crash, Cause::Eviction, Cause::Panic] {
             let word = serde_json::to_value(cause).unwrap();

@@ -18,6 +18,7 @@ pub(crate) const ARGUMENTS_KEY: &str = "gen_ai.tool.call.arguments";
 pub(crate) const RESULT_KEY: &str = "gen_ai.tool.call.result";
 /// Those of what a person chose and said.
 pub(crate) const EDITED_KEY: &str = "longhaul.approval.arguments";
+pub(crate) const SUMMARY_KEY: &str = "longhaul.approval.summary";
 pub(crate) const REASON_KEY: &str = "longhaul.approval.reason";
 /// What the note of left out messages takes in an attribute, in bytes.
 const LEFT_OUT_BYTES_MAX: usize = 128;
@@ -142,6 +143,7 @@ pub(crate) fn deed_texts(span: &Span) -> Vec<(&'static str, Cow<'_, str>)> {
     }
     if let Some(wait) = &span.wait {
         texts.push((ARGUMENTS_KEY, Cow::Owned(wait.arguments.to_string())));
+        texts.extend(wait.summary.as_deref().map(|summary| (SUMMARY_KEY, Cow::Borrowed(summary))));
         texts.extend(wait.edited.as_ref().map(|value| (EDITED_KEY, Cow::Owned(value.to_string()))));
         texts.extend(wait.reason.as_deref().map(|reason| (REASON_KEY, Cow::Borrowed(reason))));
         texts.extend(wait.result.as_ref().map(|value| (RESULT_KEY, text(value))));

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, ops::Range};
 
-use longhaul_core::{CallId, Effect, TimeMs, Usage};
+use longhaul_core::{CallId, Effect, RequestKind, Seq, TimeMs, Usage};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -109,6 +109,18 @@ pub struct WaitSpan {
     pub tool: String,
     /// The call that waits.
     pub call: CallId,
+    /// The position of its request in the journal, which names it.
+    pub seq: Seq,
+    /// What the person is asked.
+    pub kind: RequestKind,
+    /// What a crash may do to the call.
+    pub effect: Option<Effect>,
+    /// The digest of the arguments.
+    pub digest: Option<String>,
+    /// The rule that asks.
+    pub rule: Option<String>,
+    /// Whether somebody else must decide than who started or steered the run.
+    pub by_another: bool,
     /// The model's own id of the call.
     pub tool_call_id: Option<String>,
     /// When the request expires.
@@ -117,6 +129,8 @@ pub struct WaitSpan {
     pub decision: Option<String>,
     /// Who decided.
     pub by: Option<String>,
+    /// What the call does, by the tool's own code.
+    pub(crate) summary: Option<String>,
     /// The arguments that the person was shown.
     pub(crate) arguments: Json,
     /// Those that they chose instead.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
-    attributes::effect_word,
+    attributes::{effect_word, kind_word},
     content::{ARGUMENTS_KEY, Content, EDITED_KEY, RESULT_KEY, Turn, cut, deed_texts},
     fold::Trace,
     ids::{SpanId, TraceId},
@@ -103,6 +103,10 @@ struct WaitView<'a> {
     tool: &'a str,
     /// The call that waits.
     call: CallId,
+    /// What is asked: `call`, or `in_doubt`.
+    kind: &'static str,
+    /// What the call does, by the tool's own code.
+    summary: Option<&'a str>,
     expires_at: Option<TimeMs>,
     decision: Option<&'a str>,
     /// Who decided: `tenant/actor`, a tenant, or `system:…`.
@@ -206,6 +210,8 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
         wait: span.wait.as_ref().map(|wait| WaitView {
             tool: &wait.tool,
             call: wait.call,
+            kind: kind_word(wait.kind),
+            summary: wait.summary.as_deref(),
             expires_at: wait.expires_at,
             decision: wait.decision.as_deref(),
             by: wait.by.as_deref(),

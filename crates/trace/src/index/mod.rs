@@ -5,7 +5,7 @@
 //! The statements of one list belong in one transaction; any list may be sent again and changes nothing then.
 //!
 //! ```text
-//! announce(tenant, &trace, capture)            // a run was accepted, or its first call was made
+//! announce(tenant, &trace, capture)            // a run was accepted, its first call was made, it waits for a person
 //! record(tenant, &trace, capture)              // it ended
 //! forget(tenant, &runs)                        // its session was erased
 //! let query = TracesQuery::parse(pairs)?;      // GET /v1/traces
@@ -15,6 +15,7 @@
 //! view.tools = query.tools(rows_of(query.tools_statement(tenant)))?;
 //! ```
 
+mod approvals;
 mod counters;
 mod histogram;
 mod hours;
@@ -29,6 +30,7 @@ mod tools;
 mod traces;
 mod write;
 
+pub use approvals::{APPROVALS_DEFAULT, APPROVALS_MAX, ApprovalSummary, ApprovalsPage, ApprovalsQuery};
 pub use counters::{Counters, Percentiles};
 pub use hours::HourStats;
 pub use models::{MODELS_DAYS, MODELS_MAX, models_seen, models_statement};

@@ -9,6 +9,7 @@ use super::{
     tools,
 };
 use crate::{
+    attributes::{effect_word, kind_word},
     content::{Capture, PREVIEW_CHARS, cut},
     fold::Trace,
     ids::TraceId,
@@ -61,16 +62,38 @@ ON CONFLICT (tenant, hour) DO UPDATE SET counters = (SELECT json_group_object(ke
 (SELECT key, sum(value) AS total FROM (SELECT key, value FROM json_each(tool_hours.counters) \
 UNION ALL SELECT key, value FROM json_each(excluded.counters)) GROUP BY key))";
 
+/// A row that came late says nothing of a run that is over.
+const INSERT_APPROVAL: &str = "\
+INSERT INTO approvals (tenant, requested_at, session, seq, run, trace_id, call, kind, tool, agent, effect, rule, digest, \
+by_another, expires_at, summary, arguments) \
+SELECT ?1, ?4, ?5, ?6, ?7, ?3, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18 WHERE NOT EXISTS \
+(SELECT 1 FROM traces WHERE tenant = ?1 AND accepted_at = ?2 AND trace_id = ?3 AND ended_at IS NOT NULL) \
+ON CONFLICT (tenant, requested_at, session, seq) DO NOTHING";
+
+/// Those of a run that somebody decided about, by when they were asked and where.
+const DELETE_APPROVALS: &str = "\
+DELETE FROM approvals WHERE tenant = ?1 AND (requested_at, session, seq) IN \
+(SELECT value ->> 0, ?2, value ->> 1 FROM json_each(?3))";
+
+/// Those of an erased session's runs. Only what is open is in the table, so that this reads little.
+const FORGET_APPROVALS: &str = "\
+DELETE FROM approvals WHERE tenant = ?1 AND trace_id IN (SELECT value ->> 1 FROM json_each(?2))";
+
 /// One parameter for any number of rows, because D1 takes 100 per statement.
 const DELETE_TRACES: &str = "\
 DELETE FROM traces WHERE tenant = ?1 AND (accepted_at, trace_id) IN \
 (SELECT value ->> 0, value ->> 1 FROM json_each(?2))";
 
-/// The row of an open run; nothing for one that has ended, which [`record`] writes.
+/// The row of an open run, and the calls of it that wait for a person; nothing for one that has ended, which [`record`] writes.
 ///
 /// Its status is `queued` or `running`: nobody writes again when a wait begins or ends.
 pub fn announce(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
-    if trace.ended_at.is_some() { Vec::new() } else { vec![upsert_trace(tenant, trace, capture)] }
+    if trace.ended_at.is_some() {
+        return Vec::new();
+    }
+    let mut statements = approvals(tenant, trace, capture);
+    statements.push(upsert_trace(tenant, trace, capture));
+    statements
 }
 
 /// The statistics of a finished run's calls of models and tools, and its row, which comes last because it guards them against a repeat.
@@ -104,6 +127,7 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
             Statement { sql: UPSERT_DAY.to_owned(), params }
         })
         .collect();
+    statements.extend(approvals(tenant, trace, capture));
     let of_tools = tools::counters(trace);
     if !of_tools.is_empty() {
         let mut params = key(tenant, trace);
@@ -125,7 +149,12 @@ pub fn forget(tenant: &str, runs: &[(TimeMs, TraceId)]) -> Vec<Statement> {
         let keys: Vec<(TimeMs, String)> = runs.iter().map(|(at, id)| (*at, id.to_string())).collect();
         Statement { sql: DELETE_TRACES.to_owned(), params: vec![text(tenant), text(json(&keys))] }
     };
-    runs.chunks(FORGOTTEN_MAX).map(delete).collect()
+    let forget = |runs: &[(TimeMs, TraceId)]| {
+        let rows = delete(runs);
+        // The list ends with the runs: what it is for goes by its last statement.
+        [Statement { sql: FORGET_APPROVALS.to_owned(), params: rows.params.clone() }, rows]
+    };
+    runs.chunks(FORGOTTEN_MAX).flat_map(forget).collect()
 }
 
 /// A whole number as a parameter.
@@ -197,6 +226,41 @@ fn models(trace: &Trace) -> Cow<'_, str> {
         Some(latest) => [&trace.model, TAKEN_OVER_BY, latest].concat().into(),
         None => Cow::Borrowed(&trace.model),
     }
+}
+
+/// The calls of a run that wait for a person come in, those that somebody decided about go out.
+fn approvals(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
+    let waits = trace.spans.iter().filter_map(|span| Some((span, span.wait.as_ref()?)));
+    let (open, closed): (Vec<_>, Vec<_>) = waits.partition(|(span, _)| span.ended_at.is_none());
+    let mut statements = Vec::new();
+    if !closed.is_empty() {
+        let keys: Vec<(TimeMs, u64)> =
+            closed.iter().map(|(span, wait)| (span.started_at, wait.seq.0)).collect();
+        let params = vec![text(tenant), text(&trace.session), text(json(&keys))];
+        statements.push(Statement { sql: DELETE_APPROVALS.to_owned(), params });
+    }
+    statements.extend(open.into_iter().map(|(span, wait)| {
+        let mut params = key(tenant, trace);
+        params.extend([
+            whole(span.started_at),
+            text(&trace.session),
+            whole(wait.seq.0),
+            whole(trace.run.0.into()),
+            whole(wait.call.0.into()),
+            text(kind_word(wait.kind)),
+            text(&wait.tool),
+            text(&trace.agent),
+            or_null(wait.effect.map(effect_word), text),
+            or_null(wait.rule.as_deref(), text),
+            or_null(wait.digest.as_deref(), text),
+            whole(wait.by_another.into()),
+            or_null(wait.expires_at, whole),
+            or_null(wait.summary.as_deref().and_then(|summary| captured(summary, capture)), text),
+            or_null(captured(&wait.arguments.to_string(), capture), text),
+        ]);
+        Statement { sql: INSERT_APPROVAL.to_owned(), params }
+    }));
+    statements
 }
 
 /// A JSON object of [`metadata_member`]s.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     content::{
         ARGUMENTS_KEY, CONTENT_BYTES_MAX, Capture, EDITED_KEY, PREVIEW_CHARS, REASON_KEY, RESULT_KEY,
-        captured, cut, deed_texts,
+        SUMMARY_KEY, captured, cut, deed_texts,
     },
     fold::Trace,
     nexus::time::iso8601,
@@ -19,18 +19,25 @@ const COMPARED: &str = "inference:";
 const GATEWAY_KEYS: [&str; 2] = ["via_ai_gateway", "gateway_id"];
 
 /// What the input of a tool's call or of a wait has of its span's attributes, and under which name.
-const DEED_INPUT: [(&str, &str); 6] = [
+const DEED_INPUT: [(&str, &str); 11] = [
     ("gen_ai.tool.name", "tool"),
     ("gen_ai.tool.call.id", "tool_call_id"),
     ("longhaul.iteration", "iteration"),
     ("longhaul.attempt", "attempt"),
     ("longhaul.tool.effect", "effect"),
+    ("longhaul.tool.verdict", "verdict"),
+    ("longhaul.tool.rule", "rule"),
+    ("longhaul.approval.kind", "kind"),
+    ("longhaul.approval.rule", "rule"),
+    ("longhaul.approval.digest", "digest"),
     ("longhaul.approval.expires_at", "expires_at"),
 ];
 /// The same of their output.
-const DEED_OUTPUT: [(&str, &str); 3] = [
+const DEED_OUTPUT: [(&str, &str); 5] = [
     ("longhaul.approval.decision", "decision"),
     ("longhaul.approval.by", "by"),
+    ("longhaul.tool.result_bytes", "result_bytes"),
+    ("longhaul.tool.answered_by", "answered_by"),
     ("longhaul.cancelled", "cancelled"),
 ];
 
@@ -101,6 +108,7 @@ pub(super) fn of_span(trace: &Trace, span: &Span, parent: Option<&String>, captu
             if let Some(text) = captured(&text, capture, CONTENT_BYTES_MAX) {
                 let (side, key) = match key {
                     ARGUMENTS_KEY => (&mut input, "arguments"),
+                    SUMMARY_KEY => (&mut input, "summary"),
                     EDITED_KEY => (&mut output, "arguments"),
                     REASON_KEY => (&mut output, "reason"),
                     _ => (&mut output, "result_preview"),

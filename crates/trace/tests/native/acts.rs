@@ -1,6 +1,6 @@
 //! The spans of tools' calls, and of waits for a person.
 
-use longhaul_core::{Decision, Entry, Record, RunId, ToolError, ToolOutcome};
+use longhaul_core::{Decision, Entry, Found, Record, RunId, ToolError, ToolOutcome};
 use longhaul_trace::{
     Capture, Resource, Span, SpanKind, SpanStatus, Trace, Value as SpanValue, encode_json,
     index::{StatsQuery, record},
@@ -159,6 +159,75 @@ fn what_a_cancel_leaves_open_is_no_error() {
     assert_eq!(trace.spans[3].attribute("longhaul.cancelled"), Some(&SpanValue::Bool(true)));
 }
 
+#[test]
+fn why_a_call_was_made_and_who_says_what_came_of_it() {
+    let mut stage = Stage::default();
+    stage.accept_run(with_tools("x"));
+    stage.ask_for(&[("post", "{}"), ("refund", r#"{"cents":9}"#)]);
+    stage.crash(40);
+    stage.reconciled(Found::Done(json!("posted")), 5);
+    stage.decide(3, Decision::Approve { arguments: Some(json!({"cents": 1})) });
+    stage.tool_returns(ToolOutcome::Done(json!("refunded")), 10);
+    stage.answer("DONE", 1);
+    let trace = stage.trace(1);
+    let [post, wait, refund] = &trace.spans[2..5] else { panic!("{:?}", names(&trace)) };
+    assert_eq!((post.status, post.error_type, times(post)), (SpanStatus::Ok, None, (10, Some(50))));
+    assert_eq!(text(post, "longhaul.tool.verdict"), Some("allow"));
+    assert_eq!(text(post, "longhaul.tool.answered_by"), Some("system:reconcile"));
+    assert_eq!(text(wait, "longhaul.approval.decision"), Some("edited"));
+    assert_eq!(text(wait, "longhaul.approval.kind"), Some("call"));
+    assert_eq!(text(refund, "longhaul.tool.verdict"), Some("approved"));
+    assert_eq!(refund.attribute("longhaul.tool.result_bytes"), Some(&SpanValue::Int(10)));
+    let spans = sent(&trace, Capture::Full);
+    assert_eq!(sent_text(&spans[2], "gen_ai.tool.call.result"), Some("posted"));
+    assert_eq!(sent_text(&spans[3], "gen_ai.tool.call.arguments"), Some(r#"{"cents":9}"#));
+    assert_eq!(sent_text(&spans[3], "longhaul.approval.arguments"), Some(r#"{"cents":1}"#));
+    assert_eq!(sent_text(&spans[4], "gen_ai.tool.call.arguments"), Some(r#"{"cents":1}"#));
+}
+
+#[test]
+fn what_a_person_says_of_a_call_in_doubt_is_no_success_of_its_tool() {
+    let mut stage = Stage::default();
+    stage.accept_run(with_tools("x"));
+    stage.ask_for(&[("ship", "{}")]);
+    stage.crash(40);
+    stage.clock += 900;
+    stage.decide(2, Decision::Settle { result: json!("it left") });
+    stage.answer("DONE", 1);
+    let trace = stage.trace(1);
+    let [ship, wait] = &trace.spans[2..4] else { panic!("{:?}", names(&trace)) };
+    assert_eq!(
+        (ship.status, ship.error_type, times(ship)),
+        (SpanStatus::Error, Some("in_doubt"), (10, Some(50)))
+    );
+    assert_eq!((wait.status, times(wait)), (SpanStatus::Ok, (50, Some(950))));
+    assert_eq!(text(wait, "longhaul.approval.kind"), Some("in_doubt"));
+    assert_eq!(text(wait, "longhaul.approval.decision"), Some("settled"));
+    let spans = sent(&trace, Capture::Full);
+    assert_eq!(sent_text(&spans[2], "gen_ai.tool.call.result"), None);
+    assert_eq!(sent_text(&spans[3], "gen_ai.tool.call.result"), Some("it left"));
+    let database = Database::new();
+    database.record("acme", &trace);
+    let stats = &database.stats("acme", &[], START)["tools"][0];
+    assert_eq!((&stats["answered"], &stats["in_doubt"]), (&json!(0), &json!(1)));
+}
+
+#[test]
+fn an_attempt_that_is_made_again_is_a_span_of_its_own() {
+    let mut stage = Stage::default();
+    stage.accept_run(with_tools("x"));
+    stage.ask_for(&[("search", "{}")]);
+    stage.tool_returns(ToolOutcome::Retry { message: "busy".to_owned(), after_ms: None }, 20);
+    stage.wait(60_000);
+    stage.tool_returns(ToolOutcome::Done(json!(1)), 30);
+    stage.answer("DONE", 1);
+    let trace = stage.trace(1);
+    let [first, second] = &trace.spans[2..4] else { panic!("{:?}", names(&trace)) };
+    assert_eq!((first.error_type, first.error_message.as_deref()), (Some("failed"), Some("busy")));
+    assert_eq!((times(first), times(second)), ((10, Some(30)), (60_030, Some(60_060))));
+    assert_eq!(second.attribute("longhaul.attempt"), Some(&SpanValue::Int(2)));
+}
+
 /// A word that is not one of the codes would have any number of values in a backend.
 #[test]
 fn a_code_that_nobody_knows_is_other() {
@@ -269,9 +338,10 @@ fn nexus_gets_tools_and_waits_as_spans() {
             "iteration": 1,
             "attempt": 1,
             "effect": "read",
+            "verdict": "allow",
             "arguments": r#"{"q":"order 7"}"#,
         },
-        "output": {"latency_ms": 40, "result_preview": r#"{"hits":3}"#},
+        "output": {"latency_ms": 40, "result_bytes": 10, "result_preview": r#"{"hits":3}"#},
     });
     assert_eq!(bodies[2], expected);
     assert_eq!((&bodies[3]["status"], &bodies[3]["error"]), (&json!("error"), &json!("failed")));
@@ -282,7 +352,7 @@ fn nexus_gets_tools_and_waits_as_spans() {
         json!({"latency_ms": 1_000, "decision": "denied", "by": "acme/ann", "reason": "not this one"})
     );
     let silent = posted(&acting().trace(1), Capture::Off);
-    assert_eq!(silent[2]["output"], json!({"latency_ms": 40}));
+    assert_eq!(silent[2]["output"], json!({"latency_ms": 40, "result_bytes": 10}));
     assert_eq!(silent[6]["output"], json!({"latency_ms": 1_000, "decision": "denied", "by": "acme/ann"}));
 }
 

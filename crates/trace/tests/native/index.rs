@@ -188,7 +188,7 @@ fn an_erased_session_leaves_the_hours_and_nothing_else() {
     let days = database.table("model_days");
     let keys: Vec<_> = runs[1..].iter().map(|trace| (trace.started_at, trace.trace_id)).collect();
     let statements = forget("acme", &keys);
-    assert_eq!(statements.len(), 3);
+    assert_eq!(statements.len(), 6);
     assert_eq!(database.run(&forget("other", &keys)), 0);
     assert_eq!(database.run(&statements), 1_199);
     assert_eq!(database.run(&statements), 0);

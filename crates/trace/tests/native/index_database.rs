@@ -3,16 +3,17 @@
 use longhaul_core::{FaultKind, NewRun, RunId};
 use longhaul_trace::{
     Capture, Origin, Trace,
-    index::{Param, Statement, StatsQuery, TraceSummary, TracesQuery, record},
+    index::{ApprovalsPage, ApprovalsQuery, Param, Statement, StatsQuery, TraceSummary, TracesQuery, record},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Sql};
 use serde_json::{Map, Value};
 
 use crate::stage::{Stage, new_run};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../../migrations/0001_traces.sql"),
     include_str!("../../../../migrations/0002_tools.sql"),
+    include_str!("../../../../migrations/0003_approvals.sql"),
 ];
 /// What D1 takes.
 const PARAMS_MAX: usize = 100;
@@ -59,6 +60,11 @@ impl Database {
     pub(crate) fn traces(&self, tenant: &str, pairs: &[(&str, &str)]) -> Vec<TraceSummary> {
         let query = TracesQuery::parse(pairs.iter().copied()).unwrap();
         query.page(self.rows(&query.to_statement(tenant))).unwrap().traces
+    }
+
+    pub(crate) fn approvals(&self, tenant: &str, pairs: &[(&str, &str)]) -> ApprovalsPage {
+        let query = ApprovalsQuery::parse(pairs.iter().copied()).unwrap();
+        query.page(self.rows(&query.to_statement(tenant))).unwrap()
     }
 
     pub(crate) fn stats(&self, tenant: &str, pairs: &[(&str, &str)], now: u64) -> Value {

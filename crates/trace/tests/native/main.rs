@@ -6,6 +6,7 @@ mod acts;
 mod content;
 mod fold;
 mod index;
+mod index_approvals;
 mod index_database;
 mod index_stats;
 mod index_traces;

@@ -3,9 +3,9 @@
 use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use longhaul_core::{
-    Budget, CallId, CallRef, Cause, Decision, Effect, Fault, FaultKind, FinishReason, Input, Journal,
-    Message, ModelAnswer, Moment, NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session, Timing,
-    ToolCall, ToolOffer, ToolOutcome, Usage,
+    Budget, CallId, CallRef, Cause, Decision, Effect, Fault, FaultKind, FinishReason, Found, InDoubt, Input,
+    Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session,
+    Timing, ToolCall, ToolOffer, ToolOutcome, Usage,
 };
 use longhaul_trace::{Origin, Trace};
 
@@ -124,6 +124,14 @@ impl Stage {
         }
     }
 
+    /// What a tool finds out about its call that was cut off.
+    pub(crate) fn reconciled(&mut self, found: Found, ms: u64) {
+        let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
+        if let Some(call) = self.outstanding() {
+            self.feed(Input::Reconciled { call, found, timing });
+        }
+    }
+
     pub(crate) fn decide(&mut self, call: u32, decision: Decision) {
         self.feed(Input::Decided {
             call: CallId(call),
@@ -217,7 +225,9 @@ pub(crate) fn with_tools(task: &str) -> NewRun {
     let search =
         ToolOffer { description: Some("Finds pages.".to_owned()), ..ToolOffer::new("search", Effect::Read) };
     let refund = ToolOffer { approval_ms: Some(600_000), ..ToolOffer::new("refund", Effect::Once) };
-    run.settings.tools = vec![search, ToolOffer::new("pay", Effect::Once), refund];
+    let post = ToolOffer { reconciles: true, ..ToolOffer::new("post", Effect::Once) };
+    let ship = ToolOffer { in_doubt: InDoubt::Ask, ..ToolOffer::new("ship", Effect::Once) };
+    run.settings.tools = vec![search, ToolOffer::new("pay", Effect::Once), refund, post, ship];
     run
 }
 
