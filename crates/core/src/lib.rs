@@ -25,7 +25,7 @@
 //! # let settings = serde_json::from_str(r#"{"sentinel": "DONE", "model_timeout_ms": 60000}"#)?;
 //! # let post = NewRun {
 //! #     task: "Write a haiku.".into(), agent: "poet".into(), model: "openai:tiny".into(), models: Vec::new(),
-//! #     max_iterations: 6, metadata: BTreeMap::new(), settings, idempotency: None,
+//! #     max_iterations: 6, metadata: BTreeMap::new(), settings, idempotency: None, by: None,
 //! # };
 //! # let journal = Memory::default();
 //! # let perform = |_: &ModelCall| ModelAnswer {
