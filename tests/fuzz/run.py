@@ -32,6 +32,8 @@ ENVIRONMENT = ROOT / ".tools/schemathesis"
 MODELS = ["scripted:haiku", "scripted:echo"]
 # No document can say that a fallback is another model than the run's: this one is no run's.
 FALLBACKS = ["scripted:slow"]
+# The default agent has no tools, and allows fewer answers than an agent may.
+ITERATIONS_MAX = 6
 AGENTS = ["default"]
 
 
@@ -95,6 +97,8 @@ def narrowed(document):
         properties["agent"] = {"enum": [*AGENTS, None]}
         if "fallbacks" in properties:
             properties["fallbacks"]["items"] = {"enum": FALLBACKS}
+            properties["tools"] = {"enum": [[], None]}
+            properties["max_iterations"]["maximum"] = ITERATIONS_MAX
         del properties["task"]["maxLength"], properties["instructions"]["maxLength"]
     return document
 

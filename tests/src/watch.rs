@@ -22,6 +22,8 @@ pub enum Frame {
     Delta(Value),
     /// A piece of what a model thinks before it answers (`model.thought`).
     Thought(Value),
+    /// What a tool says of its progress (`tool.progress`).
+    Progress(Value),
     /// The end of the replay, with the last `seq` of it.
     CaughtUp(u64),
     /// The answer to `ping`.
@@ -42,6 +44,7 @@ impl Frame {
             _ if value["seq"].is_u64() && value["run"].is_u64() => Frame::Event(value),
             Some("model.delta") => Frame::Delta(value),
             Some("model.thought") => Frame::Thought(value),
+            Some("tool.progress") => Frame::Progress(value),
             Some("caught_up") => Frame::CaughtUp(value["seq"].as_u64().expect("caught_up has a seq")),
             Some("error") => Frame::Error(value),
             _ => Frame::Other(text.into()),

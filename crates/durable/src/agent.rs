@@ -1,9 +1,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use longhaul_core::limits::{
-    CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, FALLBACKS_MAX, INSTRUCTIONS_BYTES_MAX, ITERATIONS_MAX,
-    NAME_BYTES_MAX, RETRY_PATIENCE_MS_MAX,
+use longhaul_core::{
+    NewRun,
+    limits::{
+        AGENT_ITERATIONS_MAX, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, FALLBACKS_MAX, INSTRUCTIONS_BYTES_MAX,
+        ITERATIONS_MAX, NAME_BYTES_MAX, RETRY_PATIENCE_MS_MAX, TOOLS_MAX,
+    },
 };
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::tool::{Declared, Tool};
 
 /// The agent that a request gets which names none.
 pub(crate) const DEFAULT_AGENT: &str = "default";
@@ -22,6 +30,7 @@ pub(crate) const DEFAULT_AGENT: &str = "default";
 #[derive(Debug, Clone)]
 pub struct Agent {
     pub(crate) name: String,
+    pub(crate) description: Option<String>,
     pub(crate) instructions: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) max_iterations: u32,
@@ -35,6 +44,7 @@ pub struct Agent {
     pub(crate) sample_ratio: Option<f64>,
     pub(crate) retry_patience_ms: Option<u64>,
     pub(crate) fallbacks: Vec<String>,
+    pub(crate) tools: Vec<Declared>,
 }
 
 impl Agent {
@@ -49,6 +59,7 @@ impl Agent {
         );
         Self {
             name: name.to_owned(),
+            description: None,
             instructions: None,
             model: None,
             max_iterations: ITERATIONS_MAX,
@@ -62,7 +73,40 @@ impl Agent {
             sample_ratio: None,
             retry_patience_ms: None,
             fallbacks: Vec::new(),
+            tools: Vec::new(),
         }
+    }
+
+    /// What the agent is for, for whoever chooses one of `GET /v1/agents`. No model reads it.
+    ///
+    /// # Panics
+    /// When it is longer than 64 KiB.
+    #[must_use]
+    pub fn description(mut self, text: &str) -> Self {
+        assert!(
+            text.len() <= INSTRUCTIONS_BYTES_MAX,
+            "a description has at most {INSTRUCTIONS_BYTES_MAX} bytes"
+        );
+        self.description = Some(text.to_owned());
+        self
+    }
+
+    /// A tool that the agent's model may call. The sessions need its code too: see [`objects!`](crate::objects).
+    ///
+    /// # Panics
+    /// When the agent has one of this name already, or 128 of them.
+    #[must_use]
+    #[track_caller]
+    pub fn tool<A: DeserializeOwned + JsonSchema + 'static>(mut self, tool: Tool<A>) -> Self {
+        let tool = tool.into_declared();
+        assert!(self.tools.len() < TOOLS_MAX, "an agent has at most {TOOLS_MAX} tools");
+        assert!(self.find_tool(&tool.name).is_none(), "a tool is there once: {}", tool.name);
+        self.tools.push(tool);
+        self
+    }
+
+    pub(crate) fn find_tool(&self, name: &str) -> Option<&Declared> {
+        self.tools.iter().find(|tool| tool.name == name)
     }
 
     /// What the agent is told before the task. How to end a run is added by the runtime.
@@ -86,13 +130,14 @@ impl Agent {
         self
     }
 
-    /// Answers at most, 1 to 6.
+    /// Answers at most, 1 to 50: six unless this says otherwise. A request may name fewer.
     ///
     /// # Panics
     /// When it is out of range.
     #[must_use]
     pub fn max_iterations(mut self, iterations: u32) -> Self {
-        assert!((1..=ITERATIONS_MAX).contains(&iterations), "max_iterations is 1 to {ITERATIONS_MAX}");
+        let range = 1..=AGENT_ITERATIONS_MAX;
+        assert!(range.contains(&iterations), "max_iterations is 1 to {AGENT_ITERATIONS_MAX}");
         self.max_iterations = iterations;
         self
     }
@@ -226,6 +271,23 @@ impl Agents {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Agent> {
         let others = self.by_name.values().filter(|agent| agent.name != self.first);
         self.by_name.get(&self.first).into_iter().chain(others)
+    }
+
+    /// The code of an agent's tool.
+    pub(crate) fn tool(&self, agent: &str, tool: &str) -> Option<&Declared> {
+        self.by_name.get(agent)?.find_tool(tool)
+    }
+
+    /// The tools that a run is offered, and of which the code is not here.
+    pub(crate) fn missing_tools<'a>(&self, run: &'a NewRun) -> Vec<&'a str> {
+        let offered = run.settings.tools.iter().map(|offer| offer.name.as_str());
+        offered.filter(|name| self.tool(&run.agent, name).is_none()).collect()
+    }
+
+    /// The variables that any tool declares as its secrets.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let tools = self.by_name.values().flat_map(|agent| &agent.tools);
+        tools.flat_map(|tool| tool.secrets.iter().map(String::as_str))
     }
 
     /// All names, for an error that says what exists.

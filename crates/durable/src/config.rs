@@ -1,4 +1,4 @@
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use longhaul_core::{
     INDEX_SINK,
@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) has_index: bool,
     /// The deployment's own secrets.
     pub(crate) secrets: SecretNet,
+    /// The same as texts.
+    secret_texts: Rc<BTreeSet<String>>,
     pub(crate) redaction: Redaction,
     pub(crate) resource: Resource,
     pub(crate) capture: Capture,
@@ -95,7 +97,7 @@ impl Config {
             LocalHosts::default()
         });
         let (otlp, nexus, resource) = sinks(&var, &mut errors);
-        let secrets = secrets::net(&var, otlp.as_ref());
+        let secret_texts = Rc::new(secrets::texts(&var, otlp.as_ref()));
         let redaction =
             var("REDACT").map_or_else(|| Ok(Redaction::default()), |text| Redaction::parse(&text));
         let redaction = redaction.map_err(|error| errors.push(FieldError::new("REDACT", error.to_string())));
@@ -150,7 +152,8 @@ impl Config {
                 otlp,
                 nexus,
                 has_index: bindings.db,
-                secrets,
+                secrets: secrets::net(&secret_texts),
+                secret_texts,
                 redaction,
                 resource,
                 capture,
@@ -163,6 +166,12 @@ impl Config {
             }),
             _ => Err(errors),
         }
+    }
+
+    /// The configuration with further secrets, those of tools.
+    pub(crate) fn with_secrets(&self, more: impl Iterator<Item = String>) -> Self {
+        let all: BTreeSet<String> = more.chain(self.secret_texts.iter().cloned()).collect();
+        Self { secrets: secrets::net(&all), secret_texts: Rc::new(all), ..self.clone() }
     }
 
     /// What is missing to call `model`, as a sentence that says what to set.

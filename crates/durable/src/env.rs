@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 use worker::Env;
 
 use crate::{
+    agent::Agents,
     ai,
     api::problem::{FieldError, Problem},
     config::{Bindings, Config},
@@ -18,6 +19,8 @@ const SHORT_TOKENS: &str = "tokens of fewer than 16 bytes can be guessed: make n
 thread_local! {
     /// A deployment's variables do not change while its isolate lives: they are read once.
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<FieldError>>> = const { OnceCell::new() };
+    /// The same with the secrets of tools, once an object with tools was made.
+    static WITH_TOOLS: OnceCell<Rc<Config>> = const { OnceCell::new() };
 }
 
 /// The deployment's configuration.
@@ -32,9 +35,25 @@ pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
     })
 }
 
+/// The deployment's configuration for an object that has the code of these agents: the secrets of their tools are secrets
+/// of the deployment.
+///
+/// # Errors
+/// 503 with every variable at fault.
+pub(crate) fn config_of(env: &Env, agents: &Agents) -> Result<Rc<Config>, Problem> {
+    let config = config(env)?;
+    if agents.secrets().next().is_none() {
+        return Ok(config);
+    }
+    let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
+    let with_tools = || Rc::new(config.with_secrets(agents.secrets().filter_map(lookup)));
+    Ok(WITH_TOOLS.with(|cell| Rc::clone(cell.get_or_init(with_tools))))
+}
+
 /// The deployment's own secrets, once its variables were read.
 pub(crate) fn secrets() -> Option<SecretNet> {
-    CONFIG.with(|cell| cell.get()?.as_ref().ok().map(|config| config.secrets.clone()))
+    let with_tools = WITH_TOOLS.with(|cell| cell.get().map(|config| config.secrets.clone()));
+    with_tools.or_else(|| CONFIG.with(|cell| cell.get()?.as_ref().ok().map(|config| config.secrets.clone())))
 }
 
 fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {

@@ -34,6 +34,7 @@ mod shell;
 mod sql;
 mod stream;
 mod tenant;
+mod tool;
 mod watchers;
 
 pub use agent::{Agent, Agents};
@@ -42,3 +43,4 @@ pub use longhaul_core::{CallId, Fault, FaultKind, ModelAnswer, RunId};
 pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;
 pub use tenant::TenantObject;
+pub use tool::{Tool, ToolContext, ToolError};

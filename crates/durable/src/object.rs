@@ -6,12 +6,13 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::Reflect;
-use longhaul_core::{Input, Refusal, Run, RunId, Session, limits};
+use longhaul_core::{Input, NewRun, Refusal, Run, RunId, Session, limits};
 use longhaul_host::{Clock, Deployment, Driver, Hooks, HostError, NoHooks, Runtime};
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket};
 
 use crate::{
+    agent::Agents,
     api::{
         body::GoingOn,
         problem::{Outcome, Problem},
@@ -23,7 +24,7 @@ use crate::{
     failure::{STORAGE_RETRY_AFTER_S, problem_of},
     frames::{Frames, refuse},
     http, large, log,
-    platform::Cloudflare,
+    platform::{Cloudflare, Hands},
     stream,
     watchers::close,
 };
@@ -56,15 +57,24 @@ impl SessionObject {
 
     /// The object, with code of the deployment's own around each model call.
     pub fn with_hooks(state: State, env: Env, hooks: impl Hooks + 'static) -> Self {
+        Self::with_agents(state, env, Agents::default(), hooks)
+    }
+
+    /// The object, with the code of the agents' tools, and code of the deployment's own around each model call.
+    pub fn with_agents(state: State, env: Env, agents: Agents, hooks: impl Hooks + 'static) -> Self {
         log::init();
         let state = Rc::new(state);
-        let inner = env::config(&env).and_then(|config| {
+        let inner = env::config_of(&env, &agents).and_then(|config| {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
-            let runtime = Runtime::new(
-                Cloudflare::new(Rc::clone(&state), env),
-                config.deployment(&name, Rc::new(hooks)),
-            );
+            let deployment = config.deployment(&name, Rc::new(hooks));
+            let hands = Hands {
+                agents,
+                tenant: deployment.tenant().to_owned(),
+                session: deployment.session.clone(),
+                secrets: config.secrets.clone(),
+            };
+            let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env, hands), deployment);
             Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
         let frames = Frames::new(Rc::clone(&state));
@@ -189,6 +199,7 @@ impl Inner {
     async fn start(&self, mut request: Request) -> Outcome<Response> {
         let body = request.bytes().await.map_err(http::unmade)?;
         let run = wire::decode(&body).map_err(http::unmade)?;
+        self.check_tools(&run)?;
         let (run, replayed) = match self.runtime().submit(Input::Accept(run)) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
@@ -204,6 +215,20 @@ impl Inner {
         let response = accepted.map_err(problem_of)??;
         let response = http::with_header(response, "Location", &views::location(&deployment.session, run))?;
         if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
+    }
+
+    /// The Worker offers tools by its own list of agents, and this object has the code.
+    fn check_tools(&self, run: &NewRun) -> Outcome<()> {
+        let missing = self.runtime().ports().agents().missing_tools(run);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (agent, names) = (&run.agent, missing.join(", "));
+        let detail = format!(
+            "the sessions have no code for these tools of the agent {agent}: {names}; declare the agents with the classes, \
+             `longhaul::objects!(Session, Tenant, agents = agents)`, or wait until the new version is everywhere"
+        );
+        Err(Problem::misconfigured(detail).with_header("Retry-After", STORAGE_RETRY_AFTER_S))
     }
 
     fn messages(&self) -> Outcome<Response> {

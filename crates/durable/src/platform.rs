@@ -1,17 +1,20 @@
-use std::{rc::Rc, time::Duration};
+use std::{future::ready, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
-use longhaul_core::{Journal, Record, Seq, TimeMs};
+use longhaul_core::{Journal, Record, Seq, TimeMs, ToolError, ToolOutcome};
 use longhaul_host::{
-    Audience, Clock, Delta, NoRoom, NotErased, Platform, Transport, WireFault, WireRequest, WireResponse,
+    Audience, Clock, Delta, NoRoom, NotErased, Platform, SecretNet, ToolJob, Transport, WireFault,
+    WireRequest, WireResponse,
 };
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
 
 use crate::{
+    agent::Agents,
     ai, d1, http,
     sql::{JournalError, SqlJournal},
+    tool::{Called, Progress, ToolContext, Voice},
     watchers::Watchers,
 };
 
@@ -27,14 +30,29 @@ pub(crate) struct Cloudflare {
     env: Env,
     journal: SqlJournal,
     alarms: AlarmStorage,
-    pub(crate) watchers: Watchers,
+    pub(crate) watchers: Rc<Watchers>,
+    hands: Hands,
+}
+
+/// What tools of the session need.
+pub(crate) struct Hands {
+    pub(crate) agents: Agents,
+    pub(crate) tenant: String,
+    pub(crate) session: String,
+    pub(crate) secrets: SecretNet,
 }
 
 impl Cloudflare {
-    pub(crate) fn new(state: Rc<State>, env: Env) -> Self {
+    pub(crate) fn new(state: Rc<State>, env: Env, hands: Hands) -> Self {
         let alarms: AlarmStorage = JsValue::from(state.storage().as_raw()).unchecked_into();
         let journal = SqlJournal::new(&state);
-        Self { watchers: Watchers::new(Rc::clone(&state)), journal, alarms, state, env }
+        let watchers = Rc::new(Watchers::new(Rc::clone(&state)));
+        Self { watchers, journal, alarms, state, env, hands }
+    }
+
+    /// The code of the agents.
+    pub(crate) fn agents(&self) -> &Agents {
+        &self.hands.agents
     }
 
     /// Pings are answered by the platform, without waking the object.
@@ -86,6 +104,27 @@ impl Transport for Cloudflare {
                 ai::run(self.env.clone(), model, input, gateway, headers).boxed_local()
             }
         }
+    }
+
+    fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
+        let Hands { agents, tenant, session, secrets } = &self.hands;
+        let (call, ask) = (job.order.call, &job.order.ask);
+        let Some(tool) = agents.tool(&job.agent, &ask.tool) else {
+            let gone = ToolError::unknown_tool("the deployment does not have this tool any more");
+            return ready(ToolOutcome::Failed(gone)).boxed_local();
+        };
+        let watchers = Rc::clone(&self.watchers);
+        let publish = move |progress: &Progress| watchers.publish_progress(progress);
+        let cx = ToolContext::new(Called {
+            call,
+            key: job.key.clone(),
+            tenant: tenant.clone(),
+            session: session.clone(),
+            env: self.env.clone(),
+            secrets: Rc::clone(&tool.secrets),
+            voice: Voice::new(publish, now_ms, secrets.clone()),
+        });
+        tool.call(ask.arguments.clone(), cx)
     }
 }
 

@@ -30,8 +30,8 @@ enum Kind {
     Url,
 }
 
-/// A net for all secrets that are configured.
-pub(crate) fn net(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpConfig>) -> SecretNet {
+/// All secrets that are configured.
+pub(crate) fn texts(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpConfig>) -> BTreeSet<String> {
     let mut secrets = BTreeSet::new();
     for (name, kind) in SECRET_VARIABLES {
         let Some(value) = lookup(name) else { continue };
@@ -49,6 +49,11 @@ pub(crate) fn net(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpCon
     secrets.extend(urls.iter().flat_map(|url| credentials(url)));
     // As they are sent: decoded.
     secrets.extend(otlp.into_iter().flat_map(OtlpConfig::headers).map(|(_, value)| value.clone()));
+    secrets
+}
+
+/// A net for secrets.
+pub(crate) fn net(secrets: &BTreeSet<String>) -> SecretNet {
     SecretNet::new(secrets.iter().map(String::as_str))
 }
 
@@ -99,7 +104,7 @@ mod tests {
         ];
         let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let otlp = OtlpConfig::parse(&lookup).expect("the headers and the endpoint are right");
-        let net = net(&lookup, otlp.as_ref());
+        let net = net(&texts(&lookup, otlp.as_ref()));
         for secret in [
             "token-of-acme",
             "token-of-bob",

@@ -1,10 +1,12 @@
 /// Declares the classes of Durable Objects that a deployment exports: one of sessions and one of tenants, by the names
-/// that its `wrangler.toml` binds as `SESSIONS` and `TENANTS`; with `hooks`, code of its own runs around each model call
-/// (see [`Hooks`](crate::Hooks)). The crate depends on `worker` and `wasm-bindgen`, as every deployment does.
+/// that its `wrangler.toml` binds as `SESSIONS` and `TENANTS`. With `agents`, the function that gives the deployment's
+/// agents, sessions have the code of their tools; with `hooks`, code of its own runs around each model call (see
+/// [`Hooks`](crate::Hooks)). The crate depends on `worker` and `wasm-bindgen`, as every deployment does.
 ///
 /// ```ignore
 /// longhaul::objects!(Session, Tenant);
-/// longhaul::objects!(Session, Tenant, hooks = MyHooks::new());
+/// longhaul::objects!(Session, Tenant, agents = agents);
+/// longhaul::objects!(Session, Tenant, agents = agents, hooks = MyHooks::new());
 /// ```
 #[macro_export]
 macro_rules! objects {
@@ -12,13 +14,19 @@ macro_rules! objects {
         $crate::objects!($session, $tenant, hooks = $crate::NoHooks);
     };
     ($session:ident, $tenant:ident, hooks = $hooks:expr) => {
+        $crate::objects!($session, $tenant, agents = $crate::Agents::default, hooks = $hooks);
+    };
+    ($session:ident, $tenant:ident, agents = $agents:path) => {
+        $crate::objects!($session, $tenant, agents = $agents, hooks = $crate::NoHooks);
+    };
+    ($session:ident, $tenant:ident, agents = $agents:path, hooks = $hooks:expr) => {
         /// One session.
         #[::worker::durable_object(fetch)]
         pub struct $session($crate::SessionObject);
 
         impl ::worker::DurableObject for $session {
             fn new(state: ::worker::State, env: ::worker::Env) -> Self {
-                Self($crate::SessionObject::with_hooks(state, env, $hooks))
+                Self($crate::SessionObject::with_agents(state, env, $agents(), $hooks))
             }
 
             async fn fetch(&self, request: ::worker::Request) -> ::worker::Result<::worker::Response> {

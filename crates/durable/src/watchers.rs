@@ -11,10 +11,15 @@ use futures::{
 use js_sys::JsString;
 use longhaul_core::{Entry, Record, RunId, limits};
 use longhaul_host::Delta;
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{State, WebSocket};
 
-use crate::backlog::{Backlog, Chunk, takes};
+use crate::{
+    api::server_frames,
+    backlog::{Backlog, Chunk, takes},
+    tool::Progress,
+};
 
 /// Chunks that an SSE reader may lag behind. A slower one is let go, and comes back with its cursor.
 const SSE_BACKLOG_MAX: usize = 1_024;
@@ -160,18 +165,28 @@ impl Watchers {
 
     /// New text of a call in flight.
     pub(crate) fn publish_delta(&self, delta: &Delta) {
+        self.publish_frame(RunId(delta.run), delta.kind.as_str(), delta);
+    }
+
+    /// What a tool says of its progress.
+    pub(crate) fn publish_progress(&self, progress: &Progress) {
+        self.publish_frame(RunId(progress.run), Progress::WORD, progress);
+    }
+
+    /// A frame between events. Its text is made where somebody reads it.
+    fn publish_frame(&self, run: RunId, word: &str, frame: &impl Serialize) {
         let has_sockets = self.has_sockets();
         let mut sse = self.sse.borrow_mut();
         if !has_sockets && !sse.iter().any(|watcher| watcher.deltas) {
             return;
         }
-        let text = delta_text(delta);
+        let text = server_frames::text(frame);
         if has_sockets {
-            self.send_to_sockets(RunId(delta.run), &text);
+            self.send_to_sockets(run, &text);
         }
-        let chunk = Chunk::new(delta_event(delta, &text), &self.backlog);
+        let chunk = Chunk::new(frame_event(word, &text), &self.backlog);
         let waiting = self.waiting_bytes();
-        let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|run| run.0 == delta.run);
+        let wants = |watcher: &SseWatcher| watcher.deltas && watcher.run.is_none_or(|wanted| wanted == run);
         sse.retain_mut(|watcher| !wants(watcher) || watcher.send(&chunk, waiting));
     }
 
@@ -252,12 +267,16 @@ pub(crate) fn event_text(record: &Record) -> String {
 
 /// The JSON of a frame of text in flight.
 pub(crate) fn delta_text(delta: &Delta) -> String {
-    serde_json::to_string(delta).expect("a delta has string keys only")
+    server_frames::text(delta)
 }
 
 /// A frame of text in flight as an event of SSE.
 pub(crate) fn delta_event(delta: &Delta, text: &str) -> String {
-    format!("event: {}\ndata: {text}\n\n", delta.kind.as_str())
+    frame_event(delta.kind.as_str(), text)
+}
+
+fn frame_event(word: &str, text: &str) -> String {
+    format!("event: {word}\ndata: {text}\n\n")
 }
 
 /// A record as an event of SSE.

@@ -18,12 +18,25 @@
 //! | `tools=N` | the first N answers ask for every tool that the request offers, side by side |
 //! | `fault=KIND@TURN` or `KIND@TURNxTIMES`, comma-separated | the first attempts of that turn's call end in `500`, `429`, `400`, `empty`, `truncated`, `timeout`, `panic` or `abort` |
 //!
+//! Further lines have single tools called, at the first turn or at the one that they name; those of one turn side by side.
+//! What follows the tool's name is sent as its arguments, whatever it is:
+//!
+//! ```text
+//! #scripted call=refund {"order": "7", "cents": 100}
+//! #scripted call@2=find {"order": "8"}
+//! ```
+//!
 //! Its usage counts words, so it is the same every time. A directive that does not parse is answered with status 400.
+
+use std::borrow::Cow;
 
 use longhaul_core::{ModelRequest, ToolOffer, limits::ANSWER_BYTES_MAX};
 use serde_json::{Value, json};
 
 use crate::directive::{Directive, FaultWord, plain_task};
+
+/// How a line begins that has a tool called.
+const CALL_MARK: &str = "#scripted call";
 
 /// The turn at which `scripted:haiku` says DONE by itself.
 const HAIKU_TURNS: u32 = 3;
@@ -79,21 +92,23 @@ pub enum ScriptOutcome {
 impl Script {
     /// The script for a call, which depends on nothing but the request.
     pub fn for_request(request: &ModelRequest<'_>) -> Self {
-        match Directive::of_task(request.task) {
+        let (task, lines) = without_calls(request.task);
+        let request = &ModelRequest { task: &task, system: request.system.clone(), ..*request };
+        match Directive::of_task(&task).and_then(|directive| Ok((directive, Asked::of(&lines, request)?))) {
             Err(message) => Self { latency_ms: 0, chunk_ms: 0, outcome: status(400, None, &message) },
-            Ok(directive) => {
+            Ok((directive, asked)) => {
                 let pace = if request.model == SLOW { (SLOW_LATENCY_MS, SLOW_CHUNK_MS) } else { (0, 0) };
                 Self {
                     latency_ms: directive.latency_ms.max(pace.0),
                     chunk_ms: directive.chunk_ms.max(pace.1),
-                    outcome: outcome(&directive, request),
+                    outcome: outcome(&directive, &asked, request),
                 }
             }
         }
     }
 }
 
-fn outcome(directive: &Directive, request: &ModelRequest<'_>) -> ScriptOutcome {
+fn outcome(directive: &Directive, asked: &[Asked<'_>], request: &ModelRequest<'_>) -> ScriptOutcome {
     match directive.fault_at(request.iteration, request.attempt) {
         Some(FaultWord::ServerError) => status(500, None, "a scripted server error"),
         Some(FaultWord::RateLimited) => status(429, Some(RETRY_AFTER_S), "a scripted rate limit"),
@@ -103,13 +118,13 @@ fn outcome(directive: &Directive, request: &ModelRequest<'_>) -> ScriptOutcome {
         Some(FaultWord::Abort) => ScriptOutcome::ResetObject,
         Some(FaultWord::Empty) => ScriptOutcome::Stream(stream(request, " \n", &[])),
         Some(FaultWord::Truncated) => {
-            let mut chunks = stream(request, &answer(directive, request), &[]);
+            let mut chunks = stream(request, &answer(directive, asked, request), &[]);
             chunks.truncate(chunks.len() / 2);
             ScriptOutcome::Stream(chunks)
         }
         None => {
-            let calls = if asks_for_tools(directive, request) { calls(request) } else { Vec::new() };
-            ScriptOutcome::Stream(stream(request, &answer(directive, request), &calls))
+            let calls = calls(directive, asked, request);
+            ScriptOutcome::Stream(stream(request, &answer(directive, asked, request), &calls))
         }
     }
 }
@@ -120,7 +135,7 @@ fn status(status: u16, retry_after_s: Option<u32>, message: &str) -> ScriptOutco
 }
 
 /// The text of this turn's answer.
-fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
+fn answer(directive: &Directive, asked: &[Asked<'_>], request: &ModelRequest<'_>) -> String {
     let task = plain_task(request.task);
     let echoes = request.model == ECHO;
     let verse = if request.model == SLOW { request.iteration + SLOW_VERSE } else { request.iteration };
@@ -136,7 +151,7 @@ fn answer(directive: &Directive, request: &ModelRequest<'_>) -> String {
     let last_turn = directive.turns.unwrap_or(if echoes { 1 } else { HAIKU_TURNS });
     match request.sentinel {
         // What asks for tools has not come to its end.
-        _ if asks_for_tools(directive, request) => text,
+        _ if !asked.is_empty() || asks_for_tools(directive, request) => text,
         Some(sentinel) if !directive.never_done && request.iteration >= last_turn => {
             format!("{text}\n{sentinel}")
         }
@@ -224,15 +239,69 @@ fn asks_for_tools(directive: &Directive, request: &ModelRequest<'_>) -> bool {
     request.iteration <= directive.tools && !request.tools.is_empty()
 }
 
-/// A call of each tool that the request offers.
-fn calls(request: &ModelRequest<'_>) -> Vec<Value> {
-    let call = |(place, tool): (usize, &ToolOffer)| {
-        let arguments = example(tool.parameters.as_ref().unwrap_or(&Value::Null));
-        let function = json!({ "name": tool.name, "arguments": arguments.to_string() });
+/// The calls that this turn's answer asks for: those that lines of the task name, or else one of each tool that the request
+/// offers.
+fn calls(directive: &Directive, asked: &[Asked<'_>], request: &ModelRequest<'_>) -> Vec<Value> {
+    let call = |(place, (name, arguments)): (usize, (&str, String))| {
+        let function = json!({ "name": name, "arguments": arguments });
         let id = format!("call-{}-{place}", request.iteration);
         json!({ "index": place, "id": id, "type": "function", "function": function })
     };
-    request.tools.iter().take(TOOLS_MAX).enumerate().map(call).collect()
+    if !asked.is_empty() {
+        return asked.iter().map(|it| (it.tool, it.arguments.to_owned())).enumerate().map(call).collect();
+    }
+    if !asks_for_tools(directive, request) {
+        return Vec::new();
+    }
+    let any = |tool: &ToolOffer| example(tool.parameters.as_ref().unwrap_or(&Value::Null)).to_string();
+    let offered = request.tools.iter().take(TOOLS_MAX).map(|tool| (tool.name.as_str(), any(tool)));
+    offered.enumerate().map(call).collect()
+}
+
+/// A call that a line of the task has the model ask for.
+struct Asked<'a> {
+    tool: &'a str,
+    arguments: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// The calls of the request's turn; none where it offers no tools. The error says which line cannot be read.
+    fn of(lines: &[&'a str], request: &ModelRequest<'_>) -> Result<Vec<Self>, String> {
+        let mut asked = Vec::new();
+        for line in lines {
+            let read = Self::read(line).ok_or_else(|| {
+                format!("{CALL_MARK}: `{line}` is not `=TOOL ARGUMENTS` or `@TURN=TOOL ARGUMENTS`")
+            })?;
+            asked.extend(Some(read).filter(|(turn, _)| *turn == request.iteration).map(|(_, call)| call));
+        }
+        if request.tools.is_empty() {
+            asked.clear();
+        }
+        asked.truncate(TOOLS_MAX);
+        Ok(asked)
+    }
+
+    /// What follows the mark: the turn, and the call.
+    fn read(line: &'a str) -> Option<(u32, Self)> {
+        let (turn, call) = line.split_once('=')?;
+        let turn = match turn.strip_prefix('@') {
+            Some(turn) => turn.parse().ok().filter(|turn| *turn > 0)?,
+            None if turn.is_empty() => 1,
+            None => return None,
+        };
+        let (tool, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+        (!tool.is_empty()).then_some((turn, Self { tool, arguments: arguments.trim() }))
+    }
+}
+
+/// The task without the lines that have tools called, and what these lines say.
+fn without_calls(task: &str) -> (Cow<'_, str>, Vec<&str>) {
+    let of_call = |line: &str| line.trim_start().starts_with(CALL_MARK);
+    if !task.lines().any(of_call) {
+        return (Cow::Borrowed(task), Vec::new());
+    }
+    let calls = task.lines().filter_map(|line| line.trim_start().strip_prefix(CALL_MARK)).collect();
+    (Cow::Owned(task.split_inclusive('\n').filter(|line| !of_call(line)).collect()), calls)
 }
 
 /// Arguments that fit a simple schema: each property that is required, by its type.
@@ -394,6 +463,30 @@ mod tests {
         assert!(!is_final(&answer.message.content));
         assert!(is_final(&play_turn(3, &tools).message.content), "two answers asked");
         assert!(is_final(&play_turn(1, &[]).message.content), "nothing is offered");
+    }
+
+    #[test]
+    fn a_line_of_the_task_has_one_tool_called() {
+        let tools = [ToolOffer::new("refund", Effect::Once)];
+        let task = "Pay.\n#scripted call=refund {\"order\": \"7\"}\n#scripted turns=1\n  #scripted call=gone\n#scripted call@2=refund {\nThanks.";
+        let play_turn = |task, iteration, tools| {
+            let request =
+                ModelRequest { model: "scripted:echo", task, iteration, tools, ..crate::tests::request(&[]) };
+            play(Script::for_request(&request))
+        };
+        let answer = play_turn(task, 1, &tools).unwrap();
+        let expected = [("call-1-0", "refund", r#"{"order": "7"}"#), ("call-1-1", "gone", "{}")];
+        assert_eq!(crate::tests::calls(&answer), expected);
+        assert_eq!(answer.message.content, "Pay.\nThanks.");
+        let answer = play_turn(task, 2, &tools).unwrap();
+        assert_eq!(crate::tests::calls(&answer), [("call-2-0", "refund", "{")], "as it is");
+        assert!(is_final(&play_turn(task, 3, &tools).unwrap().message.content));
+        assert!(is_final(&play_turn(task, 1, &[]).unwrap().message.content), "nothing is offered");
+        for broken in ["call", "call=", "call@0=refund", "call@x=refund {}", "calls=refund"] {
+            let task = format!("#scripted {broken}");
+            let fault = play(script("scripted:echo", &task, 1, 1)).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Refused, "{broken}");
+        }
     }
 
     #[test]

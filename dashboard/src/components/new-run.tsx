@@ -124,8 +124,8 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
         </Field>
         <NumberField
           label="Answers at most"
-          max={LIMITS.iterations}
-          placeholder={String(agent?.max_iterations ?? LIMITS.iterations)}
+          max={agent?.max_iterations ?? LIMITS.iterations}
+          placeholder={agent ? String(agent.max_iterations) : ""}
           error={faultAt(error, "/max_iterations")}
           value={draft.iterations}
           onChange={(iterations) => change({ iterations })}

@@ -35,4 +35,5 @@ mod stream;
 mod tenant_limits;
 mod tenants;
 mod thoughts;
+mod tools;
 mod usage;

@@ -304,7 +304,7 @@ async fn a_body_is_taken_when_the_document_takes_it() {
         json!({"instructions": long(limits::INSTRUCTIONS_BYTES_MAX + 1)}),
         json!({"max_iterations": 0}),
         json!({"max_iterations": limits::ITERATIONS_MAX}),
-        json!({"max_iterations": limits::ITERATIONS_MAX + 1}),
+        json!({"max_iterations": limits::AGENT_ITERATIONS_MAX + 1}),
         json!({"max_iterations": 1.5}),
         json!({"max_iterations": 3.0, "budget": {"deadline_ms": 60_000.0}}),
         json!({"budget": {}}),
@@ -360,7 +360,11 @@ async fn checked(document: &Document, method: &str, path: &str, api: &Api, body:
 fn check_frames(document: &Document, frames: &[Frame]) {
     for frame in frames {
         match frame {
-            Frame::Event(value) | Frame::Delta(value) | Frame::Thought(value) | Frame::Error(value) => {
+            Frame::Event(value)
+            | Frame::Delta(value)
+            | Frame::Thought(value)
+            | Frame::Progress(value)
+            | Frame::Error(value) => {
                 document.check_value("ServerFrame", value);
             }
             Frame::CaughtUp(seq) => {

@@ -1,6 +1,6 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_core::{Budget, Fallback, Idempotency, NewRun, RunSettings, limits};
+use longhaul_core::{Budget, Fallback, Idempotency, NewRun, RunSettings, ToolOffer, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     agent::{Agent, Agents},
     config::Config,
+    tool::Declared,
 };
 
 /// A field that comes with tools: known, and refused by name until then.
@@ -150,7 +151,8 @@ fn read_run(
     let (model, models, max_iterations) = match kind {
         RunKind::Run => {
             let model = read_model(&mut fields, agent, config, going_on);
-            (model, Vec::new(), fields.integer("max_iterations", 1, limits::ITERATIONS_MAX.into()))
+            let most = agent.map_or(limits::AGENT_ITERATIONS_MAX, |agent| agent.max_iterations);
+            (model, Vec::new(), fields.integer("max_iterations", 1, most.into()))
         }
         RunKind::Comparison => {
             let models = read_models(&mut fields, config);
@@ -160,6 +162,10 @@ fn read_run(
     let fallbacks = match kind {
         RunKind::Run => read_fallbacks(&mut fields, model.as_deref(), config),
         RunKind::Comparison => Some(Vec::new()),
+    };
+    let tools = match kind {
+        RunKind::Run => read_tools(&mut fields, agent),
+        RunKind::Comparison => Vec::new(),
     };
     let patience = fields.integer("retry_patience_ms", 0, limits::RETRY_PATIENCE_MS_MAX);
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
@@ -201,7 +207,7 @@ fn read_run(
             gateway_id: config.workers_ai.as_ref().and_then(|binding| binding.gateway_id.clone()),
             openai_server: config.endpoints.get("openai").ok().map(|server| server.server().to_owned()),
             sample_ratio: agent.sample_ratio,
-            tools: Vec::new(),
+            tools,
             retry_patience_ms: patience.or(agent.retry_patience_ms).or(Some(config.retry_patience_ms)),
             fallbacks: fallbacks.collect(),
         },
@@ -266,6 +272,41 @@ fn read_fallbacks(fields: &mut Fields<'_>, model: Option<&str>, config: &Config)
         models.extend(value.as_str().map(str::to_owned));
     }
     Some(models)
+}
+
+/// The tools that the run is offered: the agent's, or those of them that the request names. Each is named that is at fault.
+fn read_tools(fields: &mut Fields<'_>, agent: Option<&Agent>) -> Vec<ToolOffer> {
+    let listed = match fields.take("tools") {
+        None => return agent.into_iter().flat_map(|agent| &agent.tools).map(Declared::offer).collect(),
+        Some(Value::Array(listed)) => listed,
+        Some(other) => {
+            let detail = format!("must be an array of names of tools, not {}", json_type(&other));
+            fields.fail::<()>("tools", detail);
+            return Vec::new();
+        }
+    };
+    // Of an agent that there is not, nobody can tell.
+    let Some(agent) = agent else { return Vec::new() };
+    let (mut offers, mut named) = (Vec::new(), BTreeSet::new());
+    for (index, value) in listed.into_iter().enumerate() {
+        let found = value.as_str().and_then(|name| agent.find_tool(name));
+        let fault = match (&value, found) {
+            (Value::String(name), Some(tool)) if named.insert(name.clone()) => {
+                offers.push(tool.offer());
+                None
+            }
+            (Value::String(_), Some(_)) => Some("is there twice".to_owned()),
+            (Value::String(_), None) => {
+                let names: Vec<_> = agent.tools.iter().map(|tool| tool.name.as_str()).collect();
+                Some(format!("is no tool of the agent {}; it has: {}", agent.name, names.join(", ")))
+            }
+            (other, _) => Some(format!("must be a string, not {}", json_type(other))),
+        };
+        if let Some(fault) = fault {
+            fields.errors().push_with(|| FieldError::new(format!("/tools/{index}"), fault));
+        }
+    }
+    offers
 }
 
 /// The models of a comparison, each named that is at fault.
@@ -363,7 +404,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::Bindings;
+    use crate::{
+        config::Bindings,
+        tool::{Tool, ToolContext, ToolError},
+    };
 
     const JSON: Media<'_> =
         Media { content_type: Some("application/json; charset=utf-8"), content_encoding: None };
@@ -399,9 +443,9 @@ mod tests {
     #[test]
     fn every_field_at_fault_is_named() {
         let problem = read(&json!({
-            "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 7,
+            "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 51,
             "budget": {"total_tokens": 0, "cost_usd": -1, "deadline_ms": "soon", "tool_calls": 3, "x": 1},
-            "metadata": {"ok": 1, "bad/key": [1]}, "tools": [], "Task": "?"
+            "metadata": {"ok": 1, "bad/key": [1]}, "tools": {}, "Task": "?"
         }))
         .unwrap_err();
         assert_eq!(problem.status, 422);
@@ -563,6 +607,50 @@ mod tests {
         let agents = Agents::new([Agent::new("a").model("@cf/meta/llama")]);
         let refused = new_run(RunKind::Run, JSON, br#"{"task":"x"}"#, None, &agents, &local, None);
         assert_eq!(pointers(&refused.unwrap_err()), ["/model"], "the agent's own too");
+    }
+
+    #[test]
+    fn a_run_gets_the_agents_tools_or_those_that_it_names() {
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
+        struct Nothing {}
+        async fn nothing(_: Nothing, _: ToolContext) -> Result<(), ToolError> {
+            Ok(())
+        }
+        let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+        let shop = Agent::new("shop")
+            .max_iterations(20)
+            .tool(Tool::new("find", nothing).read())
+            .tool(Tool::new("pay", nothing).always_ask());
+        let agents = Agents::new([shop, Agent::new("idle")]);
+        let read = |body: &Value| {
+            let body = body.to_string();
+            new_run(RunKind::Run, JSON, body.as_bytes(), None, &agents, &config, None)
+        };
+        let names = |body: Value| {
+            let run = read(&body).unwrap();
+            run.settings.tools.into_iter().map(|offer| offer.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(json!({"task": "x"})), ["find", "pay"]);
+        assert_eq!(names(json!({"task": "x", "tools": ["pay"], "max_iterations": 20})), ["pay"]);
+        assert!(names(json!({"task": "x", "tools": []})).is_empty());
+        assert!(names(json!({"task": "x", "agent": "idle"})).is_empty());
+        let offer = read(&json!({"task": "x", "tools": ["pay"]})).unwrap().settings.tools.remove(0);
+        assert_eq!(offer.approval_ms, Some(limits::APPROVAL_MS_DEFAULT));
+        let run = read(&json!({"task": "x"})).unwrap();
+        assert!(agents.missing_tools(&run).is_empty());
+        let idle = Agents::new([Agent::new("shop").tool(Tool::new("pay", nothing))]);
+        assert_eq!(idle.missing_tools(&run), ["find"], "an object that has other code than the Worker");
+        for (body, expected) in [
+            (json!({"tools": ["find", "sell", 7, "find"]}), vec!["/tools/1", "/tools/2", "/tools/3"]),
+            (json!({"tools": "find"}), vec!["/tools"]),
+            (json!({"tools": ["find"], "agent": "idle"}), vec!["/tools/0"]),
+            (json!({"max_iterations": 21}), vec!["/max_iterations"]),
+            (json!({"max_iterations": 7, "agent": "idle"}), vec!["/max_iterations"]),
+        ] {
+            let mut body = body;
+            body["task"] = json!("x");
+            assert_eq!(pointers(&read(&body).unwrap_err()), expected, "{body}");
+        }
     }
 
     #[test]

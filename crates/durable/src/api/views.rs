@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use longhaul_core::{
-    Call, CallId, FinishReason, Message, Run, RunError, RunId, RunStatus, Seq, Session, StopReason, TimeMs,
-    Usage, limits::TOKEN_BYTES_MIN,
+    Call, CallId, Effect, FinishReason, Message, Run, RunError, RunId, RunStatus, Seq, Session, StopReason,
+    TimeMs, Usage, limits::TOKEN_BYTES_MIN,
 };
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
@@ -11,6 +11,7 @@ use super::auth::Access;
 use crate::{
     agent::{Agent, Agents},
     config::Config,
+    tool::Declared,
 };
 
 /// A run.
@@ -336,19 +337,70 @@ pub(crate) struct AgentsView<'a> {
 struct AgentView<'a> {
     /// Its name.
     name: &'a str,
+    /// What it is for; null where nobody said.
+    description: Option<&'a str>,
     /// Its own model; null where it takes the default.
     model: Option<&'a str>,
+    /// The models that take its runs over, one after the other.
+    fallbacks: &'a [String],
     /// Answers per run at most, unless a run says less.
-    #[cfg_attr(test, schemars(range(min = 1, max = longhaul_core::limits::ITERATIONS_MAX)))]
+    #[cfg_attr(test, schemars(range(min = 1, max = longhaul_core::limits::AGENT_ITERATIONS_MAX)))]
     max_iterations: u32,
+    /// What its runs may spend, unless a run says otherwise.
+    limits: LimitsView,
+    /// What its models may call, unless a run names fewer.
+    tools: Vec<ToolView<'a>>,
+}
+
+/// What a run may spend; null where nothing bounds it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AgentLimits"))]
+struct LimitsView {
+    /// Tokens of all calls.
+    total_tokens: Option<u64>,
+    /// US dollars of all calls.
+    cost_usd: Option<f64>,
+    /// Milliseconds from the acceptance to the end.
+    deadline_ms: Option<u64>,
+}
+
+/// A tool of an agent.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Tool"))]
+struct ToolView<'a> {
+    /// Its name.
+    name: &'a str,
+    /// What it does, as a model reads it; null where nobody said.
+    description: Option<&'a str>,
+    /// What a crash may do to a call: a `read` changes nothing and an `idempotent` one does the same thing once, so they
+    /// are made again; any other happens `once` at most.
+    #[cfg_attr(test, schemars(with = "String", extend("enum" = ["read", "idempotent", "once"])))]
+    effect: Effect,
+    /// The JSON schema of its arguments, an object.
+    #[cfg_attr(test, schemars(with = "serde_json::Map<String, serde_json::Value>"))]
+    schema: &'a serde_json::Value,
 }
 
 impl<'a> AgentsView<'a> {
     pub(crate) fn new(tenant: &'a str, agents: &'a Agents, config: &'a Config) -> Self {
+        let tool = |tool: &'a Declared| ToolView {
+            name: &tool.name,
+            description: tool.description(),
+            effect: tool.effect,
+            schema: tool.schema(),
+        };
         let view = |agent: &'a Agent| AgentView {
             name: &agent.name,
+            description: agent.description.as_deref(),
             model: agent.model.as_deref(),
+            fallbacks: &agent.fallbacks,
             max_iterations: agent.max_iterations,
+            limits: LimitsView {
+                total_tokens: agent.total_tokens,
+                cost_usd: agent.cost_usd,
+                deadline_ms: agent.deadline_ms,
+            },
+            tools: agent.tools.iter().map(tool).collect(),
         };
         Self {
             tenant,

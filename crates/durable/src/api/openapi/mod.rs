@@ -21,6 +21,7 @@ use super::{
     routes::{Access, ROUTES, RouteSpec},
     server_frames::{CaughtUp, FrameError},
 };
+use crate::tool::Progress;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dashboard/static/openapi.json");
 /// Set, the file is written in place of being compared.
@@ -74,6 +75,7 @@ fn what_is_written_has_the_members_of_its_schema() {
     check("CaughtUp", json!(CaughtUp { seq: Seq(7) }));
     check("FrameError", json!(FrameError::new("send `ping`")));
     let delta = |kind| json!(Delta { kind, run: 1, call: 1, attempt: 1, offset: 0, text: "a".to_owned() });
+    check("ToolProgress", json!(Progress { run: 1, call: 1, attempt: 1, text: "a".to_owned() }));
     check("ModelDelta", delta(DeltaKind::Answer));
     check("ModelThought", delta(DeltaKind::Thought));
     let query = StatsQuery::parse([].into_iter(), 1_000).expect("all parameters have defaults");
@@ -144,7 +146,7 @@ fn limits() -> Value {
         "task_bytes": limits::TASK_BYTES_MAX,
         "instructions_bytes": limits::INSTRUCTIONS_BYTES_MAX,
         "name_bytes": limits::NAME_BYTES_MAX,
-        "iterations": limits::ITERATIONS_MAX,
+        "iterations": limits::AGENT_ITERATIONS_MAX,
         "deadline_ms": limits::DEADLINE_MS_MAX,
         "compared_models_min": limits::COMPARED_MODELS_MIN,
         "compared_models": limits::COMPARED_MODELS_MAX,

@@ -145,7 +145,7 @@ fn events() -> Described {
         "x-server-frame": reference("ServerFrame"),
         "x-client-frame": reference("ClientFrame"),
     });
-    let stream = "`id` is `seq`, `event` is `type`, `data` is an `Event`, or a `ModelDelta` or `ModelThought` without `id`.";
+    let stream = "`id` is `seq`, `event` is `type`, `data` is an `Event`, or a `ModelDelta`, `ModelThought` or `ToolProgress` without `id`.";
     let page = json!({
         "description": "A page of events, or with `Accept: text/event-stream` the events as they happen.",
         "content": {

@@ -102,7 +102,7 @@ pub(super) fn list_events() -> Vec<Value> {
         ),
         query(
             "deltas",
-            "With `true` server-sent events have `model.delta` and `model.thought` too; a WebSocket always has them.",
+            "With `true` server-sent events have `model.delta`, `model.thought` and `tool.progress` too; a WebSocket always has them.",
             json!({"type": "string"}),
         ),
         last_id,

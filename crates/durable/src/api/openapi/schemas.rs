@@ -15,7 +15,10 @@ use super::{
     references::{PATH, reference},
     shapes,
 };
-use crate::api::{models, problem, server_frames, views};
+use crate::{
+    api::{models, problem, server_frames, views},
+    tool::Progress,
+};
 
 /// All schemas by their names.
 pub(super) fn all() -> Map<String, Value> {
@@ -36,6 +39,7 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<shapes::OtlpTrace>();
         sent.subschema_for::<Entry>();
         sent.subschema_for::<Delta>();
+        sent.subschema_for::<Progress>();
         sent.subschema_for::<server_frames::CaughtUp>();
         sent.subschema_for::<server_frames::FrameError<'_>>();
         sent.subschema_for::<TraceView<'_>>();
@@ -48,6 +52,7 @@ pub(super) fn all() -> Map<String, Value> {
         schemas.insert(name.to_owned(), delta(&schemas["Delta"], kind));
     }
     schemas.remove("Delta");
+    frame::<Progress>(&mut schemas, "ToolProgress");
     frame::<server_frames::CaughtUp>(&mut schemas, "CaughtUp");
     frame::<server_frames::FrameError<'_>>(&mut schemas, "FrameError");
     let requests = definitions(taken.into_generator(), |taken| {
@@ -116,7 +121,8 @@ fn events(schemas: &mut Map<String, Value>) {
         "discriminator": {"propertyName": "type", "mapping": mapping},
     });
     schemas.insert("Event".to_owned(), event);
-    let kinds = ["Event", "ModelDelta", "ModelThought", "CaughtUp", "FrameError"].map(reference);
+    let kinds =
+        ["Event", "ModelDelta", "ModelThought", "ToolProgress", "CaughtUp", "FrameError"].map(reference);
     let frame = json!({
         "description": "What a WebSocket's reader gets; beside it the text `pong`.",
         "oneOf": kinds,

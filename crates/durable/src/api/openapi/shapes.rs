@@ -33,9 +33,12 @@ pub(super) struct NewRun {
     /// The system message in place of the agent's, at most 64 KiB of UTF-8.
     #[schemars(length(min = 1, max = limits::INSTRUCTIONS_BYTES_MAX), regex(pattern = r"\S"))]
     instructions: Option<String>,
-    /// Answers at most.
-    #[schemars(range(min = 1, max = limits::ITERATIONS_MAX))]
+    /// Answers at most: as many as the agent allows by default, which is the most.
+    #[schemars(range(min = 1, max = limits::AGENT_ITERATIONS_MAX))]
     max_iterations: Option<u32>,
+    /// The tools of the agent that the run is offered, by their names; all of them by default.
+    #[schemars(length(max = limits::TOOLS_MAX), extend("uniqueItems" = true))]
+    tools: Option<Vec<String>>,
     budget: Option<Budget>,
     metadata: Option<Value>,
 }

@@ -1,0 +1,360 @@
+use std::{fmt, io, marker::PhantomData, rc::Rc, time::Duration};
+
+use futures::{FutureExt, future::LocalBoxFuture};
+use longhaul_core::{Effect, ToolError as Told, ToolOffer, ToolOutcome, limits};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    context::ToolContext,
+    error::ToolError,
+    schema::{self, Arguments},
+};
+
+/// The tools that the runtime has of its own.
+const RESERVED: [&str; 2] = ["finish", "read_result"];
+
+/// Something that an agent can do: an async function of typed arguments. A model reads the doc comments of the
+/// arguments and their schema; what it then sends is read with `serde`, and the model is told what does not fit.
+///
+/// ```
+/// use longhaul::{Agent, Tool, ToolContext, ToolError};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Says when the tide is high.
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Tide {
+///     /// The name of a port.
+///     port: String,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct High {
+///     at: String,
+/// }
+///
+/// async fn tide(args: Tide, _: ToolContext) -> Result<High, ToolError> {
+///     if args.port != "Whitby" {
+///         return Err(ToolError::failed("only the tides of Whitby are known"));
+///     }
+///     Ok(High { at: "09:12".to_owned() })
+/// }
+///
+/// let sailor = Agent::new("sailor").tool(Tool::new("tide", tide).read());
+/// ```
+pub struct Tool<A> {
+    declared: Declared,
+    arguments: PhantomData<fn(A)>,
+}
+
+type Code = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, ToolOutcome>>;
+
+/// A tool, whatever its arguments are.
+#[derive(Clone)]
+pub(crate) struct Declared {
+    pub(crate) name: String,
+    pub(crate) effect: Effect,
+    description: Option<String>,
+    arguments: Rc<Arguments>,
+    always_asks: bool,
+    expires_ms: u64,
+    /// The variables with its secrets.
+    pub(crate) secrets: Rc<[String]>,
+    code: Code,
+}
+
+impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
+    /// A tool of this name. Unless it says otherwise each call of it happens at most once, whatever dies in between.
+    ///
+    /// # Panics
+    /// When the name is not 1 to 64 of `[A-Za-z0-9_-]`, or one of the runtime's own (`finish`, `read_result`), and when the
+    /// arguments are no struct with named fields: mistakes in the deployment's own code.
+    #[track_caller]
+    pub fn new<R, F, Fut>(name: &str, code: F) -> Self
+    where
+        F: Fn(A, ToolContext) -> Fut + 'static,
+        Fut: Future<Output = Result<R, ToolError>> + 'static,
+        R: Serialize,
+    {
+        let is_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        let max = limits::TOOL_NAME_BYTES_MAX;
+        assert!(
+            (1..=max).contains(&name.len()) && name.bytes().all(is_letter),
+            "a tool's name has 1 to {max} of [A-Za-z0-9_-]"
+        );
+        assert!(!RESERVED.contains(&name), "{name} is a tool of the runtime's own");
+        let arguments =
+            schema::arguments::<A>().expect("the arguments of a tool are a struct with named fields");
+        let code = Rc::new(code);
+        let schema = Rc::clone(&arguments);
+        let call = move |given: Value, cx: ToolContext| {
+            let (code, schema) = (Rc::clone(&code), Rc::clone(&schema));
+            async move {
+                match read::<A>(&schema, given) {
+                    Ok(args) => given_back(code(args, cx).await),
+                    Err(wrong) => ToolOutcome::Failed(Told::invalid_arguments(wrong)),
+                }
+            }
+            .boxed_local()
+        };
+        let declared = Declared {
+            name: name.to_owned(),
+            effect: Effect::Once,
+            description: arguments.description.clone(),
+            arguments,
+            always_asks: false,
+            expires_ms: limits::APPROVAL_MS_DEFAULT,
+            secrets: Rc::default(),
+            code: Rc::new(call),
+        };
+        Self { declared, arguments: PhantomData }
+    }
+
+    /// What it does, for the model, in place of the doc comment of its arguments.
+    #[must_use]
+    pub fn description(mut self, text: &str) -> Self {
+        self.declared.description = Some(text.to_owned());
+        self
+    }
+
+    /// It changes nothing: a call that a crash cut off is made again.
+    #[must_use]
+    pub fn read(mut self) -> Self {
+        self.declared.effect = Effect::Read;
+        self
+    }
+
+    /// Called twice with the same [`key`](ToolContext::key) it does one thing: a call that a crash cut off is made again,
+    /// under the same key.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.declared.effect = Effect::Idempotent;
+        self
+    }
+
+    /// Each call happens at most once, which is the default. The model is told of one that was cut off that nobody knows
+    /// whether it happened.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.declared.effect = Effect::Once;
+        self
+    }
+
+    /// A person must approve each call before it is made.
+    #[must_use]
+    pub fn always_ask(mut self) -> Self {
+        self.declared.always_asks = true;
+        self
+    }
+
+    /// How long a person has to approve a call: a week, unless this says otherwise. Then it is denied.
+    ///
+    /// # Panics
+    /// When it is not 1 second to 30 days.
+    #[must_use]
+    pub fn expires_in(mut self, time: Duration) -> Self {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        assert!((1_000..=limits::DEADLINE_MS_MAX).contains(&ms), "a person has 1 second to 30 days");
+        self.declared.expires_ms = ms;
+        self
+    }
+
+    /// Variables of the deployment that [`ToolContext::secret`] may read. Their values are taken out of what the tool
+    /// gives, says of its progress and fails with, like the deployment's own secrets.
+    #[must_use]
+    pub fn secrets<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.declared.secrets = names.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    pub(crate) fn into_declared(self) -> Declared {
+        self.declared
+    }
+}
+
+impl Declared {
+    /// What a run is offered.
+    pub(crate) fn offer(&self) -> ToolOffer {
+        ToolOffer {
+            approval_ms: self.always_asks.then_some(self.expires_ms),
+            description: self.description.clone(),
+            parameters: Some(self.arguments.schema.clone()),
+            ..ToolOffer::new(self.name.clone(), self.effect)
+        }
+    }
+
+    pub(crate) fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    pub(crate) fn schema(&self) -> &Value {
+        &self.arguments.schema
+    }
+
+    /// Runs its code, if the arguments fit.
+    pub(crate) fn call(&self, arguments: Value, cx: ToolContext) -> LocalBoxFuture<'static, ToolOutcome> {
+        (self.code)(arguments, cx)
+    }
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tool").field("name", &self.name).field("effect", &self.effect).finish_non_exhaustive()
+    }
+}
+
+/// The arguments as the tool's type; or what is wrong with them, for the model.
+fn read<A: DeserializeOwned>(arguments: &Arguments, given: Value) -> Result<A, String> {
+    if !given.is_object() {
+        return Err("the arguments must be a JSON object".to_owned());
+    }
+    if let Some(pointer) = schema::unknown_member(&arguments.schema, &given) {
+        return Err(format!("{pointer} is not in the schema of this tool"));
+    }
+    serde_json::from_value(given).map_err(|error| error.to_string())
+}
+
+fn given_back<R: Serialize>(returned: Result<R, ToolError>) -> ToolOutcome {
+    let result = match returned {
+        Ok(result) => result,
+        Err(error) => return error.outcome(),
+    };
+    let result = match serde_json::to_value(result) {
+        Ok(result) => result,
+        Err(error) => return ToolError::failed(format!("the result is no JSON: {error}")).outcome(),
+    };
+    let (bytes, max) = (json_bytes(&result), limits::TOOL_RESULT_BYTES_MAX);
+    if bytes > max {
+        let told =
+            format!("the tool did its work; its result of {bytes} bytes is not kept, {max} is the most");
+        return ToolOutcome::Failed(Told::too_large(told));
+    }
+    ToolOutcome::Done(result)
+}
+
+/// How long a value is as JSON, which is not made for it.
+fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A value has texts as keys, and counting does not fail.
+    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_core::{CallId, CallRef, RunId};
+    use longhaul_host::SecretNet;
+    use serde::Deserialize;
+    use serde_json::json;
+    use wasm_bindgen::{JsCast, JsValue};
+
+    use super::*;
+    use crate::tool::{Called, Voice};
+
+    /// Refunds an order.
+    #[derive(Deserialize, JsonSchema)]
+    struct Refund {
+        order: String,
+        cents: u64,
+    }
+
+    fn context() -> ToolContext {
+        ToolContext::new(Called {
+            call: CallRef { run: RunId(1), call: CallId(2), attempt: 1 },
+            key: "life-session-1-2".to_owned(),
+            tenant: "acme".to_owned(),
+            session: "session".to_owned(),
+            env: JsValue::UNDEFINED.unchecked_into(),
+            secrets: Rc::default(),
+            voice: Voice::new(|_| {}, || 0, SecretNet::default()),
+        })
+    }
+
+    fn call(tool: &Declared, arguments: Value) -> ToolOutcome {
+        tool.call(arguments, context()).now_or_never().expect("its code awaits nothing")
+    }
+
+    fn code(outcome: ToolOutcome) -> (String, String) {
+        match outcome {
+            ToolOutcome::Failed(Told::Coded { code, message }) => (code, message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_tool_is_offered_by_its_doc_comment_and_its_schema_and_happens_once() {
+        let refund = Tool::new("refund", |_: Refund, _| async { Ok(()) });
+        let offer = refund.declared.offer();
+        assert_eq!((offer.name.as_str(), offer.effect, offer.approval_ms), ("refund", Effect::Once, None));
+        assert_eq!(offer.description.as_deref(), Some("Refunds an order."));
+        assert_eq!(offer.parameters.unwrap()["required"], json!(["order", "cents"]));
+        let asks = refund.read().description("x").always_ask().expires_in(Duration::from_secs(60));
+        let offer = asks.declared.offer();
+        assert_eq!((offer.effect, offer.approval_ms), (Effect::Read, Some(60_000)));
+        assert_eq!(offer.description.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_told_and_the_code_is_not_run() {
+        let refund = Tool::new("refund", |args: Refund, cx: ToolContext| async move {
+            Ok(json!({"refunded": args.cents, "order": args.order, "key": cx.key(), "run": cx.run().0}))
+        })
+        .into_declared();
+        let done = call(&refund, json!({"order": "7", "cents": 100}));
+        let result = json!({"refunded": 100, "order": "7", "key": "life-session-1-2", "run": 1});
+        assert_eq!(done, ToolOutcome::Done(result));
+        for (arguments, told) in [
+            (json!({"order": "7"}), "missing field `cents`"),
+            (json!({"order": "7", "cents": "many"}), "expected u64"),
+            (json!({"order": "7", "cents": 1, "to": "me"}), "/to is not in the schema"),
+            (json!(["7", 1]), "must be a JSON object"),
+        ] {
+            let (code, message) = code(call(&refund, arguments));
+            assert_eq!(code, "invalid_arguments");
+            assert!(message.contains(told), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_and_a_result_has_its_limit() {
+        let fails = Tool::new("parse", |args: Refund, _| async move {
+            let cents: u64 = args.order.parse()?;
+            Ok("x".repeat(usize::try_from(cents).unwrap()))
+        })
+        .into_declared();
+        let failed = code(call(&fails, json!({"order": "seven", "cents": 1})));
+        assert_eq!(failed, ("failed".to_owned(), "invalid digit found in string".to_owned()));
+        // A text as JSON has two quotes.
+        let most = limits::TOOL_RESULT_BYTES_MAX - 2;
+        let order = |bytes: usize| json!({"order": bytes.to_string(), "cents": 1});
+        assert!(matches!(call(&fails, order(most)), ToolOutcome::Done(_)));
+        assert_eq!(code(call(&fails, order(most + 1))).0, "too_large");
+        let error = context().secret("LEDGER_KEY").unwrap_err();
+        assert_eq!(error, ToolError::failed("the tool does not declare the secret LEDGER_KEY"));
+    }
+
+    #[test]
+    fn mistakes_of_a_deployment_are_named() {
+        let long = "x".repeat(limits::TOOL_NAME_BYTES_MAX + 1);
+        for name in ["", "a b", "é", "finish", "read_result", long.as_str()] {
+            let made = std::panic::catch_unwind(|| Tool::new(name, |_: Refund, _| async { Ok(()) }));
+            assert!(made.is_err(), "{name}");
+        }
+        let no_object = std::panic::catch_unwind(|| Tool::new("a", |_: String, _| async { Ok(()) }));
+        assert!(no_object.is_err());
+        let twice = || Tool::new("a", |_: Refund, _| async { Ok(()) });
+        let twice = std::panic::catch_unwind(|| crate::Agent::new("x").tool(twice()).tool(twice()));
+        assert!(twice.is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! Tools of a deployment's own code: `examples/tools`.
+
+use longhaul_tests::oracle::of_type;
+use longhaul_tests::{Api, Frame, Launch, Post, Server, Tables};
+use serde_json::{Value, json};
+
+const KEY: &str = "key-of-the-harbour-master";
+
+#[tokio::test]
+async fn the_calls_of_an_answer_are_answered_in_its_order() {
+    let (_server, api) = harbour().await;
+    let task = [
+        "Sail.",
+        r#"#scripted call=tide {"port": "Whitby"}"#,
+        r#"#scripted call=tide {"port": "Atlantis"}"#,
+        r#"#scripted call=tide {"port": 7}"#,
+        r#"#scripted call=tide {"port": "Whitby", "year": 1850}"#,
+        r#"#scripted call=dive {}"#,
+        r#"#scripted call=tide {"#,
+        "#scripted turns=2",
+    ];
+    let (post, run) = ended(&api, &task).await;
+    assert_eq!((&run["status"], &run["iterations"]), (&json!("succeeded"), &json!(2)), "{run}");
+    let results = results(&api, &post).await;
+    let starts = [
+        r#"{"at":"09:12","port":"Whitby"}"#,
+        "failed: Atlantis is unknown; there are Whitby and Penzance",
+        "invalid_arguments: ",
+        "invalid_arguments: /year is not in the schema of this tool",
+        "unknown_tool: ",
+        "invalid_arguments: ",
+    ];
+    assert_eq!(results.len(), starts.len(), "{results:#?}");
+    for (result, start) in results.iter().zip(starts) {
+        assert!(result.starts_with(start), "{result:?} does not begin with {start:?}");
+    }
+    assert!(results[2].contains("expected a string") && results[4].contains("tide"), "{results:#?}");
+    let events = api.events(&post.session).await;
+    let answered = of_type(&events, "tool.answered");
+    assert_eq!(answered[0]["result"], json!({"port": "Whitby", "at": "09:12"}));
+    assert_eq!(answered.len(), starts.len());
+}
+
+#[tokio::test]
+async fn a_panic_of_a_tool_harms_no_other_call() {
+    let (_server, api) = harbour().await;
+    let task = [
+        "Spell.",
+        r#"#scripted call=letter {"word": "tide", "place": 9}"#,
+        r#"#scripted call=letter {"word": "tide", "place": 1}"#,
+        r#"#scripted call=count {"steps": 2, "step_ms": 50}"#,
+        "#scripted turns=2",
+    ];
+    let (post, run) = ended(&api, &task).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let results = results(&api, &post).await;
+    assert_eq!((results[1].as_str(), results[2].as_str()), ("i", "2"), "{results:?}");
+    assert!(!results[0].starts_with('t'), "{results:?}");
+}
+
+#[tokio::test]
+async fn progress_is_shown_beside_the_stream_and_no_secret_is_in_it() {
+    let (server, api) = harbour().await;
+    let task = ["Sign.", r#"#scripted call=sign {"text": "Leave."}"#, "#scripted turns=2"];
+    let post = api.start_task(&task.join("\n")).await;
+    let mut watcher = api.watch(&post.session, 0).await;
+    let frames = watcher.until_ended(1).await;
+    let run = api.ended(&post).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let results = results(&api, &post).await;
+    let lines: Vec<&str> = results[0].lines().collect();
+    assert_eq!(lines[0], "Leave.");
+    let rest = lines[1].strip_prefix("signed for local with [secret removed], call ").expect("no secret");
+    assert!(rest.ends_with(&format!("-{}-1-2", post.session)), "{rest}");
+    let told: Vec<Value> = frames
+        .iter()
+        .filter_map(|frame| match frame {
+            Frame::Progress(frame) => Some(frame.clone()),
+            _ => None,
+        })
+        .collect();
+    let expected = json!({"type": "tool.progress", "run": 1, "call": 2, "attempt": 1, "text": "signing with [secret removed]"});
+    assert!(told.is_empty() || told == [expected], "{told:#?}");
+    assert!(!server.log().contains(KEY));
+    let events = json!(api.events(&post.session).await).to_string();
+    assert!(!events.contains(KEY) && !events.contains("tool.progress"));
+}
+
+#[tokio::test]
+async fn each_step_of_a_tool_is_shown_while_it_works() {
+    let (_server, api) = harbour().await;
+    let task = ["Count.", r#"#scripted call=count {"steps": 4, "step_ms": 300}"#, "#scripted turns=2"];
+    let post = api.start_task(&task.join("\n")).await;
+    let mut watcher = api.watch(&post.session, 0).await;
+    let seen = |frame: &Frame| matches!(frame, Frame::Progress(frame) if frame["text"] == "3 of 4");
+    watcher.until(seen).await;
+    watcher.until_ended(1).await;
+}
+
+#[tokio::test]
+async fn a_read_that_a_kill_cut_off_is_made_again() {
+    let (mut server, api) = harbour().await;
+    let task = ["Count.", r#"#scripted call=count {"steps": 5, "step_ms": 500}"#, "#scripted turns=2"];
+    let post = api.start_task(&task.join("\n")).await;
+    api.event(&post.session, "the tool is called", |event| event["type"] == "tool.called").await;
+    server.crash().await;
+    let run = api.ended(&post).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    assert_eq!(results(&api, &post).await, ["5"]);
+    let called = of_type(&api.events(&post.session).await, "tool.called").len();
+    assert_eq!(called, 2);
+}
+
+#[tokio::test]
+async fn a_run_is_offered_the_tools_that_it_names() {
+    let (_server, api) = harbour().await;
+    let task = "Sail.\n#scripted turns=2 tools=1";
+    let refused = api.post("/v1/sessions", &json!({"task": task, "tools": ["tide", "dive"]})).await;
+    assert_eq!(refused.problem(422, "invalid_request"), ["/tools/1"]);
+    let refused = api.post("/v1/sessions", &json!({"task": task, "max_iterations": 21})).await;
+    assert_eq!(refused.problem(422, "invalid_request"), ["/max_iterations"]);
+    let post = api.start(&json!({"task": task, "tools": ["tide"], "max_iterations": 20})).await;
+    api.ended(&post).await;
+    assert_eq!(of_type(&api.events(&post.session).await, "tool.called").len(), 1);
+    let post = api.start(&json!({"task": task, "tools": []})).await;
+    api.ended(&post).await;
+    assert!(of_type(&api.events(&post.session).await, "tool.called").is_empty());
+}
+
+#[tokio::test]
+async fn agents_show_their_tools() {
+    let (_server, api) = harbour().await;
+    let shown = api.get("/v1/agents").await.ok(200);
+    let harbour = &shown["agents"][0];
+    assert_eq!((&harbour["name"], &harbour["max_iterations"]), (&json!("harbour"), &json!(20)));
+    assert_eq!(harbour["description"], "Knows the tides, and lets ships leave.");
+    let tide = &harbour["tools"][0];
+    let schema = json!({
+        "type": "object", "additionalProperties": false, "required": ["port"],
+        "properties": {"port": {"type": "string", "description": "The port's name."}},
+    });
+    let expected = json!({
+        "name": "tide", "effect": "read", "schema": schema, "description": "Says when the tide is high in a port.",
+    });
+    assert_eq!(*tide, expected);
+    let effects: Vec<&Value> =
+        harbour["tools"].as_array().unwrap().iter().map(|tool| &tool["effect"]).collect();
+    assert_eq!(effects, ["read", "read", "read", "idempotent", "once"]);
+    assert_eq!(shown["agents"][1]["tools"], json!([]));
+}
+
+/// The example, offline.
+pub(crate) async fn harbour() -> (Server, Api) {
+    let launch = Launch::new().example("tools").var("AUTH", "off").var("HARBOUR_KEY", KEY);
+    let server = launch.index(Tables::Migrated).start().await;
+    let api = Api::new(server.base_url());
+    (server, api)
+}
+
+async fn ended(api: &Api, task: &[&str]) -> (Post, Value) {
+    let post = api.start_task(&task.join("\n")).await;
+    let run = api.ended(&post).await;
+    (post, run)
+}
+
+/// What the model was told of its calls, in its order.
+pub(crate) async fn results(api: &Api, post: &Post) -> Vec<String> {
+    let messages = api.messages(&post.session).await.into_iter();
+    let told = messages.filter(|message| message["role"] == "tool");
+    told.map(|message| message["content"].as_str().expect("a text").to_owned()).collect()
+}
