@@ -149,6 +149,8 @@ pub const TOOL_RESULT_BYTES_MAX: usize = 1024 * 1024;
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.
 pub const MODEL_TIMEOUT_MS_MAX: u64 = 14 * 60_000;
+/// Why a person denies a tool call, in bytes.
+pub const REASON_BYTES_MAX: usize = 4 * 1024;
 /// What a tool says of its progress at once, in bytes: more is cut.
 pub const PROGRESS_BYTES_MAX: usize = 2 * 1024;
 /// How often it may say so in a second: more is dropped.

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use longhaul_core::{
-    INDEX_SINK,
+    INDEX_SINK, Judge,
     limits::{
         CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, MODEL_TIMEOUT_MS_DEFAULT,
         MODEL_TIMEOUT_MS_MAX, RETRY_PATIENCE_MS_DEFAULT, RETRY_PATIENCE_MS_MAX,
@@ -221,8 +221,8 @@ impl Config {
         configured.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// What driving the session `<tenant>/<session>` needs; `hooks` is the deployment's own code.
-    pub(crate) fn deployment(&self, object: &str, hooks: Rc<dyn Hooks>) -> Deployment {
+    /// What driving the session `<tenant>/<session>` needs; `hooks` and `judge` are the deployment's own code.
+    pub(crate) fn deployment(&self, object: &str, hooks: Rc<dyn Hooks>, judge: Rc<dyn Judge>) -> Deployment {
         let session = object.split_once('/').map_or(object, |(_, session)| session);
         Deployment {
             object_name: object.to_owned(),
@@ -235,7 +235,7 @@ impl Config {
             secrets: self.secrets.clone(),
             redaction: self.redaction,
             hooks,
-            judge: Rc::new(longhaul_core::OfferJudge),
+            judge,
             resource: self.resource.clone(),
             capture: self.capture,
             prices: self.prices.clone(),
@@ -358,7 +358,7 @@ mod tests {
         let config = parse(&[]).ok().unwrap();
         assert_eq!(config.default_model.as_deref(), Some("scripted:haiku"));
         assert!(config.sinks().is_empty());
-        assert_eq!(config.access.tenant(None, None).unwrap_err().code, "auth_not_configured");
+        assert_eq!(config.access.caller(None, None).unwrap_err().code, "auth_not_configured");
         assert_eq!(config.retention_ms, 30 * DAY_MS);
         assert_eq!(config.tenant_sessions_max, 100);
     }
@@ -465,7 +465,7 @@ mod tests {
         let config = parse(&[begun, rest, ("API_TOKENS", "ann:to"), ("API_TOKENS_2", "ken")]).ok().unwrap();
         assert_eq!(config.missing_for("groq:x"), None);
         assert!(config.missing_for("other:x").unwrap().contains("PROVIDERS"));
-        assert!(config.access.tenant(Some("Bearer token"), None).is_ok());
+        assert!(config.access.caller(Some("Bearer token"), None).is_ok());
         assert_eq!(config.default_model, None, "nobody can tell which models a server has");
         assert!(config.missing_for("scripted:haiku").is_some());
         assert_eq!(parse(&[rest]).err().unwrap(), ["PROVIDERS_2"]);

@@ -1,7 +1,10 @@
 use longhaul_core::Refusal;
 use longhaul_host::HostError;
 
-use crate::{api::problem::Problem, sql::JournalError};
+use crate::{
+    api::problem::{FieldError, Problem},
+    sql::JournalError,
+};
 
 /// When a client tries again whose session's storage failed, in seconds.
 pub(crate) const STORAGE_RETRY_AFTER_S: &str = "30";
@@ -9,14 +12,7 @@ pub(crate) const STORAGE_RETRY_AFTER_S: &str = "30";
 /// The answer to what the runtime could not do.
 pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
     match error {
-        HostError::Refused(Refusal::QueueFull) => {
-            Problem::queue_full(Refusal::QueueFull.to_string()).with_header("Retry-After", "5")
-        }
-        HostError::Refused(Refusal::Comparison) => {
-            Problem::comparison_takes_no_runs(Refusal::Comparison.to_string())
-        }
-        HostError::Refused(Refusal::SessionFull) => Problem::session_full(Refusal::SessionFull.to_string()),
-        HostError::Refused(refusal) => Problem::idempotency_conflict(refusal.to_string()),
+        HostError::Refused(refusal) => problem_of_refusal(refusal),
         HostError::Storage(JournalError::Decode(error)) => {
             tracing::error!(%error, "the journal is of another version");
             Problem::internal(format!(
@@ -33,6 +29,25 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
             tracing::error!(%error, "the journal contradicts itself");
             Problem::internal("the session's journal cannot be replayed")
         }
+    }
+}
+
+fn problem_of_refusal(refusal: Refusal) -> Problem {
+    let detail = refusal.to_string();
+    let field = |name: &str| {
+        Problem::invalid_request(detail.clone()).with_errors(vec![FieldError::new(name, &*detail)])
+    };
+    match refusal {
+        Refusal::QueueFull => Problem::queue_full(detail).with_header("Retry-After", "5"),
+        Refusal::Comparison => Problem::comparison_takes_no_runs(detail),
+        Refusal::SessionFull => Problem::session_full(detail),
+        Refusal::Replayed(_) | Refusal::KeyConflict(_) => Problem::idempotency_conflict(detail),
+        Refusal::NoRequest(_) => Problem::not_found(detail),
+        Refusal::RequestClosed { .. } => Problem::approval_closed(detail),
+        Refusal::DigestMismatch => Problem::digest_mismatch(detail),
+        Refusal::OwnRequest => Problem::own_request(detail),
+        Refusal::WrongDecision { .. } => field("/decision"),
+        Refusal::EditRefused(_) => field("/arguments"),
     }
 }
 

@@ -28,21 +28,22 @@ impl Frames {
         Self { state }
     }
 
-    /// Takes a frame; whether it cancels the session's runs. All else is done here.
-    pub(crate) fn cancels(&self, socket: &WebSocket, message: &JsValue) -> bool {
+    /// Takes a frame; whose it is that cancels the session's runs. All else is done here.
+    pub(crate) fn cancels(&self, socket: &WebSocket, message: &JsValue) -> Option<Reader> {
         if !is_open(socket) {
             self.pause();
-            return false;
+            return None;
         }
-        let mut count = count_of(socket);
+        let (mut count, reader) = known_of(socket);
         let verdict = count.take(read(message), now_ms());
-        remember(socket, count);
+        remember(socket, count, &reader);
         match verdict {
-            Verdict::Cancel => return true,
+            Verdict::Cancel if reader.may_cancel => return Some(reader),
+            Verdict::Cancel => refuse(socket, "the token does not have the scope `run`"),
             Verdict::Refuse(detail) => refuse(socket, detail),
             Verdict::Close(reason) => close(socket, CLOSE_POLICY, reason),
         }
-        false
+        None
     }
 
     /// A socket that was closed is closed for us; what its reader has sent already, and goes on sending, is delivered all
@@ -57,10 +58,24 @@ impl Frames {
     }
 }
 
-fn count_of(socket: &WebSocket) -> FrameCount {
+/// Whose a socket is.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    /// As the journal names them; `None` for a socket of an earlier version, which knew the tenant alone.
+    pub(crate) by: Option<String>,
+    pub(crate) may_cancel: bool,
+}
+
+/// Remembers whose a new socket is.
+pub(crate) fn introduce(socket: &WebSocket, reader: &Reader) {
+    remember(socket, FrameCount::default(), reader);
+}
+
+fn known_of(socket: &WebSocket) -> (FrameCount, Reader) {
     let attached: &Attached = socket.as_ref().unchecked_ref();
     let known = attached.deserialize_attachment().unwrap_or_default();
-    let Some(known) = known.dyn_ref::<Array>() else { return FrameCount::default() };
+    let unknown = Reader { by: None, may_cancel: true };
+    let Some(known) = known.dyn_ref::<Array>() else { return (FrameCount::default(), unknown) };
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -68,14 +83,21 @@ fn count_of(socket: &WebSocket) -> FrameCount {
     )]
     let number = |index| known.get(index).as_f64().unwrap_or_default() as u64;
     let small = |index| u32::try_from(number(index)).unwrap_or(u32::MAX);
-    FrameCount { since: number(0), frames: small(1), unknown: small(2) }
+    let count = FrameCount { since: number(0), frames: small(1), unknown: small(2) };
+    (count, Reader { by: known.get(3).as_string(), may_cancel: known.get(4).as_bool().unwrap_or(true) })
 }
 
-fn remember(socket: &WebSocket, count: FrameCount) {
+fn remember(socket: &WebSocket, count: FrameCount, reader: &Reader) {
     let FrameCount { since, frames, unknown } = count;
-    let count = Array::of3(&JsValue::from(since as f64), &frames.into(), &unknown.into());
+    let known = Array::of5(
+        &JsValue::from(since as f64),
+        &frames.into(),
+        &unknown.into(),
+        &reader.by.as_deref().into(),
+        &reader.may_cancel.into(),
+    );
     let attached: &Attached = socket.as_ref().unchecked_ref();
-    if let Err(error) = attached.serialize_attachment(&count) {
+    if let Err(error) = attached.serialize_attachment(&known) {
         tracing::error!(?error, "a socket's frames are not counted");
     }
 }

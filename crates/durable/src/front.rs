@@ -7,7 +7,8 @@ use worker::{Context, Env, Headers, Request, Response};
 use crate::{
     agent::Agents,
     api::{
-        auth::SUBPROTOCOL,
+        approvals,
+        auth::{Caller, SUBPROTOCOL, Scope},
         body::{self, GoingOn, Media, RunKind},
         hosts::is_same_origin,
         models,
@@ -15,7 +16,7 @@ use crate::{
         route::{Route, SessionOp, route},
         routes::Access,
         views,
-        wire::{self, KEY_HEADER, LATEST_PATH, SESSION_HEADER},
+        wire::{self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, SESSION_HEADER},
     },
     config::Config,
     env, http, index, log,
@@ -57,7 +58,7 @@ pub async fn serve(
     answered.or_else(|problem| http::problem(&problem))
 }
 
-async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Response> {
+async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Response> {
     // Not `request.method()`, which takes a method that it does not know for GET.
     let method = request.inner().method();
     let path = request.path();
@@ -72,46 +73,63 @@ async fn answer(request: Request, env: &Env, agents: &Agents) -> Outcome<Respons
     let config = config?;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let subprotocols = header("Sec-WebSocket-Protocol");
-    let caller = config.access.tenant(header("Authorization").as_deref(), subprotocols.as_deref());
+    let caller = config.access.caller(header("Authorization").as_deref(), subprotocols.as_deref());
     if config.access.is_by_token() {
         // Wrong tokens count for their address, right ones for their tenant: no guess uses up what a tenant has.
-        let key =
-            caller.as_ref().map_or_else(|_| rate::key_of_address(&request), |tenant| (*tenant).to_owned());
+        let key = caller.as_ref().map_or_else(|_| rate::key_of_address(&request), |it| it.tenant.to_owned());
         rate::check(env, &key).await?;
     }
-    let tenant = caller?.to_owned();
+    let caller = caller?;
+    let tenant = caller.tenant;
     refuse_foreign_origin(&request, &method)?;
-    match routed?.1 {
+    let (_, route) = routed?;
+    caller.check(route.scope())?;
+    match route {
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
-        Route::Agents => http::json(200, &views::AgentsView::new(&tenant, agents, &config)),
+        Route::Agents => http::json(200, &views::AgentsView::new(tenant, agents, &config)),
         Route::Models => {
-            let seen = index::models(env, &tenant, now_ms()).await;
+            let seen = index::models(env, tenant, now_ms()).await;
             http::json(200, &models::view(agents, &config, seen))
         }
-        Route::Traces => index::traces(&request, env, &tenant).await,
-        Route::Stats => index::stats(&request, env, &tenant, now_ms()).await,
-        Route::Compare => start(RunKind::Comparison, request, env, &tenant, None, agents, &config).await,
-        Route::StartSession => start(RunKind::Run, request, env, &tenant, None, agents, &config).await,
+        Route::Traces => index::traces(&request, env, tenant).await,
+        Route::Stats => index::stats(&request, env, tenant, now_ms()).await,
+        Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
+        Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
         Route::Session { session, op: SessionOp::StartRun } => {
-            start(RunKind::Run, request, env, &tenant, Some(session), agents, &config).await
+            start(RunKind::Run, request, env, caller, Some(session), agents, &config).await
         }
-        Route::Session { session, .. } => {
+        Route::Session { session, op } => {
             let object = format!("{tenant}/{session}");
+            let body = match op {
+                SessionOp::Approve(_) => Some(decision(&mut request).await?),
+                _ => None,
+            };
+            let forwarded =
+                || forward(&request, caller, subprotocols.as_deref(), body.clone()).map_err(broken);
             // These methods may be asked again: an object that was reset meanwhile answers the second time.
             for _ in 1..ATTEMPTS_MAX {
-                let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
-                match ask_object(env, &object, forwarded).await {
+                match ask_object(env, &object, forwarded()?).await {
                     Ok(response) => return Ok(response),
                     Err(error) => {
                         tracing::warn!(%error, object, "the object did not answer; it is asked again")
                     }
                 }
             }
-            let forwarded = forward(&request, subprotocols.as_deref(), None).map_err(broken)?;
-            ask_object(env, &object, forwarded).await.map_err(unanswered)
+            ask_object(env, &object, forwarded()?).await.map_err(unanswered)
         }
     }
+}
+
+/// Reads and checks a decision, which goes on as it is.
+async fn decision(request: &mut Request) -> Outcome<String> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    let (content_type, content_encoding) = (header("Content-Type"), header("Content-Encoding"));
+    let body = read_body(request).await?;
+    let media =
+        Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
+    approvals::decided(media, &body)?;
+    String::from_utf8(body).map_err(http::unmade)
 }
 
 /// The Worker lives, whatever else is wrong. A tenant that offers its token is told what is unsafe; guesses count here,
@@ -124,9 +142,9 @@ async fn health(request: &Request, env: &Env, config: Result<&Config, &Problem>)
         return http::json(200, &views::Health::new());
     };
     let passes = rate::check(env, &rate::key_of_address(request)).await.is_ok();
-    let caller = config.access.tenant(authorization.as_deref(), None);
+    let caller = config.access.caller(authorization.as_deref(), None);
     match caller.ok().filter(|_| passes) {
-        Some(tenant) => http::json(200, &views::Health::for_tenant(tenant, &config.access)),
+        Some(caller) => http::json(200, &views::Health::for_tenant(caller.tenant, &config.access)),
         None => http::json(200, &views::Health::new()),
     }
 }
@@ -136,11 +154,12 @@ async fn start(
     kind: RunKind,
     mut request: Request,
     env: &Env,
-    tenant: &str,
+    caller: Caller<'_>,
     session: Option<String>,
     agents: &Agents,
     config: &Config,
 ) -> Outcome<Response> {
+    let tenant = caller.tenant;
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, content_encoding) = (header("Content-Type"), header("Content-Encoding"));
     let key = header("Idempotency-Key");
@@ -151,14 +170,15 @@ async fn start(
         Some(session) if !body::names_both(&bytes) => latest(env, &format!("{tenant}/{session}")).await,
         Some(_) | None => None,
     };
-    let run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config, going_on.as_ref())?;
+    let mut run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config, going_on.as_ref())?;
+    run.by = Some(caller.by());
     let session = match (session, &run.idempotency) {
         (Some(session), _) => session,
         (None, Some(key)) => body::session_of_key(tenant, key),
         (None, None) => random_uuid().replace('-', ""),
     };
     let body = wire::encode(&run).map_err(|error| Problem::internal(error.to_string()))?;
-    let forwarded = forward(&request, None, Some(body)).map_err(broken)?;
+    let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
     // Without the binding nobody counts the tenant's sessions.
     match objects(env, TENANTS).filter(|_| config.access.is_by_token()) {
         None => ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered),
@@ -216,8 +236,17 @@ fn refuse_foreign_origin(request: &Request, method: &str) -> Outcome<()> {
     Err(Problem::foreign_origin("the Origin header names another site"))
 }
 
-fn forward(request: &Request, subprotocols: Option<&str>, body: Option<String>) -> worker::Result<Request> {
+fn forward(
+    request: &Request,
+    caller: Caller<'_>,
+    subprotocols: Option<&str>,
+    body: Option<String>,
+) -> worker::Result<Request> {
     let headers = Headers::new();
+    headers.set(BY_HEADER, &caller.by())?;
+    if !caller.scopes.allow(Scope::Run) {
+        headers.set(READER_HEADER, "1")?;
+    }
     for name in FORWARDED {
         if let Some(value) = request.headers().get(name)? {
             headers.set(name, &value)?;

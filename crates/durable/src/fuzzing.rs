@@ -45,7 +45,7 @@ impl Deployment {
     /// # Errors
     /// The answer of whoever is nobody.
     pub fn tenant(&self, authorization: Option<&str>, subprotocols: Option<&str>) -> Result<String, Refusal> {
-        Ok(self.0.access.tenant(authorization, subprotocols)?.to_owned())
+        Ok(self.0.access.caller(authorization, subprotocols)?.tenant.to_owned())
     }
 
     /// Reads the body of a run, or of a comparison.

@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod hang_up;
 mod http;
 mod index;
+mod judge;
 mod large;
 mod log;
 mod object;
@@ -39,8 +40,8 @@ mod watchers;
 
 pub use agent::{Agent, Agents};
 pub use front::serve;
-pub use longhaul_core::{CallId, Fault, FaultKind, ModelAnswer, RunId};
+pub use longhaul_core::{CallId, Fault, FaultKind, InDoubt, ModelAnswer, OnExpiry, RunId};
 pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;
 pub use tenant::TenantObject;
-pub use tool::{Tool, ToolContext, ToolError};
+pub use tool::{Reconciled, Tool, ToolContext, ToolError};

@@ -6,7 +6,7 @@ use std::{
 
 use futures::future::{Either, select};
 use js_sys::Reflect;
-use longhaul_core::{Input, NewRun, Refusal, Run, RunId, Session, limits};
+use longhaul_core::{CallId, Entry, Input, NewRun, Record, Refusal, Run, RunId, Seq, Session, limits};
 use longhaul_host::{Clock, Deployment, Driver, Hooks, HostError, NoHooks, Runtime};
 use wasm_bindgen::JsValue;
 use worker::{Env, Request, Response, State, WebSocket};
@@ -14,7 +14,8 @@ use worker::{Env, Request, Response, State, WebSocket};
 use crate::{
     agent::Agents,
     api::{
-        body::GoingOn,
+        approvals::{self, Decided},
+        body::{GoingOn, Media},
         problem::{Outcome, Problem},
         query::Query,
         route::{Route, SessionOp, route},
@@ -22,13 +23,17 @@ use crate::{
     },
     env,
     failure::{STORAGE_RETRY_AFTER_S, problem_of},
-    frames::{Frames, refuse},
-    http, large, log,
+    frames::{Frames, Reader, refuse},
+    http,
+    judge::ToolJudge,
+    large, log,
     platform::{Cloudflare, Hands},
     stream,
     watchers::close,
 };
 
+/// What decides when no person does: the names of those who do have no colon.
+const SYSTEM: &str = "system:";
 /// How long the alarm of a misconfigured deployment waits before it looks again, in milliseconds.
 const MISCONFIGURED_WAIT_MS: u64 = 60_000;
 
@@ -67,7 +72,9 @@ impl SessionObject {
         let inner = env::config_of(&env, &agents).and_then(|config| {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
-            let deployment = config.deployment(&name, Rc::new(hooks));
+            let agents = Rc::new(agents);
+            let judge = Rc::new(ToolJudge(Rc::clone(&agents)));
+            let deployment = config.deployment(&name, Rc::new(hooks), judge);
             let hands = Hands {
                 agents,
                 tenant: deployment.tenant().to_owned(),
@@ -118,10 +125,10 @@ impl SessionObject {
     /// A watcher's frame, as the platform delivers it: a string, or an `ArrayBuffer`.
     #[expect(clippy::needless_pass_by_value, reason = "it is the platform's argument")]
     pub fn websocket_message(&self, socket: WebSocket, message: &JsValue) {
-        if self.frames.cancels(&socket, message)
+        if let Some(reader) = self.frames.cancels(&socket, message)
             && let Ok(inner) = &self.inner
         {
-            inner.cancel_for(&socket);
+            inner.cancel_for(&socket, reader.by);
         }
     }
 
@@ -165,11 +172,12 @@ impl Inner {
             SessionOp::Trace(run) => self.trace(run, &query_of(&request)),
             SessionOp::Events => self.events(&request),
             SessionOp::Cancel => {
-                self.cancel_runs()?;
+                self.cancel_runs(self.by(&request))?;
                 self.show(202)
             }
-            SessionOp::Approve => Err(Problem::not_found("no call of this session waits for an approval")),
-            SessionOp::Delete => self.delete().await,
+            SessionOp::Approve(call) => self.approve(call, request).await,
+            SessionOp::Result(call) => self.result(call),
+            SessionOp::Delete => self.delete(self.by(&request)).await,
         }
     }
 
@@ -178,7 +186,9 @@ impl Inner {
     fn is_busy(&self, key: &str) -> Outcome<Response> {
         let is_busy = self.runtime().with_session(|session| {
             let has_key = |run: &Run| run.spec.idempotency.as_ref().is_some_and(|known| known.key == key);
-            session.open_runs().next().is_some() || session.runs().iter().any(has_key)
+            // A run that waits for people alone takes no slot, however long it waits; nor do those that are queued.
+            let is_at_work = |run: &Run| !run.waits_for_people();
+            session.open_runs().next().is_some_and(is_at_work) || session.runs().iter().any(has_key)
         });
         let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
         Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
@@ -229,6 +239,61 @@ impl Inner {
              `longhaul::objects!(Session, Tenant, agents = agents)`, or wait until the new version is everywhere"
         );
         Err(Problem::misconfigured(detail).with_header("Retry-After", STORAGE_RETRY_AFTER_S))
+    }
+
+    /// Takes a person's decision. Whoever comes second gets the first one.
+    async fn approve(&self, call: CallId, mut request: Request) -> Outcome<Response> {
+        let by = self.by(&request);
+        let body = request.bytes().await.map_err(http::unmade)?;
+        let Decided { decision, request, digest } = approvals::decided(Media::JSON, &body)?;
+        let decided = self.runtime().submit(Input::Decided { call, request, decision, digest, by });
+        let (records, replayed) = match decided {
+            Ok(records) => (records, false),
+            Err(HostError::Refused(Refusal::RequestClosed { request, .. })) => (self.read_on(request)?, true),
+            Err(error) => return Err(problem_of(error)),
+        };
+        self.keep_driving()?;
+        let is_meant =
+            |record: &&Record| matches!(record.entry, Entry::ApprovalResolved { call: id, .. } if id == call);
+        let resolved = records.iter().find(is_meant);
+        let Some(resolved) = resolved else { return Err(Problem::internal("the decision was not stored")) };
+        if !replayed {
+            return http::json(200, &resolved.public_event());
+        }
+        match &resolved.entry {
+            Entry::ApprovalResolved { by, .. } if !by.starts_with(SYSTEM) => {
+                let response = http::json(200, &resolved.public_event())?;
+                http::with_header(response, "Decision-Replayed", "true")
+            }
+            _ => Err(Problem::approval_closed(
+                "nobody decides about this call any more: its time is over, or its run",
+            )),
+        }
+    }
+
+    /// What a tool gave, whole.
+    fn result(&self, call: CallId) -> Outcome<Response> {
+        for record in self.read_on(Seq(0))? {
+            if let Entry::ToolAnswered { call: answered, result: Some(result), .. } = &record.entry
+                && *answered == call
+            {
+                return http::json(200, result);
+            }
+        }
+        Err(Problem::not_found("the session has no result of such a call"))
+    }
+
+    /// The records after a position, all of them.
+    fn read_on(&self, after: Seq) -> Outcome<Vec<Record>> {
+        let mut records: Vec<Record> = Vec::new();
+        loop {
+            let reached = records.last().map_or(after, |record| record.seq);
+            let more = self.runtime().read(reached, limits::PAGE_EVENTS_MAX).map_err(problem_of)?;
+            if more.is_empty() {
+                return Ok(records);
+            }
+            records.extend(more);
+        }
     }
 
     fn messages(&self) -> Outcome<Response> {
@@ -289,7 +354,10 @@ impl Inner {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let query = query_of(request).events(header("Last-Event-ID").as_deref())?;
         if header("Upgrade").is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket")) {
-            return stream::websocket(self.runtime(), query, header("Sec-WebSocket-Protocol").as_deref());
+            let may_cancel = header(wire::READER_HEADER).is_none();
+            let reader = Reader { by: header(wire::BY_HEADER), may_cancel };
+            let subprotocols = header("Sec-WebSocket-Protocol");
+            return stream::websocket(self.runtime(), query, &reader, subprotocols.as_deref());
         }
         if header("Accept").is_some_and(|accept| accept.contains("text/event-stream")) {
             return stream::sse(&self.driver, query);
@@ -299,9 +367,9 @@ impl Inner {
 
     /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can
     /// be asked for again.
-    async fn delete(&self) -> Outcome<Response> {
+    async fn delete(&self, by: String) -> Outcome<Response> {
         let closing = self.runtime().close();
-        self.cancel_before_erasure();
+        self.cancel_before_erasure(by.clone());
         if let Err(error) = self.runtime().unlist().await {
             drop(closing);
             self.keep_driving()?;
@@ -309,7 +377,7 @@ impl Inner {
             return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));
         }
         // A run that was accepted meanwhile ends as the others did.
-        self.cancel_before_erasure();
+        self.cancel_before_erasure(by);
         if let Err(error) = self.runtime().erase().await {
             tracing::error!(%error, "the session is still there");
             drop(closing);
@@ -323,21 +391,27 @@ impl Inner {
     }
 
     /// A storage that is full takes no cancellation either. What is erased needs none.
-    fn cancel_before_erasure(&self) {
-        if let Err(problem) = self.cancel_runs() {
+    fn cancel_before_erasure(&self, by: String) {
+        if let Err(problem) = self.cancel_runs(by) {
             tracing::error!(code = problem.code, "the runs are erased without being cancelled");
         }
     }
 
-    fn cancel_runs(&self) -> Outcome<()> {
-        let by = self.runtime().deployment().tenant().to_owned();
+    /// Who asks: a Worker of an earlier version knows the tenant alone.
+    fn by(&self, request: &Request) -> String {
+        let named = request.headers().get(wire::BY_HEADER).ok().flatten();
+        named.unwrap_or_else(|| self.runtime().deployment().tenant().to_owned())
+    }
+
+    fn cancel_runs(&self, by: String) -> Outcome<()> {
         self.runtime().submit(Input::Cancel { by }).map_err(problem_of)?;
         Ok(())
     }
 
     /// Cancels for a watcher. The runs' ends are driven on whether or not anybody watches.
-    fn cancel_for(&self, socket: &WebSocket) {
-        if self.cancel_runs().is_err() {
+    fn cancel_for(&self, socket: &WebSocket, by: Option<String>) {
+        let by = by.unwrap_or_else(|| self.runtime().deployment().tenant().to_owned());
+        if self.cancel_runs(by).is_err() {
             refuse(socket, "the session could not be cancelled; try again");
         }
         if let Err(problem) = self.keep_driving() {

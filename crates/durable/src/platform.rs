@@ -2,7 +2,7 @@ use std::{future::ready, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
-use longhaul_core::{Journal, Record, Seq, TimeMs, ToolError, ToolOutcome};
+use longhaul_core::{Found, Journal, Record, Seq, TimeMs, ToolError, ToolOutcome};
 use longhaul_host::{
     Audience, Clock, Delta, NoRoom, NotErased, Platform, SecretNet, ToolJob, Transport, WireFault,
     WireRequest, WireResponse,
@@ -14,7 +14,7 @@ use crate::{
     agent::Agents,
     ai, d1, http,
     sql::{JournalError, SqlJournal},
-    tool::{Called, Progress, ToolContext, Voice},
+    tool::{Called, Declared, Progress, ToolContext, Voice},
     watchers::Watchers,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Cloudflare {
 
 /// What tools of the session need.
 pub(crate) struct Hands {
-    pub(crate) agents: Agents,
+    pub(crate) agents: Rc<Agents>,
     pub(crate) tenant: String,
     pub(crate) session: String,
     pub(crate) secrets: SecretNet,
@@ -58,6 +58,26 @@ impl Cloudflare {
     /// Pings are answered by the platform, without waking the object.
     pub(crate) fn answer_pings(&self, pair: &WebSocketRequestResponsePair) {
         self.state.set_websocket_auto_response(pair);
+    }
+}
+
+impl Cloudflare {
+    /// The tool of a call, and what its code gets beside the arguments.
+    fn code_of(&self, job: &ToolJob) -> Option<(&Declared, ToolContext)> {
+        let Hands { agents, tenant, session, secrets } = &self.hands;
+        let tool = agents.tool(&job.agent, &job.order.ask.tool)?;
+        let watchers = Rc::clone(&self.watchers);
+        let publish = move |progress: &Progress| watchers.publish_progress(progress);
+        let cx = ToolContext::new(Called {
+            call: job.order.call,
+            key: job.key.clone(),
+            tenant: tenant.clone(),
+            session: session.clone(),
+            env: self.env.clone(),
+            secrets: Rc::clone(&tool.secrets),
+            voice: Voice::new(publish, now_ms, secrets.clone()),
+        });
+        Some((tool, cx))
     }
 }
 
@@ -107,24 +127,20 @@ impl Transport for Cloudflare {
     }
 
     fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
-        let Hands { agents, tenant, session, secrets } = &self.hands;
-        let (call, ask) = (job.order.call, &job.order.ask);
-        let Some(tool) = agents.tool(&job.agent, &ask.tool) else {
-            let gone = ToolError::unknown_tool("the deployment does not have this tool any more");
-            return ready(ToolOutcome::Failed(gone)).boxed_local();
-        };
-        let watchers = Rc::clone(&self.watchers);
-        let publish = move |progress: &Progress| watchers.publish_progress(progress);
-        let cx = ToolContext::new(Called {
-            call,
-            key: job.key.clone(),
-            tenant: tenant.clone(),
-            session: session.clone(),
-            env: self.env.clone(),
-            secrets: Rc::clone(&tool.secrets),
-            voice: Voice::new(publish, now_ms, secrets.clone()),
-        });
-        tool.call(ask.arguments.clone(), cx)
+        match self.code_of(job) {
+            Some((tool, cx)) => tool.call(job.order.ask.arguments.clone(), cx),
+            None => {
+                let gone = ToolError::unknown_tool("the deployment does not have this tool any more");
+                ready(ToolOutcome::Failed(gone)).boxed_local()
+            }
+        }
+    }
+
+    fn reconcile(&self, job: &ToolJob) -> LocalBoxFuture<'static, Found> {
+        match self.code_of(job) {
+            Some((tool, cx)) => tool.find(job.order.ask.arguments.clone(), cx),
+            None => ready(Found::Unknown).boxed_local(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use longhaul_host::SecretNet;
 use longhaul_trace::OtlpConfig;
 
-use crate::providers;
+use crate::{api::auth, providers};
 
 /// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
 /// log.
@@ -22,7 +22,7 @@ const SECRET_VARIABLES: [(&str, Kind); 8] = [
 #[derive(Clone, Copy)]
 enum Kind {
     Whole,
-    /// `name:token` with commas between them.
+    /// Pairs of an owner and a token.
     Tokens,
     /// `name=value` with commas between them: the values, as they are sent.
     Headers,
@@ -39,7 +39,7 @@ pub(crate) fn texts(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpC
             Kind::Whole => {
                 secrets.insert(value);
             }
-            Kind::Tokens => secrets.extend(value.split(',').filter_map(token)),
+            Kind::Tokens => secrets.extend(auth::tokens(&value).map(str::to_owned)),
             Kind::Headers => secrets.extend(value.split(',').filter_map(header)),
             Kind::Url => secrets.extend(credentials(&value)),
         }
@@ -55,13 +55,6 @@ pub(crate) fn texts(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpC
 /// A net for secrets.
 pub(crate) fn net(secrets: &BTreeSet<String>) -> SecretNet {
     SecretNet::new(secrets.iter().map(String::as_str))
-}
-
-/// The token of a pair; its scopes are none of it.
-fn token(pair: &str) -> Option<String> {
-    let (_, token) = pair.split_once(':')?;
-    let token = token.split_once('[').map_or(token, |(token, _)| token);
-    Some(token.trim().to_owned())
 }
 
 fn header(pair: &str) -> Option<String> {

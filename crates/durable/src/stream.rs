@@ -16,6 +16,7 @@ use crate::{
     },
     backlog::{Chunk, HANDED_BYTES_MAX, Replay},
     failure::{broken, problem_of},
+    frames::{Reader, introduce},
     http,
     large::check_backlog,
     platform::Cloudflare,
@@ -182,6 +183,7 @@ impl SseReader {
 pub(crate) fn websocket(
     runtime: &Runtime<Cloudflare>,
     query: EventsQuery,
+    reader: &Reader,
     subprotocols: Option<&str>,
 ) -> Outcome<Response> {
     let head = check_cursor(runtime, query)?;
@@ -191,6 +193,7 @@ pub(crate) fn websocket(
     let waiting = ports.watchers.waiting_bytes();
     ports.answer_pings(&WebSocketRequestResponsePair::new("ping", "pong").map_err(|e| broken(e.into()))?);
     ports.watchers.accept(&pair.server, query.run);
+    introduce(&pair.server, reader);
     let show = |text: &str| send(&pair.server, &JsString::from(text));
     let mut room = Replay::new(waiting);
     let mut is_whole = replay(runtime, query, &mut room, show)?;

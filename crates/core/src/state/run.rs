@@ -288,6 +288,12 @@ impl Run {
         closed.find(|(id, seq)| *id == call && request.is_none_or(|it| it == *seq)).map(|(_, seq)| *seq)
     }
 
+    /// Whether nothing happens until a person decides.
+    pub fn waits_for_people(&self) -> bool {
+        let mut open = self.calls().iter().filter(|call| !call.is_settled()).peekable();
+        self.is_open() && open.peek().is_some() && open.all(Call::is_awaiting)
+    }
+
     /// What it used, and `more`.
     pub(crate) fn usage_with(&self, more: Option<&Usage>) -> Usage {
         more.map_or_else(|| self.usage.clone(), |more| self.usage.plus(more))

@@ -14,6 +14,88 @@ const BEARER_SUBPROTOCOL: &str = "longhaul.bearer.";
 /// The tenant of everybody when `AUTH=off`.
 const LOCAL_TENANT: &str = "local";
 
+/// What a token lets its owner ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// To read.
+    Read,
+    /// To start, compare and cancel.
+    Run,
+    /// To decide about calls that wait for a person.
+    Approve,
+    /// All of a tenant's, and to delete.
+    Admin,
+    /// What concerns every tenant. No token has it that does not name it.
+    Operator,
+}
+
+impl Scope {
+    const ALL: [Self; 5] = [Self::Read, Self::Run, Self::Approve, Self::Admin, Self::Operator];
+
+    /// The word for it in `API_TOKENS`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Run => "run",
+            Self::Approve => "approve",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// The scopes of a token: a bit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scopes(u8);
+
+impl Scopes {
+    /// Those of a token that names none.
+    const DEFAULT: Self = Self(0b0_1111);
+
+    fn with(self, scope: Scope) -> Self {
+        Self(self.0 | 1 << scope as u8)
+    }
+
+    fn names(self, scope: Scope) -> bool {
+        self.0 & 1 << scope as u8 != 0
+    }
+
+    /// Whether they let somebody ask for this.
+    pub(crate) fn allow(self, scope: Scope) -> bool {
+        self.names(scope) || scope != Scope::Operator && self.names(Scope::Admin)
+    }
+}
+
+/// Whose request it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller<'a> {
+    pub(crate) tenant: &'a str,
+    /// Who of the tenant.
+    actor: Option<&'a str>,
+    pub(crate) scopes: Scopes,
+}
+
+impl Caller<'_> {
+    /// Who asks, as the journal names them: `tenant/actor`, or the tenant.
+    pub(crate) fn by(&self) -> String {
+        match self.actor {
+            Some(actor) => format!("{}/{actor}", self.tenant),
+            None => self.tenant.to_owned(),
+        }
+    }
+
+    /// Refuses what the token's scopes do not allow.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.allow(scope) {
+            return Ok(());
+        }
+        Err(Problem::scope(format!("the token does not have the scope `{}`", scope.as_str())))
+    }
+}
+
 /// Who may call.
 #[derive(Clone)]
 pub(crate) enum Access {
@@ -22,14 +104,16 @@ pub(crate) enum Access {
     /// `API_TOKENS` is not set: nobody.
     NotConfigured,
     /// Tokens, each of a tenant.
-    Tokens(Vec<TenantToken>),
+    Tokens(Vec<Owned>),
 }
 
-/// A token's digest, so that comparing takes the same time for any token, and its tenant.
-#[derive(Clone)]
-pub(crate) struct TenantToken {
-    tenant: String,
+/// A token's digest, so that comparing takes the same time for any token, and whose it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Owned {
     digest: [u8; 32],
+    tenant: String,
+    actor: Option<String>,
+    scopes: Scopes,
     /// Whether it has fewer than [`limits::TOKEN_BYTES_MIN`] bytes.
     is_short: bool,
 }
@@ -45,8 +129,7 @@ impl Access {
             "tokens" => match tokens.map(str::trim).filter(|text| !text.is_empty()) {
                 None => Ok(Self::NotConfigured),
                 Some(text) => {
-                    let tokens: Vec<_> =
-                        text.split(',').enumerate().map(tenant_token).collect::<Result<_, _>>()?;
+                    let tokens: Vec<_> = pairs(text).enumerate().map(owned).collect::<Result<_, _>>()?;
                     check_owners(&tokens)?;
                     Ok(Self::Tokens(tokens))
                 }
@@ -71,17 +154,17 @@ impl Access {
         tokens.iter().filter(|token| token.is_short).map(|token| token.tenant.as_str()).collect()
     }
 
-    /// The tenant of a request.
+    /// Whose request it is.
     ///
     /// # Errors
     /// 401, or 503 where no token could ever be valid.
-    pub(crate) fn tenant(
+    pub(crate) fn caller(
         &self,
         authorization: Option<&str>,
         subprotocols: Option<&str>,
-    ) -> Result<&str, Problem> {
+    ) -> Result<Caller<'_>, Problem> {
         let tokens = match self {
-            Self::Off => return Ok(LOCAL_TENANT),
+            Self::Off => return Ok(Caller { tenant: LOCAL_TENANT, actor: None, scopes: Scopes::DEFAULT }),
             Self::NotConfigured => {
                 return Err(Problem::auth_not_configured("set the secret API_TOKENS to name:token pairs"));
             }
@@ -100,7 +183,8 @@ impl Access {
         let mut caller = None;
         for known in tokens {
             if same(&known.digest, &digest) {
-                caller = Some(known.tenant.as_str());
+                let Owned { tenant, actor, scopes, .. } = known;
+                caller = Some(Caller { tenant, actor: actor.as_deref(), scopes: *scopes });
             }
         }
         caller.ok_or_else(refused)
@@ -117,29 +201,95 @@ fn token_of_subprotocols(header: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(encoded).ok()
 }
 
-fn tenant_token((index, pair): (usize, &str)) -> Result<TenantToken, String> {
-    let valid_name = |name: &str| {
-        (1..=limits::ID_BYTES_MAX).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    // A header's value comes without white space around it: a token with some could never be sent.
-    match pair.trim().split_once(':').map(|(tenant, token)| (tenant, token.trim_start())) {
-        Some((tenant, token)) if valid_name(tenant) && !token.is_empty() => Ok(TenantToken {
-            tenant: tenant.to_owned(),
-            digest: Sha256::digest(token).into(),
-            is_short: token.len() < limits::TOKEN_BYTES_MIN,
-        }),
-        _ => Err(format!("API_TOKENS: pair {} is not name:token with a name of [A-Za-z0-9_-]", index + 1)),
-    }
+/// The pairs of `API_TOKENS`. Those of an actor may have commas in brackets; in any other, brackets are a part of the token.
+fn pairs(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let is_of_actor = text.split([':', ',']).next().is_some_and(|owner| owner.contains('/'));
+        let mut is_inside = false;
+        let end = text.find(|c: char| {
+            is_inside = is_of_actor && (is_inside || c == '[') && c != ']';
+            c == ',' && !is_inside
+        });
+        rest = end.map(|end| &text[end + 1..]);
+        Some(end.map_or(text, |end| &text[..end]).trim())
+    })
 }
 
-/// A token of two tenants would let each into what the other has.
-fn check_owners(tokens: &[TenantToken]) -> Result<(), String> {
+/// The tokens of `API_TOKENS`, of a deployment that is refused too: each is a secret.
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    pairs(text).filter_map(|pair| {
+        let (owner, token) = pair.split_once(':')?;
+        let token = if owner.contains('/') { token.split('[').next().unwrap_or(token) } else { token };
+        Some(token.trim())
+    })
+}
+
+fn owned((index, pair): (usize, &str)) -> Result<Owned, String> {
+    let number = index + 1;
+    let wrong = |what: &str| format!("API_TOKENS: pair {number} {what}");
+    // A header's value comes without white space around it: a token with some could never be sent.
+    let read = pair.split_once(':').map(|(owner, token)| (owner, token.trim_start()));
+    let Some((owner, token)) = read.filter(|(_, token)| !token.is_empty()) else {
+        return Err(wrong("is not name:token with a name of [A-Za-z0-9_-]"));
+    };
+    let (tenant, actor) = match owner.split_once('/') {
+        Some((tenant, actor)) => (tenant, Some(actor)),
+        None => (owner, None),
+    };
+    if !is_name(tenant) || !actor.is_none_or(is_name) {
+        return Err(wrong("is not name:token with a name of [A-Za-z0-9_-]"));
+    }
+    let (token, scopes) = match actor {
+        None => (token, Scopes::DEFAULT),
+        Some(_) => {
+            let (token, scopes) = scopes(token).ok_or_else(|| {
+                let words = Scope::ALL.map(Scope::as_str).join(", ");
+                wrong(&format!("has scopes that cannot be read: after the token [..] with some of {words}"))
+            })?;
+            if token.len() < limits::TOKEN_BYTES_MIN {
+                return Err(wrong(&format!("has a token of fewer than {} bytes", limits::TOKEN_BYTES_MIN)));
+            }
+            (token, scopes)
+        }
+    };
+    Ok(Owned {
+        digest: Sha256::digest(token).into(),
+        tenant: tenant.to_owned(),
+        actor: actor.map(str::to_owned),
+        scopes,
+        is_short: token.len() < limits::TOKEN_BYTES_MIN,
+    })
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=limits::ID_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// A token and the scopes after it; `None` where they cannot be read.
+fn scopes(text: &str) -> Option<(&str, Scopes)> {
+    let Some((token, named)) = text.split_once('[') else {
+        return (!text.contains(']')).then_some((text, Scopes::DEFAULT));
+    };
+    let named = named.strip_suffix(']')?;
+    let mut scopes = Scopes(0);
+    for word in named.split(',') {
+        scopes = scopes.with(Scope::ALL.into_iter().find(|scope| scope.as_str() == word.trim())?);
+    }
+    (!token.contains(']')).then_some((token.trim_end(), scopes))
+}
+
+/// A token of two owners, or with two sets of scopes, would be read as it happens.
+fn check_owners(tokens: &[Owned]) -> Result<(), String> {
     for (index, token) in tokens.iter().enumerate() {
-        let is_taken =
-            |earlier: &TenantToken| earlier.digest == token.digest && earlier.tenant != token.tenant;
+        let is_taken = |earlier: &Owned| earlier.digest == token.digest && earlier != token;
         if tokens[..index].iter().any(is_taken) {
-            return Err(format!("API_TOKENS: pair {} has the token of another tenant", index + 1));
+            let number = index + 1;
+            return Err(format!(
+                "API_TOKENS: pair {number} has the token of another tenant, actor or set of scopes"
+            ));
         }
     }
     Ok(())
@@ -160,18 +310,18 @@ mod tests {
 
     #[test]
     fn a_token_leads_to_its_tenant_by_header_or_subprotocol() {
-        assert_eq!(access().tenant(Some("Bearer s3cret"), None).unwrap(), "ann");
-        assert_eq!(access().tenant(Some("bearer other:with:colons"), None).unwrap(), "bob");
+        assert_eq!(access().caller(Some("Bearer s3cret"), None).unwrap().tenant, "ann");
+        assert_eq!(access().caller(Some("bearer other:with:colons"), None).unwrap().tenant, "bob");
         let offer = format!("longhaul, longhaul.bearer.{}", URL_SAFE_NO_PAD.encode("s3cret"));
-        assert_eq!(access().tenant(None, Some(&offer)).unwrap(), "ann");
+        assert_eq!(access().caller(None, Some(&offer)).unwrap().tenant, "ann");
     }
 
     #[test]
     fn a_token_is_one_tenants_and_white_space_is_no_part_of_it() {
         let access = Access::parse(None, Some("ann: s3cret ,ann:second,ann:second")).unwrap();
-        assert_eq!(access.tenant(Some("Bearer s3cret"), None).unwrap(), "ann");
+        assert_eq!(access.caller(Some("Bearer s3cret"), None).unwrap().tenant, "ann");
         let error = Access::parse(None, Some("ann:hunter2,bob:hunter2")).err().unwrap();
-        assert_eq!(error, "API_TOKENS: pair 2 has the token of another tenant");
+        assert_eq!(error, "API_TOKENS: pair 2 has the token of another tenant, actor or set of scopes");
     }
 
     #[test]
@@ -179,7 +329,7 @@ mod tests {
         let (short, long) = ("x".repeat(limits::TOKEN_BYTES_MIN - 1), "y".repeat(limits::TOKEN_BYTES_MIN));
         let tokens = format!("ann:{short},ann:z,bob:{long},cat:{long}y,dan:1");
         let access = Access::parse(None, Some(&tokens)).unwrap();
-        assert_eq!(access.tenant(Some("Bearer 1"), None).unwrap(), "dan");
+        assert_eq!(access.caller(Some("Bearer 1"), None).unwrap().tenant, "dan");
         assert_eq!(access.tenants_with_short_tokens().into_iter().collect::<Vec<_>>(), ["ann", "dan"]);
         assert!(Access::Off.tenants_with_short_tokens().is_empty() && Access::Off.is_off());
     }
@@ -189,11 +339,11 @@ mod tests {
         for header in
             [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Bearer S3CRET"), Some("Basic s3cret")]
         {
-            assert_eq!(access().tenant(header, None).unwrap_err().status, 401, "{header:?}");
+            assert_eq!(access().caller(header, None).unwrap_err().status, 401, "{header:?}");
         }
-        assert_eq!(access().tenant(None, Some("longhaul.bearer.!!")).unwrap_err().status, 401);
+        assert_eq!(access().caller(None, Some("longhaul.bearer.!!")).unwrap_err().status, 401);
         assert_eq!(
-            access().tenant(Some("Bearer wrong"), Some("longhaul.bearer.czNjcmV0")).unwrap_err().status,
+            access().caller(Some("Bearer wrong"), Some("longhaul.bearer.czNjcmV0")).unwrap_err().status,
             401
         );
     }
@@ -201,8 +351,8 @@ mod tests {
     #[test]
     fn access_is_closed_by_default_and_open_only_by_name() {
         let closed = Access::parse(None, None).unwrap();
-        assert_eq!(closed.tenant(Some("Bearer x"), None).unwrap_err().status, 503);
-        assert_eq!(Access::parse(Some("off"), None).unwrap().tenant(None, None).unwrap(), "local");
+        assert_eq!(closed.caller(Some("Bearer x"), None).unwrap_err().status, 503);
+        assert_eq!(Access::parse(Some("off"), None).unwrap().caller(None, None).unwrap().tenant, "local");
         assert!(Access::parse(Some("OFF"), None).is_err());
         assert!(access().is_by_token() && !closed.is_by_token());
     }
@@ -212,6 +362,69 @@ mod tests {
         for tokens in ["ann", "ann:", ":x", "a/b:hunter2", "ann:x,,bob:y"] {
             let Err(error) = Access::parse(None, Some(tokens)) else { panic!("{tokens} was taken") };
             assert!(error.contains("API_TOKENS") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_actor_has_scopes_and_the_old_form_stays_as_it_was() {
+        let long = |letter: char| letter.to_string().repeat(limits::TOKEN_BYTES_MIN);
+        let text = format!(
+            "old:with[brackets], acme/ann:{}, acme/ci:{}[run, read],acme/lead:{}[approve,read] ,acme/root:{}[admin],ops/o:{}[operator]",
+            long('a'),
+            long('b'),
+            long('c'),
+            long('d'),
+            long('e'),
+        );
+        let access = Access::parse(None, Some(&text)).unwrap();
+        let caller = |token: &str| access.caller(Some(&format!("Bearer {token}")), None).unwrap();
+        let scopes = |token: &str| {
+            let caller = caller(token);
+            Scope::ALL
+                .into_iter()
+                .filter(|scope| caller.check(*scope).is_ok())
+                .map(Scope::as_str)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (caller("with[brackets]").by().as_str(), caller(&long('a')).by().as_str()),
+            ("old", "acme/ann")
+        );
+        let all = vec!["read", "run", "approve", "admin"];
+        assert_eq!(
+            (scopes("with[brackets]"), scopes(&long('a')), scopes(&long('d'))),
+            (all.clone(), all.clone(), all)
+        );
+        assert_eq!((scopes(&long('b')), scopes(&long('c'))), (vec!["read", "run"], vec!["read", "approve"]));
+        assert_eq!(scopes(&long('e')), ["operator"]);
+        assert_eq!(caller(&long('c')).check(Scope::Run).unwrap_err().code, "scope");
+        let found: Vec<_> = tokens(&text).map(str::to_owned).collect();
+        assert_eq!(
+            found,
+            ["with[brackets]".to_owned(), long('a'), long('b'), long('c'), long('d'), long('e')]
+        );
+    }
+
+    #[test]
+    fn a_pair_of_an_actor_that_cannot_be_read_refuses_the_deployment() {
+        let token = "hunter2-hunter2-hunter2";
+        for pair in [
+            "acme/ann:short".to_owned(),
+            format!("acme/:{token}"),
+            format!("/ann:{token}"),
+            format!("acme/a/b:{token}"),
+            format!("acme/a b:{token}"),
+            format!("acme/ann:{token}[]"),
+            format!("acme/ann:{token}[write]"),
+            format!("acme/ann:{token}[read"),
+            format!("acme/ann:{token}[read]x"),
+            format!("acme/ann:{token}]"),
+            format!("acme/ann:{token}[read],acme/ann:{token}[run]"),
+            format!("acme/ann:{token},acme/bob:{token}"),
+            format!("acme/ann:{token},acme:{token}"),
+        ] {
+            let Err(error) = Access::parse(None, Some(&pair)) else { panic!("{pair} was taken") };
+            assert!(error.contains("API_TOKENS: pair") && !error.contains("hunter2"), "{error}");
         }
     }
 }

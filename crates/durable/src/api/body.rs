@@ -80,7 +80,11 @@ pub(crate) struct Media<'a> {
     pub(crate) content_encoding: Option<&'a str>,
 }
 
-fn json_body(media: Media<'_>, body: &[u8]) -> Result<Value, Problem> {
+/// The JSON of a body.
+///
+/// # Errors
+/// 413, 415 or 400.
+pub(crate) fn json_body(media: Media<'_>, body: &[u8]) -> Result<Value, Problem> {
     if body.len() > limits::BODY_BYTES_MAX {
         return Err(too_large());
     }
@@ -107,6 +111,12 @@ fn json_body(media: Media<'_>, body: &[u8]) -> Result<Value, Problem> {
 /// 413 for a body over the limit.
 pub(crate) fn too_large() -> Problem {
     Problem::body_too_large(format!("a body has at most {} bytes", limits::BODY_BYTES_MAX))
+}
+
+impl Media<'_> {
+    /// What a body has that passed the Worker.
+    pub(crate) const JSON: Media<'static> =
+        Media { content_type: Some("application/json"), content_encoding: None };
 }
 
 fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {

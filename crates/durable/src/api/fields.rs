@@ -28,6 +28,11 @@ impl<'a> Fields<'a> {
         self.fields.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Takes a field for which null is a value.
+    pub(crate) fn take_any(&mut self, name: &str) -> Option<Value> {
+        self.fields.remove(name)
+    }
+
     /// Takes a non-empty string of at most `bytes_max` bytes.
     pub(crate) fn string(&mut self, name: &str, bytes_max: usize) -> Option<String> {
         match self.take(name)? {

@@ -1,6 +1,7 @@
 //! The HTTP contract as pure functions: what a request asks for, and what the answer says. Nothing here knows the
 //! `worker` crate, so all of it is tested natively.
 
+pub(crate) mod approvals;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod fields;

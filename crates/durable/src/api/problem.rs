@@ -151,11 +151,15 @@ problems! {
     invalid_parameter InvalidParameter: 400 "A parameter cannot be read";
     unauthorized Unauthorized: 401 "No valid token";
     foreign_origin ForeignOrigin: 403 "Pages of another origin may not ask this";
+    scope Scope: 403 "The token does not have the scope for this";
+    own_request OwnRequest: 403 "Somebody else must decide";
     not_found NotFound: 404 "There is no such thing";
     method_not_allowed MethodNotAllowed: 405 "The method is not allowed here";
     idempotency_conflict IdempotencyConflict: 409 "The key was used with another body";
     session_full SessionFull: 409 "The session is full";
     comparison_takes_no_runs ComparisonTakesNoRuns: 409 "A comparison takes no further run";
+    digest_mismatch DigestMismatch: 409 "The digest is of other arguments";
+    approval_closed ApprovalClosed: 409 "Nobody decides about this any more";
     body_too_large BodyTooLarge: 413 "The body is too large";
     unsupported_media_type UnsupportedMediaType: 415 "The body must be JSON";
     cursor_beyond_end CursorBeyondEnd: 416 "The cursor is beyond the end";

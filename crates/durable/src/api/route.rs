@@ -1,6 +1,7 @@
-use longhaul_core::{RunId, limits};
+use longhaul_core::{CallId, RunId, limits};
 
 use super::{
+    auth::Scope,
     problem::Problem,
     routes::{Access, Operation, ROUTES},
 };
@@ -19,6 +20,29 @@ pub(crate) enum Route {
     Session { session: String, op: SessionOp },
 }
 
+impl Route {
+    /// The scope that a token needs for it.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::StartSession | Self::Compare => Scope::Run,
+            Self::Session { op, .. } => match op {
+                SessionOp::StartRun | SessionOp::Cancel => Scope::Run,
+                SessionOp::Approve(_) => Scope::Approve,
+                SessionOp::Delete => Scope::Admin,
+                SessionOp::Show
+                | SessionOp::ShowRun(_)
+                | SessionOp::Messages
+                | SessionOp::Events
+                | SessionOp::Result(_)
+                | SessionOp::Trace(_) => Scope::Read,
+            },
+            Self::Health | Self::Home | Self::Agents | Self::Models | Self::Traces | Self::Stats => {
+                Scope::Read
+            }
+        }
+    }
+}
+
 /// What one session is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionOp {
@@ -28,7 +52,8 @@ pub(crate) enum SessionOp {
     Messages,
     Events,
     Cancel,
-    Approve,
+    Approve(CallId),
+    Result(CallId),
     Trace(RunId),
     Delete,
 }
@@ -61,6 +86,7 @@ pub(crate) fn route(method: &str, path: &str) -> Result<(Access, Route), Problem
 struct Params<'a> {
     session: &'a str,
     run: &'a str,
+    call: &'a str,
 }
 
 impl<'a> Params<'a> {
@@ -73,8 +99,7 @@ impl<'a> Params<'a> {
             match expected {
                 "{session}" => params.session = segment,
                 "{run}" => params.run = segment,
-                // No call waits for an approval yet, so none is looked for.
-                "{call}" => {}
+                "{call}" => params.call = segment,
                 literal if literal == segment => {}
                 _ => return None,
             }
@@ -83,9 +108,17 @@ impl<'a> Params<'a> {
     }
 
     fn run(self) -> Option<RunId> {
-        let digits = !self.run.starts_with('0') && self.run.bytes().all(|b| b.is_ascii_digit());
-        self.run.parse().ok().filter(|_| digits).map(RunId)
+        number(self.run).map(RunId)
     }
+
+    fn call(self) -> Option<CallId> {
+        number(self.call).map(CallId)
+    }
+}
+
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
 }
 
 impl Operation {
@@ -106,7 +139,8 @@ impl Operation {
             Self::ListMessages => SessionOp::Messages,
             Self::ListEvents => SessionOp::Events,
             Self::CancelSession => SessionOp::Cancel,
-            Self::ResolveApproval => SessionOp::Approve,
+            Self::ResolveApproval => SessionOp::Approve(params.call()?),
+            Self::ShowResult => SessionOp::Result(params.call()?),
             Self::ShowTrace => SessionOp::Trace(params.run()?),
             Self::DeleteSession => SessionOp::Delete,
         };
@@ -158,7 +192,8 @@ mod tests {
         assert_eq!(session("GET", "/messages"), Ok(SessionOp::Messages));
         assert_eq!(session("GET", "/events"), Ok(SessionOp::Events));
         assert_eq!(session("POST", "/cancel"), Ok(SessionOp::Cancel));
-        assert_eq!(session("POST", "/approvals/1"), Ok(SessionOp::Approve));
+        assert_eq!(session("POST", "/approvals/1"), Ok(SessionOp::Approve(CallId(1))));
+        assert_eq!(session("GET", "/calls/12/result"), Ok(SessionOp::Result(CallId(12))));
     }
 
     /// A row that another one hides would be in the document and never be answered.
@@ -166,7 +201,7 @@ mod tests {
     fn each_row_is_found_by_its_own_path() {
         for spec in ROUTES {
             let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
-            let params = Params { session: "abc", run: "7" };
+            let params = Params { session: "abc", run: "7", call: "1" };
             let expected = spec.operation.route(params).expect("the parameters have a possible form");
             assert_eq!(route(spec.method, &path), Ok((spec.access, expected)), "{spec:?}");
             let rows = ROUTES.iter().filter(|other| other.operation == spec.operation);
@@ -191,6 +226,7 @@ mod tests {
         }
         for run in ["0", "01", "-1", "1.0", "x", "99999999999", ""] {
             assert_eq!(session("GET", &format!("/runs/{run}")), Err(404), "{run}");
+            assert_eq!(session("POST", &format!("/approvals/{run}")), Err(404), "{run}");
         }
         // What the objects ask each other has no path of the API.
         for path in ["/busy", "/busy/", "/busy/key"] {

@@ -30,6 +30,7 @@ pub(crate) enum Operation {
     ListEvents,
     CancelSession,
     ResolveApproval,
+    ShowResult,
     ShowTrace,
     ListTraces,
     ShowStats,
@@ -53,6 +54,7 @@ pub(crate) enum Access {
 /// A request that needs a token.
 const TOKEN: &[Code] = &[
     Code::Unauthorized,
+    Code::Scope,
     Code::MethodNotAllowed,
     Code::UnknownHost,
     Code::RateLimited,
@@ -61,15 +63,10 @@ const TOKEN: &[Code] = &[
     Code::Misconfigured,
 ];
 /// A request that has a body.
-const BODY: &[Code] = &[
-    Code::MalformedJson,
-    Code::InvalidParameter,
-    Code::BodyTooLarge,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
-    Code::IdempotencyConflict,
-    Code::TooManySessions,
-];
+const JSON: &[Code] =
+    &[Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest];
+/// A request that starts something.
+const START: &[Code] = &[Code::InvalidParameter, Code::IdempotencyConflict, Code::TooManySessions];
 /// A request that changes something.
 const CHANGE: &[Code] = &[Code::ForeignOrigin];
 /// A request that a session's object answers.
@@ -85,7 +82,7 @@ const INDEX: &[Code] = &[Code::InvalidParameter, Code::IndexNotConfigured, Code:
 pub(crate) const ROUTES: &[RouteSpec] = {
     use Access::{Asset, Open, Token};
     &[
-        spec("POST", "/v1/sessions", Operation::StartSession, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec("POST", "/v1/sessions", Operation::StartSession, Token, &[TOKEN, CHANGE, JSON, START, OBJECT]),
         spec(
             "POST",
             "/v1/sessions/{session}/runs",
@@ -94,13 +91,14 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             &[
                 TOKEN,
                 CHANGE,
-                BODY,
+                JSON,
+                START,
                 OBJECT,
                 NAMED,
                 &[Code::QueueFull, Code::SessionFull, Code::ComparisonTakesNoRuns],
             ],
         ),
-        spec("POST", "/v1/compare", Operation::Compare, Token, &[TOKEN, CHANGE, BODY, OBJECT]),
+        spec("POST", "/v1/compare", Operation::Compare, Token, &[TOKEN, CHANGE, JSON, START, OBJECT]),
         spec("GET", "/v1/sessions/{session}", Operation::ShowSession, Token, &[TOKEN, OBJECT, NAMED, READ]),
         spec(
             "DELETE",
@@ -143,7 +141,21 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             "/v1/sessions/{session}/approvals/{call}",
             Operation::ResolveApproval,
             Token,
-            &[TOKEN, CHANGE, OBJECT, NAMED],
+            &[
+                TOKEN,
+                CHANGE,
+                OBJECT,
+                NAMED,
+                JSON,
+                &[Code::OwnRequest, Code::DigestMismatch, Code::ApprovalClosed],
+            ],
+        ),
+        spec(
+            "GET",
+            "/v1/sessions/{session}/calls/{call}/result",
+            Operation::ShowResult,
+            Token,
+            &[TOKEN, OBJECT, NAMED],
         ),
         spec(
             "GET",

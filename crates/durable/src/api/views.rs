@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use longhaul_core::{
-    Call, CallId, Effect, FinishReason, Message, Run, RunError, RunId, RunStatus, Seq, Session, StopReason,
-    TimeMs, Usage, limits::TOKEN_BYTES_MIN,
+    Call, CallId, Effect, FinishReason, Message, RequestKind, Run, RunError, RunId, RunStatus, Seq, Session,
+    StopReason, TimeMs, Usage, limits::TOKEN_BYTES_MIN,
 };
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
@@ -51,9 +51,54 @@ pub(crate) struct RunView<'a> {
     ended_at: Option<TimeMs>,
     /// The id of its trace.
     trace_id: String,
+    /// The tool calls that wait for a person; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting_for: Vec<WaitingView<'a>>,
     /// What each model said, in the order of the request; absent in any other run than a comparison.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     comparison: Vec<LaneView<'a>>,
+}
+
+/// A tool call that waits for a person.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Waiting"))]
+struct WaitingView<'a> {
+    /// The call.
+    call: CallId,
+    /// The `seq` of its `approval.requested`, which names the request.
+    request: Seq,
+    /// What is asked: whether the call is made, or what became of it.
+    kind: RequestKind,
+    /// The tool's name.
+    tool: &'a str,
+    /// The arguments with which the call is made, once it is approved.
+    arguments: &'a serde_json::Value,
+    /// Their digest: SHA-256 over their RFC 8785 form, in lower-case hex; null where nobody made one.
+    digest: Option<&'a str>,
+    /// What the call does, in a sentence of the tool's own code; null where it has none.
+    summary: Option<&'a str>,
+    /// The rule that asks.
+    rule: Option<&'a str>,
+    /// When the time to decide is over; null where it never is.
+    expires_at: Option<TimeMs>,
+}
+
+impl<'a> WaitingView<'a> {
+    /// `None` for a call that waits for nobody.
+    fn new(call: &'a Call) -> Option<Self> {
+        let ((request, expires_at), ask) = (call.request()?, call.tool()?);
+        Some(Self {
+            call: call.id,
+            request: request.seq,
+            kind: request.kind,
+            tool: &ask.tool,
+            arguments: &ask.arguments,
+            digest: request.digest.as_deref(),
+            summary: request.summary.as_deref(),
+            rule: request.rule.as_deref(),
+            expires_at,
+        })
+    }
 }
 
 /// One model of a comparison.
@@ -137,6 +182,7 @@ impl<'a> RunView<'a> {
             started_at: run.started_at,
             ended_at: run.ended_at,
             trace_id: trace_id(origin, run.id).to_string(),
+            waiting_for: run.calls().iter().filter_map(WaitingView::new).collect(),
             comparison: run
                 .spec
                 .models

@@ -10,6 +10,10 @@ use longhaul_core::NewRun;
 pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
 /// A header of such a post: the digest of its `Idempotency-Key`.
 pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
+/// A header of every request to a session: who asks, `tenant/actor` or the tenant. Where it is missing, it is the tenant.
+pub(crate) const BY_HEADER: &str = "X-Longhaul-By";
+/// A header of a reader that may cancel nothing.
+pub(crate) const READER_HEADER: &str = "X-Longhaul-Reader";
 /// Asks a session whether it has open runs, or the run of the key that follows. No path of the API, so nobody else asks.
 pub(crate) const BUSY_PATH: &str = "/busy/";
 /// Asks a session for the agent and the model of its latest run: a [`GoingOn`](super::body::GoingOn) as JSON.
@@ -123,6 +127,7 @@ mod tests {
     #[test]
     fn names_and_statuses_between_the_objects_stay() {
         assert_eq!((SESSION_HEADER, KEY_HEADER), ("X-Longhaul-Session", "X-Longhaul-Key"));
+        assert_eq!((BY_HEADER, READER_HEADER), ("X-Longhaul-By", "X-Longhaul-Reader"));
         assert_eq!((BUSY_PATH, BUSY, IDLE), ("/busy/", 204, 404));
     }
 }

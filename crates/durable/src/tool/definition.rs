@@ -1,14 +1,25 @@
-use std::{fmt, io, marker::PhantomData, rc::Rc, time::Duration};
+use std::{
+    fmt,
+    future::ready,
+    io,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+    time::Duration,
+};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Effect, ToolError as Told, ToolOffer, ToolOutcome, limits};
+use longhaul_core::{
+    Effect, Found, InDoubt, OnExpiry, Question, ToolError as Told, ToolOffer, ToolOutcome, Verdict, limits,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
     context::ToolContext,
-    error::ToolError,
+    digest::digest,
+    error::{Reconciled, ToolError},
     schema::{self, Arguments},
 };
 
@@ -50,6 +61,9 @@ pub struct Tool<A> {
 }
 
 type Code = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, ToolOutcome>>;
+type Finder = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, Found>>;
+/// Whether arguments fit, and whether the tool's own rule asks a person about them.
+type Check = Rc<dyn Fn(&Value) -> Result<bool, String>>;
 
 /// A tool, whatever its arguments are.
 #[derive(Clone)]
@@ -58,8 +72,16 @@ pub(crate) struct Declared {
     pub(crate) effect: Effect,
     description: Option<String>,
     arguments: Rc<Arguments>,
+    timeout_ms: Option<u64>,
+    alone: bool,
+    may_repeat: bool,
     always_asks: bool,
+    by_another: bool,
+    check: Check,
     expires_ms: u64,
+    on_expiry: OnExpiry,
+    in_doubt: InDoubt,
+    finder: Option<Finder>,
     /// The variables with its secrets.
     pub(crate) secrets: Rc<[String]>,
     code: Code,
@@ -99,13 +121,23 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
             }
             .boxed_local()
         };
+        let schema = Rc::clone(&arguments);
+        let check = move |given: &Value| read::<A>(&schema, given.clone()).map(|_| false);
         let declared = Declared {
             name: name.to_owned(),
             effect: Effect::Once,
             description: arguments.description.clone(),
             arguments,
+            timeout_ms: None,
+            alone: false,
+            may_repeat: false,
             always_asks: false,
+            by_another: false,
+            check: Rc::new(check),
             expires_ms: limits::APPROVAL_MS_DEFAULT,
+            on_expiry: OnExpiry::default(),
+            in_doubt: InDoubt::default(),
+            finder: None,
             secrets: Rc::default(),
             code: Rc::new(call),
         };
@@ -134,11 +166,69 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
         self
     }
 
-    /// Each call happens at most once, which is the default. The model is told of one that was cut off that nobody knows
-    /// whether it happened.
+    /// Each call happens at most once, which is the default. One that a crash cut off is never made again, unless
+    /// [`reconcile`](Self::reconcile) finds that it was not done.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.declared.effect = Effect::Once;
+        self
+    }
+
+    /// Finds out what became of a call that was cut off, and may have happened. It gets what the call got, changes nothing,
+    /// and is itself asked again after a crash. Where it fails, the answer is unknown.
+    #[must_use]
+    pub fn reconcile<R, F, Fut>(mut self, finder: F) -> Self
+    where
+        F: Fn(A, ToolContext) -> Fut + 'static,
+        Fut: Future<Output = Result<Reconciled<R>, ToolError>> + 'static,
+        R: Serialize,
+    {
+        let (finder, schema) = (Rc::new(finder), Rc::clone(&self.declared.arguments));
+        self.declared.finder = Some(Rc::new(move |given, cx| {
+            let (finder, schema) = (Rc::clone(&finder), Rc::clone(&schema));
+            async move {
+                match read::<A>(&schema, given) {
+                    Ok(args) => found(finder(args, cx).await),
+                    Err(_) => Found::Unknown,
+                }
+            }
+            .boxed_local()
+        }));
+        self
+    }
+
+    /// What becomes of a call that may have happened, when nobody knows: the model is told, unless this says otherwise.
+    #[must_use]
+    pub fn in_doubt(mut self, then: InDoubt) -> Self {
+        self.declared.in_doubt = then;
+        self
+    }
+
+    /// How long an attempt of a call may take: a minute, unless this says otherwise. What is stopped then may have
+    /// happened, as after a crash.
+    ///
+    /// # Panics
+    /// When it is not 1 millisecond to 14 minutes.
+    #[must_use]
+    pub fn timeout(mut self, time: Duration) -> Self {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        assert!((1..=limits::TOOL_TIMEOUT_MS_MAX).contains(&ms), "a tool has 1 millisecond to 14 minutes");
+        self.declared.timeout_ms = Some(ms);
+        self
+    }
+
+    /// No other call is under way beside one of it: it waits for those that the answer names before it, and those after it
+    /// wait for it.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.declared.alone = true;
+        self
+    }
+
+    /// The same call over and over is no loop, as of a tool that a model polls.
+    #[must_use]
+    pub fn may_repeat(mut self) -> Self {
+        self.declared.may_repeat = true;
         self
     }
 
@@ -149,7 +239,33 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
         self
     }
 
-    /// How long a person has to approve a call: a week, unless this says otherwise. Then it is denied.
+    /// A person must approve the calls whose arguments `rule` holds for. It looks at nothing but the arguments. Where it
+    /// panics, it holds.
+    #[must_use]
+    pub fn ask_when(mut self, rule: impl Fn(&A) -> bool + 'static) -> Self {
+        let schema = Rc::clone(&self.declared.arguments);
+        self.declared.check = Rc::new(move |given| {
+            let args = read::<A>(&schema, given.clone())?;
+            Ok(catch_unwind(AssertUnwindSafe(|| rule(&args))).unwrap_or(true))
+        });
+        self
+    }
+
+    /// Whoever started the run cannot approve its calls.
+    #[must_use]
+    pub fn approved_by_another(mut self) -> Self {
+        self.declared.by_another = true;
+        self
+    }
+
+    /// What becomes of a call about which nobody decided in time: it is denied, unless this says otherwise.
+    #[must_use]
+    pub fn on_expiry(mut self, then: OnExpiry) -> Self {
+        self.declared.on_expiry = then;
+        self
+    }
+
+    /// How long a person has to decide about a call: a week, unless this says otherwise.
     ///
     /// # Panics
     /// When it is not 1 second to 30 days.
@@ -181,6 +297,12 @@ impl Declared {
             approval_ms: self.always_asks.then_some(self.expires_ms),
             description: self.description.clone(),
             parameters: Some(self.arguments.schema.clone()),
+            timeout_ms: self.timeout_ms,
+            alone: self.alone,
+            may_repeat: self.may_repeat,
+            reconciles: self.finder.is_some(),
+            in_doubt: self.in_doubt,
+            on_expiry: self.on_expiry,
             ..ToolOffer::new(self.name.clone(), self.effect)
         }
     }
@@ -193,9 +315,42 @@ impl Declared {
         &self.arguments.schema
     }
 
+    /// What the tool's own rules say of a call.
+    pub(crate) fn judge(&self, arguments: &Value) -> Verdict {
+        let asks = match (self.check)(arguments) {
+            Ok(asks) => asks,
+            Err(wrong) => return Verdict::Invalid(wrong),
+        };
+        let rule = match (self.always_asks, asks) {
+            (true, _) => "always_ask",
+            (false, true) => "ask_when",
+            (false, false) => return Verdict::Allow { rule: None },
+        };
+        let Some(digest) = digest(arguments) else {
+            return Verdict::Invalid(
+                "a whole number beyond 2^53 is not read alike everywhere: send it as a text".to_owned(),
+            );
+        };
+        Verdict::Ask(Question {
+            rule: Some(format!("{}.{rule}", self.name)),
+            digest: Some(digest),
+            expires_ms: Some(self.expires_ms),
+            by_another: self.by_another,
+            ..Question::default()
+        })
+    }
+
     /// Runs its code, if the arguments fit.
     pub(crate) fn call(&self, arguments: Value, cx: ToolContext) -> LocalBoxFuture<'static, ToolOutcome> {
         (self.code)(arguments, cx)
+    }
+
+    /// Asks what became of a call.
+    pub(crate) fn find(&self, arguments: Value, cx: ToolContext) -> LocalBoxFuture<'static, Found> {
+        match &self.finder {
+            Some(finder) => finder(arguments, cx),
+            None => ready(Found::Unknown).boxed_local(),
+        }
     }
 }
 
@@ -232,6 +387,21 @@ fn given_back<R: Serialize>(returned: Result<R, ToolError>) -> ToolOutcome {
         return ToolOutcome::Failed(Told::too_large(told));
     }
     ToolOutcome::Done(result)
+}
+
+fn found<R: Serialize>(answer: Result<Reconciled<R>, ToolError>) -> Found {
+    match answer {
+        Ok(Reconciled::Done(result)) => match serde_json::to_value(result) {
+            Ok(result) if json_bytes(&result) <= limits::TOOL_RESULT_BYTES_MAX => Found::Done(result),
+            Ok(_) | Err(_) => Found::Unknown,
+        },
+        Ok(Reconciled::NotDone) => Found::NotDone,
+        Ok(Reconciled::Unknown) => Found::Unknown,
+        Err(error) => {
+            tracing::warn!(?error, "a tool cannot tell what became of a call");
+            Found::Unknown
+        }
+    }
 }
 
 /// How long a value is as JSON, which is not made for it.

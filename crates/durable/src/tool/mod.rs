@@ -2,12 +2,13 @@
 
 mod context;
 mod definition;
+mod digest;
 mod error;
 mod schema;
 
 pub use context::ToolContext;
 pub use definition::Tool;
-pub use error::ToolError;
+pub use error::{Reconciled, ToolError};
 
 pub(crate) use context::{Called, Progress, Voice};
 pub(crate) use definition::Declared;

@@ -41,6 +41,11 @@ impl Described {
         self
     }
 
+    fn with_body(mut self, body: &'static str) -> Self {
+        self.body = Some(body);
+        self
+    }
+
     fn giving(mut self, status: u16, answer: Value) -> Self {
         self.answers.push((status, answer));
         self
@@ -88,9 +93,18 @@ pub(super) fn described(operation: Operation) -> Described {
         )
         .giving(202, json("The session after the cancel.", "Session")),
         Operation::ResolveApproval => {
-            Described::new("resolveApproval", "Sessions", "Answers a tool call that waits for a person")
-                .described("Approvals come with tools: until then no call waits, and the answer is 404.")
+            Described::new("resolveApproval", "Sessions", "Decides about a tool call that waits for a person")
+                .described(
+                    "The decision is about the last request of the call, or the one that is named. The second decision \
+                     about a request changes nothing and gets the first.",
+                )
+                .with_body("Decision")
+                .giving(200, decided())
         }
+        Operation::ShowResult => Described::new("showResult", "Sessions", "Shows what a tool call gave, whole").giving(
+            200,
+            json!({"description": "The result, whatever JSON it is.", "content": {"application/json": {"schema": {}}}}),
+        ),
         Operation::ShowTrace => Described::new("showTrace", "Runs", "Shows the trace of a run")
             .taking(parameters::show_trace())
             .giving(200, trace()),
@@ -170,6 +184,19 @@ fn trace() -> Value {
         "content": {
             "application/json": {"schema": {"anyOf": [reference("Trace"), reference("OtlpTrace")]}},
         },
+    })
+}
+
+fn decided() -> Value {
+    json!({
+        "description": "The event that closed the request.",
+        "headers": {
+            "Decision-Replayed": {
+                "description": "`true` when somebody had decided before; absent otherwise.",
+                "schema": {"type": "string", "const": "true"},
+            },
+        },
+        "content": {"application/json": {"schema": reference("ApprovalResolved")}},
     })
 }
 

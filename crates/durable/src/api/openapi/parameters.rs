@@ -32,8 +32,8 @@ pub(super) fn shared() -> Value {
             "name": "call",
             "in": "path",
             "required": true,
-            "description": "The number of the tool call.",
-            "schema": {"type": "string", "minLength": 1},
+            "description": "The number of the tool call in its session.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": u32::MAX},
         },
         "IdempotencyKey": {
             "name": "Idempotency-Key",

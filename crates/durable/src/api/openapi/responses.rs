@@ -96,6 +96,7 @@ fn described() -> Vec<Response> {
             "The body is not JSON, or `Idempotency-Key` has no possible form.",
             None,
         ),
+        new("NoJson", &[Code::MalformedJson], "The body is not JSON.", None),
         new(
             "InvalidParameter",
             &[Code::InvalidParameter],
@@ -108,10 +109,25 @@ fn described() -> Vec<Response> {
             "There is no valid token.",
             Some(("WWW-Authenticate", "WwwAuthenticate")),
         ),
+        new("MissingScope", &[Code::Scope], "The token does not have the scope for this.", None),
         new(
-            "ForeignOrigin",
-            &[Code::ForeignOrigin],
-            "A page of another origin tried to change something, or to open a WebSocket.",
+            "Forbidden",
+            &[Code::ForeignOrigin, Code::Scope],
+            "The token does not have the scope for this; or a page of another origin tried to change something, or to \
+             open a WebSocket.",
+            None,
+        ),
+        new(
+            "NotYours",
+            &[Code::ForeignOrigin, Code::Scope, Code::OwnRequest],
+            "The token does not have the scope for this, or its owner started the run and somebody else must decide; or a \
+             page of another origin tried to change something.",
+            None,
+        ),
+        new(
+            "DecisionConflict",
+            &[Code::DigestMismatch, Code::ApprovalClosed],
+            "The digest is of other arguments than those that are asked about, or nobody decides about the call any more.",
             None,
         ),
         new(

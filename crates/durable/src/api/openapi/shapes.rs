@@ -102,6 +102,29 @@ struct ComparisonBudget {
     deadline_ms: Option<u64>,
 }
 
+/// What a person decides about a tool call; null counts as absent, but for `result`.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Decision {
+    /// `approve` or `deny` a call that is to be made; `settle` one of which nobody knows whether it was made, with what it
+    /// gave, or `retry` it.
+    #[schemars(extend("enum" = ["approve", "deny", "settle", "retry"]))]
+    decision: String,
+    /// With `approve`: the arguments with which the call is made instead of the model's.
+    arguments: Option<Map<String, Value>>,
+    /// With `deny`: why, for the model, at most 4 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::REASON_BYTES_MAX), regex(pattern = r"\S"))]
+    reason: Option<String>,
+    /// With `settle`: what the call gave, for the model.
+    result: Option<Value>,
+    /// The digest of the arguments that were seen: another one refuses the decision.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
+    digest: Option<String>,
+    /// The `seq` of the `approval.requested` that is answered; by default the last one of the call.
+    #[schemars(range(min = 1, max = 1_u64 << 53))]
+    request: Option<u64>,
+}
+
 /// What a WebSocket's reader may send, at most 4 KiB, and at most 60 of them in a minute; beside it the text `ping`.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
