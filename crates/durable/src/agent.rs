@@ -11,7 +11,7 @@ use longhaul_core::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::tool::{Declared, Tool};
+use crate::tool::{Declared, Egress, Tool};
 
 /// The agent that a request gets which names none.
 pub(crate) const DEFAULT_AGENT: &str = "default";
@@ -45,6 +45,7 @@ pub struct Agent {
     pub(crate) retry_patience_ms: Option<u64>,
     pub(crate) fallbacks: Vec<String>,
     pub(crate) tools: Vec<Declared>,
+    egress: Egress,
 }
 
 impl Agent {
@@ -74,6 +75,7 @@ impl Agent {
             retry_patience_ms: None,
             fallbacks: Vec::new(),
             tools: Vec::new(),
+            egress: Egress::default(),
         }
     }
 
@@ -102,6 +104,20 @@ impl Agent {
         assert!(self.tools.len() < TOOLS_MAX, "an agent has at most {TOOLS_MAX} tools");
         assert!(self.find_tool(&tool.name).is_none(), "a tool is there once: {}", tool.name);
         self.tools.push(tool);
+        self
+    }
+
+    /// The hosts that its tools may reach with [`ToolContext::fetch`](crate::ToolContext::fetch), by https: `api.example.com`,
+    /// with a port where it is not 443, `http://…` where it must be, or `$` and the name of a variable that has an address. None
+    /// unless this names them.
+    ///
+    /// # Panics
+    /// When an entry is neither: a wildcard, a path, or a number that would be read as an address.
+    #[must_use]
+    #[track_caller]
+    pub fn egress<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
+        self.egress =
+            Egress::new(hosts).expect("each entry is a host, with a scheme and a port where it needs them");
         self
     }
 
@@ -276,6 +292,11 @@ impl Agents {
     /// The code of an agent's tool.
     pub(crate) fn tool(&self, agent: &str, tool: &str) -> Option<&Declared> {
         self.by_name.get(agent)?.find_tool(tool)
+    }
+
+    /// Where an agent's tools may send requests.
+    pub(crate) fn egress_of(&self, agent: &str) -> Egress {
+        self.by_name.get(agent).map(|agent| agent.egress.clone()).unwrap_or_default()
     }
 
     /// The tools that a run is offered, and of which the code is not here.

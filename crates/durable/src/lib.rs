@@ -44,4 +44,4 @@ pub use longhaul_core::{CallId, Fault, FaultKind, InDoubt, ModelAnswer, OnExpiry
 pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;
 pub use tenant::TenantObject;
-pub use tool::{Reconciled, Tool, ToolContext, ToolError};
+pub use tool::{FetchError, FetchRequest, Reconciled, Tool, ToolContext, ToolError, ToolResult};

@@ -1,7 +1,7 @@
 use std::{future::ready, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use js_sys::Promise;
+use js_sys::{Promise, Reflect};
 use longhaul_core::{Found, Journal, Record, Seq, TimeMs, ToolError, ToolOutcome};
 use longhaul_host::{
     Audience, Clock, Delta, NoRoom, NotErased, Platform, SecretNet, ToolJob, Transport, WireFault,
@@ -66,6 +66,7 @@ impl Cloudflare {
     fn code_of(&self, job: &ToolJob) -> Option<(&Declared, ToolContext)> {
         let Hands { agents, tenant, session, secrets } = &self.hands;
         let tool = agents.tool(&job.agent, &job.order.ask.tool)?;
+        let variable = |name: &str| Reflect::get(&self.env, &JsValue::from_str(name)).ok()?.as_string();
         let watchers = Rc::clone(&self.watchers);
         let publish = move |progress: &Progress| watchers.publish_progress(progress);
         let cx = ToolContext::new(Called {
@@ -75,6 +76,7 @@ impl Cloudflare {
             session: session.clone(),
             env: self.env.clone(),
             secrets: Rc::clone(&tool.secrets),
+            egress: agents.egress_of(&job.agent).resolved(variable),
             voice: Voice::new(publish, now_ms, secrets.clone()),
         });
         Some((tool, cx))

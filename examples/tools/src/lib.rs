@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use longhaul::{Agent, Agents, Tool, ToolContext, ToolError};
+use longhaul::{Agent, Agents, FetchRequest, Tool, ToolContext, ToolError, ToolResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use worker::{Context, Delay, Env, Request, Response, Result, event};
@@ -21,7 +21,7 @@ struct High {
     at: &'static str,
 }
 
-async fn tide(args: Tide, _: ToolContext) -> std::result::Result<High, ToolError> {
+async fn tide(args: Tide, _: ToolContext) -> ToolResult<High> {
     match args.port.as_str() {
         "Whitby" => Ok(High { port: args.port, at: "09:12" }),
         "Penzance" => Ok(High { port: args.port, at: "11:40" }),
@@ -37,7 +37,7 @@ struct Count {
     step_ms: u64,
 }
 
-async fn count(args: Count, cx: ToolContext) -> std::result::Result<u32, ToolError> {
+async fn count(args: Count, cx: ToolContext) -> ToolResult<u32> {
     for step in 1..=args.steps {
         Delay::from(Duration::from_millis(args.step_ms)).await;
         cx.progress(&format!("{step} of {}", args.steps));
@@ -52,7 +52,7 @@ struct Letter {
     place: usize,
 }
 
-async fn letter(args: Letter, _: ToolContext) -> std::result::Result<char, ToolError> {
+async fn letter(args: Letter, _: ToolContext) -> ToolResult<char> {
     // A place beyond the word is a panic: it harms no other call.
     Ok(char::from(args.word.as_bytes()[args.place]))
 }
@@ -63,7 +63,7 @@ struct Sign {
     text: String,
 }
 
-async fn sign(args: Sign, cx: ToolContext) -> std::result::Result<String, ToolError> {
+async fn sign(args: Sign, cx: ToolContext) -> ToolResult<String> {
     let key = cx.secret("HARBOUR_KEY")?;
     // A mistake: the key is a part of what the model gets. The runtime takes it out.
     cx.progress(&format!("signing with {key}"));
@@ -76,8 +76,21 @@ struct Clear {
     ship: String,
 }
 
-async fn clear(args: Clear, cx: ToolContext) -> std::result::Result<String, ToolError> {
+async fn clear(args: Clear, cx: ToolContext) -> ToolResult<String> {
     Ok(format!("{} may leave, by order {}", args.ship, cx.key()))
+}
+
+/// Reads a notice.
+#[derive(Deserialize, JsonSchema)]
+struct Notice {
+    /// The address of the notice.
+    url: String,
+}
+
+async fn notice(args: Notice, cx: ToolContext) -> ToolResult<String> {
+    // The address is the model's: only the hosts of the agent's list are reached.
+    let request = FetchRequest::get(args.url).header("authorization", "Bearer of-the-harbour");
+    Ok(cx.fetch(request).await?.text().await?)
 }
 
 fn agents() -> Agents {
@@ -88,6 +101,8 @@ fn agents() -> Agents {
         .tool(Tool::new("tide", tide).read())
         .tool(Tool::new("count", count).read())
         .tool(Tool::new("letter", letter).read())
+        .egress(["$NOTICES_URL", "$TIDES_URL"])
+        .tool(Tool::new("notice", notice).read())
         .tool(Tool::new("sign", sign).idempotent().secrets(["HARBOUR_KEY"]))
         .tool(Tool::new("clear", clear).once().always_ask().expires_in(Duration::from_secs(3_600)));
     Agents::new([harbour, Agent::new("talker")])

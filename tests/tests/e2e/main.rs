@@ -1,6 +1,7 @@
 //! End to end tests, by topic. Each test has a workerd, a model server and an OTLP receiver of its own.
 
 mod access;
+mod approvals;
 mod budgets;
 mod cancel;
 mod compare;
@@ -30,6 +31,7 @@ mod privacy;
 mod providers;
 mod script;
 mod secrets;
+mod shop;
 mod sink;
 mod stream;
 mod tenant_limits;

@@ -1,7 +1,7 @@
 //! Tools of a deployment's own code: `examples/tools`.
 
 use longhaul_tests::oracle::of_type;
-use longhaul_tests::{Api, Frame, Launch, Post, Server, Tables};
+use longhaul_tests::{Answered, Api, FarSide, Frame, Launch, Post, Server, Tables};
 use serde_json::{Value, json};
 
 const KEY: &str = "key-of-the-harbour-master";
@@ -146,8 +146,61 @@ async fn agents_show_their_tools() {
     assert_eq!(*tide, expected);
     let effects: Vec<&Value> =
         harbour["tools"].as_array().unwrap().iter().map(|tool| &tool["effect"]).collect();
-    assert_eq!(effects, ["read", "read", "read", "idempotent", "once"]);
+    assert_eq!(effects, ["read", "read", "read", "read", "idempotent", "once"]);
     assert_eq!(shown["agents"][1]["tools"], json!([]));
+}
+
+#[tokio::test]
+async fn a_tool_reaches_the_hosts_of_its_agent_alone_at_each_redirect() {
+    let evil = FarSide::start(|_| async { Answered::json(200, &json!("evil")) }).await;
+    let other = FarSide::start(|_| async { Answered::json(200, &json!("other")) }).await;
+    let (to_evil, to_other) = (evil.origin(), other.origin());
+    let notices = FarSide::start(move |asked| {
+        let answered = match asked.path.as_str() {
+            "/plain" => Answered::json(200, &json!("plain")),
+            "/moved" => Answered::redirect(301, "/plain"),
+            "/other" => Answered::redirect(307, format!("{to_other}/x")),
+            "/evil" => Answered::redirect(302, format!("{to_evil}/x")),
+            "/sly" => Answered::redirect(302, format!("//{}/x", to_evil.trim_start_matches("http://"))),
+            "/script" => Answered::redirect(302, "javascript:alert(1)"),
+            _ => Answered::redirect(302, "/again"),
+        };
+        async { answered }
+    });
+    let notices = notices.await;
+    let launch = Launch::new().example("tools").var("AUTH", "off");
+    let launch = launch.var("NOTICES_URL", notices.origin()).var("TIDES_URL", other.origin());
+    let server = launch.start().await;
+    let api = Api::new(server.base_url());
+    let port = notices.origin().rsplit(':').next().expect("an origin has a port").to_owned();
+    let at = |path: &str| format!("{}/{path}", notices.origin());
+    let refused = "failed: the request was not made: ";
+    for (url, start) in [
+        (at("plain"), "\"plain\""),
+        (at("moved"), "\"plain\""),
+        (at("other"), "\"other\""),
+        (at("evil"), refused),
+        (at("sly"), refused),
+        (at("script"), refused),
+        (at("loop"), "failed: the request was redirected more than 5 times"),
+        (format!("{}/x", evil.origin()), refused),
+        (format!("http://2130706433:{port}/plain"), refused),
+        (format!("http://0x7f.1:{port}/plain"), refused),
+        (format!("http://127.0.0.1.:{port}/plain"), refused),
+        (format!("http://[::ffff:127.0.0.1]:{port}/plain"), refused),
+        (format!("http://127.0.0.1.nip.io:{port}/plain"), refused),
+        (format!("http://x@127.0.0.1:{port}/plain"), refused),
+        (format!("https://127.0.0.1:{port}/plain"), refused),
+        ("file:///etc/passwd".to_owned(), refused),
+    ] {
+        let task = format!("Read.\n#scripted call=notice {}\n#scripted turns=2", json!({"url": url}));
+        let (post, _) = ended(&api, &[&task]).await;
+        let told = results(&api, &post).await;
+        assert!(told[0].starts_with(start), "{url}: {told:?}");
+    }
+    assert!(evil.asked().is_empty(), "{:?}", evil.asked());
+    assert!(other.asked().iter().all(|asked| asked.header("authorization").is_empty()));
+    assert!(notices.asked().iter().all(|asked| !asked.header("authorization").is_empty()));
 }
 
 /// The example, offline.

@@ -5,9 +5,13 @@ use longhaul_core::{CallId, CallRef, RunId, TimeMs, limits};
 use longhaul_host::SecretNet;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use worker::Env;
+use worker::{Env, Response};
 
-use super::error::ToolError;
+use super::{
+    egress::{Egress, FetchError},
+    error::ToolError,
+    fetch::{FetchRequest, fetch},
+};
 
 /// What a tool's code gets beside its arguments: whom it works for, under which key, and the way to bindings and secrets.
 /// A clone is of the same call.
@@ -23,6 +27,8 @@ pub(crate) struct Called {
     pub(crate) env: Env,
     /// The variables that the tool declared as its secrets.
     pub(crate) secrets: Rc<[String]>,
+    /// Where the agent's tools may send requests.
+    pub(crate) egress: Egress,
     pub(crate) voice: Voice,
 }
 
@@ -79,6 +85,17 @@ impl ToolContext {
         let value =
             Reflect::get(&self.0.env, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
         value.ok_or_else(|| ToolError::failed(format!("the deployment has not set the secret {name}")))
+    }
+
+    /// Sends a request to one of the hosts that the agent may reach ([`Agent::egress`](crate::Agent::egress)); a text is the
+    /// address of a GET. At most five redirects are followed, each only where the list allows, and to another host without
+    /// credentials. This guards a tool from what a model puts into an address; what a listed name resolves to is the
+    /// platform's.
+    ///
+    /// # Errors
+    /// When the list does not allow the address, or no answer comes. An answer of any status is none.
+    pub async fn fetch(&self, request: impl Into<FetchRequest>) -> Result<Response, FetchError> {
+        fetch(&self.0.egress, request.into()).await
     }
 
     /// Shows those who watch how far the call is. It is not stored. A text of more than 2 KiB is cut, and more than ten of

@@ -447,6 +447,7 @@ mod tests {
             session: "session".to_owned(),
             env: JsValue::UNDEFINED.unchecked_into(),
             secrets: Rc::default(),
+            egress: crate::tool::Egress::default(),
             voice: Voice::new(|_| {}, || 0, SecretNet::default()),
         })
     }

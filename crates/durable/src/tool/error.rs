@@ -20,6 +20,9 @@ pub enum ToolError {
     Fatal(String),
 }
 
+/// What a tool gives, or why it gives nothing.
+pub type ToolResult<T> = Result<T, ToolError>;
+
 // It is no `std::error::Error` itself: otherwise no other error could become one by `?`.
 impl<E: std::error::Error> From<E> for ToolError {
     fn from(error: E) -> Self {

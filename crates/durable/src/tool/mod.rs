@@ -3,12 +3,17 @@
 mod context;
 mod definition;
 mod digest;
+mod egress;
 mod error;
+mod fetch;
 mod schema;
 
 pub use context::ToolContext;
 pub use definition::Tool;
-pub use error::{Reconciled, ToolError};
+pub use egress::FetchError;
+pub use error::{Reconciled, ToolError, ToolResult};
+pub use fetch::FetchRequest;
 
 pub(crate) use context::{Called, Progress, Voice};
 pub(crate) use definition::Declared;
+pub(crate) use egress::Egress;
