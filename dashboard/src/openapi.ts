@@ -151,7 +151,7 @@ export interface paths {
             path: {
                 /** @description The session's id. */
                 session: components["parameters"]["Session"];
-                /** @description The number of the tool call. */
+                /** @description The number of the tool call in its session. */
                 call: components["parameters"]["Call"];
             };
             cookie?: never;
@@ -159,10 +159,32 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers a tool call that waits for a person
-         * @description Approvals come with tools: until then no call waits, and the answer is 404.
+         * Decides about a tool call that waits for a person
+         * @description The decision is about the last request of the call, or the one that is named. The second decision about a request changes nothing and gets the first.
          */
         post: operations["resolveApproval"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/calls/{call}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The number of the tool call in its session. */
+                call: components["parameters"]["Call"];
+            };
+            cookie?: never;
+        };
+        /** Shows what a tool call gave, whole */
+        get: operations["showResult"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -355,12 +377,29 @@ export interface components {
         };
         /** @description An agent of the deployment. */
         Agent: {
+            /** @description What it is for; null where nobody said. */
+            description: string | null;
+            /** @description The models that take its runs over, one after the other. */
+            fallbacks: string[];
+            /** @description What its runs may spend, unless a run says otherwise. */
+            limits: components["schemas"]["AgentLimits"];
             /** @description Answers per run at most, unless a run says less. */
             max_iterations: number;
             /** @description Its own model; null where it takes the default. */
             model: string | null;
             /** @description Its name. */
             name: string;
+            /** @description What its models may call, unless a run names fewer. */
+            tools: components["schemas"]["Tool"][];
+        };
+        /** @description What a run may spend; null where nothing bounds it. */
+        AgentLimits: {
+            /** @description US dollars of all calls. */
+            cost_usd: number | null;
+            /** @description Milliseconds from the acceptance to the end. */
+            deadline_ms: number | null;
+            /** @description Tokens of all calls. */
+            total_tokens: number | null;
         };
         /** @description A tool call waits for a person. */
         ApprovalRequested: {
@@ -553,6 +592,26 @@ export interface components {
             thoughts?: string;
             /** @description The tools that an assistant's message asks for. */
             tool_calls?: components["schemas"]["ToolCall"][];
+        };
+        /** @description What a person decides about a tool call; null counts as absent, but for `result`. */
+        Decision: {
+            /** @description With `approve`: the arguments with which the call is made instead of the model's. */
+            arguments?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description `approve` or `deny` a call that is to be made; `settle` one of which nobody knows whether it was made, with what it gave, or `retry` it.
+             * @enum {string}
+             */
+            decision: "approve" | "deny" | "settle" | "retry";
+            /** @description The digest of the arguments that were seen: another one refuses the decision. */
+            digest?: string | null;
+            /** @description With `deny`: why, for the model, at most 4 KiB of UTF-8. */
+            reason?: string | null;
+            /** @description The `seq` of the `approval.requested` that is answered; by default the last one of the call. */
+            request?: number | null;
+            /** @description With `settle`: what the call gave, for the model. */
+            result?: unknown;
         };
         /** @description What a deployment offers to a tenant. */
         Deployment: {
@@ -873,7 +932,7 @@ export interface components {
             fallbacks?: components["schemas"]["ModelName"][] | null;
             /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
             instructions?: string | null;
-            /** @description Answers at most. */
+            /** @description Answers at most: as many as the agent allows by default, which is the most. */
             max_iterations?: number | null;
             metadata?: components["schemas"]["Metadata"] | null;
             /** @description The model; by default that of the session's latest run, the agent's or the deployment's. */
@@ -882,6 +941,8 @@ export interface components {
             retry_patience_ms?: number | null;
             /** @description What to do, at most 256 KiB of UTF-8. */
             task: string;
+            /** @description The tools of the agent that the run is offered, by their names; all of them by default. */
+            tools?: string[] | null;
         };
         /** @description An `ExportTraceServiceRequest` of OTLP 1.x as JSON. */
         OtlpTrace: {
@@ -934,7 +995,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -971,6 +1032,8 @@ export interface components {
             trace_id: components["schemas"]["TraceId"];
             /** @description The sum over its calls. */
             usage: components["schemas"]["Usage"];
+            /** @description The tool calls that wait for a person; absent where there are none. */
+            waiting_for?: components["schemas"]["Waiting"][];
         };
         /** @description The run is stored. Nothing was called yet. */
         RunAccepted: {
@@ -1054,7 +1117,7 @@ export interface components {
          */
         RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
         /** @description What a WebSocket's reader gets; beside it the text `pong`. */
-        ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["ModelThought"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
+        ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["ModelThought"] | components["schemas"]["ToolProgress"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
         /** @description A session and its runs, the newest first. */
         Session: {
             /** @description When its first run was stored. */
@@ -1138,6 +1201,22 @@ export interface components {
         StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "tool_in_doubt" | "loop_detected" | "approval_expired" | "denied";
         /** @description Milliseconds since the Unix epoch. */
         Time: number;
+        /** @description A tool of an agent. */
+        Tool: {
+            /** @description What it does, as a model reads it; null where nobody said. */
+            description: string | null;
+            /**
+             * @description What a crash may do to a call: a `read` changes nothing and an `idempotent` one does the same thing once, so they are made again; any other happens `once` at most.
+             * @enum {string}
+             */
+            effect: "read" | "idempotent" | "once";
+            /** @description Its name. */
+            name: string;
+            /** @description The JSON schema of its arguments, an object. */
+            schema: {
+                [key: string]: unknown;
+            };
+        };
         /** @description A tool answered, or nothing more comes of its call and `error` says why. */
         ToolAnswered: {
             /** @description The attempt that answered, from 1; absent where none was made. */
@@ -1243,6 +1322,19 @@ export interface components {
             name: string;
             /** @description A text, or JSON; null where there is none. */
             result: string | null;
+        };
+        /** @description What a tool says of its progress, as a frame between events. It is not stored. */
+        ToolProgress: {
+            /** @description The attempt. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description The run. */
+            run: number;
+            /** @description What the tool says, at most 2 KiB. */
+            text: string;
+            /** @constant */
+            type: "tool.progress";
         };
         /** @description What a tool did. */
         ToolStats: {
@@ -1435,6 +1527,30 @@ export interface components {
             /** @description The tool's name. */
             tool: string;
         };
+        /** @description A tool call that waits for a person. */
+        Waiting: {
+            /** @description The arguments with which the call is made, once it is approved. */
+            arguments: unknown;
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Their digest: SHA-256 over their RFC 8785 form, in lower-case hex; null where nobody made one. */
+            digest: string | null;
+            /** @description When the time to decide is over; null where it never is. */
+            expires_at: components["schemas"]["Time"] | null;
+            /**
+             * @description What is asked: whether the call is made, or what became of it.
+             * @enum {string}
+             */
+            kind: "call" | "in_doubt";
+            /** @description The `seq` of its `approval.requested`, which names the request. */
+            request: number;
+            /** @description The rule that asks. */
+            rule: string | null;
+            /** @description What the call does, in a sentence of the tool's own code; null where it has none. */
+            summary: string | null;
+            /** @description The tool's name. */
+            tool: string;
+        };
         /** @description Something unsafe that works. */
         Warning: {
             /**
@@ -1488,6 +1604,20 @@ export interface components {
                 };
             };
         };
+        /** @description The digest is of other arguments than those that are asked about, or nobody decides about the call any more. */
+        DecisionConflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "digest_mismatch" | "approval_closed";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
         /** @description Something is not configured or does not answer: nothing is erased, ask again. */
         EraseUnavailable: {
             headers: {
@@ -1503,15 +1633,15 @@ export interface components {
                 };
             };
         };
-        /** @description A page of another origin tried to change something, or to open a WebSocket. */
-        ForeignOrigin: {
+        /** @description The token does not have the scope for this; or a page of another origin tried to change something, or to open a WebSocket. */
+        Forbidden: {
             headers: {
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "foreign_origin";
+                    code?: "foreign_origin" | "scope";
                     /** @constant */
                     status?: 403;
                 };
@@ -1617,6 +1747,34 @@ export interface components {
                 };
             };
         };
+        /** @description The token does not have the scope for this. */
+        MissingScope: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "scope";
+                    /** @constant */
+                    status?: 403;
+                };
+            };
+        };
+        /** @description The body is not JSON. */
+        NoJson: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "malformed_json";
+                    /** @constant */
+                    status?: 400;
+                };
+            };
+        };
         /** @description There is no such session, run or call: an id may be another tenant's, or have no possible form. */
         NotFound: {
             headers: {
@@ -1628,6 +1786,20 @@ export interface components {
                     code?: "not_found";
                     /** @constant */
                     status?: 404;
+                };
+            };
+        };
+        /** @description The token does not have the scope for this, or its owner started the run and somebody else must decide; or a page of another origin tried to change something. */
+        NotYours: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "foreign_origin" | "scope" | "own_request";
+                    /** @constant */
+                    status?: 403;
                 };
             };
         };
@@ -1779,8 +1951,8 @@ export interface components {
         };
     };
     parameters: {
-        /** @description The number of the tool call. */
-        Call: string;
+        /** @description The number of the tool call in its session. */
+        Call: number;
         /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
         IdempotencyKey: string;
         /** @description The run's number in its session. */
@@ -1803,6 +1975,7 @@ export interface components {
 }
 export type Accepted = components['schemas']['Accepted'];
 export type Agent = components['schemas']['Agent'];
+export type AgentLimits = components['schemas']['AgentLimits'];
 export type ApprovalRequested = components['schemas']['ApprovalRequested'];
 export type ApprovalResolved = components['schemas']['ApprovalResolved'];
 export type Attempt = components['schemas']['Attempt'];
@@ -1818,6 +1991,7 @@ export type ComparedModel = components['schemas']['ComparedModel'];
 export type ComparisonBudget = components['schemas']['ComparisonBudget'];
 export type Conversation = components['schemas']['Conversation'];
 export type ConversationMessage = components['schemas']['ConversationMessage'];
+export type Decision = components['schemas']['Decision'];
 export type Deployment = components['schemas']['Deployment'];
 export type Envelope = components['schemas']['Envelope'];
 export type Event = components['schemas']['Event'];
@@ -1862,11 +2036,13 @@ export type SpanId = components['schemas']['SpanId'];
 export type Stats = components['schemas']['Stats'];
 export type StopReason = components['schemas']['StopReason'];
 export type Time = components['schemas']['Time'];
+export type Tool = components['schemas']['Tool'];
 export type ToolAnswered = components['schemas']['ToolAnswered'];
 export type ToolCall = components['schemas']['ToolCall'];
 export type ToolCalled = components['schemas']['ToolCalled'];
 export type ToolFailed = components['schemas']['ToolFailed'];
 export type ToolOfSpan = components['schemas']['ToolOfSpan'];
+export type ToolProgress = components['schemas']['ToolProgress'];
 export type ToolStats = components['schemas']['ToolStats'];
 export type Trace = components['schemas']['Trace'];
 export type TraceFailed = components['schemas']['TraceFailed'];
@@ -1877,12 +2053,14 @@ export type TraceSent = components['schemas']['TraceSent'];
 export type TraceSummary = components['schemas']['TraceSummary'];
 export type Usage = components['schemas']['Usage'];
 export type WaitOfSpan = components['schemas']['WaitOfSpan'];
+export type Waiting = components['schemas']['Waiting'];
 export type Warning = components['schemas']['Warning'];
 export type ResponseAccepted = components['responses']['Accepted'];
 export type ResponseBodyTooLarge = components['responses']['BodyTooLarge'];
 export type ResponseCursorBeyondEnd = components['responses']['CursorBeyondEnd'];
+export type ResponseDecisionConflict = components['responses']['DecisionConflict'];
 export type ResponseEraseUnavailable = components['responses']['EraseUnavailable'];
-export type ResponseForeignOrigin = components['responses']['ForeignOrigin'];
+export type ResponseForbidden = components['responses']['Forbidden'];
 export type ResponseIndexUnavailable = components['responses']['IndexUnavailable'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseInvalidParameter = components['responses']['InvalidParameter'];
@@ -1890,7 +2068,10 @@ export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseKeyConflict = components['responses']['KeyConflict'];
 export type ResponseMalformedBody = components['responses']['MalformedBody'];
 export type ResponseMethodNotAllowed = components['responses']['MethodNotAllowed'];
+export type ResponseMissingScope = components['responses']['MissingScope'];
+export type ResponseNoJson = components['responses']['NoJson'];
 export type ResponseNotFound = components['responses']['NotFound'];
+export type ResponseNotYours = components['responses']['NotYours'];
 export type ResponseQueueFull = components['responses']['QueueFull'];
 export type ResponseRateLimited = components['responses']['RateLimited'];
 export type ResponseRunConflict = components['responses']['RunConflict'];
@@ -1991,6 +2172,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
             429: components["responses"]["RateLimited"];
@@ -2017,7 +2199,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["KeyConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -2048,6 +2230,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
             429: components["responses"]["RateLimited"];
@@ -2074,7 +2257,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["KeyConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -2108,6 +2291,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2136,7 +2320,7 @@ export interface operations {
                 content?: never;
             };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2152,15 +2336,68 @@ export interface operations {
             path: {
                 /** @description The session's id. */
                 session: components["parameters"]["Session"];
-                /** @description The number of the tool call. */
+                /** @description The number of the tool call in its session. */
+                call: components["parameters"]["Call"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decision"];
+            };
+        };
+        responses: {
+            /** @description The event that closed the request. */
+            200: {
+                headers: {
+                    /** @description `true` when somebody had decided before; absent otherwise. */
+                    "Decision-Replayed"?: "true";
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalResolved"];
+                };
+            };
+            400: components["responses"]["NoJson"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["NotYours"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["DecisionConflict"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    showResult: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+                /** @description The number of the tool call in its session. */
                 call: components["parameters"]["Call"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description The result, whatever JSON it is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2191,7 +2428,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2209,7 +2446,7 @@ export interface operations {
                 limit?: number;
                 /** @description Only the events of this run; server-sent events then end with it. */
                 run?: number;
-                /** @description With `true` server-sent events have `model.delta` and `model.thought` too; a WebSocket always has them. */
+                /** @description With `true` server-sent events have `model.delta`, `model.thought` and `tool.progress` too; a WebSocket always has them. */
                 deltas?: string;
                 /** @description The same for readers that cannot send the header, which is stronger than this. */
                 lastEventId?: string;
@@ -2245,7 +2482,7 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             416: components["responses"]["CursorBeyondEnd"];
@@ -2277,6 +2514,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2307,7 +2545,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["ForeignOrigin"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["RunConflict"];
@@ -2348,6 +2586,7 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2384,6 +2623,7 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
@@ -2417,6 +2657,7 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
             429: components["responses"]["RateLimited"];
@@ -2465,6 +2706,7 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
             429: components["responses"]["RateLimited"];
@@ -2487,7 +2729,7 @@ export const LIMITS = {
   "conversation_bytes": 8388608,
   "deadline_ms": 2592000000,
   "instructions_bytes": 65536,
-  "iterations": 6,
+  "iterations": 50,
   "metadata_filters": 8,
   "metadata_key_bytes": 64,
   "metadata_keys": 32,
