@@ -103,7 +103,7 @@ fn assert_trace_sound(post: &Post, events: &[Value], spans: &[Span]) {
 fn assert_shape(event: &Value) {
     let kind = event["type"].as_str().unwrap_or_default();
     let (fields, optional): (&[&str], &[&str]) = match kind {
-        "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models"]),
+        "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models", "by"]),
         "model.called" => (
             &["call", "attempt", "iteration", "model", "message_count"],
             &["dropped_messages", "fallback_from"],

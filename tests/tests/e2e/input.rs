@@ -144,8 +144,7 @@ async fn every_field_of_the_wrong_type_is_named() {
 #[tokio::test]
 async fn unknown_fields_are_named() {
     let (_server, api) = Stage::offline().await;
-    invalid(&api, &json!({"task": "a", "max_iteration": 3, "tools": []}), &["/max_iteration", "/tools"])
-        .await;
+    invalid(&api, &json!({"task": "a", "max_iteration": 3, "tool": []}), &["/max_iteration", "/tool"]).await;
     invalid(&api, &json!({"task": "a", "budget": {"tokens": 3}}), &["/budget/tokens"]).await;
     invalid(&api, &json!({"task": "a", "a/b~c": 1}), &["/a~1b~0c"]).await;
 }

@@ -273,8 +273,8 @@ async fn every_event_is_as_the_document_says() {
         }
         assert_eq!(of_type(&events, "run.ended").len(), 1);
     }
-    let later =
-        ["tool.called", "tool.answered", "approval.requested", "approval.resolved"].map(str::to_owned);
+    let later = ["tool.called", "tool.answered", "tool.failed", "approval.requested", "approval.resolved"]
+        .map(str::to_owned);
     seen.extend(later);
     let all = document.at("/components/schemas/Event/discriminator/mapping").as_object().expect("an object");
     assert_eq!(seen, all.keys().cloned().collect::<BTreeSet<_>>(), "an event did not happen");

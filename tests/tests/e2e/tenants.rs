@@ -113,7 +113,8 @@ fn questions(operation: &Operation) -> Vec<Question> {
             };
             vec![post(json!({"task": "Mine now."}), 404), keyed]
         }
-        ("GET" | "DELETE", "/v1/sessions/{session}") | ("GET", "/v1/sessions/{session}/messages") => {
+        ("GET" | "DELETE", "/v1/sessions/{session}")
+        | ("GET", "/v1/sessions/{session}/messages" | "/v1/sessions/{session}/calls/{call}/result") => {
             vec![get("", 404)]
         }
         ("GET", "/v1/sessions/{session}/events") => {
