@@ -5,6 +5,7 @@
 import { gate, token } from "./auth";
 import type {
   Accepted,
+  ApprovalPage,
   Deployment,
   FieldError,
   Models,
@@ -56,6 +57,11 @@ export function stats(range: { since?: number; until?: number }, signal?: AbortS
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(range)) if (value !== undefined) query.set(name, String(value));
   return json(`/v1/stats?${query}`, { signal });
+}
+
+/** The calls that wait for a person, the oldest first. */
+export function approvals(limit: number, signal?: AbortSignal): Promise<ApprovalPage> {
+  return json(`/v1/approvals?status=open&limit=${limit}`, { signal });
 }
 
 export function session(id: string, signal?: AbortSignal): Promise<Session> {

@@ -5,6 +5,7 @@ import { Empty } from "./components/states";
 import { TopBar } from "./components/top-bar";
 import { loadDeployment } from "./deployment";
 import { ComparePage } from "./pages/compare";
+import { InboxPage } from "./pages/inbox";
 import { ModelsPage } from "./pages/models";
 import { RunPage } from "./pages/run";
 import { RunsPage } from "./pages/runs";
@@ -49,6 +50,7 @@ function Content({ route: { path, query } }: { route: Route }) {
     return <RunPage key={`${session}/${run}`} session={session} run={Number(run)} query={query} />;
   }
   if (page === "compare") return <ComparePage key={session ?? ""} session={session ?? null} query={query} />;
+  if (page === "inbox") return <InboxPage />;
   if (page === "models") return <ModelsPage query={query} />;
   return (
     <div class="page">

@@ -69,6 +69,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the tool calls that wait for a person, the oldest first
+         * @description The index may be late: the session is the truth, and a decision there is about what is open.
+         */
+        get: operations["listApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/compare": {
         parameters: {
             query?: never;
@@ -401,6 +421,13 @@ export interface components {
             /** @description Tokens of all calls. */
             total_tokens: number | null;
         };
+        /** @description A page of calls that wait for a person. */
+        ApprovalPage: {
+            /** @description The oldest first. */
+            approvals: components["schemas"]["ApprovalSummary"][];
+            /** @description The `cursor` of the next page; null in the last one. */
+            next: string | null;
+        };
         /** @description A tool call waits for a person. */
         ApprovalRequested: {
             /** @description Its arguments. */
@@ -458,6 +485,39 @@ export interface components {
              */
             type: "approval.resolved";
         });
+        /** @description A call that waits for a person, as the index has it. What is unknown, or not let out, is null. */
+        ApprovalSummary: {
+            /** @description The agent's name. */
+            agent: string;
+            /** @description The arguments as JSON, as much of it as the deployment lets out. The session has the whole. */
+            arguments: string | null;
+            /** @description Whether somebody else must decide than who started or steered the run. */
+            by_another: boolean;
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description SHA-256 over the RFC 8785 form of the arguments, in lower-case hex. */
+            digest: string | null;
+            /** @description What a crash may do to the call: `read`, `idempotent` or `once`. */
+            effect: string | null;
+            /** @description When the request expires. */
+            expires_at: components["schemas"]["Time"] | null;
+            /** @description What is asked: `call`, or `in_doubt`. */
+            kind: string;
+            /** @description The `seq` of the event that asks, which names the request. */
+            request: number;
+            /** @description When the call began to wait. */
+            requested_at: components["schemas"]["Time"];
+            /** @description The rule that asks. */
+            rule: string | null;
+            /** @description The run's number in its session. */
+            run: number;
+            /** @description The session's id. */
+            session: components["schemas"]["Id"];
+            /** @description What the call does, as much of it as the deployment lets out. */
+            summary: string | null;
+            /** @description The tool's name. */
+            tool: string;
+        };
         /** @description The number of an attempt, from 1. */
         Attempt: number;
         /** @description Named values, as OpenTelemetry names them. */
@@ -1976,8 +2036,10 @@ export interface components {
 export type Accepted = components['schemas']['Accepted'];
 export type Agent = components['schemas']['Agent'];
 export type AgentLimits = components['schemas']['AgentLimits'];
+export type ApprovalPage = components['schemas']['ApprovalPage'];
 export type ApprovalRequested = components['schemas']['ApprovalRequested'];
 export type ApprovalResolved = components['schemas']['ApprovalResolved'];
+export type ApprovalSummary = components['schemas']['ApprovalSummary'];
 export type Attempt = components['schemas']['Attempt'];
 export type Attributes = components['schemas']['Attributes'];
 export type BucketStats = components['schemas']['BucketStats'];
@@ -2178,6 +2240,45 @@ export interface operations {
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    listApprovals: {
+        parameters: {
+            query?: {
+                /** @description Only open ones are listed. */
+                status?: "open";
+                /** @description An agent's name. */
+                agent?: string;
+                /** @description A tool's name. */
+                tool?: string;
+                /** @description How many calls a page has at most. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of calls that wait. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalPage"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["IndexUnavailable"];
         };
     };
     compare: {

@@ -10,13 +10,14 @@ import { tests as live, THINKER } from "./live.test.mjs";
 import { tests as looks } from "./looks.test.mjs";
 import { tests as models } from "./models.test.mjs";
 import { tests as noIndex } from "./no-index.test.mjs";
+import { harbour, tests as tools } from "./tools.test.mjs";
 import { TOKENS, tests as tokens } from "./tokens.test.mjs";
 import { closeBrowser } from "./support/browser.mjs";
 import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
-import { configWithoutIndex, DevServer } from "./support/server.mjs";
+import { configOfExample, configWithoutIndex, DevServer, migrate } from "./support/server.mjs";
 
-const SUITES = { live, compare, index, models, hostile, looks, tokens, "no-index": noIndex, crash };
+const SUITES = { live, compare, index, models, hostile, looks, tokens, "no-index": noIndex, tools, crash };
 const TRACES = 1_000;
 
 const asked = process.argv.slice(2);
@@ -27,7 +28,9 @@ const servers = {};
 let provider = null;
 
 before(async () => {
-  provider = await new ModelServer(({ model }) => {
+  provider = await new ModelServer((asked) => {
+    const { model } = asked;
+    if (model === "harbour") return harbour(asked);
     if (model === THINKER.model) return THINKER.reply();
     if (model === "silent") return { text: "The ebb.\nDONE", counts: false };
     if (model === "gone") return { status: 404, error: "there is no such model" };
@@ -38,11 +41,19 @@ before(async () => {
   const start = async (name, ...args) => {
     servers[name] = await new DevServer({ args }).start();
   };
+  const startTools = async () => {
+    const config = configOfExample("tools");
+    const args = ["--config", config, "--var", `OPENAI_BASE_URL:${provider.baseUrl}`, "--var", "AUTH:off"];
+    servers.tools = new DevServer({ build: ["--example", "tools"], args });
+    migrate(config, servers.tools.storage);
+    await servers.tools.start();
+  };
   const tokens = Object.entries(TOKENS)
     .map((pair) => pair.join(":"))
     .join(",");
   await Promise.all([
-    start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
+    chosen.some((name) => name !== "tools") && start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
+    wants("tools") && startTools(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
     wants("no-index") && start("unindexed", "--config", configWithoutIndex()),
   ]);
@@ -57,6 +68,7 @@ after(async () => {
 
 for (const name of chosen) {
   if (name === "tokens") SUITES[name](() => servers.closed);
+  else if (name === "tools") SUITES[name](() => servers.tools);
   else
     SUITES[name](
       () => servers.main,

@@ -83,7 +83,10 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     let tenant = caller.tenant;
     refuse_foreign_origin(&request, &method)?;
     let (_, route) = routed?;
-    caller.check(route.scope())?;
+    // Whoever decides may see what there is to decide.
+    if route != Route::Approvals || caller.check(Scope::Approve).is_err() {
+        caller.check(route.scope())?;
+    }
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
@@ -93,6 +96,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
             http::json(200, &models::view(agents, &config, seen))
         }
         Route::Traces => index::traces(&request, env, tenant).await,
+        Route::Approvals => index::approvals(&request, env, tenant).await,
         Route::Stats => index::stats(&request, env, tenant, now_ms()).await,
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,

@@ -1,4 +1,6 @@
-use longhaul_trace::index::{QueryFaults, Statement, StatsQuery, TracesQuery, models_seen, models_statement};
+use longhaul_trace::index::{
+    ApprovalsQuery, QueryFaults, Statement, StatsQuery, TracesQuery, models_seen, models_statement,
+};
 use serde_json::Value;
 use worker::{Env, Request, Response};
 
@@ -17,6 +19,14 @@ const NO_TABLE: &str = "no such table";
 pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
     let query = TracesQuery::parse(borrowed(&pairs)).map_err(at_fault)?;
+    let rows = rows(env, &query.to_statement(tenant)).await?;
+    http::json(200, &query.page(rows).map_err(unreadable)?)
+}
+
+/// `GET /v1/approvals`: a page of the tenant's calls that wait for a person.
+pub(crate) async fn approvals(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
+    let pairs = pairs(&request.inner().url());
+    let query = ApprovalsQuery::parse(borrowed(&pairs)).map_err(at_fault)?;
     let rows = rows(env, &query.to_statement(tenant)).await?;
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }

@@ -157,7 +157,13 @@ impl Inner {
         let op = match route {
             Route::StartSession | Route::Compare => return self.start(request).await,
             Route::Session { op, .. } => op,
-            Route::Health | Route::Home | Route::Agents | Route::Models | Route::Traces | Route::Stats => {
+            Route::Health
+            | Route::Home
+            | Route::Agents
+            | Route::Models
+            | Route::Traces
+            | Route::Stats
+            | Route::Approvals => {
                 return Err(Problem::not_found("not a path of a session"));
             }
         };

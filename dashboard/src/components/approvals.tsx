@@ -1,8 +1,9 @@
 /** What the run waits for: each call that a person must decide about, as a form. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import type { ApprovalRequest } from "../acts";
 import { exactTime, oneLine, shortId, visible, words } from "../format";
+import { inboxStore } from "../inbox";
 import { readJson, shownJson } from "../json";
 import { announce } from "./announcer";
 import { CopyButton } from "./copy";
@@ -66,13 +67,15 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
     setText(next === "edit" ? shown : "");
     setMode(next);
   };
-  useEffect(() => {
+  // Before the next key is pressed.
+  useLayoutEffect(() => {
     if (mode !== "view") form.current?.querySelector("textarea")?.focus();
   }, [mode]);
 
   const decide = (decision: api.Decision) =>
     send(decision, async () => {
       await api.decide(session, request.call, decision);
+      inboxStore.get()?.reload();
       announce(`${SAID[decision.decision]}: ${request.tool}`);
       onDecided();
     });
@@ -127,6 +130,15 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
           it made again.
         </p>
       )}
+      <p class="approval-facts muted">
+        {request.expiresAt !== null && <span>Expires at {exactTime(request.expiresAt)}</span>}
+        {request.digest !== null && (
+          <span class="id">
+            Digest <code title={request.digest}>{shortId(request.digest)}</code>
+            <CopyButton text={request.digest} label="Copy the digest of the arguments" />
+          </span>
+        )}
+      </p>
       {mode !== "edit" && (
         <div>
           <span class="label">{isInDoubt ? "It was made with" : "It will be made with"}</span>
@@ -148,15 +160,6 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
           )}
         </Field>
       )}
-      <p class="approval-facts muted">
-        {request.expiresAt !== null && <span>Expires at {exactTime(request.expiresAt)}</span>}
-        {request.digest !== null && (
-          <span class="id">
-            Digest <code title={request.digest}>{shortId(request.digest)}</code>
-            <CopyButton text={request.digest} label="Copy the digest of the arguments" />
-          </span>
-        )}
-      </p>
       <Complaint error={error} pointer={mode === "view" ? null : pointer} />
       <div class="actions">
         {mode === "view" ? (

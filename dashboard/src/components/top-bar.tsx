@@ -1,5 +1,6 @@
 import { signOut, token } from "../auth";
 import { deploymentStore } from "../deployment";
+import { inboxCount, useInbox } from "../inbox";
 import { href } from "../router";
 import { useStore } from "../store";
 import { setTheme, theme, type Theme } from "../theme";
@@ -7,6 +8,7 @@ import { Icon, type IconName } from "./icon";
 
 const PAGES = [
   ["runs", "Runs"],
+  ["inbox", "Inbox"],
   ["compare", "Compare"],
   ["models", "Models"],
 ] as const;
@@ -20,6 +22,7 @@ const THEMES: Record<Theme, { next: Theme; icon: IconName; word: string }> = {
 /** The bar above every page. */
 export function TopBar({ page }: { page: string }) {
   const isSignedIn = useStore(token) !== null;
+  const waiting = inboxCount(useInbox());
   const tenant = useStore(deploymentStore)?.tenant;
   return (
     <header class="top-bar">
@@ -30,6 +33,12 @@ export function TopBar({ page }: { page: string }) {
         {PAGES.map(([path, name]) => (
           <a key={path} href={href([path])} aria-current={path === page ? "page" : undefined}>
             {name}
+            {path === "inbox" && waiting !== "" && (
+              <span class="inbox-count">
+                {waiting}
+                <span class="visually-hidden"> waiting</span>
+              </span>
+            )}
           </a>
         ))}
       </nav>

@@ -5,8 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "./server.mjs";
 
 /**
- * `reply({ model, messages, task, turn })` gives `{ thoughts, text, until, counts, firstMs, chunkMs, status, error }`: a
- * text that is streamed word by word, after thoughts and what `until` promises, and its tokens if it `counts`; or an error.
+ * `reply({ model, messages, task, turn })` gives
+ * `{ thoughts, text, tools, until, counts, firstMs, chunkMs, status, error }`: a text that is streamed word by word, after
+ * thoughts and what `until` promises, the tools that it asks for, each with `name` and `arguments`, and its tokens if it
+ * `counts`; or an error.
  */
 export class ModelServer {
   constructor(reply) {
@@ -39,7 +41,7 @@ export class ModelServer {
     const turn = 1 + messages.filter(({ role }) => role === "assistant").length;
     const asked = { model, messages, task: users[0]?.content ?? "", turn };
     const reply = await this.reply(asked);
-    const { thoughts = "", text = "", until, counts = true } = reply;
+    const { thoughts = "", text = "", tools = [], until, counts = true } = reply;
     const { firstMs = 0, chunkMs = 0, status = 200, error = "" } = reply;
     await sleep(firstMs);
     if (status !== 200) {
@@ -56,7 +58,13 @@ export class ModelServer {
       response.write(event({ model, choices: [{ index: 0, delta: { content: piece }, finish_reason: null }] }));
       if (chunkMs > 0) await sleep(chunkMs);
     }
-    response.write(event({ model, choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }));
+    for (const [index, { name, arguments: given }] of tools.entries()) {
+      const called = { name, arguments: JSON.stringify(given) };
+      const delta = { tool_calls: [{ index, id: `call_${turn}_${index}`, type: "function", function: called }] };
+      response.write(event({ model, choices: [{ index: 0, delta, finish_reason: null }] }));
+    }
+    const finish_reason = tools.length > 0 ? "tool_calls" : "stop";
+    response.write(event({ model, choices: [{ index: 0, delta: {}, finish_reason }] }));
     if (counts) response.write(event({ model, choices: [], usage: usageOf(messages, text) }));
     return response.end("data: [DONE]\n\n");
   }
@@ -68,7 +76,7 @@ function event(chunk) {
 
 /** Four characters are about a token. */
 function usageOf(messages, text) {
-  const input = Math.ceil(messages.reduce((sum, { content }) => sum + content.length, 0) / 4);
+  const input = Math.ceil(messages.reduce((sum, { content }) => sum + (content?.length ?? 0), 0) / 4);
   const output = Math.ceil(text.length / 4);
   return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
 }

@@ -16,6 +16,7 @@ pub(crate) enum Route {
     Compare,
     Traces,
     Stats,
+    Approvals,
     StartSession,
     Session { session: String, op: SessionOp },
 }
@@ -36,9 +37,13 @@ impl Route {
                 | SessionOp::Result(_)
                 | SessionOp::Trace(_) => Scope::Read,
             },
-            Self::Health | Self::Home | Self::Agents | Self::Models | Self::Traces | Self::Stats => {
-                Scope::Read
-            }
+            Self::Health
+            | Self::Home
+            | Self::Agents
+            | Self::Models
+            | Self::Traces
+            | Self::Stats
+            | Self::Approvals => Scope::Read,
         }
     }
 }
@@ -132,6 +137,7 @@ impl Operation {
             Self::Compare => return Some(Route::Compare),
             Self::ListTraces => return Some(Route::Traces),
             Self::ShowStats => return Some(Route::Stats),
+            Self::ListApprovals => return Some(Route::Approvals),
             Self::StartSession => return Some(Route::StartSession),
             Self::StartRun => SessionOp::StartRun,
             Self::ShowSession => SessionOp::Show,
@@ -179,6 +185,7 @@ mod tests {
             ("POST", "/v1/compare", Route::Compare),
             ("GET", "/v1/traces", Route::Traces),
             ("GET", "/v1/stats", Route::Stats),
+            ("GET", "/v1/approvals", Route::Approvals),
             ("GET", "/v1/agents", Route::Agents),
             ("GET", "/v1/models", Route::Models),
         ] {

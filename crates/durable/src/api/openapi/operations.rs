@@ -120,6 +120,12 @@ pub(super) fn described(operation: Operation) -> Described {
         )
         .taking(parameters::show_stats())
         .giving(200, json("The statistics.", "Stats")),
+        Operation::ListApprovals => {
+            Described::new("listApprovals", "Index", "Lists the tool calls that wait for a person, the oldest first")
+                .described("The index may be late: the session is the truth, and a decision there is about what is open.")
+                .taking(parameters::list_approvals())
+                .giving(200, json("A page of calls that wait.", "ApprovalPage"))
+        }
         Operation::ListAgents => {
             Described::new("listAgents", "Deployment", "Shows what the deployment offers")
                 .giving(200, json("The agents of the deployment.", "Deployment"))

@@ -2,7 +2,8 @@
 
 use longhaul_core::{RunStatus, limits};
 use longhaul_trace::index::{
-    METADATA_FILTERS_MAX, Q_BYTES_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, TRACES_DEFAULT, TRACES_MAX,
+    APPROVALS_DEFAULT, APPROVALS_MAX, METADATA_FILTERS_MAX, Q_BYTES_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX,
+    TRACES_DEFAULT, TRACES_MAX,
 };
 use serde_json::{Value, json};
 
@@ -144,6 +145,25 @@ pub(super) fn list_traces() -> Vec<Value> {
             "cursor",
             "The `next` of the page before.",
             json!({"type": "string", "pattern": "^[0-9]{1,19}-[0-9a-f]{32}$"}),
+        ),
+    ]
+}
+
+pub(super) fn list_approvals() -> Vec<Value> {
+    let text = |bytes_max: usize| json!({"type": "string", "maxLength": bytes_max});
+    vec![
+        field("status", "Only open ones are listed.", json!({"type": "string", "enum": ["open"]})),
+        field("agent", "An agent's name.", text(limits::NAME_BYTES_MAX)),
+        field("tool", "A tool's name.", text(limits::NAME_BYTES_MAX)),
+        field(
+            "limit",
+            "How many calls a page has at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": APPROVALS_MAX, "default": APPROVALS_DEFAULT}),
+        ),
+        field(
+            "cursor",
+            "The `next` of the page before.",
+            json!({"type": "string", "pattern": "^[0-9]{1,19}-[0-9]{1,19}-[A-Za-z0-9_-]{1,64}$"}),
         ),
     ]
 }

@@ -6,7 +6,7 @@ use longhaul_core::{Entry, PRIVATE_FIELDS, limits};
 use longhaul_host::{Delta, DeltaKind};
 use longhaul_trace::{
     TraceView, Value as AttributeValue,
-    index::{StatsView, TracesPage},
+    index::{ApprovalsPage, StatsView, TracesPage},
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -45,6 +45,7 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<TraceView<'_>>();
         sent.subschema_for::<TracesPage>();
         sent.subschema_for::<StatsView>();
+        sent.subschema_for::<ApprovalsPage>();
         sent.subschema_for::<problem::Details>();
     });
     schemas.values_mut().for_each(never_null_where_absent);
