@@ -34,7 +34,7 @@ async fn find_refund(_: Refund, cx: ToolContext) -> ToolResult<Reconciled<Value>
 }
 
 async fn ledger(cx: &ToolContext, method: &str, path: String) -> ToolResult<Value> {
-    let url = format!("{}/{path}", cx.env().var("LEDGER_URL")?.to_string());
+    let url = format!("{}/{path}", cx.env().var("LEDGER_URL")?);
     let request = FetchRequest::new(method, url).header("authorization", cx.secret("LEDGER_KEY")?);
     let mut answer = cx.fetch(request).await?;
     match answer.status_code() {
