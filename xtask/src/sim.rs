@@ -152,7 +152,7 @@ fn check_mutations(workspace: &Workspace, only: &str) -> Result<ExitCode> {
         fs::write(&path, sound)?;
         let finding = match finding.with_context(|| format!("\"{}\"", mutation.name))? {
             Finding::Seed(seed) => format!("random worlds, seed {seed}"),
-            Finding::CoreTests => "the core's tests".to_owned(),
+            Finding::CoreTests => "the tests of core and models".to_owned(),
             Finding::EdgeTests => "the tests of the platform's edges".to_owned(),
             Finding::Nothing => {
                 survivors += 1;
@@ -195,7 +195,7 @@ fn judge(copy: &Path) -> Result<Finding> {
     if let Some(seed) = random_worlds(copy)? {
         return Ok(Finding::Seed(seed));
     }
-    if !passes(copy, &["test", "--package", "longhaul-core"])? {
+    if !passes(copy, &["test", "--package", "longhaul-core", "--package", "longhaul-models"])? {
         return Ok(Finding::CoreTests);
     }
     if !passes(

@@ -14,7 +14,8 @@ pub(crate) struct Content<'a> {
 
 /// The names under which messages and parts keep thoughts, the usual ones first: one of them counts, for some servers send
 /// the same under two names.
-const THOUGHTS: [&str; 5] = ["reasoning_content", "reasoning", "thinking", "thoughts", "reasoning_details"];
+const THOUGHTS: [&str; 6] =
+    ["reasoning_content", "reasoning", "reasoning_text", "thinking", "thoughts", "reasoning_details"];
 
 /// An object with one of these is a part that stands alone.
 const PART_FIELDS: [&str; 6] = ["type", "text", "thinking", "reasoning", "parts", "image_url"];

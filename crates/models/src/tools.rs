@@ -6,7 +6,7 @@ use longhaul_core::{Fault, FaultKind, ToolCall};
 use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 
-use crate::{content::json_text_of, end_mark, error, lenient::Halves};
+use crate::{content::json_text_of, end_mark, error, lenient::Halves, usage};
 
 /// Tool calls in one answer.
 const TOOL_CALLS_MAX: usize = 128;
@@ -56,9 +56,9 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A number, also one that is written as a text.
+/// A whole number in any form.
 pub(crate) fn index_of(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    usage::number(value)
 }
 
 /// A name or an id. Servers in Python write one that they have not as a word.
@@ -283,6 +283,8 @@ fn one_object(arguments: &str) -> Option<Cow<'_, str>> {
         match value {
             Value::Null => {}
             Value::Object(members) if members.is_empty() => {}
+            // PHP's empty object.
+            Value::Array(items) if items.is_empty() => {}
             Value::Object(_) if found.as_ref().is_none_or(|(_, known)| *known == value) => {
                 found.get_or_insert((said, value));
             }
@@ -295,10 +297,12 @@ fn one_object(arguments: &str) -> Option<Cow<'_, str>> {
 /// What Kimi puts before a name, as in `functions.look:0`.
 const KIMIS: &str = "functions.";
 
-/// The name of a tool without what a model's own form puts around it: gpt-oss's channels, and what Kimi does.
+/// The name of a tool without what a model's own form puts around it: gpt-oss's channels, what Kimi
+/// does, and Gemini's namespace.
 fn bare_name(name: &str) -> &str {
     let bare = name.split("<|").next().unwrap_or(name).trim();
-    let name = bare.strip_prefix(KIMIS).unwrap_or(bare);
+    let name = [KIMIS, "default_api.", "default_api:"].iter().find_map(|prefix| bare.strip_prefix(prefix));
+    let name = name.unwrap_or(bare);
     match name.rsplit_once(':') {
         Some((bare, count)) if !bare.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => bare,
         Some(_) | None => name,

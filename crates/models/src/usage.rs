@@ -180,7 +180,7 @@ const COST_USD_MAX: f64 = 1e6;
 const USD_TICKS: f64 = 1e10;
 
 /// A count: a whole number, the same with a fraction of zero, or either as a text.
-fn number(value: &Value) -> Option<u64> {
+pub(crate) fn number(value: &Value) -> Option<u64> {
     if let Some(text) = value.as_str() {
         return number(&serde_json::from_slice::<serde_json::Number>(text.trim().as_bytes()).ok()?.into());
     }

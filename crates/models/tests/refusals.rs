@@ -158,6 +158,7 @@ fn what_may_pass_in_a_200_is_asked_again() {
         (json!({"exception": "RuntimeError: CUDA out of memory"}), Again),
         (json!({"error": "Model unloaded.."}), Again),
         (json!({"error": {"code": 14, "message": "upstream connect error"}}), Again),
+        (json!({"error": {"message": "", "type": "", "param": "", "code": null}}), Again),
         (json!({"error": {"code": 0, "message": ""}, "choices": []}), Again),
         (
             json!({"error": {"code": "service_error", "message": "The model is not available, please try again later"}}),
@@ -246,6 +247,18 @@ fn a_429_that_no_wait_mends_goes_to_another_model() {
             OtherModel,
         ),
         (429, json!({"message": "Too many tokens per day, please wait before trying again."}), OtherModel),
+        (
+            429,
+            says(
+                "Your account o request reached organization TPD rate limit, current: 1500000, limit: 1500000",
+            ),
+            OtherModel,
+        ),
+        (
+            429,
+            json!({"message": "Request was rejected due to rate limiting. Details:TPD limit reached."}),
+            OtherModel,
+        ),
         (429, coded("SetLimitExceeded", "Your account has reached the set inference limit"), OtherModel),
         (
             403,
@@ -286,6 +299,20 @@ fn a_limit_that_passes_is_waited_for_as_its_body_says() {
         ),
         (429, json!({"error": {"message": "slow down", "retry_after": 30}}), Limited(Some(30_000))),
         (429, json!({"error": "Too many requests", "retryAfter": 7}), Limited(Some(7_000))),
+        (
+            429,
+            says(
+                "Your account o request reached organization TPM rate limit, current: 130000, limit: 128000",
+            ),
+            Limited(None),
+        ),
+        (
+            429,
+            says(
+                "Limit reached for tiny on tokens per day (TPD): Limit 100000, Used 99500. Please try again in 10m4.8s.",
+            ),
+            Limited(Some(604_800)),
+        ),
         (429, json!({"error": {"type": "rate_limit", "resets_in_seconds": 60}}), Limited(Some(60_000))),
         (429, json!({"message": "Too many tokens, please wait before trying again."}), Limited(None)),
         (429, json!({"detail": {"error": "Model busy, retry later"}}), Limited(None)),
@@ -406,6 +433,11 @@ fn a_refusal_that_passes_is_asked_again() {
         (400, json!({"detail": throttled}), Limited(None)),
         (
             400,
+            json!({"__type": "com.amazon.coral.availability#ThrottlingException", "message": "Rate exceeded"}),
+            Limited(None),
+        ),
+        (
+            400,
             says("An error occurred (ServiceUnavailableException) when calling the Converse operation"),
             Again,
         ),
@@ -480,6 +512,15 @@ fn what_another_model_may_take_is_told_from_what_none_does() {
         (400, "invalid params, context window exceeds limit (2013)"),
         (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096"),
         (400, "prompt is too long: 210000 tokens > 200000 maximum"),
+        (400, "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set"),
+        (400, "<400> InternalError.Algo.InvalidParameter: The tool call is not supported."),
+        (400, "Operation not allowed"),
+        (400, "Model access is denied due to IAM user or service role is not authorized"),
+        (400, "max_tokens is too large: 100000. This model supports at most 16384 completion tokens."),
+        (
+            400,
+            "The maximum tokens you requested exceeds the model limit of 32768. Try again with a lower value.",
+        ),
         (405, "Method Not Allowed"),
     ] {
         check(vec![(status, says(message), OtherModel)]);
@@ -501,6 +542,8 @@ fn what_another_model_may_take_is_told_from_what_none_does() {
             OtherModel,
         ),
         (400, coded("OperationNotSupported", "no"), OtherModel),
+        (400, coded("model_terms_required", "Accept the terms of the model."), OtherModel),
+        (400, coded("blocked_api_access", "The organization has reached what it wants to pay."), OtherModel),
         (
             400,
             json!({"error": {"code": "organization_restricted", "message": "no", "type": "invalid_request_error"}}),
@@ -532,6 +575,25 @@ fn an_answer_is_no_error() {
         let mut decoder = Decoder::new(Format::Chat, Some("application/json"));
         decoder.push(answer.to_string().as_bytes()).unwrap();
         assert_eq!(decoder.finish().unwrap().message.content, "Salt", "{answer}");
+    }
+    for error in [
+        json!({"message": "", "type": "", "param": "", "code": null}),
+        json!({"code": 0, "message": null, "details": [], "innererror": {}}),
+        json!({}),
+        json!(0),
+        json!(false),
+        json!(""),
+    ] {
+        let choices = json!([{"index": 0, "message": {"content": "Salt"}, "finish_reason": "stop"}]);
+        let answer = json!({"error": error, "choices": choices});
+        for (content_type, body) in [
+            ("application/json", answer.to_string()),
+            ("text/event-stream", format!("data: {answer}\n\ndata: [DONE]\n\n")),
+        ] {
+            let mut decoder = Decoder::new(Format::Chat, Some(content_type));
+            decoder.push(body.as_bytes()).unwrap();
+            assert_eq!(decoder.finish().unwrap().message.content, "Salt", "{body}");
+        }
     }
     let answer = json!({"status": "completed", "error": {}, "output": [{"type": "message", "content": [{"type": "output_text", "text": "Salt"}]}]});
     let mut decoder = Decoder::new(Format::Responses, Some("application/json"));

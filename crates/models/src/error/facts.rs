@@ -9,7 +9,7 @@ use super::{
 use crate::{lenient, workers_ai};
 
 /// Members of an error that hold a number or a word for what it is.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "code",
     "status",
     "status_code",
@@ -21,6 +21,7 @@ const NAMES: [&str; 11] = [
     "name",
     "reason",
     "error_type",
+    "__type",
 ];
 /// Members that hold an error in an error, or a text that is one.
 const WRAPPERS: [&str; 13] = [

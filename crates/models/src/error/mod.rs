@@ -92,14 +92,9 @@ pub(crate) fn too_large() -> Fault {
 /// The fault that an answer, a chunk or a choice reports in its own text, where there is a status of 200 and an error all the
 /// same.
 pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
-    let has_error = match &answer["error"] {
-        // Null on success; some servers send an empty text or `false`, and beside an answer an empty object.
-        Value::Null | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(members) => !members.is_empty() || !has_answer(answer),
-        Value::Bool(true) | Value::Number(_) => true,
-    };
+    let error = &answer["error"];
+    // Null on success. Beside an answer, some servers send an object in which nothing is said.
+    let has_error = !says_nothing(error) || error.is_object() && !has_answer(answer);
     if !has_error && !is_error_without_a_name(answer) {
         return None;
     }
@@ -112,6 +107,18 @@ pub(crate) fn reported_fault(answer: &Value) -> Option<Fault> {
 pub(crate) fn foreign_fault(object: &Value) -> Option<Fault> {
     message_of(object)?;
     reported_fault(&serde_json::json!({ "error": object }))
+}
+
+/// Null, and what stands in its place: `false`, 0, an empty text or list, an object of such members.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is) => !is,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.values().all(says_nothing),
+    }
 }
 
 /// Whether there is an answer in it, of whatever format.

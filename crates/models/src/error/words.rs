@@ -50,7 +50,8 @@ const WORDS: &[(Says, Place, &str)] = &[
          spendlimit dailyallocation dailyfreeallocation apicallsmonth monthlyquota weeklyquota dailyquota monthlylimit \
          weeklylimit dailylimit usagelimit sessionlimit hityourlimit limitexhausted extrausageisrequired \
          usagecreditsarerequired exhausteditsfreetrial freetieronly resourcepackexhausted servicestoparrears setlimitexceeded \
-         accountoverdue bymodelbyday 余额不足 额度不足 欠费",
+         accountoverdue bymodelbyday tpdratelimit tpdlimitreached rpdlimitreached dailyrequestlimit blockedapiaccess \
+         余额不足 额度不足 欠费",
     ),
     (
         Says::TooLong,
@@ -68,7 +69,8 @@ const WORDS: &[(Says, Place, &str)] = &[
          modeldecommissioned modeldeprecated nosuchmodel unknownmodel unsupportedmodel unavailablemodel notavalidmodel \
          hasbeendecommissioned hasbeendeprecated endofitslife invalidendpointormodel deploymentnotfound \
          modelidentifierisinvalid ondemandthroughput resolvethefoundationmodel themodelthatyouprovided withthespecifiedmodel \
-         operationnotsupported operationisunsupported noavailablechannel notyetincludeaccess requiresjinja doesnotsupporttool doesnotsupportfunction \
+         operationnotsupported operationisunsupported noavailablechannel notyetincludeaccess requiresjinja requiresenableautotoolchoice \
+         doesnotsupporttool doesnotsupportfunction \
          doesnotsupportchat doesnotsupportimage doesnotsupportthinking apikeynotvalid apikeyinvalid apikeyexpired invalidapikey \
          incorrectapikey invalidxapikey invalidauthentication authenticationerror authfailure tokenexpired loginfail \
          locationisnotsupported unsupportedcountry countryregionorterritory notavailableinyour organizationhasbeen \
@@ -103,7 +105,9 @@ const WORDS: &[(Says, Place, &str)] = &[
 ];
 
 /// Words of a refusal that say that another model may do; alone they make no refusal of an error.
-const OF_MODEL: &str = "currentquota billing paymentrequired arrearage suspended credential modelnotavailable modelisnotavailable invalidmodel";
+const OF_MODEL: &str = "currentquota billing paymentrequired arrearage suspended credential modelnotavailable \
+     modelisnotavailable invalidmodel toolcallisnotsupported operationnotallowed modelaccessisdenied modeltermsrequired \
+     modelsupportsatmost exceedsthemodellimit";
 /// The same, beside the word "model".
 const OF_THIS_MODEL: &str = "doesnotexist notfound doesnotsupport notsupported notenabled";
 /// Words that say that it is what was asked.

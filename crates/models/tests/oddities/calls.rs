@@ -32,9 +32,17 @@ const LOOK: Call<'static> = ("a", "look", r#"{"a":1}"#);
 
 #[test]
 fn a_call_without_arguments_has_an_empty_object() {
-    for arguments in
-        [json!(null), json!(""), json!(" \n"), json!("null"), json!("{}"), json!({}), json!("\"\"")]
-    {
+    for arguments in [
+        json!(null),
+        json!(""),
+        json!(" \n"),
+        json!("null"),
+        json!("{}"),
+        json!({}),
+        json!("\"\""),
+        json!("[]"),
+        json!([]),
+    ] {
         let call = json!({"index": 0, "id": "a", "function": {"name": "now", "arguments": arguments}});
         has(&pieces(std::slice::from_ref(&call), "tool_calls"), &[("a", "now", "{}")], "a stream");
         let message = json!({"content": null, "tool_calls": [call]});
@@ -299,6 +307,16 @@ fn calls_are_told_apart_by_their_ids_where_they_have_no_index() {
             expected,
         ),
         (
+            "an index with a fraction",
+            json!([
+                {"index": 0.0, "id": "a", "function": {"name": "look", "arguments": "{\"a\":"}},
+                {"index": 1.0, "id": "b", "function": {"name": "find", "arguments": "{\"b\":"}},
+                {"index": 0.0, "function": {"arguments": "1}"}},
+                {"index": 1.0, "function": {"arguments": "2}"}},
+            ]),
+            expected,
+        ),
+        (
             "an index that is a text",
             json!([
                 {"index": "0", "id": "a", "function": {"name": "look", "arguments": "{\"a\":"}},
@@ -324,6 +342,8 @@ fn a_name_is_that_of_a_tool() {
         ("crm__look-up.v2", "a", "crm__look-up.v2"),
         ("look:up", "a", "look:up"),
         ("12:0", "a", "12"),
+        ("default_api.look", "a", "look"),
+        ("default_api:look", "a", "look"),
     ] {
         let call = json!({"index": 0, "id": id, "function": {"name": name, "arguments": "{}"}});
         has(&pieces(&[call], "tool_calls"), &[(id, read, "{}")], name);

@@ -106,6 +106,14 @@ fn a_thought_that_gemini_marks_is_none_of_the_text() {
 }
 
 #[test]
+fn thoughts_have_several_names() {
+    for name in ["reasoning_content", "reasoning", "reasoning_text", "thinking", "thoughts"] {
+        let thought = delta(json!({"content": null, name: "hm"}));
+        is(chat(&[thought, delta(json!({"content": TEXT})), end("stop")]), TEXT, "hm", name);
+    }
+}
+
+#[test]
 fn marks_of_the_end_are_no_text() {
     for mark in [
         "<|end_of_turn|>",
