@@ -3,12 +3,12 @@
 use crate::{
     decide::{
         after::Stop,
-        calls::refuse,
+        calls::{refuse, unknown},
         draft::Draft,
         ending::{end_now, resolve},
         follow::follow,
         gate::judge,
-        tools::{answer, unknown},
+        tools::answer,
     },
     entry::StopReason,
     ids::{CallId, CallRef, RunId, Seq},

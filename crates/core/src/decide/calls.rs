@@ -107,6 +107,12 @@ pub(crate) fn refuse(
     d.write(run, entry);
 }
 
+/// What the model is told of a call that was cut off and must not be made twice.
+pub(crate) fn unknown() -> ToolError {
+    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
+    ToolError::new("in_doubt", text)
+}
+
 fn give_up_at(run: &Run, now: TimeMs, timeout_ms: u64) -> TimeMs {
     let timeout = now.saturating_add(timeout_ms);
     run.deadline_at().map_or(timeout, |at| at.min(timeout))

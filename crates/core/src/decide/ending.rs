@@ -3,10 +3,9 @@ use serde_json::Value;
 use crate::{
     decide::{
         after::Stop,
-        calls::refuse,
+        calls::{refuse, unknown},
         draft::Draft,
         gate::{cancelled, withdraw},
-        tools::unknown,
     },
     entry::Entry,
     ids::{CallId, CallRef, RunId},

@@ -6,7 +6,7 @@ use crate::{
     backoff::TOOL_RETRY,
     decide::{
         after::Stop,
-        calls::{again, refuse},
+        calls::{again, refuse, unknown},
         draft::Draft,
         ending::end_now,
         follow::follow,
@@ -99,12 +99,6 @@ pub(crate) fn doubt(d: &mut Draft<'_>, run: RunId, call: &Call) {
             end_now(d, run, Stop::tool_failed(StopReason::ToolInDoubt, &text));
         }
     }
-}
-
-/// What the model is told of a call that was cut off and must not be made twice.
-pub(crate) fn unknown() -> ToolError {
-    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
-    ToolError::new("in_doubt", text)
 }
 
 /// What came of a call, and who says so where it is not the tool.
