@@ -92,7 +92,7 @@ fn questions(operation: &Operation) -> Vec<Question> {
     match (operation.method.as_str(), operation.path.as_str()) {
         ("GET", "/" | "/healthz" | "/openapi.json") => Vec::new(),
         ("GET", "/v1/agents" | "/v1/models") => vec![get("", 200)],
-        ("GET", "/v1/stats") => vec![get("", 200)],
+        ("GET", "/v1/stats" | "/v1/approvals") => vec![get("", 200)],
         ("GET", "/v1/traces") => {
             ["", "?limit=200", "?q=plum", "?status=running", "?metadata.of=alice", "?since=0"]
                 .map(|query| get(query, 200))
