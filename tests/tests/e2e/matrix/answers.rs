@@ -96,7 +96,7 @@ pub(super) fn types() -> Vec<Row> {
             "answered with HTML; is its base URL",
         ),
         malformed("HTML that says to be JSON", json, b"\n <html>", "answered with HTML"),
-        malformed("events that say to be HTML", "text/html", hello().as_bytes(), "answered with HTML"),
+        taken("events that say to be HTML", Reply::body("text/html", hello())),
         malformed("plain text", "text/plain", b"upstream connect error", "is not JSON"),
         malformed(
             "plain text of a proxy",
@@ -299,11 +299,9 @@ pub(super) fn messages() -> Vec<Row> {
             ),
         ),
         taken("two choices in one document", two_documents),
-        again(
-            "no first choice",
+        taken(
+            "one choice with another number",
             stream(choices(json!([choice(1, "Hello.\nDONE", json!("stop"))])) + DONE),
-            "empty_response",
-            "is empty",
         ),
         again("no choices", stream(choices(json!([])) + DONE), "empty_response", "is empty"),
         again(
