@@ -518,7 +518,8 @@ impl Told {
             }
             Entry::ModelAnswered { call, iteration, usage, .. } => {
                 self.answers += 1;
-                self.failures.clear();
+                // Those of a call beside it count on.
+                self.failures.retain(|(id, _), _| id != call);
                 self.usage = self.usage.plus(usage);
                 if self.models.is_empty() {
                     assert_eq!(*iteration, self.answers);
