@@ -100,7 +100,19 @@ def narrowed(document):
             properties["tools"] = {"enum": [[], None]}
             properties["max_iterations"]["maximum"] = ITERATIONS_MAX
         del properties["task"]["maxLength"], properties["instructions"]["maxLength"]
+    # What goes with which decision stands in the words of the document alone.
+    decision = schemas["Decision"]
+    forms = {"approve": ["arguments"], "deny": ["reason"], "settle": ["result"], "retry": []}
+    schemas["Decision"] = {"oneOf": [form_of(decision, word, own) for word, own in forms.items()]}
     return document
+
+
+def form_of(decision, word, own):
+    """One decision with its own members, and those that each has."""
+    shared = ["digest", "request"]
+    members = {name: decision["properties"][name] for name in [*own, *shared]}
+    required = ["decision", *(name for name in own if name == "result")]
+    return {**decision, "properties": {"decision": {"const": word}, **members}, "required": required}
 
 
 def install():
