@@ -51,12 +51,15 @@ before(async () => {
   const tokens = Object.entries(TOKENS)
     .map((pair) => pair.join(":"))
     .join(",");
-  await Promise.all([
+  // All are waited for: one that starts after another has failed would be left running.
+  const started = await Promise.allSettled([
     chosen.some((name) => name !== "tools") && start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
     wants("tools") && startTools(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
     wants("no-index") && start("unindexed", "--config", configWithoutIndex()),
   ]);
+  const failed = started.find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
   if (wants("index", "models", "looks", "no-index", "hostile")) await fillIndex(servers.main, TRACES);
 });
 

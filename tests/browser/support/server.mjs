@@ -15,6 +15,9 @@ const CARGO = process.env.CARGO ?? "cargo";
 const READY_WITHIN_MS = 600_000;
 const POLL_MS = 50;
 const STOP_WITHIN_MS = 5_000;
+/** Another program may take a free port before the server does. */
+const STARTS_MAX = 5;
+const PORT_TAKEN = "Address already in use";
 
 /** Everything that runs, to be ended whatever happens. */
 const running = new Set();
@@ -49,7 +52,22 @@ export class DevServer {
 
   /** Starts it, on the port it had before; returns when it answers. */
   async start() {
-    this.port ??= await freePort();
+    const hadPort = this.port !== null;
+    for (let left = STARTS_MAX - 1; ; left -= 1) {
+      this.port ??= await freePort();
+      this.#log = "";
+      try {
+        return await this.#serve();
+      } catch (error) {
+        running.delete(this);
+        this.#child = null;
+        if (left === 0 || !this.#log.includes(PORT_TAKEN)) throw error;
+        if (!hadPort) this.port = null;
+      }
+    }
+  }
+
+  async #serve() {
     const args = ["xtask", "dev", ...this.build, "--", "--port", String(this.port), "--persist-to", this.storage, ...this.args];
     const child = spawn(CARGO, args, { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
