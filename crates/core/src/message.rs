@@ -19,7 +19,7 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
-    /// A tool's result. No entry makes one yet: tools come with `tool.answered`.
+    /// A tool's result, or why there is none.
     Tool,
 }
 

@@ -403,7 +403,7 @@ fn beside_retention() -> Vec<Scenario> {
     ]
 }
 
-/// Tools, and people who approve their calls. No deployment has them yet.
+/// Tools, and people who decide about their calls.
 fn acting() -> Vec<Scenario> {
     use ToolReply::{Busy, Close, Fail, Hang, Panic};
     let plan = ToolPlan::default;

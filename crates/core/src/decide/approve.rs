@@ -3,12 +3,11 @@
 use crate::{
     decide::{
         after::Stop,
-        calls::{refuse, unknown},
+        calls::{Told, answer, refuse, unknown},
         draft::Draft,
         ending::{end_now, resolve},
         follow::follow,
         gate::judge,
-        tools::answer,
     },
     entry::StopReason,
     ids::{CallId, CallRef, RunId, Seq},
@@ -49,8 +48,9 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
         (RequestKind::Call, Decision::Approve { arguments: Some(edited) }) => {
             match judge(d, run, &ask.tool, &edited) {
                 Some(Verdict::Allow { .. } | Verdict::Ask(_)) => {}
-                Some(Verdict::Deny { reason }) => return Err(Refusal::EditRefused(reason)),
-                Some(Verdict::Invalid(text)) => return Err(Refusal::EditRefused(text)),
+                Some(Verdict::Deny { reason: why } | Verdict::Invalid(why)) => {
+                    return Err(Refusal::EditRefused(why));
+                }
                 None => return Err(Refusal::EditRefused("there is no such tool any more".to_owned())),
             }
             resolve(d, run, id, ("edited", Some(edited), None, by));
@@ -59,7 +59,7 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
         (RequestKind::InDoubt, Decision::Settle { result }) => {
             resolve(d, run, id, ("settled", None, None, by.clone()));
             let call = CallRef { run, call: id, attempt: call.tries.attempt };
-            answer(d, call, (Ok(result), Some(by)), 0);
+            answer(d, call, ask, Told { outcome: Ok(result), by: Some(by), latency_ms: 0 });
         }
         (RequestKind::InDoubt, Decision::Retry) => {
             resolve(d, run, id, ("retried", None, None, by));

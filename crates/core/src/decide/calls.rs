@@ -1,5 +1,7 @@
 //! Promising calls: each as an entry, and as the command that it promises.
 
+use serde_json::Value;
+
 use crate::{
     decide::draft::Draft,
     entry::{Entry, Fallback},
@@ -93,18 +95,37 @@ pub(crate) fn refuse(
     ask: &ToolAsk,
     why: ToolError,
 ) {
+    answer(d, CallRef { run, call, attempt }, ask, Told { outcome: Err(why), by: None, latency_ms: 0 });
+}
+
+/// What came of a tool's call.
+pub(crate) struct Told {
+    pub(crate) outcome: Result<Value, ToolError>,
+    /// Who says so, where it is not the tool.
+    pub(crate) by: Option<String>,
+    pub(crate) latency_ms: u64,
+}
+
+/// Answers the call of a tool.
+pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told) {
+    let Told { outcome, by, latency_ms } = told;
+    let (result, error) = match outcome {
+        // A null reads as nothing, in the journal as for the model.
+        Ok(value) => (Some(value).filter(|value| *value != Value::Null), None),
+        Err(error) => (None, Some(error)),
+    };
     let entry = Entry::ToolAnswered {
-        call,
-        attempt,
+        call: call.call,
+        attempt: call.attempt,
         tool: ask.tool.clone(),
-        result: None,
-        error: Some(why),
-        by: None,
-        result_bytes: None,
-        latency_ms: 0,
+        result_bytes: result.as_ref().map(|value| value.to_string().len() as u64),
+        result,
+        error,
+        by,
+        latency_ms,
         tool_call_id: Some(ask.tool_call_id.clone()),
     };
-    d.write(run, entry);
+    d.write(call.run, entry);
 }
 
 /// What the model is told of a call that was cut off and must not be made twice.

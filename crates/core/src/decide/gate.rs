@@ -34,18 +34,14 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
         Some(_) | None => Err(unreadable(d, run, call)),
     };
     match verdict {
-        Ok(Verdict::Allow { rule }) => {
+        Ok(Pass::Make { rule }) => {
             let ask = ToolAsk { leave: Some(Leave::Allow), rule, ..ask };
             begin(d, run, &Ask::Tool(Rc::new(ask)));
         }
-        Ok(Verdict::Ask(question)) => {
+        Ok(Pass::Ask(question)) => {
             let expires_ms = offer.map_or(limits::APPROVAL_MS_DEFAULT, |offer| offer.expires_ms());
             let call = d.next_call();
             request(d, run, (call, 0), (RequestKind::Call, ask, question, expires_ms));
-        }
-        Ok(Verdict::Deny { reason }) => refuse(d, run, (d.next_call(), 0), &ask, refused(&reason)),
-        Ok(Verdict::Invalid(text)) => {
-            refuse(d, run, (d.next_call(), 0), &ask, ToolError::invalid_arguments(text));
         }
         Err(why) => refuse(d, run, (d.next_call(), 0), &ask, why),
     }
@@ -55,13 +51,11 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
 pub(crate) fn use_again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     let Some(call) = d.run(run).call(id).cloned() else { return };
     let (Some(ask), true) = (call.tool(), call.tries.attempt == 0) else { return again(d, run, id) };
-    let why = match judge(d, run, &ask.tool, &ask.arguments) {
-        Some(Verdict::Allow { .. } | Verdict::Ask(_)) => return again(d, run, id),
-        Some(Verdict::Deny { reason }) => refused(&reason),
-        Some(Verdict::Invalid(text)) => ToolError::invalid_arguments(text),
-        None => ToolError::unknown_tool("there is no such tool any more"),
-    };
-    refuse(d, run, (id, 0), ask, why);
+    let verdict = judge(d, run, &ask.tool, &ask.arguments);
+    match verdict.ok_or_else(|| ToolError::unknown_tool("there is no such tool any more")).and_then(passed) {
+        Ok(Pass::Make { .. } | Pass::Ask(_)) => again(d, run, id),
+        Err(why) => refuse(d, run, (id, 0), ask, why),
+    }
 }
 
 /// What the rules say of a tool's call with these arguments; `None` where the run is not offered the tool.
@@ -78,7 +72,7 @@ fn pass(
     call: &ToolCall,
     offer: &ToolOffer,
     arguments: &Value,
-) -> Result<Verdict, ToolError> {
+) -> Result<Pass, ToolError> {
     let it = d.run(run);
     if call.arguments.len() > limits::TOOL_ARGUMENTS_BYTES_MAX {
         let text = format!("the arguments have more than {} bytes", limits::TOOL_ARGUMENTS_BYTES_MAX);
@@ -92,8 +86,26 @@ fn pass(
     if it.has_no_tool_calls_left() {
         return Err(ToolError::new("budget", "the run may make no further tool calls"));
     }
-    let verdict = judge(d, run, &offer.name, arguments);
-    verdict.ok_or_else(|| unreadable(d, run, call))
+    judge(d, run, &offer.name, arguments).ok_or_else(|| unreadable(d, run, call)).and_then(passed)
+}
+
+/// How a call passes that nothing forbids.
+enum Pass {
+    Make { rule: Option<String> },
+    Ask(Question),
+}
+
+/// What the rules say, or why the call is not made.
+fn passed(verdict: Verdict) -> Result<Pass, ToolError> {
+    match verdict {
+        Verdict::Allow { rule } => Ok(Pass::Make { rule }),
+        Verdict::Ask(question) => Ok(Pass::Ask(question)),
+        Verdict::Deny { reason } => {
+            let text = format!("the call was not made, and is not allowed: {reason}");
+            Err(ToolError::new("refused", text))
+        }
+        Verdict::Invalid(text) => Err(ToolError::invalid_arguments(text)),
+    }
 }
 
 /// Tells the model that what it asked for is not done, because its run ends.
@@ -137,10 +149,6 @@ pub(crate) fn request(
         tool_call_id: Some(ask.tool_call_id),
     };
     d.write(run, entry);
-}
-
-fn refused(reason: &str) -> ToolError {
-    ToolError::new("refused", format!("the call was not made, and is not allowed: {reason}"))
 }
 
 fn unreadable(d: &Draft<'_>, run: RunId, call: &ToolCall) -> ToolError {

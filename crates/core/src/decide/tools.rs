@@ -1,12 +1,12 @@
 //! What becomes of a tool's call: it returned, it failed, it was cut off.
 
-use serde_json::Value;
+use std::rc::Rc;
 
 use crate::{
     backoff::TOOL_RETRY,
     decide::{
         after::Stop,
-        calls::{again, refuse, unknown},
+        calls::{Told, again, answer, refuse, unknown},
         draft::Draft,
         ending::end_now,
         follow::follow,
@@ -25,20 +25,18 @@ const RECONCILE: &str = "system:reconcile";
 
 /// A tool returned, or was stopped.
 pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, timing: Timing) {
-    let Some(awaited) = d.awaited(call).filter(|call| call.tool().is_some()) else { return d.ignore() };
-    let latency_ms = timing.ended_at.saturating_sub(timing.started_at);
+    let Some((awaited, ask)) = awaited(d, call) else { return d.ignore() };
+    let latency_ms = took(timing);
+    let told = |outcome| Told { outcome, by: None, latency_ms };
     match outcome {
-        ToolOutcome::Done(value) => answer(d, call, (Ok(value), None), latency_ms),
-        ToolOutcome::Failed(error) => answer(d, call, (Err(error), None), latency_ms),
+        ToolOutcome::Done(value) => answer(d, call, &ask, told(Ok(value))),
+        ToolOutcome::Failed(error) => answer(d, call, &ask, told(Err(error))),
         ToolOutcome::Retry { message, after_ms } => {
-            let error = ToolError::failed(message);
-            match retry_at(d, call.run, &awaited, after_ms) {
-                Some(at) => postpone(d, call, error, (at, latency_ms)),
-                None => answer(d, call, (Err(error), None), latency_ms),
-            }
+            let failure = Failure { error: ToolError::failed(message), after_ms, latency_ms };
+            failed(d, call, (&awaited, &ask), failure);
         }
         ToolOutcome::Fatal(message) => {
-            answer(d, call, (Err(ToolError::failed(message.clone())), None), latency_ms);
+            answer(d, call, &ask, told(Err(ToolError::failed(message.clone()))));
             end_now(d, call.run, Stop::tool_failed(StopReason::ToolFailed, &message));
         }
         ToolOutcome::CutOff => match d.run(call.run).recovery(&awaited) {
@@ -46,10 +44,7 @@ pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, t
             Recovery::OutcomeUnknown => doubt(d, call.run, &awaited),
             Recovery::Again | Recovery::GiveUp => {
                 let error = ToolError::new("timeout", "the tool did not return in time");
-                match retry_at(d, call.run, &awaited, None) {
-                    Some(at) => postpone(d, call, error, (at, latency_ms)),
-                    None => answer(d, call, (Err(error), None), latency_ms),
-                }
+                failed(d, call, (&awaited, &ask), Failure { error, after_ms: None, latency_ms });
             }
         },
     }
@@ -58,13 +53,15 @@ pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, t
 
 /// A tool said what became of a call that was cut off.
 pub(crate) fn reconciled(d: &mut Draft<'_>, call: CallRef, found: Found, timing: Timing) {
-    let Some(awaited) = d.awaited(call).filter(|call| call.tool().is_some()) else { return d.ignore() };
-    let latency_ms = timing.ended_at.saturating_sub(timing.started_at);
+    let Some((awaited, ask)) = awaited(d, call) else { return d.ignore() };
+    let latency_ms = took(timing);
     match found {
-        Found::Done(value) => answer(d, call, (Ok(value), Some(RECONCILE.to_owned())), latency_ms),
+        Found::Done(value) => {
+            answer(d, call, &ask, Told { outcome: Ok(value), by: Some(RECONCILE.to_owned()), latency_ms });
+        }
         Found::NotDone if d.run(call.run).is_late(d.now()) => {
             let why = ToolError::new("cancelled", "the call was not made: the run's time is up");
-            answer(d, call, (Err(why), None), latency_ms);
+            answer(d, call, &ask, Told { outcome: Err(why), by: None, latency_ms });
         }
         Found::NotDone => again(d, call.run, call.call),
         Found::Unknown => doubt(d, call.run, &awaited),
@@ -101,36 +98,30 @@ pub(crate) fn doubt(d: &mut Draft<'_>, run: RunId, call: &Call) {
     }
 }
 
-/// What came of a call, and who says so where it is not the tool.
-pub(crate) fn answer(
-    d: &mut Draft<'_>,
-    call: CallRef,
-    (outcome, by): (Result<Value, ToolError>, Option<String>),
-    latency_ms: u64,
-) {
-    let Some(ask) = d.run(call.run).call(call.call).and_then(Call::tool).cloned() else { return };
-    let (result, error) = match outcome {
-        // A null reads as nothing, in the journal as for the model.
-        Ok(value) => (Some(value).filter(|value| *value != Value::Null), None),
-        Err(error) => (None, Some(error)),
-    };
-    let entry = Entry::ToolAnswered {
-        call: call.call,
-        attempt: call.attempt,
-        tool: ask.tool.clone(),
-        result_bytes: result.as_ref().map(|value| value.to_string().len() as u64),
-        result,
-        error,
-        by,
-        latency_ms,
-        tool_call_id: Some(ask.tool_call_id.clone()),
-    };
-    d.write(call.run, entry);
+/// The call of which an attempt is in flight, and what it asks; `None` for one of a model.
+fn awaited(d: &Draft<'_>, call: CallRef) -> Option<(Call, Rc<ToolAsk>)> {
+    let awaited = d.awaited(call)?;
+    let ask = awaited.tool()?.clone();
+    Some((awaited, ask))
 }
 
-/// An attempt failed, and another one is made.
-fn postpone(d: &mut Draft<'_>, call: CallRef, error: ToolError, (at, latency_ms): (TimeMs, u64)) {
-    let Some(ask) = d.run(call.run).call(call.call).and_then(Call::tool).cloned() else { return };
+fn took(timing: Timing) -> u64 {
+    timing.ended_at.saturating_sub(timing.started_at)
+}
+
+/// How an attempt failed that may be made again.
+struct Failure {
+    error: ToolError,
+    after_ms: Option<u64>,
+    latency_ms: u64,
+}
+
+/// An attempt failed: another one is made later, or the model is told.
+fn failed(d: &mut Draft<'_>, call: CallRef, (awaited, ask): (&Call, &ToolAsk), failure: Failure) {
+    let Failure { error, after_ms, latency_ms } = failure;
+    let Some(at) = retry_at(d, call.run, awaited, after_ms) else {
+        return answer(d, call, ask, Told { outcome: Err(error), by: None, latency_ms });
+    };
     let entry = Entry::ToolFailed {
         call: call.call,
         attempt: call.attempt,
