@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::{
     attributes,
     ids::{SpanId, TraceId, span_id, wait_span_id},
-    span::{IN_DOUBT, INTERRUPTED, OTHER, Span, SpanKind, SpanStatus, ToolSpan, WaitSpan},
+    span::{IN_DOUBT, INTERRUPTED, OTHER, Span, SpanStatus, ToolSpan, WaitSpan},
 };
 
 /// The codes that a tool's call can come to: a word beside them could have any number of values.
@@ -182,43 +182,17 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
 }
 
 fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<&str>) -> Span {
-    Span {
-        span_id: span_id(scene.trace_id, Some((tool.call, tool.attempt))),
-        parent_span_id: Some(scene.root_id),
-        name: format!("execute_tool {}", tool.tool),
-        kind: SpanKind::Internal,
-        started_at: at,
-        ended_at: None,
-        status: SpanStatus::Unset,
-        error_type: None,
-        error_message: None,
-        attributes: attributes::of_tool(scene.session, &tool, description),
-        events: Vec::new(),
-        usage: None,
-        model: None,
-        tool: Some(Box::new(tool)),
-        wait: None,
-    }
+    let ids = (span_id(scene.trace_id, Some((tool.call, tool.attempt))), Some(scene.root_id));
+    let attributes = attributes::of_tool(scene.session, &tool, description);
+    let span = Span::begun(ids, format!("execute_tool {}", tool.tool), at, attributes);
+    Span { tool: Some(Box::new(tool)), ..span }
 }
 
 fn wait_span(scene: &Scene<'_>, at: TimeMs, nth: usize, wait: WaitSpan) -> Span {
-    Span {
-        span_id: wait_span_id(scene.trace_id, wait.call, nth),
-        parent_span_id: Some(scene.root_id),
-        name: format!("await_approval {}", wait.tool),
-        kind: SpanKind::Internal,
-        started_at: at,
-        ended_at: None,
-        status: SpanStatus::Unset,
-        error_type: None,
-        error_message: None,
-        attributes: attributes::of_wait(scene.session, &wait),
-        events: Vec::new(),
-        usage: None,
-        model: None,
-        tool: None,
-        wait: Some(Box::new(wait)),
-    }
+    let ids = (wait_span_id(scene.trace_id, wait.call, nth), Some(scene.root_id));
+    let attributes = attributes::of_wait(scene.session, &wait);
+    let span = Span::begun(ids, format!("await_approval {}", wait.tool), at, attributes);
+    Span { wait: Some(Box::new(wait)), ..span }
 }
 
 /// Gives an attempt its outcome. One that a crash cut off has ended, and learns what it came to.

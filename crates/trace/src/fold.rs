@@ -259,23 +259,9 @@ impl<'a> Fold<'a> {
         let settings = spec.map(|spec| &spec.settings);
         let mut list = attributes::of_call(self.session, model, settings, &call);
         list.extend(fallback_from.as_deref().map(attributes::fallback_from));
-        self.calls.push(Span {
-            span_id: span_id(self.trace_id, Some((call.call, attempt))),
-            parent_span_id: Some(self.root_id),
-            name,
-            kind: SpanKind::Client,
-            started_at: record.at,
-            ended_at: None,
-            status: SpanStatus::Unset,
-            error_type: None,
-            error_message: None,
-            attributes: list,
-            events: Vec::new(),
-            usage: None,
-            model: Some(call),
-            tool: None,
-            wait: None,
-        });
+        let ids = (span_id(self.trace_id, Some((call.call, attempt))), Some(self.root_id));
+        let span = Span::begun(ids, name, record.at, list);
+        self.calls.push(Span { kind: SpanKind::Client, model: Some(call), ..span });
     }
 
     /// Spans of the agent's own code, below the attempt in which they were opened.
@@ -285,23 +271,9 @@ impl<'a> Fold<'a> {
             (0..opened.len()).map(|place| user_span_id(self.trace_id, (call, attempt), place)).collect();
         for (span, id) in opened.iter().zip(&ids) {
             let above = span.parent.and_then(|place| ids.get(usize::try_from(place).ok()?));
-            let mut nested = Span {
-                span_id: *id,
-                parent_span_id: Some(*above.unwrap_or(&parent)),
-                name: span.name.clone(),
-                kind: SpanKind::Internal,
-                started_at: span.started_at,
-                ended_at: None,
-                status: SpanStatus::Unset,
-                error_type: None,
-                error_message: None,
-                attributes: attributes::of_fields(&span.fields),
-                events: Vec::new(),
-                usage: None,
-                model: None,
-                tool: None,
-                wait: None,
-            };
+            let ids = (*id, Some(*above.unwrap_or(&parent)));
+            let attributes = attributes::of_fields(&span.fields);
+            let mut nested = Span::begun(ids, span.name.clone(), span.started_at, attributes);
             if span.is_error {
                 // An event of level `ERROR` came.
                 nested.fail(span.ended_at, OTHER);
@@ -338,22 +310,12 @@ impl<'a> Fold<'a> {
         let run = self.run()?;
         let spec = &run.spec;
         let finish_reason = self.calls.iter().rev().find_map(|span| span.model.as_ref()?.finish_reason);
+        let attributes = attributes::of_run(self.session, self.life, run, finish_reason);
+        let name = format!("invoke_agent {}", spec.agent);
         let mut root = Span {
-            span_id: self.root_id,
-            parent_span_id: None,
-            name: format!("invoke_agent {}", spec.agent),
-            kind: SpanKind::Internal,
-            started_at: run.accepted_at,
-            ended_at: None,
-            status: SpanStatus::Unset,
-            error_type: None,
-            error_message: None,
-            attributes: attributes::of_run(self.session, self.life, run, finish_reason),
             events: self.events.clone(),
             usage: Some(run.usage.clone()),
-            model: None,
-            tool: None,
-            wait: None,
+            ..Span::begun((self.root_id, None), name, run.accepted_at, attributes)
         };
         let mut end = None;
         if let (Some(ending), Some(at)) = (run.ending(), run.ended_at) {

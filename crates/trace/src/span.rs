@@ -210,6 +210,32 @@ impl Attribute {
 }
 
 impl Span {
+    /// A span that begins at `at`, inside of the deployment's own code.
+    pub(crate) fn begun(
+        (span_id, parent_span_id): (SpanId, Option<SpanId>),
+        name: String,
+        at: TimeMs,
+        attributes: Vec<Attribute>,
+    ) -> Self {
+        Self {
+            span_id,
+            parent_span_id,
+            name,
+            kind: SpanKind::Internal,
+            started_at: at,
+            ended_at: None,
+            status: SpanStatus::Unset,
+            error_type: None,
+            error_message: None,
+            attributes,
+            events: Vec::new(),
+            usage: None,
+            model: None,
+            tool: None,
+            wait: None,
+        }
+    }
+
     /// The value of an attribute.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.attributes.iter().find(|attribute| attribute.key == key).map(|attribute| &attribute.value)

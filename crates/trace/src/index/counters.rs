@@ -60,7 +60,12 @@ impl Counters {
 
     /// Attempts whose answer had nothing in it.
     pub fn empty(&self) -> u64 {
-        self.errors.iter().find(|(error, _)| error == "empty_response").map_or(0, |(_, count)| *count)
+        self.errors_of("empty_response")
+    }
+
+    /// Attempts that failed with this `error.type`.
+    pub(super) fn errors_of(&self, error_type: &str) -> u64 {
+        self.errors.iter().find(|(error, _)| error == error_type).map_or(0, |(_, count)| *count)
     }
 
     /// What the attempts used, those that failed included.
@@ -86,19 +91,22 @@ impl Counters {
     /// Adds an attempt that counts.
     pub(super) fn take(&mut self, span: &Span) {
         self.add_usage(span.usage.as_ref().and_then(Usage::counted));
-        if let Some(error) = span.error_type {
-            self.add_errors(error, 1);
-            return;
+        self.take_outcome(span.error_type, span.model.as_ref().and_then(|model| model.latency_ms));
+        if span.error_type.is_none()
+            && let Some(ms) = span.model.as_ref().and_then(|model| model.time_to_first_chunk_ms)
+        {
+            self.first_chunks.take(ms);
+        }
+    }
+
+    /// Adds an attempt that failed with this `error.type`, or was answered after this time.
+    pub(super) fn take_outcome(&mut self, error_type: Option<&str>, latency_ms: Option<u64>) {
+        if let Some(error) = error_type {
+            return self.add_errors(error, 1);
         }
         self.answered += 1;
-        let time = |ms: Option<u64>, histogram: &mut Histogram| {
-            if let Some(ms) = ms {
-                histogram.take(ms);
-            }
-        };
-        if let Some(model) = &span.model {
-            time(model.latency_ms, &mut self.latencies);
-            time(model.time_to_first_chunk_ms, &mut self.first_chunks);
+        if let Some(ms) = latency_ms {
+            self.latencies.take(ms);
         }
     }
 
@@ -162,7 +170,7 @@ impl Counters {
     }
 
     /// Names that this version does not know are passed over.
-    fn add_member(&mut self, name: &str, value: f64) {
+    pub(super) fn add_member(&mut self, name: &str, value: f64) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -190,6 +198,7 @@ impl Counters {
         }
     }
 
+    /// Adds a member whose name begins as those of one kind do: an error, or a bucket of a histogram.
     fn add_by_prefix(&mut self, name: &str, count: u64) {
         let bucket = |letter: char| name.strip_prefix(letter)?.parse::<u32>().ok();
         if let Some(error) = name.strip_prefix("error.") {
@@ -203,6 +212,15 @@ impl Counters {
 
     /// Its members in an answer.
     pub(super) fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        self.serialize_outcomes(map)?;
+        map.serialize_entry("empty", &self.empty())?;
+        map.serialize_entry("latency_ms", &self.latency_ms())?;
+        map.serialize_entry("time_to_first_chunk_ms", &self.time_to_first_chunk_ms())?;
+        map.serialize_entry("usage", &self.usage)
+    }
+
+    /// Those of its members that say how attempts ended.
+    pub(super) fn serialize_outcomes<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("calls", &self.calls())?;
         map.serialize_entry("answered", &self.answered)?;
         let mut errors = Map::new();
@@ -210,15 +228,11 @@ impl Counters {
             errors.insert(error.clone(), (*count).into());
         }
         map.serialize_entry("errors", &errors)?;
-        map.serialize_entry("error_count", &self.error_count())?;
-        map.serialize_entry("empty", &self.empty())?;
-        map.serialize_entry("latency_ms", &self.latency_ms())?;
-        map.serialize_entry("time_to_first_chunk_ms", &self.time_to_first_chunk_ms())?;
-        map.serialize_entry("usage", &self.usage)
+        map.serialize_entry("error_count", &self.error_count())
     }
 }
 
-pub(super) fn percentiles(histogram: &Histogram) -> Percentiles {
+fn percentiles(histogram: &Histogram) -> Percentiles {
     Percentiles {
         p50: histogram.percentile(50),
         p95: histogram.percentile(95),
