@@ -252,16 +252,17 @@ impl Inner {
         let by = self.by(&request);
         let body = request.bytes().await.map_err(http::unmade)?;
         let Decided { decision, request, digest } = approvals::decided(Media::JSON, &body)?;
+        let is_meant =
+            |entry: &Entry| matches!(entry, Entry::ApprovalResolved { call: id, .. } if *id == call);
         let decided = self.runtime().submit(Input::Decided { call, request, decision, digest, by });
-        let (records, replayed) = match decided {
-            Ok(records) => (records, false),
-            Err(HostError::Refused(Refusal::RequestClosed { request, .. })) => (self.read_on(request)?, true),
+        let (resolved, replayed) = match decided {
+            Ok(records) => (records.into_iter().find(|record| is_meant(&record.entry)), false),
+            Err(HostError::Refused(Refusal::RequestClosed { request, .. })) => {
+                (self.find_after(request, is_meant)?, true)
+            }
             Err(error) => return Err(problem_of(error)),
         };
         self.keep_driving()?;
-        let is_meant =
-            |record: &&Record| matches!(record.entry, Entry::ApprovalResolved { call: id, .. } if id == call);
-        let resolved = records.iter().find(is_meant);
         let Some(resolved) = resolved else { return Err(Problem::internal("the decision was not stored")) };
         if !replayed {
             return http::json(200, &resolved.public_event());
@@ -279,26 +280,23 @@ impl Inner {
 
     /// What a tool gave, whole.
     fn result(&self, call: CallId) -> Outcome<Response> {
-        for record in self.read_on(Seq(0))? {
-            if let Entry::ToolAnswered { call: answered, result: Some(result), .. } = &record.entry
-                && *answered == call
-            {
-                return http::json(200, result);
-            }
+        let is_its = |entry: &Entry| matches!(entry, Entry::ToolAnswered { call: answered, result: Some(_), .. } if *answered == call);
+        match self.find_after(Seq(0), is_its)?.map(|record| record.entry) {
+            Some(Entry::ToolAnswered { result, .. }) => http::json(200, &result),
+            _ => Err(Problem::not_found("the session has no result of such a call")),
         }
-        Err(Problem::not_found("the session has no result of such a call"))
     }
 
-    /// The records after a position, all of them.
-    fn read_on(&self, after: Seq) -> Outcome<Vec<Record>> {
-        let mut records: Vec<Record> = Vec::new();
+    /// The first record after a position that is meant. One page of the journal is in memory at a time.
+    fn find_after(&self, after: Seq, is_meant: impl Fn(&Entry) -> bool) -> Outcome<Option<Record>> {
+        let mut reached = after;
         loop {
-            let reached = records.last().map_or(after, |record| record.seq);
-            let more = self.runtime().read(reached, limits::PAGE_EVENTS_MAX).map_err(problem_of)?;
-            if more.is_empty() {
-                return Ok(records);
+            let page = self.runtime().read(reached, limits::PAGE_EVENTS_MAX).map_err(problem_of)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            reached = last.seq;
+            if let Some(found) = page.into_iter().find(|record| is_meant(&record.entry)) {
+                return Ok(Some(found));
             }
-            records.extend(more);
         }
     }
 
