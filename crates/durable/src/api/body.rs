@@ -15,8 +15,8 @@ use crate::{
     tool::Declared,
 };
 
-/// A field that comes with tools: known, and refused by name until then.
-const WITH_TOOLS: &str = "is not supported yet: it comes with tools";
+/// What is said of a field of the contract that is refused by its name until it holds.
+const NOT_YET: &str = "is not supported yet";
 
 /// What a body starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -368,7 +368,7 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget 
         }
     }
     if fields.take("tool_calls").is_some() {
-        fields.fail::<()>("tool_calls", WITH_TOOLS);
+        fields.fail::<()>("tool_calls", NOT_YET);
     }
     fields.finish();
     budget
