@@ -41,6 +41,10 @@ export function tests(server) {
     await shows(details(page), /execute_tool tide[^]*failed[^]*Atlantis is unknown/);
     await shows(details(page).locator("details", { hasText: "Arguments" }).first(), '"port": "Atlantis"');
     await accessible(page);
+    await go(page, "#/models");
+    const figures = page.getByRole("region", { name: "Tools in figures" });
+    await shows(figures.locator("tr", { hasText: "tide" }), /tide\s+2\s+50\.0%\s+failed 1\s+0/);
+    await accessible(page);
   });
 
   scenario("a call waits in the inbox until somebody has approved it", { server }, async ({ page, server }) => {

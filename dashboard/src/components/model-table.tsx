@@ -173,12 +173,12 @@ function ModelRow({ stat, look }: { stat: ModelStats; look: Look | undefined }) 
   );
 }
 
-function Figure({ isStart = false, children }: { isStart?: boolean; children: ComponentChildren }) {
+export function Figure({ isStart = false, children }: { isStart?: boolean; children: ComponentChildren }) {
   return <td class={`end num ${isStart ? "group-start" : ""}`}>{children}</td>;
 }
 
 /** Types of errors, most first; a type is a word of the server, shown as such. */
-function Errors({ errors }: { errors: Record<string, number> }) {
+export function Errors({ errors }: { errors: Record<string, number> }) {
   const entries = Object.entries(errors).sort(([, a], [, b]) => b - a);
   if (entries.length === 0) return <span class="muted">none</span>;
   return (

@@ -1,4 +1,4 @@
-/** What each model did over time: which to choose, and what went wrong with it. */
+/** What each model did over time: which to choose, and what went wrong with it; and what the tools did. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
 import { parseRange, rangeQuery, rangeTimes, HOUR_MS, type Range } from "../charts/range";
@@ -10,6 +10,7 @@ import { ModelTable, ModelToggles } from "../components/model-table";
 import { Page } from "../components/page";
 import { RangeForm } from "../components/range-form";
 import { Banner, Empty, explained, Failure, Skeleton } from "../components/states";
+import { ToolTable } from "../components/tool-table";
 import { Icon } from "../components/icon";
 import { count, exactTime, percent } from "../format";
 import { useLoaded } from "../hooks";
@@ -85,6 +86,15 @@ function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLS
           onSort={(sort) => setQuery({ sort: sortQuery(sort) }, "replace")}
         />
       </section>
+      {stats.tools.length > 0 && (
+        <section class="panel model-figures" aria-labelledby="tools-title">
+          <div class="panel-head">
+            <h2 id="tools-title">Tools</h2>
+            <span class="muted model-note">Calls that were refused or not made count as errors</span>
+          </div>
+          <ToolTable tools={stats.tools} />
+        </section>
+      )}
       <section class="model-over-time" aria-labelledby="charts-title">
         <div class="panel-head">
           <h2 id="charts-title">Over time</h2>
