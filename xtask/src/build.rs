@@ -37,6 +37,26 @@ pub(crate) struct Target {
     dir: PathBuf,
     /// Relative to the root.
     config: PathBuf,
+    build: Build,
+}
+
+/// For whom a target is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    /// Small first, as it is deployed.
+    Deployed,
+    /// Built soon: what a developer waits for after each change.
+    Quick,
+}
+
+impl Build {
+    /// The name of the profile in Cargo.toml.
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Deployed => "release",
+            Self::Quick => "quick",
+        }
+    }
 }
 
 impl Target {
@@ -47,6 +67,7 @@ impl Target {
                 name: "worker".into(),
                 dir: "crates/worker".into(),
                 config: "wrangler.toml".into(),
+                build: Build::Deployed,
             });
         };
         let examples = example_names(workspace)?;
@@ -54,13 +75,18 @@ impl Target {
             bail!("there is no example {name}: choose one of {}", examples.join(", "));
         }
         let dir = Path::new("examples").join(&name);
-        Ok(Self { name, config: dir.join("wrangler.toml"), dir })
+        Ok(Self { name, config: dir.join("wrangler.toml"), dir, build: Build::Deployed })
     }
 
     /// The worker and all examples.
     pub(crate) fn all(workspace: &Workspace) -> Result<Vec<Self>> {
         let examples = example_names(workspace)?.into_iter().map(Some);
         std::iter::once(None).chain(examples).map(|example| Self::new(workspace, example)).collect()
+    }
+
+    /// The same, built soon and not small: a build for deployment is taken where it is there.
+    pub(crate) fn quick(self) -> Self {
+        Self { build: Build::Quick, ..self }
     }
 
     /// The configuration that wrangler reads, relative to the root.
@@ -104,6 +130,13 @@ impl Product for Target {
         fingerprint::of(workspace.root(), &inputs)
     }
 
+    fn grade(&self) -> &'static str {
+        match self.build {
+            Build::Deployed => "",
+            Build::Quick => " quick",
+        }
+    }
+
     fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String> {
         let phases = worker_build(workspace, self, progress)?;
         let wasm_bytes = gzip_bytes(&workspace.root().join(self.wasm()))?;
@@ -139,7 +172,8 @@ impl std::fmt::Display for Kib {
 fn worker_build(workspace: &Workspace, target: &Target, progress: &Progress) -> Result<Phases> {
     let mut command = Command::new(workspace.tool("worker-build"));
     command
-        .args(["--release", "--panic-unwind"])
+        .args(["--profile", target.build.profile(), "--panic-unwind"])
+        .args((target.build == Build::Quick).then_some("--no-opt"))
         .current_dir(workspace.root().join(&target.dir))
         .env("PATH", workspace.path_with_node()?)
         .env("RUST_BACKTRACE", "0")

@@ -119,11 +119,12 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Setup => setup::run(&workspace)?,
         Task::Build { example } => {
             let target = Target::new(&workspace, example)?;
+            let target = if product::serves_on() { target.quick() } else { target };
             setup::run(&workspace)?;
             build::run(&workspace, &target)?;
         }
         Task::Dev { example, wrangler_args } => {
-            return dev::run(&workspace, &Target::new(&workspace, example)?, wrangler_args);
+            return dev::run(&workspace, &Target::new(&workspace, example)?.quick(), wrangler_args);
         }
         Task::Model { args } => return judges::serve_model(&workspace, &args),
         Task::Test { list: true, .. } => check::list(),

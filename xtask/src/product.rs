@@ -14,6 +14,11 @@ use crate::{
 /// build until the next one that works, so such a build is reported, and what is there stays in service.
 pub(crate) const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
 
+/// Whether a server waits for this build, and goes on with the last one should it fail.
+pub(crate) fn serves_on() -> bool {
+    env::var_os(KEEP_LAST_BUILD).is_some()
+}
+
 /// One thing that can be built.
 pub(crate) trait Product {
     /// Names it at the terminal, and its lock.
@@ -33,6 +38,11 @@ pub(crate) trait Product {
         Ok(String::new())
     }
 
+    /// How well it is made. The best, which is the empty word, is taken for every other.
+    fn grade(&self) -> &'static str {
+        ""
+    }
+
     /// Makes it, and says in a few words how that went.
     fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String>;
 }
@@ -49,8 +59,10 @@ pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()>
     let stamp = product.stamp(workspace);
     let is_there = product.is_there(workspace);
     let inputs = product.inputs(workspace)?;
-    let state = || product.output(workspace).map(|output| format!("{inputs}{output}"));
-    if is_there && fs::read_to_string(&stamp).ok() == Some(state()?) {
+    let best = || product.output(workspace).map(|output| format!("{inputs}{output}"));
+    let made = || best().map(|best| format!("{best}{}", product.grade()));
+    let stamped = fs::read_to_string(&stamp).ok();
+    if is_there && (stamped == Some(best()?) || stamped == Some(made()?)) {
         report::done(Mark::Ok, &title, "unchanged", stopwatch.elapsed());
         return Ok(());
     }
@@ -60,7 +72,7 @@ pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()>
         Ok(note) => progress.finish(Mark::Ok, &note),
         Err(error) => {
             let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));
-            let is_kept = is_there && is_broken && env::var_os(KEEP_LAST_BUILD).is_some();
+            let is_kept = is_there && is_broken && serves_on();
             progress.finish(Mark::Failed, if is_kept { "the last build that worked stays" } else { "" });
             if is_kept {
                 report::failure(&error);
@@ -69,6 +81,6 @@ pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()>
             return Err(error);
         }
     };
-    fs::write(stamp, state()?)?;
+    fs::write(stamp, made()?)?;
     Ok(())
 }
