@@ -288,7 +288,7 @@ export interface paths {
         put?: never;
         /**
          * Adds the next task to a session
-         * @description The runs of a session are made one after the other, each with the conversation so far.
+         * @description The runs of a session are made one after the other, each with the conversation so far. With `steer` the task joins the run under way instead: its model gets it with the next call, and the answer is that run.
          */
         post: operations["startRun"];
         delete?: never;
@@ -696,7 +696,7 @@ export interface components {
             type: string;
         };
         /** @description What happened to a run. */
-        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ToolFailed"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
+        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ToolFailed"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["RunSteered"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
         /** @description A page of events. */
         EventPage: {
             /** @description The events after the cursor, in the order of `seq`. */
@@ -999,11 +999,18 @@ export interface components {
             model?: components["schemas"]["ModelName"] | null;
             /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
             retry_patience_ms?: number | null;
+            /**
+             * @description Whether the task joins the run under way: what is here starts one.
+             * @enum {boolean|null}
+             */
+            steer?: false | null;
             /** @description What to do, at most 256 KiB of UTF-8. */
             task: string;
             /** @description The tools of the agent that the run is offered, by their names; all of them by default. */
             tools?: string[] | null;
         };
+        /** @description The next run of a session, or a message to the one under way. */
+        NextRun: components["schemas"]["NewRun"] | components["schemas"]["Steer"];
         /** @description An `ExportTraceServiceRequest` of OTLP 1.x as JSON. */
         OtlpTrace: {
             /** @description One resource: the deployment. */
@@ -1055,7 +1062,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1176,6 +1183,21 @@ export interface components {
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "waiting" | "succeeded" | "failed" | "cancelled";
+        /** @description Somebody said something to the run while it was under way. Its model hears it with the next call. */
+        RunSteered: {
+            /** @description Who: `tenant/actor`, a tenant, or `local`. */
+            by: string;
+            /** @description What they said. */
+            message: string;
+            /** @constant */
+            type: "run.steered";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "run.steered";
+        });
         /** @description What a WebSocket's reader gets; beside it the text `pong`. */
         ServerFrame: components["schemas"]["Event"] | components["schemas"]["ModelDelta"] | components["schemas"]["ModelThought"] | components["schemas"]["ToolProgress"] | components["schemas"]["CaughtUp"] | components["schemas"]["FrameError"];
         /** @description A session and its runs, the newest first. */
@@ -1253,6 +1275,13 @@ export interface components {
             tools: components["schemas"]["ToolStats"][];
             /** @description When the last bucket ends. */
             until: number;
+        };
+        /** @description A message to the run under way. */
+        Steer: {
+            /** @constant */
+            steer: true;
+            /** @description What its model is told, at most 256 KiB of UTF-8. */
+            task: string;
         };
         /**
          * @description The rule that ended a run.
@@ -1863,7 +1892,7 @@ export interface components {
                 };
             };
         };
-        /** @description 100 runs wait in the session already, or the caller is over a limit of its own. */
+        /** @description 100 runs wait in the session already, or 16 messages that its model has not read, or the caller is over a limit of its own. */
         QueueFull: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -1872,7 +1901,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "rate_limited" | "too_many_sessions" | "queue_full";
+                    code?: "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers";
                     /** @constant */
                     status?: 429;
                 };
@@ -1893,7 +1922,7 @@ export interface components {
                 };
             };
         };
-        /** @description The `Idempotency-Key` was used with another body, the session compares models, or its conversation has reached its limit of 8 MiB: start a new session. */
+        /** @description The `Idempotency-Key` was used with another body; or no run is under way that could be steered; or the session compares models, or its conversation has reached its limit of 8 MiB: start a new session. */
         RunConflict: {
             headers: {
                 [name: string]: unknown;
@@ -1901,7 +1930,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "idempotency_conflict" | "session_full" | "comparison_takes_no_runs";
+                    code?: "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "nothing_to_steer";
                     /** @constant */
                     status?: 409;
                 };
@@ -2079,6 +2108,7 @@ export type ModelThought = components['schemas']['ModelThought'];
 export type Models = components['schemas']['Models'];
 export type NewComparison = components['schemas']['NewComparison'];
 export type NewRun = components['schemas']['NewRun'];
+export type NextRun = components['schemas']['NextRun'];
 export type OtlpTrace = components['schemas']['OtlpTrace'];
 export type Percentiles = components['schemas']['Percentiles'];
 export type Price = components['schemas']['Price'];
@@ -2090,12 +2120,14 @@ export type RunEnded = components['schemas']['RunEnded'];
 export type RunError = components['schemas']['RunError'];
 export type RunResumed = components['schemas']['RunResumed'];
 export type RunStatus = components['schemas']['RunStatus'];
+export type RunSteered = components['schemas']['RunSteered'];
 export type ServerFrame = components['schemas']['ServerFrame'];
 export type Session = components['schemas']['Session'];
 export type Span = components['schemas']['Span'];
 export type SpanEvent = components['schemas']['SpanEvent'];
 export type SpanId = components['schemas']['SpanId'];
 export type Stats = components['schemas']['Stats'];
+export type Steer = components['schemas']['Steer'];
 export type StopReason = components['schemas']['StopReason'];
 export type Time = components['schemas']['Time'];
 export type Tool = components['schemas']['Tool'];
@@ -2639,7 +2671,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRun"];
+                "application/json": components["schemas"]["NextRun"];
             };
         };
         responses: {

@@ -138,6 +138,11 @@ impl Fields {
             "run.resumed" => {
                 Entry::RunResumed { cause: self.take("cause")?, outstanding: self.take("outstanding")? }
             }
+            "run.steered" => Entry::RunSteered {
+                message: self.take("message")?,
+                by: self.take("by")?,
+                idempotency: self.or_default("idempotency")?,
+            },
             "cancel.requested" => Entry::CancelRequested { by: self.take("by")? },
             "run.ended" => Entry::RunEnded {
                 status: self.take("status")?,

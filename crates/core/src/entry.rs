@@ -292,6 +292,18 @@ pub enum Entry {
         /// The calls that are made again.
         outstanding: Vec<CallId>,
     },
+    /// Somebody said something to the run while it was under way. Its model hears it with the next call.
+    #[serde(rename = "run.steered")]
+    RunSteered {
+        /// What they said.
+        message: String,
+        /// Who: `tenant/actor`, a tenant, or `local`.
+        by: String,
+        /// The key that they sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        idempotency: Option<Idempotency>,
+    },
     /// Somebody asked to stop.
     #[serde(rename = "cancel.requested")]
     CancelRequested {
@@ -422,6 +434,7 @@ impl Entry {
             Self::ApprovalRequested { .. } => "approval.requested",
             Self::ApprovalResolved { .. } => "approval.resolved",
             Self::RunResumed { .. } => "run.resumed",
+            Self::RunSteered { .. } => "run.steered",
             Self::CancelRequested { .. } => "cancel.requested",
             Self::RunEnded { .. } => "run.ended",
             Self::TraceSent { .. } => "trace.sent",

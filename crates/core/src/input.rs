@@ -27,6 +27,8 @@ pub struct Moment {
 pub enum Input {
     /// Somebody posted a task.
     Accept(NewRun),
+    /// Somebody says something to the run that is under way.
+    Steer(Steer),
     /// Somebody cancelled the session's runs.
     Cancel {
         /// The tenant.
@@ -241,6 +243,18 @@ pub struct NewRun {
     pub by: Option<String>,
 }
 
+/// A message to the run that is under way. Its values were checked at the edge.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Steer {
+    /// What its model is told.
+    pub message: String,
+    /// Who says it: `tenant/actor`, a tenant, or `local`.
+    pub by: String,
+    /// The caller's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<Idempotency>,
+}
+
 /// What the host must do, once the entry that promises it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -279,7 +293,7 @@ pub struct ToolOrder {
     pub give_up_at: TimeMs,
 }
 
-/// Why an [`Input::Accept`] or an [`Input::Decided`] is not taken. Nothing was stored.
+/// Why an [`Input::Accept`], an [`Input::Steer`] or an [`Input::Decided`] is not taken. Nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// The caller must wait until runs have ended.
@@ -295,6 +309,15 @@ pub enum Refusal {
         limits::CONVERSATION_BYTES_MAX
     )]
     SessionFull,
+    /// The caller starts a run instead: none is under way that a message could join.
+    #[error("no run is under way that can be steered: start one without \"steer\"")]
+    NothingToSteer,
+    /// The caller must wait until the model is called again.
+    #[error(
+        "the run has {} messages that its model has not read yet, the limit; wait until it is asked again",
+        limits::UNREAD_STEERS_MAX
+    )]
+    TooManySteers,
     /// The same key and body came before: the caller gets the first answer.
     #[error("run {0} was accepted with this key")]
     Replayed(RunId),
@@ -318,7 +341,7 @@ pub enum Refusal {
     #[error("the digest is not that of the arguments that are asked about")]
     DigestMismatch,
     /// Somebody else must decide.
-    #[error("whoever started the run cannot approve this call")]
+    #[error("whoever started or steered the run cannot approve this call")]
     OwnRequest,
     /// The request takes other decisions.
     #[error("the request takes {takes}")]

@@ -84,8 +84,8 @@ pub use entry::{
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
 pub use input::{
-    Command, Decision, Found, Input, ModelCall, Moment, NewRun, Receipt, Refusal, SinkFailure, ToolOrder,
-    ToolOutcome,
+    Command, Decision, Found, Input, ModelCall, Moment, NewRun, Receipt, Refusal, SinkFailure, Steer,
+    ToolOrder, ToolOutcome,
 };
 pub use journal::{DecodeError, Journal, decode_row, encode_row};
 pub use message::{

@@ -48,6 +48,8 @@ pub const POINTER_CHARS_MAX: usize = 200;
 pub const TOKEN_BYTES_MIN: usize = 16;
 /// Runs that wait in one session after the running one.
 pub const QUEUED_RUNS_MAX: usize = 100;
+/// Messages to one run that no call of its model has sent yet.
+pub const UNREAD_STEERS_MAX: usize = 16;
 /// Watchers (WebSocket and SSE) of one session.
 pub const WATCHERS_MAX: usize = 1_000;
 /// What waits for all readers of an object together, in bytes: sockets, streams and pages. A reader for whom there is no

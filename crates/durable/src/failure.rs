@@ -39,6 +39,8 @@ fn problem_of_refusal(refusal: Refusal) -> Problem {
     };
     match refusal {
         Refusal::QueueFull => Problem::queue_full(detail).with_header("Retry-After", "5"),
+        Refusal::TooManySteers => Problem::too_many_steers(detail).with_header("Retry-After", "5"),
+        Refusal::NothingToSteer => Problem::nothing_to_steer(detail),
         Refusal::Comparison => Problem::comparison_takes_no_runs(detail),
         Refusal::SessionFull => Problem::session_full(detail),
         Refusal::Replayed(_) | Refusal::KeyConflict(_) => Problem::idempotency_conflict(detail),

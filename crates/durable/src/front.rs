@@ -15,8 +15,8 @@ use crate::{
         problem::{Outcome, Problem},
         route::{Route, SessionOp, route},
         routes::Access,
-        views,
-        wire::{self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, SESSION_HEADER},
+        steer, views,
+        wire::{self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, SESSION_HEADER, STEER_HEADER},
     },
     config::Config,
     env, http, index, log,
@@ -170,6 +170,14 @@ async fn start(
     let bytes = read_body(&mut request).await?;
     let media =
         Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
+    if let Some(session) = session.as_ref().filter(|_| steer::is_steer(&bytes)) {
+        let message = steer::steer(media, &bytes, key.as_deref(), caller.by())?;
+        let body = wire::encode_steer(&message).map_err(|error| Problem::internal(error.to_string()))?;
+        let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
+        forwarded.headers().set(STEER_HEADER, "1").map_err(broken)?;
+        // The run has its slot, or waits for a person and needs none: the tenant's object is not asked.
+        return ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered);
+    }
     let going_on = match &session {
         Some(session) if !body::names_both(&bytes) => latest(env, &format!("{tenant}/{session}")).await,
         Some(_) | None => None,

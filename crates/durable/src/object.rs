@@ -211,12 +211,18 @@ impl Inner {
         http::json(200, &latest.ok_or_else(|| Problem::not_found("the session has no run to go on from"))?)
     }
 
-    /// Accepts a run. The platform holds the answer back until the row is on disk.
+    /// Accepts a run, or a message to the one under way. The platform holds the answer back until the row is on disk.
     async fn start(&self, mut request: Request) -> Outcome<Response> {
+        let is_steer = request.headers().has(wire::STEER_HEADER).map_err(http::unmade)?;
         let body = request.bytes().await.map_err(http::unmade)?;
-        let run = wire::decode(&body).map_err(http::unmade)?;
-        self.check_tools(&run)?;
-        let (run, replayed) = match self.runtime().submit(Input::Accept(run)) {
+        let posted = if is_steer {
+            Input::Steer(wire::decode_steer(&body).map_err(http::unmade)?)
+        } else {
+            let run = wire::decode(&body).map_err(http::unmade)?;
+            self.check_tools(&run)?;
+            Input::Accept(run)
+        };
+        let (run, replayed) = match self.runtime().submit(posted) {
             Ok(records) => (records.first().map(|record| record.run), false),
             Err(HostError::Refused(Refusal::Replayed(run))) => (Some(run), true),
             Err(error) => return Err(problem_of(error)),

@@ -5,7 +5,7 @@ use longhaul_core::StopReason::{
 use longhaul_models::Format;
 
 use crate::{
-    clients::{Action, Post, Verdict},
+    clients::{Action, Note, Post, Verdict},
     enumerate::Depth,
     incidents::Incident,
     index::{IndexPlan, IndexReply},
@@ -40,6 +40,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("nexus", at_nexus()),
         ("all sinks", at_all_sinks()),
         ("tools", acting()),
+        ("messages", steered()),
         ("formats", in_each_format()),
         ("retention", beside_retention()),
     ];
@@ -480,6 +481,51 @@ fn acting() -> Vec<Scenario> {
     ]
 }
 
+/// Messages to runs under way.
+fn steered() -> Vec<Scenario> {
+    let steer = |key| Action::Steer(Note { key });
+    let ending = |name, end| Scenario::new(name, end).model(at_once());
+    let second = || Post { key: "second", ..Post::default() };
+    vec![
+        Scenario::new("steered in a call", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .then(50, steer("moon")),
+        ending("steered in the call that would be the last", Done)
+            .then(50, steer("moon"))
+            .then(60, steer("sun"))
+            .then(220, steer("wind")),
+        ending("steered while backing off", Done)
+            .model(at_once().reply(1, &[BUSY]))
+            .then(5_000, steer("moon")),
+        ending("steered beside a second run", Done).then_post(10, second(), &[Done]).then(50, steer("moon")),
+        Scenario::new("steered too late", MaxIterations)
+            .model(ModelPlan { done_at: None, ..plan() })
+            .then(900, steer("moon"))
+            .then_post(10_000, second(), &[MaxIterations])
+            .no_deeper_than(Depth::Once),
+        ending("steered with no tokens left", Done)
+            .first(Post { total_tokens: Some(1), ..Post::default() })
+            .then(50, steer("moon")),
+        ending("steered after its end", Done).then(5_000, steer("moon")),
+        Scenario::new("steered and cancelled", Cancelled)
+            .model(plan().reply(1, &[Reply::Hang; 9]))
+            .then(50, steer("moon"))
+            .then(500, Action::Cancel)
+            .then_post(1_000, second(), &[Cancelled, Done])
+            .unordered(),
+        Scenario::new("comparison, steered", Done).first(Post::comparison()).then(50, steer("moon")),
+        Scenario::new("steered beside tools", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .tools(ToolPlan::default().ask(1, &["look", "send", "book"]))
+            .then(175, steer("moon")),
+        Scenario::new("steered while a person is asked", Done)
+            .model(ModelPlan { done_at: Some(2), ..plan() })
+            .tools(ToolPlan::default().ask(1, &["pay", "look"]))
+            .then(MINUTE_MS, steer("moon"))
+            .then(HOUR_MS, Action::Decide(Verdict { nth: 1, is_approved: true })),
+    ]
+}
+
 /// Loops of six turns with calls side by side, in each format before a server as strict as the real ones, and a further run
 /// that tells it all once more. They are long, so each of their operations dies once. Where another model takes over in the formats
 /// in which models sign what they think, each recovery dies too.
@@ -492,6 +538,7 @@ fn in_each_format() -> Vec<Scenario> {
         let scenario = Scenario::new(name, MaxIterations)
             .model(ModelPlan { done_at: None, ..plan() })
             .tools(tools())
+            .then(400, Action::Steer(Note { key: "moon" }))
             .then_post(10_000, Post { key: "second", ..Post::default() }, &[MaxIterations]);
         scenario.speaking(format).no_deeper_than(Depth::Once)
     };

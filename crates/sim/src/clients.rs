@@ -14,6 +14,8 @@ const PATIENCE_MS: u64 = 50;
 pub enum Action {
     /// Posts a task.
     Post(Post),
+    /// Says something to the run under way.
+    Steer(Note),
     /// Cancels all runs.
     Cancel,
     /// Deletes the session.
@@ -24,6 +26,13 @@ pub enum Action {
     Touch,
     /// The platform evicts the idle object; no caller is involved.
     Evict,
+}
+
+/// A message to the run under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The `Idempotency-Key`, and a word of the message.
+    pub key: &'static str,
 }
 
 /// A task as it is posted.
@@ -199,7 +208,9 @@ impl Clients {
     pub(crate) fn acknowledge(&mut self, ticket: Ticket, answered: impl FnOnce(Action) -> Answered) {
         let Some(action) = self.under_way.remove(&ticket) else { return };
         let answered = answered(action);
-        self.acknowledged.extend(answered.run);
+        if let Action::Post(_) = answered.action {
+            self.acknowledged.extend(answered.run);
+        }
         self.answers.push(answered);
     }
 

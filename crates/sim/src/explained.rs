@@ -53,6 +53,8 @@ struct Account {
     tool_errors: Vec<(String, String, String)>,
     /// Whether a request to a person expired.
     has_expired: bool,
+    /// Whether somebody said something that no call was made after.
+    has_unread: bool,
 }
 
 /// What one call went through with one model.
@@ -77,7 +79,8 @@ impl Findings {
             }
             let account = accounts.entry(run).or_default();
             match &record.entry {
-                Entry::ModelCalled { call, model, fallback_from, .. } => {
+                Entry::ModelCalled { call, attempt, model, fallback_from, .. } => {
+                    account.has_unread &= *attempt > 1;
                     if let Some(from) = fallback_from {
                         let is_due = account.is_given_up(*call) && account.model == *from;
                         let is_next = account.fallbacks.pop_front().as_ref() == Some(model);
@@ -119,6 +122,7 @@ impl Findings {
                     });
                     account.ended_at = Some(record.at);
                 }
+                Entry::RunSteered { .. } => account.has_unread = true,
                 _ => account.take(record),
             }
         }
@@ -305,7 +309,11 @@ impl Account {
         };
         let explained = match reason {
             StopReason::Done if self.lanes > 0 => self.answers > 0,
-            StopReason::Done => self.last_final == Some(FinalRule::Done),
+            StopReason::Done => {
+                let is_spent = self.total_tokens.is_some_and(|most| self.tokens >= most);
+                let is_last = self.answers == self.max_iterations || is_spent || is_late;
+                self.last_final == Some(FinalRule::Done) && (is_last || !self.has_unread)
+            }
             StopReason::MaxIterations => self.answers == self.max_iterations && self.last_final.is_none(),
             StopReason::BudgetTokens => self.total_tokens.is_some_and(|most| self.tokens >= most),
             StopReason::Deadline => is_late,

@@ -67,8 +67,10 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
         found.the_journal_explains_each_end(records);
         found.calls_are_repeated_only_for_a_reason(outside, incarnation, records);
         found.requests_fit_the_window(outside, incarnation, records);
+        found.messages_are_heard_once(outside, incarnation, records);
     }
     found.what_was_acknowledged_is_there(outside, &journals);
+    found.what_was_said_is_there(outside, &journals);
     if !scenario.ends.is_empty() {
         found.runs_end_as_they_may(scenario, outside, records);
     }

@@ -46,6 +46,7 @@ mod shadow;
 mod shrink;
 mod sink;
 mod speech;
+mod steered;
 mod strict;
 mod telemetry;
 mod tools;

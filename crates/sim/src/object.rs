@@ -1,7 +1,7 @@
 use std::{cell::RefCell, rc::Rc};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Entry, Input, Refusal, RunId, Seq};
+use longhaul_core::{Entry, Idempotency, Input, Refusal, RunId, Seq, Steer};
 use longhaul_host::{Driver, Driving, HostError, Runtime};
 
 use crate::{
@@ -41,18 +41,24 @@ impl Object {
         let is_empty = self.runtime().with_session(|session| session.runs().is_empty())?;
         match action {
             // There is no such session.
-            Action::Cancel | Action::Delete | Action::Touch | Action::Decide(_) if is_empty => Ok(None),
+            Action::Steer(_) | Action::Cancel | Action::Delete | Action::Touch | Action::Decide(_)
+                if is_empty =>
+            {
+                Ok(None)
+            }
             Action::Post(post) => {
                 let offers = self.runtime().ports().0.outside.borrow().tools.offers();
                 let new = post.new_run(self.runtime().deployment(), offers);
-                let run = match self.runtime().submit(Input::Accept(new)) {
-                    Ok(records) => records.first().map(|record| record.run),
-                    Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
-                    Err(HostError::Refused(_)) => None,
-                    Err(_) => return Err(NotDone),
-                };
-                self.keep_driving()?;
-                Ok(run)
+                self.submit(Input::Accept(new))
+            }
+            Action::Steer(note) => {
+                let key = note.key.to_owned();
+                let idempotency = Some(Idempotency { key: format!("steer {key}"), body: key });
+                self.submit(Input::Steer(Steer {
+                    message: note.text(),
+                    by: "tenant".to_owned(),
+                    idempotency,
+                }))
             }
             Action::Cancel => {
                 self.cancel()?;
@@ -66,6 +72,18 @@ impl Object {
             Action::Delete => self.delete().await.map(|()| None),
             Action::Touch | Action::Evict => Ok(None),
         }
+    }
+
+    /// A post; its answer names its run.
+    fn submit(&self, input: Input) -> Result<Option<RunId>, NotDone> {
+        let run = match self.runtime().submit(input) {
+            Ok(records) => records.first().map(|record| record.run),
+            Err(HostError::Refused(Refusal::Replayed(run))) => Some(run),
+            Err(HostError::Refused(_)) => None,
+            Err(_) => return Err(NotDone),
+        };
+        self.keep_driving()?;
+        Ok(run)
     }
 
     pub(crate) fn take_background(&self) -> Vec<LocalBoxFuture<'static, ()>> {

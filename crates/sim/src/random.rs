@@ -5,7 +5,7 @@ use longhaul_models::Format;
 
 use crate::{
     catalogue::NEXT_MONTH_MS,
-    clients::{Action, Post, Verdict},
+    clients::{Action, Note, Post, Verdict},
     crashes::{End, Lived, disturb, live},
     faults::{Fault, FaultAt},
     incidents::Incident,
@@ -92,6 +92,9 @@ impl RandomWorld {
         if !scenario.tools.asked.is_empty() {
             let formats = [Format::Chat, Format::Responses, Format::Messages, Format::WorkersAi];
             scenario = scenario.speaking(*dice.pick(&formats));
+        }
+        if dice.one_in(3) {
+            dice.talk(&mut scenario, horizon_ms);
         }
         Self { seed, scenario, incidents, lives }
     }
@@ -386,6 +389,23 @@ impl Dice {
             }
         }
         scenario.rest_horizon_ms = scenario.rest_horizon_ms.max(PATIENCE_MS);
+    }
+
+    /// Messages to whatever run is under way. What fits a window is worked out without them.
+    fn talk(&mut self, scenario: &mut Scenario, horizon_ms: u64) {
+        for _ in 0..=self.below(4) {
+            let key = *self.pick(&["moon", "sun", "wind"]);
+            scenario.actions.push((self.below(2 * horizon_ms), Action::Steer(Note { key })));
+        }
+        scenario.actions.sort_by_key(|(at, _)| *at);
+        for (_, action) in &mut scenario.actions {
+            if let Action::Post(post) = action {
+                post.context_tokens = None;
+                if post.fallbacks.iter().any(|(_, tokens)| tokens.is_some()) {
+                    post.fallbacks = &[];
+                }
+            }
+        }
     }
 
     /// Models that are out for seconds to hours, some patience, and other models that may take over.

@@ -118,7 +118,12 @@ impl Scenario {
         self.format = format;
         let posts = self.actions.iter_mut().filter_map(|(_, action)| match action {
             Action::Post(post) => Some(post),
-            Action::Cancel | Action::Delete | Action::Decide(_) | Action::Touch | Action::Evict => None,
+            Action::Steer(_)
+            | Action::Cancel
+            | Action::Delete
+            | Action::Decide(_)
+            | Action::Touch
+            | Action::Evict => None,
         });
         for post in posts {
             post.model = named(format, post.model);

@@ -173,6 +173,7 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
         | Entry::ModelAnswered { .. }
         | Entry::ModelFailed { .. }
         | Entry::RunResumed { .. }
+        | Entry::RunSteered { .. }
         | Entry::CancelRequested { .. }
         | Entry::RunEnded { .. }
         | Entry::TraceSent { .. }

@@ -223,6 +223,10 @@ pub(crate) fn of_fields(fields: &BTreeMap<String, Json>) -> Vec<Attribute> {
 }
 
 /// The event of a crash or an eviction that was survived.
+pub(crate) fn steered_by(by: &str) -> Attribute {
+    Attribute::new("longhaul.by", by)
+}
+
 pub(crate) fn of_resumption(cause: Cause, outstanding: usize) -> Vec<Attribute> {
     let word = match cause {
         Cause::Crash => "crash",

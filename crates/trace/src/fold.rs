@@ -151,6 +151,11 @@ impl<'a> Fold<'a> {
                 let attributes = attributes::of_resumption(*cause, outstanding.len());
                 self.events.push(SpanEvent { name: "run.resumed", at: record.at, attributes });
             }
+            Entry::RunSteered { by, .. } => {
+                // What was said is in the input of the next call.
+                let attributes = vec![attributes::steered_by(by)];
+                self.events.push(SpanEvent { name: "run.steered", at: record.at, attributes });
+            }
             Entry::RunEnded { status: RunStatus::Cancelled, .. } => {
                 self.close_waits(record.at);
                 self.close_open(None, |span| span.cancel(record.at));
@@ -412,6 +417,7 @@ fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }
+        | Entry::RunSteered { .. }
         | Entry::CancelRequested { .. }
         | Entry::RunEnded { .. }
         | Entry::TraceSent { .. }

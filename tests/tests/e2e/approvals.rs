@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::tools::{harbour, results};
 
-const CLEAR: &str = "Clear.\n#scripted call=clear {\"ship\": \"Hope\"}\n#scripted turns=2";
+pub(crate) const CLEAR: &str = "Clear.\n#scripted call=clear {\"ship\": \"Hope\"}\n#scripted turns=2";
 
 #[tokio::test]
 async fn an_approved_call_is_made_with_the_arguments_that_were_shown() {
@@ -146,7 +146,7 @@ async fn who_may_decide_is_said_by_the_scopes_and_who_did_by_the_token() {
 }
 
 /// Posts a task, and waits until a call of it waits for a person.
-async fn waiting(api: &Api, task: &str) -> (Post, Value) {
+pub(crate) async fn waiting(api: &Api, task: &str) -> (Post, Value) {
     let post = api.start_task(task).await;
     api.event(&post.session, "somebody is asked", |event| event["type"] == "approval.requested").await;
     let run = api.run(&post).await;
@@ -156,6 +156,6 @@ async fn waiting(api: &Api, task: &str) -> (Post, Value) {
     (post, asked[0].clone())
 }
 
-async fn decide(api: &Api, post: &Post, body: &Value) -> longhaul_tests::Answer {
+pub(crate) async fn decide(api: &Api, post: &Post, body: &Value) -> longhaul_tests::Answer {
     api.post(&format!("/v1/sessions/{}/approvals/2", post.session), body).await
 }

@@ -33,6 +33,7 @@ mod script;
 mod secrets;
 mod shop;
 mod sink;
+mod steer;
 mod stream;
 mod tenant_limits;
 mod tenants;

@@ -54,12 +54,13 @@ fn refuse(d: &Draft<'_>, new: &NewRun) -> Result<usize, Refusal> {
     if waiting > limits::QUEUED_RUNS_MAX { Err(Refusal::QueueFull) } else { Ok(waiting) }
 }
 
-fn refuse_known_key(earlier: &[Run], key: &Idempotency) -> Result<(), Refusal> {
-    let known = |run: &&Run| run.spec.idempotency.as_ref().is_some_and(|earlier| earlier.key == key.key);
-    match earlier.iter().find(known) {
+/// Nothing comes of the same key twice, whatever it came with first.
+pub(crate) fn refuse_known_key(earlier: &[Run], key: &Idempotency) -> Result<(), Refusal> {
+    let mut known = earlier.iter().flat_map(|run| run.keys().map(move |key| (run.id, key)));
+    match known.find(|(_, known)| known.key == key.key) {
         None => Ok(()),
-        Some(run) if run.spec.idempotency.as_ref() == Some(key) => Err(Refusal::Replayed(run.id)),
-        Some(run) => Err(Refusal::KeyConflict(run.id)),
+        Some((run, known)) if known == key => Err(Refusal::Replayed(run)),
+        Some((run, _)) => Err(Refusal::KeyConflict(run)),
     }
 }
 

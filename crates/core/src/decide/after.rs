@@ -67,11 +67,13 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
         Stand::Failed(_) if is_late => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Failed(error) => Next::End(Stop::failed(error)),
         Stand::Answered(answer) => match answer.rule {
+            // It was asked for before somebody said more: where there is a further answer, that hears it.
+            Some(_) if run.has_unread() && !run.is_last_answer() && spent().is_none() => {
+                Next::Call(next_ask(run))
+            }
             Some(FinalRule::Done) => Next::End(Stop::limit(StopReason::Done)),
             Some(FinalRule::FinishTool) => Next::End(Stop::limit(StopReason::FinishTool)),
-            None if run.iterations >= spec.max_iterations => {
-                Next::End(Stop::limit(StopReason::MaxIterations))
-            }
+            None if run.is_last_answer() => Next::End(Stop::limit(StopReason::MaxIterations)),
             None if answer.tool_calls.is_empty() => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
             None if run.has_no_tool_calls_left() => Next::End(Stop::limit(StopReason::BudgetToolCalls)),
             None => spent().or_else(|| next_of_tools(run, room.now)).unwrap_or(Next::Wait),

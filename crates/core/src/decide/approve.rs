@@ -35,7 +35,7 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
     let (Some((request, _)), Some(ask)) = (call.request(), call.tool()) else {
         return Err(Refusal::NoRequest(id));
     };
-    if request.by_another && d.run(run).spec.by.as_ref() == Some(&by) {
+    if request.by_another && d.run(run).is_of(&by) {
         return Err(Refusal::OwnRequest);
     }
     if digest.is_some() && request.digest.is_some() && digest != request.digest {

@@ -148,6 +148,7 @@ impl<'a> Draft<'a> {
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }
+            | Entry::RunSteered { .. }
             | Entry::CancelRequested { .. }
             | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }

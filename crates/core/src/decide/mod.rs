@@ -14,6 +14,7 @@ mod follow;
 mod gate;
 mod outcome;
 mod patience;
+mod steer;
 mod tools;
 
 use crate::{
@@ -31,7 +32,7 @@ impl Session {
     /// [is ignored](Step::is_ignored).
     ///
     /// # Errors
-    /// When an [`Input::Accept`] or an [`Input::Decided`] is refused; no other input is.
+    /// When an [`Input::Accept`], an [`Input::Steer`] or an [`Input::Decided`] is refused; no other input is.
     pub fn decide(&self, input: Input, moment: Moment) -> Result<Step, Refusal> {
         self.decide_by(input, moment, &OfferJudge)
     }
@@ -45,6 +46,7 @@ impl Session {
         let d = &mut draft;
         match input {
             Input::Accept(run) => accept::accept(d, run)?,
+            Input::Steer(steer) => steer::steer(d, steer)?,
             Input::Cancel { by } => cancel::cancel(d, &by),
             Input::Answered { call, answer, timing, observed } => {
                 outcome::answered(d, call, answer, Seen { timing, observed })

@@ -68,6 +68,7 @@ pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, entry: &Entry)
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }
+        | Entry::RunSteered { .. }
         | Entry::CancelRequested { .. }
         | Entry::RunEnded { .. } => {}
     }

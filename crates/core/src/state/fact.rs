@@ -90,6 +90,7 @@ impl Entry {
             | Self::ApprovalResolved { .. }
             | Self::RunAccepted { .. }
             | Self::RunResumed { .. }
+            | Self::RunSteered { .. }
             | Self::CancelRequested { .. }
             | Self::RunEnded { .. }
             | Self::TraceSent { .. }
@@ -126,6 +127,7 @@ impl Entry {
             | Self::ApprovalResolved { .. }
             | Self::RunAccepted { .. }
             | Self::RunResumed { .. }
+            | Self::RunSteered { .. }
             | Self::CancelRequested { .. }
             | Self::RunEnded { .. }
             | Self::TraceSent { .. }
@@ -193,6 +195,7 @@ impl Entry {
             | Self::ApprovalRequested { .. }
             | Self::RunAccepted { .. }
             | Self::RunResumed { .. }
+            | Self::RunSteered { .. }
             | Self::CancelRequested { .. }
             | Self::RunEnded { .. }
             | Self::TraceSent { .. }

@@ -61,6 +61,8 @@ fn held_bytes(entry: &Entry) -> usize {
                 + settings.instructions.as_ref().map_or(0, String::len)
                 + labels.sum::<usize>()
         }
+        // With who said it, and their key.
+        Entry::RunSteered { message, .. } => RUN_BYTES + message.len(),
         Entry::ModelAnswered { message, .. } => {
             let asked = message.tool_calls.iter().map(|call| call.arguments.len());
             let opaque = message.opaque.as_ref().map_or(0, |opaque| opaque.bytes());

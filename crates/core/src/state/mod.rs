@@ -8,4 +8,5 @@ pub(crate) mod round;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod spec;
+pub(crate) mod steer;
 pub(crate) mod transcript;

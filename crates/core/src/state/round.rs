@@ -27,6 +27,8 @@ pub(crate) enum Opening {
     Task,
     /// That it may go on.
     Continue,
+    /// What people said meanwhile.
+    Steered,
     /// Nothing: the conversation has all that it is to hear.
     Nothing,
 }
@@ -82,12 +84,21 @@ impl Round {
         }
     }
 
-    /// A further attempt says nothing again, and tools' results speak for themselves.
-    pub(crate) fn opening(&self, id: CallId, spec: &RunSpec) -> Opening {
+    /// A further attempt says nothing again, and tools' results speak for themselves. `has_unread` says whether people said
+    /// something meanwhile.
+    pub(crate) fn opening(&self, id: CallId, spec: &RunSpec, has_unread: bool) -> Opening {
         let is_known = self.calls.iter().any(|call| call.id == id);
         let is_of_tools = self.calls.iter().any(|call| call.model().is_none());
         let has_loop = spec.sentinel().is_some();
-        if is_known || is_of_tools || !has_loop { Opening::Nothing } else { Opening::Continue }
+        if is_known || !has_loop {
+            Opening::Nothing
+        } else if has_unread {
+            Opening::Steered
+        } else if is_of_tools {
+            Opening::Nothing
+        } else {
+            Opening::Continue
+        }
     }
 
     /// The failure that came last.

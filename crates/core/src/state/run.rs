@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use crate::{
-    entry::{Entry, Fallback, INDEX_SINK, Record, RunError, RunStatus, StopReason},
+    entry::{Entry, Fallback, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     state::{
@@ -9,6 +9,7 @@ use crate::{
         delivery::{self, Delivery},
         round::{Opening, Round},
         spec::RunSpec,
+        steer::Steers,
     },
     tool::{Repeats, ToolOffer},
 };
@@ -55,6 +56,8 @@ pub struct Run {
     pub(crate) repeats: Option<Repeats>,
     /// Requests to people that are closed.
     closed_requests: Vec<(CallId, Seq)>,
+    /// What people said to it while it was under way.
+    pub(crate) steers: Steers,
 }
 
 /// Where a run stands.
@@ -127,6 +130,7 @@ impl Run {
             failed_answers: 0,
             repeats: None,
             closed_requests: Vec::new(),
+            steers: Steers::default(),
         })
     }
 
@@ -137,6 +141,7 @@ impl Run {
             Entry::RunResumed { .. } => self.interrupt(),
             Entry::RunEnded { status, stop_reason, result, error, .. } => {
                 let calls = self.take_calls();
+                self.steers.unread.clear();
                 self.phase = Phase::Ended(Rc::new(Ending {
                     status: *status,
                     stop_reason: *stop_reason,
@@ -158,14 +163,18 @@ impl Run {
             | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. } => self.take_call((seq, at), entry, messages),
-            Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
+            Entry::RunSteered { .. } if self.is_open() => self.steers.take(entry),
+            Entry::RunSteered { .. } | Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
         }
     }
 
     /// What is counted whatever the calls are.
     fn count(&mut self, at: TimeMs, entry: &Entry, messages: usize) {
         match entry {
-            Entry::ModelCalled { fallback_from, .. } => {
+            Entry::ModelCalled { call, fallback_from, .. } => {
+                if self.opening(*call) == Opening::Steered {
+                    self.steers.unread.clear();
+                }
                 self.attempts += 1;
                 self.fallen_back += usize::from(fallback_from.is_some());
                 if self.started_at.is_none() {
@@ -191,6 +200,7 @@ impl Run {
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
+            | Entry::RunSteered { .. }
             | Entry::CancelRequested { .. }
             | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }
@@ -286,6 +296,21 @@ impl Run {
     pub(crate) fn closed_request(&self, call: CallId, request: Option<Seq>) -> Option<Seq> {
         let mut closed = self.closed_requests.iter().rev();
         closed.find(|(id, seq)| *id == call && request.is_none_or(|it| it == *seq)).map(|(_, seq)| *seq)
+    }
+
+    /// Whether somebody said something to it that no call has sent yet.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.steers.unread.is_empty()
+    }
+
+    /// Whether somebody has a part in what the run does: they started or steered it.
+    pub(crate) fn is_of(&self, who: &str) -> bool {
+        self.spec.by.as_deref() == Some(who) || self.steers.is_by(who)
+    }
+
+    /// The keys that its acceptance and the messages to it came with.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Idempotency> {
+        self.spec.idempotency.iter().chain(self.steers.keys())
     }
 
     /// Whether nothing happens until a person decides.
@@ -403,7 +428,7 @@ impl Run {
     pub(crate) fn opening(&self, id: CallId) -> Opening {
         match &self.phase {
             Phase::Queued => Opening::Task,
-            Phase::Open(round) => round.opening(id, &self.spec),
+            Phase::Open(round) => round.opening(id, &self.spec, self.has_unread()),
             Phase::Ended(_) => Opening::Nothing,
         }
     }
@@ -423,6 +448,11 @@ impl Run {
     /// Whether the run's deadline has passed.
     pub(crate) fn is_late(&self, now: TimeMs) -> bool {
         self.deadline_at().is_some_and(|at| at <= now)
+    }
+
+    /// Whether it has committed all answers that it may.
+    pub(crate) fn is_last_answer(&self) -> bool {
+        self.iterations >= self.spec.max_iterations
     }
 
     /// Whether its budget takes no further call of a tool.

@@ -21,6 +21,8 @@ pub struct Transcript {
     pub(crate) starts: Vec<Length>,
     /// The tasks of runs that have not begun.
     tasks: Vec<(RunId, String)>,
+    /// What people said to runs under way, and no call has sent yet.
+    unread: Vec<(RunId, String)>,
 }
 
 /// A conversation from its beginning to some place.
@@ -41,8 +43,14 @@ impl Length {
         match opening {
             Opening::Task => self.with(run.spec.task_tokens),
             Opening::Continue => self.with(estimated_tokens(CONTINUE)),
+            Opening::Steered => self.steered(run),
             Opening::Nothing => self,
         }
+    }
+
+    /// With what people said to a run, and no call has sent yet.
+    fn steered(self, run: &Run) -> Self {
+        run.steers.unread.iter().fold(self, |length, tokens| length.with(*tokens))
     }
 
     /// With what an entry says. `run` is as it was before the entry.
@@ -60,14 +68,15 @@ impl Length {
                 let text = told(result.as_ref(), error.as_ref(), by.as_deref(), edited(run, *call));
                 Self { tokens: slot.tokens + estimated_tokens(&text) - MESSAGE_TOKENS, ..slot }
             }
+            Entry::RunEnded { .. } => self.steered(run),
             Entry::RunAccepted { .. }
             | Entry::ModelFailed { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
             | Entry::ApprovalResolved { .. }
+            | Entry::RunSteered { .. }
             | Entry::RunResumed { .. }
             | Entry::CancelRequested { .. }
-            | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }
             | Entry::TraceFlushed { .. }
             | Entry::TraceFailed { .. } => self,
@@ -126,6 +135,7 @@ impl Transcript {
                     self.say(Role::User, task);
                 }
                 Opening::Continue => self.say(Role::User, CONTINUE.to_owned()),
+                Opening::Steered => self.say_unread(run.id),
                 Opening::Nothing => {}
             },
             Entry::ModelAnswered { message, .. } => {
@@ -149,20 +159,32 @@ impl Transcript {
                 let text = told(result.as_ref(), error.as_ref(), by.as_deref(), edited(run, *call));
                 self.fill(place, text);
             }
+            Entry::RunSteered { message, .. } if run.is_open() => {
+                // The run counts it after this.
+                self.unread.push((run.id, message.clone()));
+            }
+            // Nobody will answer what came too late, but whoever reads on finds it.
+            Entry::RunEnded { .. } => self.say_unread(run.id),
             Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
+            | Entry::RunSteered { .. }
             | Entry::RunAccepted { .. }
             | Entry::ModelFailed { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }
             | Entry::CancelRequested { .. }
-            | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }
             | Entry::TraceFlushed { .. }
             | Entry::TraceFailed { .. } => {}
         }
+    }
+
+    /// Says what people said to a run.
+    fn say_unread(&mut self, run: RunId) {
+        let said = self.unread.extract_if(.., |(id, _)| *id == run);
+        self.messages.extend(said.map(|(_, text)| Message::text(Role::User, text)));
     }
 
     fn take_task(&mut self, run: RunId) -> String {

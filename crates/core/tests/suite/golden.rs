@@ -80,6 +80,7 @@ fn every_entry_type_is_in_the_journals_of_this_version() {
         "run.accepted",
         "run.ended",
         "run.resumed",
+        "run.steered",
         "tool.answered",
         "tool.called",
         "tool.failed",
@@ -274,7 +275,7 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 6] {
+fn stories() -> [(String, Vec<Vec<Record>>); 7] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
@@ -282,6 +283,7 @@ fn stories() -> [(String, Vec<Vec<Record>>); 6] {
         (format!("{VERSION}-fallback"), story::fallback()),
         (format!("{VERSION}-estimated"), story::estimated()),
         (format!("{VERSION}-tools"), story::tools()),
+        (format!("{VERSION}-steered"), story::steered()),
     ]
 }
 

@@ -331,6 +331,7 @@ fn line(record: &Record, now: TimeMs) -> String {
             format!("{name} {call}.{attempt} {}, again {}", error_type.as_str(), later(retry_at))
         }
         Entry::RunResumed { cause, outstanding } => format!("{name} {}, {}", word(cause), word(outstanding)),
+        Entry::RunSteered { message, by, .. } => format!("{name} {message} by {by}"),
         Entry::CancelRequested { by } => format!("{name} {by}"),
         Entry::RunEnded { stop_reason, result, error, iterations, .. } => {
             let error = error.as_ref().map_or("no error", |error| error.code.as_str());

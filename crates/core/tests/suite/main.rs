@@ -33,6 +33,8 @@ mod properties;
 #[cfg(test)]
 mod resuming;
 #[cfg(test)]
+mod steering;
+#[cfg(test)]
 mod storing;
 #[cfg(test)]
 mod tools;

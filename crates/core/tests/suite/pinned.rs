@@ -753,7 +753,7 @@ fn a_bad_row_is_named() {
 
 /// `entry` is stored as exactly `literal` (beside its run and time), read back from it, and shown in public with
 /// the fields `shown` and no other.
-fn pinned(entry: Entry, literal: &str, shown: &[&str]) {
+pub(crate) fn pinned(entry: Entry, literal: &str, shown: &[&str]) {
     let record = Record { seq: Seq(12), run: RunId(3), at: 1_700_000_000_000, entry };
     let row = row_of(literal);
     assert_eq!(encode_row(std::slice::from_ref(&record)), row);

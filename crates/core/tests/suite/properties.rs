@@ -93,6 +93,7 @@ impl World {
                     by: "ann".to_owned(),
                 });
             }
+            Deed::Steer(steer) => self.step(Input::Steer(steer)),
             Deed::Cancel => self.step(Input::Cancel { by: "ann".to_owned() }),
             Deed::Wake => {
                 if let Some((at, _)) = self.stage.session.next_deadline(RETENTION_MS) {

@@ -427,7 +427,7 @@ fn the_deployments_rules_allow_deny_or_ask() {
 fn whoever_started_the_run_does_not_approve_and_a_digest_holds() {
     let (mut stage, _) = judged(&[("pay", "{\"n\":1}")]);
     let own = decided_by(&mut stage, 2, (APPROVE, None, Some("d1")), "acme/ann");
-    assert_eq!(own, ["refused: whoever started the run cannot approve this call"]);
+    assert_eq!(own, ["refused: whoever started or steered the run cannot approve this call"]);
     let stale = decided_by(&mut stage, 2, (APPROVE, None, Some("d0")), "acme/lead");
     assert_eq!(stale, ["refused: the digest is not that of the arguments that are asked about"]);
     let out = decided_by(&mut stage, 2, (APPROVE, None, Some("d1")), "acme/lead");

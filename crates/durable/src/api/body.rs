@@ -42,6 +42,14 @@ pub(crate) fn names_both(body: &[u8]) -> bool {
     json["agent"].is_string() && json["model"].is_string()
 }
 
+pub(super) fn read_task(fields: &mut Fields<'_>) -> Option<String> {
+    let task = fields.string("task", limits::TASK_BYTES_MAX);
+    if task.is_none() && !fields.errors().has("/task") {
+        fields.fail::<()>("task", "is required: a non-empty string");
+    }
+    task
+}
+
 /// Reads the body of a run or a comparison that is to be started.
 ///
 /// # Errors
@@ -119,7 +127,7 @@ impl Media<'_> {
         Media { content_type: Some("application/json"), content_encoding: None };
 }
 
-fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
+pub(super) fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
     let visible = key.bytes().all(|b| (0x21..=0x7e).contains(&b));
     if !visible || !(1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) {
         let max = limits::IDEMPOTENCY_KEY_BYTES_MAX;
@@ -141,10 +149,7 @@ fn read_run(
     errors: &mut FieldErrors,
 ) -> Option<NewRun> {
     let mut fields = Fields::of(json, "", errors);
-    let task = fields.string("task", limits::TASK_BYTES_MAX);
-    if task.is_none() && !fields.errors().has("/task") {
-        fields.fail::<()>("task", "is required: a non-empty string");
-    }
+    let task = read_task(&mut fields);
     let agent_name = fields.string("agent", limits::NAME_BYTES_MAX);
     let agent = agents.find(agent_name.as_deref().or(going_on.map(|latest| latest.agent.as_str())));
     if fields.errors().has("/agent") {
@@ -177,6 +182,9 @@ fn read_run(
         RunKind::Run => read_tools(&mut fields, agent),
         RunKind::Comparison => Vec::new(),
     };
+    if kind == RunKind::Run {
+        read_no_steer(&mut fields);
+    }
     let patience = fields.integer("retry_patience_ms", 0, limits::RETRY_PATIENCE_MS_MAX);
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
     let budget = fields.take("budget").map(|value| read_budget(kind, value, fields.errors()));
@@ -224,6 +232,20 @@ fn read_run(
         idempotency,
         by: None,
     })
+}
+
+/// A run that is started joins no other.
+fn read_no_steer(fields: &mut Fields<'_>) {
+    match fields.take("steer") {
+        None | Some(Value::Bool(false)) => {}
+        Some(Value::Bool(true)) => {
+            let detail = "joins the run under way of a session: post it to /v1/sessions/{session}/runs";
+            fields.fail::<()>("steer", detail);
+        }
+        Some(other) => {
+            fields.fail::<()>("steer", format!("must be a boolean, not {}", json_type(&other)));
+        }
+    }
 }
 
 fn read_model(

@@ -76,9 +76,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Whatever was not taken is unknown, and an error.
-    pub(crate) fn finish(mut self) {
+    pub(crate) fn finish(self) {
+        self.refuse_rest("is not a known field");
+    }
+
+    /// Whatever was not taken is an error, in these words.
+    pub(crate) fn refuse_rest(mut self, detail: &str) {
         for name in std::mem::take(&mut self.fields).keys() {
-            self.fail::<()>(name, "is not a known field");
+            self.fail::<()>(name, detail);
         }
     }
 }

@@ -158,6 +158,7 @@ problems! {
     idempotency_conflict IdempotencyConflict: 409 "The key was used with another body";
     session_full SessionFull: 409 "The session is full";
     comparison_takes_no_runs ComparisonTakesNoRuns: 409 "A comparison takes no further run";
+    nothing_to_steer NothingToSteer: 409 "No run is under way";
     digest_mismatch DigestMismatch: 409 "The digest is of other arguments";
     approval_closed ApprovalClosed: 409 "Nobody decides about this any more";
     body_too_large BodyTooLarge: 413 "The body is too large";
@@ -168,6 +169,7 @@ problems! {
     rate_limited RateLimited: 429 "Too many requests";
     too_many_sessions TooManySessions: 429 "Too many sessions have open runs";
     queue_full QueueFull: 429 "Too many runs wait in the session";
+    too_many_steers TooManySteers: 429 "Too many messages are unread";
     too_many_watchers TooManyWatchers: 429 "Too many watchers";
     index_not_configured IndexNotConfigured: 503 "There is no index of traces";
     index_unavailable IndexUnavailable: 503 "The index of traces does not answer";

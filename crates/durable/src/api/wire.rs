@@ -2,9 +2,10 @@
 //! version asks objects of the other. So these bytes are pinned as entries are: the literals below never change, a field
 //! may be added when both sides do without it, and what is here is read for ever.
 //!
-//! A request for a session goes on with its own method and path. Its body, if it starts a run, is a [`NewRun`] as JSON.
+//! A request for a session goes on with its own method and path. Its body, if it starts a run, is a [`NewRun`] as JSON,
+//! and with [`STEER_HEADER`] a [`Steer`].
 
-use longhaul_core::NewRun;
+use longhaul_core::{NewRun, Steer};
 
 /// A header of a post that goes through its tenant's object: the session that it is for.
 pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
@@ -12,6 +13,8 @@ pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
 pub(crate) const KEY_HEADER: &str = "X-Longhaul-Key";
 /// A header of every request to a session: who asks, `tenant/actor` or the tenant. Where it is missing, it is the tenant.
 pub(crate) const BY_HEADER: &str = "X-Longhaul-By";
+/// A header of a post that joins the run under way.
+pub(crate) const STEER_HEADER: &str = "X-Longhaul-Steer";
 /// A header of a reader that may cancel nothing.
 pub(crate) const READER_HEADER: &str = "X-Longhaul-Reader";
 /// Asks a session whether it has open runs, or the run of the key that follows. No path of the API, so nobody else asks.
@@ -36,6 +39,22 @@ pub(crate) fn encode(run: &NewRun) -> serde_json::Result<String> {
 /// # Errors
 /// When it was sent by a version that this one cannot read.
 pub(crate) fn decode(body: &[u8]) -> serde_json::Result<NewRun> {
+    serde_json::from_slice(body)
+}
+
+/// A message that was checked, as the Worker passes it on.
+///
+/// # Errors
+/// Never.
+pub(crate) fn encode_steer(steer: &Steer) -> serde_json::Result<String> {
+    serde_json::to_string(steer)
+}
+
+/// A message as its session's object gets it.
+///
+/// # Errors
+/// When it was sent by a version that this one cannot read.
+pub(crate) fn decode_steer(body: &[u8]) -> serde_json::Result<Steer> {
     serde_json::from_slice(body)
 }
 
@@ -122,6 +141,16 @@ mod tests {
         let least = decode(LEAST.as_bytes()).unwrap();
         assert_eq!((least.task.as_str(), least.models.len(), least.max_iterations), ("x", 0, 6));
         assert_eq!((least.settings, least.idempotency), (settings(), None));
+    }
+
+    #[test]
+    fn a_message_is_sent_in_these_bytes() {
+        let sent =
+            r#"{"message":"Mind the \"tide\".","by":"acme/ann","idempotency":{"key":"ab","body":"cd"}}"#;
+        assert_eq!(encode_steer(&decode_steer(sent.as_bytes()).unwrap()).unwrap(), sent);
+        let least = decode_steer(br#"{"message":"x","by":"local","later":1}"#).unwrap();
+        assert_eq!((least.message.as_str(), least.by.as_str(), least.idempotency), ("x", "local", None));
+        assert_eq!(STEER_HEADER, "X-Longhaul-Steer");
     }
 
     #[test]

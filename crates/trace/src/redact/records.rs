@@ -40,6 +40,7 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             text(message, redact);
             self::observed(observed, redact);
         }
+        Entry::RunSteered { message, .. } => text(message, redact),
         Entry::ToolCalled { tool, arguments, tool_call_id, .. } => {
             // A model chooses all three.
             text(tool, redact);

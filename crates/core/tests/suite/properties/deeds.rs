@@ -1,7 +1,7 @@
 use longhaul_core::{
     Budget, Cause, Decision, Effect, Fallback, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency,
-    Message, ModelAnswer, NewRun, Role, SinkFailure, ToolCall, ToolError, ToolOffer, ToolOutcome, Usage,
-    limits,
+    Message, ModelAnswer, NewRun, Role, SinkFailure, Steer, ToolCall, ToolError, ToolOffer, ToolOutcome,
+    Usage, limits,
 };
 use proptest::{
     collection::vec,
@@ -27,6 +27,7 @@ pub(super) enum Deed {
     Return(Which, ToolOutcome),
     /// About the first call that waits for a person, or about one that does not.
     Decide(u32, Decision),
+    Steer(Steer),
     Cancel,
     /// Time passes until the session asked to be woken.
     Wake,
@@ -72,6 +73,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
         4 => (which(), outcome()).prop_map(|(which, outcome)| Deed::Return(which, outcome)),
         2 => (0u32..30, decision()).prop_map(|(call, decision)| Deed::Decide(call, decision)),
+        3 => steer().prop_map(Deed::Steer),
         1 => Just(Deed::Cancel),
         5 => Just(Deed::Wake),
         1 => Just(Deed::Tick),
@@ -177,6 +179,16 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
 fn decision() -> impl Strategy<Value = Decision> {
     let denial = option::of(Just("too dear".to_owned())).prop_map(|reason| Decision::Deny { reason });
     prop_oneof![Just(Decision::Approve { arguments: None }), denial]
+}
+
+fn steer() -> impl Strategy<Value = Steer> {
+    let key = option::of((0u32..4, 0u32..2));
+    let idempotency = |(key, body): (u32, u32)| Idempotency { key: key.to_string(), body: body.to_string() };
+    key.prop_map(move |key| Steer {
+        message: "Mind the tide.".to_owned(),
+        by: "ann".to_owned(),
+        idempotency: key.map(idempotency),
+    })
 }
 
 fn fault() -> impl Strategy<Value = Fault> {

@@ -94,6 +94,7 @@ fn the_words_of_a_description_agree_with_the_limits() {
     let deadline = format!("at most {} days", limits::DEADLINE_MS_MAX / DAY_MS);
     for (schema, property, words) in [
         ("NewRun", "task", kib(limits::TASK_BYTES_MAX)),
+        ("Steer", "task", kib(limits::TASK_BYTES_MAX)),
         ("NewRun", "instructions", kib(limits::INSTRUCTIONS_BYTES_MAX)),
         ("NewComparison", "task", kib(limits::TASK_BYTES_MAX)),
         ("NewComparison", "instructions", kib(limits::INSTRUCTIONS_BYTES_MAX)),

@@ -60,9 +60,10 @@ pub(super) fn described(operation: Operation) -> Described {
         }
         Operation::StartRun => Described::new("startRun", "Runs", "Adds the next task to a session")
             .described(
-                "The runs of a session are made one after the other, each with the conversation so far.",
+                "The runs of a session are made one after the other, each with the conversation so far. With `steer` the task \
+                 joins the run under way instead: its model gets it with the next call, and the answer is that run.",
             )
-            .starting("NewRun"),
+            .starting("NextRun"),
         Operation::Compare => {
             Described::new("compare", "Runs", "Gives one task to several models side by side")
                 .described(

@@ -156,10 +156,15 @@ fn described() -> Vec<Response> {
         ),
         new(
             "RunConflict",
-            &[Code::IdempotencyConflict, Code::SessionFull, Code::ComparisonTakesNoRuns],
+            &[
+                Code::IdempotencyConflict,
+                Code::SessionFull,
+                Code::ComparisonTakesNoRuns,
+                Code::NothingToSteer,
+            ],
             &format!(
-                "The `Idempotency-Key` was used with another body, the session compares models, or its conversation \
-                 has reached its limit of {} MiB: start a new session.",
+                "The `Idempotency-Key` was used with another body; or no run is under way that could be steered; or the \
+                 session compares models, or its conversation has reached its limit of {} MiB: start a new session.",
                 limits::CONVERSATION_BYTES_MAX / MIB
             ),
             None,
@@ -202,10 +207,12 @@ fn described() -> Vec<Response> {
         ),
         new(
             "QueueFull",
-            &[Code::RateLimited, Code::TooManySessions, Code::QueueFull],
+            &[Code::RateLimited, Code::TooManySessions, Code::QueueFull, Code::TooManySteers],
             &format!(
-                "{} runs wait in the session already, or the caller is over a limit of its own.",
-                limits::QUEUED_RUNS_MAX
+                "{} runs wait in the session already, or {} messages that its model has not read, or the caller is over a \
+                 limit of its own.",
+                limits::QUEUED_RUNS_MAX,
+                limits::UNREAD_STEERS_MAX
             ),
             retry_after,
         ),

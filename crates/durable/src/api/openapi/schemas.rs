@@ -58,6 +58,7 @@ pub(super) fn all() -> Map<String, Value> {
     frame::<server_frames::FrameError<'_>>(&mut schemas, "FrameError");
     let requests = definitions(taken.into_generator(), |taken| {
         taken.subschema_for::<shapes::NewRun>();
+        taken.subschema_for::<shapes::NextRun>();
         taken.subschema_for::<shapes::NewComparison>();
         taken.subschema_for::<shapes::Decision>();
         taken.subschema_for::<shapes::ClientFrame>();

@@ -41,6 +41,28 @@ pub(super) struct NewRun {
     tools: Option<Vec<String>>,
     budget: Option<Budget>,
     metadata: Option<Value>,
+    /// Whether the task joins the run under way: what is here starts one.
+    #[schemars(extend("enum" = [false, null]))]
+    steer: Option<bool>,
+}
+
+/// The next run of a session, or a message to the one under way.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum NextRun {
+    Run(Box<NewRun>),
+    Steer(Steer),
+}
+
+/// A message to the run under way.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Steer {
+    /// What its model is told, at most 256 KiB of UTF-8.
+    #[schemars(length(min = 1, max = limits::TASK_BYTES_MAX), regex(pattern = r"\S"))]
+    task: String,
+    #[schemars(extend("const" = true))]
+    steer: bool,
 }
 
 /// What several models are to do; null counts as absent.
