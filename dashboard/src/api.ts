@@ -91,6 +91,12 @@ export function startNext(id: string, body: NewRun, idempotencyKey: string, sign
   return json(`/v1/sessions/${encodeURIComponent(id)}/runs`, { method: "POST", body, idempotencyKey, signal });
 }
 
+/** Says something to the run under way. The answer is that run. */
+export function steer(id: string, task: string, idempotencyKey: string, signal?: AbortSignal): Promise<Accepted> {
+  const body = { task, steer: true };
+  return json(`/v1/sessions/${encodeURIComponent(id)}/runs`, { method: "POST", body, idempotencyKey, signal });
+}
+
 export function compare(body: NewComparison, idempotencyKey: string, signal?: AbortSignal): Promise<Accepted> {
   return json("/v1/compare", { method: "POST", body, idempotencyKey, signal });
 }

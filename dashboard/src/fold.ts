@@ -42,6 +42,16 @@ export interface Resumption {
   outstanding: readonly number[];
 }
 
+/** What somebody said to the run while it was under way. */
+export interface Note {
+  seq: number;
+  at: number;
+  message: string;
+  by: string;
+  /** Whether a call was made after it. */
+  isRead: boolean;
+}
+
 /** What a sink said of the run's trace. */
 export interface Delivery {
   at: number;
@@ -84,6 +94,7 @@ export interface RunFold extends Acts {
   /** In the order in which they were promised. */
   attempts: readonly Attempt[];
   resumptions: readonly Resumption[];
+  notes: readonly Note[];
   deliveries: readonly Delivery[];
   /** By call: text of attempts in flight. */
   live: ReadonlyMap<number, LiveText>;
@@ -101,6 +112,7 @@ export function newFold(run: number): RunFold {
     tools: [],
     requests: [],
     resumptions: [],
+    notes: [],
     deliveries: [],
     live: new Map(),
   };
@@ -145,7 +157,9 @@ function take(state: RunFold, event: RunEvent): RunFold {
     case "model.called": {
       // A call that is made again although it has no outcome was cut off.
       const before = closeOpen(state.attempts, event.at, "interrupted", event.call);
-      return { ...state, attempts: [...before, called(event)], live: without(state.live, event.call) };
+      // A further attempt of a call says what the first one said.
+      const notes = event.attempt > 1 ? state.notes : state.notes.map((note) => ({ ...note, isRead: true }));
+      return { ...state, attempts: [...before, called(event)], notes, live: without(state.live, event.call) };
     }
     case "model.answered":
       return settle(state, event, {
@@ -171,6 +185,10 @@ function take(state: RunFold, event: RunEvent): RunFold {
       const tools = closeTools(state.tools, at, "interrupted");
       const resumptions = [...state.resumptions, { at, cause, outstanding }];
       return { ...state, attempts, tools, live: new Map(), resumptions };
+    }
+    case "run.steered": {
+      const { seq, at, message, by } = event;
+      return { ...state, notes: [...state.notes, { seq, at, message, by, isRead: false }] };
     }
     case "cancel.requested":
       return { ...state, cancelRequestedAt: event.at };

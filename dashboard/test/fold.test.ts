@@ -84,6 +84,18 @@ test("a crash interrupts what is in flight, and drops its text", () => {
   assert.deepEqual(state.resumptions, [{ at: 1_200, cause: "crash", outstanding: [1] }]);
 });
 
+test("what was said is read with the next call, and not with a further attempt", () => {
+  const steered = { type: "run.steered", message: "Mind the moon.", by: "ann" };
+  const start = [accepted, called(1), failed(1, 1, 5_000), steered, called(1, 2)];
+  const read = (state: RunFold) => state.notes.map(({ message, by, isRead }) => [message, by, isRead]);
+  assert.deepEqual(read(folded(events(...start))), [["Mind the moon.", "ann", false]]);
+  const on = [...start, answered(1, 2), called(2), steered];
+  assert.deepEqual(
+    read(folded(events(...on))).map(([, , isRead]) => isRead),
+    [true, false],
+  );
+});
+
 test("a call that is made again without a word was cut off", () => {
   assert.deepEqual(outcomes(folded(events(accepted, called(1), called(1, 2)))), ["1.1 interrupted", "1.2 running"]);
 });

@@ -97,6 +97,35 @@ export function tests(server) {
     assert.equal(await page.evaluate(() => document.activeElement.id), "main", "the keyboard is not lost");
   });
 
+  scenario("one box steers the run under way, and then goes on with the session", { server }, async ({ page, server }) => {
+    const started = await start([[clear("Beagle")]]);
+    const api = new Api(server);
+    await go(page, `#/runs/${started.session}/1`);
+    await shows(runStatus(page), "waiting");
+    const box = page.getByRole("textbox", { name: "Say something to the run" });
+    await box.focus();
+    await page.keyboard.type("Mind the <b>moon</b>.");
+    await accessible(page);
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    const said = page.locator("article.from-user", { hasText: "Mind the <b>moon</b>." });
+    await shows(said, /steered by local · not read yet/);
+    await shows(runStatus(page), "waiting");
+    assert.equal(await box.inputValue(), "");
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "TEXTAREA", "the keyboard is not lost");
+    await page.reload();
+    await shows(said, /not read yet/);
+    await api.request(`/v1/sessions/${started.session}/approvals/2`, { decision: "deny" });
+    await shows(runStatus(page), "succeeded");
+    await counts(said.filter({ hasText: "not read yet" }), 0);
+    await counts(said, 1);
+    await page.getByRole("textbox", { name: "Next task in this session" }).fill("[]");
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.waitForURL(/#\/runs\/[^/]+\/2/);
+    await shows(runStatus(page), "succeeded");
+  });
+
   for (const [name, device] of [
     ["phone", PHONE],
     ["dark", { colorScheme: "dark" }],

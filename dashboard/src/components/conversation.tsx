@@ -1,7 +1,7 @@
 /** What was said in a run, and what happened between: the text arrives here while it is written. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ApprovalRequest, ToolAttempt } from "../acts";
-import { iterationsOf, type Attempt, type RunFold } from "../fold";
+import { iterationsOf, type Attempt, type Note, type RunFold } from "../fold";
 import { duration, visible, words } from "../format";
 import type { Message, Trace } from "../openapi";
 import { Tokens } from "./figures";
@@ -41,6 +41,12 @@ export function Conversation({ fold, trace, onSelect }: ConversationProps) {
             tool={item.tool}
             link={<SpanLink row={item.key} onSelect={onSelect} label={`the call of ${visible(item.tool.tool)}`} />}
           />
+        ) : item.kind === "note" ? (
+          <MessageView
+            key={item.key}
+            message={{ role: "user", content: item.note.message }}
+            aside={<span class="muted">{noteAside(item.note, fold.ended !== null)}</span>}
+          />
         ) : (
           <Answer key={item.key} attempt={item.attempt} fold={fold} onSelect={onSelect} />
         ),
@@ -64,6 +70,7 @@ function Folded({ title, messages }: { title: string; messages: readonly Message
 type Item =
   | { kind: "answer"; key: string; at: number; attempt: Attempt }
   | { kind: "tool"; key: string; at: number; tool: ToolAttempt }
+  | { kind: "note"; key: string; at: number; note: Note }
   | { kind: "line"; key: string; at: number; icon: IconName; tone: string; text: string; row: string | null };
 
 /** Answers, those under way, and what went wrong, as it happened. */
@@ -76,6 +83,7 @@ function timeline(fold: RunFold): Item[] {
     const row = cut ? `call-${cut.call}-${cut.attempt}` : "run";
     items.push({ kind: "line", key: `resumed-${at}`, at: at + 0.5, icon: "bolt", tone: "crash", text, row });
   }
+  items.push(...fold.notes.map((note): Item => ({ kind: "note", key: `note-${note.seq}`, at: note.at, note })));
   items.push(...fold.tools.map(toolItem), ...fold.requests.flatMap(requestItems));
   return items.sort((a, b) => a.at - b.at);
 }
@@ -99,6 +107,12 @@ function requestItems(request: ApprovalRequest, index: number): Item[] {
   const said = decisionText(request);
   const text = `${said.charAt(0).toUpperCase()}${said.slice(1)}`;
   return [asked, line("decided", resolvedAt + 0.15, isOff ? "slash" : "check", isOff ? "off" : "ok", text)];
+}
+
+/** Who steered, and whether the model has read it. */
+function noteAside({ by, isRead }: Note, isOver: boolean): string {
+  const who = `steered by ${visible(by)}`;
+  return isRead ? who : `${who} · ${isOver ? "never read" : "not read yet"}`;
 }
 
 function outcomeOf(fold: RunFold, attempt: Attempt): Item[] {

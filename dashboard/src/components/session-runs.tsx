@@ -1,15 +1,13 @@
-/** The other runs of a session, and a form for its next task. */
-import { useRef, useState } from "preact/hooks";
+/** The other runs of a session, and a box to go on with it. */
+import { useRef } from "preact/hooks";
 import * as api from "../api";
 import { duration, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
 import type { RunStatus, Session } from "../openapi";
-import { href, navigate } from "../router";
-import { rememberRun } from "../started";
+import { href } from "../router";
 import { isOpen } from "../status";
-import { Field, faultAt } from "./field";
 import { Cost, Tokens, When } from "./figures";
-import { explained } from "./states";
+import { SayBox } from "./say-box";
 import { StatusChip } from "./status";
 
 /** How often the session is asked while something in it is open, in milliseconds. */
@@ -27,6 +25,10 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
   const now = useNow(10_000);
   const runs = last.current?.runs ?? [];
   const isComparison = runs.some((other) => other.comparison !== undefined);
+  // The page's own run is known before the list is asked again.
+  const isUnderWay = [status, ...runs.filter((other) => other.run !== run).map((other) => other.status)].some(
+    (known) => known === "running" || known === "waiting",
+  );
   return (
     <section class="panel session-runs" aria-labelledby="session-title">
       <h2 id="session-title">
@@ -56,50 +58,7 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
           </li>
         ))}
       </ol>
-      {!isComparison && <NextTask session={session} />}
+      {!isComparison && <SayBox session={session} run={run} isUnderWay={isUnderWay} />}
     </section>
-  );
-}
-
-function NextTask({ session }: { session: string }) {
-  const [task, setTask] = useState("");
-  const [error, setError] = useState<unknown>(null);
-  const [isBusy, setIsBusy] = useState(false);
-  const key = useRef({ task: "", key: "" });
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    // The same text that is sent again after a lost answer starts no second run.
-    if (key.current.key === "" || key.current.task !== task) key.current = { task, key: api.newIdempotencyKey() };
-    setIsBusy(true);
-    setError(null);
-    try {
-      const accepted = await api.startNext(session, { task }, key.current.key);
-      rememberRun(accepted);
-      navigate(href(["runs", accepted.session, String(accepted.run)]));
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setIsBusy(false);
-    }
-  };
-  const fault =
-    error === null ? null : (faultAt(error, "/task") ?? `${explained(error).title}. ${explained(error).detail}`);
-  return (
-    <form class="form next-task" onSubmit={(event) => void submit(event)} noValidate>
-      <Field
-        label="Next task in this session"
-        error={fault}
-        help="It continues the conversation, with the session's agent and model."
-      >
-        {(ids) => (
-          <textarea {...ids} rows={2} value={task} dir="auto" onInput={(event) => setTask(event.currentTarget.value)} />
-        )}
-      </Field>
-      <div class="actions end">
-        <button type="submit" class="button" disabled={isBusy}>
-          {isBusy ? "Starting…" : "Start"}
-        </button>
-      </div>
-    </form>
   );
 }
