@@ -103,8 +103,10 @@ impl Fields {
                 error: self.tool_error()?,
                 by: self.or_default("by")?,
                 result_bytes: self.or_default("result_bytes")?,
+                result_digest: self.or_default("result_digest")?,
                 latency_ms: self.take("latency_ms")?,
                 tool_call_id: self.or_default("tool_call_id")?,
+                observed: self.or_default("observed")?,
             },
             "tool.failed" => Entry::ToolFailed {
                 call: self.take("call")?,
@@ -113,6 +115,7 @@ impl Fields {
                 error: self.tool_error()?.ok_or_else(|| Error::missing_field("error"))?,
                 retry_at: self.or_default("retry_at")?,
                 latency_ms: self.take("latency_ms")?,
+                observed: self.or_default("observed")?,
             },
             "approval.requested" => Entry::ApprovalRequested {
                 call: self.take("call")?,

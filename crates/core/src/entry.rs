@@ -207,12 +207,19 @@ pub enum Entry {
         /// What the result takes as JSON, in bytes.
         #[serde(skip_serializing_if = "Option::is_none")]
         result_bytes: Option<u64>,
+        /// Where `result` has only head and tail of it: the digest of the whole as JSON, SHA-256 in lower-case hex.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result_digest: Option<String>,
         /// From the call to the answer, in milliseconds.
         latency_ms: u64,
         /// The model's own id of the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
         tool_call_id: Option<String>,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        observed: Observed,
     },
     /// An attempt of a tool call failed, and another one is made.
     #[serde(rename = "tool.failed")]
@@ -229,6 +236,10 @@ pub enum Entry {
         retry_at: Option<TimeMs>,
         /// From the call to the failure, in milliseconds.
         latency_ms: u64,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        observed: Observed,
     },
     /// A tool call waits for a person.
     #[serde(rename = "approval.requested")]
@@ -564,7 +575,7 @@ pub struct Gateway {
     pub log_id: Option<String>,
 }
 
-/// A span that the agent's own code opened with `tracing` during an attempt of a model call.
+/// A span that the agent's own code opened with `tracing` during an attempt of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UserSpan {
     /// Its name.

@@ -64,6 +64,8 @@ pub enum Input {
         outcome: ToolOutcome,
         /// When.
         timing: Timing,
+        /// What was seen beside it.
+        observed: Observed,
     },
     /// A tool said what became of a call that was cut off.
     Reconciled {

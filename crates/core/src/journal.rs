@@ -1,17 +1,37 @@
 use thiserror::Error;
 
-use crate::{entry::Record, ids::Seq};
+use crate::{
+    entry::Record,
+    ids::{CallId, Seq},
+};
+
+/// The result of a tool's call that is larger than an entry may hold, whole, as JSON. It is stored together with its entry,
+/// and no replay reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholeResult {
+    /// The call.
+    pub call: CallId,
+    /// At most [`TOOL_RESULT_BYTES_MAX`](crate::limits::TOOL_RESULT_BYTES_MAX) bytes.
+    pub json: String,
+}
 
 /// The append-only store of a session. Synchronous, because the SQL of a Durable Object is.
 pub trait Journal {
     /// Why an append or a read failed.
     type Error: std::error::Error + 'static;
 
-    /// Stores `records` whole or not at all, as one row whose position is that of the first.
+    /// Stores `records` whole or not at all, as one row whose position is that of the first, and with them the `results`
+    /// that their entries do not hold.
     ///
     /// # Errors
     /// When nothing was stored.
-    fn append(&self, records: &[Record]) -> Result<(), Self::Error>;
+    fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), Self::Error>;
+
+    /// The whole result of a call, as JSON; `None` where its entry has all of it, or it has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn result(&self, call: CallId) -> Result<Option<String>, Self::Error>;
 
     /// The records after `after` in order, at most `limit`. It may give fewer, where they are large, but none only
     /// where there is none.

@@ -14,9 +14,12 @@
 //! # struct Memory(RefCell<Vec<Record>>);
 //! # impl Journal for Memory {
 //! #     type Error = Infallible;
-//! #     fn append(&self, records: &[Record]) -> Result<(), Infallible> {
+//! #     fn append(&self, records: &[Record], _: &[WholeResult]) -> Result<(), Infallible> {
 //! #         self.0.borrow_mut().extend_from_slice(records);
 //! #         Ok(())
+//! #     }
+//! #     fn result(&self, _: CallId) -> Result<Option<String>, Infallible> {
+//! #         Ok(None)
 //! #     }
 //! #     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Infallible> {
 //! #         Ok(self.0.borrow().iter().filter(|record| record.seq > after).take(limit).cloned().collect())
@@ -52,7 +55,7 @@
 //! ```
 //!
 //! The modules stand in layers, each of which uses only what stands before it: words (`ids`, `limits`, `message`,
-//! `fault`, `backoff`, `done`, `tool`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
+//! `fault`, `backoff`, `done`, `tool`, `given`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
 //! (questions to it), `step`, and `decide` (one file an input, and the table of the loop in `decide/after.rs`).
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
@@ -64,6 +67,7 @@ mod decode;
 mod done;
 mod entry;
 mod fault;
+mod given;
 mod ids;
 mod input;
 mod journal;
@@ -87,7 +91,7 @@ pub use input::{
     Command, Decision, Found, Input, ModelCall, Moment, NewRun, Receipt, Refusal, SinkFailure, Steer,
     ToolOrder, ToolOutcome,
 };
-pub use journal::{DecodeError, Journal, decode_row, encode_row};
+pub use journal::{DecodeError, Journal, WholeResult, decode_row, encode_row};
 pub use message::{
     FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage, estimated_tokens,
 };

@@ -147,6 +147,11 @@ pub const TOOL_NAME_BYTES_MAX: usize = 64;
 pub const TOOL_ARGUMENTS_BYTES_MAX: usize = 256 * 1024;
 /// The result of one tool call as JSON, in bytes.
 pub const TOOL_RESULT_BYTES_MAX: usize = 1024 * 1024;
+/// What an entry, its event, memory and a request hold of one result, in bytes. Of a longer one they have head and tail,
+/// and the whole is stored beside the entry.
+pub const RESULT_KEPT_BYTES_MAX: usize = 32 * 1024;
+/// The head of such a result, in bytes.
+pub const RESULT_HEAD_BYTES: usize = 24 * 1024;
 /// One attempt of a model call by default, in milliseconds.
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.

@@ -6,7 +6,7 @@ use crate::{
     entry::{Entry, Record},
     ids::{RunId, Seq},
     input::{Command, Moment},
-    journal::Journal,
+    journal::{Journal, WholeResult},
     state::session::Session,
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub struct Step {
     pub(crate) base: Seq,
     pub(crate) records: Vec<Record>,
+    /// Results that the records do not hold whole.
+    pub(crate) results: Vec<WholeResult>,
     pub(crate) commands: Vec<Command>,
     pub(crate) ignored: bool,
     /// What the decision believed that memory would be.
@@ -37,6 +39,7 @@ impl Step {
         Self {
             base,
             records: Vec::new(),
+            results: Vec::new(),
             commands: Vec::new(),
             ignored: false,
             #[cfg(debug_assertions)]
@@ -106,7 +109,7 @@ impl Session {
             return Err(CommitError::Stale { base: step.base, head: self.head() });
         }
         if !step.records.is_empty() {
-            journal.append(&step.records).map_err(CommitError::Journal)?;
+            journal.append(&step.records, &step.results).map_err(CommitError::Journal)?;
         }
         for record in &step.records {
             self.evolve(record.clone());

@@ -2,7 +2,7 @@ use std::{future::ready, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::{Promise, Reflect};
-use longhaul_core::{Found, Journal, Record, Seq, TimeMs, ToolError, ToolOutcome};
+use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolError, ToolOutcome, WholeResult};
 use longhaul_host::{
     Audience, Clock, Delta, NoRoom, NotErased, Platform, SecretNet, ToolJob, Transport, WireFault,
     WireRequest, WireResponse,
@@ -86,8 +86,12 @@ impl Cloudflare {
 impl Journal for Cloudflare {
     type Error = JournalError;
 
-    fn append(&self, records: &[Record]) -> Result<(), JournalError> {
-        self.journal.append(records)
+    fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), JournalError> {
+        self.journal.append(records, results)
+    }
+
+    fn result(&self, call: CallId) -> Result<Option<String>, JournalError> {
+        self.journal.result(call)
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, JournalError> {

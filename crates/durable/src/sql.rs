@@ -1,13 +1,14 @@
 use std::cell::Cell;
 
 use js_sys::{Array, Function, IteratorNext, JsString, Promise};
-use longhaul_core::{DecodeError, Journal, Record, Seq, decode_row, encode_row};
+use longhaul_core::{CallId, DecodeError, Journal, Record, Seq, WholeResult, decode_row, encode_row, limits};
 use thiserror::Error;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::{State, js_sys::futures::JsFuture};
 
 /// Text of one row, in bytes: SQLite rows of a Durable Object have at most 2 MB.
 const ROW_BYTES_MAX: usize = 1_900_000;
+const _: () = assert!(limits::TOOL_RESULT_BYTES_MAX < ROW_BYTES_MAX, "a result is one row");
 /// Text that one read takes out of the database, in bytes: it ends with the row that reaches this.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
@@ -17,9 +18,15 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS journal \
 const CREATE_PARTS: &str = "CREATE TABLE IF NOT EXISTS journal_part \
                             (seq INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL, \
                             PRIMARY KEY (seq, part)) STRICT, WITHOUT ROWID";
+/// Results of tools that their entries do not hold whole. No replay reads them.
+const CREATE_RESULTS: &str = "CREATE TABLE IF NOT EXISTS tool_result \
+                              (call INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT";
 const EXISTS: &str = "SELECT COUNT(*), 0 FROM sqlite_master WHERE name = 'journal' AND ? = ?";
+const RESULTS_EXIST: &str = "SELECT COUNT(*), 0 FROM sqlite_master WHERE name = 'tool_result' AND ? = ?";
 const INSERT: &str = "INSERT INTO journal (seq, entries) VALUES (?, ?)";
+const INSERT_RESULT: &str = "INSERT INTO tool_result (call, json) VALUES (?, ?)";
 const INSERT_PART: &str = "INSERT INTO journal_part (seq, part, text) VALUES (?, ?, ?)";
+const READ_RESULT: &str = "SELECT json, 0 FROM tool_result WHERE call = ? AND 1 = ?";
 /// The rows from the one that holds position `?` on.
 const READ: &str = "SELECT seq, entries FROM journal \
                     WHERE seq >= COALESCE((SELECT MAX(seq) FROM journal WHERE seq <= ?), 0) ORDER BY seq LIMIT ?";
@@ -76,11 +83,16 @@ impl SqlJournal {
 
     fn is_there(&self) -> Result<bool, JournalError> {
         if !self.exists.get() {
-            let found = self.sql.query(EXISTS, 1.0, 1.0)?.raw()?.to_array()?;
-            let count = Array::from(&found.get(0)).get(0).as_f64();
-            self.exists.set(count.is_some_and(|n| n > 0.0));
+            self.exists.set(self.finds(EXISTS)?);
         }
         Ok(self.exists.get())
+    }
+
+    /// Whether a statement that counts counts something.
+    fn finds(&self, statement: &str) -> Result<bool, JournalError> {
+        let found = self.sql.query(statement, 1.0, 1.0)?.raw()?.to_array()?;
+        let count = Array::from(&found.get(0)).get(0).as_f64();
+        Ok(count.is_some_and(|n| n > 0.0))
     }
 
     /// Writes as much as a long answer takes, waits until it is on disk, and takes it out again.
@@ -97,14 +109,28 @@ impl SqlJournal {
     }
 
     /// Several rows at once: a failure of any rolls all of them back.
-    fn append_parts(&self, seq: Seq, text: &str) -> Result<(), JournalError> {
+    fn append_rows(&self, seq: Seq, text: &str, results: &[WholeResult]) -> Result<(), JournalError> {
         let sql = self.sql.clone();
-        let parts: Vec<JsString> = split(text, ROW_BYTES_MAX).map(JsString::from).collect();
+        let (row, parts) = if text.len() > ROW_BYTES_MAX { ("", text) } else { (text, "") };
+        let row = JsString::from(row);
+        let parts: Vec<JsString> = split(parts, ROW_BYTES_MAX).map(JsString::from).collect();
+        let results: Vec<(f64, JsString)> = results
+            .iter()
+            .map(|result| (f64::from(result.call.0), JsString::from(result.json.as_str())))
+            .collect();
         let write = move || -> Result<JsValue, JsValue> {
-            sql.exec(CREATE_PARTS)?;
-            sql.insert(INSERT, number(seq), &JsString::from(""))?;
+            sql.insert(INSERT, number(seq), &row)?;
+            if !parts.is_empty() {
+                sql.exec(CREATE_PARTS)?;
+            }
             for (part, text) in parts.iter().enumerate() {
                 sql.insert_part(INSERT_PART, number(seq), part as f64, text)?;
+            }
+            if !results.is_empty() {
+                sql.exec(CREATE_RESULTS)?;
+            }
+            for (call, json) in &results {
+                sql.insert(INSERT_RESULT, *call, json)?;
             }
             Ok(JsValue::UNDEFINED)
         };
@@ -129,15 +155,23 @@ impl SqlJournal {
 impl Journal for SqlJournal {
     type Error = JournalError;
 
-    fn append(&self, records: &[Record]) -> Result<(), JournalError> {
+    fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), JournalError> {
         let Some(first) = records.first() else { return Ok(()) };
         self.create()?;
         let text = encode_row(records);
-        if text.len() > ROW_BYTES_MAX {
-            return self.append_parts(first.seq, &text);
+        if text.len() > ROW_BYTES_MAX || !results.is_empty() {
+            return self.append_rows(first.seq, &text, results);
         }
         self.sql.insert(INSERT, number(first.seq), &JsString::from(text))?;
         Ok(())
+    }
+
+    fn result(&self, call: CallId) -> Result<Option<String>, JournalError> {
+        if !self.finds(RESULTS_EXIST)? {
+            return Ok(None);
+        }
+        let found = self.sql.query(READ_RESULT, f64::from(call.0), 1.0)?.raw()?.step()?;
+        Ok(found.and_then(|row| row.get(0).as_string()))
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, JournalError> {

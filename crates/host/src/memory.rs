@@ -148,7 +148,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use longhaul_core::{RunId, decode_row};
+    use longhaul_core::{CallId, RunId, WholeResult, decode_row};
 
     use super::*;
 
@@ -179,11 +179,15 @@ mod tests {
     impl Journal for Fake {
         type Error = DiskFailed;
 
-        fn append(&self, records: &[Record]) -> Result<(), DiskFailed> {
+        fn append(&self, records: &[Record], _: &[WholeResult]) -> Result<(), DiskFailed> {
             if !matches!(self.fate.get(), Fate::Failed) {
                 self.records.borrow_mut().extend_from_slice(records);
             }
             if matches!(self.fate.get(), Fate::Stored) { Ok(()) } else { Err(DiskFailed) }
+        }
+
+        fn result(&self, _: CallId) -> Result<Option<String>, DiskFailed> {
+            Ok(None)
         }
 
         fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskFailed> {

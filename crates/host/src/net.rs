@@ -153,13 +153,9 @@ impl SecretNet {
         }
     }
 
-    /// Why a call failed, in whoever's words. They were cut before they came here, perhaps within a secret: so its
-    /// beginning is taken out as well.
+    /// Why a call failed, in whoever's words. They were cut before they came here.
     pub(crate) fn fault(&self, fault: &mut Fault) {
-        self.clean(&mut fault.message);
-        if let Some(clean) = self.without_beginnings(&fault.message) {
-            fault.message = clean;
-        }
+        self.clean_cut(&mut fault.message);
     }
 
     /// The text without what begins as a secret does, for [`SECRET_BYTES_MIN`] bytes or more; `None` where nothing does.
@@ -182,10 +178,27 @@ impl SecretNet {
         (copied > 0).then(|| clean + &text[copied..])
     }
 
-    /// What the gateway said beside the answer.
+    /// What the gateway said beside the answer, and what the agent's own code said in its spans. Their texts were cut before
+    /// they came here.
     pub(crate) fn observed(&self, observed: &mut Observed) {
         if let Some(log_id) = observed.gateway.as_mut().and_then(|gateway| gateway.log_id.as_mut()) {
             self.clean(log_id);
+        }
+        for span in &mut observed.spans {
+            self.clean_cut(&mut span.name);
+            for field in span.fields.values_mut() {
+                if let Value::String(text) = field {
+                    self.clean_cut(text);
+                }
+            }
+        }
+    }
+
+    /// Cleans a text that was cut, perhaps within a secret: so its beginning is taken out as well.
+    fn clean_cut(&self, text: &mut String) {
+        self.clean(text);
+        if let Some(clean) = self.without_beginnings(text) {
+            *text = clean;
         }
     }
 

@@ -16,7 +16,7 @@ use longhaul_models::{
     workers_ai,
 };
 use longhaul_trace::{Origin, redact::observed as redact_observed, span_id, trace_id};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
     deployment::{Deployment, WorkersAi},
@@ -126,7 +126,7 @@ impl<P: Ports> Caller<'_, P> {
             attempt,
             model: order.promised.model.clone(),
         };
-        let span = call_span(&info);
+        let span = call_span(&self.deployment.session, promised);
         let attempt = Attempt::new(&order, &self.deployment.secrets);
         let (outcome, timing) = async {
             let (outcome, timing) = self.attempt(order, &attempt, &info).await;
@@ -135,9 +135,7 @@ impl<P: Ports> Caller<'_, P> {
         }
         .instrument(span.clone())
         .await;
-        let mut observed = Observed { gateway: attempt.gateway.take(), spans: finish(&span) };
-        self.deployment.secrets.observed(&mut observed);
-        redact_observed(&mut observed, &|text| self.deployment.redacted(text));
+        let observed = self.observed(attempt.gateway.take(), &span);
         let call = promised;
         match outcome {
             Ok(answer) => Input::Answered { call, answer, timing, observed },
@@ -149,8 +147,9 @@ impl<P: Ports> Caller<'_, P> {
     pub(crate) async fn call_tool(&self, job: &ToolJob) -> Input {
         let order = &job.order;
         let started_at = self.ports.now();
+        let span = call_span(&self.deployment.session, order.call);
         // Its code may panic before it awaits anything.
-        let calling = async { self.ports.call_tool(job).await };
+        let calling = async { self.ports.call_tool(job).await }.instrument(span.clone());
         let returned = AssertUnwindSafe(calling).catch_unwind();
         let allowed = self.ports.sleep(order.give_up_at.saturating_sub(started_at));
         let mut outcome = match select(Box::pin(returned), allowed).await {
@@ -165,7 +164,15 @@ impl<P: Ports> Caller<'_, P> {
         };
         self.deployment.secrets.returned(&mut outcome);
         let timing = Timing { started_at, ended_at: self.ports.now(), first_chunk_at: None };
-        Input::Returned { call: order.call, outcome, timing }
+        Input::Returned { call: order.call, outcome, timing, observed: self.observed(None, &span) }
+    }
+
+    /// What was seen around an attempt, which ends now.
+    fn observed(&self, gateway: Option<Gateway>, span: &Span) -> Observed {
+        let mut observed = Observed { gateway, spans: finish(span) };
+        self.deployment.secrets.observed(&mut observed);
+        redact_observed(&mut observed, &|text| self.deployment.redacted(text));
+        observed
     }
 
     /// Asks a tool what became of a call that was cut off. What goes wrong with that leaves it unknown.

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use longhaul_core::{TimeMs, UserSpan, limits};
+use longhaul_core::{CallRef, TimeMs, UserSpan, limits};
 use longhaul_trace::redact::Redaction;
 use serde_json::{Map, Value};
 use tracing::{
@@ -18,8 +18,6 @@ use tracing::{
 };
 use tracing_core::span::Current;
 
-use crate::hooks::CallInfo;
-
 mod book;
 mod fields;
 #[cfg(test)]
@@ -28,14 +26,14 @@ mod tests;
 use book::Book;
 use fields::Fields;
 
-/// The target of the span around an attempt of a model call. Its fields are `session`, `run`, `call` and `attempt`.
+/// The target of the span around an attempt of a call, of a model or a tool. Its fields are `session`, `run`, `call` and `attempt`.
 pub const CALL_TARGET: &str = "longhaul::call";
 /// One text of an event, in bytes: a longer one is cut.
 const EVENT_TEXT_BYTES_MAX: usize = 8 * 1024;
 
 /// The `tracing` subscriber of the runtime. Spans and events of level `INFO` and above are taken, of every crate.
 ///
-/// A span inside an attempt of a model call is kept for the run's trace: see [`limits::USER_SPANS_MAX`] and its
+/// A span inside an attempt of a call is kept for the run's trace: see [`limits::USER_SPANS_MAX`] and its
 /// neighbours. One that has no such span above it (its parent is none, or was opened before the call) is not kept;
 /// where it goes on after its attempt ended, it ends in the trace with the attempt.
 ///
@@ -67,13 +65,12 @@ impl Telemetry {
     }
 }
 
-/// The span around an attempt of a model call. What its code opens inside, down from the call's `instrument`, is
+/// The span around an attempt of a call. What its code opens inside, down from the call's `instrument`, is
 /// collected until [`finish`].
-pub(crate) fn call_span(call: &CallInfo) -> Span {
-    let CallInfo { session, run, call, attempt, .. } = call;
+pub(crate) fn call_span(session: &str, call: CallRef) -> Span {
+    let CallRef { run, call, attempt } = call;
     tracing::info_span!(
-        target: CALL_TARGET, parent: None, "call",
-        session = session.as_str(), run = run.0, call = call.0, attempt = *attempt,
+        target: CALL_TARGET, parent: None, "call", session, run = run.0, call = call.0, attempt,
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use longhaul_core::{CallId, Effect, Entry, Record, RunId, ToolError};
+use longhaul_core::{CallId, Effect, Entry, Record, RunId, ToolError, limits};
 use serde_json::{Value, json};
 
 use crate::{invariants::Findings, outside::Outside};
@@ -159,6 +159,29 @@ impl Findings {
             }
             _ => {}
         }
+    }
+
+    /// A result that its entry has only head and tail of is stored whole, as long as its session is there, and no other is.
+    pub(crate) fn large_results_are_kept_whole(&mut self, outside: &Outside) {
+        let mut kept = outside.disk.results().clone();
+        for record in outside.disk.records() {
+            let Entry::ToolAnswered { call, result, result_bytes, result_digest, .. } = &record.entry else {
+                continue;
+            };
+            let length = result.as_ref().map_or(0, |result| result.as_str().map_or(0, str::len));
+            self.expect(5, length <= limits::RESULT_KEPT_BYTES_MAX, || {
+                format!("call {call}: {length} bytes of its result are in its entry")
+            });
+            let whole = kept.remove(call);
+            let is_there = whole.as_ref().map(|json| json.len() as u64);
+            let is_due = result_digest.as_ref().and(*result_bytes);
+            self.expect(5, is_there == is_due, || {
+                format!("call {call}: of {is_due:?} bytes {is_there:?} are stored beside its entry")
+            });
+            let is_json = whole.is_none_or(|json| serde_json::from_slice::<Value>(json.as_bytes()).is_ok());
+            self.expect(5, is_json, || format!("call {call}: its result is not stored whole"));
+        }
+        self.expect(5, kept.is_empty(), || format!("results of no entry: {:?}", kept.keys()));
     }
 
     /// In every request each tool call of an answer is followed by exactly one result, in the same order.

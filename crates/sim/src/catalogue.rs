@@ -406,7 +406,7 @@ fn beside_retention() -> Vec<Scenario> {
 
 /// Tools, and people who decide about their calls.
 fn acting() -> Vec<Scenario> {
-    use ToolReply::{Busy, Close, Fail, Hang, Panic};
+    use ToolReply::{Busy, Close, Fail, Hang, Large, Panic};
     let plan = ToolPlan::default;
     let acting = |name, tools| {
         let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
@@ -449,6 +449,10 @@ fn acting() -> Vec<Scenario> {
         Scenario::new("the same call over and over", LoopDetected).tools(
             plan().ask(1, &["look"]).ask(2, &["look"]).ask(3, &["look"]).ask(4, &["look"]).ask(5, &["look"]),
         ),
+        acting("a small result and a large one", plan().ask(1, &["look", "send"]).reply("look", &[Large; 9])),
+        acting("a large result, and then a deletion", plan().ask(1, &["look"]).reply("look", &[Large; 9]))
+            .then(5_000, Action::Delete)
+            .or(&[Cancelled]),
         acting("asked what became of it", plan().ask(1, &["post", "look"])),
         acting("asked what became of what hangs", plan().ask(1, &["post"]).reply("post", &[Hang])),
         acting("nobody knows what became of it", plan().ask(1, &["post"]).reply("post", &[Panic])),

@@ -1,11 +1,13 @@
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use longhaul_core::{Entry, Record, Seq, TimeMs, decode_row, encode_row};
+use longhaul_core::{CallId, Entry, Record, Seq, TimeMs, WholeResult, decode_row, encode_row};
 
 /// What survives a process: the rows of the journal, and the alarm.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     rows: Vec<Rc<Row>>,
+    /// The results that rows do not hold whole.
+    results: BTreeMap<CallId, Rc<str>>,
     /// When the alarm is due. While its handler runs it stays, until the handler returns or sets another.
     pub alarm: Option<TimeMs>,
     /// Whether each append fails.
@@ -64,7 +66,7 @@ impl Disk {
 
     /// Adds a row in the stored format, and keeps what a reader of that format gets. `false` when the position is
     /// taken: a primary key.
-    pub(crate) fn append(&mut self, records: &[Record]) -> bool {
+    pub(crate) fn append(&mut self, records: &[Record], results: &[WholeResult]) -> bool {
         let Some(first) = records.first() else { return true };
         if first.seq <= self.head() {
             return false;
@@ -72,7 +74,13 @@ impl Disk {
         let text = encode_row(records);
         let records = decode_row(first.seq, &text).expect("what was encoded just now can be decoded");
         self.keep(text, records);
+        self.results.extend(results.iter().map(|result| (result.call, Rc::from(result.json.as_str()))));
         true
+    }
+
+    /// The results that rows do not hold whole, by their calls.
+    pub fn results(&self) -> &BTreeMap<CallId, Rc<str>> {
+        &self.results
     }
 
     fn keep(&mut self, text: String, records: Vec<Record>) {
@@ -89,6 +97,7 @@ impl Disk {
     /// Forgets rows and alarm.
     pub(crate) fn erase(&mut self) {
         self.erased.push(std::mem::take(&mut self.rows));
+        self.results.clear();
         self.alarm = None;
         self.open_runs = 0;
     }

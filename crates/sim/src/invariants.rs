@@ -88,6 +88,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
         }
     }
     found.requests_have_each_result_once(outside);
+    found.large_results_are_kept_whole(outside);
     found.no_secret_is_kept(outside);
     found.thoughts_stay_apart(outside, &journals);
     for records in &journals {
@@ -534,7 +535,7 @@ mod tests {
         let mut disk = Disk::default();
         disk.alarm = end.outside.disk.alarm;
         for record in &records {
-            assert!(disk.append(std::slice::from_ref(record)));
+            assert!(disk.append(std::slice::from_ref(record), &[]));
         }
         end.outside.disk = disk;
     }

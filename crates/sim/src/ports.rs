@@ -1,7 +1,7 @@
 use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Found, Journal, Record, Seq, TimeMs, ToolOutcome};
+use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolOutcome, WholeResult};
 use longhaul_host::{
     Audience, Clock, Delta, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest, WireResponse,
 };
@@ -40,8 +40,12 @@ pub enum DiskError {
 impl Journal for SimPorts {
     type Error = DiskError;
 
-    fn append(&self, records: &[Record]) -> Result<(), DiskError> {
-        self.0.append(records)
+    fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskError> {
+        self.0.append(records, results)
+    }
+
+    fn result(&self, call: CallId) -> Result<Option<String>, DiskError> {
+        self.0.result(call)
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {

@@ -360,9 +360,10 @@ impl Dice {
             &["look", "book", "send", "post", "ship", "book"],
             &["burn", "look"],
         ];
-        let replies: [&'static [ToolReply]; 6] = [
+        let replies: [&'static [ToolReply]; 7] = [
             &[],
             &[ToolReply::Fail],
+            &[ToolReply::Large; 9],
             &[ToolReply::Hang, ToolReply::Hang],
             &[ToolReply::Panic],
             &[ToolReply::Busy, ToolReply::Busy],

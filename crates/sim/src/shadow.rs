@@ -1,4 +1,4 @@
-use longhaul_core::{CallState, Deadline, RunStatus, Session};
+use longhaul_core::{CallState, Deadline, Entry, Record, RunStatus, Session};
 
 use crate::{object::Object, outside::Outside, scenario::RETENTION_MS};
 
@@ -13,6 +13,8 @@ const DISK_TROUBLE_MS: u64 = 5 * 60_000;
 pub(crate) struct Shadow {
     session: Session,
     incarnation: usize,
+    /// Results that the entries do not hold whole.
+    results: usize,
 }
 
 impl Shadow {
@@ -20,16 +22,23 @@ impl Shadow {
     pub(crate) fn follow(&mut self, outside: &mut Outside, object: Option<&Object>) {
         let (before, incarnation) = (self.session.head(), outside.incarnation());
         if self.incarnation != incarnation {
-            *self = Self { session: Session::default(), incarnation };
+            *self = Self { incarnation, ..Self::default() };
         }
         let head = self.session.head();
         if outside.disk.head() != head {
             let new = outside.disk.rows().iter().flat_map(|row| &row.records);
-            let unfolded =
-                new.filter(|record| record.seq > head).map(|record| self.session.replay_one(record));
-            if let Some(error) = unfolded.filter_map(Result::err).next() {
+            let new: Vec<&Record> = new.filter(|record| record.seq > head).collect();
+            let is_large =
+                |entry: &Entry| matches!(entry, Entry::ToolAnswered { result_digest: Some(_), .. });
+            self.results += new.iter().filter(|record| is_large(&record.entry)).count();
+            let error = new.into_iter().find_map(|record| self.session.replay_one(record).err());
+            if let Some(error) = error {
                 outside.offend(5, format!("the journal cannot be replayed: {error}"));
             }
+        }
+        let stored = outside.disk.results().len();
+        if stored != self.results {
+            outside.offend(5, format!("{stored} results are stored, and {} entries need one", self.results));
         }
         if self.session.head() != before {
             let agrees = object.and_then(|object| object.runtime().in_memory(|own| *own == self.session));

@@ -1,9 +1,9 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use longhaul_core::{
-    CallId, Effect, Entry, Found, InDoubt, RunId, ToolError, ToolOffer, ToolOrder, ToolOutcome,
+    CallId, Effect, Entry, Found, InDoubt, RunId, ToolError, ToolOffer, ToolOrder, ToolOutcome, limits,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{outside::Outside, world::World};
 
@@ -45,6 +45,8 @@ pub struct ToolPlan {
 pub enum ToolReply {
     /// It returns.
     Return,
+    /// It returns more than its entry may hold.
+    Large,
     /// It says that it failed.
     Fail,
     /// It does not return, ever.
@@ -155,6 +157,7 @@ pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
     world.sleep(LATENCY_MS - 7 * place).await;
     match reply {
         ToolReply::Return => ToolOutcome::Done(json!({"did": order.ask.tool, "call": order.call.call})),
+        ToolReply::Large => ToolOutcome::Done(large_result(&order)),
         ToolReply::Fail => ToolOutcome::Failed(ToolError::failed("it is closed")),
         ToolReply::Busy => ToolOutcome::Retry { message: "it is busy".to_owned(), after_ms: None },
         ToolReply::Close => ToolOutcome::Fatal(CLOSED.to_owned()),
@@ -164,6 +167,12 @@ pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
             std::panic::resume_unwind(Box::new("a panic that the scenario asked for"))
         }
     }
+}
+
+/// A result that its entry has only head and tail of.
+fn large_result(order: &ToolOrder) -> Value {
+    let text = "wave ".repeat(limits::RESULT_KEPT_BYTES_MAX / 4);
+    json!({"did": order.ask.tool, "call": order.call.call, "text": text})
 }
 
 /// What the far side knows of a call: whether it ever came. One that is broken knows nothing.

@@ -4,7 +4,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use longhaul_core::{Record, Seq, TimeMs};
+use longhaul_core::{CallId, Record, Seq, TimeMs, WholeResult};
 
 use crate::{
     clock::{Sleep, Timers},
@@ -95,7 +95,7 @@ impl World {
         self.vital.set(Vital::Dead);
     }
 
-    pub(crate) fn append(&self, records: &[Record]) -> Result<(), DiskError> {
+    pub(crate) fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskError> {
         let is_full = self.outside.borrow().disk.is_full;
         match self.operate(Op::Append)?.or_else(|| is_full.then_some(Fault::StorageError)) {
             Some(Fault::StorageError) => {
@@ -105,12 +105,12 @@ impl World {
             Some(Fault::CrashBefore | Fault::TurnLost) => return Err(DiskError::Dead),
             Some(Fault::AnswerLost) => {
                 self.outside.borrow_mut().storage_errors += 1;
-                self.write(|disk| disk.append(records));
+                self.write(|disk| disk.append(records, results));
                 return Err(DiskError::Failed);
             }
             Some(Fault::CrashAfter | Fault::CallerLost) | None => {}
         }
-        let stored = self.write(|disk| disk.append(records));
+        let stored = self.write(|disk| disk.append(records, results));
         if stored { Ok(()) } else { Err(DiskError::Conflict) }
     }
 
@@ -123,6 +123,14 @@ impl World {
             return Err(DiskError::Unreadable);
         }
         Ok(self.outside.borrow().disk.read(after, limit))
+    }
+
+    pub(crate) fn result(&self, call: CallId) -> Result<Option<String>, DiskError> {
+        if self.operate(Op::Read)?.is_some() {
+            self.outside.borrow_mut().storage_errors += 1;
+            return Err(DiskError::Failed);
+        }
+        Ok(self.outside.borrow().disk.results().get(&call).map(|json| json.to_string()))
     }
 
     pub(crate) fn set_alarm(&self, at: TimeMs) {

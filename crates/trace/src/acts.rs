@@ -79,8 +79,10 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             error,
             by,
             result_bytes,
+            result_digest: _,
             latency_ms,
             tool_call_id,
+            observed: _,
         } => {
             if by.as_deref().is_some_and(is_person) && answer_of_a_person(spans, *call, result.as_ref()) {
                 return;

@@ -168,10 +168,16 @@ impl<'a> Fold<'a> {
                 self.close_open(Some(*call), |span| span.fail(record.at, INTERRUPTED));
                 self.act(record);
             }
-            Entry::ToolAnswered { .. }
-            | Entry::ToolFailed { .. }
-            | Entry::ApprovalRequested { .. }
-            | Entry::ApprovalResolved { .. } => self.act(record),
+            Entry::ToolAnswered { call, attempt, observed, .. }
+            | Entry::ToolFailed { call, attempt, observed, .. } => {
+                self.act(record);
+                self.nest(
+                    (*call, *attempt),
+                    span_id(self.trace_id, Some((*call, *attempt))),
+                    &observed.spans,
+                );
+            }
+            Entry::ApprovalRequested { .. } | Entry::ApprovalResolved { .. } => self.act(record),
             Entry::RunAccepted { .. }
             | Entry::CancelRequested { .. }
             | Entry::TraceSent { .. }

@@ -4,7 +4,8 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use longhaul_core::{
-    Cause, Input, Journal, Moment, Record, RunId, Seq, Session, Step, TimeMs, decode_row, encode_row,
+    CallId, Cause, Input, Journal, Moment, Record, RunId, Seq, Session, Step, TimeMs, WholeResult,
+    decode_row, encode_row,
 };
 use longhaul_models::{Format, ModelName, RequestForm};
 use longhaul_trace::{
@@ -126,11 +127,15 @@ struct Stored(RefCell<Vec<Record>>);
 impl Journal for Stored {
     type Error = Infallible;
 
-    fn append(&self, records: &[Record]) -> std::result::Result<(), Infallible> {
+    fn append(&self, records: &[Record], _: &[WholeResult]) -> std::result::Result<(), Infallible> {
         // What is stored is text.
         let seq = records.first().map_or(Seq(1), |record| record.seq);
         self.0.borrow_mut().extend(decode_row(seq, &encode_row(records)).expect("entries"));
         Ok(())
+    }
+
+    fn result(&self, _: CallId) -> std::result::Result<Option<String>, Infallible> {
+        Ok(None)
     }
 
     fn read(&self, after: Seq, limit: usize) -> std::result::Result<Vec<Record>, Infallible> {

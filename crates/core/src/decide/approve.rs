@@ -59,7 +59,7 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
         (RequestKind::InDoubt, Decision::Settle { result }) => {
             resolve(d, run, id, ("settled", None, None, by.clone()));
             let call = CallRef { run, call: id, attempt: call.tries.attempt };
-            answer(d, call, ask, Told { outcome: Ok(result), by: Some(by), latency_ms: 0 });
+            answer(d, call, ask, Told { by: Some(by), ..Told::new(Ok(result), 0) });
         }
         (RequestKind::InDoubt, Decision::Retry) => {
             resolve(d, run, id, ("retried", None, None, by));

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use crate::{
     decide::draft::Draft,
-    entry::{Entry, Fallback},
+    entry::{Entry, Fallback, Observed},
+    given::Given,
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, ModelCall, ToolOrder},
+    journal::WholeResult,
     limits,
     state::{
         call::{Ask, Call},
@@ -95,7 +97,7 @@ pub(crate) fn refuse(
     ask: &ToolAsk,
     why: ToolError,
 ) {
-    answer(d, CallRef { run, call, attempt }, ask, Told { outcome: Err(why), by: None, latency_ms: 0 });
+    answer(d, CallRef { run, call, attempt }, ask, Told::new(Err(why), 0));
 }
 
 /// What came of a tool's call.
@@ -104,28 +106,42 @@ pub(crate) struct Told {
     /// Who says so, where it is not the tool.
     pub(crate) by: Option<String>,
     pub(crate) latency_ms: u64,
+    /// What was seen around the attempt.
+    pub(crate) observed: Observed,
+}
+
+impl Told {
+    /// What the tool itself says.
+    pub(crate) fn new(outcome: Result<Value, ToolError>, latency_ms: u64) -> Self {
+        Self { outcome, by: None, latency_ms, observed: Observed::default() }
+    }
 }
 
 /// Answers the call of a tool.
 pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told) {
-    let Told { outcome, by, latency_ms } = told;
-    let (result, error) = match outcome {
-        // A null reads as nothing, in the journal as for the model.
-        Ok(value) => (Some(value).filter(|value| *value != Value::Null), None),
-        Err(error) => (None, Some(error)),
+    let Told { outcome, by, latency_ms, observed } = told;
+    let (given, error) = match outcome.and_then(|value| Given::of(call.call, value)) {
+        Ok(given) => (given, None),
+        Err(error) => (Given::default(), Some(error)),
     };
+    let Given { result, bytes, digest, whole } = given;
     let entry = Entry::ToolAnswered {
         call: call.call,
         attempt: call.attempt,
         tool: ask.tool.clone(),
-        result_bytes: result.as_ref().map(|value| value.to_string().len() as u64),
+        result_bytes: bytes,
+        result_digest: digest,
         result,
         error,
         by,
         latency_ms,
         tool_call_id: Some(ask.tool_call_id.clone()),
+        observed,
     };
     d.write(call.run, entry);
+    if let Some(json) = whole {
+        d.keep(WholeResult { call: call.call, json });
+    }
 }
 
 /// What the model is told of a call that was cut off and must not be made twice.

@@ -4,6 +4,7 @@ use crate::{
     entry::Entry,
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, Moment},
+    journal::WholeResult,
     state::{
         call::Call,
         ledger::Ledger,
@@ -66,6 +67,11 @@ impl<'a> Draft<'a> {
         let (run, messages) = (&mut self.runs[place], self.length.messages);
         self.length = self.length.after(run, entry);
         run.evolve((seq, at), entry, messages);
+    }
+
+    /// Stores a result whole, together with the entries.
+    pub(crate) fn keep(&mut self, result: WholeResult) {
+        self.step.results.push(result);
     }
 
     /// Has the host do something once the entries are stored.

@@ -54,7 +54,9 @@ impl Session {
             Input::Failed { call, fault, timing, observed } => {
                 outcome::failed(d, call, fault, Seen { timing, observed })
             }
-            Input::Returned { call, outcome, timing } => tools::returned(d, call, outcome, timing),
+            Input::Returned { call, outcome, timing, observed } => {
+                tools::returned(d, call, outcome, Seen { timing, observed });
+            }
             Input::Reconciled { call, found, timing } => tools::reconciled(d, call, found, timing),
             Input::Decided { call, request, decision, digest, by } => {
                 approve::decided(d, Decided { call, request, decision, digest, by })?;

@@ -11,8 +11,9 @@ use crate::{
         ending::end_now,
         follow::follow,
         gate::request,
+        outcome::Seen,
     },
-    entry::{Entry, StopReason, Timing},
+    entry::{Entry, Observed, StopReason, Timing},
     ids::{CallRef, RunId, TimeMs},
     input::{Command, Found, ToolOrder, ToolOutcome},
     limits,
@@ -24,19 +25,20 @@ use crate::{
 const RECONCILE: &str = "system:reconcile";
 
 /// A tool returned, or was stopped.
-pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, timing: Timing) {
+pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, seen: Seen) {
     let Some((awaited, ask)) = awaited(d, call) else { return d.ignore() };
+    let Seen { timing, observed } = seen;
     let latency_ms = took(timing);
-    let told = |outcome| Told { outcome, by: None, latency_ms };
+    let told = |outcome, observed| Told { observed, ..Told::new(outcome, latency_ms) };
     match outcome {
-        ToolOutcome::Done(value) => answer(d, call, &ask, told(Ok(value))),
-        ToolOutcome::Failed(error) => answer(d, call, &ask, told(Err(error))),
+        ToolOutcome::Done(value) => answer(d, call, &ask, told(Ok(value), observed)),
+        ToolOutcome::Failed(error) => answer(d, call, &ask, told(Err(error), observed)),
         ToolOutcome::Retry { message, after_ms } => {
-            let failure = Failure { error: ToolError::failed(message), after_ms, latency_ms };
+            let failure = Failure { error: ToolError::failed(message), after_ms, latency_ms, observed };
             failed(d, call, (&awaited, &ask), failure);
         }
         ToolOutcome::Fatal(message) => {
-            answer(d, call, &ask, told(Err(ToolError::failed(message.clone()))));
+            answer(d, call, &ask, told(Err(ToolError::failed(message.clone())), observed));
             end_now(d, call.run, Stop::tool_failed(StopReason::ToolFailed, &message));
         }
         ToolOutcome::CutOff => match d.run(call.run).recovery(&awaited) {
@@ -44,7 +46,8 @@ pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, t
             Recovery::OutcomeUnknown => doubt(d, call.run, &awaited),
             Recovery::Again | Recovery::GiveUp => {
                 let error = ToolError::new("timeout", "the tool did not return in time");
-                failed(d, call, (&awaited, &ask), Failure { error, after_ms: None, latency_ms });
+                let failure = Failure { error, after_ms: None, latency_ms, observed };
+                failed(d, call, (&awaited, &ask), failure);
             }
         },
     }
@@ -57,11 +60,12 @@ pub(crate) fn reconciled(d: &mut Draft<'_>, call: CallRef, found: Found, timing:
     let latency_ms = took(timing);
     match found {
         Found::Done(value) => {
-            answer(d, call, &ask, Told { outcome: Ok(value), by: Some(RECONCILE.to_owned()), latency_ms });
+            let by = Some(RECONCILE.to_owned());
+            answer(d, call, &ask, Told { by, ..Told::new(Ok(value), latency_ms) });
         }
         Found::NotDone if d.run(call.run).is_late(d.now()) => {
             let why = ToolError::new("cancelled", "the call was not made: the run's time is up");
-            answer(d, call, &ask, Told { outcome: Err(why), by: None, latency_ms });
+            answer(d, call, &ask, Told::new(Err(why), latency_ms));
         }
         Found::NotDone => again(d, call.run, call.call),
         Found::Unknown => doubt(d, call.run, &awaited),
@@ -114,13 +118,14 @@ struct Failure {
     error: ToolError,
     after_ms: Option<u64>,
     latency_ms: u64,
+    observed: Observed,
 }
 
 /// An attempt failed: another one is made later, or the model is told.
 fn failed(d: &mut Draft<'_>, call: CallRef, (awaited, ask): (&Call, &ToolAsk), failure: Failure) {
-    let Failure { error, after_ms, latency_ms } = failure;
+    let Failure { error, after_ms, latency_ms, observed } = failure;
     let Some(at) = retry_at(d, call.run, awaited, after_ms) else {
-        return answer(d, call, ask, Told { outcome: Err(error), by: None, latency_ms });
+        return answer(d, call, ask, Told { observed, ..Told::new(Err(error), latency_ms) });
     };
     let entry = Entry::ToolFailed {
         call: call.call,
@@ -129,6 +134,7 @@ fn failed(d: &mut Draft<'_>, call: CallRef, (awaited, ask): (&Call, &ToolAsk), f
         error,
         retry_at: Some(at),
         latency_ms,
+        observed,
     };
     d.write(call.run, entry);
 }

@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
+
 use longhaul_core::{
-    Budget, CallId, Cause, Deadline, Decision, Effect, Entry, Input, Message, ModelAnswer, NewRun, Role,
-    RunStatus, ToolCall, ToolError, ToolOffer, ToolOutcome, limits,
+    Budget, CallId, Cause, Deadline, Decision, Effect, Entry, Input, Journal, Message, ModelAnswer, NewRun,
+    Observed, Role, RunStatus, ToolCall, ToolError, ToolOffer, ToolOutcome, UserSpan, limits,
 };
 use serde_json::json;
 
-use crate::kit::{START, Stage, answer, run, run_with};
+use crate::kit::{START, Stage, answer, is_disk_full, run, run_with};
 
 /// How long a person has to approve a payment.
 const APPROVAL_MS: u64 = 3_600_000;
@@ -43,7 +45,7 @@ fn asked(tools: &[&str]) -> Stage {
 
 fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Vec<String> {
     let (call, timing) = (stage.flight_of(call), stage.timing());
-    stage.send(Input::Returned { call, outcome, timing })
+    stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() })
 }
 
 fn decided(stage: &mut Stage, call: u32, decision: Decision) -> Vec<String> {
@@ -131,7 +133,8 @@ fn a_death_makes_a_call_again_only_where_the_tool_says_that_it_may() {
 fn returned_late(stage: &mut Stage, call: u32, attempt: u32) -> Vec<String> {
     let run = stage.session.runs()[0].id;
     let (call, timing) = (longhaul_core::CallRef { run, call: CallId(call), attempt }, stage.timing());
-    stage.send(Input::Returned { call, outcome: ToolOutcome::Done(json!("late")), timing })
+    let outcome = ToolOutcome::Done(json!("late"));
+    stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() })
 }
 
 #[test]
@@ -315,4 +318,64 @@ fn a_tool_that_returns_nothing_tells_the_model_nothing() {
         _ => None,
     });
     assert_eq!(error, Some(None::<ToolError>));
+}
+
+#[test]
+fn a_large_result_is_stored_whole_with_its_entry_which_has_head_and_tail() {
+    let mut stage = asked(&["look", "look"]);
+    let text = format!("begin{}end", "x".repeat(900 * 1024));
+    stage.journal.fails_before.set(true);
+    let (call, timing) = (stage.flight_of(2), stage.timing());
+    let outcome = ToolOutcome::Done(json!(text));
+    let input = Input::Returned { call, outcome, timing, observed: Observed::default() };
+    let step = stage.session.decide(input.clone(), stage.moment()).unwrap();
+    assert!(is_disk_full(&stage.session.commit(step, &stage.journal).unwrap_err()));
+    assert_eq!(stage.journal.result(CallId(2)), Ok(None), "both or none");
+    stage.send(input);
+    assert_eq!(stage.journal.result(CallId(2)), Ok(Some(format!("\"{text}\""))));
+    let entry = stage.journal.last_row().swap_remove(0).entry;
+    let Entry::ToolAnswered { result: Some(result), result_bytes, result_digest, .. } = entry else {
+        panic!("{entry:?}")
+    };
+    assert_eq!(result_bytes, Some(text.len() as u64 + 2));
+    assert_eq!(result_digest.map(|digest| digest.len()), Some(64));
+    let (_, _, heard) = told(&stage, 2)[0];
+    assert_eq!(Some(heard), result.as_str());
+    assert!(
+        heard.len() <= limits::RESULT_KEPT_BYTES_MAX && heard.starts_with("begin") && heard.ends_with("end")
+    );
+    assert!(heard.contains("\n[The result of call 2 has 921608 bytes. Bytes 24576 to "), "{heard}");
+    let large = json!("x".repeat(limits::TOOL_RESULT_BYTES_MAX));
+    assert_eq!(returned(&mut stage, 3, ToolOutcome::Done(large))[0], "1 tool.answered 3.1 too_large");
+    assert_eq!(stage.journal.result(CallId(3)), Ok(None));
+}
+
+#[test]
+fn what_a_tool_was_seen_to_do_is_in_the_entry_of_its_attempt() {
+    let mut stage = asked(&["look"]);
+    let seen = |name: &str| Observed {
+        gateway: None,
+        spans: vec![UserSpan {
+            name: name.to_owned(),
+            parent: None,
+            started_at: START,
+            ended_at: START + 1,
+            is_error: false,
+            fields: BTreeMap::new(),
+        }],
+    };
+    let (call, timing) = (stage.flight_of(2), stage.timing());
+    let busy = ToolOutcome::Retry { message: "busy".to_owned(), after_ms: None };
+    stage.send(Input::Returned { call, outcome: busy, timing, observed: seen("first") });
+    let entry = stage.journal.last_row().swap_remove(0).entry;
+    assert!(matches!(&entry, Entry::ToolFailed { observed, .. } if *observed == seen("first")), "{entry:?}");
+    stage.wake();
+    let (call, timing) = (stage.flight_of(2), stage.timing());
+    let done = ToolOutcome::Done(json!(1));
+    stage.send(Input::Returned { call, outcome: done, timing, observed: seen("second") });
+    let entry = stage.journal.last_row().swap_remove(0).entry;
+    assert!(
+        matches!(&entry, Entry::ToolAnswered { observed, .. } if *observed == seen("second")),
+        "{entry:?}"
+    );
 }

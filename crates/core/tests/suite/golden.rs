@@ -193,7 +193,7 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 68] = [
+const OPTIONAL: [&str; 70] = [
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
@@ -215,7 +215,8 @@ const OPTIONAL: [&str; 68] = [
     "/response_model",
     "/observed",
     "/observed/gateway",
-    "/observed/spans",
+    "model.answered/observed/spans",
+    "model.failed/observed/spans",
     "/gateway/log_id",
     "/spans/parent",
     "/spans/is_error",
@@ -253,6 +254,7 @@ const OPTIONAL: [&str; 68] = [
     "tool.answered/attempt",
     "tool.answered/by",
     "tool.answered/result_bytes",
+    "tool.answered/result_digest",
     "approval.requested/attempt",
     "approval.requested/kind",
     "approval.requested/digest",

@@ -4,9 +4,10 @@ use std::{
 };
 
 use longhaul_core::{
-    Budget, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Fault, FaultKind, FinishReason,
-    Input, Journal, Judge, Message, ModelAnswer, Moment, NewRun, Observed, OfferJudge, Record, Refusal, Role,
-    RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, decode_row, encode_row,
+    Budget, CallId, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Fault, FaultKind,
+    FinishReason, Input, Journal, Judge, Message, ModelAnswer, Moment, NewRun, Observed, OfferJudge, Record,
+    Refusal, Role, RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, WholeResult,
+    decode_row, encode_row,
 };
 use thiserror::Error;
 
@@ -21,6 +22,7 @@ pub(crate) const RETENTION_MS: u64 = 1_000_000_000;
 #[derive(Debug, Default)]
 pub(crate) struct MemoryJournal {
     rows: RefCell<Vec<(Seq, String)>>,
+    results: RefCell<BTreeMap<CallId, String>>,
     /// The next append fails and stores nothing.
     pub(crate) fails_before: Cell<bool>,
 }
@@ -32,12 +34,17 @@ pub(crate) struct DiskFull;
 impl Journal for MemoryJournal {
     type Error = DiskFull;
 
-    fn append(&self, records: &[Record]) -> Result<(), DiskFull> {
+    fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskFull> {
         if self.fails_before.take() {
             return Err(DiskFull);
         }
         self.rows.borrow_mut().push((records[0].seq, encode_row(records)));
+        self.results.borrow_mut().extend(results.iter().map(|it| (it.call, it.json.clone())));
         Ok(())
+    }
+
+    fn result(&self, call: CallId) -> Result<Option<String>, DiskFull> {
+        Ok(self.results.borrow().get(&call).cloned())
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskFull> {

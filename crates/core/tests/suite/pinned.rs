@@ -344,6 +344,8 @@ fn tool_called_and_answered() {
             tool_call_id: None,
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","result":[1],"latency_ms":7}"#,
         &["call", "tool", "result", "latency_ms"],
@@ -359,6 +361,8 @@ fn tool_called_and_answered() {
             tool_call_id: None,
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         },
         r#"{"type":"tool.answered","call":4,"tool":"search","error":"no","latency_ms":7}"#,
         &["call", "tool", "error", "latency_ms"],
@@ -395,6 +399,8 @@ fn tool_calls_that_are_driven() {
             tool_call_id: id(),
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         },
         r#"{"type":"tool.answered","call":4,"attempt":2,"tool":"search","error":{"code":"in_doubt","message":"cut off"},"latency_ms":7,"tool_call_id":"call_1"}"#,
         &["call", "attempt", "tool", "error", "latency_ms"],
@@ -445,8 +451,9 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
             error: ToolError::failed("busy"),
             retry_at: Some(900),
             latency_ms: 7,
+            observed: seen(),
         },
-        r#"{"type":"tool.failed","call":4,"attempt":1,"tool":"pay","error":{"code":"failed","message":"busy"},"retry_at":900,"latency_ms":7}"#,
+        r#"{"type":"tool.failed","call":4,"attempt":1,"tool":"pay","error":{"code":"failed","message":"busy"},"retry_at":900,"latency_ms":7,"observed":{"spans":[{"name":"look up","started_at":110,"ended_at":120}]}}"#,
         &["call", "attempt", "tool", "error", "retry_at", "latency_ms"],
     );
     pinned(
@@ -460,9 +467,11 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
             result_bytes: Some(6),
             latency_ms: 7,
             tool_call_id: id(),
+            result_digest: Some("d2".to_owned()),
+            observed: seen(),
         },
-        r#"{"type":"tool.answered","call":4,"attempt":1,"tool":"pay","result":"paid","by":"acme/lead","result_bytes":6,"latency_ms":7,"tool_call_id":"call_1"}"#,
-        &["call", "attempt", "tool", "result", "by", "result_bytes", "latency_ms"],
+        r#"{"type":"tool.answered","call":4,"attempt":1,"tool":"pay","result":"paid","by":"acme/lead","result_bytes":6,"result_digest":"d2","latency_ms":7,"tool_call_id":"call_1","observed":{"spans":[{"name":"look up","started_at":110,"ended_at":120}]}}"#,
+        &["call", "attempt", "tool", "result", "by", "result_bytes", "result_digest", "latency_ms"],
     );
     pinned(
         Entry::ApprovalRequested {
@@ -786,4 +795,17 @@ fn also_read(entry: Entry, literal: &str) {
 fn row_of(literal: &str) -> String {
     let fields = literal.strip_prefix('{').unwrap();
     format!(r#"[{{"run":3,"at":1700000000000,{fields}]"#)
+}
+
+/// A span that a tool's own code opened.
+fn seen() -> Observed {
+    let span = UserSpan {
+        name: "look up".to_owned(),
+        parent: None,
+        started_at: 110,
+        ended_at: 120,
+        is_error: false,
+        fields: BTreeMap::new(),
+    };
+    Observed { gateway: None, spans: vec![span] }
 }

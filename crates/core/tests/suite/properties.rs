@@ -79,7 +79,12 @@ impl World {
             }
             Deed::Return(which, outcome) => {
                 let Some(call) = self.pick(&which) else { return };
-                self.step(Input::Returned { call, outcome, timing: self.stage.timing() });
+                self.step(Input::Returned {
+                    call,
+                    outcome,
+                    timing: self.stage.timing(),
+                    observed: Observed::default(),
+                });
             }
             Deed::Decide(call, decision) => {
                 let waiting =

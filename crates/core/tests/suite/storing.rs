@@ -1,4 +1,4 @@
-use longhaul_core::{CallId, CommitError, Entry, Input, Record, ReplayError, RunId, Seq, Session};
+use longhaul_core::{CallId, CommitError, Entry, Input, Observed, Record, ReplayError, RunId, Seq, Session};
 
 use crate::kit::{START, Stage, is_disk_full, run};
 
@@ -92,6 +92,8 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             tool_call_id: None,
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         },
         Entry::ApprovalRequested {
             call,

@@ -2,8 +2,8 @@
 
 use longhaul_core::{
     Budget, CallId, Cause, Decision, Effect, Found, InDoubt, Input, Judge, Message, ModelAnswer, NewRun,
-    OnExpiry, Proposed, Question, Role, RunStatus, Seq, ToolCall, ToolError, ToolOffer, ToolOutcome, Verdict,
-    limits,
+    Observed, OnExpiry, Proposed, Question, Role, RunStatus, Seq, ToolCall, ToolError, ToolOffer,
+    ToolOutcome, Verdict, limits,
 };
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn ask(stage: &mut Stage, tools: &[&str]) -> Vec<String> {
 
 fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Vec<String> {
     let (call, timing) = (stage.flight_of(call), stage.timing());
-    stage.send(Input::Returned { call, outcome, timing })
+    stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() })
 }
 
 fn done(stage: &mut Stage, call: u32) -> Vec<String> {

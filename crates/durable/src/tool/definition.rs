@@ -1,7 +1,6 @@
 use std::{
     fmt,
     future::ready,
-    io,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
@@ -380,20 +379,14 @@ fn given_back<R: Serialize>(returned: Result<R, ToolError>) -> ToolOutcome {
         Ok(result) => result,
         Err(error) => return ToolError::failed(format!("the result is no JSON: {error}")).outcome(),
     };
-    let (bytes, max) = (json_bytes(&result), limits::TOOL_RESULT_BYTES_MAX);
-    if bytes > max {
-        let told =
-            format!("the tool did its work; its result of {bytes} bytes is not kept, {max} is the most");
-        return ToolOutcome::Failed(Told::too_large(told));
-    }
     ToolOutcome::Done(result)
 }
 
 fn found<R: Serialize>(answer: Result<Reconciled<R>, ToolError>) -> Found {
     match answer {
         Ok(Reconciled::Done(result)) => match serde_json::to_value(result) {
-            Ok(result) if json_bytes(&result) <= limits::TOOL_RESULT_BYTES_MAX => Found::Done(result),
-            Ok(_) | Err(_) => Found::Unknown,
+            Ok(result) => Found::Done(result),
+            Err(_) => Found::Unknown,
         },
         Ok(Reconciled::NotDone) => Found::NotDone,
         Ok(Reconciled::Unknown) => Found::Unknown,
@@ -402,23 +395,6 @@ fn found<R: Serialize>(answer: Result<Reconciled<R>, ToolError>) -> Found {
             Found::Unknown
         }
     }
-}
-
-/// How long a value is as JSON, which is not made for it.
-fn json_bytes(value: &Value) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // A value has texts as keys, and counting does not fail.
-    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
 }
 
 #[cfg(test)]
@@ -498,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_and_a_result_has_its_limit() {
+    fn an_error_is_told() {
         let fails = Tool::new("parse", |args: Refund, _| async move {
             let cents: u64 = args.order.parse()?;
             Ok("x".repeat(usize::try_from(cents).unwrap()))
@@ -506,11 +482,6 @@ mod tests {
         .into_declared();
         let failed = code(call(&fails, json!({"order": "seven", "cents": 1})));
         assert_eq!(failed, ("failed".to_owned(), "invalid digit found in string".to_owned()));
-        // A text as JSON has two quotes.
-        let most = limits::TOOL_RESULT_BYTES_MAX - 2;
-        let order = |bytes: usize| json!({"order": bytes.to_string(), "cents": 1});
-        assert!(matches!(call(&fails, order(most)), ToolOutcome::Done(_)));
-        assert_eq!(code(call(&fails, order(most + 1))).0, "too_large");
         let error = context().secret("LEDGER_KEY").unwrap_err();
         assert_eq!(error, ToolError::failed("the tool does not declare the secret LEDGER_KEY"));
     }

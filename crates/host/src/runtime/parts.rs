@@ -1,4 +1,4 @@
-use longhaul_core::{Cause, Deadline, Entry, Record, Seq, Session, TimeMs};
+use longhaul_core::{CallId, Cause, Deadline, Entry, Record, Seq, Session, TimeMs};
 
 use super::Runtime;
 use crate::{
@@ -32,6 +32,14 @@ impl<P: Ports> Runtime<P> {
     /// When the journal cannot be read.
     pub fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, HostError<P::Error>> {
         self.ports.read(after, limit).map_err(HostError::Storage)
+    }
+
+    /// The whole result of a tool's call as JSON, where its entry has not all of it.
+    ///
+    /// # Errors
+    /// When the storage cannot be read.
+    pub fn result(&self, call: CallId) -> Result<Option<String>, HostError<P::Error>> {
+        self.ports.result(call).map_err(HostError::Storage)
     }
 
     /// The text so far of the calls in flight.

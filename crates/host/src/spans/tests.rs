@@ -35,14 +35,7 @@ fn with_telemetry(test: impl FnOnce()) {
 }
 
 fn call(session: &str, call: u32) -> Span {
-    let info = CallInfo {
-        session: session.to_owned(),
-        run: RunId(1),
-        call: CallId(call),
-        attempt: 2,
-        model: "scripted".to_owned(),
-    };
-    call_span(&info)
+    call_span(session, CallRef { run: RunId(1), call: CallId(call), attempt: 2 })
 }
 
 fn names(spans: &[UserSpan]) -> Vec<(&str, Option<u32>)> {

@@ -53,12 +53,14 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             json(arguments, redact);
             optional(summary, redact);
         }
-        Entry::ToolFailed { tool, error, .. } => {
+        Entry::ToolFailed { tool, error, observed, .. } => {
             text(tool, redact);
             text(error.message_mut(), redact);
+            self::observed(observed, redact);
         }
-        Entry::ToolAnswered { tool, result, error, tool_call_id, .. } => {
+        Entry::ToolAnswered { tool, result, error, tool_call_id, observed, .. } => {
             text(tool, redact);
+            self::observed(observed, redact);
             optional(tool_call_id, redact);
             if let Some(result) = result {
                 json(result, redact);

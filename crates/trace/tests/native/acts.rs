@@ -1,6 +1,8 @@
 //! The spans of tools' calls, and of waits for a person.
 
-use longhaul_core::{Decision, Entry, Found, Record, RunId, ToolError, ToolOutcome};
+use std::collections::BTreeMap;
+
+use longhaul_core::{Decision, Entry, Found, Observed, Record, RunId, ToolError, ToolOutcome, UserSpan};
 use longhaul_trace::{
     Capture, Resource, Span, SpanKind, SpanStatus, Trace, Value as SpanValue, encode_json,
     index::{StatsQuery, record},
@@ -229,6 +231,41 @@ fn an_attempt_that_is_made_again_is_a_span_of_its_own() {
 }
 
 /// A word that is not one of the codes would have any number of values in a backend.
+#[test]
+fn spans_that_a_tool_opened_are_below_its_attempt() {
+    let mut stage = Stage::default();
+    stage.accept_run(with_tools("Look it up."));
+    stage.ask_for(&[("search", "{}")]);
+    let opened = |name: &str, parent| UserSpan {
+        name: name.to_owned(),
+        parent,
+        started_at: START + 5,
+        ended_at: START + 9,
+        is_error: parent.is_some(),
+        fields: BTreeMap::from([("rows".to_owned(), json!(3))]),
+    };
+    let observed = Observed { gateway: None, spans: vec![opened("query", None), opened("parse", Some(0))] };
+    let busy = ToolOutcome::Retry { message: "busy".to_owned(), after_ms: None };
+    stage.tool_returns_with(busy, 20, observed.clone());
+    stage.wait(60_000);
+    stage.tool_returns_with(ToolOutcome::Done(json!(1)), 30, observed);
+    stage.answer("DONE", 1);
+    let trace = stage.trace(1);
+    let tools: Vec<&Span> = trace.spans.iter().filter(|span| span.tool.is_some()).collect();
+    for tool in &tools {
+        let query = trace.spans.iter().find(|span| span.parent_span_id == Some(tool.span_id)).unwrap();
+        assert_eq!((query.name.as_str(), query.attribute("rows")), ("query", Some(&SpanValue::Int(3))));
+        let parse = trace.spans.iter().find(|span| span.parent_span_id == Some(query.span_id)).unwrap();
+        assert_eq!((parse.name.as_str(), parse.status), ("parse", SpanStatus::Error));
+    }
+    assert_eq!(tools.len(), 2, "each attempt has its own");
+    // All sinks get them: OTLP by their parents, Nexus as spans of its own.
+    let sent = sent(&trace, Capture::Full);
+    assert_eq!(sent.iter().filter(|span| span["name"] == "parse").count(), 2);
+    let posted = posted(&trace, Capture::Full);
+    assert_eq!(posted.iter().filter(|span| span["name"] == "parse").count(), 2);
+}
+
 #[test]
 fn a_code_that_nobody_knows_is_other() {
     let mut records = acting().records();

@@ -118,6 +118,8 @@ fn entries() -> Vec<Entry> {
             tool_call_id: None,
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         },
         Entry::ApprovalRequested {
             call,

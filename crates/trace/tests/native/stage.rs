@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible};
 use longhaul_core::{
     Budget, CallId, CallRef, Cause, Decision, Effect, Fault, FaultKind, FinishReason, Found, InDoubt, Input,
     Journal, Message, ModelAnswer, Moment, NewRun, Observed, Record, Role, RunId, RunSettings, Seq, Session,
-    Timing, ToolCall, ToolOffer, ToolOutcome, Usage,
+    Timing, ToolCall, ToolOffer, ToolOutcome, Usage, WholeResult,
 };
 use longhaul_trace::{Origin, Trace};
 
@@ -29,9 +29,13 @@ struct Memory(RefCell<Vec<Record>>);
 impl Journal for Memory {
     type Error = Infallible;
 
-    fn append(&self, records: &[Record]) -> Result<(), Infallible> {
+    fn append(&self, records: &[Record], _: &[WholeResult]) -> Result<(), Infallible> {
         self.0.borrow_mut().extend_from_slice(records);
         Ok(())
+    }
+
+    fn result(&self, _: CallId) -> Result<Option<String>, Infallible> {
+        Ok(None)
     }
 
     fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, Infallible> {
@@ -118,9 +122,14 @@ impl Stage {
 
     /// The first tool in flight comes back after `ms`.
     pub(crate) fn tool_returns(&mut self, outcome: ToolOutcome, ms: u64) {
+        self.tool_returns_with(outcome, ms, Observed::default());
+    }
+
+    /// The same, with what its code was seen to do.
+    pub(crate) fn tool_returns_with(&mut self, outcome: ToolOutcome, ms: u64, observed: Observed) {
         let timing = Timing { first_chunk_at: None, ..self.spend(ms) };
         if let Some(call) = self.outstanding() {
-            self.feed(Input::Returned { call, outcome, timing });
+            self.feed(Input::Returned { call, outcome, timing, observed });
         }
     }
 

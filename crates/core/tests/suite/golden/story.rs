@@ -253,6 +253,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
         error: error.clone(),
         retry_at: Some(BEGINNING + 300),
         latency_ms: 9,
+        observed: Observed::default(),
     };
     story.row(100, vec![(1, failed)]);
     story.row(100, vec![(1, look(2))]);
@@ -268,6 +269,8 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
                 by: by.map(str::to_owned),
                 latency_ms: 9,
                 tool_call_id: Some(if call == 2 { "a" } else { "b" }.to_owned()),
+                result_digest: by.map(|_| "d2".to_owned()),
+                observed: Observed { gateway: None, spans: by.map_or_else(Vec::new, |_| user_spans()) },
             }
         };
     let asked = |attempt, kind, whole: bool| Entry::ApprovalRequested {
@@ -476,6 +479,8 @@ impl Story {
             tool_call_id: None,
             by: None,
             result_bytes: None,
+            result_digest: None,
+            observed: Observed::default(),
         };
         for entry in [
             Entry::ApprovalRequested {
