@@ -264,6 +264,9 @@ pub enum Command {
     CallModel(ModelCall),
     /// Call a tool; its outcome is [`Input::Returned`].
     CallTool(ToolOrder),
+    /// Give a piece of a call's result with [`Session::read_result`](crate::Session::read_result); its outcome is
+    /// [`Input::Returned`].
+    ReadResult(ToolOrder),
     /// Ask a tool what became of a call that was cut off; its answer is [`Input::Reconciled`]. Nothing promises this: it
     /// changes nothing.
     Reconcile(ToolOrder),

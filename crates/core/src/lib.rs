@@ -55,7 +55,8 @@
 //! ```
 //!
 //! The modules stand in layers, each of which uses only what stands before it: words (`ids`, `limits`, `message`,
-//! `fault`, `backoff`, `done`, `tool`, `given`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
+//! `fault`, `backoff`, `done`, `tool`, `given`,
+//! `reading`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
 //! (questions to it), `step`, and `decide` (one file an input, and the table of the loop in `decide/after.rs`).
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
@@ -74,6 +75,7 @@ mod journal;
 pub mod limits;
 mod markdown;
 mod message;
+mod reading;
 mod state;
 mod step;
 mod tool;
@@ -95,6 +97,7 @@ pub use journal::{DecodeError, Journal, WholeResult, decode_row, encode_row};
 pub use message::{
     FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage, estimated_tokens,
 };
+pub use reading::Reading;
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
     delivery::{Delivery, DeliveryState},
@@ -111,5 +114,5 @@ pub use tool::{
 };
 pub use views::{
     deadline::Deadline,
-    request::{ModelRequest, model_request, sent_messages},
+    request::{ModelRequest, left_out, model_request, sent_messages},
 };

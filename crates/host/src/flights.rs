@@ -109,7 +109,9 @@ impl Flights {
     fn abort(&self, call: CallRef) {
         self.queue.borrow_mut().retain(|command| match command {
             Command::CallModel(order) => order.call != call,
-            Command::CallTool(order) | Command::Reconcile(order) => order.call != call,
+            Command::CallTool(order) | Command::ReadResult(order) | Command::Reconcile(order) => {
+                order.call != call
+            }
             Command::Abort(_) => true,
         });
         if let Some(handle) = self.calls.borrow_mut().remove(&call) {

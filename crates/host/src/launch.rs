@@ -2,8 +2,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use longhaul_core::{
-    CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, Receipt, SinkFailure, TimeMs,
-    Timing, ToolOrder,
+    CallRef, Command, Fault, FaultKind, INDEX_SINK, Input, ModelCall, Observed, Reading, Receipt,
+    SinkFailure, TimeMs, Timing, ToolOrder, ToolOutcome,
 };
 
 use crate::{
@@ -46,7 +46,7 @@ impl<P: Ports> Runtime<P> {
                 Ok(invocation.leaves(now, self.give_up_at(order.call, order.give_up_at)?))
             }
             // A tool is never cut off for want of an invocation: nobody would know what it did.
-            Some(Command::CallTool(order) | Command::Reconcile(order)) => {
+            Some(Command::CallTool(order) | Command::ReadResult(order) | Command::Reconcile(order)) => {
                 Ok(invocation.leaves(now, order.give_up_at))
             }
             Some(Command::Abort(_)) | None => Ok(false),
@@ -64,6 +64,10 @@ impl<P: Ports> Runtime<P> {
                 Command::CallTool(order) => {
                     let (call, job) = self.tool_job(order, invocation)?;
                     flights.push(self.flights.call(call, async move { self.caller().call_tool(&job).await }));
+                }
+                Command::ReadResult(order) => {
+                    let (call, read) = (order.call, self.read_result(&order)?);
+                    flights.push(self.flights.call(call, async move { read }));
                 }
                 Command::Reconcile(order) => {
                     let (call, job) = self.tool_job(order, invocation)?;
@@ -90,6 +94,23 @@ impl<P: Ports> Runtime<P> {
             order,
         })?;
         Ok((call, job))
+    }
+
+    /// Reads a piece of a result: the runtime's own tool, which is done at once.
+    fn read_result(&self, order: &ToolOrder) -> Result<Input, HostError<P::Error>> {
+        let now = self.ports.now();
+        let outcome = match Reading::of(&order.ask.arguments) {
+            Ok(reading) => match self.ports.result(reading.call) {
+                Ok(whole) => self.with_session(|session| session.read_result(reading, whole.as_deref()))?,
+                Err(error) => {
+                    let message = format!("the result cannot be read: {error}");
+                    ToolOutcome::Retry { message, after_ms: None }
+                }
+            },
+            Err(error) => ToolOutcome::Failed(error),
+        };
+        let timing = Timing { started_at: now, ended_at: now, first_chunk_at: None };
+        Ok(Input::Returned { call: order.call, outcome, timing, observed: Observed::default() })
     }
 
     fn model_flight(

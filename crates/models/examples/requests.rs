@@ -62,7 +62,7 @@ fn request<'a>(case: &'a Case, model: &'a str) -> ModelRequest<'a> {
     ModelRequest {
         model,
         system: case.system.map(str::to_owned),
-        messages: &case.messages,
+        messages: case.messages.as_slice().into(),
         task: "task",
         sentinel: Some("DONE"),
         iteration: 1,

@@ -93,7 +93,7 @@ impl Script {
     /// The script for a call, which depends on nothing but the request.
     pub fn for_request(request: &ModelRequest<'_>) -> Self {
         let (task, lines) = without_calls(request.task);
-        let request = &ModelRequest { task: &task, system: request.system.clone(), ..*request };
+        let request = &ModelRequest { task: &task, ..request.clone() };
         match Directive::of_task(&task).and_then(|directive| Ok((directive, Asked::of(&lines, request)?))) {
             Err(message) => Self { latency_ms: 0, chunk_ms: 0, outcome: status(400, None, &message) },
             Ok((directive, asked)) => {
@@ -350,7 +350,7 @@ mod tests {
         Script::for_request(&ModelRequest {
             model,
             system: Some("Say DONE at the end.".into()),
-            messages: &messages,
+            messages: messages.as_slice().into(),
             task,
             sentinel: Some("DONE"),
             iteration,

@@ -10,7 +10,7 @@ pub(crate) fn request(messages: &[Message]) -> ModelRequest<'_> {
     ModelRequest {
         model: "openai:tiny",
         system: None,
-        messages,
+        messages: messages.into(),
         task: "t",
         sentinel: Some("DONE"),
         iteration: 1,

@@ -122,7 +122,7 @@ pub(crate) fn turns<'a>(request: &'a ModelRequest<'_>, place: SystemPlace, id_of
     if let (SystemPlace::FirstUser, Some(system)) = (place, &request.system) {
         turns.told().text = Cow::Borrowed(system);
     }
-    for message in request.messages {
+    for message in request.messages.iter() {
         match message.role {
             Role::System | Role::User => {
                 turns.settle();

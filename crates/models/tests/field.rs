@@ -80,7 +80,7 @@ fn request(messages: &[Message]) -> ModelRequest<'_> {
     ModelRequest {
         model: "openai:tiny",
         system: Some("Say DONE.".to_owned()),
-        messages,
+        messages: messages.into(),
         task: "t",
         sentinel: Some("DONE"),
         iteration: 1,

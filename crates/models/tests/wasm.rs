@@ -12,7 +12,7 @@ fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelR
     ModelRequest {
         model,
         system: Some("Be brief.".to_owned()),
-        messages,
+        messages: messages.into(),
         task,
         sentinel: Some("DONE"),
         iteration: 1,

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use longhaul_core::{CallId, Effect, Entry, Record, RunId, ToolError, limits};
 use serde_json::{Value, json};
 
-use crate::{invariants::Findings, outside::Outside};
+use crate::{
+    invariants::Findings,
+    outside::Outside,
+    tools::{READ, READ_STEP},
+};
 
 /// A call of a tool as the journal tells it.
 #[derive(Default)]
@@ -25,6 +29,8 @@ struct Told {
     has_result: bool,
     /// Whether a person said what came of it.
     is_settled: bool,
+    /// Whether it is of the runtime's own tool, which reads what is stored.
+    reads: bool,
     /// Whether a person was asked and has not decided yet.
     is_awaiting: bool,
 }
@@ -92,7 +98,7 @@ impl Findings {
             self.expect(11, !(is_once && denies && done > 0), || {
                 format!("call {call} was performed, and answered {:?}", told.code)
             });
-            self.expect(11, !told.has_result || told.is_settled || done > 0, || {
+            self.expect(11, !told.has_result || told.is_settled || told.reads || done > 0, || {
                 format!("call {call}: a result of nothing")
             });
         }
@@ -103,7 +109,7 @@ impl Findings {
         match &record.entry {
             Entry::ToolCalled { call, attempt, effect, tool, .. } => {
                 let told = calls.entry((run, *call)).or_default();
-                told.effect = *effect;
+                (told.effect, told.reads) = (*effect, tool == READ);
                 self.expect(11, *attempt == told.attempts + 1, || format!("call {call}: attempt {attempt}"));
                 self.expect(11, told.answers == 0, || format!("call {call} was made after its answer"));
                 let is_known = told.failures > 0 || told.retried > 0 || tool == "post";
@@ -181,7 +187,33 @@ impl Findings {
             let is_json = whole.is_none_or(|json| serde_json::from_slice::<Value>(json.as_bytes()).is_ok());
             self.expect(5, is_json, || format!("call {call}: its result is not stored whole"));
         }
+        self.pieces_are_of_what_is_stored(outside);
         self.expect(5, kept.is_empty(), || format!("results of no entry: {:?}", kept.keys()));
+    }
+
+    /// What a model reads of a result is what is stored, from the place on that it asked for.
+    fn pieces_are_of_what_is_stored(&mut self, outside: &Outside) {
+        let mut asked: BTreeMap<CallId, (CallId, usize)> = BTreeMap::new();
+        for record in outside.disk.records() {
+            match &record.entry {
+                Entry::ToolCalled { call, tool, arguments, .. } if tool == READ => {
+                    let number = |name: &str| arguments[name].as_u64().unwrap_or_default();
+                    let of = CallId(u32::try_from(number("call")).unwrap_or_default());
+                    asked.insert(*call, (of, usize::try_from(number("offset")).unwrap_or_default()));
+                }
+                Entry::ToolAnswered { call, result: Some(Value::String(piece)), .. } => {
+                    let Some((of, offset)) = asked.get(call) else { continue };
+                    let whole = outside.disk.results().get(of).map_or("", |json| json);
+                    self.expect(
+                        5,
+                        offset % READ_STEP == 0
+                            && whole.get(*offset..).is_some_and(|rest| rest.starts_with(piece.as_str())),
+                        || format!("call {call}: no piece of the result of call {of} from {offset} on"),
+                    );
+                }
+                _ => {}
+            }
+        }
     }
 
     /// In every request each tool call of an answer is followed by exactly one result, in the same order.
@@ -195,7 +227,8 @@ impl Findings {
                 match part {
                     Part::Call { id, tool, arguments } => {
                         awaited.push_back((*id, *tool));
-                        is_right &= place_of(id).is_none_or(|place| *arguments == json!({"n": place}));
+                        let is_own = |place| *tool == READ || *arguments == json!({"n": place});
+                        is_right &= place_of(id).is_none_or(is_own);
                     }
                     Part::Result(id, text) => {
                         let own = awaited.pop_front();

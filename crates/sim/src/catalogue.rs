@@ -450,6 +450,12 @@ fn acting() -> Vec<Scenario> {
             plan().ask(1, &["look"]).ask(2, &["look"]).ask(3, &["look"]).ask(4, &["look"]).ask(5, &["look"]),
         ),
         acting("a small result and a large one", plan().ask(1, &["look", "send"]).reply("look", &[Large; 9])),
+        acting(
+            "a large result is read in pieces",
+            plan().ask(1, &["look"]).ask(2, &["read_result", "read_result"]).reply("look", &[Large; 9]),
+        )
+        .model(ModelPlan { done_at: Some(3), ..ModelPlan::default() }),
+        acting("what was not sent cannot be read", plan().ask(1, &["read_result", "look"])),
         acting("a large result, and then a deletion", plan().ask(1, &["look"]).reply("look", &[Large; 9]))
             .then(5_000, Action::Delete)
             .or(&[Cancelled]),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     scenario::API_KEY,
     strict::{id_of, seal},
+    tools::{READ, READ_STEP},
 };
 
 /// Chunks of text in an answer.
@@ -75,14 +76,20 @@ impl Speech<'_> {
         format!("Turn {} of run {} needs a look.", self.turn, self.run)
     }
 
-    fn arguments(place: usize) -> [String; 2] {
+    fn arguments(place: usize, tool: &str) -> [String; 2] {
+        if tool == READ {
+            return ["{\"call\":2,\"offset\":".to_owned(), format!("{}}}", place * READ_STEP)];
+        }
         ["{\"n\":".to_owned(), format!("{place}}}")]
     }
 
     /// The places of the tools that it asks for, and then the fragments of their arguments: one of each call in turn.
     fn fragments(&self) -> Vec<(usize, String)> {
         let half = |half: usize| {
-            self.asked.iter().enumerate().map(move |(place, _)| (place, Self::arguments(place)[half].clone()))
+            self.asked
+                .iter()
+                .enumerate()
+                .map(move |(place, tool)| (place, Self::arguments(place, tool)[half].clone()))
         };
         half(0).chain(half(1)).collect()
     }
@@ -119,7 +126,10 @@ impl Speech<'_> {
     /// The shape of Workers AI itself.
     fn own(&self) -> Vec<Vec<u8>> {
         let mut events: Vec<Value> = self.pieces().iter().map(|piece| json!({"response": piece})).collect();
-        let call = |(place, name): (usize, &&str)| json!({"name": name, "arguments": {"n": place}});
+        let call = |(place, name): (usize, &&str)| {
+            let arguments = Self::arguments(place, name).concat();
+            json!({"name": name, "arguments": serde_json::from_slice::<Value>(arguments.as_bytes()).unwrap_or_default()})
+        };
         if !self.asked.is_empty() {
             let calls: Vec<Value> = self.asked.iter().enumerate().map(call).collect();
             events.push(json!({"response": "", "tool_calls": calls}));

@@ -22,6 +22,10 @@ const TOOLS: [(&str, Effect, Option<u64>); 8] = [
     // Fails its run where nobody knows what became of a call.
     ("burn", Effect::Once, None),
 ];
+/// The runtime's own tool: models ask it for pieces of the result of call 2, one after the other.
+pub(crate) const READ: &str = "read_result";
+/// How long a piece is that is asked for by its place in an answer, in bytes.
+pub(crate) const READ_STEP: usize = 20_000;
 /// What a tool says that ends its run.
 pub(crate) const CLOSED: &str = "the shop is closed";
 /// How long a person has to approve a payment, in milliseconds: a week.

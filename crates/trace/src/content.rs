@@ -119,9 +119,15 @@ impl Trace {
             };
         };
         let messages = self.transcript.messages();
+        let sent = messages.get(call.sent.clone()).unwrap_or_default();
+        let line_at = |place: usize| self.lines.get(&place).filter(|_| call.left_out.contains(&place));
         Content {
             system: call.system.and_then(|index| self.systems.get(index)).map(String::as_str),
-            input: messages.get(call.sent.clone()).unwrap_or_default().iter().map(sent).collect(),
+            input: sent
+                .iter()
+                .zip(call.sent.start..)
+                .map(|(message, place)| said(message, line_at(place)))
+                .collect(),
             output: call.answer.and_then(|index| messages.get(index)).map(turn),
             finish_reason: call.finish_reason,
         }
@@ -156,8 +162,10 @@ fn turn(message: &longhaul_core::Message) -> Turn<'_> {
     Turn { role: *role, content, thoughts, tool_calls, tool_call_id: tool_call_id.as_deref() }
 }
 
-fn sent(message: &longhaul_core::Message) -> Turn<'_> {
-    Turn { thoughts: "", ..turn(message) }
+/// A message as a call sent it, with a line in place of its text where that was left out.
+fn said<'a>(message: &'a longhaul_core::Message, line: Option<&'a String>) -> Turn<'a> {
+    let sent = turn(message);
+    Turn { thoughts: "", content: line.map_or(sent.content, String::as_str), ..sent }
 }
 
 /// Content as the texts of the `gen_ai.…` attributes, each at most `bytes_max` bytes.

@@ -2,7 +2,7 @@ use std::{borrow::Borrow, collections::BTreeMap};
 
 use longhaul_core::{
     CallId, Entry, Life, Record, Run, RunId, RunStatus, StopReason, TimeMs, Transcript, Usage, UserSpan,
-    model_request, sent_messages,
+    left_out, model_request, sent_messages,
 };
 use serde_json::Value as Json;
 
@@ -64,6 +64,8 @@ pub struct Trace {
     pub(crate) result: Option<String>,
     /// The system messages of the run's calls: another one from the call on that leaves messages out.
     pub(crate) systems: Vec<String>,
+    /// What is sent in place of results, by their places in the conversation.
+    pub(crate) lines: BTreeMap<usize, String>,
     /// Holds the conversation that the spans point into.
     pub(crate) transcript: Transcript,
 }
@@ -105,6 +107,7 @@ struct Fold<'a> {
     runs: Vec<Run>,
     transcript: Transcript,
     systems: Vec<String>,
+    lines: BTreeMap<usize, String>,
     calls: Vec<Span>,
     events: Vec<SpanEvent>,
 }
@@ -122,6 +125,7 @@ impl<'a> Fold<'a> {
             runs: Vec::new(),
             transcript: Transcript::default(),
             systems: Vec::new(),
+            lines: BTreeMap::new(),
             calls: Vec::new(),
             events: Vec::new(),
         }
@@ -247,6 +251,9 @@ impl<'a> Fold<'a> {
             }
             self.systems.len() - 1
         });
+        let lines = self.run().map_or_else(Vec::new, |run| left_out(run, &self.transcript));
+        let left_out = lines.iter().map(|(place, _)| *place).collect();
+        self.lines.extend(lines);
         let spec = self.run().map(|run| &run.spec);
         let provider = provider_of(model);
         let name = match spec {
@@ -266,6 +273,7 @@ impl<'a> Fold<'a> {
             sent: sent.unwrap_or_default(),
             answer: None,
             finish_reason: None,
+            left_out,
         };
         let settings = spec.map(|spec| &spec.settings);
         let mut list = attributes::of_call(self.session, model, settings, &call);
@@ -364,6 +372,7 @@ impl<'a> Fold<'a> {
             spans: std::iter::once(root).chain(self.calls).collect(),
             result,
             systems: self.systems,
+            lines: self.lines,
             transcript: self.transcript,
         })
     }

@@ -77,6 +77,8 @@ pub struct ModelSpan {
     pub(crate) answer: Option<usize>,
     /// Why the answer ended.
     pub(crate) finish_reason: Option<&'static str>,
+    /// Places in the conversation of results that it was sent as a line.
+    pub(crate) left_out: Vec<usize>,
 }
 
 /// What only the attempt of a tool's call has; of a call that was never made, the one moment at which the model was told.

@@ -5,6 +5,7 @@ use crate::{
     input::{NewRun, Refusal},
     limits,
     message::Usage,
+    reading::Reading,
     state::run::Run,
 };
 
@@ -15,7 +16,10 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     let is_affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
     let sampled_out = is_sampled_out(new.settings.sample_ratio, d.seed());
     let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
-    let NewRun { task, agent, model, models, max_iterations, metadata, settings, idempotency, by } = new;
+    let NewRun { task, agent, model, models, max_iterations, metadata, mut settings, idempotency, by } = new;
+    if !settings.tools.is_empty() {
+        settings.tools.push(Reading::offer());
+    }
     let entry = Entry::RunAccepted {
         task,
         agent,

@@ -10,6 +10,7 @@ use crate::{
     input::{Command, ModelCall, ToolOrder},
     journal::WholeResult,
     limits,
+    reading::READ_RESULT,
     state::{
         call::{Ask, Call},
         run::Run,
@@ -82,7 +83,9 @@ fn promise(
             };
             let timeout_ms = run.offer(&ask.tool).and_then(|offer| offer.timeout_ms);
             let give_up_at = give_up_at(run, now, timeout_ms.unwrap_or(limits::TOOL_TIMEOUT_MS));
-            (entry, Command::CallTool(ToolOrder { call: promised, ask: ask.clone(), give_up_at }))
+            let order = ToolOrder { call: promised, ask: ask.clone(), give_up_at };
+            let is_own = ask.tool == READ_RESULT;
+            (entry, if is_own { Command::ReadResult(order) } else { Command::CallTool(order) })
         }
     };
     d.write(id, entry);

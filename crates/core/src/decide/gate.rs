@@ -14,10 +14,14 @@ use crate::{
     ids::{CallId, RunId},
     limits,
     message::ToolCall,
+    reading::{READ_RESULT, Reading},
     state::call::Ask,
     tool::{Effect, Leave, Proposed, Question, RequestKind, ToolAsk, ToolError, ToolOffer, Verdict},
     views::tools::is_repeated,
 };
+
+/// Calls that a model is told of which asks for a result that it was not sent.
+const RESULTS_NAMED: usize = 20;
 
 /// Does what the rules say about a call that an answer asks for.
 pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
@@ -86,7 +90,29 @@ fn pass(
     if it.has_no_tool_calls_left() {
         return Err(ToolError::new("budget", "the run may make no further tool calls"));
     }
+    if offer.name == READ_RESULT {
+        return may_read(d, run, arguments).map(|()| Pass::Make { rule: None });
+    }
     judge(d, run, &offer.name, arguments).ok_or_else(|| unreadable(d, run, call)).and_then(passed)
+}
+
+/// Whether a model may read what it asks for: a result that stands in the request that it answered, and no other.
+fn may_read(d: &Draft<'_>, run: RunId, arguments: &Value) -> Result<(), ToolError> {
+    let reading = Reading::of(arguments)?;
+    let others = d.earlier_runs().iter().filter(|other| other.id != run);
+    let sent = &d.run(run).sent;
+    let all = others.chain([d.run(run)]).flat_map(|run| &run.results);
+    let there: Vec<CallId> = all.filter(|result| sent.contains(&result.place)).map(|it| it.call).collect();
+    if there.contains(&reading.call) {
+        return Ok(());
+    }
+    let names: Vec<String> = there.iter().rev().take(RESULTS_NAMED).rev().map(CallId::to_string).collect();
+    let text = format!(
+        "you were sent no result of call {}; those that you were sent last are of the calls {}",
+        reading.call,
+        names.join(", ")
+    );
+    Err(ToolError::invalid_arguments(text))
 }
 
 /// How a call passes that nothing forbids.

@@ -9,6 +9,8 @@ use crate::{
 const RUN_BYTES: usize = 1_024;
 /// What a call's question and answer take in memory beside their texts, in bytes.
 const TURN_BYTES: usize = 128;
+/// What a tool's call takes in memory beside its texts, in bytes.
+const CALL_BYTES: usize = 128;
 
 /// What a session counts, over all of its runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +66,10 @@ fn held_bytes(entry: &Entry) -> usize {
         // With who said it, and their key.
         Entry::RunSteered { message, .. } => RUN_BYTES + message.len(),
         Entry::ModelAnswered { message, .. } => {
-            let asked = message.tool_calls.iter().map(|call| call.arguments.len());
+            let asked = message
+                .tool_calls
+                .iter()
+                .map(|call| CALL_BYTES + call.id.len() + call.name.len() + call.arguments.len());
             let opaque = message.opaque.as_ref().map_or(0, |opaque| opaque.bytes());
             TURN_BYTES + message.content.len() + message.thoughts.len() + asked.sum::<usize>() + opaque
         }

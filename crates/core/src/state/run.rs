@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, ops::Range, rc::Rc};
 
 use crate::{
     entry::{Entry, Fallback, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
@@ -58,6 +58,18 @@ pub struct Run {
     closed_requests: Vec<(CallId, Seq)>,
     /// What people said to it while it was under way.
     pub(crate) steers: Steers,
+    /// What its tools gave, as they gave it.
+    pub(crate) results: Vec<ToolResult>,
+    /// Where in the conversation the messages are that its model was sent which answered last.
+    pub(crate) sent: Range<usize>,
+}
+
+/// A result of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ToolResult {
+    pub(crate) call: CallId,
+    /// Where its message is in the conversation.
+    pub(crate) place: usize,
 }
 
 /// Where a run stands.
@@ -131,6 +143,8 @@ impl Run {
             repeats: None,
             closed_requests: Vec::new(),
             steers: Steers::default(),
+            results: Vec::new(),
+            sent: 0..0,
         })
     }
 
@@ -217,6 +231,27 @@ impl Run {
         if let Phase::Open(round) = &mut self.phase {
             round.take(at, id, fact, messages);
         }
+        let Some(call) = self.call(id) else { return };
+        match entry {
+            Entry::ModelAnswered { .. } => self.sent = self.first_sent(call)..messages,
+            Entry::ToolAnswered { result: Some(_), .. } => {
+                self.results.extend(call.message.map(|place| ToolResult { call: id, place }));
+            }
+            Entry::ToolAnswered { .. }
+            | Entry::ModelCalled { .. }
+            | Entry::ModelFailed { .. }
+            | Entry::ToolCalled { .. }
+            | Entry::ToolFailed { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalResolved { .. }
+            | Entry::RunAccepted { .. }
+            | Entry::RunResumed { .. }
+            | Entry::CancelRequested { .. }
+            | Entry::RunEnded { .. }
+            | Entry::TraceSent { .. }
+            | Entry::TraceFlushed { .. }
+            | Entry::TraceFailed { .. } => {}
+        }
     }
 
     /// A call that is asked side by side with those of the round joins it; any other begins a new one.
@@ -265,6 +300,11 @@ impl Run {
             }
         }
         calls
+    }
+
+    /// Where in the conversation the messages begin that a call sends: its run's own are always among them.
+    pub(crate) fn first_sent(&self, call: &Call) -> usize {
+        usize::try_from(call.dropped_messages).unwrap_or(usize::MAX).min(self.first_message)
     }
 
     /// The offer of a tool.

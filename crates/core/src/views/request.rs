@@ -1,15 +1,19 @@
 //! What of a session's conversation a call sends: as many of the earlier runs as fit the model's context window.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
+
+use serde_json::Value;
 
 use crate::{
     entry::RunSettings,
     ids::{CallId, CallRef},
+    input::ToolOutcome,
     message::{Message, estimated_tokens},
+    reading::Reading,
     state::{
         call::{Ask, Call},
         round::Opening,
-        run::Run,
+        run::{Run, ToolResult},
         session::Session,
         spec::RunSpec,
         transcript::{Length, Transcript},
@@ -30,7 +34,7 @@ pub struct ModelRequest<'a> {
     /// The agent's instructions and the DONE rule.
     pub system: Option<String>,
     /// The conversation so far, oldest first.
-    pub messages: &'a [Message],
+    pub messages: Cow<'a, [Message]>,
     /// The run's task.
     pub task: &'a str,
     /// The line that ends the run; `None` in a comparison, which has no loop.
@@ -54,14 +58,19 @@ impl ModelRequest<'_> {
             let arguments = message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments));
             arguments.sum::<u64>() + estimated_tokens(&message.content)
         });
-        let tools = self.tools.iter().map(|tool| {
-            let schema = tool.parameters.as_ref().map_or_else(String::new, ToString::to_string);
-            let described = tool.description.as_deref().map_or(0, estimated_tokens);
-            described + estimated_tokens(&tool.name) + estimated_tokens(&schema)
-        });
         let system = self.system.as_deref().map_or(0, estimated_tokens);
-        messages.chain(tools).fold(system, u64::saturating_add)
+        messages.fold(system.saturating_add(offered_tokens(self.tools)), u64::saturating_add)
     }
+}
+
+/// The tokens that the tools of a request count as.
+fn offered_tokens(tools: &[ToolOffer]) -> u64 {
+    let tokens = tools.iter().map(|tool| {
+        let schema = tool.parameters.as_ref().map_or_else(String::new, ToString::to_string);
+        let described = tool.description.as_deref().map_or(0, estimated_tokens);
+        described + estimated_tokens(&tool.name) + estimated_tokens(&schema)
+    });
+    tokens.fold(0, u64::saturating_add)
 }
 
 /// What a call takes of the conversation.
@@ -81,6 +90,14 @@ impl Session {
         Some(sent_messages(run, awaited(run, call)?, self.transcript()))
     }
 
+    /// What `read_result` gives: a piece of a result that is `whole` as JSON, or else as the conversation has it.
+    pub fn read_result(&self, reading: Reading, whole: Option<&str>) -> ToolOutcome {
+        let place = self.runs().iter().flat_map(|run| &run.results).find(|it| it.call == reading.call);
+        let message = place.and_then(|result| self.messages().get(result.place));
+        let piece = reading.piece(whole, message.map_or("", |message| &message.content));
+        piece.map_or_else(ToolOutcome::Failed, |text| ToolOutcome::Done(Value::String(text)))
+    }
+
     /// The request of a model's call in flight; `None` for a call that has its outcome.
     pub fn model_request(&self, call: CallRef) -> Option<ModelRequest<'_>> {
         let run = self.run(call.run)?;
@@ -98,7 +115,47 @@ pub fn sent_messages(run: &Run, call: &Call, transcript: &Transcript) -> Range<u
     // What one model of a comparison says is no business of the others.
     let hears_all = run.spec.sentinel().is_some();
     let end = if hears_all { transcript.messages().len() } else { run.first_message + 1 };
-    dropped(run, call)..end
+    run.first_sent(call)..end
+}
+
+/// The messages that a call sends.
+fn messages<'a>(run: &Run, call: &Call, transcript: &'a Transcript) -> Option<Cow<'a, [Message]>> {
+    let sent = sent_messages(run, call, transcript);
+    let (first, all) = (sent.start, transcript.messages().get(sent)?);
+    let shortened = left_out(run, transcript);
+    if shortened.is_empty() {
+        return Some(Cow::Borrowed(all));
+    }
+    let mut messages = all.to_vec();
+    for (place, line) in shortened {
+        if let Some(message) = place.checked_sub(first).and_then(|place| messages.get_mut(place)) {
+            message.content = line;
+        }
+    }
+    Some(Cow::Owned(messages))
+}
+
+/// The run's own results that a call of its model sends as a line, where its own messages do not fit the model's window: as
+/// many as must be, the oldest first. Each by its place in the conversation.
+pub fn left_out(run: &Run, transcript: &Transcript) -> Vec<(usize, String)> {
+    let begins_here = |start: &&Length| start.messages == run.first_message;
+    let own_start = transcript.starts.iter().rev().find(begins_here);
+    let (Some(start), false) = (own_start, run.results.is_empty()) else { return Vec::new() };
+    let own = transcript.length.tokens - start.tokens;
+    let Some(room) = room(&run.spec, run.context_tokens()) else { return Vec::new() };
+    let (mut excess, mut lines) = (own.saturating_sub(room), Vec::new());
+    let mut results = run.results.clone();
+    results.sort_unstable_by_key(|result| result.place);
+    for ToolResult { call, place } in results {
+        let Some(message) = transcript.messages().get(place).filter(|_| excess > 0) else { break };
+        let line = format!("[The result of call {call} is left out here.]");
+        let saved = estimated_tokens(&message.content).saturating_sub(estimated_tokens(&line));
+        if saved > 0 {
+            excess = excess.saturating_sub(saved);
+            lines.push((place, line));
+        }
+    }
+    lines
 }
 
 /// What a call sends; `None` for one of a tool.
@@ -115,7 +172,7 @@ pub fn model_request<'a>(
             Some(_) => Some(system_message(&run.spec, call.dropped_messages)),
             None => settings.instructions.clone(),
         },
-        messages: transcript.messages().get(sent_messages(run, call, transcript))?,
+        messages: messages(run, call, transcript)?,
         task: transcript.task(run),
         sentinel: run.spec.sentinel(),
         iteration: *iteration,
@@ -139,7 +196,7 @@ pub(crate) fn window(
         return Window { dropped_messages: 0, message_count: 1 + u32::from(instructions) };
     }
     if let Some(call) = run.call(id).filter(|call| call.model() == Some(model)) {
-        return Window::of(length.messages, dropped(run, call));
+        return Window::of(length.messages, run.first_sent(call));
     }
     let opening = run.opening(id);
     let own = if opening == Opening::Task { length.messages } else { run.first_message };
@@ -151,11 +208,6 @@ impl Window {
         let count = |messages: usize| u32::try_from(messages).unwrap_or(u32::MAX);
         Self { dropped_messages: count(dropped), message_count: count(1 + conversation - dropped) }
     }
-}
-
-/// Messages that a call leaves out: never any of its own run.
-fn dropped(run: &Run, call: &Call) -> usize {
-    usize::try_from(call.dropped_messages).unwrap_or(usize::MAX).min(run.first_message)
 }
 
 /// Leaves out whole runs, the oldest first, until the rest fits into `room` tokens; never what begins at `own`.
@@ -190,7 +242,8 @@ fn system_message(spec: &RunSpec, dropped_messages: u32) -> String {
 fn room(spec: &RunSpec, context_tokens: Option<u64>) -> Option<u64> {
     let window = context_tokens?;
     let answer = spec.settings.max_output_tokens.map_or(ANSWER_TOKENS.min(window / 4), u64::from);
+    let tools = offered_tokens(&spec.settings.tools);
     // As if something were left out, so that saying so never makes the difference.
     let system = estimated_tokens(&system_message(spec, 1));
-    Some(window.saturating_sub(answer + system))
+    Some(window.saturating_sub(answer + system + tools))
 }

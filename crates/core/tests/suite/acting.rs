@@ -282,7 +282,10 @@ fn what_cannot_be_called_is_an_answer_to_the_model() {
             "> look {\"n\":1} 1:5.1",
         ]
     );
-    assert_eq!(told(&stage, 4)[0].2, "unknown_tool: there is no such tool; there are: look, book, send, pay");
+    assert_eq!(
+        told(&stage, 4)[0].2,
+        "unknown_tool: there is no such tool; there are: look, book, send, pay, read_result"
+    );
     let mut stage = Stage::started(equipped(|_| {}));
     let out = stage.answer_with(asking(&["fly"]));
     assert_eq!(out[2], "1 model.called 3.1 iteration 2, 4 messages", "with nothing to wait for it goes on");

@@ -22,9 +22,9 @@ fn talked() -> Stage {
     stage
 }
 
-fn sent(stage: &Stage) -> Vec<&str> {
+fn sent(stage: &Stage) -> Vec<String> {
     let request = stage.session.model_request(stage.flight()).unwrap();
-    request.messages.iter().map(|message| message.content.as_str()).collect()
+    request.messages.iter().map(|message| message.content.clone()).collect()
 }
 
 /// The window in which `texts` fit exactly, an answer of `reserve` tokens beside them.
@@ -146,7 +146,7 @@ fn the_model_is_told_when_something_was_left_out() {
 fn a_further_attempt_sends_what_the_first_one_did() {
     let mut stage = talked();
     stage.accept(window_for(&["second task", "second result\nDONE", "third task"], 10));
-    let first: Vec<String> = sent(&stage).into_iter().map(str::to_owned).collect();
+    let first = sent(&stage);
     stage.fail(FaultKind::ServerError);
     assert_eq!(stage.wake()[0], "3 model.called 4.2 iteration 1, 4 messages, 4 dropped");
     assert_eq!(sent(&stage), first);

@@ -288,6 +288,9 @@ pub(crate) fn lines(committed: &Committed, now: TimeMs) -> Vec<String> {
             let ask = &order.ask;
             format!("> {} {} {}", ask.tool, ask.arguments, attempt(order.call))
         }
+        Command::ReadResult(order) => {
+            format!("> reads {} {}", order.ask.arguments, attempt(order.call))
+        }
         Command::Reconcile(order) => format!("> what became of {} {}", order.ask.tool, attempt(order.call)),
         Command::Abort(call) => format!("> abort {}", attempt(*call)),
     });

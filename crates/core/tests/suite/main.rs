@@ -31,6 +31,7 @@ mod pinned;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod reading;
 mod resuming;
 #[cfg(test)]
 mod steering;

@@ -231,12 +231,12 @@ impl World {
                     assert_eq!(message_count as usize, request.messages.len() + system);
                     let last = request.messages.last().unwrap().role;
                     assert!(matches!(last, Role::User | Role::Tool), "{last:?}");
-                    check_results(request.messages);
+                    check_results(&request.messages);
                     assert_eq!(order.model, request.model);
                     check_window(&self.stage.session, call);
                     self.ordered.push(call);
                 }
-                Command::CallTool(order) => {
+                Command::CallTool(order) | Command::ReadResult(order) => {
                     assert!(order.give_up_at > self.stage.now, "a call has time to run");
                     assert!(!self.cancelled.contains(&order.call.run), "a cancelled run makes no call");
                     assert!(self.stage.session.outstanding().contains(&order.call), "it is promised");
@@ -428,7 +428,7 @@ fn check_comparison(session: &Session, run: &Run) {
         assert_eq!(request.is_some(), in_flight.contains(&call.call) && run.is_open());
         if let Some(request) = request {
             assert_eq!((request.model, own.model()), (model.as_str(), Some(model.as_str())));
-            assert_eq!(request.messages, [Message::text(Role::User, session.transcript().task(run))]);
+            assert_eq!(*request.messages, [Message::text(Role::User, session.transcript().task(run))]);
         }
     }
 }
@@ -459,7 +459,13 @@ fn check_window(session: &Session, call: CallRef) {
     let tokens =
         |from: usize| conversation[from..].iter().map(|(_, message)| tokens_of(message)).sum::<u64>();
     let answer = run.spec.settings.max_output_tokens.map_or((window / 4).min(1_024), u64::from);
-    let is_sendable = |from: usize| tokens(from) + estimated_tokens(&system) + answer <= window;
+    let offered = settings.tools.iter().map(|tool| {
+        let schema = tool.parameters.as_ref().map_or_else(String::new, ToString::to_string);
+        let described = tool.description.as_deref().map_or(0, estimated_tokens);
+        described + estimated_tokens(&tool.name) + estimated_tokens(&schema)
+    });
+    let around = estimated_tokens(&system) + answer + offered.sum::<u64>();
+    let is_sendable = |from: usize| tokens(from) + around <= window;
     assert!(is_sendable(dropped) || dropped == own, "what is sent fits while anything can be left out");
     if dropped > 0 {
         let earlier = conversation.iter().position(|(other, _)| *other == owner(dropped - 1)).unwrap();

@@ -19,7 +19,7 @@ fn an_input_has_the_messages_and_asks_for_a_stream() {
     let request = ModelRequest {
         model: "@cf/x/y",
         system: Some("s".into()),
-        messages: &messages,
+        messages: messages.as_slice().into(),
         task: "a",
         sentinel: Some("DONE"),
         iteration: 1,

@@ -16,7 +16,7 @@ fn ids(format: Format, model: &str, id: &str, form: RequestForm) -> [String; 2] 
     let request = ModelRequest {
         model,
         system: None,
-        messages: &messages,
+        messages: messages.as_slice().into(),
         task: "t",
         sentinel: Some("DONE"),
         iteration: 2,

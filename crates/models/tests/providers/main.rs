@@ -89,7 +89,7 @@ fn next_body(format: Format, model: &str, status: u16, refusal: &str) -> Option<
     let request = ModelRequest {
         model,
         system: Some("Say DONE.".to_owned()),
-        messages: &messages,
+        messages: messages.as_slice().into(),
         task: "t",
         sentinel: Some("DONE"),
         iteration: 1,
