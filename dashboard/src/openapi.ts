@@ -1327,6 +1327,8 @@ export interface components {
             result?: unknown;
             /** @description What the result takes as JSON, in bytes. */
             result_bytes?: number;
+            /** @description Where `result` has only head and tail of it: the digest of the whole as JSON, SHA-256 in lower-case hex. */
+            result_digest?: string;
             /** @description The tool's name. */
             tool: string;
             /** @constant */

@@ -28,7 +28,7 @@ const MAY_KNOW_PLATFORM: [&str; 7] =
     ["longhaul", "longhaul-worker", "haiku", "article", "observed", "shop", "tools"];
 
 /// What the core does without: it decides, and neither waits nor hashes.
-const ABSENT_FROM_CORE: [&str; 3] = ["futures", "tokio", "sha2"];
+const ABSENT_FROM_CORE: [&str; 2] = ["futures", "tokio"];
 
 /// All edges that should not be there.
 pub(super) fn problems(metadata: &Metadata) -> Vec<String> {

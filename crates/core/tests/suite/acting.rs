@@ -1,12 +1,10 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::{
     Budget, CallId, Cause, Deadline, Decision, Effect, Entry, Input, Journal, Message, ModelAnswer, NewRun,
-    Observed, Role, RunStatus, ToolCall, ToolError, ToolOffer, ToolOutcome, UserSpan, limits,
+    Observed, Role, RunStatus, ToolCall, ToolError, ToolOffer, ToolOutcome, limits,
 };
 use serde_json::json;
 
-use crate::kit::{START, Stage, answer, is_disk_full, run, run_with};
+use crate::kit::{START, Stage, answer, is_disk_full, run, run_with, seen};
 
 /// How long a person has to approve a payment.
 const APPROVAL_MS: u64 = 3_600_000;
@@ -356,17 +354,6 @@ fn a_large_result_is_stored_whole_with_its_entry_which_has_head_and_tail() {
 #[test]
 fn what_a_tool_was_seen_to_do_is_in_the_entry_of_its_attempt() {
     let mut stage = asked(&["look"]);
-    let seen = |name: &str| Observed {
-        gateway: None,
-        spans: vec![UserSpan {
-            name: name.to_owned(),
-            parent: None,
-            started_at: START,
-            ended_at: START + 1,
-            is_error: false,
-            fields: BTreeMap::new(),
-        }],
-    };
     let (call, timing) = (stage.flight_of(2), stage.timing());
     let busy = ToolOutcome::Retry { message: "busy".to_owned(), after_ms: None };
     stage.send(Input::Returned { call, outcome: busy, timing, observed: seen("first") });

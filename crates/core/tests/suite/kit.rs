@@ -9,6 +9,7 @@ use longhaul_core::{
     Refusal, Role, RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, WholeResult,
     decode_row, encode_row,
 };
+use serde_json::json;
 use thiserror::Error;
 
 /// When every stage begins.
@@ -378,4 +379,10 @@ fn code(error: &ToolError) -> String {
 
 fn word(value: impl serde::Serialize) -> String {
     serde_json::to_string(&value).unwrap().replace('"', "")
+}
+
+/// An attempt in which its code opened a span.
+pub(crate) fn seen(name: &str) -> Observed {
+    let span = json!({"name": name, "started_at": 110, "ended_at": 120});
+    serde_json::from_value(json!({"spans": [span]})).unwrap()
 }

@@ -11,6 +11,8 @@ use longhaul_core::{
 };
 use serde_json::{Value, json};
 
+use crate::kit::seen;
+
 #[test]
 fn run_accepted() {
     let settings = RunSettings {
@@ -451,7 +453,7 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
             error: ToolError::failed("busy"),
             retry_at: Some(900),
             latency_ms: 7,
-            observed: seen(),
+            observed: seen("look up"),
         },
         r#"{"type":"tool.failed","call":4,"attempt":1,"tool":"pay","error":{"code":"failed","message":"busy"},"retry_at":900,"latency_ms":7,"observed":{"spans":[{"name":"look up","started_at":110,"ended_at":120}]}}"#,
         &["call", "attempt", "tool", "error", "retry_at", "latency_ms"],
@@ -468,7 +470,7 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
             latency_ms: 7,
             tool_call_id: id(),
             result_digest: Some("d2".to_owned()),
-            observed: seen(),
+            observed: seen("look up"),
         },
         r#"{"type":"tool.answered","call":4,"attempt":1,"tool":"pay","result":"paid","by":"acme/lead","result_bytes":6,"result_digest":"d2","latency_ms":7,"tool_call_id":"call_1","observed":{"spans":[{"name":"look up","started_at":110,"ended_at":120}]}}"#,
         &["call", "attempt", "tool", "result", "by", "result_bytes", "result_digest", "latency_ms"],
@@ -795,17 +797,4 @@ fn also_read(entry: Entry, literal: &str) {
 fn row_of(literal: &str) -> String {
     let fields = literal.strip_prefix('{').unwrap();
     format!(r#"[{{"run":3,"at":1700000000000,{fields}]"#)
-}
-
-/// A span that a tool's own code opened.
-fn seen() -> Observed {
-    let span = UserSpan {
-        name: "look up".to_owned(),
-        parent: None,
-        started_at: 110,
-        ended_at: 120,
-        is_error: false,
-        fields: BTreeMap::new(),
-    };
-    Observed { gateway: None, spans: vec![span] }
 }
