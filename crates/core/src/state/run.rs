@@ -245,6 +245,7 @@ impl Run {
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunAccepted { .. }
+            | Entry::RunSteered { .. }
             | Entry::RunResumed { .. }
             | Entry::CancelRequested { .. }
             | Entry::RunEnded { .. }

@@ -2,8 +2,8 @@
 
 use longhaul_core::{
     Budget, CONTINUE, CallId, Cause, Decision, Effect, Entry, FaultKind, Idempotency, Input, Judge, Message,
-    ModelAnswer, NewRun, Proposed, Question, Role, RunId, Steer, ToolCall, ToolOffer, ToolOutcome, Usage,
-    Verdict, limits,
+    ModelAnswer, NewRun, Observed, Proposed, Question, Role, RunId, Steer, ToolCall, ToolOffer, ToolOutcome,
+    Usage, Verdict, limits,
 };
 use serde_json::json;
 
@@ -26,8 +26,8 @@ fn key(key: &str, body: &str) -> Option<Idempotency> {
 
 /// What the call in flight says, from the run's task on.
 fn sent(stage: &Stage) -> Vec<(Role, &str)> {
-    let request = stage.session.model_request(stage.flight()).unwrap();
-    request.messages.iter().map(|message| (message.role, message.content.as_str())).collect()
+    let sent = stage.session.sent_messages(stage.flight()).unwrap();
+    stage.session.messages()[sent].iter().map(|message| (message.role, message.content.as_str())).collect()
 }
 
 fn conversation(stage: &Stage) -> Vec<(u32, &str)> {
@@ -162,7 +162,8 @@ fn tools_return_before_what_was_said() {
     stage.answer_with(asking(&["look"]));
     steer(&mut stage, "Mind the moon.");
     let (call, timing) = (stage.flight(), stage.timing());
-    stage.send(Input::Returned { call, outcome: ToolOutcome::Done(json!("a moon")), timing });
+    let (outcome, observed) = (ToolOutcome::Done(json!("a moon")), Observed::default());
+    stage.send(Input::Returned { call, outcome, timing, observed });
     assert_eq!(sent(&stage)[2..], [(Role::Tool, "a moon"), (Role::User, "Mind the moon.")]);
 }
 
@@ -181,7 +182,8 @@ fn a_person_is_asked_as_before_and_whoever_steered_is_no_other() {
     }
     assert_eq!(decided(&mut stage, APPROVE, "acme/lead")[0], "1 approval.resolved 2 approved by acme/lead");
     let (call, timing) = (stage.flight(), stage.timing());
-    stage.send(Input::Returned { call, outcome: ToolOutcome::Done(json!("paid")), timing });
+    let (outcome, observed) = (ToolOutcome::Done(json!("paid")), Observed::default());
+    stage.send(Input::Returned { call, outcome, timing, observed });
     assert_eq!(sent(&stage)[2..], [(Role::Tool, "paid"), (Role::User, "Mind the moon.")]);
     // Whoever spoke is known when their words are read.
     stage.answer_with(asking(&["pay"]));
