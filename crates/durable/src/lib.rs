@@ -28,7 +28,6 @@ mod log;
 mod object;
 mod objects;
 mod platform;
-mod policy;
 mod providers;
 mod rate;
 mod secrets;

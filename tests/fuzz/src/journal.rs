@@ -122,8 +122,7 @@ fn go_on(mut session: Session, told: Vec<Record>) {
     look_at(&session);
 }
 
-#[derive(Default)]
-pub(crate) struct Stored(pub(crate) RefCell<Vec<Record>>);
+struct Stored(RefCell<Vec<Record>>);
 
 impl Journal for Stored {
     type Error = Infallible;

@@ -11,7 +11,6 @@ mod models;
 mod pieces;
 mod shapes;
 mod sinks;
-mod tools;
 
 /// A kind of input.
 pub struct Target {
@@ -35,9 +34,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "http", check: api::http },
     Target { name: "body", check: api::body },
     Target { name: "config", check: api::config },
-    Target { name: "policy", check: tools::policy },
-    Target { name: "arguments", check: tools::arguments },
-    Target { name: "decision", check: tools::decision },
     Target { name: "redact", check: sinks::redact },
     Target { name: "nexus", check: sinks::nexus },
     Target { name: "otlp", check: sinks::otlp },

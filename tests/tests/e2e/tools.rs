@@ -2,6 +2,7 @@
 
 use longhaul_tests::oracle::of_type;
 use longhaul_tests::{Answered, Api, FarSide, Frame, Launch, Post, Server, Tables};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const KEY: &str = "key-of-the-harbour-master";
@@ -96,6 +97,64 @@ async fn each_step_of_a_tool_is_shown_while_it_works() {
     let seen = |frame: &Frame| matches!(frame, Frame::Progress(frame) if frame["text"] == "3 of 4");
     watcher.until(seen).await;
     watcher.until_ended(1).await;
+}
+
+/// 900 KiB: a line of 32 bytes a day.
+const DAYS: usize = 28_800;
+const PIECE: usize = 32 * 1024;
+
+#[tokio::test]
+async fn a_large_result_is_read_in_pieces_with_a_kill_in_between() {
+    let log: String = (1..=DAYS).map(|day| format!("day {day:06}: wind fair, tide low\n")).collect();
+    let notice = log.clone();
+    let notices = FarSide::start(move |_| {
+        let notice = json!(notice);
+        async move { Answered::json(200, &notice) }
+    });
+    let notices = notices.await;
+    let launch = Launch::new().example("tools").var("AUTH", "off");
+    let mut server = launch.var("NOTICES_URL", notices.origin()).start().await;
+    let api = Api::new(server.base_url());
+    // The far side sends it as JSON: that is the text which the tool gives.
+    let log = json!(log).to_string();
+    let pieces = log.len().div_ceil(PIECE);
+    let asked = json!({"url": format!("{}/log", notices.origin())});
+    let mut task = vec!["Read the log.".to_owned(), format!("#scripted call=notice {asked}")];
+    task.extend((0..pieces).map(|place| {
+        let (turn, offset) = (2 + place / 8, place * PIECE);
+        format!(r#"#scripted call@{turn}=read_result {{"call": 2, "offset": {offset}, "length": {PIECE}}}"#)
+    }));
+    task.push(r#"#scripted call@6=read_result {"call": 99}"#.to_owned());
+    task.push("#scripted turns=7".to_owned());
+    let post = api.start_task(&task.join("\n")).await;
+    api.event(&post.session, "a piece is read", |event| {
+        event["type"] == "tool.answered" && event["tool"] == "read_result"
+    })
+    .await;
+    server.crash().await;
+    let run = api.ended(&post).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let told = results(&api, &post).await;
+    assert!(told[0].len() <= PIECE && log.starts_with(&told[0][..24 * 1024]), "{}", told[0].len());
+    let line = "\n[The result of call 2 has 950402 bytes. Bytes 24576 to ";
+    assert!(told[0].contains(line) && told[0].ends_with(&log[log.len() - 1024..]), "{}", told[0]);
+    assert!(told[1..=pieces].concat() == log, "the pieces are the whole");
+    assert!(
+        told[pieces + 1].starts_with("invalid_arguments: you were sent no result of call 99"),
+        "{}",
+        told[pieces + 1]
+    );
+    let events = api.events(&post.session).await;
+    let answered = of_type(&events, "tool.answered");
+    let event = &answered[0];
+    let whole_bytes = json!(log).to_string().len();
+    assert_eq!((&event["result"], &event["result_bytes"]), (&json!(told[0]), &json!(whole_bytes)));
+    assert_eq!(event["result_digest"].as_str().map(str::len), Some(64));
+    let path = format!("/v1/sessions/{}/calls/2/result", post.session);
+    assert!(api.get(&path).await.ok(200) == json!(log), "the whole is there");
+    let gone = api.call(Method::DELETE, &format!("/v1/sessions/{}", post.session), &[], None).await;
+    assert_eq!(gone.status, 204);
+    api.get(&path).await.problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -5,8 +5,6 @@ mod accepting;
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
-mod approvals;
-#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod cancelling;

@@ -1,4 +1,0 @@
-//! Looks for an input that `decision` must not harm.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| longhaul_fuzz::check("decision", input));
