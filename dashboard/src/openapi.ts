@@ -1329,6 +1329,8 @@ export interface components {
             result_bytes?: number;
             /** @description Where `result` has only head and tail of it: the digest of the whole as JSON, SHA-256 in lower-case hex. */
             result_digest?: string;
+            /** @description The rule that refused the call. */
+            rule?: string;
             /** @description The tool's name. */
             tool: string;
             /** @constant */

@@ -62,6 +62,7 @@ enum Finding {
     Seed(String),
     CoreTests,
     EdgeTests,
+    PortTests,
     Nothing,
 }
 
@@ -154,6 +155,7 @@ fn check_mutations(workspace: &Workspace, only: &str) -> Result<ExitCode> {
             Finding::Seed(seed) => format!("random worlds, seed {seed}"),
             Finding::CoreTests => "the tests of core and models".to_owned(),
             Finding::EdgeTests => "the tests of the platform's edges".to_owned(),
+            Finding::PortTests => "the tests of trace and host".to_owned(),
             Finding::Nothing => {
                 survivors += 1;
                 "NOTHING".to_owned()
@@ -203,6 +205,9 @@ fn judge(copy: &Path) -> Result<Finding> {
         &["test", "--package", "longhaul-sim", "--test", "edges", "--test", "retention", "--test", "field"],
     )? {
         return Ok(Finding::EdgeTests);
+    }
+    if !passes(copy, &["test", "--package", "longhaul-trace", "--package", "longhaul-host"])? {
+        return Ok(Finding::PortTests);
     }
     Ok(Finding::Nothing)
 }

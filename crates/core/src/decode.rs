@@ -101,6 +101,7 @@ impl Fields {
                 tool: self.take("tool")?,
                 result: self.or_default("result")?,
                 error: self.tool_error()?,
+                rule: self.or_default("rule")?,
                 by: self.or_default("by")?,
                 result_bytes: self.or_default("result_bytes")?,
                 result_digest: self.or_default("result_digest")?,

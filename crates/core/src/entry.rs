@@ -201,6 +201,9 @@ pub enum Entry {
         /// Why it gave nothing.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<ToolError>,
+        /// The rule that refused the call.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
         /// Who says so, where it is not the tool itself: a person who settled a call in doubt, or `system:reconcile`.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<String>,

@@ -139,6 +139,12 @@ pub const SAME_CALLS_MAX: u32 = 2;
 pub const SAME_CALLS_END: u32 = 5;
 /// How long a person has to decide about a tool call by default, in milliseconds: a week.
 pub const APPROVAL_MS_DEFAULT: u64 = 7 * 24 * 3_600_000;
+/// How long a person has at least where somebody says how long, in milliseconds.
+pub const APPROVAL_MS_MIN: u64 = 1_000;
+/// Rules for tool calls of a deployment, and of an agent.
+pub const POLICY_RULES_MAX: usize = 500;
+/// What a person is told of a call, in characters.
+pub const SUMMARY_CHARS_MAX: usize = 300;
 /// Tools that a run is offered.
 pub const TOOLS_MAX: usize = 128;
 /// The name of a tool, in characters of `[A-Za-z0-9_-]`.

@@ -185,6 +185,8 @@ pub enum Verdict {
     Deny {
         /// Why, for the model.
         reason: String,
+        /// The rule that says so.
+        rule: Option<String>,
     },
     /// A person is asked.
     Ask(Question),

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use longhaul_core::{
     NewRun,
@@ -11,7 +11,10 @@ use longhaul_core::{
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::tool::{Declared, Egress, Tool};
+use crate::{
+    policy::Policy,
+    tool::{Declared, Egress, Tool},
+};
 
 /// The agent that a request gets which names none.
 pub(crate) const DEFAULT_AGENT: &str = "default";
@@ -46,6 +49,7 @@ pub struct Agent {
     pub(crate) fallbacks: Vec<String>,
     pub(crate) tools: Vec<Declared>,
     egress: Egress,
+    policy: Option<Rc<Policy>>,
 }
 
 impl Agent {
@@ -76,6 +80,7 @@ impl Agent {
             fallbacks: Vec::new(),
             tools: Vec::new(),
             egress: Egress::default(),
+            policy: None,
         }
     }
 
@@ -118,6 +123,27 @@ impl Agent {
     pub fn egress<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
         self.egress =
             Egress::new(hosts).expect("each entry is a host, with a scheme and a port where it needs them");
+        self
+    }
+
+    /// Rules for the calls of its tools, in the JSON of the variable `TOOL_POLICY`. Of the deployment's rules, these and those
+    /// of a tool itself the strictest holds.
+    ///
+    /// ```
+    /// use longhaul::Agent;
+    ///
+    /// let shop = Agent::new("shop").tool_policy(
+    ///     r#"{"rules": [{"tool": "refund", "when": {"/cents": {"gt": 5000}}, "verdict": "ask", "approver": "other"}]}"#,
+    /// );
+    /// ```
+    ///
+    /// # Panics
+    /// When it cannot be read, with each fault: a mistake in the deployment's own code.
+    #[must_use]
+    #[track_caller]
+    pub fn tool_policy(mut self, json: &str) -> Self {
+        let policy = Policy::parse(&self.name, json).expect("each rule of a tool policy can be read");
+        self.policy = Some(Rc::new(policy));
         self
     }
 
@@ -297,6 +323,11 @@ impl Agents {
     /// Where an agent's tools may send requests.
     pub(crate) fn egress_of(&self, agent: &str) -> Egress {
         self.by_name.get(agent).map(|agent| agent.egress.clone()).unwrap_or_default()
+    }
+
+    /// An agent's own rules for calls of its tools.
+    pub(crate) fn policy_of(&self, agent: &str) -> Option<&Policy> {
+        self.by_name.get(agent)?.policy.as_deref()
     }
 
     /// The tools that a run is offered, and of which the code is not here.

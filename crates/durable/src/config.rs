@@ -14,6 +14,7 @@ use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusCo
 use crate::{
     agent::Agent,
     api::{auth::Access, hosts::LocalHosts, problem::FieldError},
+    policy::Policy,
     providers, secrets,
 };
 
@@ -22,7 +23,7 @@ const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
 /// Variables that may go on in others: JSON, and the tokens.
-const LONG_VARIABLES: [&str; 3] = ["API_TOKENS", "PRICES", "PROVIDERS"];
+const LONG_VARIABLES: [&str; 4] = ["API_TOKENS", "PRICES", "PROVIDERS", "TOOL_POLICY"];
 /// The parts that such a variable has at most.
 const PARTS_MAX: u8 = 9;
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) resource: Resource,
     pub(crate) capture: Capture,
     pub(crate) prices: Prices,
+    /// The rules for calls of tools, whatever the agent.
+    pub(crate) tool_policy: Option<Rc<Policy>>,
     pub(crate) retention_ms: u64,
     pub(crate) model_timeout_ms: u64,
     /// How long transient faults of a call are borne.
@@ -105,6 +108,9 @@ impl Config {
         let capture = capture.map_err(|error| errors.push(FieldError::new("CAPTURE", error.to_string())));
         let prices = var("PRICES").map_or_else(|| Ok(Prices::default()), |json| Prices::parse(&json));
         let prices = prices.map_err(|error| errors.push(FieldError::new("PRICES", error.to_string())));
+        let tool_policy = var("TOOL_POLICY").and_then(|json| {
+            Policy::parse("TOOL_POLICY", &json).map_err(|faults| errors.extend(faults)).ok().map(Rc::new)
+        });
         let endpoints = providers::endpoints(&var, &mut errors);
         let days = number("RETENTION_DAYS", var("RETENTION_DAYS"), 30, 3_650, &mut errors);
         let timeout = number(
@@ -158,6 +164,7 @@ impl Config {
                 resource,
                 capture,
                 prices,
+                tool_policy,
                 retention_ms: days * DAY_MS,
                 model_timeout_ms: timeout,
                 retry_patience_ms: patience,
@@ -383,6 +390,7 @@ mod tests {
             ("LOCAL_HOSTS", "http://box.test"),
             ("SCRIPTED", "yes"),
             ("WORKERS_AI", "local"),
+            ("TOOL_POLICY", "deny"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -400,6 +408,7 @@ mod tests {
             "LOCAL_HOSTS",
             "SCRIPTED",
             "WORKERS_AI",
+            "TOOL_POLICY",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }
@@ -468,6 +477,9 @@ mod tests {
         assert!(config.access.caller(Some("Bearer token"), None).is_ok());
         assert_eq!(config.default_model, None, "nobody can tell which models a server has");
         assert!(config.missing_for("scripted:haiku").is_some());
+        let (begun_rules, rest_rules) = (r#"{"rules":[{"tool":"a","#, r#""verdict":"no"}]}"#);
+        let policy = [("TOOL_POLICY", begun_rules), ("TOOL_POLICY_2", rest_rules)];
+        assert_eq!(parse(&policy).err().unwrap(), ["TOOL_POLICY/rules/0/verdict"]);
         assert_eq!(parse(&[rest]).err().unwrap(), ["PROVIDERS_2"]);
         assert_eq!(parse(&[("PRICES", "{}"), ("PRICES_3", " ")]).err().unwrap(), ["PRICES_3"]);
         assert_eq!(parse(&[begun]).err().unwrap(), ["PROVIDERS"]);

@@ -1,16 +1,26 @@
 //! What a caller may send, for fuzz targets alone: no part of the library's surface, and absent from every deployment.
 
-use longhaul_core::{NewRun, Session};
+use std::rc::Rc;
+
+use longhaul_core::{Decision, Effect, Judge, NewRun, Proposed, RunId, Session, ToolOffer, Verdict};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
+    Agent, Tool,
     agent::Agents,
     api::{
+        approvals,
         body::{self, RunKind},
         problem::Problem,
         query::{self, Query},
         route, views,
     },
     config::{Bindings, Config},
+    judge::ToolJudge,
+    policy::Policy,
+    tool,
 };
 
 /// A deployment as its variables describe it.
@@ -58,6 +68,61 @@ impl Deployment {
             body::Media { content_type: Some("application/json; charset=utf-8"), content_encoding: None };
         Ok(body::new_run(kind, json, body, key, &Agents::default(), &self.0, None)?)
     }
+}
+
+/// A payment, for the gate of a fuzz target.
+#[derive(Deserialize, JsonSchema)]
+struct Pay {
+    cents: u64,
+    #[expect(dead_code, reason = "only its schema matters")]
+    to: Option<Vec<Payee>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Payee {
+    #[expect(dead_code, reason = "only its schema matters")]
+    name: String,
+}
+
+/// The gate of a deployment with these rules, whose agent `shop` has a tool `pay`: a person is asked above 5000 cents.
+pub struct Gate(ToolJudge);
+
+impl Gate {
+    /// Reads the rules, where there are any.
+    ///
+    /// # Errors
+    /// Each fault: its pointer, and what is wrong.
+    pub fn parse(rules: Option<&str>) -> Result<Self, Vec<(String, String)>> {
+        let policy =
+            rules.map(|rules| Policy::parse("TOOL_POLICY", rules)).transpose().map_err(|faults| {
+                faults.into_iter().map(|fault| (fault.pointer, fault.detail)).collect::<Vec<_>>()
+            })?;
+        let pay = Tool::new("pay", |_: Pay, _| async { Ok(()) });
+        let pay = pay.ask_when(|args| args.cents > 5_000).summary(|args| format!("Pays {}", args.cents));
+        let agents = Rc::new(Agents::new([Agent::new("shop").tool(pay)]));
+        Ok(Self(ToolJudge { agents, policy: policy.map(Rc::new), expires_ms_max: 1_000_000_000 }))
+    }
+
+    /// What is said of a call.
+    pub fn judge(&self, tool: &str, arguments: &Value) -> Verdict {
+        let offer = ToolOffer::new(tool, Effect::Once);
+        self.0.judge(&Proposed { run: RunId(1), agent: "shop", offer: &offer, arguments })
+    }
+}
+
+/// The digest that a person approves.
+pub fn digest(arguments: &Value) -> Option<String> {
+    tool::digest(arguments)
+}
+
+/// Reads a decision.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decision(body: &[u8]) -> Result<(Decision, Option<u64>), Refusal> {
+    let json = body::Media { content_type: Some("application/json"), content_encoding: None };
+    let decided = approvals::decided(json, body)?;
+    Ok((decided.decision, decided.request.map(|seq| seq.0)))
 }
 
 /// The route of a request, in words; its session, if it names one.

@@ -28,6 +28,7 @@ mod log;
 mod object;
 mod objects;
 mod platform;
+mod policy;
 mod providers;
 mod rate;
 mod secrets;

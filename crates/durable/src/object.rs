@@ -73,7 +73,11 @@ impl SessionObject {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
             let agents = Rc::new(agents);
-            let judge = Rc::new(ToolJudge(Rc::clone(&agents)));
+            let judge = Rc::new(ToolJudge {
+                agents: Rc::clone(&agents),
+                policy: config.tool_policy.clone(),
+                expires_ms_max: config.retention_ms,
+            });
             let deployment = config.deployment(&name, Rc::new(hooks), judge);
             let hands = Hands {
                 agents,

@@ -406,13 +406,14 @@ fn beside_retention() -> Vec<Scenario> {
 
 /// Tools, and people who decide about their calls.
 fn acting() -> Vec<Scenario> {
-    use ToolReply::{Busy, Close, Fail, Hang, Large, Panic};
+    use ToolReply::{Busy, Close, Fail, Hang, Large, Panic, Poison};
     let plan = ToolPlan::default;
     let acting = |name, tools| {
         let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
         Scenario::new(name, Done).model(model).tools(tools)
     };
-    let decide = |nth, is_approved| Action::Decide(Verdict { nth, is_approved });
+    let decide = |nth, is_approved| Action::Decide(Verdict { nth, is_approved, is_edited: false });
+    let edit = |nth| Action::Decide(Verdict { nth, is_approved: true, is_edited: true });
     let three: &[&str] = &["look", "send", "book"];
     let four: &[&str] = &["pay", "send", "look", "book"];
     let stuck =
@@ -478,6 +479,12 @@ fn acting() -> Vec<Scenario> {
             .then(HOUR_MS, decide(2, true))
             .then(2 * HOUR_MS, decide(1, false))
             .then(3 * HOUR_MS, decide(1, true)),
+        acting("approved with other arguments", plan().ask(1, &["pay", "look"])).then(HOUR_MS, edit(1)),
+        acting("one edited, one expires", plan().ask(1, &["pay", "pay"]).expires_in(DAY_MS))
+            .then(HOUR_MS, edit(2))
+            .then(2 * HOUR_MS, decide(2, false)),
+        acting("forbidden by a rule", plan().ask(1, &["send", "pay", "look"]).reply("look", &[Poison]))
+            .forbids(&["send", "pay"]),
         acting("nobody decides", plan().ask(1, &["pay"])).patient(8 * DAY_MS),
         Scenario::new("cancelled with four calls open", Cancelled)
             .model(at_once())
@@ -532,7 +539,7 @@ fn steered() -> Vec<Scenario> {
             .model(ModelPlan { done_at: Some(2), ..plan() })
             .tools(ToolPlan::default().ask(1, &["pay", "look"]))
             .then(MINUTE_MS, steer("moon"))
-            .then(HOUR_MS, Action::Decide(Verdict { nth: 1, is_approved: true })),
+            .then(HOUR_MS, Action::Decide(Verdict { nth: 1, is_approved: true, is_edited: false })),
     ]
 }
 

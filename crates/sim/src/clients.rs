@@ -5,6 +5,7 @@ use longhaul_core::{
     TimeMs, ToolOffer,
 };
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
+use serde_json::json;
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
@@ -235,6 +236,8 @@ pub struct Verdict {
     pub nth: usize,
     /// Whether it is approved.
     pub is_approved: bool,
+    /// Whether it is approved with other arguments.
+    pub is_edited: bool,
 }
 
 impl Verdict {
@@ -246,7 +249,8 @@ impl Verdict {
                 false => Decision::Settle { result: "it arrived".into() },
             }
         } else if self.is_approved {
-            Decision::Approve { arguments: None }
+            // No model asks for these.
+            Decision::Approve { arguments: self.is_edited.then(|| json!({"n": 1_000 + self.nth})) }
         } else {
             Decision::Deny { reason: Some("too dear".to_owned()) }
         }

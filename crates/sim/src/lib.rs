@@ -74,4 +74,4 @@ pub use ports::{DiskError, SimPorts};
 pub use random::{RandomWorld, Survived};
 pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};
-pub use tools::{Performed, ToolPlan, ToolReply, Tools};
+pub use tools::{POISON, Performed, ToolPlan, ToolReply, Tools};

@@ -379,7 +379,7 @@ impl Dice {
         }
         for _ in 0..self.below(3) {
             let nth = 1 + usize::from(self.one_in(3));
-            let verdict = Verdict { nth, is_approved: !self.one_in(3) };
+            let verdict = Verdict { nth, is_approved: !self.one_in(3), is_edited: self.one_in(4) };
             scenario.actions.push((self.below(4 * horizon_ms), Action::Decide(verdict)));
         }
         scenario.actions.sort_by_key(|(at, _)| *at);

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use longhaul_core::StopReason;
+use longhaul_core::{Judge, OfferJudge, Proposed, StopReason, Verdict};
 use longhaul_host::{Deployment, Endpoint, Endpoints, Hooks, NoHooks, SecretNet, WorkersAi};
 use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
@@ -48,6 +48,8 @@ pub struct Scenario {
     pub format: Format,
     /// The tools; none is offered where no answer asks for one.
     pub tools: ToolPlan,
+    /// The tools whose calls a rule of the deployment denies.
+    pub forbidden: &'static [&'static str],
     /// The OTLP collector, where there is one.
     pub otlp: Option<SinkPlan>,
     /// The index of traces, where there is one.
@@ -91,6 +93,7 @@ impl Scenario {
             model: ModelPlan::default(),
             format: Format::Chat,
             tools: ToolPlan::default(),
+            forbidden: &[],
             otlp: Some(SinkPlan::default()),
             index: None,
             nexus: None,
@@ -147,6 +150,12 @@ impl Scenario {
     #[must_use]
     pub fn tools(self, tools: ToolPlan) -> Self {
         Self { tools, ..self }
+    }
+
+    /// Denies the calls of these tools.
+    #[must_use]
+    pub fn forbids(self, tools: &'static [&'static str]) -> Self {
+        Self { forbidden: tools, ..self }
     }
 
     /// Replaces what the OTLP collector does with the first deliveries.
@@ -298,11 +307,23 @@ impl Scenario {
             secrets: SecretNet::new([API_KEY, nexus::KEY]),
             redaction: Redaction::default(),
             hooks,
-            judge: Rc::new(longhaul_core::OfferJudge),
+            judge: Rc::new(Forbids(self.forbidden)),
             resource: Resource::default(),
             capture: self.capture,
             prices: Prices::default(),
             retention_ms: RETENTION_MS,
+        }
+    }
+}
+
+/// The rules of a deployment that denies some tools.
+struct Forbids(&'static [&'static str]);
+
+impl Judge for Forbids {
+    fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
+        match self.0.contains(&proposed.offer.name.as_str()) {
+            true => Verdict::Deny { reason: "no".to_owned(), rule: Some("/rules/0".to_owned()) },
+            false => OfferJudge.judge(proposed),
         }
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             tool,
             result,
             error,
+            rule,
             by,
             result_bytes,
             result_digest: _,
@@ -106,6 +107,9 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
                 spans.len() - 1
             });
             let span = &mut spans[place];
+            if let (0, Some(rule)) = (attempt, rule) {
+                span.attributes.extend(attributes::of_denial(rule));
+            }
             let was_settled = span.ended_at.is_some() && span.error_type != Some(INTERRUPTED);
             answered(span, at, (*latency_ms, result.as_ref(), error.as_ref()));
             if !was_settled {

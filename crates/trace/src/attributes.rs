@@ -185,6 +185,11 @@ pub(crate) fn of_leave(verdict: Option<Leave>, rule: Option<&str>) -> Vec<Attrib
     word.into_iter().chain(rule).collect()
 }
 
+/// The rule for which a tool's call was not made.
+pub(crate) fn of_denial(rule: &str) -> [Attribute; 2] {
+    [Attribute::new("longhaul.tool.verdict", "deny"), Attribute::new("longhaul.tool.rule", cut(rule))]
+}
+
 /// How large a result is, and who says it where that is not the tool.
 pub(crate) fn of_result(bytes: Option<u64>, by: Option<&str>) -> Vec<Attribute> {
     let bytes = bytes.map(|bytes| Attribute::new("longhaul.tool.result_bytes", bytes));

@@ -104,7 +104,13 @@ fn agents() -> Agents {
         .egress(["$NOTICES_URL", "$TIDES_URL"])
         .tool(Tool::new("notice", notice).read())
         .tool(Tool::new("sign", sign).idempotent().secrets(["HARBOUR_KEY"]))
-        .tool(Tool::new("clear", clear).once().always_ask().expires_in(Duration::from_secs(3_600)));
+        .tool(
+            Tool::new("clear", clear)
+                .once()
+                .always_ask()
+                .summary(|args| format!("Let the {} leave", args.ship))
+                .expires_in(Duration::from_secs(3_600)),
+        );
     Agents::new([harbour, Agent::new("talker")])
 }
 

@@ -122,7 +122,8 @@ fn go_on(mut session: Session, told: Vec<Record>) {
     look_at(&session);
 }
 
-struct Stored(RefCell<Vec<Record>>);
+#[derive(Default)]
+pub(crate) struct Stored(pub(crate) RefCell<Vec<Record>>);
 
 impl Journal for Stored {
     type Error = Infallible;

@@ -11,6 +11,7 @@ mod models;
 mod pieces;
 mod shapes;
 mod sinks;
+mod tools;
 
 /// A kind of input.
 pub struct Target {
@@ -34,6 +35,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "http", check: api::http },
     Target { name: "body", check: api::body },
     Target { name: "config", check: api::config },
+    Target { name: "policy", check: tools::policy },
+    Target { name: "arguments", check: tools::arguments },
+    Target { name: "decision", check: tools::decision },
     Target { name: "redact", check: sinks::redact },
     Target { name: "nexus", check: sinks::nexus },
     Target { name: "otlp", check: sinks::otlp },

@@ -47,8 +47,12 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
         }
         (RequestKind::Call, Decision::Approve { arguments: Some(edited) }) => {
             match judge(d, run, &ask.tool, &edited) {
+                // The rules may ask more of these arguments than of those that were shown.
+                Some(Verdict::Ask(question)) if question.by_another && d.run(run).is_of(&by) => {
+                    return Err(Refusal::OwnRequest);
+                }
                 Some(Verdict::Allow { .. } | Verdict::Ask(_)) => {}
-                Some(Verdict::Deny { reason: why } | Verdict::Invalid(why)) => {
+                Some(Verdict::Deny { reason: why, .. } | Verdict::Invalid(why)) => {
                     return Err(Refusal::EditRefused(why));
                 }
                 None => return Err(Refusal::EditRefused("there is no such tool any more".to_owned())),

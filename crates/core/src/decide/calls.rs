@@ -128,6 +128,7 @@ pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told
         Err(error) => (Given::default(), Some(error)),
     };
     let Given { result, bytes, digest, whole } = given;
+    let is_refused = error.as_ref().is_some_and(|error| error.code() == "refused");
     let entry = Entry::ToolAnswered {
         call: call.call,
         attempt: call.attempt,
@@ -136,6 +137,7 @@ pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told
         result_digest: digest,
         result,
         error,
+        rule: ask.rule.clone().filter(|_| is_refused),
         by,
         latency_ms,
         tool_call_id: Some(ask.tool_call_id.clone()),
@@ -147,10 +149,16 @@ pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told
     }
 }
 
+const UNKNOWN: &str = "the call was cut off; whether it did anything is unknown. It is not made again";
+
+/// The same of one that a person would have made again, and of which something forbids it.
+pub(crate) fn unknown_and(why: &ToolError) -> ToolError {
+    ToolError::new("in_doubt", format!("{UNKNOWN}: {}", why.message()))
+}
+
 /// What the model is told of a call that was cut off and must not be made twice.
 pub(crate) fn unknown() -> ToolError {
-    let text = "the call was cut off; whether it did anything is unknown. It is not made again";
-    ToolError::new("in_doubt", text)
+    ToolError::new("in_doubt", UNKNOWN)
 }
 
 fn give_up_at(run: &Run, now: TimeMs, timeout_ms: u64) -> TimeMs {

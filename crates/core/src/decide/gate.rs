@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     decide::{
-        calls::{again, begin, refuse},
+        calls::{again, begin, refuse, unknown_and},
         draft::Draft,
     },
     entry::Entry,
@@ -15,7 +15,7 @@ use crate::{
     limits,
     message::ToolCall,
     reading::{READ_RESULT, Reading},
-    state::call::Ask,
+    state::call::{Ask, CallState},
     tool::{Effect, Leave, Proposed, Question, RequestKind, ToolAsk, ToolError, ToolOffer, Verdict},
     views::tools::is_repeated,
 };
@@ -33,33 +33,37 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
         arguments.as_ref().cloned().unwrap_or_default(),
         offer.as_ref().map_or(Effect::Once, |offer| offer.effect),
     );
-    let verdict = match &offer {
+    let pass = match &offer {
         Some(offer) if arguments.is_ok() => pass(d, run, call, offer, &ask.arguments),
-        Some(_) | None => Err(unreadable(d, run, call)),
+        Some(_) | None => Pass::refuse(unreadable(d, run, call)),
     };
-    match verdict {
-        Ok(Pass::Make { rule }) => {
+    match pass {
+        Pass::Make { rule } => {
             let ask = ToolAsk { leave: Some(Leave::Allow), rule, ..ask };
             begin(d, run, &Ask::Tool(Rc::new(ask)));
         }
-        Ok(Pass::Ask(question)) => {
+        Pass::Ask(question) => {
             let expires_ms = offer.map_or(limits::APPROVAL_MS_DEFAULT, |offer| offer.expires_ms());
             let call = d.next_call();
             request(d, run, (call, 0), (RequestKind::Call, ask, question, expires_ms));
         }
-        Err(why) => refuse(d, run, (d.next_call(), 0), &ask, why),
+        Pass::Refuse { why, rule } => refuse(d, run, (d.next_call(), 0), &ToolAsk { rule, ..ask }, why),
     }
 }
 
-/// A call that waited is made. One that a person approved is judged once more: what forbids it by now is stronger.
+/// A call that waited is made. One that a person let be made is judged once more: what forbids it by now is stronger.
 pub(crate) fn use_again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     let Some(call) = d.run(run).call(id).cloned() else { return };
-    let (Some(ask), true) = (call.tool(), call.tries.attempt == 0) else { return again(d, run, id) };
-    let verdict = judge(d, run, &ask.tool, &ask.arguments);
-    match verdict.ok_or_else(|| ToolError::unknown_tool("there is no such tool any more")).and_then(passed) {
-        Ok(Pass::Make { .. } | Pass::Ask(_)) => again(d, run, id),
-        Err(why) => refuse(d, run, (id, 0), ask, why),
-    }
+    let (Some(ask), CallState::Ready) = (call.tool(), &call.state) else { return again(d, run, id) };
+    let gone = || Pass::refuse(ToolError::unknown_tool("there is no such tool any more"));
+    let (Pass::Refuse { why, rule }, attempt) =
+        (judge(d, run, &ask.tool, &ask.arguments).map_or_else(gone, passed), call.tries.attempt)
+    else {
+        return again(d, run, id);
+    };
+    // One that was cut off may have happened.
+    let why = if attempt == 0 { why } else { unknown_and(&why) };
+    refuse(d, run, (id, attempt), &ToolAsk { rule, ..ToolAsk::clone(ask) }, why);
 }
 
 /// What the rules say of a tool's call with these arguments; `None` where the run is not offered the tool.
@@ -70,30 +74,25 @@ pub(crate) fn judge(d: &Draft<'_>, run: RunId, tool: &str, arguments: &Value) ->
 }
 
 /// What the limits say of a call, and then the rules.
-fn pass(
-    d: &Draft<'_>,
-    run: RunId,
-    call: &ToolCall,
-    offer: &ToolOffer,
-    arguments: &Value,
-) -> Result<Pass, ToolError> {
+fn pass(d: &Draft<'_>, run: RunId, call: &ToolCall, offer: &ToolOffer, arguments: &Value) -> Pass {
     let it = d.run(run);
     if call.arguments.len() > limits::TOOL_ARGUMENTS_BYTES_MAX {
         let text = format!("the arguments have more than {} bytes", limits::TOOL_ARGUMENTS_BYTES_MAX);
-        return Err(ToolError::invalid_arguments(text));
+        return Pass::refuse(ToolError::invalid_arguments(text));
     }
     if is_repeated(it, call) {
         let text =
             "the same call was made before, and no other since. It is not made again: use what it gave";
-        return Err(ToolError::new("repeated", text));
+        return Pass::refuse(ToolError::new("repeated", text));
     }
     if it.has_no_tool_calls_left() {
-        return Err(ToolError::new("budget", "the run may make no further tool calls"));
+        return Pass::refuse(ToolError::new("budget", "the run may make no further tool calls"));
     }
     if offer.name == READ_RESULT {
-        return may_read(d, run, arguments).map(|()| Pass::Make { rule: None });
+        // The runtime's own, which no rule is about.
+        return may_read(d, run, arguments).map_or_else(Pass::refuse, |()| Pass::Make { rule: None });
     }
-    judge(d, run, &offer.name, arguments).ok_or_else(|| unreadable(d, run, call)).and_then(passed)
+    judge(d, run, &offer.name, arguments).map_or_else(|| Pass::refuse(unreadable(d, run, call)), passed)
 }
 
 /// Whether a model may read what it asks for: a result that stands in the request that it answered, and no other.
@@ -115,22 +114,30 @@ fn may_read(d: &Draft<'_>, run: RunId, arguments: &Value) -> Result<(), ToolErro
     Err(ToolError::invalid_arguments(text))
 }
 
-/// How a call passes that nothing forbids.
+/// What becomes of a call.
 enum Pass {
     Make { rule: Option<String> },
     Ask(Question),
+    Refuse { why: ToolError, rule: Option<String> },
 }
 
-/// What the rules say, or why the call is not made.
-fn passed(verdict: Verdict) -> Result<Pass, ToolError> {
+impl Pass {
+    /// No rule of the deployment says so.
+    fn refuse(why: ToolError) -> Self {
+        Self::Refuse { why, rule: None }
+    }
+}
+
+/// What the rules say.
+fn passed(verdict: Verdict) -> Pass {
     match verdict {
-        Verdict::Allow { rule } => Ok(Pass::Make { rule }),
-        Verdict::Ask(question) => Ok(Pass::Ask(question)),
-        Verdict::Deny { reason } => {
+        Verdict::Allow { rule } => Pass::Make { rule },
+        Verdict::Ask(question) => Pass::Ask(question),
+        Verdict::Deny { reason, rule } => {
             let text = format!("the call was not made, and is not allowed: {reason}");
-            Err(ToolError::new("refused", text))
+            Pass::Refuse { why: ToolError::new("refused", text), rule }
         }
-        Verdict::Invalid(text) => Err(ToolError::invalid_arguments(text)),
+        Verdict::Invalid(text) => Pass::refuse(ToolError::invalid_arguments(text)),
     }
 }
 

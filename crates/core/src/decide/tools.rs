@@ -10,7 +10,7 @@ use crate::{
         draft::Draft,
         ending::end_now,
         follow::follow,
-        gate::request,
+        gate::{judge, request},
         outcome::Seen,
     },
     entry::{Entry, Observed, StopReason, Timing},
@@ -18,7 +18,7 @@ use crate::{
     input::{Command, Found, ToolOrder, ToolOutcome},
     limits,
     state::call::{Call, Recovery},
-    tool::{InDoubt, Question, RequestKind, ToolAsk, ToolError},
+    tool::{InDoubt, Question, RequestKind, ToolAsk, ToolError, Verdict},
 };
 
 /// Who speaks where a tool said what became of a call that was cut off.
@@ -56,7 +56,8 @@ pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, s
 
 /// A tool said what became of a call that was cut off.
 pub(crate) fn reconciled(d: &mut Draft<'_>, call: CallRef, found: Found, timing: Timing) {
-    let Some((awaited, ask)) = awaited(d, call) else { return d.ignore() };
+    let asked = awaited(d, call).filter(|(it, _)| d.run(call.run).recovery(it) == Recovery::Reconcile);
+    let Some((awaited, ask)) = asked else { return d.ignore() };
     let latency_ms = took(timing);
     match found {
         Found::Done(value) => {
@@ -89,7 +90,13 @@ pub(crate) fn doubt(d: &mut Draft<'_>, run: RunId, call: &Call) {
         offer.map_or((InDoubt::Tell, 0), |offer| (offer.in_doubt, offer.expires_ms()));
     match in_doubt {
         InDoubt::Ask => {
-            let question = Question::default();
+            // To have it made again takes who could approve it.
+            let question = match judge(d, run, &ask.tool, &ask.arguments) {
+                Some(Verdict::Ask(question)) => Question { rule: None, ..question },
+                Some(Verdict::Allow { .. } | Verdict::Deny { .. } | Verdict::Invalid(_)) | None => {
+                    Question::default()
+                }
+            };
             let about = (RequestKind::InDoubt, ToolAsk::clone(ask), question, expires_ms);
             request(d, run, (call.id, call.tries.attempt), about);
         }

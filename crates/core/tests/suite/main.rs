@@ -5,6 +5,8 @@ mod accepting;
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod cancelling;

@@ -86,6 +86,10 @@ impl World {
                     observed: Observed::default(),
                 });
             }
+            Deed::Reconcile(which, found) => {
+                let Some(call) = self.pick(&which) else { return };
+                self.step(Input::Reconciled { call, found, timing: self.stage.timing() });
+            }
             Deed::Decide(call, decision) => {
                 let waiting =
                     self.stage.session.open_runs().flat_map(Run::calls).find(|call| is_awaiting(call));
@@ -143,7 +147,12 @@ impl World {
     fn crash(&mut self, cause: Cause) {
         self.stage.session = Session::replay(&self.stage.journal.all()).unwrap();
         assert_eq!(self.stage.session, self.shadow);
-        let cut_off = self.stage.session.outstanding();
+        let mut cut_off = self.stage.session.outstanding();
+        // A tool is asked what became of its call, as often as it takes.
+        cut_off.retain(|old| {
+            let call = self.stage.session.run(old.run).and_then(|run| run.call(old.call));
+            call.and_then(Call::tool).is_none_or(|ask| ask.tool != "post")
+        });
         let (rows, ordered) = (self.stage.journal.row_count(), self.ordered.len());
         self.step(Input::Resume(cause));
         if self.stage.journal.row_count() == rows {
@@ -181,7 +190,9 @@ impl World {
             }
         };
         if ignored || empty {
-            assert!(committed.records.is_empty() && committed.commands.is_empty());
+            // To ask what became of a call changes nothing.
+            let asks = committed.commands.iter().all(|command| matches!(command, Command::Reconcile(_)));
+            assert!(committed.records.is_empty() && asks && (empty || committed.commands.is_empty()));
             assert_eq!((&self.stage.session, self.stage.journal.row_count()), (&before, rows));
             return;
         }
@@ -330,6 +341,8 @@ impl World {
         let mut runs: BTreeMap<RunId, Told> = BTreeMap::new();
         let mut calls: BTreeMap<CallId, (RunId, u32, bool)> = BTreeMap::new();
         let (mut tools, mut waiting) = (BTreeSet::new(), BTreeSet::new());
+        // What nobody did, as the tool says; and the arguments that a person let pass.
+        let (mut undone, mut approved) = (BTreeSet::new(), BTreeMap::new());
         for (index, record) in records.iter().enumerate() {
             assert_eq!(record.seq, Seq(index as u64 + 1), "positions are dense");
             session.replay_one(record).expect("each prefix replays");
@@ -353,10 +366,13 @@ impl World {
                 Entry::ModelFailed { call, attempt, .. } => {
                     assert_eq!(calls[call], (record.run, *attempt, false));
                 }
-                Entry::ToolCalled { call, attempt, effect, .. } => {
+                Entry::ToolCalled { call, attempt, effect, tool, arguments, .. } => {
                     let known = calls.entry(*call).or_insert((record.run, 0, false));
                     assert_eq!((known.0, known.1 + 1, known.2), (record.run, *attempt, false), "{call}");
-                    assert!(*attempt == 1 || *effect != Some(Effect::Once), "{call} is made once");
+                    let happens_once = *effect == Some(Effect::Once) && tool != "post";
+                    let is_free = *attempt == 1 || undone.remove(call);
+                    assert!(is_free || !happens_once, "{call} is made once");
+                    assert!(approved.get(call).is_none_or(|shown| *shown == arguments), "{call} was edited");
                     assert!(!waiting.contains(&(record.run, *call)), "{call} was not approved");
                     known.1 = *attempt;
                 }
@@ -366,13 +382,18 @@ impl World {
                     assert!(!waiting.contains(&(record.run, *call)), "{call} was not decided");
                     known.2 = true;
                 }
-                Entry::ApprovalRequested { call, .. } => {
+                Entry::ToolFailed { call, .. } => drop(undone.insert(*call)),
+                Entry::ApprovalRequested { call, arguments, .. } => {
+                    approved.insert(*call, arguments);
                     assert!(
                         waiting.insert((record.run, *call)) && !calls.contains_key(call),
                         "{call} is asked for once"
                     );
                 }
-                Entry::ApprovalResolved { call, .. } => {
+                Entry::ApprovalResolved { call, arguments, .. } => {
+                    if let Some(edited) = arguments {
+                        approved.insert(*call, edited);
+                    }
                     assert!(waiting.remove(&(record.run, *call)), "{call} is decided once")
                 }
                 Entry::RunEnded { .. } => {

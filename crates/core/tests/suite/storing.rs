@@ -90,6 +90,7 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             error: None,
             latency_ms: 1,
             tool_call_id: None,
+            rule: None,
             by: None,
             result_bytes: None,
             result_digest: None,

@@ -382,8 +382,11 @@ impl Judge for Strict {
         let cents = proposed.arguments["n"].as_u64();
         match (proposed.offer.name.as_str(), cents) {
             (_, None) => Verdict::Invalid("/n must be a number".to_owned()),
-            ("send", _) => Verdict::Deny { reason: "nothing is sent on Sundays".to_owned() },
-            ("pay", Some(101..)) => Verdict::Deny { reason: "more than 100".to_owned() },
+            ("send", _) => Verdict::Deny {
+                reason: "nothing is sent on Sundays".to_owned(),
+                rule: Some("/rules/0".to_owned()),
+            },
+            ("pay", Some(101..)) => Verdict::Deny { reason: "more than 100".to_owned(), rule: None },
             ("pay", Some(_)) => Verdict::Ask(Question {
                 rule: Some("/rules/1".to_owned()),
                 summary: Some("Pays".to_owned()),
@@ -403,6 +406,15 @@ fn judged(calls: &[(&str, &str)]) -> (Stage, Vec<String>) {
     (stage, out)
 }
 
+/// The rules by which calls were refused, or what else their answers name.
+fn refused_by(stage: &Stage) -> Vec<Option<String>> {
+    let answers = stage.journal.all().into_iter().filter_map(|record| match record.entry {
+        longhaul_core::Entry::ToolAnswered { rule, .. } => Some(rule),
+        _ => None,
+    });
+    answers.collect()
+}
+
 #[test]
 fn the_deployments_rules_allow_deny_or_ask() {
     let (stage, out) =
@@ -415,6 +427,7 @@ fn the_deployments_rules_allow_deny_or_ask() {
         "> look {\"n\":1} 1:2.1",
     ];
     assert_eq!(out[1..], expected);
+    assert_eq!(refused_by(&stage), [Some("/rules/0".to_owned()), None]);
     let told: Vec<&str> = stage.session.messages().iter().map(|it| it.content.as_str()).collect();
     assert!(told.contains(&"refused: the call was not made, and is not allowed: nothing is sent on Sundays"));
     assert!(told.contains(&"invalid_arguments: /n must be a number"));
@@ -452,18 +465,75 @@ fn edited_arguments_are_judged_and_the_model_is_told_what_ran() {
     assert_eq!(longhaul_core::Session::replay(&stage.journal.all()).unwrap(), stage.session);
 }
 
+/// Nothing is allowed any more.
+struct Closed;
+
+impl Judge for Closed {
+    fn judge(&self, _: &Proposed<'_>) -> Verdict {
+        Verdict::Deny { reason: "closed by now".to_owned(), rule: Some("/rules/9".to_owned()) }
+    }
+}
+
 #[test]
 fn an_approval_is_weaker_than_what_forbids_the_call_by_then() {
-    struct Closed;
-    impl Judge for Closed {
-        fn judge(&self, _: &Proposed<'_>) -> Verdict {
-            Verdict::Deny { reason: "closed by now".to_owned() }
-        }
-    }
     let (mut stage, _) = judged(&[("pay", "{\"n\":1}")]);
     stage.judge = Box::new(Closed);
     let out = decided(&mut stage, 2, APPROVE);
     assert_eq!(out[..2], ["1 approval.resolved 2 approved by acme/lead", "1 tool.answered 2.0 refused"]);
+    assert_eq!(refused_by(&stage), [Some("/rules/9".to_owned())]);
+}
+
+/// A person is asked about each payment, and about those above ten another than who started the run.
+struct Tiered;
+
+impl Judge for Tiered {
+    fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
+        let by_another = proposed.arguments["n"].as_u64().is_none_or(|n| n > 10);
+        let digest = Some(format!("d{}", proposed.arguments["n"]));
+        Verdict::Ask(Question {
+            rule: Some("/rules/0".to_owned()),
+            digest,
+            by_another,
+            ..Question::default()
+        })
+    }
+}
+
+#[test]
+fn an_edit_needs_who_could_approve_it() {
+    let edit = |n: u64| (Decision::Approve { arguments: Some(json!({"n": n})) }, None, None);
+    let mut stage = Stage::started(equipped(|_| {}));
+    stage.judge = Box::new(Tiered);
+    stage.answer_with(asking(&[("pay", "{\"n\":1}")]));
+    assert_eq!(
+        decided_by(&mut stage, 2, edit(11), "acme/ann"),
+        ["refused: whoever started or steered the run cannot approve this call"]
+    );
+    let out = decided_by(&mut stage, 2, edit(9), "acme/ann");
+    assert_eq!(out[..2], ["1 approval.resolved 2 edited by acme/ann", "1 tool.called 2.1 pay"]);
+}
+
+#[test]
+fn a_call_in_doubt_is_made_again_by_who_could_approve_it_and_as_far_as_the_rules_allow() {
+    let in_doubt = || {
+        let mut stage = asked(&["ship"]);
+        stage.judge = Box::new(Tiered);
+        let out = stage.restart(Cause::Crash);
+        assert!(out[1].starts_with("1 approval.requested 2 in doubt"), "{out:?}");
+        let (request, _) = stage.session.runs()[0].call(CallId(2)).unwrap().request().unwrap();
+        assert_eq!((request.digest.as_deref(), request.rule.as_deref()), (Some("d0"), None));
+        stage
+    };
+    let mut stage = in_doubt();
+    let stale = decided_by(&mut stage, 2, (Decision::Retry, None, Some("d1")), "acme/lead");
+    assert_eq!(stale, ["refused: the digest is not that of the arguments that are asked about"]);
+    let out = decided(&mut stage, 2, Decision::Retry);
+    assert_eq!(out[..2], ["1 approval.resolved 2 retried by acme/lead", "1 tool.called 2.2 ship"]);
+    let mut stage = in_doubt();
+    stage.judge = Box::new(Closed);
+    let out = decided(&mut stage, 2, Decision::Retry);
+    assert_eq!(out[..2], ["1 approval.resolved 2 retried by acme/lead", "1 tool.answered 2.1 in_doubt"]);
+    assert!(last_told(&stage).ends_with("is not allowed: closed by now"), "{}", last_told(&stage));
 }
 
 #[test]

@@ -17,7 +17,6 @@ use serde_json::Value;
 
 use super::{
     context::ToolContext,
-    digest::digest,
     error::{Reconciled, ToolError},
     schema::{self, Arguments},
 };
@@ -63,6 +62,8 @@ type Code = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, ToolOutcome
 type Finder = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, Found>>;
 /// Whether arguments fit, and whether the tool's own rule asks a person about them.
 type Check = Rc<dyn Fn(&Value) -> Result<bool, String>>;
+/// What a call with these arguments does, for people; `None` where the tool cannot say it.
+type Summary = Rc<dyn Fn(&Value) -> Option<String>>;
 
 /// A tool, whatever its arguments are.
 #[derive(Clone)]
@@ -75,9 +76,11 @@ pub(crate) struct Declared {
     alone: bool,
     may_repeat: bool,
     always_asks: bool,
-    by_another: bool,
+    pub(crate) by_another: bool,
     check: Check,
-    expires_ms: u64,
+    summary: Option<Summary>,
+    /// How long a person has, where the tool says so.
+    pub(crate) expires_ms: Option<u64>,
     on_expiry: OnExpiry,
     in_doubt: InDoubt,
     finder: Option<Finder>,
@@ -133,7 +136,8 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
             always_asks: false,
             by_another: false,
             check: Rc::new(check),
-            expires_ms: limits::APPROVAL_MS_DEFAULT,
+            summary: None,
+            expires_ms: None,
             on_expiry: OnExpiry::default(),
             in_doubt: InDoubt::default(),
             finder: None,
@@ -250,6 +254,18 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
         self
     }
 
+    /// What a call does, in a sentence for whoever is asked about it. Without it they read the tool's name and the arguments.
+    /// It looks at nothing but the arguments, and no model has a say in it.
+    #[must_use]
+    pub fn summary(mut self, say: impl Fn(&A) -> String + 'static) -> Self {
+        let schema = Rc::clone(&self.declared.arguments);
+        self.declared.summary = Some(Rc::new(move |given| {
+            let args = read::<A>(&schema, given.clone()).ok()?;
+            catch_unwind(AssertUnwindSafe(|| say(&args))).ok()
+        }));
+        self
+    }
+
     /// Whoever started the run cannot approve its calls.
     #[must_use]
     pub fn approved_by_another(mut self) -> Self {
@@ -271,8 +287,11 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
     #[must_use]
     pub fn expires_in(mut self, time: Duration) -> Self {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        assert!((1_000..=limits::DEADLINE_MS_MAX).contains(&ms), "a person has 1 second to 30 days");
-        self.declared.expires_ms = ms;
+        assert!(
+            (limits::APPROVAL_MS_MIN..=limits::DEADLINE_MS_MAX).contains(&ms),
+            "a person has 1 second to 30 days"
+        );
+        self.declared.expires_ms = Some(ms);
         self
     }
 
@@ -293,7 +312,7 @@ impl Declared {
     /// What a run is offered.
     pub(crate) fn offer(&self) -> ToolOffer {
         ToolOffer {
-            approval_ms: self.always_asks.then_some(self.expires_ms),
+            approval_ms: self.always_asks.then_some(self.expires_ms.unwrap_or(limits::APPROVAL_MS_DEFAULT)),
             description: self.description.clone(),
             parameters: Some(self.arguments.schema.clone()),
             timeout_ms: self.timeout_ms,
@@ -325,18 +344,14 @@ impl Declared {
             (false, true) => "ask_when",
             (false, false) => return Verdict::Allow { rule: None },
         };
-        let Some(digest) = digest(arguments) else {
-            return Verdict::Invalid(
-                "a whole number beyond 2^53 is not read alike everywhere: send it as a text".to_owned(),
-            );
-        };
-        Verdict::Ask(Question {
-            rule: Some(format!("{}.{rule}", self.name)),
-            digest: Some(digest),
-            expires_ms: Some(self.expires_ms),
-            by_another: self.by_another,
-            ..Question::default()
-        })
+        Verdict::Ask(Question { rule: Some(format!("{}.{rule}", self.name)), ..Question::default() })
+    }
+
+    /// What a call with these arguments does, for whoever is asked about it: on one line, and with nothing in it that a
+    /// reader does not see.
+    pub(crate) fn summary_of(&self, arguments: &Value) -> String {
+        let said = self.summary.as_ref().and_then(|say| say(arguments));
+        visible(&said.unwrap_or_else(|| format!("{} {arguments}", self.name)))
     }
 
     /// Runs its code, if the arguments fit.
@@ -357,6 +372,34 @@ impl fmt::Debug for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tool").field("name", &self.name).field("effect", &self.effect).finish_non_exhaustive()
     }
+}
+
+/// A text as it is, cut; what changes how it looks, and is not seen itself, by its number.
+fn visible(text: &str) -> String {
+    let mut seen = String::new();
+    for (index, char) in text.chars().enumerate() {
+        if index == limits::SUMMARY_CHARS_MAX {
+            seen.push('…');
+            break;
+        }
+        match char {
+            // Directions, joiners and other marks without a width, and letters of tags.
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}' => {
+                seen.push_str(&format!("\\u{{{:x}}}", u32::from(char)));
+            }
+            char if char.is_control() => seen.push_str(&format!("\\u{{{:x}}}", u32::from(char))),
+            char => seen.push(char),
+        }
+    }
+    seen
 }
 
 /// The arguments as the tool's type; or what is wrong with them, for the model.

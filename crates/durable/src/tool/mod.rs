@@ -16,4 +16,5 @@ pub use fetch::FetchRequest;
 
 pub(crate) use context::{Called, Progress, Voice};
 pub(crate) use definition::Declared;
+pub(crate) use digest::digest;
 pub(crate) use egress::Egress;

@@ -106,6 +106,21 @@ fn a_call_that_is_not_made_says_so_at_one_moment() {
 }
 
 #[test]
+fn the_rule_that_refused_a_call_is_in_its_span() {
+    let mut records = acting().records();
+    for record in &mut records {
+        if let Entry::ToolAnswered { attempt: 0, tool, rule, .. } = &mut record.entry {
+            *rule = (tool == "nothing").then(|| "TOOL_POLICY/rules/3".to_owned());
+        }
+    }
+    let trace = Trace::of_run(ORIGIN, RunId(1), &records).unwrap();
+    let (refused, denied) = (&trace.spans[7], &trace.spans[8]);
+    assert_eq!(text(refused, "longhaul.tool.verdict"), Some("deny"));
+    assert_eq!(text(refused, "longhaul.tool.rule"), Some("TOOL_POLICY/rules/3"));
+    assert_eq!((text(denied, "longhaul.tool.verdict"), text(denied, "longhaul.tool.rule")), (None, None));
+}
+
+#[test]
 fn a_wait_for_a_person_is_a_span_until_the_decision() {
     let trace = acting().trace(1);
     let (approved, denied) = (&trace.spans[5], &trace.spans[6]);

@@ -116,6 +116,7 @@ fn entries() -> Vec<Entry> {
             attempt: 0,
             latency_ms: 1,
             tool_call_id: None,
+            rule: None,
             by: None,
             result_bytes: None,
             result_digest: None,

@@ -1,7 +1,7 @@
 use longhaul_core::{
-    Budget, Cause, Decision, Effect, Fallback, Fault, FaultKind, FinishReason, INDEX_SINK, Idempotency,
-    Message, ModelAnswer, NewRun, Role, SinkFailure, Steer, ToolCall, ToolError, ToolOffer, ToolOutcome,
-    Usage, limits,
+    Budget, Cause, Decision, Effect, Fallback, Fault, FaultKind, FinishReason, Found, INDEX_SINK,
+    Idempotency, Message, ModelAnswer, NewRun, Role, SinkFailure, Steer, ToolCall, ToolError, ToolOffer,
+    ToolOutcome, Usage, limits,
 };
 use proptest::{
     collection::vec,
@@ -25,6 +25,8 @@ pub(super) enum Deed {
     Answer(Which, ModelAnswer),
     Fail(Which, Fault),
     Return(Which, ToolOutcome),
+    /// What a tool found out, whether it was asked or not.
+    Reconcile(Which, Found),
     /// About the first call that waits for a person, or about one that does not.
     Decide(u32, Decision),
     Steer(Steer),
@@ -72,6 +74,7 @@ pub(super) fn deed() -> impl Strategy<Value = Deed> {
         8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, answer)),
         5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
         4 => (which(), outcome()).prop_map(|(which, outcome)| Deed::Return(which, outcome)),
+        1 => (which(), found()).prop_map(|(which, found)| Deed::Reconcile(which, found)),
         2 => (0u32..30, decision()).prop_map(|(call, decision)| Deed::Decide(call, decision)),
         3 => steer().prop_map(Deed::Steer),
         1 => Just(Deed::Cancel),
@@ -141,7 +144,7 @@ fn new_run() -> impl Strategy<Value = NewRun> {
 fn model_answer() -> impl Strategy<Value = ModelAnswer> {
     let text = select(vec!["draft", "draft\nDONE", "DONE", "", " \n", "```\nDONE"]);
     let reason = prop_oneof![5 => Just(FinishReason::Stop), 1 => Just(FinishReason::Length)];
-    let names = vec!["finish", "look", "book", "send", "pay", "fly"];
+    let names = vec!["finish", "look", "book", "send", "pay", "post", "fly"];
     let tools = prop_oneof![3 => Just(Vec::new()), 1 => vec(select(names), 1..5)];
     let usage = (option::of(0u64..100), option::of(0.0f64..0.3));
     (text, reason, tools, usage).prop_map(|(text, finish_reason, tools, (total_tokens, cost_usd))| {
@@ -165,6 +168,7 @@ fn offers() -> Vec<ToolOffer> {
         offer("book", Effect::Idempotent, None),
         offer("send", Effect::Once, None),
         offer("pay", Effect::Once, Some(50_000)),
+        ToolOffer { reconciles: true, ..offer("post", Effect::Once, None) },
     ]
 }
 
@@ -173,12 +177,20 @@ fn outcome() -> impl Strategy<Value = ToolOutcome> {
         3 => select(vec![json!("done"), json!({"rows": [1, null]}), json!(null)]).prop_map(ToolOutcome::Done),
         1 => Just(ToolOutcome::Failed(ToolError::failed("it is closed"))),
         1 => Just(ToolOutcome::CutOff),
+        1 => option::of(0u64..400_000)
+            .prop_map(|after_ms| ToolOutcome::Retry { message: "it is busy".to_owned(), after_ms }),
+        1 => Just(ToolOutcome::Fatal("it is gone".to_owned())),
     ]
+}
+
+fn found() -> impl Strategy<Value = Found> {
+    select(vec![Found::Done(json!("done")), Found::NotDone, Found::Unknown])
 }
 
 fn decision() -> impl Strategy<Value = Decision> {
     let denial = option::of(Just("too dear".to_owned())).prop_map(|reason| Decision::Deny { reason });
-    prop_oneof![Just(Decision::Approve { arguments: None }), denial]
+    let edited = Just(Decision::Approve { arguments: Some(json!({"result": "edited"})) });
+    prop_oneof![Just(Decision::Approve { arguments: None }), edited, denial]
 }
 
 fn steer() -> impl Strategy<Value = Steer> {
