@@ -94,6 +94,8 @@ async fn notice(args: Notice, cx: ToolContext) -> ToolResult<String> {
 }
 
 fn agents() -> Agents {
+    let clear = Tool::new("clear", clear).once().always_ask().expires_in(Duration::from_secs(3_600));
+    let clear = clear.summary(|args| format!("Let the {} leave", args.ship));
     let harbour = Agent::new("harbour")
         .description("Knows the tides, and lets ships leave.")
         .instructions("You run a harbour.")
@@ -104,13 +106,7 @@ fn agents() -> Agents {
         .egress(["$NOTICES_URL", "$TIDES_URL"])
         .tool(Tool::new("notice", notice).read())
         .tool(Tool::new("sign", sign).idempotent().secrets(["HARBOUR_KEY"]))
-        .tool(
-            Tool::new("clear", clear)
-                .once()
-                .always_ask()
-                .summary(|args| format!("Let the {} leave", args.ship))
-                .expires_in(Duration::from_secs(3_600)),
-        );
+        .tool(clear);
     Agents::new([harbour, Agent::new("talker")])
 }
 

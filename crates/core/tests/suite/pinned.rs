@@ -732,15 +732,6 @@ fn each_fault_has_its_word_and_says_whether_a_retry_can_help() {
 }
 
 #[test]
-fn a_row_places_its_entries_one_after_the_other() {
-    let text = r#"[{"run":1,"at":5,"type":"cancel.requested","by":"ann"},{"run":2,"at":6,"type":"run.resumed","cause":"panic","outstanding":[]}]"#;
-    let records = decode_row(Seq(41), text).unwrap();
-    let places: Vec<_> = records.iter().map(|r| (r.seq, r.run, r.at)).collect();
-    assert_eq!(places, [(Seq(41), RunId(1), 5), (Seq(42), RunId(2), 6)]);
-    assert_eq!(encode_row(&records), text);
-}
-
-#[test]
 fn a_bad_row_is_named() {
     let table = [
         ("", "EOF while parsing"),

@@ -1,4 +1,7 @@
-use longhaul_core::{CallId, CommitError, Entry, Input, Observed, Record, ReplayError, RunId, Seq, Session};
+use longhaul_core::{
+    CallId, CommitError, Entry, Input, Observed, Record, ReplayError, RunId, Seq, Session, decode_row,
+    encode_row,
+};
 
 use crate::kit::{START, Stage, is_disk_full, run};
 
@@ -124,4 +127,13 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
     }
     assert_eq!(session.head(), Seq(6));
     assert_eq!(session.runs(), stage.session.runs());
+}
+
+#[test]
+fn a_row_places_its_entries_one_after_the_other() {
+    let text = r#"[{"run":1,"at":5,"type":"cancel.requested","by":"ann"},{"run":2,"at":6,"type":"run.resumed","cause":"panic","outstanding":[]}]"#;
+    let records = decode_row(Seq(41), text).unwrap();
+    let places: Vec<_> = records.iter().map(|r| (r.seq, r.run, r.at)).collect();
+    assert_eq!(places, [(Seq(41), RunId(1), 5), (Seq(42), RunId(2), 6)]);
+    assert_eq!(encode_row(&records), text);
 }
