@@ -77,6 +77,8 @@ export interface Ended {
   status: RunStatus;
   stopReason: string;
   result: string | null;
+  /** The result as JSON, of a run whose result has a schema. */
+  output: unknown;
   error: RunError | null;
   usage: Usage;
   iterations: number;
@@ -193,11 +195,11 @@ function take(state: RunFold, event: RunEvent): RunFold {
     case "cancel.requested":
       return { ...state, cancelRequestedAt: event.at };
     case "run.ended": {
-      const { at, status, result, error, usage, iterations } = event;
+      const { at, status, result, output, error, usage, iterations } = event;
       const outcome = status === "cancelled" ? "cancelled" : "aborted";
       const attempts = closeOpen(state.attempts, at, outcome);
       const tools = closeTools(state.tools, at, outcome);
-      const ended = { at, status, stopReason: event.stop_reason, result, error, usage, iterations };
+      const ended = { at, status, stopReason: event.stop_reason, result, output, error, usage, iterations };
       return { ...state, attempts, tools, ended, live: new Map() };
     }
     case "trace.flushed":

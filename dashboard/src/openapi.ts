@@ -409,6 +409,10 @@ export interface components {
             model: string | null;
             /** @description Its name. */
             name: string;
+            /** @description The JSON schema of its results, unless a run says otherwise; absent where they are any text. */
+            output_schema?: {
+                [key: string]: unknown;
+            };
             /** @description What its models may call, unless a run names fewer. */
             tools: components["schemas"]["Tool"][];
         };
@@ -843,6 +847,8 @@ export interface components {
             latency_ms: number;
             /** @description The assistant's message. */
             message: components["schemas"]["Message"];
+            /** @description Why an answer that ends with the sentinel is no result of a run with `output_schema`: the model is told. Absent where it is one, or does not end so. */
+            output_error?: string;
             /** @constant */
             type: "model.answered";
             /** @description What the call used. */
@@ -997,6 +1003,10 @@ export interface components {
             metadata?: components["schemas"]["Metadata"] | null;
             /** @description The model; by default that of the session's latest run, the agent's or the deployment's. */
             model?: components["schemas"]["ModelName"] | null;
+            /** @description What the result is as JSON, which is then `output` too: a JSON Schema (draft 2020-12) of `type` `object`, of at most 32 KiB and 16 schemas inside each other. Of the keywords that check a value it may have `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, `allOf`, `anyOf`, `oneOf`, the bounds of numbers and lengths, and `$ref` to a schema of the same document. By default that of the agent. */
+            output_schema?: {
+                [key: string]: unknown;
+            } | null;
             /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
             retry_patience_ms?: number | null;
             /**
@@ -1083,6 +1093,10 @@ export interface components {
             iterations: number;
             /** @description The model that was asked for; those of a comparison, joined by commas. */
             model: string;
+            /** @description The result as JSON, which fits the run's `output_schema`; absent where there is none. */
+            output?: {
+                [key: string]: unknown;
+            };
             /** @description The last answer without its last line `DONE`; null in a comparison. */
             result: string | null;
             /** @description Its number in the session. */
@@ -1133,6 +1147,8 @@ export interface components {
             error: components["schemas"]["RunError"] | null;
             /** @description Answers committed. */
             iterations: number;
+            /** @description The same as JSON that fits the run's `output_schema`; absent where there is none. */
+            output?: unknown;
             /** @description The last answer without its sentinel. */
             result: string | null;
             /**
@@ -1287,7 +1303,7 @@ export interface components {
          * @description The rule that ended a run.
          * @enum {string}
          */
-        StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "tool_in_doubt" | "loop_detected" | "approval_expired" | "denied";
+        StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "tool_in_doubt" | "loop_detected" | "approval_expired" | "output_invalid" | "denied";
         /** @description Milliseconds since the Unix epoch. */
         Time: number;
         /** @description A tool of an agent. */

@@ -63,6 +63,12 @@ test("a call says how many messages it left out", () => {
   );
 });
 
+test("a result with a schema is there as JSON", () => {
+  const ending = { ...ended("succeeded"), output: { port: "Whitby" } };
+  assert.deepEqual(folded(events(accepted, called(1), answered(1), ending)).ended?.output, { port: "Whitby" });
+  assert.equal(folded(events(accepted, called(1), answered(1), ended("succeeded"))).ended?.output, undefined);
+});
+
 test("a replay on top of what was seen changes nothing", () => {
   const frames = events(accepted, called(1), answered(1), ended("succeeded"));
   const once = folded(frames);

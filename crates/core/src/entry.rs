@@ -112,6 +112,10 @@ pub enum Entry {
         latency_ms: u64,
         /// The rule by which the answer is final; `None` where it is not.
         r#final: Option<FinalRule>,
+        /// Why an answer that ends with the sentinel is no result of a run with `output_schema`: the model is told. Absent where
+        /// it is one, or does not end so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_error: Option<String>,
         /// Times for the span.
         #[cfg_attr(feature = "schema", schemars(skip))]
         timing: Timing,
@@ -334,6 +338,9 @@ pub enum Entry {
         stop_reason: StopReason,
         /// The last answer without its sentinel.
         result: Option<String>,
+        /// The same as JSON that fits the run's `output_schema`; absent where there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output: Option<Value>,
         /// What went wrong.
         error: Option<RunError>,
         /// The sum over the run's calls.
@@ -503,6 +510,9 @@ pub struct RunSettings {
     /// The models that take the run over, one after the other, when the one before cannot answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<Fallback>,
+    /// What the result is as JSON, an object's schema; any text when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_schema: Option<Value>,
 }
 
 /// A model that may take a run over.
@@ -672,6 +682,8 @@ pub enum StopReason {
     LoopDetected,
     /// Nobody decided in time about a call that the run cannot go on without.
     ApprovalExpired,
+    /// A limit was reached, and no result fits `output_schema`.
+    OutputInvalid,
     /// A person denied a tool call. Nothing writes this.
     Denied,
 }
@@ -717,6 +729,7 @@ impl StopReason {
             Self::ToolInDoubt => "tool_in_doubt",
             Self::LoopDetected => "loop_detected",
             Self::ApprovalExpired => "approval_expired",
+            Self::OutputInvalid => "output_invalid",
             Self::Denied => "denied",
         }
     }
@@ -737,6 +750,7 @@ impl StopReason {
             | Self::ToolInDoubt
             | Self::LoopDetected
             | Self::ApprovalExpired
+            | Self::OutputInvalid
             | Self::Denied => RunStatus::Failed,
         }
     }

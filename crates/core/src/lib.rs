@@ -55,9 +55,9 @@
 //! ```
 //!
 //! The modules stand in layers, each of which uses only what stands before it: words (`ids`, `limits`, `message`,
-//! `fault`, `backoff`, `done`, `tool`, `given`,
-//! `reading`), facts (`entry`, `decode`, `journal`), `input`, `state` (the one fold), `views`
-//! (questions to it), `step`, and `decide` (one file an input, and the table of the loop in `decide/after.rs`).
+//! `fault`, `backoff`, `schema`, `done`, `tool`, `given`, `reading`), facts (`entry`, `decode`, `journal`), `output`, `input`,
+//! `state` (the one fold), `views` (questions to it), `step`, and `decide` (one file an input, and the table of the loop in
+//! `decide/after.rs`).
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -75,7 +75,9 @@ mod journal;
 pub mod limits;
 mod markdown;
 mod message;
+mod output;
 mod reading;
+mod schema;
 mod state;
 mod step;
 mod tool;
@@ -95,9 +97,11 @@ pub use input::{
 };
 pub use journal::{DecodeError, Journal, WholeResult, decode_row, encode_row};
 pub use message::{
-    FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage, estimated_tokens,
+    FINISH_TOOL, FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage,
+    estimated_tokens,
 };
 pub use reading::Reading;
+pub use schema::{Misfit, misfits, output_schema_faults, schema_faults, told_misfits};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
     delivery::{Delivery, DeliveryState},

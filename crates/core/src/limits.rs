@@ -158,6 +158,18 @@ pub const TOOL_RESULT_BYTES_MAX: usize = 1024 * 1024;
 pub const RESULT_KEPT_BYTES_MAX: usize = 32 * 1024;
 /// The head of such a result, in bytes.
 pub const RESULT_HEAD_BYTES: usize = 24 * 1024;
+/// A run's structured result, as its model writes it, in bytes.
+pub const OUTPUT_BYTES_MAX: usize = TOOL_ARGUMENTS_BYTES_MAX;
+/// The schema of such a result as JSON, in bytes.
+pub const OUTPUT_SCHEMA_BYTES_MAX: usize = 32 * 1024;
+/// Schemas inside each other in such a schema.
+pub const OUTPUT_SCHEMA_DEPTH_MAX: usize = 16;
+/// Steps of a check against a schema: about one for each value, and for each keyword that it is checked by.
+pub const SCHEMA_STEPS_MAX: usize = 1_000_000;
+/// Schemas inside each other in a check, those that references lead to included.
+pub const SCHEMA_NESTING_MAX: usize = 256;
+/// Places that are named of a value that does not fit its schema.
+pub const MISFITS_MAX: usize = 10;
 /// One attempt of a model call by default, in milliseconds.
 pub const MODEL_TIMEOUT_MS_DEFAULT: u64 = 120_000;
 /// One attempt of a model call at most, in milliseconds: the platform ends an invocation after 15 minutes.

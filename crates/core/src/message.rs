@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The name of the built-in tool that ends a run.
-const FINISH_TOOL: &str = "finish";
+pub const FINISH_TOOL: &str = "finish";
 /// Tokens that a message takes beside its text: its role and its frame.
 pub(crate) const MESSAGE_TOKENS: u64 = 4;
 
@@ -82,14 +82,19 @@ impl Message {
         Self { role, content, thoughts, tool_calls: Vec::new(), tool_call_id: None, opaque: None }
     }
 
-    /// The text of a committed answer as later requests quote it: what `finish` was given, where it says nothing else.
-    pub(crate) fn quoted_text(&self) -> Cow<'_, str> {
-        match self.tool_calls.first() {
-            Some(call) if call.is_finish() && self.content.trim().is_empty() => {
-                Cow::Owned(finished_with(&call.arguments))
-            }
-            Some(_) | None => Cow::Borrowed(&self.content),
+    /// The text of a committed answer as later requests quote it: what `finish` was given, where it says nothing else, or where
+    /// that is the run's structured result.
+    pub(crate) fn quoted_text(&self, is_structured: bool) -> Cow<'_, str> {
+        self.given(is_structured).map_or(Cow::Borrowed(&self.content), Cow::Owned)
+    }
+
+    /// What `finish` was given, where that is the answer's text.
+    fn given(&self, is_structured: bool) -> Option<String> {
+        let call = self.tool_calls.first().filter(|call| call.is_finish())?;
+        if is_structured {
+            return Some(call.arguments.clone());
         }
+        self.content.trim().is_empty().then(|| finished_with(&call.arguments))
     }
 }
 
@@ -232,11 +237,8 @@ impl ModelAnswer {
 
 /// A committed answer as later requests quote it: a call of `finish` has no tool message after it, and servers refuse
 /// a conversation with a tool call that was never answered.
-pub(crate) fn as_quoted(message: Message) -> Message {
-    let given = match message.quoted_text() {
-        Cow::Owned(text) => Some(text),
-        Cow::Borrowed(_) => None,
-    };
+pub(crate) fn as_quoted(message: Message, is_structured: bool) -> Message {
+    let given = message.given(is_structured);
     // What a provider signed belongs to the whole answer.
     let opaque = if message.tool_calls.is_empty() { message.opaque } else { None };
     let mut quoted = Message { tool_calls: Vec::new(), opaque, ..message };

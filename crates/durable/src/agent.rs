@@ -6,14 +6,16 @@ use longhaul_core::{
         AGENT_ITERATIONS_MAX, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, FALLBACKS_MAX, INSTRUCTIONS_BYTES_MAX,
         ITERATIONS_MAX, NAME_BYTES_MAX, RETRY_PATIENCE_MS_MAX, TOOLS_MAX,
     },
+    output_schema_faults, told_misfits,
 };
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     policy::Policy,
-    tool::{Declared, Egress, Tool},
+    tool::{Declared, Egress, Tool, schema},
 };
 
 /// The agent that a request gets which names none.
@@ -48,6 +50,7 @@ pub struct Agent {
     pub(crate) retry_patience_ms: Option<u64>,
     pub(crate) fallbacks: Vec<String>,
     pub(crate) tools: Vec<Declared>,
+    pub(crate) output_schema: Option<Value>,
     egress: Egress,
     policy: Option<Rc<Policy>>,
 }
@@ -78,6 +81,7 @@ impl Agent {
             sample_ratio: None,
             retry_patience_ms: None,
             fallbacks: Vec::new(),
+            output_schema: None,
             tools: Vec::new(),
             egress: Egress::default(),
             policy: None,
@@ -144,6 +148,47 @@ impl Agent {
     pub fn tool_policy(mut self, json: &str) -> Self {
         let policy = Policy::parse(&self.name, json).expect("each rule of a tool policy can be read");
         self.policy = Some(Rc::new(policy));
+        self
+    }
+
+    /// The type of its results, unless a request says otherwise: what its models give fits the schema of the type, and a run
+    /// has it as `output`. They get the doc comments with it.
+    ///
+    /// ```
+    /// use longhaul::Agent;
+    /// use schemars::JsonSchema;
+    ///
+    /// #[derive(JsonSchema)]
+    /// struct Report {
+    ///     /// One sentence.
+    ///     summary: String,
+    ///     sources: Vec<String>,
+    /// }
+    ///
+    /// let reporter = Agent::new("reporter").output::<Report>();
+    /// ```
+    ///
+    /// # Panics
+    /// When the type is no struct with named fields, or its schema has more than is checked: see
+    /// [`output_schema`](Self::output_schema).
+    #[must_use]
+    #[track_caller]
+    pub fn output<T: JsonSchema + 'static>(self) -> Self {
+        let schema = schema::output::<T>().expect("a result is a struct with named fields");
+        self.output_schema(schema)
+    }
+
+    /// The JSON Schema of its results, an object's, unless a request says otherwise.
+    ///
+    /// # Panics
+    /// When it has a keyword that is not checked (a request with it is refused, which names them), more than 32 KiB, or more
+    /// than 16 schemas inside each other.
+    #[must_use]
+    #[track_caller]
+    pub fn output_schema(mut self, schema: Value) -> Self {
+        let faults = output_schema_faults(&schema);
+        assert!(faults.is_empty(), "the schema of results is one that is checked: {}", told_misfits(&faults));
+        self.output_schema = Some(schema);
         self
     }
 

@@ -1,11 +1,12 @@
 use longhaul_core::StopReason::{
-    self, Cancelled, Deadline, Done, EmptyResponse, LoopDetected, MaxIterations, ModelRefused, ToolFailed,
+    self, Cancelled, Deadline, Done, EmptyResponse, FinishTool, LoopDetected, MaxIterations, ModelRefused,
+    OutputInvalid, ToolFailed,
 };
 
 use longhaul_models::Format;
 
 use crate::{
-    clients::{Action, Note, Post, Verdict},
+    clients::{Action, Note, OF_CALLS, OF_NOTHING, Post, Verdict},
     enumerate::Depth,
     incidents::Incident,
     index::{IndexPlan, IndexReply},
@@ -414,6 +415,9 @@ fn acting() -> Vec<Scenario> {
     };
     let decide = |nth, is_approved| Action::Decide(Verdict { nth, is_approved, is_edited: false });
     let edit = |nth| Action::Decide(Verdict { nth, is_approved: true, is_edited: true });
+    let structured = |name, end, schema| {
+        Scenario::new(name, end).first(Post { output_schema: Some(schema), ..Post::default() })
+    };
     let three: &[&str] = &["look", "send", "book"];
     let four: &[&str] = &["pay", "send", "look", "book"];
     let stuck =
@@ -468,6 +472,14 @@ fn acting() -> Vec<Scenario> {
         acting("in doubt, made again by a person", plan().ask(1, &["ship"]).reply("ship", &[Hang]))
             .then(HOUR_MS, decide(1, true))
             .then(2 * HOUR_MS, decide(2, false)),
+        structured("a structured result after tools", FinishTool, OF_CALLS)
+            .tools(plan().ask(1, &["look", "finish"]).ask(2, &["finish"])),
+        structured("a result that never fits", OutputInvalid, OF_NOTHING)
+            .tools(plan().ask(1, &["finish"]).ask(2, &["look"]).ask(4, &["finish"])),
+        structured("three results that do not fit", OutputInvalid, OF_NOTHING)
+            .tools(plan().ask(1, &["finish"]).ask(2, &["finish"]).ask(3, &["finish"]))
+            .then_post(10_000, Post { key: "second", ..Post::default() }, &[FinishTool]),
+        structured("a sentinel without a result", OutputInvalid, OF_CALLS).model(at_once()),
         acting("tools that are not there", plan().ask(1, &["fly", "finish", "look"])),
         acting("approved", plan().ask(1, &["pay", "look"])).then(HOUR_MS, decide(1, true)),
         acting("approved after days and evictions", plan().ask(1, &["pay"]))

@@ -9,6 +9,11 @@ use serde_json::json;
 
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
+/// A schema that the arguments of every call fit, and none of what a model writes.
+pub(crate) const OF_CALLS: &str =
+    r#"{"type":"object","required":["n"],"properties":{"n":{"type":"integer"}}}"#;
+/// A schema that nothing fits.
+pub(crate) const OF_NOTHING: &str = r#"{"type":"object","required":["port"]}"#;
 
 /// What a caller does.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +66,8 @@ pub struct Post {
     pub retry_patience_ms: Option<u64>,
     /// The models that may take the run over, and their windows.
     pub fallbacks: &'static [(&'static str, Option<u64>)],
+    /// The schema of the result, as JSON.
+    pub output_schema: Option<&'static str>,
 }
 
 impl Default for Post {
@@ -77,6 +84,7 @@ impl Default for Post {
             sample_ratio: None,
             retry_patience_ms: None,
             fallbacks: &[],
+            output_schema: None,
         }
     }
 }
@@ -141,6 +149,9 @@ impl Post {
                     .iter()
                     .map(|(model, tokens)| Fallback { model: (*model).to_owned(), context_tokens: *tokens })
                     .collect(),
+                output_schema: self.output_schema.map(|schema| {
+                    serde_json::from_slice(schema.as_bytes()).expect("the schemas of the worlds are JSON")
+                }),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
             by: None,

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use longhaul_core::{
-    CallId, Cause, Entry, FaultKind, FinalRule, Idempotency, Record, RunId, Seq, StopReason, TimeMs,
-    limits::INTERRUPTIONS_MAX,
+    CallId, Cause, Entry, FaultKind, FinalRule, Idempotency, Record, RunId, RunStatus, Seq, StopReason,
+    TimeMs, limits::INTERRUPTIONS_MAX,
 };
+use serde_json::Value;
 
 use crate::{
     clients::{Action, Answered, Post},
@@ -55,6 +56,8 @@ struct Account {
     has_expired: bool,
     /// Whether somebody said something that no call was made after.
     has_unread: bool,
+    /// The schema of its result.
+    output_schema: Option<Value>,
 }
 
 /// What one call went through with one model.
@@ -112,7 +115,9 @@ impl Findings {
                         format!("call {call} is made again at {retry_at:?}: {failures:?}")
                     });
                 }
-                Entry::RunEnded { stop_reason, result, .. } => {
+                Entry::RunEnded { status, stop_reason, result, output, .. } => {
+                    let wrong = account.wrong_output(*status, output.as_ref());
+                    self.expect(3, wrong.is_none(), || format!("run {run}: {wrong:?}"));
                     let expected = account.result(*stop_reason);
                     self.expect(1, expected.is_none() || result.as_deref() == expected, || {
                         format!("run {run}: the result {result:?}, not {expected:?}")
@@ -230,6 +235,7 @@ impl Account {
                 self.deadline_ms = settings.budget.deadline_ms;
                 self.total_tokens = settings.budget.total_tokens;
                 self.tool_calls_max = settings.budget.tool_calls;
+                self.output_schema.clone_from(&settings.output_schema);
                 self.patience_ms = settings.retry_patience_ms.unwrap_or(PATIENCE_MS);
                 self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
                 self.model.clone_from(model);
@@ -281,6 +287,35 @@ impl Account {
         is_of_answer.then(|| text.strip_suffix("\nDONE").unwrap_or(text))
     }
 
+    /// What is wrong with what a run has as its structured result.
+    fn wrong_output(&self, status: RunStatus, output: Option<&Value>) -> Option<String> {
+        match (&self.output_schema, output) {
+            (None, None) => None,
+            (None, Some(output)) => Some(format!("{output} has no schema")),
+            (Some(_), None) => (status == RunStatus::Succeeded).then(|| "there is none".to_owned()),
+            (Some(schema), Some(output)) => {
+                // The schemas of all worlds are of one required member.
+                let named = schema["required"][0].as_str().and_then(|name| output.get(name));
+                named.is_none().then(|| format!("{output} does not fit"))
+            }
+        }
+    }
+
+    /// Whether a limit of its work is reached.
+    fn is_at_a_limit(&self) -> bool {
+        let is_last = self.answers == self.max_iterations && self.last_final.is_none();
+        let has_spent = self.total_tokens.is_some_and(|most| self.tokens >= most);
+        is_last || has_spent || self.tool_calls_max.is_some_and(|most| self.tool_calls >= most)
+    }
+
+    /// Whether the tools of three answers in a row failed, and what the last of them asked for.
+    fn failed_last(&self) -> Option<&[String]> {
+        let has_failed =
+            |(asked, failed): &&(Vec<String>, usize)| !asked.is_empty() && *failed == asked.len();
+        let latest = self.asked.iter().rev().take(3).take_while(has_failed).count();
+        (latest == 3).then(|| self.asked.last().map(|(asked, _)| asked.as_slice()))?
+    }
+
     /// How long faults of the model that is asked are borne.
     fn borne_ms(&self) -> u64 {
         if self.fallbacks.is_empty() { self.patience_ms } else { self.patience_ms.min(FALLBACK_PATIENCE_MS) }
@@ -325,11 +360,7 @@ impl Account {
                     || self.interruptions > INTERRUPTIONS_MAX
             }
             StopReason::ToolFailed => {
-                let has_failed =
-                    |(asked, failed): &(Vec<String>, usize)| !asked.is_empty() && *failed == asked.len();
-                let latest = self.asked.iter().rev().take(3);
-                let is_closed = self.tool_errors.iter().any(|(_, _, said)| said == CLOSED);
-                is_closed || latest.clone().count() == 3 && latest.into_iter().all(has_failed)
+                self.failed_last().is_some() || self.tool_errors.iter().any(|(_, _, said)| said == CLOSED)
             }
             StopReason::LoopDetected => {
                 let asked: Vec<&String> = self.asked.iter().flat_map(|(asked, _)| asked).collect();
@@ -339,6 +370,12 @@ impl Account {
                 self.tool_errors.iter().any(|(code, tool, _)| code == "in_doubt" && tool == "burn")
             }
             StopReason::ApprovalExpired => self.has_expired,
+            StopReason::FinishTool => self.last_final == Some(FinalRule::FinishTool),
+            StopReason::OutputInvalid => {
+                let is_of_finish = |asked: &[String]| asked.iter().all(|call| call.starts_with("finish "));
+                self.output_schema.is_some()
+                    && (self.is_at_a_limit() || self.failed_last().is_some_and(is_of_finish))
+            }
             StopReason::BudgetToolCalls => self.tool_calls_max.is_some_and(|most| self.tool_calls >= most),
             _ => false,
         };

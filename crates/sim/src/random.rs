@@ -5,7 +5,7 @@ use longhaul_models::Format;
 
 use crate::{
     catalogue::NEXT_MONTH_MS,
-    clients::{Action, Note, Post, Verdict},
+    clients::{Action, Note, OF_CALLS, OF_NOTHING, Post, Verdict},
     crashes::{End, Lived, disturb, live},
     faults::{Fault, FaultAt},
     incidents::Incident,
@@ -390,6 +390,16 @@ impl Dice {
             }
         }
         scenario.rest_horizon_ms = scenario.rest_horizon_ms.max(PATIENCE_MS);
+        if self.one_in(4) {
+            let turn = 1 + usize::from(self.one_in(2));
+            scenario.tools.asked.insert(turn, &["finish"]);
+            let schema = *self.pick(&[OF_CALLS, OF_CALLS, OF_NOTHING]);
+            for (_, action) in &mut scenario.actions {
+                if let Action::Post(post) = action {
+                    post.output_schema = Some(schema);
+                }
+            }
+        }
     }
 
     /// Messages to whatever run is under way. What fits a window is worked out without them.

@@ -7,7 +7,9 @@ import type { RunStatus, Trace, Usage } from "../openapi";
 import { CopyButton } from "./copy";
 import { Cost, Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
 import { useNow } from "../hooks";
+import { shownJson } from "../json";
 import { Icon } from "./icon";
+import { Labelled } from "./tool-view";
 
 interface RunHeaderProps {
   session: string;
@@ -110,6 +112,7 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
         </ul>
       )}
       {status === "failed" && <Why fold={fold} trace={trace} />}
+      {fold.ended?.output !== undefined && <Labelled name="Output" text={shownJson(fold.ended.output)} />}
     </section>
   );
 }

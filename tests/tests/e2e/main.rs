@@ -29,6 +29,7 @@ mod nexus;
 mod openapi;
 mod privacy;
 mod providers;
+mod research;
 mod script;
 mod secrets;
 mod shop;

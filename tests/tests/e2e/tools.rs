@@ -26,8 +26,8 @@ async fn the_calls_of_an_answer_are_answered_in_its_order() {
     let starts = [
         r#"{"at":"09:12","port":"Whitby"}"#,
         "failed: Atlantis is unknown; there are Whitby and Penzance",
-        "invalid_arguments: ",
-        "invalid_arguments: /year is not in the schema of this tool",
+        "invalid_arguments: /port must be a string, not a number",
+        "invalid_arguments: /year is not in the schema",
         "unknown_tool: ",
         "invalid_arguments: ",
     ];
@@ -35,7 +35,7 @@ async fn the_calls_of_an_answer_are_answered_in_its_order() {
     for (result, start) in results.iter().zip(starts) {
         assert!(result.starts_with(start), "{result:?} does not begin with {start:?}");
     }
-    assert!(results[2].contains("expected a string") && results[4].contains("tide"), "{results:#?}");
+    assert!(results[4].contains("tide"), "{results:#?}");
     let events = api.events(&post.session).await;
     let answered = of_type(&events, "tool.answered");
     assert_eq!(answered.len(), starts.len());

@@ -3,7 +3,7 @@
 use cargo_metadata::{DependencyKind, Metadata, Package};
 
 /// The crates of the workspace and what each may use of the others. A crate that is not here is a problem.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("longhaul-core", &[]),
     ("longhaul-models", &["longhaul-core"]),
     ("longhaul-trace", &["longhaul-core"]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("haiku", &["longhaul"]),
     ("article", &["longhaul"]),
     ("observed", &["longhaul"]),
+    ("research", &["longhaul"]),
     ("shop", &["longhaul"]),
     ("tools", &["longhaul"]),
     ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-sim", "longhaul-trace"]),
@@ -24,8 +25,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
 
 /// What ties a crate to the Workers platform, and the only crates that may be tied.
 const PLATFORM: [&str; 4] = ["worker", "wasm-bindgen", "js-sys", "web-sys"];
-const MAY_KNOW_PLATFORM: [&str; 7] =
-    ["longhaul", "longhaul-worker", "haiku", "article", "observed", "shop", "tools"];
+const MAY_KNOW_PLATFORM: [&str; 8] =
+    ["longhaul", "longhaul-worker", "haiku", "article", "observed", "research", "shop", "tools"];
 
 /// What the core does without: it decides, and neither waits nor hashes.
 const ABSENT_FROM_CORE: [&str; 2] = ["futures", "tokio"];

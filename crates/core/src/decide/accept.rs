@@ -5,6 +5,7 @@ use crate::{
     input::{NewRun, Refusal},
     limits,
     message::Usage,
+    output::finish_offer,
     reading::Reading,
     state::run::Run,
 };
@@ -17,8 +18,11 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     let sampled_out = is_sampled_out(new.settings.sample_ratio, d.seed());
     let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
     let NewRun { task, agent, model, models, max_iterations, metadata, mut settings, idempotency, by } = new;
-    if !settings.tools.is_empty() {
-        settings.tools.push(Reading::offer());
+    if models.is_empty() {
+        if !settings.tools.is_empty() {
+            settings.tools.push(Reading::offer());
+        }
+        settings.tools.extend(finish_offer(&settings));
     }
     let entry = Entry::RunAccepted {
         task,

@@ -8,6 +8,7 @@ use crate::{
     message::ToolCall,
     state::{
         call::{Ask, CallError},
+        round::Round,
         run::{Run, Stand},
     },
     views::tools::{NextTool, is_loop, next_tool},
@@ -78,6 +79,12 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
             None if run.has_no_tool_calls_left() => Next::End(Stop::limit(StopReason::BudgetToolCalls)),
             None => spent().or_else(|| next_of_tools(run, room.now)).unwrap_or(Next::Wait),
         },
+        Stand::Returned
+            if run.failed_answers() >= limits::TOOL_FAILURES_MAX
+                && run.round().is_some_and(Round::is_of_finish) =>
+        {
+            Next::End(Stop::limit(StopReason::OutputInvalid))
+        }
         Stand::Returned if run.failed_answers() >= limits::TOOL_FAILURES_MAX => {
             Next::End(Stop::tool_failed(StopReason::ToolFailed, FAILED_ANSWERS))
         }
@@ -135,6 +142,7 @@ impl Stop {
             StopReason::BudgetCost => Some("budget.cost_usd is used up"),
             StopReason::Deadline => Some("budget.deadline_ms has passed"),
             StopReason::BudgetToolCalls => Some("budget.tool_calls is used up"),
+            StopReason::OutputInvalid => Some("three answers in a row failed"),
             StopReason::Done
             | StopReason::FinishTool
             | StopReason::MaxIterations
@@ -151,6 +159,15 @@ impl Stop {
         let error =
             message.map(|message| RunError { code: reason.as_str().to_owned(), message: message.to_owned() });
         Self { reason, error, has_result: true }
+    }
+
+    /// The same, of a result that does not fit its schema.
+    pub(crate) fn unfit(self, why: &str) -> Self {
+        let reached =
+            self.error.map_or_else(|| "max_iterations is used up".to_owned(), |error| error.message);
+        let reason = StopReason::OutputInvalid;
+        let message = format!("{reached}; the result does not fit output_schema: {why}");
+        Self { reason, error: Some(RunError { code: reason.as_str().to_owned(), message }), has_result: true }
     }
 
     /// Without a result and without an error.

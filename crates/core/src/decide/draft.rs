@@ -143,8 +143,8 @@ impl<'a> Draft<'a> {
     /// What the models of a run said, the latest first, this step included.
     pub(crate) fn answers(&self, id: RunId) -> impl Iterator<Item = Cow<'_, str>> {
         let new = self.step.records.iter().rev().filter(move |record| record.run == id);
-        let new = new.filter_map(|record| match &record.entry {
-            Entry::ModelAnswered { message, .. } => Some(message.quoted_text()),
+        let new = new.filter_map(move |record| match &record.entry {
+            Entry::ModelAnswered { message, .. } => Some(self.run(id).spec.quoted_text(message)),
             Entry::RunAccepted { .. }
             | Entry::ModelCalled { .. }
             | Entry::ModelFailed { .. }

@@ -7,10 +7,11 @@ use crate::{
         draft::Draft,
         gate::{cancelled, withdraw},
     },
-    entry::Entry,
+    entry::{Entry, StopReason},
     ids::{CallId, CallRef, RunId},
     input::Command,
-    state::{call::Ask, round::Round},
+    output::output_of,
+    state::{call::Ask, round::Round, spec::RunSpec},
     views::result::result_of,
 };
 
@@ -20,10 +21,38 @@ pub(crate) fn end(d: &mut Draft<'_>, id: RunId, stop: Stop) {
     let run = d.run(id);
     let (usage, iterations) = (run.usage.clone(), run.iterations);
     let result = stop.has_result.then(|| result_of(d.answers(id), &run.spec.settings.sentinel)).flatten();
-    let Stop { reason, error, .. } = stop;
-    let entry =
-        Entry::RunEnded { status: reason.status(), stop_reason: reason, result, error, usage, iterations };
-    d.write(id, entry);
+    let (Stop { reason, error, .. }, output) = judged(&run.spec, stop, result.as_deref());
+    let status = reason.status();
+    d.write(id, Entry::RunEnded { status, stop_reason: reason, result, output, error, usage, iterations });
+}
+
+/// What a run that has a schema for its result gives as that; and how it ends, if a limit ends it and its result is none.
+fn judged(spec: &RunSpec, stop: Stop, result: Option<&str>) -> (Stop, Option<Value>) {
+    let Some(schema) = spec.output_schema().filter(|_| stop.has_result) else { return (stop, None) };
+    let why = match result.map(|result| output_of(schema, result)) {
+        Some(Ok(output)) => return (stop, Some(output)),
+        Some(Err(why)) => why,
+        None => "there is none".to_owned(),
+    };
+    match stop.reason {
+        StopReason::Done
+        | StopReason::FinishTool
+        | StopReason::MaxIterations
+        | StopReason::BudgetTokens
+        | StopReason::BudgetCost
+        | StopReason::BudgetToolCalls
+        | StopReason::OutputInvalid => (stop.unfit(&why), None),
+        StopReason::Deadline
+        | StopReason::Cancelled
+        | StopReason::EmptyResponse
+        | StopReason::ModelRefused
+        | StopReason::ModelUnavailable
+        | StopReason::ToolFailed
+        | StopReason::ToolInDoubt
+        | StopReason::LoopDetected
+        | StopReason::ApprovalExpired
+        | StopReason::Denied => (stop, None),
+    }
 }
 
 /// Ends a run of which calls are under way: nobody waits for them any more.

@@ -14,6 +14,7 @@ use crate::{
     ids::{CallId, RunId},
     limits,
     message::ToolCall,
+    output::output_of,
     reading::{READ_RESULT, Reading},
     state::call::{Ask, CallState},
     tool::{Effect, Leave, Proposed, Question, RequestKind, ToolAsk, ToolError, ToolOffer, Verdict},
@@ -34,6 +35,7 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
         offer.as_ref().map_or(Effect::Once, |offer| offer.effect),
     );
     let pass = match &offer {
+        _ if call.is_finish() => Pass::refuse(unfinished(d, run, call)),
         Some(offer) if arguments.is_ok() => pass(d, run, call, offer, &ask.arguments),
         Some(_) | None => Pass::refuse(unreadable(d, run, call)),
     };
@@ -184,11 +186,22 @@ pub(crate) fn request(
     d.write(run, entry);
 }
 
+/// Why a call of `finish` ends no run.
+fn unfinished(d: &Draft<'_>, run: RunId, call: &ToolCall) -> ToolError {
+    let run = d.run(run);
+    let is_alone = run.round().is_some_and(|round| round.proposed().0.iter().all(ToolCall::is_finish));
+    let schema = run.spec.output_schema().filter(|_| is_alone);
+    match schema.map(|schema| output_of(schema, &call.arguments)) {
+        Some(Err(why)) => ToolError::invalid_arguments(format!("the result does not fit its schema: {why}")),
+        Some(Ok(_)) | None => {
+            ToolError::new("refused", "finish ends the run only where it is the only call of an answer")
+        }
+    }
+}
+
 fn unreadable(d: &Draft<'_>, run: RunId, call: &ToolCall) -> ToolError {
     let offers = &d.run(run).spec.settings.tools;
-    if call.is_finish() {
-        ToolError::new("refused", "finish ends the run only where it is the only call of an answer")
-    } else if offers.iter().any(|offer| offer.name == call.name) {
+    if offers.iter().any(|offer| offer.name == call.name) {
         ToolError::invalid_arguments("the arguments are no JSON")
     } else {
         let names: Vec<&str> = offers.iter().map(|offer| offer.name.as_str()).collect();

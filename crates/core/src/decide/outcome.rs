@@ -8,12 +8,13 @@ use crate::{
         gate::named,
         patience::{Remedy, remedy},
     },
-    done::final_rule,
+    done::{FinalRule, final_rule, strip_sentinel},
     entry::{Entry, Observed, Timing},
     fault::{Fault, FaultKind},
     ids::CallRef,
     limits,
     message::{Message, ModelAnswer, Usage},
+    output::output_of,
     state::{call::Ask, spec::RunSpec},
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
         let usage = Some(answer.usage).filter(|usage| *usage != Usage::default()).map(Box::new);
         return failed(d, call, Fault { usage, ..fault }, seen);
     }
-    let rule = spec.sentinel().and_then(|it| final_rule(&answer.message, answer.finish_reason, it));
+    let (rule, output_error) = ended_by(spec, &answer);
     let Seen { timing, observed } = seen;
     let entry = Entry::ModelAnswered {
         call: call.call,
@@ -43,6 +44,7 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
         usage: answer.usage,
         latency_ms: timing.ended_at.saturating_sub(timing.started_at),
         r#final: rule,
+        output_error,
         timing,
         response_id: answer.response_id,
         response_model: answer.response_model,
@@ -50,6 +52,20 @@ pub(crate) fn answered(d: &mut Draft<'_>, call: CallRef, answer: ModelAnswer, se
     };
     d.write(call.run, entry);
     follow(d, call.run);
+}
+
+/// The rule by which an answer is final, and why it is none though it has a sentinel. Where the result has a schema, both rules
+/// are of a result that fits.
+fn ended_by(spec: &RunSpec, answer: &ModelAnswer) -> (Option<FinalRule>, Option<String>) {
+    let Some(sentinel) = spec.sentinel() else { return (None, None) };
+    let rule = final_rule(&answer.message, answer.finish_reason, sentinel);
+    let (Some(found), Some(schema)) = (rule, spec.output_schema()) else { return (rule, None) };
+    let text = spec.quoted_text(&answer.message);
+    match output_of(schema, strip_sentinel(&text, sentinel).unwrap_or(&text)) {
+        Ok(_) => (rule, None),
+        // Of `finish` its own answer says so.
+        Err(why) => (None, Some(why).filter(|_| found == FinalRule::Done)),
+    }
 }
 
 /// A model's attempt failed: it is made again after a while, the next model takes the call over, or it has failed for good.

@@ -115,6 +115,8 @@ pub struct Answer {
     pub time_to_first_chunk_ms: Option<u64>,
     /// The rule by which it ends the run.
     pub rule: Option<FinalRule>,
+    /// Why it is no structured result, though it says that it is one.
+    pub(crate) output_error: Option<Rc<str>>,
     /// The tools that it asks for.
     pub(crate) tool_calls: Vec<ToolCall>,
 }

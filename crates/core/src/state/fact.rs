@@ -206,7 +206,16 @@ impl Entry {
     }
 
     fn answer(&self) -> Option<Answer> {
-        let Self::ModelAnswered { message, finish_reason, usage, latency_ms, r#final, timing, .. } = self
+        let Self::ModelAnswered {
+            message,
+            finish_reason,
+            usage,
+            latency_ms,
+            r#final,
+            output_error,
+            timing,
+            ..
+        } = self
         else {
             return None;
         };
@@ -216,6 +225,7 @@ impl Entry {
             latency_ms: *latency_ms,
             time_to_first_chunk_ms: timing.first_chunk_at.map(|at| at.saturating_sub(timing.started_at)),
             rule: *r#final,
+            output_error: output_error.as_deref().map(Rc::from),
             tool_calls: message.tool_calls.clone(),
         })
     }

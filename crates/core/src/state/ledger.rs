@@ -61,6 +61,8 @@ fn held_bytes(entry: &Entry) -> usize {
             RUN_BYTES
                 + task.len()
                 + settings.instructions.as_ref().map_or(0, String::len)
+                // The tool that ends the run has it too.
+                + 2 * settings.output_schema.as_ref().map_or(0, |schema| schema.to_string().len())
                 + labels.sum::<usize>()
         }
         // With who said it, and their key.

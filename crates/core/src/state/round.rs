@@ -1,6 +1,6 @@
 use crate::{
     ids::{CallId, TimeMs},
-    message::ToolCall,
+    message::{FINISH_TOOL, ToolCall},
     state::{
         call::{Ask, Call, CallError, CallState, Settled},
         fact::CallFact,
@@ -51,6 +51,11 @@ impl Round {
     /// Whether these are calls of tools, all of which went wrong.
     pub(crate) fn is_failure_of_tools(&self) -> bool {
         !self.calls.is_empty() && self.calls.iter().all(Call::is_tool_error)
+    }
+
+    /// Whether these are calls of `finish` alone.
+    pub(crate) fn is_of_finish(&self) -> bool {
+        self.calls.iter().all(|call| call.tool().is_some_and(|ask| ask.tool == FINISH_TOOL))
     }
 
     /// What the answer asks for that a call of a tool belongs to, or may still be begun, and how much of it was begun.

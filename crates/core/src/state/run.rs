@@ -1,9 +1,12 @@
 use std::{collections::BTreeMap, ops::Range, rc::Rc};
 
+use serde_json::Value;
+
 use crate::{
     entry::{Entry, Fallback, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
+    output::parsed,
     state::{
         call::{Answer, Ask, Call, CallError, CallState, Recovery, Settled},
         delivery::{self, Delivery},
@@ -92,6 +95,8 @@ pub struct Ending {
     pub stop_reason: StopReason,
     /// What came out.
     pub result: Option<String>,
+    /// Whether that is JSON which fits the run's schema.
+    has_output: bool,
     /// What went wrong.
     pub error: Option<RunError>,
     /// Its last calls, as the end left them.
@@ -117,6 +122,13 @@ pub(crate) enum Stand<'a> {
     Returned,
     /// It is over.
     Over,
+}
+
+impl Ending {
+    /// The result as JSON, where it fits the run's schema. It is kept as a text.
+    pub fn output(&self) -> Option<Value> {
+        parsed(self.result.as_deref().filter(|_| self.has_output)?).ok()
+    }
 }
 
 impl Run {
@@ -153,13 +165,14 @@ impl Run {
         self.count(at, entry, messages);
         match entry {
             Entry::RunResumed { .. } => self.interrupt(),
-            Entry::RunEnded { status, stop_reason, result, error, .. } => {
+            Entry::RunEnded { status, stop_reason, result, output, error, .. } => {
                 let calls = self.take_calls();
                 self.steers.unread.clear();
                 self.phase = Phase::Ended(Rc::new(Ending {
                     status: *status,
                     stop_reason: *stop_reason,
                     result: result.clone(),
+                    has_output: output.is_some(),
                     error: error.clone(),
                     calls,
                 }));

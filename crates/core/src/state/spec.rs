@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
 use crate::{
+    done::FinalRule,
     entry::{Budget, Entry, Idempotency, RunSettings, StopReason},
     message::{Message, Usage, estimated_tokens},
 };
@@ -75,9 +76,19 @@ impl RunSpec {
         (!self.is_comparison()).then_some(&self.settings.sentinel)
     }
 
-    /// Whether an answer asks for tools that the run offers, or may be told that it does not.
-    pub(crate) fn asks_for_tools(&self, message: &Message) -> bool {
-        !self.settings.tools.is_empty() && message.tool_calls.iter().any(|call| !call.is_finish())
+    /// The schema that the result has to fit.
+    pub(crate) fn output_schema(&self) -> Option<&Value> {
+        self.settings.output_schema.as_ref().filter(|_| !self.is_comparison())
+    }
+
+    /// Whether an answer that is final by `rule`, or is not, asks for tools that the run offers, or may be told that it does not.
+    pub(crate) fn asks_for_tools(&self, message: &Message, rule: Option<FinalRule>) -> bool {
+        rule.is_none() && !self.settings.tools.is_empty() && !message.tool_calls.is_empty()
+    }
+
+    /// The text of a committed answer as later requests quote it.
+    pub(crate) fn quoted_text<'a>(&self, message: &'a Message) -> Cow<'a, str> {
+        message.quoted_text(self.output_schema().is_some())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::{
@@ -42,8 +44,11 @@ impl Length {
     pub(crate) fn opened(self, opening: Opening, run: &Run) -> Self {
         match opening {
             Opening::Task => self.with(run.spec.task_tokens),
-            Opening::Continue => self.with(estimated_tokens(CONTINUE)),
-            Opening::Steered => self.steered(run),
+            Opening::Continue => self.with(estimated_tokens(&going_on(run))),
+            Opening::Steered => {
+                let corrected = correction(run).map_or(self, |text| self.with(estimated_tokens(&text)));
+                corrected.steered(run)
+            }
             Opening::Nothing => self,
         }
     }
@@ -57,11 +62,13 @@ impl Length {
     pub(crate) fn after(self, run: &Run, entry: &Entry) -> Self {
         match entry {
             Entry::ModelCalled { call, .. } => self.opened(run.opening(*call), run),
-            Entry::ModelAnswered { message, .. } if run.spec.asks_for_tools(message) => {
+            Entry::ModelAnswered { message, r#final, .. } if run.spec.asks_for_tools(message, *r#final) => {
                 let arguments = message.tool_calls.iter().map(|call| estimated_tokens(&call.arguments));
                 self.with(estimated_tokens(&message.content) + arguments.sum::<u64>())
             }
-            Entry::ModelAnswered { message, .. } => self.with(estimated_tokens(&message.quoted_text())),
+            Entry::ModelAnswered { message, .. } => {
+                self.with(estimated_tokens(&run.spec.quoted_text(message)))
+            }
             Entry::ToolCalled { .. } | Entry::ApprovalRequested { .. } => self.with_slot(run, entry),
             Entry::ToolAnswered { call, result, error, by, tool_call_id: Some(_), .. } => {
                 let slot = self.with_slot(run, entry);
@@ -134,17 +141,21 @@ impl Transcript {
                     let task = self.take_task(run.id);
                     self.say(Role::User, task);
                 }
-                Opening::Continue => self.say(Role::User, CONTINUE.to_owned()),
-                Opening::Steered => self.say_unread(run.id),
+                Opening::Continue => self.say(Role::User, going_on(run).into_owned()),
+                Opening::Steered => {
+                    correction(run).into_iter().for_each(|text| self.say(Role::User, text));
+                    self.say_unread(run.id);
+                }
                 Opening::Nothing => {}
             },
-            Entry::ModelAnswered { message, .. } => {
-                let keeps_calls = run.spec.asks_for_tools(message);
+            Entry::ModelAnswered { message, r#final, .. } => {
+                let keeps_calls = run.spec.asks_for_tools(message, *r#final);
                 // The run keeps what is asked for, until it is done.
                 let tool_calls = if keeps_calls { message.tool_calls.clone() } else { Vec::new() };
                 let asked = Message { tool_calls, ..Message::text(message.role, "") };
                 let message = std::mem::replace(message, asked);
-                self.messages.push(if keeps_calls { message } else { as_quoted(message) });
+                let is_structured = run.spec.output_schema().is_some();
+                self.messages.push(if keeps_calls { message } else { as_quoted(message, is_structured) });
             }
             Entry::ToolCalled { tool_call_id, .. } | Entry::ApprovalRequested { tool_call_id, .. }
                 if is_new =>
@@ -205,6 +216,22 @@ impl Transcript {
     fn leave_room(&mut self, tool_call_id: Option<String>) {
         self.messages.push(Message { tool_call_id, ..Message::text(Role::Tool, "") });
     }
+}
+
+/// What the loop says to a model that gave a structured result which is none.
+fn correction(run: &Run) -> Option<String> {
+    let mut answers = run.calls().iter().filter_map(Call::answer);
+    let why = answers.find_map(|answer| answer.output_error.as_deref())?;
+    let sentinel = &run.spec.settings.sentinel;
+    Some(format!(
+        "The result does not fit its schema: {why}. Give all of it again: call finish, or write nothing but the JSON and then \
+         the line {sentinel}."
+    ))
+}
+
+/// What the loop says to a model whose answer was not final.
+fn going_on(run: &Run) -> Cow<'static, str> {
+    correction(run).map_or(Cow::Borrowed(CONTINUE), Cow::Owned)
 }
 
 /// The arguments that a person gave a call instead of the model's.

@@ -221,16 +221,22 @@ fn fit(room: Option<u64>, own: usize, length: Length, starts: &[Length]) -> Wind
 
 /// The system message of a run's calls.
 fn system_message(spec: &RunSpec, dropped_messages: u32) -> String {
-    let RunSettings { instructions, sentinel, .. } = &spec.settings;
+    let RunSettings { instructions, sentinel, output_schema, .. } = &spec.settings;
     let mut text = match instructions {
         Some(instructions) => format!("{instructions}\n\n"),
         None => String::new(),
     };
     let max_iterations = spec.max_iterations;
     text.push_str(&format!(
-        "Work in as many turns as you need, at most {max_iterations}. When the task is complete, end your answer \
-         with a line that says only {sentinel}."
+        "Work in as many turns as you need, at most {max_iterations}. When the task is complete, "
     ));
+    text.push_str(&match output_schema {
+        Some(_) => format!(
+            "call finish with the result. If you cannot, write the result as JSON that fits the schema of finish, nothing \
+             else, and then a line that says only {sentinel}."
+        ),
+        None => format!("end your answer with a line that says only {sentinel}."),
+    });
     if dropped_messages > 0 {
         text.push_str("\n\n");
         text.push_str(LEFT_OUT);

@@ -282,7 +282,7 @@ fn what_cannot_be_called_is_an_answer_to_the_model() {
     );
     assert_eq!(
         told(&stage, 4)[0].2,
-        "unknown_tool: there is no such tool; there are: look, book, send, pay, read_result"
+        "unknown_tool: there is no such tool; there are: look, book, send, pay, read_result, finish"
     );
     let mut stage = Stage::started(equipped(|_| {}));
     let out = stage.answer_with(asking(&["fly"]));

@@ -193,7 +193,10 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 71] = [
+const OPTIONAL: [&str; 74] = [
+    "/output_schema",
+    "/output_error",
+    "run.ended/output",
     "run.accepted/models",
     "/sampled_out",
     "/idempotency",
@@ -268,7 +271,8 @@ const OPTIONAL: [&str; 71] = [
 ];
 
 /// Members whose values have members of the caller's, the model's or the agent's own.
-const FOREIGN: [&str; 5] = ["metadata", "arguments", "result", "fields", "parameters"];
+const FOREIGN: [&str; 7] =
+    ["metadata", "arguments", "result", "fields", "parameters", "output", "output_schema"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -278,7 +282,7 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 7] {
+fn stories() -> [(String, Vec<Vec<Record>>); 8] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
@@ -287,6 +291,7 @@ fn stories() -> [(String, Vec<Vec<Record>>); 7] {
         (format!("{VERSION}-estimated"), story::estimated()),
         (format!("{VERSION}-tools"), story::tools()),
         (format!("{VERSION}-steered"), story::steered()),
+        (format!("{VERSION}-output"), story::output()),
     ]
 }
 

@@ -253,6 +253,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             tools: Vec::new(),
             retry_patience_ms: None,
             fallbacks: Vec::new(),
+            output_schema: None,
         },
         idempotency: None,
         by: None,

@@ -29,6 +29,8 @@ mod looping;
 #[cfg(test)]
 mod markdown;
 #[cfg(test)]
+mod output;
+#[cfg(test)]
 mod pinned;
 #[cfg(test)]
 mod properties;

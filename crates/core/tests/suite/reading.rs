@@ -70,7 +70,7 @@ fn the_tool_is_offered_beside_others_and_to_no_run_without_tools() {
     let stage = looked(json!(1));
     let request = stage.session.model_request(stage.flight()).unwrap();
     let names: Vec<&str> = request.tools.iter().map(|offer| offer.name.as_str()).collect();
-    assert_eq!(names, ["look", "read_result"]);
+    assert_eq!(names, ["look", "read_result", "finish"]);
     let stage = Stage::started(run_with("Talk.", |_| {}));
     assert!(stage.session.model_request(stage.flight()).unwrap().tools.is_empty());
 }

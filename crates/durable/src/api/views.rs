@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use longhaul_core::{
-    Call, CallId, Effect, FinishReason, Message, RequestKind, Run, RunError, RunId, RunStatus, Seq, Session,
-    StopReason, TimeMs, Usage, limits::TOKEN_BYTES_MIN,
+    Call, CallId, Effect, Ending, FinishReason, Message, RequestKind, Run, RunError, RunId, RunStatus, Seq,
+    Session, StopReason, TimeMs, Usage, limits::TOKEN_BYTES_MIN,
 };
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
@@ -28,6 +28,10 @@ pub(crate) struct RunView<'a> {
     stop_reason: Option<StopReason>,
     /// The last answer without its last line `DONE`; null in a comparison.
     result: Option<&'a str>,
+    /// The result as JSON, which fits the run's `output_schema`; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
+    output: Option<serde_json::Value>,
     /// Why it failed; null otherwise.
     error: Option<&'a RunError>,
     /// The agent's name.
@@ -171,6 +175,7 @@ impl<'a> RunView<'a> {
             status: run.status(),
             stop_reason: ending.map(|ending| ending.stop_reason),
             result: ending.and_then(|ending| ending.result.as_deref()),
+            output: ending.and_then(Ending::output),
             error: ending.and_then(|ending| ending.error.as_ref()),
             agent: &run.spec.agent,
             model: &run.spec.model,
@@ -396,6 +401,10 @@ struct AgentView<'a> {
     limits: LimitsView,
     /// What its models may call, unless a run names fewer.
     tools: Vec<ToolView<'a>>,
+    /// The JSON schema of its results, unless a run says otherwise; absent where they are any text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
+    output_schema: Option<&'a serde_json::Value>,
 }
 
 /// What a run may spend; null where nothing bounds it.
@@ -447,6 +456,7 @@ impl<'a> AgentsView<'a> {
                 deadline_ms: agent.deadline_ms,
             },
             tools: agent.tools.iter().map(tool).collect(),
+            output_schema: agent.output_schema.as_ref(),
         };
         Self {
             tenant,

@@ -87,6 +87,7 @@ mod tests {
             tools: Vec::new(),
             retry_patience_ms: None,
             fallbacks: Vec::new(),
+            output_schema: None,
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{
     Effect, Found, InDoubt, OnExpiry, Question, ToolError as Told, ToolOffer, ToolOutcome, Verdict, limits,
+    misfits, told_misfits,
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -404,11 +405,9 @@ fn visible(text: &str) -> String {
 
 /// The arguments as the tool's type; or what is wrong with them, for the model.
 fn read<A: DeserializeOwned>(arguments: &Arguments, given: Value) -> Result<A, String> {
-    if !given.is_object() {
-        return Err("the arguments must be a JSON object".to_owned());
-    }
-    if let Some(pointer) = schema::unknown_member(&arguments.schema, &given) {
-        return Err(format!("{pointer} is not in the schema of this tool"));
+    let misfits = misfits(&arguments.schema, &given);
+    if !misfits.is_empty() {
+        return Err(told_misfits(&misfits));
     }
     serde_json::from_value(given).map_err(|error| error.to_string())
 }
@@ -505,10 +504,15 @@ mod tests {
         let result = json!({"refunded": 100, "order": "7", "key": "life-session-1-2", "run": 1});
         assert_eq!(done, ToolOutcome::Done(result));
         for (arguments, told) in [
-            (json!({"order": "7"}), "missing field `cents`"),
-            (json!({"order": "7", "cents": "many"}), "expected u64"),
+            (json!({"order": "7"}), "/cents is missing"),
+            (
+                json!({"order": 7, "cents": "many"}),
+                "/cents must be a whole number, not a string; /order must be a string",
+            ),
+            (json!({"order": "7", "cents": -1}), "/cents must be at least 0"),
+            (json!({"order": "7", "cents": 1e30}), "expected u64"),
             (json!({"order": "7", "cents": 1, "to": "me"}), "/to is not in the schema"),
-            (json!(["7", 1]), "must be a JSON object"),
+            (json!(["7", 1]), "it must be an object"),
         ] {
             let (code, message) = code(call(&refund, arguments));
             assert_eq!(code, "invalid_arguments");

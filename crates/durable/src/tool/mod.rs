@@ -6,7 +6,7 @@ mod digest;
 mod egress;
 mod error;
 mod fetch;
-mod schema;
+pub(crate) mod schema;
 
 pub use context::ToolContext;
 pub use definition::Tool;

@@ -2,12 +2,8 @@
 
 use std::{any::TypeId, cell::RefCell, rc::Rc};
 
-use longhaul_core::limits::METADATA_KEY_BYTES_MAX;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
-
-/// How deep arguments are looked into for members that nobody named.
-const DEPTH_MAX: usize = 16;
 
 /// What is published of a tool's arguments.
 #[derive(Debug)]
@@ -36,6 +32,25 @@ pub(crate) fn arguments<A: JsonSchema + 'static>() -> Option<Rc<Arguments>> {
     Some(made)
 }
 
+/// The schema of a type of results; `None` when it is no object. Formats are left out: nobody checks them.
+pub(crate) fn output<T: JsonSchema + 'static>() -> Option<Value> {
+    let mut schema = arguments::<T>()?.schema.clone();
+    drop_formats(&mut schema);
+    Some(schema)
+}
+
+fn drop_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            // Of a member that is called so it is a schema.
+            members.retain(|keyword, value| keyword != "format" || !value.is_string());
+            members.values_mut().for_each(drop_formats);
+        }
+        Value::Array(several) => several.iter_mut().for_each(drop_formats),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn make<A: JsonSchema>() -> Option<Arguments> {
     let mut settings = SchemaSettings::draft2020_12();
     // Not every model's server follows references.
@@ -50,32 +65,35 @@ fn make<A: JsonSchema>() -> Option<Arguments> {
         members.remove("title");
         members.remove("description");
     }
-    close(&mut schema);
+    close(&mut schema, true);
     Some(Arguments { schema, description })
 }
 
 /// Says of each object with named members alone that it has no others: whoever shows or approves arguments shows
-/// everything that the tool gets.
-fn close(schema: &mut Value) {
+/// everything that the tool gets. A schema that says a part of what an object has is not `whole`.
+fn close(schema: &mut Value, whole: bool) {
     match schema {
         Value::Object(members) => {
-            let is_closed = ["additionalProperties", "allOf", "anyOf", "oneOf", "$ref"];
-            if members.get("type").is_some_and(is_object)
-                && !is_closed.iter().any(|it| members.contains_key(*it))
-            {
+            let has = |keywords: &[&str]| keywords.iter().any(|it| members.contains_key(*it));
+            let is_open = has(&["additionalProperties", "allOf", "anyOf", "oneOf", "$ref"]);
+            let has_parts = has(&["properties"]);
+            if whole && !is_open && members.get("type").is_some_and(is_object) {
                 members.entry("properties").or_insert_with(|| Map::new().into());
                 members.insert("additionalProperties".to_owned(), false.into());
             }
             for (keyword, inner) in members {
                 match (keyword.as_str(), inner) {
                     // Names of members, not keywords.
-                    ("properties" | "$defs", Value::Object(named)) => named.values_mut().for_each(close),
-                    ("items" | "additionalProperties" | "anyOf" | "oneOf", inner) => close(inner),
+                    ("properties" | "$defs", Value::Object(named)) => {
+                        named.values_mut().for_each(|it| close(it, true));
+                    }
+                    ("anyOf" | "oneOf", inner) => close(inner, !has_parts),
+                    ("items" | "additionalProperties", inner) => close(inner, true),
                     _ => {}
                 }
             }
         }
-        Value::Array(several) => several.iter_mut().for_each(close),
+        Value::Array(several) => several.iter_mut().for_each(|it| close(it, whole)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -86,44 +104,10 @@ fn is_object(word: &Value) -> bool {
     is_word(word) || word.as_array().is_some_and(|words| words.iter().any(is_word))
 }
 
-/// The first member of `value` that the schema does not name, as a pointer. What the schema leaves open is open.
-pub(crate) fn unknown_member(schema: &Value, value: &Value) -> Option<String> {
-    unknown_below(schema, schema, value, DEPTH_MAX)
-}
-
-fn unknown_below(root: &Value, schema: &Value, value: &Value, depth: usize) -> Option<String> {
-    let depth = depth.checked_sub(1)?;
-    if let Some(pointer) = schema["$ref"].as_str() {
-        let schema = root.pointer(pointer.trim_start_matches('#'))?;
-        return unknown_below(root, schema, value, depth);
-    }
-    if let Some(branches) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
-        let branches = branches.iter().filter(|branch| branch["type"] != "null");
-        let found: Option<Vec<String>> =
-            branches.map(|branch| unknown_below(root, branch, value, depth)).collect();
-        return found?.into_iter().next();
-    }
-    match value {
-        Value::Object(members) => members.iter().find_map(|(name, value)| {
-            let below = match (schema["properties"].get(name), &schema["additionalProperties"]) {
-                (Some(named), _) => unknown_below(root, named, value, depth)?,
-                (None, Value::Bool(false)) => String::new(),
-                (None, others) => unknown_below(root, others, value, depth)?,
-            };
-            let name: String = name.chars().take(METADATA_KEY_BYTES_MAX).collect();
-            Some(format!("/{}{below}", name.replace('~', "~0").replace('/', "~1")))
-        }),
-        Value::Array(items) => items.iter().enumerate().find_map(|(index, item)| {
-            let below = unknown_below(root, &schema["items"], item, depth)?;
-            Some(format!("/{index}{below}"))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use longhaul_core::{misfits, output_schema_faults, told_misfits};
+    use serde::{Deserialize, Serialize};
     use serde_json::json;
 
     use super::*;
@@ -166,15 +150,108 @@ mod tests {
     #[test]
     fn a_member_that_nobody_named_is_found_wherever_it_is() {
         let schema = &arguments::<Refund>().unwrap().schema;
-        for (value, found) in [
-            (json!({"order": "7", "cents": 1, "lines": null, "labels": {}}), None),
-            (json!({"order": "7", "note": "x"}), Some("/note")),
-            (json!({"lines": [{"sku": "a"}, {"sku": "b", "a/b": 1}]}), Some("/lines/1/a~1b")),
-            (json!({"labels": {"any": {"sku": "a"}, "other": {"x": 1}}}), Some("/labels/other/x")),
-            (json!({"then": {"order": "8", "then": {"evil": 1}}}), Some("/then/then/evil")),
-            (json!([1]), None),
+        let whole = |mut value: Value| {
+            let members = value.as_object_mut().unwrap();
+            for (name, least) in [("order", json!("7")), ("cents", json!(1)), ("labels", json!({}))] {
+                members.entry(name).or_insert(least);
+            }
+            value
+        };
+        for (value, expected) in [
+            (json!({"lines": null, "then": null}), ""),
+            (json!({"note": "x"}), "/note is not in the schema"),
+            (json!({"lines": [{"sku": "a"}, {"sku": "b", "a/b": 1}]}), "/lines/1/a~1b is not in the schema"),
+            (json!({"labels": {"other": {"sku": "a", "x": 1}}}), "/labels/other/x is not in the schema"),
+            (
+                json!({"then": whole(json!({"then": whole(json!({"evil": 1}))}))}),
+                "/then/then/evil is not in the schema",
+            ),
         ] {
-            assert_eq!(unknown_member(schema, &value).as_deref(), found, "{value}");
+            assert_eq!(told_misfits(&misfits(schema, &whole(value.clone()))), expected, "{value}");
+        }
+    }
+
+    #[derive(Deserialize, Serialize, JsonSchema)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Way {
+        /// By post.
+        Post {
+            to: String,
+        },
+        Pickup,
+    }
+
+    #[derive(Deserialize, Serialize, JsonSchema)]
+    struct Page {
+        limit: Option<u8>,
+        #[serde(default)]
+        offset: i64,
+    }
+
+    #[derive(Deserialize, Serialize, JsonSchema)]
+    struct Order {
+        #[serde(flatten)]
+        page: Page,
+        #[serde(flatten)]
+        way: Way,
+        ways: Vec<Way>,
+        mark: char,
+        rate: f64,
+        pair: (u8, String),
+        counts: std::collections::BTreeMap<u32, Option<bool>>,
+        any: Value,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Report {
+        /// In centimetres.
+        height: u8,
+        format: String,
+        way: Way,
+        sources: Vec<Source>,
+        best: Option<Source>,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    enum Source {
+        /// A book.
+        Book,
+        Web(String),
+    }
+
+    #[test]
+    fn a_type_of_results_has_a_schema_that_is_checked_to_the_last_keyword() {
+        let schema = output::<Report>().unwrap();
+        assert_eq!(output_schema_faults(&schema), [], "{schema:#}");
+        assert_eq!(
+            schema["properties"]["height"],
+            json!({"description": "In centimetres.", "type": "integer", "minimum": 0, "maximum": 255})
+        );
+        let report =
+            json!({"height": 300, "format": "x", "way": {"kind": "pickup"}, "sources": ["Book", {"Web": 7}]});
+        let told = told_misfits(&misfits(&schema, &report));
+        assert_eq!(told, "/height must be at most 255; /sources/1/Web must be a string, not a number");
+        assert_eq!(output::<String>(), None);
+    }
+
+    #[test]
+    fn what_a_type_writes_fits_its_schema() {
+        let schema = &arguments::<Order>().unwrap().schema;
+        let order = |way: Way| Order {
+            page: Page { limit: Some(255), offset: -1 },
+            way,
+            ways: vec![Way::Pickup, Way::Post { to: "Whitby".to_owned() }],
+            mark: '\u{e9}',
+            rate: 1.0,
+            pair: (0, String::new()),
+            counts: [(7, None)].into(),
+            any: json!([{}]),
+        };
+        for way in [Way::Pickup, Way::Post { to: "me".to_owned() }] {
+            let value = serde_json::to_value(order(way)).unwrap();
+            assert_eq!(told_misfits(&misfits(schema, &value)), "", "{schema:#}");
         }
     }
 }

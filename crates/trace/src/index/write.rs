@@ -301,6 +301,7 @@ fn error_type(trace: &Trace) -> Option<&'static str> {
         | StopReason::ToolInDoubt
         | StopReason::LoopDetected
         | StopReason::ApprovalExpired
+        | StopReason::OutputInvalid
         | StopReason::Denied => None,
     };
     Some(of_a_call.unwrap_or(reason.as_str()))

@@ -75,8 +75,11 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
                 json(arguments, redact);
             }
         }
-        Entry::RunEnded { result, error, .. } => {
+        Entry::RunEnded { result, output, error, .. } => {
             optional(result, redact);
+            if let Some(output) = output {
+                json(output, redact);
+            }
             if let Some(error) = error {
                 text(&mut error.message, redact);
             }

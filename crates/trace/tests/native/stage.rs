@@ -222,6 +222,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             tools: Vec::new(),
             retry_patience_ms: None,
             fallbacks: Vec::new(),
+            output_schema: None,
         },
         idempotency: None,
         by: None,

@@ -1,6 +1,8 @@
 //! The journals that stand for this version: every entry, every variant, each optional field present and absent. Each
 //! struct is written out, without a rest: whoever adds a field or a variant is led here by the compiler.
 
+mod output;
+
 use std::collections::BTreeMap;
 
 use longhaul_core::{
@@ -9,6 +11,8 @@ use longhaul_core::{
     RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage, UserSpan,
 };
 use serde_json::{Value, json};
+
+pub(crate) use output::output;
 
 /// When the stories begin.
 const BEGINNING: u64 = 1_790_000_000_000;
@@ -197,6 +201,8 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
 /// Reasons to end that came with tools.
 const OF_TOOLS: [StopReason; 3] =
     [StopReason::ToolInDoubt, StopReason::LoopDetected, StopReason::ApprovalExpired];
+/// Reasons to end that other journals have.
+const ELSEWHERE: [StopReason; 1] = [StopReason::OutputInvalid];
 
 /// A session whose models call tools about which people are asked.
 pub(crate) fn tools() -> Vec<Vec<Record>> {
@@ -419,9 +425,10 @@ impl Story {
     fn a_run_for_each_reason_to_end(&mut self) {
         let reasons = all!(StopReason: Done, FinishTool, MaxIterations, BudgetTokens, BudgetCost, BudgetToolCalls,
             Deadline, Cancelled, EmptyResponse, ModelRefused, ModelUnavailable, ToolFailed, ToolInDoubt, LoopDetected,
-            ApprovalExpired, Denied);
+            ApprovalExpired, OutputInvalid, Denied);
         // The later ones are in the journal of tools.
-        let reasons = reasons.into_iter().filter(|reason| !OF_TOOLS.contains(reason));
+        let others = [&OF_TOOLS[..], &ELSEWHERE].concat();
+        let reasons = reasons.into_iter().filter(|reason| !others.contains(reason));
         let faults = all!(FaultKind: Connection, Truncated, Timeout, RateLimited, ServerError, EmptyResponse,
             Refused, Malformed, TooLarge, NotConfigured, Interrupted, Aborted);
         let finishes = all!(FinishReason: Stop, Length, ToolCalls, ContentFilter, Other);
@@ -567,6 +574,7 @@ fn full_settings() -> RunSettings {
         tools: Vec::new(),
         retry_patience_ms: None,
         fallbacks: Vec::new(),
+        output_schema: None,
     }
 }
 
@@ -586,6 +594,7 @@ fn bare_settings() -> RunSettings {
         tools: Vec::new(),
         retry_patience_ms: None,
         fallbacks: Vec::new(),
+        output_schema: None,
     }
 }
 
@@ -667,6 +676,7 @@ fn answered_full(run: u32, call: u32, attempt: u32, iteration: u32, rule: Option
         cost_usd: None,
         latency_ms: 700,
         r#final: rule,
+        output_error: None,
         timing: Timing {
             started_at: BEGINNING,
             ended_at: BEGINNING + 700,
@@ -715,6 +725,7 @@ fn answered_bare(run: u32, call: u32) -> (u32, Entry) {
         cost_usd: None,
         latency_ms: 0,
         r#final: None,
+        output_error: None,
         timing: Timing { started_at: BEGINNING, ended_at: BEGINNING, first_chunk_at: None },
         response_id: None,
         response_model: None,
@@ -767,6 +778,7 @@ fn ended_full(run: u32) -> (u32, Entry) {
         status: RunStatus::Succeeded,
         stop_reason: StopReason::Done,
         result: Some("Tide comes in,\nTide goes out.".to_owned()),
+        output: None,
         error: None,
         usage: full_usage(),
         iterations: 2,
@@ -781,6 +793,7 @@ fn ended(run: u32, stop_reason: StopReason) -> (u32, Entry) {
         status,
         stop_reason,
         result: (status == RunStatus::Succeeded).then(|| "Water.".to_owned()),
+        output: None,
         error: (status == RunStatus::Failed).then(error),
         usage: bare_usage(),
         iterations: 1,

@@ -39,6 +39,11 @@ pub(super) struct NewRun {
     /// The tools of the agent that the run is offered, by their names; all of them by default.
     #[schemars(length(max = limits::TOOLS_MAX), extend("uniqueItems" = true))]
     tools: Option<Vec<String>>,
+    /// What the result is as JSON, which is then `output` too: a JSON Schema (draft 2020-12) of `type` `object`, of at most 32 KiB
+    /// and 16 schemas inside each other. Of the keywords that check a value it may have `type`, `enum`, `const`, `properties`,
+    /// `required`, `additionalProperties`, `items`, `allOf`, `anyOf`, `oneOf`, the bounds of numbers and lengths, and `$ref` to a
+    /// schema of the same document. By default that of the agent.
+    output_schema: Option<Map<String, Value>>,
     budget: Option<Budget>,
     metadata: Option<Value>,
     /// Whether the task joins the run under way: what is here starts one.
