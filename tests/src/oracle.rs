@@ -115,6 +115,7 @@ fn assert_shape(event: &Value) {
         "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
+        "run.steered" => (&["message", "by"], &[]),
         "cancel.requested" => (&["by"], &[]),
         "trace.sent" => (&["sink", "part", "remote_id"], &[]),
         "trace.flushed" => (&["sink", "spans", "attempt"], &["rejected", "message"]),
