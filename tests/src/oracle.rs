@@ -118,8 +118,8 @@ fn assert_shape(event: &Value) {
         "run.steered" => (&["message", "by"], &[]),
         "cancel.requested" => (&["by"], &[]),
         "trace.sent" => (&["sink", "part", "remote_id"], &[]),
-        "trace.flushed" => (&["sink", "spans", "attempt"], &["rejected", "message"]),
-        "trace.failed" => (&["sink", "status", "retry_at"], &["spans", "attempt"]),
+        "trace.flushed" => (&["sink", "spans", "attempt"], &["rejected", "message", "event"]),
+        "trace.failed" => (&["sink", "status", "retry_at"], &["spans", "attempt", "event"]),
         other => panic!("an event of unknown type {other:?}: {event}"),
     };
     let envelope = ["seq", "run", "at", "type"];

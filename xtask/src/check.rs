@@ -69,7 +69,7 @@ const STEPS: [Step; 21] = [
     Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
     Step {
         name: "types",
-        about: "the requests that we send, by the types of OpenAI's and Anthropic's own SDKs",
+        about: "what we send, by the types of OpenAI's and Anthropic's own SDKs, and by Standard Webhooks",
         needs: &[],
         run: types,
     },

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -32,7 +32,7 @@ const PHOENIX: Environment = Environment {
     step: "backend",
 };
 
-/// The SDKs of OpenAI and Anthropic.
+/// The SDKs of OpenAI and Anthropic, and Standard Webhooks.
 const SDKS: Environment = Environment {
     name: "sdks",
     requirements: "tests/types/requirements.txt",
@@ -92,14 +92,20 @@ pub(crate) fn litellm(workspace: &Workspace, progress: &Progress) -> Result<Path
     Ok(LITELLM.find(workspace, progress)?.join("bin/litellm"))
 }
 
-/// Holds the requests that we send against the SDKs' types, after the tests of what does so. Gives what it says.
+/// Holds the requests that we send against the SDKs' types, after the tests of what does so, and the webhooks against the
+/// code that receivers use. Gives what it says.
 pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String> {
     let sdks = SDKS.find(workspace, progress)?;
-    let requests = workspace.scratch().join("requests.jsonl");
     fs::create_dir_all(workspace.scratch())?;
-    let mut example = workspace.cargo(&["run", "--quiet", "-p", "longhaul-models", "--example", "requests"]);
-    example.arg("--").arg(&requests);
-    process::run(example, |line| progress.line(line))?;
+    let written = |package: &str, example: &str| -> Result<PathBuf> {
+        let lines = workspace.scratch().join(example).with_extension("jsonl");
+        let mut command = workspace.cargo(&["run", "--quiet", "-p", package, "--example", example]);
+        command.arg("--").arg(&lines);
+        process::run(command, |line| progress.line(line))?;
+        Ok(lines)
+    };
+    let requests = written("longhaul-models", "requests")?;
+    let webhooks = written("longhaul-trace", "webhooks")?;
     let script = |arguments: &[&str]| {
         let mut command = Command::new(python::python(&sdks));
         command.args(arguments).current_dir(workspace.root().join("tests/types"));
@@ -107,7 +113,10 @@ pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String
         command
     };
     process::run(script(&["-m", "unittest", "test_check"]), |line| progress.line(line))?;
-    let mut check = script(&["check.py"]);
-    check.arg(&requests);
-    Ok(process::run(check, |line| progress.line(line))?)
+    let judged = |program: &str, lines: &Path| {
+        let mut check = script(&[program]);
+        check.arg(lines);
+        process::run(check, |line| progress.line(line))
+    };
+    Ok(judged("check.py", &requests)? + &judged("webhooks.py", &webhooks)?)
 }

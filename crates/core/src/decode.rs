@@ -169,12 +169,14 @@ impl Fields {
                 attempt: self.take("attempt")?,
                 rejected: self.or_default("rejected")?,
                 message: self.or_default("message")?,
+                event: self.or_default("event")?,
             },
             "trace.failed" => Entry::TraceFailed {
                 sink: self.take("sink")?,
                 status: self.or_default("status")?,
                 attempt: self.take("attempt")?,
                 retry_at: self.or_default("retry_at")?,
+                event: self.or_default("event")?,
             },
             unknown => return Err(Error::unknown_variant(unknown, &[])),
         })

@@ -375,6 +375,9 @@ pub enum Entry {
         /// What it says about the spans that it rejected, or warns of.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,
+        /// The event that it has, where it gets events in place of traces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event: Option<Seq>,
     },
     /// A sink did not take the run's trace.
     #[serde(rename = "trace.failed")]
@@ -387,6 +390,9 @@ pub enum Entry {
         attempt: u32,
         /// When it is sent again; `None` when the delivery is given up.
         retry_at: Option<TimeMs>,
+        /// The event that it did not take, where it gets events in place of traces.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event: Option<Seq>,
     },
 }
 
@@ -490,6 +496,9 @@ pub struct RunSettings {
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
+    /// The types of the events that [`WEBHOOK_SINK`] gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub webhook_events: Vec<String>,
     /// The AI Gateway that models `@cf/…` are asked through, for the spans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_id: Option<String>,
@@ -527,6 +536,8 @@ pub struct Fallback {
 
 /// The sink that is the deployment's own list of runs: no run is missing from it, whatever the sampling.
 pub const INDEX_SINK: &str = "index";
+/// The sink that gets events, one by one, in place of traces.
+pub const WEBHOOK_SINK: &str = "webhook";
 
 /// What a run may spend; checked before each call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

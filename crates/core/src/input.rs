@@ -104,21 +104,25 @@ pub enum Input {
         /// What the sink calls it.
         remote_id: String,
     },
-    /// A sink took the trace of a run.
+    /// A sink took the trace of a run, or an event of it.
     Flushed {
         /// The run.
         run: RunId,
         /// The sink.
         sink: String,
+        /// The event; `None` where it is the trace.
+        event: Option<Seq>,
         /// What it says to that.
         receipt: Receipt,
     },
-    /// A sink did not take the trace of a run.
+    /// A sink did not take the trace of a run, or an event of it.
     FlushFailed {
         /// The run.
         run: RunId,
         /// The sink.
         sink: String,
+        /// The event; `None` where it is the trace.
+        event: Option<Seq>,
         /// What it said.
         failure: SinkFailure,
     },

@@ -87,7 +87,7 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Budget, Cause, Entry, Fallback, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent,
-    Record, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan,
+    Record, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
@@ -104,7 +104,7 @@ pub use reading::Reading;
 pub use schema::{Misfit, misfits, output_schema_faults, schema_faults, told_misfits};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
-    delivery::{Delivery, DeliveryState},
+    delivery::{Delivery, DeliveryState, Notice},
     round::Round,
     run::{Ending, Phase, Run},
     session::{Conversation, ReplayError, Session},

@@ -46,6 +46,8 @@ pub const PROBLEM_DETAIL_CHARS_MAX: usize = 12_000;
 pub const POINTER_CHARS_MAX: usize = 200;
 /// A token with fewer bytes works, and is warned of: it can be guessed.
 pub const TOKEN_BYTES_MIN: usize = 16;
+/// Events of one session that are on their way to the webhook at once.
+pub const NOTICES_AT_ONCE: usize = 4;
 /// Runs that wait in one session after the running one.
 pub const QUEUED_RUNS_MAX: usize = 100;
 /// Messages to one run that no call of its model has sent yet.

@@ -9,7 +9,9 @@ use longhaul_core::{
 };
 use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
 use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens};
-use longhaul_trace::{Capture, ConfigErrors, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
+use longhaul_trace::{
+    Capture, ConfigErrors, OtlpConfig, Resource, WebhookConfig, nexus::NexusConfig, redact::Redaction,
+};
 
 use crate::{
     agent::Agent,
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) endpoints: Endpoints,
     pub(crate) otlp: Option<OtlpConfig>,
     pub(crate) nexus: Option<NexusConfig>,
+    /// Where events are sent, one by one.
+    pub(crate) webhook: Option<WebhookConfig>,
     pub(crate) has_index: bool,
     /// The deployment's own secrets.
     pub(crate) secrets: SecretNet,
@@ -99,7 +103,7 @@ impl Config {
             errors.push(FieldError::new("LOCAL_HOSTS", detail));
             LocalHosts::default()
         });
-        let (otlp, nexus, resource) = sinks(&var, &mut errors);
+        let (otlp, nexus, webhook, resource) = sinks(&var, &mut errors);
         let secret_texts = Rc::new(secrets::texts(&var, otlp.as_ref()));
         let redaction =
             var("REDACT").map_or_else(|| Ok(Redaction::default()), |text| Redaction::parse(&text));
@@ -157,6 +161,7 @@ impl Config {
                 endpoints,
                 otlp,
                 nexus,
+                webhook,
                 has_index: bindings.db,
                 secrets: secrets::net(&secret_texts),
                 secret_texts,
@@ -228,6 +233,11 @@ impl Config {
         configured.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// The types of the events that are sent one by one.
+    pub(crate) fn webhook_events(&self) -> Vec<String> {
+        self.webhook.as_ref().map(|webhook| webhook.events().to_vec()).unwrap_or_default()
+    }
+
     /// What driving the session `<tenant>/<session>` needs; `hooks` and `judge` are the deployment's own code.
     pub(crate) fn deployment(&self, object: &str, hooks: Rc<dyn Hooks>, judge: Rc<dyn Judge>) -> Deployment {
         let session = object.split_once('/').map_or(object, |(_, session)| session);
@@ -238,6 +248,7 @@ impl Config {
             endpoints: self.endpoints.clone(),
             otlp: self.otlp.clone(),
             nexus: self.nexus.clone(),
+            webhook: self.webhook.clone(),
             index: self.has_index,
             secrets: self.secrets.clone(),
             redaction: self.redaction,
@@ -286,7 +297,7 @@ fn default_model(configured: Option<String>, ai_is_bound: bool, server_is_set: b
 fn sinks(
     lookup: &dyn Fn(&str) -> Option<String>,
     errors: &mut Vec<FieldError>,
-) -> (Option<OtlpConfig>, Option<NexusConfig>, Resource) {
+) -> (Option<OtlpConfig>, Option<NexusConfig>, Option<WebhookConfig>, Resource) {
     let mut noted = |faults: ConfigErrors| {
         errors.extend(faults.0.into_iter().map(|fault| FieldError::new(fault.variable, fault.problem)));
     };
@@ -298,11 +309,15 @@ fn sinks(
         noted(faults);
         None
     });
+    let webhook = WebhookConfig::parse(lookup).unwrap_or_else(|faults| {
+        noted(faults);
+        None
+    });
     let resource = Resource::parse(lookup).unwrap_or_else(|faults| {
         noted(faults);
         Resource::default()
     });
-    (config, nexus, resource)
+    (config, nexus, webhook, resource)
 }
 
 fn switch(name: &str, value: Option<String>, default: bool, errors: &mut Vec<FieldError>) -> bool {
@@ -387,6 +402,10 @@ mod tests {
             ("REDACT", "everything"),
             ("NEXUS_API_KEY", "nxs_0"),
             ("NEXUS_MODE", "both"),
+            ("WEBHOOK_URL", "http://example.com"),
+            ("WEBHOOK_SECRET", "s3cret"),
+            ("WEBHOOK_EVENTS", "everything"),
+            ("PUBLIC_URL", "runs.example.com"),
             ("LOCAL_HOSTS", "http://box.test"),
             ("SCRIPTED", "yes"),
             ("WORKERS_AI", "local"),
@@ -404,6 +423,10 @@ mod tests {
             "OTEL_RESOURCE_ATTRIBUTES",
             "REDACT",
             "NEXUS_MODE",
+            "WEBHOOK_URL",
+            "WEBHOOK_SECRET",
+            "WEBHOOK_EVENTS",
+            "PUBLIC_URL",
             "TENANT_SESSIONS_MAX",
             "LOCAL_HOSTS",
             "SCRIPTED",

@@ -7,7 +7,7 @@ use crate::{api::auth, providers};
 
 /// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
 /// log.
-const SECRET_VARIABLES: [(&str, Kind); 8] = [
+const SECRET_VARIABLES: [(&str, Kind); 10] = [
     ("API_TOKENS", Kind::Tokens),
     ("OPENAI_API_KEY", Kind::Whole),
     ("NEXUS_API_KEY", Kind::Whole),
@@ -16,6 +16,9 @@ const SECRET_VARIABLES: [(&str, Kind); 8] = [
     ("OPENAI_BASE_URL", Kind::Url),
     ("ANTHROPIC_API_KEY", Kind::Whole),
     ("ANTHROPIC_BASE_URL", Kind::Url),
+    ("WEBHOOK_SECRET", Kind::Whole),
+    // Many a receiver is known by its address alone.
+    ("WEBHOOK_URL", Kind::Whole),
 ];
 
 /// What of a variable is secret.

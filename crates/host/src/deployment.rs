@@ -2,7 +2,9 @@ use std::{borrow::Cow, rc::Rc};
 
 use longhaul_core::{CallId, Judge, Life, RunId, Session};
 use longhaul_models::{Format, Prices};
-use longhaul_trace::{Capture, Origin, OtlpConfig, Resource, nexus::NexusConfig, redact::Redaction};
+use longhaul_trace::{
+    Capture, Origin, OtlpConfig, Resource, WebhookConfig, nexus::NexusConfig, redact::Redaction,
+};
 
 use crate::{
     hooks::Hooks,
@@ -31,6 +33,8 @@ pub struct Deployment {
     pub otlp: Option<OtlpConfig>,
     /// The Nexus sink.
     pub nexus: Option<NexusConfig>,
+    /// Where events are sent, one by one.
+    pub webhook: Option<WebhookConfig>,
     /// Whether there is a database for the index of traces.
     pub index: bool,
     /// The deployment's own secrets, which are taken out of whatever a far side sends.

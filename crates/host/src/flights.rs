@@ -5,7 +5,7 @@ use futures::{
     future::{AbortHandle, Abortable, LocalBoxFuture},
     stream::FuturesUnordered,
 };
-use longhaul_core::{CallRef, Command, Input, RunId};
+use longhaul_core::{CallRef, Command, Input, RunId, Seq};
 use vecmap::VecMap;
 
 use crate::live::{Delta, Live};
@@ -15,12 +15,15 @@ pub(crate) type Flight<'a> = LocalBoxFuture<'a, Option<Input>>;
 /// What is under way: the loop awaits whichever lands first.
 pub(crate) type InFlight<'a> = FuturesUnordered<Flight<'a>>;
 
+/// What is on its way to a sink: the trace of a run, or an event of it.
+pub(crate) type DeliveryKey = (RunId, String, Option<Seq>);
+
 /// What was promised and waits to be launched, and the handles of what is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     queue: RefCell<VecDeque<Command>>,
     calls: RefCell<VecMap<CallRef, AbortHandle>>,
-    deliveries: RefCell<VecMap<(RunId, String), AbortHandle>>,
+    deliveries: RefCell<VecMap<DeliveryKey, AbortHandle>>,
     live: RefCell<Live>,
 }
 
@@ -62,15 +65,15 @@ impl Flights {
         landed.boxed_local()
     }
 
-    /// Whether a trace is on its way to a sink.
-    pub(crate) fn is_delivering(&self, key: &(RunId, String)) -> bool {
+    /// Whether something is on its way to a sink.
+    pub(crate) fn is_delivering(&self, key: &DeliveryKey) -> bool {
         self.deliveries.borrow().contains_key(key)
     }
 
     /// The delivery as a flight.
     pub(crate) fn deliver<'a>(
         &'a self,
-        key: (RunId, String),
+        key: DeliveryKey,
         delivering: impl Future<Output = Input> + 'a,
     ) -> Flight<'a> {
         let (handle, registration) = AbortHandle::new_pair();
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn a_flight_of_a_memory_that_is_gone_does_not_land_in_place_of_the_next() {
         let flights = Flights::default();
-        let key = (RunId(1), "otlp".to_owned());
+        let key = (RunId(1), "otlp".to_owned(), None);
         let (old_call, old_delivery) =
             (flights.call(call(1), pending()), flights.deliver(key.clone(), pending()));
         flights.take(promised(1));

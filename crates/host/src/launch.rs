@@ -30,6 +30,7 @@ impl<P: Ports> Runtime<P> {
         self.mend_listing(flights)?;
         self.launch_announcements(flights);
         self.launch_deliveries(flights)?;
+        self.launch_notices(flights)?;
         self.retire(flights)
     }
 
@@ -170,12 +171,13 @@ impl<P: Ports> Runtime<P> {
             let due = session.deliveries_due(now).into_iter();
             due.map(|(run, sink)| (run, sink.to_owned())).collect::<Vec<_>>()
         })?;
-        for key in due {
-            let must_wait = key.1 == INDEX_SINK && !self.listing.is_settled();
+        for (run, sink) in due {
+            let must_wait = sink == INDEX_SINK && !self.listing.is_settled();
+            let key = (run, sink.clone(), None);
             if must_wait || self.flights.is_delivering(&key) {
                 continue;
             }
-            let order = self.delivery_order(key.0, key.1.clone());
+            let order = self.delivery_order(run, sink);
             flights.push(self.flights.deliver(key, self.deliver(order)));
         }
         Ok(())
@@ -192,7 +194,7 @@ impl<P: Ports> Runtime<P> {
         };
         let DeliveryOrder { run, sink, .. } = order;
         match outcome {
-            Ok(receipt) => Input::Flushed { run, sink, receipt },
+            Ok(receipt) => Input::Flushed { run, sink, event: None, receipt },
             Err(failure) => {
                 tracing::warn!(
                     session = self.deployment.session,
@@ -201,7 +203,7 @@ impl<P: Ports> Runtime<P> {
                     ?failure,
                     "the sink did not take the trace"
                 );
-                Input::FlushFailed { run, sink, failure }
+                Input::FlushFailed { run, sink, event: None, failure }
             }
         }
     }

@@ -17,6 +17,7 @@ mod live;
 mod memory;
 mod net;
 mod nexus;
+mod notices;
 mod orders;
 mod outbox;
 mod perform;

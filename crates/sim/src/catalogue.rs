@@ -42,6 +42,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("all sinks", at_all_sinks()),
         ("tools", acting()),
         ("messages", steered()),
+        ("webhooks", told()),
         ("formats", in_each_format()),
         ("retention", beside_retention()),
     ];
@@ -507,6 +508,32 @@ fn acting() -> Vec<Scenario> {
             .first(Post { deadline_ms: Some(5_000), ..Post::default() })
             .tools(plan().ask(1, &["pay", "look"])),
         Scenario::new("deleted with four calls open", Cancelled).tools(stuck()).then(5_000, Action::Delete),
+    ]
+}
+
+/// A receiver of webhooks.
+fn told() -> Vec<Scenario> {
+    use SinkReply::{Hang, Refused, Status};
+    let told =
+        |name, replies: &[SinkReply]| Scenario::new(name, Done).without_otlp().model(at_once()).hook(replies);
+    let asked = |name, replies: &[SinkReply]| {
+        let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
+        told(name, replies).model(model).tools(ToolPlan::default().ask(1, &["pay", "look"]))
+    };
+    let approve = || Action::Decide(Verdict { nth: 1, is_approved: true, is_edited: false });
+    vec![
+        told("told of its end", &[]),
+        told("told of its end, down and slow", &[Status(503), Refused, Hang]),
+        told("told of its end, answers with redirects", &[Status(302), Status(400)]),
+        told("told of its end, gone", &[Status(410)]),
+        told("told of its end, down for a while", &[Status(500); 12]).no_deeper_than(Depth::Once),
+        told("told of its end, retention", &[Refused]).until_erased(),
+        told("told of its end, deleted", &[Hang]).then(500, Action::Delete).or(&[Cancelled]),
+        asked("told that a person is asked", &[]).then(HOUR_MS, approve()),
+        asked("told that a person is asked, down and evicted", &[Status(503), Refused])
+            .then(MINUTE_MS, Action::Evict)
+            .then(2 * HOUR_MS, approve()),
+        asked("told after somebody has decided", &[Hang; 2]).then(45_000, approve()).patient(8 * DAY_MS),
     ]
 }
 

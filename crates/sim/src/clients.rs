@@ -138,6 +138,11 @@ impl Post {
                     .filter(|(_, is_there)| *is_there)
                     .map(|(sink, _)| (*sink).to_owned())
                     .collect(),
+                webhook_events: deployment
+                    .webhook
+                    .as_ref()
+                    .map(|webhook| webhook.events().to_vec())
+                    .unwrap_or_default(),
                 gateway_id: None,
                 openai_server: None,
                 sample_ratio: self.sample_ratio,

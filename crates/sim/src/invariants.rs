@@ -12,7 +12,7 @@ use longhaul_trace::{Origin, Trace, index::Param};
 use crate::{
     clients::Answered,
     crashes::End,
-    nexus,
+    hook, nexus,
     outside::Outside,
     scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario},
     speech::THOUGHT,
@@ -80,6 +80,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.no_id_is_of_two_lives(&journals);
     found.one_trace_per_run(scenario, outside, &journals);
     found.the_index_agrees(scenario, outside, &journals);
+    found.the_webhook_agrees(scenario, outside, &journals);
     found.tools_did_what_is_allowed(outside);
     for (incarnation, records) in journals.iter().enumerate() {
         let is_erased = incarnation < outside.incarnation();
@@ -100,7 +101,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
 
 /// Whether a text has the deployment's credentials in it.
 pub(crate) fn is_secret(text: &str) -> bool {
-    [API_KEY, nexus::KEY].iter().any(|secret| text.contains(secret))
+    [API_KEY, nexus::KEY, hook::SECRET].iter().any(|secret| text.contains(secret))
 }
 
 #[derive(Default)]
@@ -132,6 +133,10 @@ impl Findings {
                     });
                     self.expect(1, stop_reason.status() == *status, || format!("run {run}: {status:?}"));
                 }
+                // Events are told as they happen.
+                Entry::TraceFlushed { event: Some(_), .. } | Entry::TraceFailed { event: Some(_), .. } => {
+                    self.expect(1, open.contains_key(&run), || format!("run {run}: an event of nobody"));
+                }
                 Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
                     self.expect(1, open.get(&run) == Some(&false), || format!("run {run}: an early trace"));
                 }
@@ -155,6 +160,8 @@ impl Findings {
         for run in session.runs() {
             self.expect(1, !run.is_open(), || format!("run {} was erased before its end", run.id));
             let is_due = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Due(_));
+            let untold = run.notices.iter().find(|notice| is_due(&notice.delivery));
+            self.expect(1, untold.is_none(), || format!("run {} was erased before {untold:?}", run.id));
             let waiting = run.deliveries.iter().find(|(_, delivery)| is_due(delivery));
             self.expect(1, waiting.is_none(), || {
                 format!("run {} was erased before its end was delivered: {waiting:?}", run.id)
@@ -295,12 +302,13 @@ impl Findings {
                 Entry::TraceSent { sink, part, remote_id } => {
                     let is_new = parts.insert((run, sink, part)) && parts.insert((run, sink, remote_id));
                     self.expect(9, is_new, || format!("run {run}: {sink} has {part} twice"));
-                    self.expect(9, !settled.contains(&(run, sink)), || {
+                    self.expect(9, !settled.contains(&(run, sink, None)), || {
                         format!("run {run}: {part} came late")
                     });
                 }
-                Entry::TraceFlushed { sink, .. } | Entry::TraceFailed { sink, retry_at: None, .. } => {
-                    self.expect(9, settled.insert((run, sink)), || {
+                Entry::TraceFlushed { sink, event, .. }
+                | Entry::TraceFailed { sink, event, retry_at: None, .. } => {
+                    self.expect(9, settled.insert((run, sink, *event)), || {
                         format!("run {run}: {sink} settled twice")
                     });
                 }
@@ -412,7 +420,9 @@ impl Findings {
         let is_heard = heard.values().any(|text| is_secret(text));
         self.expect(10, !is_heard, || "a watcher heard the credentials".to_owned());
         let to_otlp = outside.sink.deliveries.iter().map(|delivery| &delivery.body);
-        let mut sent = to_otlp.chain(outside.nexus.requests.iter().map(|request| &request.body));
+        let to_hook = outside.hook.told.iter().map(|told| &told.body);
+        let to_nexus = outside.nexus.requests.iter().map(|request| &request.body);
+        let mut sent = to_otlp.chain(to_hook).chain(to_nexus);
         let is_sent = sent.any(|body| is_secret(&String::from_utf8_lossy(body)));
         self.expect(10, !is_sent, || "a trace holds the credentials".to_owned());
         let statements = outside.index.committed.iter().flat_map(|list| list.iter());

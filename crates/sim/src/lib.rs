@@ -31,6 +31,7 @@ mod executor;
 mod explained;
 mod explore;
 mod faults;
+mod hook;
 mod incidents;
 mod index;
 mod invariants;

@@ -6,6 +6,7 @@ use longhaul_host::Delta;
 use crate::{
     clients::Clients,
     disk::Disk,
+    hook::Hook,
     incidents::Incidents,
     index::IndexDatabase,
     invariants::Violation,
@@ -32,6 +33,8 @@ pub struct Outside {
     pub tools: Tools,
     /// The OTLP collector.
     pub sink: TraceSink,
+    /// The receiver of webhooks.
+    pub hook: Hook,
     /// The index of traces.
     pub index: IndexDatabase,
     /// Nexus.
@@ -97,6 +100,7 @@ impl Outside {
             model: ModelServer::new(scenario.model.clone(), scenario.format),
             tools: Tools::new(scenario.tools.clone()),
             sink: TraceSink::new(scenario.otlp.clone().unwrap_or_default()),
+            hook: Hook::new(scenario.hook.clone().unwrap_or_default()),
             index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),

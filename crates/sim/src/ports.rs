@@ -8,7 +8,7 @@ use longhaul_host::{
 use thiserror::Error;
 
 use crate::{
-    index, model, nexus, sink, tools,
+    hook, index, model, nexus, sink, tools,
     world::{Departure, World},
 };
 
@@ -87,6 +87,7 @@ impl Transport for SimPorts {
                 WireRequest::Http(request) if request.url.starts_with(nexus::BASE_URL) => {
                     nexus::serve(world, request).await
                 }
+                WireRequest::Http(request) if request.url == hook::URL => hook::serve(world, request).await,
                 WireRequest::Http(request) => sink::serve(world, request).await,
                 WireRequest::Index(statements) => index::serve(world, statements).await,
                 WireRequest::WorkersAi { model, input, headers, .. } => {

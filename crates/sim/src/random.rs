@@ -15,7 +15,7 @@ use crate::{
     nexus::{NexusPlan, NexusReply},
     outside::{BEGINNING, Outside},
     scenario::{RETENTION_MS, Scenario},
-    sink::SinkReply,
+    sink::{SinkPlan, SinkReply},
     tools::ToolReply,
 };
 
@@ -96,6 +96,9 @@ impl RandomWorld {
         if dice.one_in(3) {
             dice.talk(&mut scenario, horizon_ms);
         }
+        if dice.one_in(4) {
+            scenario.hook = Some(SinkPlan(dice.told()));
+        }
         Self { seed, scenario, incidents, lives }
     }
 
@@ -167,6 +170,7 @@ impl fmt::Display for RandomWorld {
             otlp,
             index,
             nexus,
+            hook,
             alarm_lag_ms,
             has_user_spans,
             callers,
@@ -193,6 +197,9 @@ impl fmt::Display for RandomWorld {
         }
         if let Some(IndexPlan { announcing, recording, forgetting }) = index {
             writeln!(f, "  index: announces {announcing:?}, records {recording:?}, forgets {forgetting:?}")?;
+        }
+        if let Some(plan) = hook {
+            writeln!(f, "  webhook: {:?}", plan.0)?;
         }
         if let Some(plan) = nexus {
             writeln!(f, "  Nexus, {:?}: {:?}", plan.mode, plan.replies)?;
@@ -400,6 +407,20 @@ impl Dice {
                 }
             }
         }
+    }
+
+    /// What a receiver of webhooks does with what it is told.
+    fn told(&mut self) -> Vec<SinkReply> {
+        let replies = [
+            SinkReply::Take,
+            SinkReply::Status(503),
+            SinkReply::Status(400),
+            SinkReply::Status(302),
+            SinkReply::Status(410),
+            SinkReply::Refused,
+            SinkReply::Hang,
+        ];
+        self.several(4, &replies)
     }
 
     /// Messages to whatever run is under way. What fits a window is worked out without them.

@@ -9,6 +9,7 @@ use crate::{
     catalogue::catalogue,
     clients::{Action, Post},
     enumerate::Depth,
+    hook,
     incidents::Incident,
     index::IndexPlan,
     model::{self, ModelPlan},
@@ -52,6 +53,8 @@ pub struct Scenario {
     pub forbidden: &'static [&'static str],
     /// The OTLP collector, where there is one.
     pub otlp: Option<SinkPlan>,
+    /// The receiver of webhooks, where there is one.
+    pub hook: Option<SinkPlan>,
     /// The index of traces, where there is one.
     pub index: Option<IndexPlan>,
     /// Nexus, where traces go there.
@@ -95,6 +98,7 @@ impl Scenario {
             tools: ToolPlan::default(),
             forbidden: &[],
             otlp: Some(SinkPlan::default()),
+            hook: None,
             index: None,
             nexus: None,
             has_user_spans: false,
@@ -168,6 +172,12 @@ impl Scenario {
     #[must_use]
     pub fn without_otlp(self) -> Self {
         Self { otlp: None, ..self }
+    }
+
+    /// Adds a receiver of webhooks, and what it does with the first deliveries.
+    #[must_use]
+    pub fn hook(self, replies: &[SinkReply]) -> Self {
+        Self { hook: Some(SinkPlan(replies.to_vec())), ..self }
     }
 
     /// Adds the index of traces.
@@ -303,8 +313,9 @@ impl Scenario {
             endpoints: Endpoints::new(vec![("openai".to_owned(), server)]),
             otlp: otlp.filter(|_| self.otlp.is_some()),
             nexus: self.nexus.as_ref().and_then(NexusPlan::config),
+            webhook: self.hook.as_ref().map(|_| hook::config()),
             index: self.index.is_some(),
-            secrets: SecretNet::new([API_KEY, nexus::KEY]),
+            secrets: SecretNet::new([API_KEY, nexus::KEY, hook::SECRET]),
             redaction: Redaction::default(),
             hooks,
             judge: Rc::new(Forbids(self.forbidden)),

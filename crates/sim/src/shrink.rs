@@ -62,6 +62,9 @@ fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     if scenario.index.is_some() {
         push(&|changed| changed.index = None);
     }
+    if scenario.hook.is_some() {
+        push(&|changed| changed.hook = None);
+    }
     if scenario.nexus.is_some() {
         push(&|changed| changed.nexus = None);
     }

@@ -29,7 +29,9 @@ mod otlp;
 mod provider;
 pub mod redact;
 mod span;
+mod time;
 mod view;
+mod webhook;
 
 pub use content::{CONTENT_BYTES_MAX, Capture, Content, PREVIEW_CHARS, Turn, UnknownCapture};
 pub use fold::Trace;
@@ -40,3 +42,4 @@ pub use otlp::{
 };
 pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, ToolSpan, Value, WaitSpan};
 pub use view::{SpanView, TraceView, VIEW_CONTENT_BYTES_MAX};
+pub use webhook::{WEBHOOK_ANSWER_BYTES_MAX, WebhookConfig, is_gone, webhook_id};

@@ -41,3 +41,4 @@ mod tenants;
 mod thoughts;
 mod tools;
 mod usage;
+mod webhooks;

@@ -66,8 +66,10 @@ impl Session {
             Input::PartSent { run, sink, part, remote_id } => {
                 delivery::part_sent(d, run, sink, part, remote_id)
             }
-            Input::Flushed { run, sink, receipt } => delivery::flushed(d, run, sink, receipt),
-            Input::FlushFailed { run, sink, failure } => delivery::failed(d, run, sink, failure),
+            Input::Flushed { run, sink, event, receipt } => delivery::flushed(d, run, (sink, event), receipt),
+            Input::FlushFailed { run, sink, event, failure } => {
+                delivery::failed(d, run, (sink, event), failure)
+            }
         }
         Ok(draft.into_step())
     }

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use crate::{entry::Entry, ids::TimeMs};
+use crate::{
+    entry::Entry,
+    ids::{Seq, TimeMs},
+};
 
 /// What one sink has of a run's trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,21 +42,39 @@ impl Delivery {
     }
 }
 
+/// An event that is owed to [`WEBHOOK_SINK`](crate::WEBHOOK_SINK).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Its position.
+    pub event: Seq,
+    /// When it happened.
+    pub at: TimeMs,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+impl Notice {
+    /// One that nobody has been told of.
+    pub(crate) fn new(event: Seq, at: TimeMs) -> Self {
+        Self { event, at, delivery: Delivery::due(at) }
+    }
+}
+
 /// Takes an entry about a delivery. One of a sink that is owed nothing changes nothing.
-pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, entry: &Entry) {
+pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, notices: &mut [Notice], entry: &Entry) {
     match entry {
         Entry::TraceSent { sink, part, remote_id } => {
-            if let Some(delivery) = deliveries.get_mut(sink) {
+            if let Some(delivery) = owed(deliveries, notices, sink, None) {
                 delivery.sent.insert(part.clone(), remote_id.clone());
             }
         }
-        Entry::TraceFlushed { sink, attempt, .. } => {
-            if let Some(delivery) = deliveries.get_mut(sink) {
+        Entry::TraceFlushed { sink, attempt, event, .. } => {
+            if let Some(delivery) = owed(deliveries, notices, sink, *event) {
                 (delivery.attempts, delivery.state) = (*attempt, DeliveryState::Flushed);
             }
         }
-        Entry::TraceFailed { sink, attempt, retry_at, .. } => {
-            if let Some(delivery) = deliveries.get_mut(sink) {
+        Entry::TraceFailed { sink, attempt, retry_at, event, .. } => {
+            if let Some(delivery) = owed(deliveries, notices, sink, *event) {
                 delivery.attempts = *attempt;
                 delivery.state = retry_at.map_or(DeliveryState::Parked, DeliveryState::Due);
             }
@@ -71,5 +92,17 @@ pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, entry: &Entry)
         | Entry::RunSteered { .. }
         | Entry::CancelRequested { .. }
         | Entry::RunEnded { .. } => {}
+    }
+}
+
+fn owed<'a>(
+    deliveries: &'a mut BTreeMap<String, Delivery>,
+    notices: &'a mut [Notice],
+    sink: &str,
+    event: Option<Seq>,
+) -> Option<&'a mut Delivery> {
+    match event {
+        None => deliveries.get_mut(sink),
+        Some(event) => notices.iter_mut().find(|it| it.event == event).map(|it| &mut it.delivery),
     }
 }

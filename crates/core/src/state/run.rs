@@ -9,7 +9,7 @@ use crate::{
     output::parsed,
     state::{
         call::{Answer, Ask, Call, CallError, CallState, Recovery, Settled},
-        delivery::{self, Delivery},
+        delivery::{self, Delivery, Notice},
         round::{Opening, Round},
         spec::RunSpec,
         steer::Steers,
@@ -44,6 +44,8 @@ pub struct Run {
     pub resumed: u32,
     /// What each sink has of its trace; filled when the run ends.
     pub deliveries: BTreeMap<String, Delivery>,
+    /// Its events that [`WEBHOOK_SINK`](crate::WEBHOOK_SINK) gets.
+    pub notices: Vec<Notice>,
     /// Where its messages begin in the conversation.
     pub(crate) first_message: usize,
     /// Whether an attempt failed.
@@ -147,6 +149,7 @@ impl Run {
             usage: Usage::default(),
             resumed: 0,
             deliveries: BTreeMap::new(),
+            notices: Vec::new(),
             first_message: 0,
             has_failures: false,
             fallen_back: 0,
@@ -163,6 +166,9 @@ impl Run {
     /// Takes the entry at `seq` that was decided at `at`, when the conversation had `messages` messages.
     pub fn evolve(&mut self, (seq, at): (Seq, TimeMs), entry: &Entry, messages: usize) {
         self.count(at, entry, messages);
+        if self.tells_of(entry) {
+            self.notices.push(Notice::new(seq, at));
+        }
         match entry {
             Entry::RunResumed { .. } => self.interrupt(),
             Entry::RunEnded { status, stop_reason, result, output, error, .. } => {
@@ -180,7 +186,7 @@ impl Run {
                 self.deliveries = self.owed_sinks().map(|sink| (sink.clone(), Delivery::due(at))).collect();
             }
             Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
-                delivery::evolve(&mut self.deliveries, entry);
+                delivery::evolve(&mut self.deliveries, &mut self.notices, entry);
             }
             Entry::ModelCalled { .. }
             | Entry::ModelAnswered { .. }
@@ -193,6 +199,18 @@ impl Run {
             Entry::RunSteered { .. } if self.is_open() => self.steers.take(entry),
             Entry::RunSteered { .. } | Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
         }
+    }
+
+    /// Whether somebody outside is told of an entry.
+    fn tells_of(&self, entry: &Entry) -> bool {
+        let is_news = matches!(entry, Entry::ApprovalRequested { .. } | Entry::RunEnded { .. });
+        is_news && self.spec.settings.webhook_events.iter().any(|name| name == entry.type_name())
+    }
+
+    /// What is still to be delivered: when.
+    pub(crate) fn owed(&self) -> impl Iterator<Item = TimeMs> {
+        let traces = self.deliveries.values();
+        traces.chain(self.notices.iter().map(|notice| &notice.delivery)).filter_map(Delivery::due_at)
     }
 
     /// What is counted whatever the calls are.

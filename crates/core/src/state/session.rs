@@ -4,7 +4,12 @@ use crate::{
     entry::{Entry, Record},
     ids::{CallRef, Life, RunId, Seq, TimeMs},
     message::Message,
-    state::{delivery::Delivery, ledger::Ledger, run::Run, transcript::Transcript},
+    state::{
+        delivery::{Delivery, Notice},
+        ledger::Ledger,
+        run::Run,
+        transcript::Transcript,
+    },
 };
 
 /// A session: its runs, one at a time in the order of acceptance, and the conversation that they share.
@@ -19,7 +24,7 @@ pub struct Session {
     runs: Vec<Run>,
     /// Runs before this index have ended.
     first_open: usize,
-    /// Runs whose traces are due at some sink: what a turn costs does not depend on how many there were before it.
+    /// Runs of which something is due at some sink: what a turn costs does not depend on how many there were before it.
     owing: Vec<RunId>,
 }
 
@@ -163,7 +168,16 @@ impl Session {
             .collect()
     }
 
-    /// Runs whose traces are due at some sink, now or later.
+    /// Events that are due at [`WEBHOOK_SINK`](crate::WEBHOOK_SINK) at `now`, as [`deliveries_due`](Self::deliveries_due).
+    pub fn notices_due(&self, now: TimeMs) -> Vec<(RunId, Seq)> {
+        let is_due = |notice: &&Notice| notice.delivery.due_at().is_some_and(|at| at <= now);
+        let of_run = |run: &Run| {
+            run.notices.iter().filter(is_due).map(|notice| (run.id, notice.event)).collect::<Vec<_>>()
+        };
+        self.owing_runs().flat_map(of_run).collect()
+    }
+
+    /// Runs of which something is due at some sink, now or later.
     pub(crate) fn owing_runs(&self) -> impl Iterator<Item = &Run> {
         self.owing.iter().filter_map(|run| self.run(*run))
     }
@@ -195,7 +209,7 @@ impl Session {
     }
 
     fn note_owing(&mut self, id: RunId) {
-        let owes = self.run(id).is_some_and(|run| run.deliveries.values().any(|it| it.due_at().is_some()));
+        let owes = self.run(id).is_some_and(|run| run.owed().next().is_some());
         let is_noted = self.owing.contains(&id);
         if owes && !is_noted {
             self.owing.push(id);

@@ -18,7 +18,7 @@ pub enum Deadline {
     Expiry,
     /// A run's time is up.
     RunDeadline,
-    /// A trace is due at a sink.
+    /// A trace, or an event, is due at a sink.
     Flush,
     /// The idle session is to be erased.
     Retention,
@@ -50,8 +50,7 @@ impl Session {
             let deadline = run.deadline_at().map(|at| (at, Deadline::RunDeadline));
             begins.into_iter().chain(run.due()).chain(deadline)
         });
-        let deliveries = self.owing_runs().flat_map(|run| run.deliveries.values());
-        let flushes = deliveries.filter_map(|it| Some((it.due_at()?, Deadline::Flush)));
+        let flushes = self.owing_runs().flat_map(Run::owed).map(|at| (at, Deadline::Flush));
         runs.chain(flushes)
     }
 }

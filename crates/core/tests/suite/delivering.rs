@@ -1,8 +1,12 @@
 use longhaul_core::{
-    Deadline, DeliveryState, FaultKind, Input, Receipt, RunId, SINK_RETRY, SinkFailure, TimeMs,
+    Cause, Deadline, Decision, DeliveryState, Effect, Entry, FaultKind, Input, Message, ModelAnswer, Receipt,
+    Role, RunId, SINK_RETRY, Seq, SinkFailure, TimeMs, ToolCall, ToolOffer, WEBHOOK_SINK,
 };
 
-use crate::kit::{RETENTION_MS, SEED, START, Stage, run, run_with};
+use crate::{
+    kit::{RETENTION_MS, SEED, START, Stage, answer, run, run_with},
+    pinned::pinned,
+};
 
 const DAY_MS: u64 = 24 * 3_600_000;
 
@@ -136,11 +140,16 @@ fn transient() -> SinkFailure {
 }
 
 fn send_ok(stage: &mut Stage, run: u32, sink: &str) -> Vec<String> {
-    stage.send(Input::Flushed { run: RunId(run), sink: sink.to_owned(), receipt: Receipt::whole(3) })
+    stage.send(Input::Flushed {
+        run: RunId(run),
+        sink: sink.to_owned(),
+        event: None,
+        receipt: Receipt::whole(3),
+    })
 }
 
 fn send_failed(stage: &mut Stage, run: u32, sink: &str, failure: SinkFailure) -> Vec<String> {
-    stage.send(Input::FlushFailed { run: RunId(run), sink: sink.to_owned(), failure })
+    stage.send(Input::FlushFailed { run: RunId(run), sink: sink.to_owned(), event: None, failure })
 }
 
 fn expect_parked(stage: &mut Stage) {
@@ -212,4 +221,163 @@ fn sampling_spares_the_sinks_a_run_in_which_nothing_went_wrong() {
     resumed.restart(longhaul_core::Cause::Crash);
     resumed.answer("DONE");
     assert_eq!(owed(&resumed), 3);
+}
+
+fn told(task: &str) -> longhaul_core::NewRun {
+    run_with(task, |run| {
+        run.settings.sinks = Vec::new();
+        run.settings.tools =
+            vec![ToolOffer { approval_ms: Some(WEEK_MS), ..ToolOffer::new("pay", Effect::Once) }];
+        run.settings.webhook_events = vec!["approval.requested".to_owned(), "run.ended".to_owned()];
+    })
+}
+
+const WEEK_MS: u64 = 7 * 24 * 3_600_000;
+
+fn noticed(stage: &mut Stage, event: u64, failure: Option<SinkFailure>) -> Vec<String> {
+    let (run, sink, event) = (RunId(1), WEBHOOK_SINK.to_owned(), Some(Seq(event)));
+    stage.send(match failure {
+        None => Input::Flushed { run, sink, event, receipt: Receipt::whole(0) },
+        Some(failure) => Input::FlushFailed { run, sink, event, failure },
+    })
+}
+
+#[test]
+fn a_webhook_is_told_that_a_person_is_asked_while_the_run_waits() {
+    let mut stage = Stage::started(told("Pay."));
+    let call = ToolCall { id: "p".to_owned(), name: "pay".to_owned(), arguments: "{}".to_owned() };
+    let message = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") };
+    stage.answer_with(ModelAnswer { message, ..answer("") });
+    assert_eq!(stage.session.notices_due(stage.now), [(RunId(1), Seq(4))]);
+    assert_eq!(stage.session.next_deadline(1).unwrap(), (stage.now, Deadline::Flush));
+    let busy = SinkFailure::Transient { status: Some(503), retry_after_ms: None };
+    assert!(noticed(&mut stage, 4, Some(busy))[0].starts_with("1 trace.failed 4 1, 503, again +"));
+    assert_eq!(stage.session.notices_due(stage.now), []);
+    let (at, reason) = stage.session.next_deadline(1).unwrap();
+    assert!(at > stage.now && reason == Deadline::Flush);
+    stage.now = at;
+    assert_eq!(stage.restart(Cause::Crash), Vec::<String>::new(), "it is told again, and nothing else");
+    assert_eq!(stage.session.notices_due(at), [(RunId(1), Seq(4))]);
+    assert_eq!(noticed(&mut stage, 4, None), ["1 trace.flushed 4 2"]);
+    assert_eq!(noticed(&mut stage, 4, None), ["ignored"], "once");
+    assert_eq!(noticed(&mut stage, 2, None), ["ignored"], "nobody is told of that");
+    assert_eq!(stage.session.next_deadline(1).unwrap().1, Deadline::Expiry);
+    let row = stage.journal.row_count();
+    stage.now += 60_000;
+    stage.send(Input::Tick);
+    assert_eq!(stage.journal.row_count(), row, "it waits without a word");
+    let (call, by) = (stage.session.runs()[0].calls()[0].id, "acme/lead".to_owned());
+    let decision = Decision::Deny { reason: None };
+    stage.send(Input::Decided { call, request: None, decision, digest: None, by });
+    stage.answer("So.\nDONE");
+    let ended = stage.session.head().0;
+    assert_eq!(stage.session.notices_due(stage.now), [(RunId(1), Seq(ended))]);
+    noticed(&mut stage, ended, Some(busy));
+    let states: Vec<_> = stage.session.runs()[0].notices.iter().map(|it| it.delivery.attempts).collect();
+    assert_eq!(states, [2, 1], "each event has attempts of its own");
+}
+
+#[test]
+fn a_webhook_is_tried_for_a_day_from_the_event_on() {
+    let mut stage = Stage::started(told("Write."));
+    stage.answer("DONE");
+    let ended_at = stage.now;
+    assert_eq!(stage.session.notices_due(stage.now), [(RunId(1), Seq(4))]);
+    let busy = || Some(SinkFailure::Transient { status: None, retry_after_ms: Some(600_000) });
+    let mut attempts = 1;
+    while !noticed(&mut stage, 4, busy())[0].ends_with("again never") && attempts < 2_000 {
+        attempts += 1;
+        stage.now = stage.session.next_deadline(WEEK_MS).unwrap().0;
+    }
+    let tried_for = stage.now - ended_at;
+    assert!(
+        (23 * 3_600_000..24 * 3_600_000).contains(&tried_for) && attempts > 100,
+        "{tried_for} {attempts}"
+    );
+    assert_eq!(stage.session.next_deadline(WEEK_MS).unwrap().1, Deadline::Retention);
+    let mut stage = Stage::started(told("Write."));
+    stage.answer("DONE");
+    let gone = Some(SinkFailure::Permanent { status: Some(410) });
+    assert_eq!(noticed(&mut stage, 4, gone), ["1 trace.failed 4 1, 410, again never"]);
+}
+
+#[test]
+fn a_run_that_was_accepted_without_a_webhook_tells_nobody() {
+    let mut stage = Stage::started(run_with("Write.", |run| run.settings.webhook_events = Vec::new()));
+    stage.answer("DONE");
+    assert_eq!(stage.session.notices_due(u64::MAX), []);
+    assert_eq!(noticed(&mut stage, 4, None), ["ignored"]);
+    let mut stage = Stage::started(run_with("Write.", |run| {
+        run.settings.webhook_events = vec!["approval.requested".to_owned()];
+    }));
+    stage.answer("DONE");
+    assert_eq!(stage.session.notices_due(u64::MAX), []);
+}
+
+#[test]
+fn what_a_webhook_has() {
+    let flushed = Entry::TraceFlushed {
+        sink: "webhook".to_owned(),
+        spans: 0,
+        attempt: 1,
+        rejected: 0,
+        message: None,
+        event: Some(Seq(7)),
+    };
+    pinned(
+        flushed,
+        r#"{"type":"trace.flushed","sink":"webhook","spans":0,"attempt":1,"event":7}"#,
+        &["sink", "spans", "attempt", "event"],
+    );
+    let failed = Entry::TraceFailed {
+        sink: "webhook".to_owned(),
+        status: Some(503),
+        attempt: 1,
+        retry_at: Some(4_000),
+        event: Some(Seq(7)),
+    };
+    pinned(
+        failed,
+        r#"{"type":"trace.failed","sink":"webhook","status":503,"attempt":1,"retry_at":4000,"event":7}"#,
+        &["sink", "status", "attempt", "retry_at", "event"],
+    );
+}
+
+#[test]
+fn trace_flushed_and_failed() {
+    let flushed = |spans, attempt, rejected, message: Option<&str>| Entry::TraceFlushed {
+        sink: "otlp".to_owned(),
+        spans,
+        attempt,
+        rejected,
+        message: message.map(str::to_owned),
+        event: None,
+    };
+    pinned(
+        flushed(9, 2, 0, None),
+        r#"{"type":"trace.flushed","sink":"otlp","spans":9,"attempt":2}"#,
+        &["sink", "spans", "attempt"],
+    );
+    pinned(
+        flushed(7, 1, 2, Some("too old")),
+        r#"{"type":"trace.flushed","sink":"otlp","spans":7,"attempt":1,"rejected":2,"message":"too old"}"#,
+        &["sink", "spans", "attempt", "rejected", "message"],
+    );
+    let failed = |status, retry_at| Entry::TraceFailed {
+        sink: "otlp".to_owned(),
+        status,
+        attempt: 1,
+        retry_at,
+        event: None,
+    };
+    pinned(
+        failed(Some(503), Some(4_000)),
+        r#"{"type":"trace.failed","sink":"otlp","status":503,"attempt":1,"retry_at":4000}"#,
+        &["sink", "status", "attempt", "retry_at"],
+    );
+    pinned(
+        failed(None, None),
+        r#"{"type":"trace.failed","sink":"otlp","status":null,"attempt":1,"retry_at":null}"#,
+        &["sink", "status", "attempt", "retry_at"],
+    );
 }

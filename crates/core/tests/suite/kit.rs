@@ -247,6 +247,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             temperature: None,
             context_tokens: None,
             sinks: Vec::new(),
+            webhook_events: Vec::new(),
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,
@@ -349,8 +350,10 @@ fn line(record: &Record, now: TimeMs) -> String {
             let error = error.as_ref().map_or("no error", |error| error.code.as_str());
             format!("{name} {} {result:?}, {error}, {iterations} answers", stop_reason.as_str())
         }
+        Entry::TraceFlushed { attempt, event: Some(event), .. } => format!("{name} {event} {attempt}"),
         Entry::TraceFlushed { sink, spans, attempt, .. } => format!("{name} {sink} {attempt}, {spans} spans"),
-        Entry::TraceFailed { sink, status, attempt, retry_at } => {
+        Entry::TraceFailed { sink, status, attempt, retry_at, event } => {
+            let sink = event.map_or_else(|| sink.clone(), |event| event.to_string());
             format!("{name} {sink} {attempt}, {}, again {}", word(status), later(retry_at))
         }
         Entry::TraceSent { sink, part, remote_id } => format!("{name} {sink} {part} {remote_id}"),

@@ -31,6 +31,7 @@ fn run_accepted() {
         temperature: Some(0.2),
         context_tokens: None,
         sinks: vec!["otlp".to_owned(), "nexus".to_owned()],
+        webhook_events: vec!["run.ended".to_owned()],
         gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: None,
@@ -56,7 +57,7 @@ fn run_accepted() {
     };
     pinned(
         accepted(settings, metadata, Some(Idempotency { key: "ab".to_owned(), body: "cd".to_owned() })),
-        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"],"gateway_id":"gw","openai_server":"127.0.0.1:1"},"idempotency":{"key":"ab","body":"cd"}}"#,
+        r#"{"type":"run.accepted","task":"Write a \"haiku\".\n潮","agent":"poet","model":"@cf/meta/llama","max_iterations":6,"metadata":{"customer":"42","settings":1.5},"settings":{"instructions":"Be brief.","sentinel":"DONE","budget":{"total_tokens":20000,"cost_usd":0.05,"deadline_ms":600000},"model_timeout_ms":120000,"max_output_tokens":512,"temperature":0.2,"sinks":["otlp","nexus"],"webhook_events":["run.ended"],"gateway_id":"gw","openai_server":"127.0.0.1:1"},"idempotency":{"key":"ab","body":"cd"}}"#,
         &["task", "agent", "model", "max_iterations", "metadata"],
     );
     let plain = RunSettings {
@@ -68,6 +69,7 @@ fn run_accepted() {
         temperature: None,
         context_tokens: None,
         sinks: Vec::new(),
+        webhook_events: Vec::new(),
         gateway_id: None,
         openai_server: None,
         sample_ratio: None,
@@ -188,6 +190,7 @@ fn run_accepted_of_a_sampled_comparison() {
         temperature: None,
         context_tokens: None,
         sinks: Vec::new(),
+        webhook_events: Vec::new(),
         gateway_id: None,
         openai_server: None,
         sample_ratio: Some(0.25),
@@ -599,38 +602,6 @@ fn cancel_requested() {
     );
 }
 
-#[test]
-fn trace_flushed_and_failed() {
-    let flushed = |spans, attempt, rejected, message: Option<&str>| Entry::TraceFlushed {
-        sink: "otlp".to_owned(),
-        spans,
-        attempt,
-        rejected,
-        message: message.map(str::to_owned),
-    };
-    pinned(
-        flushed(9, 2, 0, None),
-        r#"{"type":"trace.flushed","sink":"otlp","spans":9,"attempt":2}"#,
-        &["sink", "spans", "attempt"],
-    );
-    pinned(
-        flushed(7, 1, 2, Some("too old")),
-        r#"{"type":"trace.flushed","sink":"otlp","spans":7,"attempt":1,"rejected":2,"message":"too old"}"#,
-        &["sink", "spans", "attempt", "rejected", "message"],
-    );
-    let failed =
-        |status, retry_at| Entry::TraceFailed { sink: "otlp".to_owned(), status, attempt: 1, retry_at };
-    pinned(
-        failed(Some(503), Some(4_000)),
-        r#"{"type":"trace.failed","sink":"otlp","status":503,"attempt":1,"retry_at":4000}"#,
-        &["sink", "status", "attempt", "retry_at"],
-    );
-    pinned(
-        failed(None, None),
-        r#"{"type":"trace.failed","sink":"otlp","status":null,"attempt":1,"retry_at":null}"#,
-        &["sink", "status", "attempt", "retry_at"],
-    );
-}
 
 #[test]
 fn each_word_of_the_journal() {

@@ -57,13 +57,13 @@ impl World {
                 if !self.stage.session.runs().is_empty() && !run.models.is_empty() {
                     (run.model, run.models) = ("m".to_owned(), Vec::new());
                 }
-                self.step(Input::Accept(run));
+                self.step(Input::Accept(*run));
             }
             Deed::Answer(which, answer) => {
                 let Some(call) = self.pick(&which) else { return };
                 self.step(Input::Answered {
                     call,
-                    answer,
+                    answer: *answer,
                     timing: self.stage.timing(),
                     observed: Observed::default(),
                 });
@@ -120,8 +120,8 @@ impl World {
                     Delivered::Part(part) => {
                         Input::PartSent { run, sink, part: part.to_owned(), remote_id: format!("r-{part}") }
                     }
-                    Delivered::Whole => Input::Flushed { run, sink, receipt: Receipt::whole(3) },
-                    Delivered::Failed(failure) => Input::FlushFailed { run, sink, failure },
+                    Delivered::Whole => Input::Flushed { run, sink, event: None, receipt: Receipt::whole(3) },
+                    Delivered::Failed(failure) => Input::FlushFailed { run, sink, event: None, failure },
                 });
             }
             Deed::Clock(by) => self.stage.now = self.stage.now.saturating_add_signed(by).max(1_000),
@@ -318,13 +318,13 @@ impl World {
                 run.call(call.call).unwrap().model().is_none()
             };
             if let Some((run, sink)) = due {
-                self.step(Input::Flushed { run, sink, receipt: Receipt::whole(3) });
+                self.step(Input::Flushed { run, sink, event: None, receipt: Receipt::whole(3) });
             } else if outstanding.is_empty() {
                 self.perform(Deed::Wake);
             } else if outstanding.first().is_some_and(is_of_tool) {
                 self.perform(Deed::Return(Which::InFlight(0), ToolOutcome::Done("seen".into())));
             } else {
-                self.perform(Deed::Answer(Which::InFlight(0), answer("the end\nDONE")));
+                self.perform(Deed::Answer(Which::InFlight(0), answer("the end\nDONE").into()));
             }
         }
         assert!(is_over(&self.stage.session), "the session comes to its end");

@@ -228,6 +228,7 @@ fn read_run(
             temperature: agent.temperature,
             context_tokens,
             sinks: config.sinks(),
+            webhook_events: config.webhook_events(),
             gateway_id: config.workers_ai.as_ref().and_then(|binding| binding.gateway_id.clone()),
             openai_server: config.endpoints.get("openai").ok().map(|server| server.server().to_owned()),
             sample_ratio: agent.sample_ratio,

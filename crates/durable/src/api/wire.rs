@@ -81,6 +81,7 @@ mod tests {
             temperature: None,
             context_tokens: None,
             sinks: Vec::new(),
+            webhook_events: Vec::new(),
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,

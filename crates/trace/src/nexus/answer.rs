@@ -4,11 +4,9 @@ use serde_json::{Map, Value as Json};
 use crate::{
     attributes::LIFE_KEY,
     fold::Trace,
-    nexus::{
-        body::{TRACE_ID_KEY, span_name, span_status},
-        time::iso8601,
-    },
+    nexus::body::{TRACE_ID_KEY, span_name, span_status},
     span::{Span, Value},
+    time::iso8601,
 };
 
 /// `2027-01-15T08:00:00`: what two writings of one time have in common.

@@ -7,8 +7,8 @@ use crate::{
         SUMMARY_KEY, captured, cut, deed_texts,
     },
     fold::Trace,
-    nexus::time::iso8601,
     span::{ModelSpan, Span, SpanStatus, Value},
+    time::iso8601,
 };
 
 /// The member of a trace's metadata by which it is found again.

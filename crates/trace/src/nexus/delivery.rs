@@ -10,10 +10,10 @@ use crate::{
         answer::{id_of, is_span, is_trace, items},
         body,
         config::{NexusConfig, NexusMode},
-        time::{iso8601, next_month},
     },
     otlp::{Resource, encode_json},
     span::Span,
+    time::{iso8601, next_month},
 };
 
 /// What is to be read of an answer, in bytes: a trace with its spans is one. A longer one cannot be understood.

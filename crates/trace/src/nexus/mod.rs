@@ -22,7 +22,6 @@ mod answer;
 mod body;
 mod config;
 mod delivery;
-mod time;
 
 pub use config::{NexusConfig, NexusMode};
 pub use delivery::{Certainty, NEXUS_ANSWER_BYTES_MAX, NexusDelivery, NexusMethod, NexusRequest, Progress};

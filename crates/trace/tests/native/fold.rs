@@ -229,6 +229,7 @@ fn entries_after_the_end_change_nothing() {
     let mut records = stage.records();
     records.push(Record {
         entry: Entry::TraceFlushed {
+            event: None,
             sink: "otlp".to_owned(),
             spans: 5,
             attempt: 1,

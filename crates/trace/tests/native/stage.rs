@@ -216,6 +216,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             temperature: Some(0.5),
             context_tokens: None,
             sinks: vec!["otlp".to_owned()],
+            webhook_events: Vec::new(),
             gateway_id: None,
             openai_server: None,
             sample_ratio: None,

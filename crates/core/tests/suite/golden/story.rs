@@ -114,6 +114,34 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
     story.rows
 }
 
+/// A session whose events go to a webhook: one was taken late, one is due.
+pub(crate) fn told() -> Vec<Vec<Record>> {
+    let mut story = Story::default();
+    let settings = || RunSettings {
+        webhook_events: vec!["approval.requested".to_owned(), "run.ended".to_owned()],
+        ..open_settings()
+    };
+    let event = Some(Seq(4));
+    story.row(0, vec![story.accepted(1, settings()), called(1, 1, 1, 0)]);
+    story.row(900, vec![answered_bare(1, 1), ended(1, StopReason::MaxIterations)]);
+    let sink = || "webhook".to_owned();
+    let failed = Entry::TraceFailed {
+        sink: sink(),
+        status: Some(503),
+        attempt: 1,
+        retry_at: Some(BEGINNING + 2_000),
+        event,
+    };
+    story.row(100, vec![(1, failed)]);
+    let flushed =
+        Entry::TraceFlushed { sink: sink(), spans: 0, attempt: 2, rejected: 0, message: None, event };
+    story.row(1_000, vec![(1, flushed)]);
+    story.row(1_000, vec![story.accepted(2, settings()), called(2, 2, 1, 0)]);
+    story.row(900, vec![answered_bare(2, 2), ended(2, StopReason::MaxIterations)]);
+    story.row(1_000, vec![story.accepted(3, settings()), called(3, 3, 1, 0)]);
+    story.rows
+}
+
 /// A session whose runs were steered: what was said too late, what was heard, and what is unread.
 pub(crate) fn steered() -> Vec<Vec<Record>> {
     let mut story = Story::default();
@@ -396,6 +424,7 @@ impl Story {
             status,
             attempt,
             retry_at: retry_at.map(|ms| BEGINNING + ms),
+            event: None,
         };
         let flushed = |sink: &str, attempt| Entry::TraceFlushed {
             sink: sink.to_owned(),
@@ -403,6 +432,7 @@ impl Story {
             attempt,
             rejected: 0,
             message: None,
+            event: None,
         };
         let sent = |part: &str, id: &str| Entry::TraceSent {
             sink: "nexus".to_owned(),
@@ -568,6 +598,7 @@ fn full_settings() -> RunSettings {
         temperature: Some(0.7),
         context_tokens: Some(128_000),
         sinks: [INDEX_SINK, "otlp", "nexus"].map(str::to_owned).into(),
+        webhook_events: Vec::new(),
         gateway_id: Some("gw".to_owned()),
         openai_server: Some("127.0.0.1:1".to_owned()),
         sample_ratio: Some(0.5),
@@ -588,6 +619,7 @@ fn bare_settings() -> RunSettings {
         temperature: None,
         context_tokens: None,
         sinks: Vec::new(),
+        webhook_events: Vec::new(),
         gateway_id: None,
         openai_server: None,
         sample_ratio: None,

@@ -22,8 +22,8 @@ const SINKS: [&str; 3] = ["otlp", "nexus", INDEX_SINK];
 #[expect(clippy::large_enum_variant, reason = "a history has few of them")]
 pub(super) enum Deed {
     /// A comparison only where the session has no run yet: the edge gives each a session of its own.
-    Accept(NewRun),
-    Answer(Which, ModelAnswer),
+    Accept(Box<NewRun>),
+    Answer(Which, Box<ModelAnswer>),
     Fail(Which, Fault),
     Return(Which, ToolOutcome),
     /// What a tool found out, whether it was asked or not.
@@ -71,8 +71,8 @@ pub(super) enum Which {
 
 pub(super) fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        3 => new_run().prop_map(Deed::Accept),
-        8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, answer)),
+        3 => new_run().prop_map(|run| Deed::Accept(Box::new(run))),
+        8 => (which(), model_answer()).prop_map(|(which, answer)| Deed::Answer(which, Box::new(answer))),
         5 => (which(), fault()).prop_map(|(which, fault)| Deed::Fail(which, fault)),
         4 => (which(), outcome()).prop_map(|(which, outcome)| Deed::Return(which, outcome)),
         1 => (which(), found()).prop_map(|(which, found)| Deed::Reconcile(which, found)),

@@ -5,7 +5,7 @@ const DAY_MS: u64 = 86_400_000;
 const MONTH_DAYS_MAX: u64 = 31;
 
 /// A time as ISO 8601 with milliseconds, in UTC.
-pub(super) fn iso8601(at: TimeMs) -> String {
+pub(crate) fn iso8601(at: TimeMs) -> String {
     let (year, month, day) = civil(at / DAY_MS);
     let ms = at % DAY_MS;
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
@@ -14,7 +14,7 @@ pub(super) fn iso8601(at: TimeMs) -> String {
 }
 
 /// The first millisecond of the next month in UTC.
-pub(super) fn next_month(now: TimeMs) -> TimeMs {
+pub(crate) fn next_month(now: TimeMs) -> TimeMs {
     let first_day = |days: u64| {
         let (_, _, day) = civil(days);
         days + 1 - day
