@@ -557,6 +557,8 @@ export interface components {
             cost_usd?: number | null;
             /** @description Milliseconds from the acceptance to the end, at most 30 days. */
             deadline_ms?: number | null;
+            /** @description Tool calls that are made. */
+            tool_calls?: number | null;
             /** @description Tokens of all calls. */
             total_tokens?: number | null;
         };

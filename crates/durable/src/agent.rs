@@ -46,6 +46,7 @@ pub struct Agent {
     pub(crate) total_tokens: Option<u64>,
     pub(crate) cost_usd: Option<f64>,
     pub(crate) deadline_ms: Option<u64>,
+    pub(crate) tool_calls: Option<u32>,
     pub(crate) sample_ratio: Option<f64>,
     pub(crate) retry_patience_ms: Option<u64>,
     pub(crate) fallbacks: Vec<String>,
@@ -78,6 +79,7 @@ impl Agent {
             total_tokens: None,
             cost_usd: None,
             deadline_ms: None,
+            tool_calls: None,
             sample_ratio: None,
             retry_patience_ms: None,
             fallbacks: Vec::new(),
@@ -281,6 +283,13 @@ impl Agent {
     #[must_use]
     pub fn cost_usd(mut self, dollars: f64) -> Self {
         self.cost_usd = Some(dollars);
+        self
+    }
+
+    /// Tool calls that a run may make, unless its request says otherwise.
+    #[must_use]
+    pub fn tool_calls(mut self, calls: u32) -> Self {
+        self.tool_calls = Some(calls);
         self
     }
 

@@ -188,6 +188,30 @@ async fn a_run_is_offered_the_tools_that_it_names() {
 }
 
 #[tokio::test]
+async fn no_more_calls_are_made_than_a_budget_allows() {
+    let (_server, api) = harbour().await;
+    let task = [
+        "Sail.",
+        r#"#scripted call=tide {"port": "Whitby"}"#,
+        r#"#scripted call=tide {"port": "Penzance"}"#,
+        r#"#scripted call=letter {"word": "tide", "place": 1}"#,
+        r#"#scripted call@2=letter {"word": "tide", "place": 2}"#,
+        "#scripted turns=3",
+    ];
+    let body = json!({"task": task.join("\n"), "budget": {"tool_calls": 2}});
+    let post = api.start(&body).await;
+    let run = api.ended(&post).await;
+    assert_eq!(
+        (&run["status"], &run["stop_reason"]),
+        (&json!("failed"), &json!("budget_tool_calls")),
+        "{run}"
+    );
+    assert!(run["result"].is_string() && run["iterations"] == 2, "{run}");
+    let told = results(&api, &post).await;
+    assert!(told[2].starts_with("budget: ") && told[3].starts_with("cancelled: "), "{told:?}");
+}
+
+#[tokio::test]
 async fn agents_show_their_tools() {
     let (_server, api) = harbour().await;
     let shown = api.get("/v1/agents").await.ok(200);

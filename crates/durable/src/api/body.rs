@@ -17,9 +17,6 @@ use crate::{
     tool::Declared,
 };
 
-/// What is said of a field of the contract that is refused by its name until it holds.
-const NOT_YET: &str = "is not supported yet";
-
 /// What a body starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunKind {
@@ -221,7 +218,7 @@ fn read_run(
                 total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| kind == RunKind::Run)),
                 cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind == RunKind::Run)),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
-                tool_calls: None,
+                tool_calls: budget.tool_calls.or(agent.tool_calls.filter(|_| kind == RunKind::Run)),
             },
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
@@ -397,19 +394,19 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget 
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
         cost_usd: fields.positive("cost_usd"),
         deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
-        tool_calls: None,
+        tool_calls: fields.integer("tool_calls", 1, u32::MAX.into()).and_then(|n| u32::try_from(n).ok()),
     };
     if kind == RunKind::Comparison {
-        for (name, is_there) in
-            [("total_tokens", budget.total_tokens.is_some()), ("cost_usd", budget.cost_usd.is_some())]
-        {
+        let at_once = "cannot bound a comparison, whose calls are all made at once";
+        for (name, is_there, why) in [
+            ("total_tokens", budget.total_tokens.is_some(), at_once),
+            ("cost_usd", budget.cost_usd.is_some(), at_once),
+            ("tool_calls", budget.tool_calls.is_some(), "cannot bound a comparison, which calls no tools"),
+        ] {
             if is_there {
-                fields.fail::<()>(name, "cannot bound a comparison, whose calls are all made at once");
+                fields.fail::<()>(name, why);
             }
         }
-    }
-    if fields.take("tool_calls").is_some() {
-        fields.fail::<()>("tool_calls", NOT_YET);
     }
     fields.finish();
     budget

@@ -79,7 +79,7 @@ fn the_schema_of_a_result_is_taken_as_it_is_or_each_place_is_named() {
 fn every_field_at_fault_is_named() {
     let problem = read(&json!({
         "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 51,
-        "budget": {"total_tokens": 0, "cost_usd": -1, "deadline_ms": "soon", "tool_calls": 3, "x": 1},
+        "budget": {"total_tokens": 0, "cost_usd": -1, "deadline_ms": "soon", "tool_calls": 0, "x": 1},
         "metadata": {"ok": 1, "bad/key": [1]}, "tools": {}, "Task": "?"
     }))
     .unwrap_err();
@@ -247,6 +247,7 @@ fn a_run_gets_the_agents_tools_or_those_that_it_names() {
     let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
     let shop = Agent::new("shop")
         .max_iterations(20)
+        .tool_calls(9)
         .tool(Tool::new("find", nothing).read())
         .tool(Tool::new("pay", nothing).always_ask());
     let agents = Agents::new([shop, Agent::new("idle")]);
@@ -264,6 +265,10 @@ fn a_run_gets_the_agents_tools_or_those_that_it_names() {
     assert!(names(json!({"task": "x", "agent": "idle"})).is_empty());
     let offer = read(&json!({"task": "x", "tools": ["pay"]})).unwrap().settings.tools.remove(0);
     assert_eq!(offer.approval_ms, Some(limits::APPROVAL_MS_DEFAULT));
+    let bounded = |body: Value| read(&body).unwrap().settings.budget.tool_calls;
+    assert_eq!(bounded(json!({"task": "x"})), Some(9), "the agent's");
+    assert_eq!(bounded(json!({"task": "x", "budget": {"tool_calls": 20}})), Some(20));
+    assert_eq!(bounded(json!({"task": "x", "agent": "idle"})), None);
     let run = read(&json!({"task": "x"})).unwrap();
     assert!(agents.missing_tools(&run).is_empty());
     let idle = Agents::new([Agent::new("shop").tool(Tool::new("pay", nothing))]);
@@ -344,12 +349,13 @@ fn a_comparison_names_each_model_at_fault() {
     assert_eq!(run.settings.context_tokens, None, "it sends its task alone");
     let problem = read(&json!({
         "models": ["scripted:echo", 7, "scripted:echo", "gpt", "scripted:x,y"], "model": "scripted:echo",
-        "max_iterations": 2, "budget": {"total_tokens": 5, "deadline_ms": 5}
+        "max_iterations": 2, "budget": {"total_tokens": 5, "deadline_ms": 5, "tool_calls": 5}
     }))
     .unwrap_err();
     let mut found = pointers(&problem);
     found.sort_unstable();
     let expected = [
+        "/budget/tool_calls",
         "/budget/total_tokens",
         "/max_iterations",
         "/model",

@@ -118,6 +118,9 @@ struct Budget {
     /// Milliseconds from the acceptance to the end, at most 30 days.
     #[schemars(range(min = 1, max = limits::DEADLINE_MS_MAX))]
     deadline_ms: Option<u64>,
+    /// Tool calls that are made.
+    #[schemars(range(min = 1, max = u32::MAX))]
+    tool_calls: Option<u32>,
 }
 
 /// What a comparison may spend: its calls are made at once, so only time bounds them.
