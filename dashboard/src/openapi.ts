@@ -874,10 +874,21 @@ export interface components {
             fallback_from?: string;
             /** @description The answer that it is to be, from 1. */
             iteration: number;
+            /** @description Whether it is the last answer, in which the model may call no tools. */
+            last?: boolean;
             /** @description Messages in the request, instructions included. */
             message_count: number;
             /** @description The model's full name. */
             model: string;
+            /** @description What is set aside for the attempt, where a budget of tokens or dollars asks for it. */
+            reserved?: {
+                /** @description What both cost, in US dollars; absent where the model's price is not known. */
+                cost_usd?: number | null;
+                /** @description Tokens of the request, as estimated. */
+                input_tokens: number;
+                /** @description Tokens that the answer may have. */
+                output_tokens: number;
+            };
             /** @constant */
             type: "model.called";
         } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
@@ -998,6 +1009,8 @@ export interface components {
             budget?: components["schemas"]["Budget"] | null;
             /** @description Models that take the run over, one after the other, when the one before cannot answer; by default the agent's. */
             fallbacks?: components["schemas"]["ModelName"][] | null;
+            /** @description Whether the last answer that iterations, tokens or dollars leave room for is asked for without tools; by default what the agent says. */
+            final_answer?: boolean | null;
             /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
             instructions?: string | null;
             /** @description Answers at most: as many as the agent allows by default, which is the most. */
@@ -1011,6 +1024,35 @@ export interface components {
             } | null;
             /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
             retry_patience_ms?: number | null;
+            /**
+             * @description Whether the task joins the run under way: what is here starts one.
+             * @enum {boolean|null}
+             */
+            steer?: false | null;
+            /** @description What to do, at most 256 KiB of UTF-8. */
+            task: string;
+            /** @description The tools of the agent that the run is offered, by their names; all of them by default. */
+            tools?: string[] | null;
+        };
+        /** @description What is to be done in a new session; null counts as absent. */
+        NewSession: {
+            /** @description An agent of the deployment; by default that of the session's latest run, or the deployment's first one. */
+            agent?: string | null;
+            budget?: components["schemas"]["Budget"] | null;
+            /** @description Models that take the run over, one after the other, when the one before cannot answer; by default the agent's. */
+            fallbacks?: components["schemas"]["ModelName"][] | null;
+            /** @description Whether the last answer that iterations, tokens or dollars leave room for is asked for without tools; by default what the agent says. */
+            final_answer?: boolean | null;
+            /** @description The system message in place of the agent's, at most 64 KiB of UTF-8. */
+            instructions?: string | null;
+            /** @description Answers at most: as many as the agent allows by default, which is the most. */
+            max_iterations?: number | null;
+            metadata?: components["schemas"]["Metadata"] | null;
+            /** @description The model; by default that of the session's latest run, the agent's or the deployment's. */
+            model?: components["schemas"]["ModelName"] | null;
+            /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
+            retry_patience_ms?: number | null;
+            session_budget?: components["schemas"]["SessionBudget"] | null;
             /**
              * @description Whether the task joins the run under way: what is here starts one.
              * @enum {boolean|null}
@@ -1074,7 +1116,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1111,6 +1153,8 @@ export interface components {
             status: components["schemas"]["RunStatus"];
             /** @description The rule that ended it; null while it is open. */
             stop_reason: components["schemas"]["StopReason"] | null;
+            /** @description Calls of tools that were made, however often each. */
+            tool_calls: number;
             /** @description The id of its trace. */
             trace_id: components["schemas"]["TraceId"];
             /** @description The sum over its calls. */
@@ -1230,6 +1274,15 @@ export interface components {
             session: components["schemas"]["Id"];
             /** @description That of the run under way, or else of the last one. */
             status: components["schemas"]["RunStatus"] | null;
+        };
+        /** @description What all runs of a session may spend together; it is checked before each call. */
+        SessionBudget: {
+            /** @description US dollars of all calls. */
+            cost_usd?: number | null;
+            /** @description Tool calls that are made. */
+            tool_calls?: number | null;
+            /** @description Tokens of all calls. */
+            total_tokens?: number | null;
         };
         /** @description The run, an attempt of a call of a model or a tool, a wait for a person, or what the agent's own code did. */
         Span: {
@@ -1377,6 +1430,8 @@ export interface components {
             attempt?: components["schemas"]["Attempt"];
             /** @description The call; its attempts share it. */
             call: components["schemas"]["Call"];
+            /** @description What the tool says that the attempt costs, in US dollars. */
+            cost_usd?: number;
             /** @description What a crash may do to it. */
             effect?: ("read" | "idempotent" | "once") | null;
             /** @description The answer of the run that asked for it, from 1. */
@@ -1453,6 +1508,8 @@ export interface components {
             answered: number;
             /** @description Attempts that ended, and calls that were not made, unless somebody cancelled them. */
             calls: number;
+            /** @description What its attempts cost, in US dollars; null where the tool does not say. */
+            cost_usd: number | null;
             /** @description How many that were. */
             error_count: number;
             /** @description How many attempts failed or were not made, by their code. */
@@ -1944,7 +2001,7 @@ export interface components {
                 };
             };
         };
-        /** @description The `Idempotency-Key` was used with another body; or no run is under way that could be steered; or the session compares models, or its conversation has reached its limit of 8 MiB: start a new session. */
+        /** @description The `Idempotency-Key` was used with another body; or no run is under way that could be steered; or the session compares models, its budget is used up, or its conversation has reached its limit of 8 MiB: start a new session. */
         RunConflict: {
             headers: {
                 [name: string]: unknown;
@@ -1952,7 +2009,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "idempotency_conflict" | "session_full" | "comparison_takes_no_runs" | "nothing_to_steer";
+                    code?: "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer";
                     /** @constant */
                     status?: 409;
                 };
@@ -2130,6 +2187,7 @@ export type ModelThought = components['schemas']['ModelThought'];
 export type Models = components['schemas']['Models'];
 export type NewComparison = components['schemas']['NewComparison'];
 export type NewRun = components['schemas']['NewRun'];
+export type NewSession = components['schemas']['NewSession'];
 export type NextRun = components['schemas']['NextRun'];
 export type OtlpTrace = components['schemas']['OtlpTrace'];
 export type Percentiles = components['schemas']['Percentiles'];
@@ -2145,6 +2203,7 @@ export type RunStatus = components['schemas']['RunStatus'];
 export type RunSteered = components['schemas']['RunSteered'];
 export type ServerFrame = components['schemas']['ServerFrame'];
 export type Session = components['schemas']['Session'];
+export type SessionBudget = components['schemas']['SessionBudget'];
 export type Span = components['schemas']['Span'];
 export type SpanEvent = components['schemas']['SpanEvent'];
 export type SpanId = components['schemas']['SpanId'];
@@ -2405,7 +2464,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewRun"];
+                "application/json": components["schemas"]["NewSession"];
             };
         };
         responses: {

@@ -178,6 +178,8 @@ impl Journal {
             message_count: 2 * number,
             dropped_messages: 0,
             fallback_from: None,
+            reserved: None,
+            last: false,
         });
     }
 

@@ -57,6 +57,8 @@ impl Fields {
                 fallback_from: self.or_default("fallback_from")?,
                 message_count: self.take("message_count")?,
                 dropped_messages: self.or_default("dropped_messages")?,
+                reserved: self.or_default("reserved")?,
+                last: self.or_default("last")?,
             },
             "model.answered" => Entry::ModelAnswered {
                 call: self.take("call")?,
@@ -94,6 +96,7 @@ impl Fields {
                 effect: self.or_default("effect")?,
                 verdict: self.or_default("verdict")?,
                 rule: self.or_default("rule")?,
+                cost_usd: self.or_default("cost_usd")?,
                 tool_call_id: self.or_default("tool_call_id")?,
             },
             "tool.answered" => Entry::ToolAnswered {

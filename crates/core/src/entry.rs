@@ -88,6 +88,12 @@ pub enum Entry {
         #[serde(skip_serializing_if = "is_zero")]
         #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
         dropped_messages: u32,
+        /// What is set aside for the attempt, where a budget of tokens or dollars asks for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reserved: Option<Reserved>,
+        /// Whether it is the last answer, in which the model may call no tools.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        last: bool,
     },
     /// A whole answer arrived.
     #[serde(rename = "model.answered")]
@@ -184,6 +190,10 @@ pub enum Entry {
         /// The rule that allowed it, or asked a person.
         #[serde(skip_serializing_if = "Option::is_none")]
         rule: Option<String>,
+        /// What the tool says that the attempt costs, in US dollars.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+        cost_usd: Option<f64>,
         /// The model's own id of the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "schema", schemars(skip))]
@@ -522,6 +532,26 @@ pub struct RunSettings {
     /// What the result is as JSON, an object's schema; any text when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
+    /// What its models cost, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<Rate>,
+    /// Whether the last answer that a limit leaves room for is asked for without tools.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub final_answer: bool,
+    /// What all runs of the session may spend, in the acceptance of its first run alone; it has no deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_budget: Option<Budget>,
+}
+
+/// What a model costs, in US dollars per million tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The model's full name.
+    pub model: String,
+    /// Tokens of the request.
+    pub input: f64,
+    /// Tokens of the answer.
+    pub output: f64,
 }
 
 /// A model that may take a run over.
@@ -540,7 +570,7 @@ pub const INDEX_SINK: &str = "index";
 pub const WEBHOOK_SINK: &str = "webhook";
 
 /// What a run may spend; checked before each call.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Budget {
     /// Tokens of all its calls.
@@ -555,6 +585,21 @@ pub struct Budget {
     /// Tool calls that are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<u32>,
+}
+
+/// What is set aside for an attempt of a model's call before it begins. An attempt of which nobody says what it used counts
+/// as this.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub struct Reserved {
+    /// Tokens of the request, as estimated.
+    pub input_tokens: u64,
+    /// Tokens that the answer may have.
+    pub output_tokens: u64,
+    /// What both cost, in US dollars; absent where the model's price is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
+    pub cost_usd: Option<f64>,
 }
 
 /// An `Idempotency-Key` and the body that came with it, as SHA-256 in hex: neither is kept as it was.
@@ -712,6 +757,23 @@ pub struct RunError {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+impl Reserved {
+    /// What it counts as where nobody says what was used.
+    pub fn usage(&self) -> Usage {
+        let total = self.input_tokens.saturating_add(self.output_tokens);
+        // A tool uses no tokens.
+        let tokens = |count: u64| (total > 0).then_some(count);
+        Usage {
+            input_tokens: tokens(self.input_tokens),
+            output_tokens: tokens(self.output_tokens),
+            total_tokens: tokens(total),
+            cost_usd: self.cost_usd,
+            estimated: true,
+            ..Usage::default()
+        }
+    }
 }
 
 impl RunStatus {

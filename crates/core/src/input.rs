@@ -327,6 +327,9 @@ pub enum Refusal {
         limits::UNREAD_STEERS_MAX
     )]
     TooManySteers,
+    /// The session's runs have used up what they may spend together: the caller starts another session.
+    #[error("the session's budget is used up; start a new session")]
+    SessionBudgetExhausted,
     /// The same key and body came before: the caller gets the first answer.
     #[error("run {0} was accepted with this key")]
     Replayed(RunId),

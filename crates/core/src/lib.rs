@@ -87,7 +87,7 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Budget, Cause, Entry, Fallback, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent,
-    Record, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
+    Rate, Record, Reserved, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};

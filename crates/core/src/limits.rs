@@ -103,6 +103,11 @@ pub const CONTEXT_TOKENS_DEFAULT: u64 = 128_000;
 pub const CONTEXT_TOKENS_MIN: u64 = 1_000;
 /// The largest window that may be configured, in tokens.
 pub const CONTEXT_TOKENS_MAX: u64 = 10_000_000;
+/// Tokens that an answer is presumed to have at most where no limit is set: so many are set aside for it, and a larger
+/// limit is never sent in their place.
+pub const ANSWER_TOKENS_PRESUMED: u64 = 4_096;
+/// Tokens that an answer may have however little is left: with less no model says anything.
+pub const ANSWER_TOKENS_MIN: u64 = 16;
 /// What a session's texts may take, in bytes: tasks, instructions, labels and answers, and a little for each run and
 /// call. An object keeps them in memory, of which it has 128 MB. Beyond it the session makes no further call.
 pub const CONVERSATION_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -196,6 +196,24 @@ impl Usage {
         self.total_tokens.get_or_insert(input.saturating_add(output));
     }
 
+    /// The same, and no less than an estimate.
+    pub(crate) fn at_least(&self, estimate: &Self) -> Self {
+        let most = |known: Option<u64>, estimated: Option<u64>| known.max(estimated);
+        let input = most(self.input_tokens, estimate.input_tokens);
+        let output = most(self.output_tokens, estimate.output_tokens);
+        Self {
+            input_tokens: input,
+            output_tokens: output,
+            total_tokens: most(self.total_tokens, sum(input, output)),
+            cost_usd: match (self.cost_usd, estimate.cost_usd) {
+                (Some(known), Some(estimated)) => Some(known.max(estimated)),
+                (known, estimated) => known.or(estimated),
+            },
+            estimated: true,
+            ..self.clone()
+        }
+    }
+
     /// The same where servers counted all of it: an estimate is told to nobody who adds it to counts.
     pub fn counted(&self) -> Option<&Self> {
         (!self.estimated).then_some(self)

@@ -140,12 +140,23 @@ pub struct ToolAsk {
     pub rule: Option<String>,
     /// Whether a person changed its arguments.
     pub is_edited: bool,
+    /// What the tool says that an attempt costs, in US dollars.
+    pub cost_usd: Option<f64>,
 }
 
 impl ToolAsk {
     /// A call about which nothing is decided.
     pub(crate) fn new(tool_call_id: String, tool: String, arguments: Value, effect: Effect) -> Self {
-        Self { tool_call_id, tool, arguments, effect, leave: None, rule: None, is_edited: false }
+        Self {
+            tool_call_id,
+            tool,
+            arguments,
+            effect,
+            leave: None,
+            rule: None,
+            is_edited: false,
+            cost_usd: None,
+        }
     }
 }
 
@@ -213,6 +224,15 @@ pub struct Question {
 pub trait Judge {
     /// The verdict, which is journaled with the call.
     fn judge(&self, proposed: &Proposed<'_>) -> Verdict;
+
+    /// What the tool says that the call costs, in US dollars; nothing where it says nothing.
+    ///
+    /// # Errors
+    /// When the tool cannot say it: the call is not made.
+    fn cost_usd(&self, proposed: &Proposed<'_>) -> Result<Option<f64>, String> {
+        let _ = proposed;
+        Ok(None)
+    }
 }
 
 /// The rules of a deployment that has none: a tool that declares how long a person has is asked about, any other is made.
@@ -305,6 +325,11 @@ impl ToolError {
             Self::Text(_) => "failed",
             Self::Coded { code, .. } => code,
         }
+    }
+
+    /// Whether the attempt that it answers may have done its work all the same.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        matches!(self.code(), "in_doubt" | "timeout" | "cancelled")
     }
 
     /// The sentence for people.

@@ -47,6 +47,7 @@ pub struct Agent {
     pub(crate) cost_usd: Option<f64>,
     pub(crate) deadline_ms: Option<u64>,
     pub(crate) tool_calls: Option<u32>,
+    pub(crate) final_answer: bool,
     pub(crate) sample_ratio: Option<f64>,
     pub(crate) retry_patience_ms: Option<u64>,
     pub(crate) fallbacks: Vec<String>,
@@ -80,6 +81,7 @@ impl Agent {
             cost_usd: None,
             deadline_ms: None,
             tool_calls: None,
+            final_answer: false,
             sample_ratio: None,
             retry_patience_ms: None,
             fallbacks: Vec::new(),
@@ -290,6 +292,14 @@ impl Agent {
     #[must_use]
     pub fn tool_calls(mut self, calls: u32) -> Self {
         self.tool_calls = Some(calls);
+        self
+    }
+
+    /// The last answer of a run that its iterations, tokens or dollars leave room for is asked for without tools, unless its
+    /// request says otherwise: a run at a limit then ends with an answer, and not with calls that are not made.
+    #[must_use]
+    pub fn final_answer(mut self) -> Self {
+        self.final_answer = true;
         self
     }
 

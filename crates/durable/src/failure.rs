@@ -43,6 +43,7 @@ fn problem_of_refusal(refusal: Refusal) -> Problem {
         Refusal::NothingToSteer => Problem::nothing_to_steer(detail),
         Refusal::Comparison => Problem::comparison_takes_no_runs(detail),
         Refusal::SessionFull => Problem::session_full(detail),
+        Refusal::SessionBudgetExhausted => Problem::session_budget_exhausted(detail),
         Refusal::Replayed(_) | Refusal::KeyConflict(_) => Problem::idempotency_conflict(detail),
         Refusal::NoRequest(_) => Problem::not_found(detail),
         Refusal::RequestClosed { .. } => Problem::approval_closed(detail),

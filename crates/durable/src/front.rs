@@ -101,7 +101,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
         Route::Session { session, op: SessionOp::StartRun } => {
-            start(RunKind::Run, request, env, caller, Some(session), agents, &config).await
+            start(RunKind::Further, request, env, caller, Some(session), agents, &config).await
         }
         Route::Session { session, op } => {
             let object = format!("{tenant}/{session}");

@@ -35,6 +35,11 @@ impl Judge for ToolJudge {
             None => Verdict::Allow { rule: None },
         }
     }
+
+    fn cost_usd(&self, proposed: &Proposed<'_>) -> Result<Option<f64>, String> {
+        let tool = self.agents.tool(proposed.agent, &proposed.offer.name);
+        tool.map_or(Ok(None), |tool| tool.cost_usd(proposed.arguments))
+    }
 }
 
 impl ToolJudge {

@@ -25,8 +25,7 @@ impl<P: Ports> Runtime<P> {
         let read = self.with_session(|session| {
             let run = session.run(promised.call.run)?;
             let call = run.in_flight().find(|call| call.id == promised.call.call)?;
-            let request =
-                run.spec.settings.budget.counts_usage().then(|| session.model_request(promised.call));
+            let request = session.counts_usage(run).then(|| session.model_request(promised.call));
             let sent_tokens = request.flatten().map(|request| request.estimated_tokens());
             Some((answer_bytes_max(run), call.tries.interruptions, sent_tokens))
         });

@@ -106,6 +106,8 @@ mod tests {
             message_count: 2,
             dropped_messages: 0,
             fallback_from: None,
+            reserved: None,
+            last: false,
         }
     }
 

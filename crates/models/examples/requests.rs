@@ -70,6 +70,7 @@ fn request<'a>(case: &'a Case, model: &'a str) -> ModelRequest<'a> {
         max_output_tokens: case.max_output_tokens,
         temperature: case.temperature,
         tools: &case.tools,
+        forbids_tools: false,
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
         max_completion_tokens,
         temperature: request.temperature.filter(|_| form.has_temperature),
         tools: tools(request.tools),
+        tool_choice: tool_choice(request),
     };
     serde_json::to_string(&body).expect("strings, numbers and booleans are always JSON")
 }
@@ -87,6 +88,11 @@ fn say<'a>(messages: &mut Vec<WireMessage<'a>>, said: &Said<'a>, model: &str, ha
         }
         _ => messages.push(message),
     }
+}
+
+/// That the model may call none of the tools that are declared. Where none is, servers refuse the word.
+pub(crate) fn tool_choice(request: &ModelRequest<'_>) -> Option<&'static str> {
+    (request.forbids_tools && !request.tools.is_empty()).then_some("none")
 }
 
 /// The tools that the model may ask for.
@@ -198,6 +204,8 @@ struct RequestBody<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<WireTool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
 }
 
 #[derive(Serialize)]

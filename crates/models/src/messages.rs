@@ -59,7 +59,7 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
     let (tools, may_call) = tools(request.tools, &messages);
     if !tools.is_empty() {
         set("tools", Value::Array(tools));
-        if !may_call {
+        if !may_call || request.forbids_tools {
             set("tool_choice", of_type("none"));
         }
     }

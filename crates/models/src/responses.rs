@@ -94,6 +94,9 @@ pub(crate) fn body(wire_name: &str, request: &ModelRequest<'_>, form: RequestFor
             tool
         };
         set("tools", Value::Array(request.tools.iter().map(tool).collect()));
+        if let Some(choice) = chat::tool_choice(request) {
+            set("tool_choice", text(choice));
+        }
     }
     Value::Object(body).to_string()
 }

@@ -236,7 +236,7 @@ fn stream(request: &ModelRequest<'_>, text: &str, calls: &[Value]) -> Vec<Vec<u8
 }
 
 fn asks_for_tools(directive: &Directive, request: &ModelRequest<'_>) -> bool {
-    request.iteration <= directive.tools && !request.tools.is_empty()
+    request.iteration <= directive.tools && !request.tools.is_empty() && !request.forbids_tools
 }
 
 /// The calls that this turn's answer asks for: those that lines of the task name, or else one of each tool that the request
@@ -267,7 +267,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// The calls of the request's turn; none where it offers no tools. The error says which line cannot be read.
+    /// The calls of the request's turn; none where it offers no tools, or forbids them. The error says which line cannot be read.
     fn of(lines: &[&'a str], request: &ModelRequest<'_>) -> Result<Vec<Self>, String> {
         let mut asked = Vec::new();
         for line in lines {
@@ -276,7 +276,7 @@ impl<'a> Asked<'a> {
             })?;
             asked.extend(Some(read).filter(|(turn, _)| *turn == request.iteration).map(|(_, call)| call));
         }
-        if request.tools.is_empty() {
+        if request.tools.is_empty() || request.forbids_tools {
             asked.clear();
         }
         asked.truncate(TOOLS_MAX);
@@ -360,6 +360,7 @@ mod tests {
             max_output_tokens: None,
             temperature: None,
             tools: &[],
+            forbids_tools: false,
         })
     }
 

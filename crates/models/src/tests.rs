@@ -18,6 +18,7 @@ pub(crate) fn request(messages: &[Message]) -> ModelRequest<'_> {
         max_output_tokens: None,
         temperature: None,
         tools: &[],
+        forbids_tools: false,
     }
 }
 
@@ -102,4 +103,31 @@ pub(crate) fn is_overloaded(status: u16, error: &Value) {
     let fault = crate::fault_of_status(status, error.to_string().as_bytes(), Some(5_000));
     assert!(fault.kind.is_transient() && !fault.is_of_model, "{fault:?}");
     assert_eq!(fault.retry_after_ms, Some(5_000));
+}
+
+/// Whoever may call no tool is told so in the format's own word; the tools stay declared, because the conversation has calls.
+#[test]
+fn tools_that_are_forbidden_stay_declared() {
+    let tools = [longhaul_core::ToolOffer::new("tide", longhaul_core::Effect::Read)];
+    let none = serde_json::json!("none");
+    for (format, word) in [
+        (Format::Chat, none.clone()),
+        (Format::Responses, none.clone()),
+        (Format::Messages, serde_json::json!({"type": "none"})),
+        (Format::WorkersAi, none),
+    ] {
+        let messages = [Message::text(longhaul_core::Role::User, "Tides.")];
+        let asked = |tools, forbids_tools| {
+            body(format, "tiny", &ModelRequest { tools, forbids_tools, ..request(&messages) })
+        };
+        let forbidden = asked(&tools, true);
+        assert_eq!(
+            (&forbidden["tool_choice"], forbidden["tools"].as_array().map(Vec::len)),
+            (&word, Some(1))
+        );
+        assert!(
+            asked(&tools, false).get("tool_choice").is_none()
+                && asked(&[], true).get("tool_choice").is_none()
+        );
+    }
 }

@@ -27,6 +27,7 @@ pub fn input(request: &ModelRequest<'_>) -> String {
         max_tokens: request.max_output_tokens,
         temperature: request.temperature,
         tools: chat::tools(request.tools),
+        tool_choice: chat::tool_choice(request),
     };
     serde_json::to_string(&input).expect("strings, numbers and booleans are always JSON")
 }
@@ -150,6 +151,8 @@ struct Input<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<WireTool<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'static str>,
 }
 
 /// The kind that a code stands for: one of Workers AI's, or an HTTP status.

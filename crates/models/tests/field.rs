@@ -88,6 +88,7 @@ fn request(messages: &[Message]) -> ModelRequest<'_> {
         max_output_tokens: None,
         temperature: None,
         tools: &[],
+        forbids_tools: false,
     }
 }
 

@@ -20,6 +20,7 @@ fn request<'a>(model: &'a str, task: &'a str, messages: &'a [Message]) -> ModelR
         max_output_tokens: Some(9),
         temperature: Some(0.5),
         tools: &[],
+        forbids_tools: false,
     }
 }
 

@@ -43,6 +43,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("tools", acting()),
         ("messages", steered()),
         ("webhooks", told()),
+        ("budgets", budgets()),
         ("formats", in_each_format()),
         ("retention", beside_retention()),
     ];
@@ -50,6 +51,66 @@ pub fn catalogue() -> Vec<Scenario> {
         scenarios.into_iter().map(move |scenario| Scenario { group, ..scenario })
     });
     named.collect()
+}
+
+/// Runs that may spend so much, and what they buy. An answer is 15 tokens, each for a thousandth of a dollar; what is set aside
+/// for it is all that is left, so a death may cost the rest.
+fn budgets() -> Vec<Scenario> {
+    use StopReason::{BudgetCost, BudgetTokens, BudgetToolCalls};
+    use ToolReply::{Busy, Hang};
+    let plan = ToolPlan::default;
+    let three =
+        || plan().ask(1, &["look", "send", "book"]).cost("look", 0.1).cost("send", 0.2).cost("book", 0.3);
+    let dollars = |cost_usd| Post { cost_usd: Some(cost_usd), ..Post::default() };
+    let spending = |name, end, post, tools| {
+        let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
+        Scenario::new(name, end).model(model).first(post).tools(tools)
+    };
+    let endless = || ModelPlan { done_at: None, ..ModelPlan::default() };
+    vec![
+        spending("tools that cost something", Done, Post::default(), three()),
+        spending("tools for which there is enough", Done, dollars(9.0), three()).or(&[BudgetCost]),
+        spending("tools of which one is too dear", Done, dollars(0.5), three()).or(&[BudgetCost]),
+        spending("tools that use a budget up", BudgetCost, dollars(0.3), three().reply("look", &[Busy; 2])),
+        spending(
+            "a dear tool hangs",
+            Done,
+            dollars(9.0),
+            three().reply("book", &[Hang]).reply("send", &[Hang]),
+        )
+        .or(&[BudgetCost]),
+        spending(
+            "two calls of three",
+            BudgetToolCalls,
+            Post { tool_calls: Some(2), ..Post::default() },
+            three().ask(2, &["look"]),
+        )
+        .model(endless()),
+        spending(
+            "the last answer at a limit of tokens",
+            BudgetTokens,
+            Post { total_tokens: Some(300), final_answer: true, ..Post::default() },
+            plan().ask(1, &["look"]).ask(2, &["look"]).ask(3, &["look"]),
+        )
+        .model(endless()),
+        spending(
+            "the last answer that is allowed",
+            MaxIterations,
+            Post { final_answer: true, ..Post::default() },
+            plan().ask(1, &["look"]).ask(6, &["look", "send"]),
+        )
+        .model(endless()),
+        Scenario::new("three runs of one session's budget", Done)
+            .model(ModelPlan { done_at: Some(2), ..ModelPlan::default() })
+            .first(Post { session_tokens: Some(70), ..Post::default() })
+            .then_post(10, Post { key: "second", ..Post::default() }, &[Done])
+            .then_post(20, Post { key: "third", ..Post::default() }, &[BudgetTokens])
+            .unordered(),
+        Scenario::new("a server that says nothing of what it used", MaxIterations)
+            .model(ModelPlan { is_silent: true, ..endless() }.reply(1, &[Reply::Cut]))
+            .first(Post { total_tokens: Some(9_000), ..Post::default() })
+            .or(&[BudgetTokens]),
+    ]
 }
 
 /// Runs whose traces go to an OTLP collector.

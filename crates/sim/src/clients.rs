@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use longhaul_core::{
-    Budget, Decision, Fallback, INDEX_SINK, Idempotency, NewRun, RequestKind, RunId, RunSettings, Seq,
+    Budget, Decision, Fallback, INDEX_SINK, Idempotency, NewRun, Rate, RequestKind, RunId, RunSettings, Seq,
     TimeMs, ToolOffer,
 };
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
@@ -56,6 +56,14 @@ pub struct Post {
     pub deadline_ms: Option<u64>,
     /// Tokens that the run may use.
     pub total_tokens: Option<u64>,
+    /// US dollars that the run may cost.
+    pub cost_usd: Option<f64>,
+    /// Calls of tools that the run may make.
+    pub tool_calls: Option<u32>,
+    /// Tokens that all runs of the session may use.
+    pub session_tokens: Option<u64>,
+    /// Whether the last answer is asked for without tools.
+    pub final_answer: bool,
     /// One attempt of a model call, in milliseconds.
     pub model_timeout_ms: u64,
     /// The model's context window, in tokens; without one nothing is left out.
@@ -79,6 +87,10 @@ impl Default for Post {
             models: &[],
             deadline_ms: None,
             total_tokens: None,
+            cost_usd: None,
+            tool_calls: None,
+            session_tokens: None,
+            final_answer: false,
             model_timeout_ms: 120_000,
             context_tokens: None,
             sample_ratio: None,
@@ -98,6 +110,17 @@ impl Post {
     /// What it asks for.
     pub fn task(&self) -> String {
         format!("Write about tides ({}).", self.key)
+    }
+
+    /// What its models cost.
+    fn rates(&self, deployment: &Deployment) -> Vec<Rate> {
+        let fallbacks = self.fallbacks.iter().map(|(model, _)| *model);
+        let asked = std::iter::once(self.model).chain(self.models.iter().copied()).chain(fallbacks);
+        let rate = |model: &str| {
+            let price = deployment.prices.price(model)?;
+            Some(Rate { model: model.to_owned(), input: price.input, output: price.output })
+        };
+        asked.filter_map(rate).collect()
     }
 
     /// What stands for the body of the request.
@@ -126,8 +149,8 @@ impl Post {
                 budget: Budget {
                     deadline_ms: self.deadline_ms,
                     total_tokens: self.total_tokens,
-                    cost_usd: None,
-                    tool_calls: None,
+                    cost_usd: self.cost_usd,
+                    tool_calls: self.tool_calls,
                 },
                 model_timeout_ms: self.model_timeout_ms,
                 max_output_tokens: None,
@@ -157,6 +180,11 @@ impl Post {
                 output_schema: self.output_schema.map(|schema| {
                     serde_json::from_slice(schema.as_bytes()).expect("the schemas of the worlds are JSON")
                 }),
+                rates: self.rates(deployment),
+                final_answer: self.final_answer,
+                session_budget: self
+                    .session_tokens
+                    .map(|total_tokens| Budget { total_tokens: Some(total_tokens), ..Budget::default() }),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
             by: None,

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use longhaul_core::{
     CallId, Cause, Entry, FaultKind, FinalRule, Idempotency, Record, RunId, RunStatus, Seq, StopReason,
-    TimeMs, limits::INTERRUPTIONS_MAX,
+    TimeMs, Usage, limits::INTERRUPTIONS_MAX,
 };
 use serde_json::Value;
 
@@ -30,6 +30,14 @@ struct Account {
     max_iterations: usize,
     deadline_ms: Option<u64>,
     total_tokens: Option<u64>,
+    cost_max: Option<f64>,
+    cost_usd: f64,
+    /// The rest of the session's tokens, when the run was accepted.
+    session_tokens: Option<u64>,
+    /// What is set aside for attempts that nothing was heard of yet.
+    reserved: BTreeMap<CallId, Usage>,
+    /// Whether its last answer was asked for because a limit left no more.
+    had_last: bool,
     answers: usize,
     tokens: u64,
     last_final: Option<FinalRule>,
@@ -74,16 +82,25 @@ impl Findings {
     /// Each end has the entries before it that it needs, whatever world they came about in.
     pub(crate) fn the_journal_explains_each_end(&mut self, records: &[Record]) {
         let mut accounts: BTreeMap<RunId, Account> = BTreeMap::new();
+        let (mut session_max, mut session_tokens) = (None, 0);
         for record in records {
             let run = record.run;
+            if let (Entry::RunAccepted { settings, .. }, RunId(1)) = (&record.entry, run) {
+                session_max = settings.session_budget.and_then(|budget| budget.total_tokens);
+            }
             if matches!(record.entry, Entry::ModelCalled { .. }) {
                 let is_first = accounts.range(..run).all(|(_, earlier)| earlier.ended_at.is_some());
                 self.expect(6, is_first, || format!("run {run} overtook another"));
             }
             let account = accounts.entry(run).or_default();
             match &record.entry {
-                Entry::ModelCalled { call, attempt, model, fallback_from, .. } => {
+                Entry::ModelCalled {
+                    call, attempt, model, fallback_from, reserved, last, iteration, ..
+                } => {
                     account.has_unread &= *attempt > 1;
+                    account.lose(|known| known == *call);
+                    account.reserved.extend(reserved.map(|reserved| (*call, reserved.usage())));
+                    account.had_last |= *last && (*iteration as usize) < account.max_iterations;
                     if let Some(from) = fallback_from {
                         let is_due = account.is_given_up(*call) && account.model == *from;
                         let is_next = account.fallbacks.pop_front().as_ref() == Some(model);
@@ -122,9 +139,12 @@ impl Findings {
                     self.expect(1, expected.is_none() || result.as_deref() == expected, || {
                         format!("run {run}: the result {result:?}, not {expected:?}")
                     });
+                    account.session_tokens = session_max.map(|max: u64| max.saturating_sub(session_tokens));
                     self.expect(1, account.explains(*stop_reason, record.at), || {
                         format!("run {run}: nothing explains {stop_reason:?}")
                     });
+                    account.lose(|_| true);
+                    session_tokens += account.tokens;
                     account.ended_at = Some(record.at);
                 }
                 Entry::RunSteered { .. } => account.has_unread = true,
@@ -218,10 +238,10 @@ fn is_of_post(record: &Record, post: &Post, run: RunId, head: Seq) -> bool {
 
 /// Whether a run stands in the way of a post: one of the two is a comparison, or it has the same key and another body.
 fn forbids(record: &Record, post: &Post) -> bool {
-    let Entry::RunAccepted { models, idempotency, .. } = &record.entry else { return false };
+    let Entry::RunAccepted { models, idempotency, settings, .. } = &record.entry else { return false };
     let differs = |own: &Idempotency| own.key == post.key && own.body != post.body();
     let conflicts = post.is_keyed && idempotency.as_ref().is_some_and(differs);
-    !models.is_empty() || !post.models.is_empty() || conflicts
+    !models.is_empty() || !post.models.is_empty() || conflicts || settings.session_budget.is_some()
 }
 
 impl Account {
@@ -234,23 +254,34 @@ impl Account {
                 self.max_iterations = *max_iterations as usize;
                 self.deadline_ms = settings.budget.deadline_ms;
                 self.total_tokens = settings.budget.total_tokens;
+                self.cost_max = settings.budget.cost_usd;
                 self.tool_calls_max = settings.budget.tool_calls;
                 self.output_schema.clone_from(&settings.output_schema);
                 self.patience_ms = settings.retry_patience_ms.unwrap_or(PATIENCE_MS);
                 self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
                 self.model.clone_from(model);
             }
-            Entry::ModelAnswered { message, usage, r#final, .. } => {
+            Entry::ModelAnswered { call, message, usage, r#final, .. } => {
                 self.answers += 1;
                 self.last_text.clone_from(&message.content);
-                self.tokens += usage.total_tokens.unwrap_or(0);
+                self.reserved.remove(call);
+                self.spend(usage);
                 self.last_final = *r#final;
                 self.last_fault = None;
                 let asked = message.tool_calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
                 self.asked.push((asked.collect(), 0));
             }
-            Entry::ToolCalled { attempt: 1, .. } => self.tool_calls += 1,
-            Entry::ToolAnswered { tool, error: Some(error), .. } => {
+            Entry::ToolCalled { call, attempt, cost_usd, .. } => {
+                self.tool_calls += u32::from(*attempt == 1);
+                self.lose(|known| known == *call);
+                let cost = cost_usd.map(|cost| Usage { cost_usd: Some(cost), ..Usage::default() });
+                self.reserved.extend(cost.map(|cost| (*call, cost)));
+            }
+            Entry::ToolFailed { call, .. } | Entry::ToolAnswered { call, error: None, .. } => {
+                self.lose(|known| known == *call);
+            }
+            Entry::ToolAnswered { call, tool, error: Some(error), .. } => {
+                self.lose(|known| known == *call);
                 if let Some((_, failed)) = self.asked.last_mut() {
                     *failed += 1;
                 }
@@ -259,7 +290,8 @@ impl Account {
             }
             Entry::ApprovalResolved { decision, .. } => self.has_expired |= decision == "expired",
             Entry::ModelFailed { call, error_type, retry_at, usage, begun, message, .. } => {
-                self.tokens += usage.as_ref().and_then(|usage| usage.total_tokens).unwrap_or(0);
+                self.reserved.remove(call);
+                usage.iter().for_each(|usage| self.spend(usage));
                 let first = Failures { first_at: record.at, ..Failures::default() };
                 let failures = self.failures.entry(*call).or_insert(first);
                 let is_paid = matches!(
@@ -274,7 +306,10 @@ impl Account {
                     None => self.last_fault = Some((*error_type, *call)),
                 }
             }
-            Entry::RunResumed { .. } => self.interruptions += 1,
+            Entry::RunResumed { .. } => {
+                self.interruptions += 1;
+                self.lose(|_| true);
+            }
             Entry::CancelRequested { .. } => self.was_cancelled = true,
             _ => {}
         }
@@ -316,6 +351,20 @@ impl Account {
         (latest == 3).then(|| self.asked.last().map(|(asked, _)| asked.as_slice()))?
     }
 
+    fn spend(&mut self, usage: &Usage) {
+        self.tokens += usage.total_tokens.unwrap_or(0);
+        self.cost_usd += usage.cost_usd.unwrap_or(0.0);
+    }
+
+    /// Counts what was set aside for some attempts.
+    fn lose(&mut self, is_meant: impl Fn(CallId) -> bool) {
+        let (lost, kept) =
+            std::mem::take(&mut self.reserved).into_iter().partition(|(call, _)| is_meant(*call));
+        self.reserved = kept;
+        let lost: BTreeMap<CallId, Usage> = lost;
+        lost.values().for_each(|usage| self.spend(usage));
+    }
+
     /// How long faults of the model that is asked are borne.
     fn borne_ms(&self) -> u64 {
         if self.fallbacks.is_empty() { self.patience_ms } else { self.patience_ms.min(FALLBACK_PATIENCE_MS) }
@@ -335,6 +384,17 @@ impl Account {
         failed == call && (!kind.is_transient() || is_spent)
     }
 
+    /// Whether a limit of tokens leaves no further answer.
+    fn has_spent_tokens(&self) -> bool {
+        let mut limits = [self.total_tokens, self.session_tokens].into_iter().flatten();
+        self.had_last || limits.any(|most| self.tokens >= most)
+    }
+
+    /// Whether a limit of dollars leaves none.
+    fn has_spent_dollars(&self) -> bool {
+        self.had_last || self.cost_max.is_some_and(|most| self.cost_usd >= most * (1.0 - 1e-6))
+    }
+
     fn explains(&self, reason: StopReason, now: TimeMs) -> bool {
         let is_late = self.deadline_ms.is_some_and(|ms| now >= self.accepted_at.saturating_add(ms));
         let failed_with = |is_right: fn(FaultKind) -> bool| {
@@ -345,12 +405,13 @@ impl Account {
         let explained = match reason {
             StopReason::Done if self.lanes > 0 => self.answers > 0,
             StopReason::Done => {
-                let is_spent = self.total_tokens.is_some_and(|most| self.tokens >= most);
+                let is_spent = self.has_spent_tokens() || self.has_spent_dollars();
                 let is_last = self.answers == self.max_iterations || is_spent || is_late;
                 self.last_final == Some(FinalRule::Done) && (is_last || !self.has_unread)
             }
             StopReason::MaxIterations => self.answers == self.max_iterations && self.last_final.is_none(),
-            StopReason::BudgetTokens => self.total_tokens.is_some_and(|most| self.tokens >= most),
+            StopReason::BudgetTokens => self.has_spent_tokens(),
+            StopReason::BudgetCost => self.has_spent_dollars(),
             StopReason::Deadline => is_late,
             StopReason::Cancelled => self.was_cancelled,
             StopReason::EmptyResponse => failed_with(|kind| kind == FaultKind::EmptyResponse),

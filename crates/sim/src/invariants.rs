@@ -68,6 +68,8 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
         found.calls_are_repeated_only_for_a_reason(outside, incarnation, records);
         found.requests_fit_the_window(outside, incarnation, records);
         found.messages_are_heard_once(outside, incarnation, records);
+        found.nothing_is_spent_twice_or_unseen(records);
+        found.tools_were_paid_for(outside, incarnation, records);
     }
     found.what_was_acknowledged_is_there(outside, &journals);
     found.what_was_said_is_there(outside, &journals);
@@ -437,11 +439,12 @@ impl Findings {
     /// where the server does not count. Elsewhere nothing is estimated.
     fn budgets_know_what_was_used(&mut self, outside: &Outside, records: &[Record]) {
         let Some(counts) = outside.model.counts() else { return };
-        let mut asking = BTreeSet::new();
+        let (mut asking, mut of_session) = (BTreeSet::new(), false);
         for record in records {
             let (usage, is_paid) = match &record.entry {
                 Entry::RunAccepted { settings, .. } => {
-                    if settings.budget.counts_usage() {
+                    of_session |= record.run == RunId(1) && settings.session_budget.is_some();
+                    if of_session || settings.budget.counts_usage() {
                         asking.insert(record.run);
                     }
                     continue;

@@ -47,6 +47,7 @@ mod shadow;
 mod shrink;
 mod sink;
 mod speech;
+mod spent;
 mod steered;
 mod strict;
 mod telemetry;

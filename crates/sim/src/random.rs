@@ -341,13 +341,21 @@ impl Dice {
 
     fn post(&mut self) -> Post {
         let key = *self.pick(&KEYS);
+        // What fits a window is worked out for a conversation whose last answer is asked for as the others are.
+        let final_answer = self.one_in(6);
+        let windows: &[Option<u64>] =
+            if final_answer { &[None] } else { &[None, None, None, Some(400), Some(500)] };
         Post {
             key,
             is_keyed: !self.one_in(4),
             deadline_ms: self.deadline_ms(),
-            total_tokens: if self.one_in(6) { Some(*self.pick(&[20, 200])) } else { None },
+            total_tokens: if self.one_in(6) { Some(*self.pick(&[20, 200, 9_000])) } else { None },
+            cost_usd: if self.one_in(6) { Some(*self.pick(&[0.02, 0.3, 9.0])) } else { None },
+            tool_calls: if self.one_in(8) { Some(*self.pick(&[1, 2, 5])) } else { None },
+            session_tokens: if self.one_in(8) { Some(*self.pick(&[40, 300, 9_000])) } else { None },
+            final_answer,
             model_timeout_ms: *self.pick(&[120_000, 120_000, 1_000, 50]),
-            context_tokens: *self.pick(&[None, None, None, Some(400), Some(500)]),
+            context_tokens: *self.pick(windows),
             sample_ratio: if self.one_in(8) { Some(0.0) } else { None },
             ..Post::default()
         }
@@ -383,6 +391,9 @@ impl Dice {
         }
         for tool in ["look", "book", "send", "pay", "lock", "post", "ship", "burn"] {
             scenario.tools.replies.insert(tool, *self.pick(&replies));
+            if self.one_in(3) {
+                scenario.tools.costs.insert(tool, *self.pick(&[0.0, 0.01, 0.1, 5.0]));
+            }
         }
         for _ in 0..self.below(3) {
             let nth = 1 + usize::from(self.one_in(3));
@@ -474,7 +485,7 @@ impl Dice {
                 if post.models.is_empty() {
                     post.fallbacks = *self.pick(&fallbacks);
                 }
-                if !scenario.tools.asked.is_empty()
+                if (!scenario.tools.asked.is_empty() || post.final_answer)
                     && post.fallbacks.iter().any(|(_, tokens)| tokens.is_some())
                 {
                     post.fallbacks = &[];

@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use longhaul_core::{Judge, OfferJudge, Proposed, StopReason, Verdict};
+use longhaul_core::StopReason;
 use longhaul_host::{Deployment, Endpoint, Endpoints, Hooks, NoHooks, SecretNet, WorkersAi};
 use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
@@ -16,7 +16,7 @@ use crate::{
     nexus::{self, NexusPlan},
     sink::{self, SinkPlan, SinkReply},
     telemetry::SpanningHooks,
-    tools::ToolPlan,
+    tools::{Till, ToolPlan},
 };
 
 /// The name of the object of every world.
@@ -79,6 +79,9 @@ pub struct Scenario {
     /// Chance.
     pub seed: u64,
 }
+
+/// What the model costs that is asked over Chat Completions, in US dollars per million tokens: a thousandth for each.
+const PRICES: &str = r#"{"openai:tiny": {"input": 1000, "output": 1000}}"#;
 
 impl Scenario {
     /// A scenario of the catalogue.
@@ -318,23 +321,11 @@ impl Scenario {
             secrets: SecretNet::new([API_KEY, nexus::KEY, hook::SECRET]),
             redaction: Redaction::default(),
             hooks,
-            judge: Rc::new(Forbids(self.forbidden)),
+            judge: Rc::new(Till { forbidden: self.forbidden, costs: self.tools.costs.clone() }),
             resource: Resource::default(),
             capture: self.capture,
-            prices: Prices::default(),
+            prices: Prices::parse(PRICES).expect("it is JSON"),
             retention_ms: RETENTION_MS,
-        }
-    }
-}
-
-/// The rules of a deployment that denies some tools.
-struct Forbids(&'static [&'static str]);
-
-impl Judge for Forbids {
-    fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
-        match self.0.contains(&proposed.offer.name.as_str()) {
-            true => Verdict::Deny { reason: "no".to_owned(), rule: Some("/rules/0".to_owned()) },
-            false => OfferJudge.judge(proposed),
         }
     }
 }

@@ -46,13 +46,14 @@ pub(crate) fn id_of(model: &str) -> String {
 }
 
 fn chat(format: Format, model: &str, body: &Map<String, Value>) -> Checked {
-    let mut known = vec!["messages", "stream", "max_tokens", "temperature", "tools"];
+    let mut known = vec!["messages", "stream", "max_tokens", "temperature", "tools", "tool_choice"];
     if format == Format::Chat {
         known.extend(["model", "stream_options", "max_completion_tokens"]);
         text(body, "model")?;
     }
     only(body, &known, "")?;
     let tools = list(body, "tools")?;
+    may_choose(body, tools)?;
     for tool in tools {
         only(object(tool)?, &["type", "function"], "tools")?;
         let function = object(&tool["function"])?;
@@ -118,9 +119,11 @@ fn responses(model: &str, body: &Map<String, Value>) -> Checked {
         "stream",
         "temperature",
         "tools",
+        "tool_choice",
     ];
     only(body, &known, "")?;
     text(body, "model")?;
+    may_choose(body, list(body, "tools")?)?;
     for tool in list(body, "tools")? {
         let tool = object(tool)?;
         only(tool, &["type", "name", "description", "parameters", "strict"], "tools")?;
@@ -336,6 +339,13 @@ fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> Checked {
 
 fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     members.get(name).and_then(Value::as_str).ok_or_else(|| format!("{name}: Input should be a valid string"))
+}
+
+/// A choice among tools needs some, and is the one that forbids them.
+fn may_choose(body: &Map<String, Value>, tools: &[Value]) -> Checked {
+    let choice = body.get("tool_choice");
+    expect(choice.is_none() || !tools.is_empty(), || "tool_choice without tools".to_owned())?;
+    expect(choice.is_none_or(|choice| choice == "none"), || format!("tool_choice: {choice:?}"))
 }
 
 /// A list, which may be missing.

@@ -1,7 +1,8 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use longhaul_core::{
-    CallId, Effect, Entry, Found, InDoubt, RunId, ToolError, ToolOffer, ToolOrder, ToolOutcome, limits,
+    CallId, Effect, Entry, Found, InDoubt, Judge, OfferJudge, Proposed, RunId, ToolError, ToolOffer,
+    ToolOrder, ToolOutcome, Verdict, limits,
 };
 use serde_json::{Value, json};
 
@@ -46,6 +47,8 @@ pub struct ToolPlan {
     pub is_of_first_run: bool,
     /// How long a person has to approve a payment, in milliseconds; a week when absent.
     pub approval_ms: Option<u64>,
+    /// What an attempt of a tool costs, in US dollars; those that are not there say nothing of it.
+    pub costs: BTreeMap<&'static str, f64>,
 }
 
 /// What a tool does with an attempt.
@@ -136,6 +139,13 @@ impl ToolPlan {
         Self { approval_ms: Some(ms), ..self }
     }
 
+    /// A plan in which an attempt of a tool costs so many US dollars.
+    #[must_use]
+    pub fn cost(mut self, tool: &'static str, cost_usd: f64) -> Self {
+        self.costs.insert(tool, cost_usd);
+        self
+    }
+
     /// A plan in which a tool does this, attempt by attempt.
     #[must_use]
     pub fn reply(mut self, tool: &'static str, replies: &'static [ToolReply]) -> Self {
@@ -154,10 +164,35 @@ impl Tools {
         self.plan.offers()
     }
 
+    /// What an attempt of a tool costs.
+    pub(crate) fn cost_usd(&self, tool: &str) -> Option<f64> {
+        self.plan.costs.get(tool).copied()
+    }
+
     /// What an answer of the model asks for.
     pub(crate) fn asked_in(&self, run: RunId, turn: usize) -> &'static [&'static str] {
         let asks = !self.plan.is_of_first_run || run == RunId(1);
         self.plan.asked.get(&turn).filter(|_| asks).copied().unwrap_or_default()
+    }
+}
+
+/// The deployment's rules: those of the offers, and what tools say that they cost.
+pub(crate) struct Till {
+    /// Tools that nobody may call.
+    pub(crate) forbidden: &'static [&'static str],
+    pub(crate) costs: BTreeMap<&'static str, f64>,
+}
+
+impl Judge for Till {
+    fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
+        match self.forbidden.contains(&proposed.offer.name.as_str()) {
+            true => Verdict::Deny { reason: "no".to_owned(), rule: Some("/rules/0".to_owned()) },
+            false => OfferJudge.judge(proposed),
+        }
+    }
+
+    fn cost_usd(&self, proposed: &Proposed<'_>) -> Result<Option<f64>, String> {
+        Ok(self.costs.get(proposed.offer.name.as_str()).copied())
     }
 }
 

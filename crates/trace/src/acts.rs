@@ -1,6 +1,6 @@
 //! The spans of what a run does beside asking models: its calls of tools, and its waits for a person.
 
-use longhaul_core::{CallId, Entry, Record, RequestKind, TimeMs, ToolError, ToolOffer};
+use longhaul_core::{CallId, Entry, Record, RequestKind, TimeMs, ToolError, ToolOffer, Usage};
 use serde_json::Value as Json;
 
 use crate::{
@@ -52,6 +52,7 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             effect,
             verdict,
             rule,
+            cost_usd,
             tool_call_id,
         } => {
             let tool = ToolSpan {
@@ -69,6 +70,11 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             let description = described(&tool.tool);
             let mut span = tool_span(scene, at, tool, description);
             span.attributes.extend(attributes::of_leave(*verdict, rule.as_deref()));
+            if let Some(cost_usd) = *cost_usd {
+                let usage = Usage { cost_usd: Some(cost_usd), ..Usage::default() };
+                attributes::push_usage(&mut span.attributes, &usage);
+                span.usage = Some(usage);
+            }
             spans.push(span);
         }
         Entry::ToolAnswered {

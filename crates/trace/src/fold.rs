@@ -237,6 +237,8 @@ impl<'a> Fold<'a> {
             fallback_from,
             message_count,
             dropped_messages,
+            reserved: _,
+            last: _,
         } = &record.entry
         else {
             return;

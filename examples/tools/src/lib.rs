@@ -102,7 +102,7 @@ fn agents() -> Agents {
         .max_iterations(20)
         .tool(Tool::new("tide", tide).read())
         .tool(Tool::new("count", count).read())
-        .tool(Tool::new("letter", letter).read())
+        .tool(Tool::new("letter", letter).read().costs(|_| 0.02))
         .egress(["$NOTICES_URL", "$TIDES_URL"])
         .tool(Tool::new("notice", notice).read())
         .tool(Tool::new("sign", sign).idempotent().secrets(["HARBOUR_KEY"]))

@@ -212,6 +212,57 @@ async fn no_more_calls_are_made_than_a_budget_allows() {
 }
 
 #[tokio::test]
+async fn what_tools_cost_is_set_aside_and_counted() {
+    let (_server, api) = harbour().await;
+    let letter = |place: u32| format!(r#"#scripted call=letter {{"word": "tide", "place": {place}}}"#);
+    let task = format!("Spell.\n{}\n{}\n{}\n#scripted turns=2", letter(0), letter(1), letter(2));
+    let post = api.start(&json!({"task": task, "budget": {"cost_usd": 0.05}})).await;
+    let run = api.ended(&post).await;
+    assert_eq!((&run["status"], &run["usage"]["cost_usd"]), (&json!("succeeded"), &json!(0.04)), "{run}");
+    let told = results(&api, &post).await;
+    assert_eq!((told[0].as_str(), told[1].as_str()), ("t", "i"));
+    assert!(told[2].starts_with("budget: "), "{told:?}");
+    let trace = api.get(&format!("/v1/sessions/{}/runs/1/trace", post.session)).await.ok(200);
+    let spans = trace["spans"].as_array().expect("spans");
+    let paid = spans
+        .iter()
+        .filter(|span| span["name"] == "execute_tool letter" && span["usage"]["cost_usd"] == 0.02);
+    assert_eq!(paid.count(), 2, "{trace}");
+}
+
+#[tokio::test]
+async fn the_last_answer_is_asked_for_without_tools() {
+    let (_server, api) = harbour().await;
+    let task = [
+        "Sail.",
+        r#"#scripted call=tide {"port": "Whitby"}"#,
+        r#"#scripted call@2=tide {"port": "Penzance"}"#,
+        "#scripted turns=3",
+    ];
+    let body = json!({"task": task.join("\n"), "max_iterations": 2, "final_answer": true});
+    let post = api.start(&body).await;
+    let run = api.ended(&post).await;
+    assert_eq!((&run["stop_reason"], &run["tool_calls"]), (&json!("max_iterations"), &json!(1)), "{run}");
+    assert!(run["result"].as_str().is_some_and(|text| !text.is_empty()), "{run}");
+    let called = of_type(&api.events(&post.session).await, "model.called");
+    assert_eq!((&called[0]["last"], &called[1]["last"]), (&Value::Null, &json!(true)));
+}
+
+#[tokio::test]
+async fn the_runs_of_a_session_share_its_budget() {
+    let (_server, api) = harbour().await;
+    let task = "Sail.\n#scripted call=tide {\"port\": \"Whitby\"}\n#scripted turns=2";
+    let post = api.start(&json!({"task": task, "session_budget": {"tool_calls": 2}})).await;
+    assert_eq!(api.ended(&post).await["status"], "succeeded");
+    let next = api.start_run(&post.session, &json!({"task": task})).await;
+    assert_eq!(api.ended(&next).await["status"], "succeeded");
+    let runs = format!("/v1/sessions/{}/runs", post.session);
+    api.post(&runs, &json!({"task": task})).await.problem(409, "session_budget_exhausted");
+    let refused = api.post(&runs, &json!({"task": task, "session_budget": {"tool_calls": 9}})).await;
+    assert_eq!(refused.problem(422, "invalid_request"), ["/session_budget"]);
+}
+
+#[tokio::test]
 async fn agents_show_their_tools() {
     let (_server, api) = harbour().await;
     let shown = api.get("/v1/agents").await.ok(200);

@@ -1,10 +1,14 @@
 use crate::{
-    decide::{after::first_asks, calls::begin, draft::Draft},
+    decide::{
+        after::{first_asks, next_ask},
+        budget::last_by,
+        calls::begin,
+        draft::Draft,
+    },
     entry::{Entry, Idempotency},
     ids::{Life, RunId},
     input::{NewRun, Refusal},
     limits,
-    message::Usage,
     output::finish_offer,
     reading::Reading,
     state::run::Run,
@@ -14,7 +18,6 @@ use crate::{
 pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     let waiting = refuse(d, &new)?;
     let id = RunId(u32::try_from(d.earlier_runs().len() + 1).expect("a session has fewer than 2^32 runs"));
-    let is_affordable = new.settings.budget.exhausted_by(&Usage::default(), 0).is_none();
     let sampled_out = is_sampled_out(new.settings.sample_ratio, d.seed());
     let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
     let NewRun { task, agent, model, models, max_iterations, metadata, mut settings, idempotency, by } = new;
@@ -39,8 +42,12 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     };
     d.write(id, entry);
     // Its own texts do not keep it from beginning: the session had room when it came.
-    if waiting == 0 && is_affordable {
-        first_asks(d.run(id)).iter().for_each(|ask| begin(d, id, ask));
+    if waiting == 0 && d.run(id).exhausts(&d.limits(id), d.now()).is_none() {
+        let asks = match last_by(d, id) {
+            Some(_) => vec![next_ask(d.run(id), true)],
+            None => first_asks(d.run(id)),
+        };
+        asks.iter().for_each(|ask| begin(d, id, ask));
     }
     Ok(())
 }
@@ -57,6 +64,9 @@ fn refuse(d: &Draft<'_>, new: &NewRun) -> Result<usize, Refusal> {
     }
     if d.is_full() {
         return Err(Refusal::SessionFull);
+    }
+    if d.has_spent_session_budget() {
+        return Err(Refusal::SessionBudgetExhausted);
     }
     let waiting = d.open_runs().count();
     if waiting > limits::QUEUED_RUNS_MAX { Err(Refusal::QueueFull) } else { Ok(waiting) }

@@ -1,7 +1,7 @@
 use crate::{
     decide::gate::named,
     done::FinalRule,
-    entry::{RunError, StopReason},
+    entry::{Budget, RunError, StopReason},
     fault::FaultKind,
     ids::{CallId, RunId, TimeMs},
     limits,
@@ -42,6 +42,10 @@ pub(crate) struct Room {
     pub(crate) is_full: bool,
     /// The first of the runs that are not over.
     pub(crate) first: Option<RunId>,
+    /// What the run may spend.
+    pub(crate) limits: Budget,
+    /// The limit that leaves it no more than the last answer, for which that was kept.
+    pub(crate) last_by: Option<StopReason>,
 }
 
 /// How a run ends.
@@ -57,26 +61,37 @@ pub(crate) struct Stop {
 pub(crate) fn after(run: &Run, room: Room) -> Next {
     let (spec, is_late) = (&run.spec, run.is_late(room.now));
     let spent = || room.spent(run).map(Next::End);
+    let last = || room.last_by.map(|_| Next::Call(vec![next_ask(run, true)]));
     match run.stand(room.now) {
         Stand::Over => room.first.map_or(Next::Wait, Next::Begin),
         Stand::InFlight | Stand::Waiting => next_of_tools(run, room.now).unwrap_or(Next::Wait),
         Stand::Queued if is_late => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Queued if room.first != Some(run.id) => Next::Wait,
-        Stand::Queued => spent().unwrap_or_else(|| Next::Call(first_asks(run))),
+        Stand::Queued => spent().or_else(last).unwrap_or_else(|| Next::Call(first_asks(run))),
         Stand::Answered(_) if spec.is_comparison() => Next::End(Stop::plain(StopReason::Done)),
         Stand::TimeUp => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Failed(_) if is_late => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Failed(error) => Next::End(Stop::failed(error)),
         Stand::Answered(answer) => match answer.rule {
             // It was asked for before somebody said more: where there is a further answer, that hears it.
-            Some(_) if run.has_unread() && !run.is_last_answer() && spent().is_none() => {
-                Next::Call(next_ask(run))
+            Some(_)
+                if run.has_unread() && !run.is_last_answer() && !run.had_last_call() && spent().is_none() =>
+            {
+                last().unwrap_or_else(|| Next::Call(vec![next_ask(run, false)]))
             }
             Some(FinalRule::Done) => Next::End(Stop::limit(StopReason::Done)),
             Some(FinalRule::FinishTool) => Next::End(Stop::limit(StopReason::FinishTool)),
             None if run.is_last_answer() => Next::End(Stop::limit(StopReason::MaxIterations)),
-            None if answer.tool_calls.is_empty() => spent().unwrap_or_else(|| Next::Call(next_ask(run))),
-            None if run.has_no_tool_calls_left() => Next::End(Stop::limit(StopReason::BudgetToolCalls)),
+            None if run.had_last_call() => {
+                let reason = room.last_by.unwrap_or(StopReason::BudgetTokens);
+                Next::End(room.stop(run, reason))
+            }
+            None if answer.tool_calls.is_empty() => {
+                spent().or_else(last).unwrap_or_else(|| Next::Call(vec![next_ask(run, false)]))
+            }
+            None if run.has_no_tool_calls_left(&room.limits) => {
+                Next::End(room.stop(run, StopReason::BudgetToolCalls))
+            }
             None => spent().or_else(|| next_of_tools(run, room.now)).unwrap_or(Next::Wait),
         },
         Stand::Returned
@@ -89,7 +104,8 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
             Next::End(Stop::tool_failed(StopReason::ToolFailed, FAILED_ANSWERS))
         }
         Stand::Returned => {
-            spent().or_else(|| next_of_tools(run, room.now)).unwrap_or_else(|| Next::Call(next_ask(run)))
+            let next = spent().or_else(|| next_of_tools(run, room.now)).or_else(last);
+            next.unwrap_or_else(|| Next::Call(vec![next_ask(run, false)]))
         }
     }
 }
@@ -119,18 +135,31 @@ pub(crate) fn time_up(run: &Run) -> Stop {
 pub(crate) fn first_asks(run: &Run) -> Vec<Ask> {
     let models =
         if run.spec.models.is_empty() { std::slice::from_ref(&run.spec.model) } else { &run.spec.models };
-    models.iter().map(|model| Ask::Model { model: model.clone(), iteration: 1 }).collect()
+    let is_last = !run.spec.is_comparison() && is_last_allowed(run);
+    models.iter().map(|model| Ask::Model { model: model.clone(), iteration: 1, is_last }).collect()
 }
 
-fn next_ask(run: &Run) -> Vec<Ask> {
-    vec![Ask::Model { model: run.model().to_owned(), iteration: run.iterations + 1 }]
+/// The next answer of a run, which is the last one where a limit says so, or no further one is allowed.
+pub(crate) fn next_ask(run: &Run, is_last: bool) -> Ask {
+    let is_last = is_last || is_last_allowed(run);
+    Ask::Model { model: run.model().to_owned(), iteration: run.iterations + 1, is_last }
+}
+
+/// Whether the next answer of a run that asks for a last one is the last that is allowed.
+fn is_last_allowed(run: &Run) -> bool {
+    run.spec.settings.final_answer && run.iterations + 1 >= run.spec.max_iterations
 }
 
 impl Room {
     /// What forbids another call.
     fn spent(self, run: &Run) -> Option<Stop> {
-        let budget = run.exhausted_budget(self.now).map(Stop::limit);
+        let budget = run.exhausts(&self.limits, self.now).map(|reason| self.stop(run, reason));
         budget.or_else(|| self.is_full.then(Stop::session_full))
+    }
+
+    /// The end by one of the limits: it may be the session's.
+    fn stop(self, run: &Run, reason: StopReason) -> Stop {
+        Stop::budget(run, &self.limits, reason)
     }
 }
 
@@ -168,6 +197,35 @@ impl Stop {
         let reason = StopReason::OutputInvalid;
         let message = format!("{reached}; the result does not fit output_schema: {why}");
         Self { reason, error: Some(RunError { code: reason.as_str().to_owned(), message }), has_result: true }
+    }
+
+    /// At one of these limits, which are the run's own or what its session left.
+    pub(crate) fn budget(run: &Run, limits: &Budget, reason: StopReason) -> Self {
+        let own = run.spec.settings.budget;
+        let is_of_session = match reason {
+            StopReason::BudgetTokens => own.total_tokens != limits.total_tokens,
+            StopReason::BudgetCost => own.cost_usd != limits.cost_usd,
+            StopReason::BudgetToolCalls => own.tool_calls != limits.tool_calls,
+            StopReason::Deadline
+            | StopReason::Done
+            | StopReason::FinishTool
+            | StopReason::MaxIterations
+            | StopReason::Cancelled
+            | StopReason::EmptyResponse
+            | StopReason::ModelRefused
+            | StopReason::ModelUnavailable
+            | StopReason::ToolFailed
+            | StopReason::ToolInDoubt
+            | StopReason::LoopDetected
+            | StopReason::ApprovalExpired
+            | StopReason::OutputInvalid
+            | StopReason::Denied => false,
+        };
+        let mut stop = Self::limit(reason);
+        if let Some(error) = stop.error.as_mut().filter(|_| is_of_session) {
+            error.message.insert_str(0, "session_");
+        }
+        stop
     }
 
     /// Without a result and without an error.

@@ -1,9 +1,11 @@
 //! Promising calls: each as an entry, and as the command that it promises.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use crate::{
-    decide::draft::Draft,
+    decide::{budget::reserve, draft::Draft},
     entry::{Entry, Fallback, Observed},
     given::Given,
     ids::{CallId, CallRef, RunId, TimeMs},
@@ -31,17 +33,26 @@ pub(crate) fn again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     promise(d, run, id, (&ask, None), tries.attempt + 1);
 }
 
+/// The first attempt of a tool's call that a person let be made.
+pub(crate) fn approved(d: &mut Draft<'_>, run: RunId, id: CallId, cost_usd: Option<f64>) {
+    let Some(ask) = d.run(run).call(id).and_then(Call::tool).cloned() else { return };
+    let ask = Ask::Tool(Rc::new(ToolAsk { cost_usd, ..ToolAsk::clone(&ask) }));
+    promise(d, run, id, (&ask, None), 1);
+}
+
 /// A further attempt of a call, by the next model that may take the run over.
 pub(crate) fn fall_back(d: &mut Draft<'_>, run: RunId, id: CallId) {
-    let Some(Call { ask: Ask::Model { model, iteration }, tries, .. }) = d.run(run).call(id).cloned() else {
+    let Some(Call { ask: Ask::Model { model, iteration, is_last }, tries, .. }) =
+        d.run(run).call(id).cloned()
+    else {
         return;
     };
     let Some(next) = d.run(run).next_fallback().cloned() else { return };
-    let ask = Ask::Model { model: next.model.clone(), iteration };
+    let ask = Ask::Model { model: next.model.clone(), iteration, is_last };
     promise(d, run, id, (&ask, Some((model, next))), tries.attempt + 1);
 }
 
-/// Budgets were checked: nothing is spent between an answer and a retry but time.
+/// That anything is left was checked. What the attempt may spend is set aside in the entry that promises it.
 fn promise(
     d: &mut Draft<'_>,
     id: RunId,
@@ -52,11 +63,12 @@ fn promise(
     let (run, now) = (d.run(id), d.now());
     let promised = CallRef { run: id, call, attempt };
     let (entry, command) = match ask {
-        Ask::Model { model, iteration } => {
+        Ask::Model { model, iteration, is_last } => {
             let context_tokens =
                 taken_over.as_ref().map_or(run.context_tokens(), |(_, next)| next.context_tokens);
             let asked = (call, model.as_str(), context_tokens);
             let window = window(run, asked, &d.transcript().starts, d.length());
+            let reserved = reserve(d, id, (call, model, *is_last), window);
             let entry = Entry::ModelCalled {
                 call,
                 attempt,
@@ -65,6 +77,8 @@ fn promise(
                 fallback_from: taken_over.map(|(from, _)| from),
                 message_count: window.message_count,
                 dropped_messages: window.dropped_messages,
+                reserved,
+                last: *is_last,
             };
             let give_up_at = give_up_at(run, now, run.spec.settings.model_timeout_ms);
             (entry, Command::CallModel(ModelCall { call: promised, model: model.clone(), give_up_at }))
@@ -79,6 +93,7 @@ fn promise(
                 effect: Some(ask.effect),
                 verdict: ask.leave,
                 rule: ask.rule.clone(),
+                cost_usd: ask.cost_usd,
                 tool_call_id: Some(ask.tool_call_id.clone()),
             };
             let timeout_ms = run.offer(&ask.tool).and_then(|offer| offer.timeout_ms);

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    entry::Entry,
+    entry::{Budget, Entry},
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, Moment},
     journal::WholeResult,
@@ -119,6 +119,17 @@ impl<'a> Draft<'a> {
     /// The attempt of a call that a run waits for, as it is now.
     pub(crate) fn awaited(&self, call: CallRef) -> Option<Call> {
         awaited(self.find(call.run)?, call).cloned()
+    }
+
+    /// Whether the session's runs have used up what they may spend together.
+    pub(crate) fn has_spent_session_budget(&self) -> bool {
+        let open = self.open_runs().find(|run| !run.is_queued());
+        self.ledger.purse.is_spent(open)
+    }
+
+    /// What a run may spend.
+    pub(crate) fn limits(&self, id: RunId) -> Budget {
+        self.ledger.purse.limits(self.run(id))
     }
 
     pub(crate) fn next_call(&self) -> CallId {

@@ -8,6 +8,7 @@ use crate::{
         draft::Draft,
         ending::end,
         follow::follow,
+        gate::use_again,
         tools::{doubt, reconcile},
     },
     entry::{Cause, Entry, Observed, Timing},
@@ -66,6 +67,11 @@ fn recover(d: &mut Draft<'_>, id: RunId, cause: Cause) {
         cut_off.into_iter().partition(|call| d.run(id).recovery(call) == Recovery::Again);
     let repeated: Vec<CallId> = repeated.iter().map(|call| call.id).collect();
     write_resumed(d, id, cause, repeated.clone());
+    // What was cut off may have cost what it needs to be made again.
+    if let Some(stop) = spent_by_models(d, id) {
+        end(d, id, stop);
+        return follow(d, id);
+    }
     for call in &given_up {
         if d.run(id).is_open() {
             give_up(d, id, call);
@@ -73,9 +79,17 @@ fn recover(d: &mut Draft<'_>, id: RunId, cause: Cause) {
     }
     if d.run(id).is_open() {
         let due = due(d, id);
-        repeated.into_iter().chain(due).for_each(|call| again(d, id, call));
+        repeated.into_iter().chain(due).for_each(|call| use_again(d, id, call));
     }
     follow(d, id);
+}
+
+/// How a run ends whose limits leave the call of its model nothing. Those of a comparison have shares of their own.
+fn spent_by_models(d: &Draft<'_>, id: RunId) -> Option<Stop> {
+    let (run, limits) = (d.run(id), d.limits(id));
+    let is_of_model = run.in_flight().any(|call| call.model().is_some()) && !run.spec.is_comparison();
+    let reason = run.exhausts(&limits, d.now()).filter(|_| is_of_model)?;
+    Some(Stop::budget(run, &limits, reason))
 }
 
 /// A call that was cut off is not made again.

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) fn end(d: &mut Draft<'_>, id: RunId, stop: Stop) {
     settle(d, id);
     let run = d.run(id);
-    let (usage, iterations) = (run.usage.clone(), run.iterations);
+    let (usage, iterations) = (run.usage_if_cut_off(), run.iterations);
     let result = stop.has_result.then(|| result_of(d.answers(id), &run.spec.settings.sentinel)).flatten();
     let (Stop { reason, error, .. }, output) = judged(&run.spec, stop, result.as_deref());
     let status = reason.status();

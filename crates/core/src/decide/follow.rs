@@ -1,6 +1,7 @@
 use crate::{
     decide::{
         after::{Next, Room, after},
+        budget::last_by,
         calls::begin,
         draft::Draft,
         ending::end,
@@ -13,7 +14,13 @@ use crate::{
 pub(crate) fn follow(d: &mut Draft<'_>, id: RunId) {
     let mut id = id;
     loop {
-        let room = Room { now: d.now(), is_full: d.is_full(), first: d.open_runs().next().map(|run| run.id) };
+        let room = Room {
+            now: d.now(),
+            is_full: d.is_full(),
+            first: d.open_runs().next().map(|run| run.id),
+            limits: d.limits(id),
+            last_by: last_by(d, id),
+        };
         match after(d.run(id), room) {
             Next::Wait => return,
             Next::Call(asks) => asks.iter().for_each(|ask| begin(d, id, ask)),

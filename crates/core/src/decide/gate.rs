@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{
     decide::{
-        calls::{again, begin, refuse, unknown_and},
+        budget::afford,
+        calls::{again, approved, begin, refuse, unknown_and},
         draft::Draft,
     },
     entry::Entry,
@@ -40,8 +41,8 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
         Some(_) | None => Pass::refuse(unreadable(d, run, call)),
     };
     match pass {
-        Pass::Make { rule } => {
-            let ask = ToolAsk { leave: Some(Leave::Allow), rule, ..ask };
+        Pass::Make { rule, cost_usd } => {
+            let ask = ToolAsk { leave: Some(Leave::Allow), rule, cost_usd, ..ask };
             begin(d, run, &Ask::Tool(Rc::new(ask)));
         }
         Pass::Ask(question) => {
@@ -56,16 +57,57 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
 /// A call that waited is made. One that a person let be made is judged once more: what forbids it by now is stronger.
 pub(crate) fn use_again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     let Some(call) = d.run(run).call(id).cloned() else { return };
-    let (Some(ask), CallState::Ready) = (call.tool(), &call.state) else { return again(d, run, id) };
-    let gone = || Pass::refuse(ToolError::unknown_tool("there is no such tool any more"));
-    let (Pass::Refuse { why, rule }, attempt) =
-        (judge(d, run, &ask.tool, &ask.arguments).map_or_else(gone, passed), call.tries.attempt)
-    else {
-        return again(d, run, id);
+    let Some(ask) = call.tool() else { return again(d, run, id) };
+    let (is_ready, attempt) = (call.state == CallState::Ready, call.tries.attempt);
+    let cost_usd = match is_ready {
+        true => pass_again(d, run, ask, attempt),
+        false => afford(d, run, ask.cost_usd).map(|()| ask.cost_usd).map_err(|why| (why, None)),
     };
-    // One that was cut off may have happened.
-    let why = if attempt == 0 { why } else { unknown_and(&why) };
-    refuse(d, run, (id, attempt), &ToolAsk { rule, ..ToolAsk::clone(ask) }, why);
+    match cost_usd {
+        Ok(_) if attempt > 0 => again(d, run, id),
+        Ok(cost_usd) => approved(d, run, id, cost_usd),
+        Err((why, rule)) => {
+            // One that was cut off may have happened.
+            let why = if is_ready && attempt > 0 { unknown_and(&why) } else { why };
+            refuse(d, run, (id, attempt), &ToolAsk { rule, ..ToolAsk::clone(ask) }, why);
+        }
+    }
+}
+
+/// What the rules and the limits say by now of a call that a person let be made: what it costs; or why it is not made, and by
+/// which rule.
+fn pass_again(
+    d: &Draft<'_>,
+    run: RunId,
+    ask: &ToolAsk,
+    attempt: u32,
+) -> Result<Option<f64>, (ToolError, Option<String>)> {
+    let gone = || Pass::refuse(ToolError::unknown_tool("there is no such tool any more"));
+    match judge(d, run, &ask.tool, &ask.arguments).map_or_else(gone, passed) {
+        Pass::Refuse { why, rule } => Err((why, rule)),
+        Pass::Make { .. } | Pass::Ask(_) => {
+            let counted = if attempt == 0 { count(d, run) } else { Ok(()) };
+            counted.and_then(|()| cost(d, run, &ask.tool, &ask.arguments)).map_err(|why| (why, None))
+        }
+    }
+}
+
+/// Whether the run may make a further call.
+fn count(d: &Draft<'_>, run: RunId) -> Result<(), ToolError> {
+    match d.run(run).has_no_tool_calls_left(&d.limits(run)) {
+        true => Err(ToolError::new("budget", "the run may make no further tool calls")),
+        false => Ok(()),
+    }
+}
+
+/// What a call costs that the run can afford.
+fn cost(d: &Draft<'_>, run: RunId, tool: &str, arguments: &Value) -> Result<Option<f64>, ToolError> {
+    let it = d.run(run);
+    let Some(offer) = it.offer(tool) else { return Ok(None) };
+    let proposed = Proposed { run, agent: &it.spec.agent, offer, arguments };
+    let cost_usd = d.judge().cost_usd(&proposed).map_err(ToolError::failed)?;
+    afford(d, run, cost_usd)?;
+    Ok(cost_usd)
 }
 
 /// What the rules say of a tool's call with these arguments; `None` where the run is not offered the tool.
@@ -87,14 +129,22 @@ fn pass(d: &Draft<'_>, run: RunId, call: &ToolCall, offer: &ToolOffer, arguments
             "the same call was made before, and no other since. It is not made again: use what it gave";
         return Pass::refuse(ToolError::new("repeated", text));
     }
-    if it.has_no_tool_calls_left() {
-        return Pass::refuse(ToolError::new("budget", "the run may make no further tool calls"));
+    if let Err(why) = count(d, run) {
+        return Pass::refuse(why);
     }
     if offer.name == READ_RESULT {
         // The runtime's own, which no rule is about.
-        return may_read(d, run, arguments).map_or_else(Pass::refuse, |()| Pass::Make { rule: None });
+        let made = || Pass::Make { rule: None, cost_usd: None };
+        return may_read(d, run, arguments).map_or_else(Pass::refuse, |()| made());
     }
-    judge(d, run, &offer.name, arguments).map_or_else(|| Pass::refuse(unreadable(d, run, call)), passed)
+    let judged = judge(d, run, &offer.name, arguments);
+    match judged.map_or_else(|| Pass::refuse(unreadable(d, run, call)), passed) {
+        Pass::Make { rule, .. } => match cost(d, run, &offer.name, arguments) {
+            Ok(cost_usd) => Pass::Make { rule, cost_usd },
+            Err(why) => Pass::refuse(why),
+        },
+        other @ (Pass::Ask(_) | Pass::Refuse { .. }) => other,
+    }
 }
 
 /// Whether a model may read what it asks for: a result that stands in the request that it answered, and no other.
@@ -118,7 +168,7 @@ fn may_read(d: &Draft<'_>, run: RunId, arguments: &Value) -> Result<(), ToolErro
 
 /// What becomes of a call.
 enum Pass {
-    Make { rule: Option<String> },
+    Make { rule: Option<String>, cost_usd: Option<f64> },
     Ask(Question),
     Refuse { why: ToolError, rule: Option<String> },
 }
@@ -133,7 +183,7 @@ impl Pass {
 /// What the rules say.
 fn passed(verdict: Verdict) -> Pass {
     match verdict {
-        Verdict::Allow { rule } => Pass::Make { rule },
+        Verdict::Allow { rule } => Pass::Make { rule, cost_usd: None },
         Verdict::Ask(question) => Pass::Ask(question),
         Verdict::Deny { reason, rule } => {
             let text = format!("the call was not made, and is not allowed: {reason}");

@@ -4,6 +4,7 @@
 mod accept;
 mod after;
 mod approve;
+mod budget;
 mod calls;
 mod cancel;
 mod delivery;

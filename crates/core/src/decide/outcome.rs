@@ -1,6 +1,7 @@
 use crate::{
     decide::{
         after::Stop,
+        budget::usage_of_failure,
         calls::fall_back,
         draft::Draft,
         ending::end,
@@ -71,11 +72,12 @@ fn ended_by(spec: &RunSpec, answer: &ModelAnswer) -> (Option<FinalRule>, Option<
 /// A model's attempt failed: it is made again after a while, the next model takes the call over, or it has failed for good.
 pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen) {
     let awaited = d.awaited(call).filter(|call| call.model().is_some());
-    let Some(tries) = awaited.map(|call| call.tries) else { return d.ignore() };
-    let run = d.run(call.run);
+    let Some(awaited) = awaited else { return d.ignore() };
+    let (run, tries, usage) = (d.run(call.run), awaited.tries, usage_of_failure(&awaited, &fault));
     let (remedy, why) = remedy(run, tries, &fault, d.moment());
     // A failed attempt may have cost what another one would need.
-    let spent = run.spec.settings.budget.exhausted_by(&run.usage_with(fault.usage.as_deref()), 0);
+    let limits = d.limits(call.run);
+    let spent = limits.exhausted_by(&run.usage_with(usage.as_ref()), 0);
     let spent = spent.filter(|_| remedy != Remedy::None && !run.spec.is_comparison());
     let entry = Entry::ModelFailed {
         call: call.call,
@@ -86,7 +88,7 @@ pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen)
             (Remedy::Again(at), None) => Some(at),
             (Remedy::Again(_) | Remedy::NextModel | Remedy::None, _) => None,
         },
-        usage: fault.usage.map(|usage| *usage),
+        usage,
         begun: fault.begun,
         timing: seen.timing,
         observed: seen.observed,
@@ -94,7 +96,8 @@ pub(crate) fn failed(d: &mut Draft<'_>, call: CallRef, fault: Fault, seen: Seen)
     d.write(call.run, entry);
     match (remedy, spent) {
         (_, Some(reason)) => {
-            end(d, call.run, Stop::limit(reason));
+            let stop = Stop::budget(d.run(call.run), &limits, reason);
+            end(d, call.run, stop);
             follow(d, call.run);
         }
         (Remedy::Again(_), None) => {}

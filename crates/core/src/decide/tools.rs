@@ -6,6 +6,7 @@ use crate::{
     backoff::TOOL_RETRY,
     decide::{
         after::Stop,
+        budget::afford,
         calls::{Told, again, answer, refuse, unknown},
         draft::Draft,
         ending::end_now,
@@ -68,7 +69,10 @@ pub(crate) fn reconciled(d: &mut Draft<'_>, call: CallRef, found: Found, timing:
             let why = ToolError::new("cancelled", "the call was not made: the run's time is up");
             answer(d, call, &ask, Told::new(Err(why), latency_ms));
         }
-        Found::NotDone => again(d, call.run, call.call),
+        Found::NotDone => match afford(d, call.run, ask.cost_usd) {
+            Ok(()) => again(d, call.run, call.call),
+            Err(why) => answer(d, call, &ask, Told::new(Err(why), latency_ms)),
+        },
         Found::Unknown => doubt(d, call.run, &awaited),
     }
     follow(d, call.run);

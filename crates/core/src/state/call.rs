@@ -2,7 +2,7 @@ use std::rc::Rc;
 
 use crate::{
     done::FinalRule,
-    entry::RunError,
+    entry::{Reserved, RunError},
     fault::FaultKind,
     ids::{CallId, TimeMs},
     limits,
@@ -23,6 +23,10 @@ pub struct Call {
     pub state: CallState,
     /// Messages of the conversation that its request leaves out, from the beginning. Of a model's call alone.
     pub dropped_messages: u32,
+    /// What was set aside for its latest attempt.
+    pub reserved: Option<Reserved>,
+    /// Whether that is still set aside: the attempt is not counted yet.
+    pub(crate) is_reserved: bool,
     /// Where its answer is in the conversation.
     pub(crate) message: Option<usize>,
 }
@@ -36,6 +40,8 @@ pub enum Ask {
         model: String,
         /// Which answer of the run it is to be, from 1.
         iteration: u32,
+        /// Whether it is the last one, in which the model may call no tools.
+        is_last: bool,
     },
     /// A tool, for a result.
     Tool(Rc<ToolAsk>),
@@ -152,7 +158,18 @@ impl From<CallError> for RunError {
 impl Call {
     pub(crate) fn new(id: CallId, ask: Ask) -> Self {
         let state = CallState::InFlight;
-        Self { id, ask, tries: Tries::default(), state, dropped_messages: 0, message: None }
+        let tries = Tries::default();
+        Self { id, ask, tries, state, dropped_messages: 0, reserved: None, is_reserved: false, message: None }
+    }
+
+    /// What is set aside for the attempt that is not counted yet.
+    pub(crate) fn open_reservation(&self) -> Option<Reserved> {
+        self.reserved.filter(|_| self.is_reserved)
+    }
+
+    /// Whether it asks for the last answer, in which the model may call no tools.
+    pub fn is_last(&self) -> bool {
+        matches!(self.ask, Ask::Model { is_last: true, .. })
     }
 
     /// The model that is asked, if it is one.

@@ -3,7 +3,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::{
-    entry::Entry,
+    entry::{Entry, Reserved},
     ids::{CallId, Seq, TimeMs},
     state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled},
     tool::{Effect, Leave, Request, ToolAsk},
@@ -12,7 +12,7 @@ use crate::{
 /// What an entry says of a call.
 pub(crate) enum CallFact {
     /// An attempt is promised, where `fallback` names it of another model than before.
-    Called { attempt: u32, dropped_messages: u32, fallback: Option<String> },
+    Called { attempt: u32, dropped_messages: u32, fallback: Option<String>, reserved: Option<Reserved> },
     /// A person is asked.
     Requested { until: Option<TimeMs>, request: Request },
     /// A person lets it be made, perhaps with other arguments.
@@ -29,12 +29,14 @@ impl Call {
     /// Takes what an entry says of it that was decided at `at`, whose message has this place in the conversation.
     pub(crate) fn evolve(&mut self, at: TimeMs, fact: CallFact, place: usize) {
         self.state = match fact {
-            CallFact::Called { attempt, dropped_messages, fallback } => {
+            CallFact::Called { attempt, dropped_messages, fallback, reserved } => {
                 if let Some(model) = fallback {
                     self.fall_back(model);
                 }
                 self.tries.attempt = attempt;
                 self.dropped_messages = dropped_messages;
+                (self.reserved, self.is_reserved) = (reserved, reserved.is_some());
+                self.costs(reserved.and_then(|reserved| reserved.cost_usd));
                 CallState::InFlight
             }
             CallFact::Requested { until, request } => {
@@ -57,18 +59,31 @@ impl Call {
                 CallState::Retrying { at: retry_at }
             }
             CallFact::Failed { error, retry_at, may_be_paid_for } => {
+                self.is_reserved = false;
                 self.tries.failures += 1;
                 self.tries.paid_failures += u32::from(may_be_paid_for);
                 self.tries.first_failure_at.get_or_insert(at);
                 retry_at.map_or(CallState::Settled(Settled::Failed(error)), |at| CallState::Retrying { at })
             }
             CallFact::Settled(settled) => {
+                self.is_reserved = false;
                 if let Settled::Answered(_) = settled {
                     self.message = Some(place);
                 }
                 CallState::Settled(settled)
             }
         };
+    }
+}
+
+impl Call {
+    /// What each attempt of a tool's call costs: it is known when the first one is promised.
+    fn costs(&mut self, cost_usd: Option<f64>) {
+        if let Ask::Tool(ask) = &mut self.ask
+            && ask.cost_usd != cost_usd
+        {
+            Rc::make_mut(ask).cost_usd = cost_usd;
+        }
     }
 }
 
@@ -106,8 +121,8 @@ impl Entry {
             Some(ToolAsk::new(id.clone()?, tool.clone(), arguments.clone(), effect))
         };
         match self {
-            Self::ModelCalled { model, iteration, .. } => {
-                Some(Ask::Model { model: model.clone(), iteration: *iteration })
+            Self::ModelCalled { model, iteration, last, .. } => {
+                Some(Ask::Model { model: model.clone(), iteration: *iteration, is_last: *last })
             }
             Self::ToolCalled { tool_call_id, tool, arguments, effect, verdict, rule, .. } => {
                 let ask = ask(tool_call_id, tool, arguments, *effect)?;
@@ -141,10 +156,10 @@ impl Entry {
     /// `seq` is its position.
     pub(crate) fn call_fact(&self, seq: Seq) -> Option<(CallId, CallFact)> {
         let (call, fact) = match self {
-            Self::ModelCalled { call, attempt, dropped_messages, model, fallback_from, .. } => {
+            Self::ModelCalled { call, attempt, dropped_messages, model, fallback_from, reserved, .. } => {
                 let fallback = fallback_from.is_some().then(|| model.clone());
-                let (attempt, dropped_messages) = (*attempt, *dropped_messages);
-                (call, CallFact::Called { attempt, dropped_messages, fallback })
+                let (attempt, dropped_messages, reserved) = (*attempt, *dropped_messages, *reserved);
+                (call, CallFact::Called { attempt, dropped_messages, fallback, reserved })
             }
             Self::ModelAnswered { call, .. } => (call, CallFact::Settled(Settled::Answered(self.answer()?))),
             Self::ModelFailed { call, error_type, message, retry_at, begun, .. } => {
@@ -152,8 +167,11 @@ impl Entry {
                 let may_be_paid_for = *begun || error_type.may_be_paid_for();
                 (call, CallFact::Failed { error, retry_at: *retry_at, may_be_paid_for })
             }
-            Self::ToolCalled { call, attempt, tool_call_id: Some(_), .. } => {
-                (call, CallFact::Called { attempt: *attempt, dropped_messages: 0, fallback: None })
+            Self::ToolCalled { call, attempt, cost_usd, tool_call_id: Some(_), .. } => {
+                let reserved =
+                    cost_usd.is_some().then(|| Reserved { cost_usd: *cost_usd, ..Reserved::default() });
+                let (attempt, dropped_messages, fallback) = (*attempt, 0, None);
+                (call, CallFact::Called { attempt, dropped_messages, fallback, reserved })
             }
             Self::ApprovalRequested {
                 call,

@@ -2,6 +2,7 @@ use crate::{
     entry::Entry,
     ids::{CallId, Life, Seq, TimeMs},
     limits,
+    state::purse::Purse,
     tool::told,
 };
 
@@ -13,7 +14,7 @@ const TURN_BYTES: usize = 128;
 const CALL_BYTES: usize = 128;
 
 /// What a session counts, over all of its runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Ledger {
     /// The position of the last entry.
     pub(crate) head: Seq,
@@ -21,6 +22,8 @@ pub(crate) struct Ledger {
     pub(crate) last_activity: TimeMs,
     /// What the session's first run was accepted with.
     pub(crate) life: Option<Life>,
+    /// What its runs may spend.
+    pub(crate) purse: Purse,
     /// The number of the last call.
     calls: u32,
     /// What the session's texts take in memory.
@@ -29,14 +32,16 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn evolve(&mut self, seq: Seq, at: TimeMs, entry: &Entry) {
-        if let Entry::RunAccepted { life, .. } = entry
+        if let Entry::RunAccepted { life, settings, .. } = entry
             && self.head == Seq(0)
         {
             self.life = *life;
+            self.purse = Purse::of(settings.session_budget.unwrap_or_default());
         }
         self.head = seq;
         self.last_activity = at;
         self.bytes += held_bytes(entry);
+        self.purse.evolve(entry);
         if let Some(call) = entry.opened_call() {
             self.calls = self.calls.max(call.0);
         }

@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod delivery;
 pub(crate) mod fact;
 pub(crate) mod ledger;
+pub(crate) mod purse;
 pub(crate) mod round;
 pub(crate) mod run;
 pub(crate) mod session;

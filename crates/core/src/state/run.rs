@@ -3,7 +3,9 @@ use std::{collections::BTreeMap, ops::Range, rc::Rc};
 use serde_json::Value;
 
 use crate::{
-    entry::{Entry, Fallback, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
+    entry::{
+        Budget, Entry, Fallback, INDEX_SINK, Idempotency, Rate, Record, RunError, RunStatus, StopReason,
+    },
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     output::parsed,
@@ -14,7 +16,7 @@ use crate::{
         spec::RunSpec,
         steer::Steers,
     },
-    tool::{Repeats, ToolOffer},
+    tool::{Repeats, ToolError, ToolOffer},
 };
 
 /// A run as the journal tells it, but for its texts, which are in the [`Transcript`](crate::Transcript): cheap to copy.
@@ -220,6 +222,7 @@ impl Run {
                 if self.opening(*call) == Opening::Steered {
                     self.steers.unread.clear();
                 }
+                self.count_reservations(|known| known.id == *call, true);
                 self.attempts += 1;
                 self.fallen_back += usize::from(fallback_from.is_some());
                 if self.started_at.is_none() {
@@ -234,24 +237,60 @@ impl Run {
                 self.has_failures = true;
                 self.usage = self.usage_with(usage.as_ref());
             }
-            Entry::RunResumed { .. } => self.resumed += 1,
-            Entry::ToolCalled { attempt: 1, tool_call_id: Some(_), .. } => self.tool_calls += 1,
+            Entry::RunResumed { .. } => {
+                self.resumed += 1;
+                self.count_reservations(Call::is_in_flight, true);
+            }
+            Entry::RunEnded { .. } => self.count_reservations(|_| true, true),
+            Entry::ToolCalled { call, attempt, tool_call_id, .. } => {
+                self.tool_calls += u32::from(*attempt == 1 && tool_call_id.is_some());
+                self.count_reservations(|known| known.id == *call, true);
+            }
+            Entry::ToolFailed { call, .. } => self.count_reservations(|known| known.id == *call, true),
+            Entry::ToolAnswered { call, error, .. } => {
+                let is_estimate = error.as_ref().is_some_and(ToolError::is_uncertain);
+                self.count_reservations(|known| known.id == *call, is_estimate);
+            }
             Entry::ApprovalResolved { call, .. } => {
                 let request = self.call(*call).and_then(Call::request).map(|(request, _)| request.seq);
                 self.closed_requests.extend(request.map(|seq| (*call, seq)));
             }
             Entry::RunAccepted { .. }
-            | Entry::ToolCalled { .. }
-            | Entry::ToolAnswered { .. }
-            | Entry::ToolFailed { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::RunSteered { .. }
             | Entry::CancelRequested { .. }
-            | Entry::RunEnded { .. }
             | Entry::TraceSent { .. }
             | Entry::TraceFlushed { .. }
             | Entry::TraceFailed { .. } => {}
         }
+    }
+
+    /// Counts what is set aside for some of its calls, of which nothing else will tell what was used; those of tools that
+    /// answered cost what was said.
+    fn count_reservations(&mut self, is_meant: impl Fn(&Call) -> bool, is_estimate: bool) {
+        let Phase::Open(round) = &mut self.phase else { return };
+        for call in round.calls.iter_mut().filter(|call| is_meant(call)) {
+            if let Some(reserved) = call.open_reservation() {
+                call.is_reserved = false;
+                self.usage = self.usage.plus(&Usage { estimated: is_estimate, ..reserved.usage() });
+            }
+        }
+    }
+
+    /// What it used if what is under way is cut off now.
+    pub(crate) fn usage_if_cut_off(&self) -> Usage {
+        let open = self.calls().iter().filter_map(Call::open_reservation);
+        open.fold(self.usage.clone(), |usage, reserved| usage.plus(&reserved.usage()))
+    }
+
+    /// US dollars that are set aside for its calls under way.
+    pub(crate) fn reserved_usd(&self) -> f64 {
+        self.calls().iter().filter_map(Call::open_reservation).filter_map(|reserved| reserved.cost_usd).sum()
+    }
+
+    /// What a model of it costs, where that is known.
+    pub(crate) fn rate(&self, model: &str) -> Option<&Rate> {
+        self.spec.settings.rates.iter().find(|rate| rate.model == model)
     }
 
     fn take_call(&mut self, (seq, at): (Seq, TimeMs), entry: &Entry, messages: usize) {
@@ -527,13 +566,18 @@ impl Run {
         self.iterations >= self.spec.max_iterations
     }
 
-    /// Whether its budget takes no further call of a tool.
-    pub(crate) fn has_no_tool_calls_left(&self) -> bool {
-        self.spec.settings.budget.tool_calls.is_some_and(|max| self.tool_calls >= max)
+    /// Whether its latest call of a model was for the last answer.
+    pub(crate) fn had_last_call(&self) -> bool {
+        self.calls().iter().any(Call::is_last)
     }
 
-    /// The budget that forbids another call.
-    pub(crate) fn exhausted_budget(&self, now: TimeMs) -> Option<StopReason> {
-        self.spec.settings.budget.exhausted_by(&self.usage, now.saturating_sub(self.accepted_at))
+    /// Which of these limits forbids another call.
+    pub(crate) fn exhausts(&self, limits: &Budget, now: TimeMs) -> Option<StopReason> {
+        limits.exhausted_by(&self.usage, now.saturating_sub(self.accepted_at))
+    }
+
+    /// Whether they take no further call of a tool.
+    pub(crate) fn has_no_tool_calls_left(&self, limits: &Budget) -> bool {
+        limits.tool_calls.is_some_and(|max| self.tool_calls >= max)
     }
 }

@@ -116,6 +116,11 @@ impl Session {
         self.runs.get(index)
     }
 
+    /// Whether a run must know what its calls use: where a server does not count, that is estimated.
+    pub fn counts_usage(&self, run: &Run) -> bool {
+        self.ledger.purse.limits(run).counts_usage()
+    }
+
     /// Runs that are not over, in the order in which they will run.
     pub fn open_runs(&self) -> impl Iterator<Item = &Run> {
         self.runs[self.first_open..].iter().filter(|run| run.is_open())

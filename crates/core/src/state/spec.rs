@@ -104,10 +104,23 @@ impl Budget {
             Some(StopReason::Deadline)
         } else if self.total_tokens.is_some_and(|max| usage.total_tokens.unwrap_or(0) >= max) {
             Some(StopReason::BudgetTokens)
-        } else if self.cost_usd.is_some_and(|max| usage.cost_usd.unwrap_or(0.0) >= max) {
+        } else if self.cost_usd.is_some_and(|max| reaches(usage.cost_usd.unwrap_or(0.0), max)) {
             Some(StopReason::BudgetCost)
         } else {
             None
         }
     }
+}
+
+/// Sums of dollars are not exact: three times 0.1 is as much as 0.3.
+const ROUNDING: f64 = 1e-9;
+
+/// Whether so many dollars are no more than a limit.
+pub(crate) fn fits(dollars: f64, max: f64) -> bool {
+    dollars <= max * (1.0 + ROUNDING)
+}
+
+/// Whether so many dollars are all of a limit.
+fn reaches(dollars: f64, max: f64) -> bool {
+    dollars >= max * (1.0 - ROUNDING)
 }

@@ -5,9 +5,10 @@ use std::{borrow::Cow, ops::Range};
 use serde_json::Value;
 
 use crate::{
-    entry::RunSettings,
+    entry::{Reserved, RunSettings},
     ids::{CallId, CallRef},
     input::ToolOutcome,
+    limits,
     message::{Message, estimated_tokens},
     reading::Reading,
     state::{
@@ -26,6 +27,10 @@ const ANSWER_TOKENS: u64 = 1_024;
 /// What the system message says when not all of the conversation is sent.
 const LEFT_OUT: &str = "Earlier messages of this conversation were left out, because it is too long.";
 
+/// What it says where no further answer is asked for.
+const LAST: &str =
+    "This is your last answer: no tool can be called any more. Give the result with what you have.";
+
 /// What a model call sends.
 #[derive(Debug, Clone)]
 pub struct ModelRequest<'a> {
@@ -43,12 +48,14 @@ pub struct ModelRequest<'a> {
     pub iteration: u32,
     /// The attempt of the call, from 1.
     pub attempt: u32,
-    /// Tokens of the answer at most.
+    /// Tokens of the answer at most: the agent's limit, lowered to what a budget leaves.
     pub max_output_tokens: Option<u32>,
     /// The sampling temperature.
     pub temperature: Option<f64>,
     /// The tools that the model may ask for.
     pub tools: &'a [ToolOffer],
+    /// Whether it may ask for none of them: they are declared all the same, because the conversation has calls of them.
+    pub forbids_tools: bool,
 }
 
 impl ModelRequest<'_> {
@@ -80,6 +87,8 @@ pub(crate) struct Window {
     pub(crate) dropped_messages: u32,
     /// Messages in the request, instructions included.
     pub(crate) message_count: u32,
+    /// What its messages count as.
+    tokens: u64,
 }
 
 impl Session {
@@ -164,12 +173,12 @@ pub fn model_request<'a>(
     call: &'a Call,
     transcript: &'a Transcript,
 ) -> Option<ModelRequest<'a>> {
-    let Ask::Model { model, iteration } = &call.ask else { return None };
+    let Ask::Model { model, iteration, is_last } = &call.ask else { return None };
     let settings = &run.spec.settings;
     Some(ModelRequest {
         model,
         system: match run.spec.sentinel() {
-            Some(_) => Some(system_message(&run.spec, call.dropped_messages)),
+            Some(_) => Some(system_message(&run.spec, call.dropped_messages, *is_last)),
             None => settings.instructions.clone(),
         },
         messages: messages(run, call, transcript)?,
@@ -177,10 +186,34 @@ pub fn model_request<'a>(
         sentinel: run.spec.sentinel(),
         iteration: *iteration,
         attempt: call.tries.attempt,
-        max_output_tokens: settings.max_output_tokens,
+        max_output_tokens: output_limit(settings, call.reserved),
         temperature: settings.temperature,
         tools: &settings.tools,
+        forbids_tools: *is_last,
     })
+}
+
+/// Tokens that an answer has at most. Where none is set, one is sent only when less is left than is presumed: a model refuses
+/// a limit that is larger than its own.
+fn output_limit(settings: &RunSettings, reserved: Option<Reserved>) -> Option<u32> {
+    let presumed = presumed_output_tokens(settings);
+    let lowered = reserved.map(|reserved| reserved.output_tokens).filter(|tokens| *tokens < presumed);
+    lowered.and_then(|tokens| u32::try_from(tokens).ok()).or(settings.max_output_tokens)
+}
+
+/// Tokens that an answer is presumed to have at most.
+pub(crate) fn presumed_output_tokens(settings: &RunSettings) -> u64 {
+    settings.max_output_tokens.map_or(limits::ANSWER_TOKENS_PRESUMED, u64::from)
+}
+
+/// The tokens that the request of a call counts as which has this window.
+pub(crate) fn request_tokens(spec: &RunSpec, window: Window, is_last: bool) -> u64 {
+    let settings = &spec.settings;
+    let system = match spec.sentinel() {
+        Some(_) => estimated_tokens(&system_message(spec, window.dropped_messages, is_last)),
+        None => settings.instructions.as_deref().map_or(0, estimated_tokens),
+    };
+    window.tokens.saturating_add(system).saturating_add(offered_tokens(&settings.tools))
 }
 
 /// The window of a model's call, in a conversation of this length whose runs begin at `starts`. It is computed on the
@@ -193,10 +226,11 @@ pub(crate) fn window(
 ) -> Window {
     if run.spec.sentinel().is_none() {
         let instructions = run.spec.settings.instructions.is_some();
-        return Window { dropped_messages: 0, message_count: 1 + u32::from(instructions) };
+        let tokens = run.spec.task_tokens;
+        return Window { dropped_messages: 0, message_count: 1 + u32::from(instructions), tokens };
     }
     if let Some(call) = run.call(id).filter(|call| call.model() == Some(model)) {
-        return Window::of(length.messages, run.first_sent(call));
+        return Window::of(length, run.first_sent(call), starts);
     }
     let opening = run.opening(id);
     let own = if opening == Opening::Task { length.messages } else { run.first_message };
@@ -204,9 +238,14 @@ pub(crate) fn window(
 }
 
 impl Window {
-    fn of(conversation: usize, dropped: usize) -> Self {
+    fn of(length: Length, dropped: usize, starts: &[Length]) -> Self {
         let count = |messages: usize| u32::try_from(messages).unwrap_or(u32::MAX);
-        Self { dropped_messages: count(dropped), message_count: count(1 + conversation - dropped) }
+        let before = starts.iter().take_while(|start| start.messages <= dropped).last();
+        Self {
+            dropped_messages: count(dropped),
+            message_count: count(1 + length.messages - dropped),
+            tokens: length.tokens.saturating_sub(before.map_or(0, |start| start.tokens)),
+        }
     }
 }
 
@@ -216,11 +255,11 @@ fn fit(room: Option<u64>, own: usize, length: Length, starts: &[Length]) -> Wind
         |start: &Length| start.messages < own && room.is_some_and(|room| length.tokens - start.tokens > room);
     let first = starts.partition_point(is_too_early);
     let dropped = starts.get(first).map_or(own, |start| start.messages.min(own));
-    Window::of(length.messages, dropped)
+    Window::of(length, dropped, starts)
 }
 
 /// The system message of a run's calls.
-fn system_message(spec: &RunSpec, dropped_messages: u32) -> String {
+fn system_message(spec: &RunSpec, dropped_messages: u32, is_last: bool) -> String {
     let RunSettings { instructions, sentinel, output_schema, .. } = &spec.settings;
     let mut text = match instructions {
         Some(instructions) => format!("{instructions}\n\n"),
@@ -241,6 +280,10 @@ fn system_message(spec: &RunSpec, dropped_messages: u32) -> String {
         text.push_str("\n\n");
         text.push_str(LEFT_OUT);
     }
+    if is_last {
+        text.push_str("\n\n");
+        text.push_str(LAST);
+    }
     text
 }
 
@@ -250,6 +293,6 @@ fn room(spec: &RunSpec, context_tokens: Option<u64>) -> Option<u64> {
     let answer = spec.settings.max_output_tokens.map_or(ANSWER_TOKENS.min(window / 4), u64::from);
     let tools = offered_tokens(&spec.settings.tools);
     // As if something were left out, so that saying so never makes the difference.
-    let system = estimated_tokens(&system_message(spec, 1));
+    let system = estimated_tokens(&system_message(spec, 1, spec.settings.final_answer));
     Some(window.saturating_sub(answer + system + tools))
 }

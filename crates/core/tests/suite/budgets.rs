@@ -58,7 +58,7 @@ fn a_budget_of_nothing_ends_the_run_without_a_call() {
     ];
     for (budget, reason) in nothing {
         let mut stage = Stage::new();
-        assert_eq!(stage.accept(run_with_budget("Write.", budget.clone())), ["1 run.accepted Write."]);
+        assert_eq!(stage.accept(run_with_budget("Write.", budget)), ["1 run.accepted Write."]);
         assert_eq!(stage.deadline().1, Deadline::Work);
         let ended = format!("run.ended {reason} None, {reason}, 0 answers");
         assert_eq!(stage.wake(), [format!("1 {ended}")]);

@@ -182,7 +182,7 @@ fn what_a_failed_attempt_used_counts_and_a_budget_that_it_used_up_ends_the_run()
     ] {
         for models in [&[][..], &["n"]] {
             let mut run = falling(models);
-            run.settings.budget = budget.clone();
+            run.settings.budget = budget;
             let mut stage = Stage::started(run);
             assert_eq!(stage.fail_with(spent(60)).len(), 1);
             stage.wake();

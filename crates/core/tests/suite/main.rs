@@ -38,6 +38,8 @@ mod properties;
 mod reading;
 mod resuming;
 #[cfg(test)]
+mod spending;
+#[cfg(test)]
 mod steering;
 #[cfg(test)]
 mod storing;

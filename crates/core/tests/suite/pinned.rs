@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use longhaul_core::{
     Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, Idempotency,
-    Leave, Life, Message, Observed, Record, RequestKind, Role, RunId, RunSettings, RunStatus, Seq,
+    Leave, Life, Message, Observed, Record, RequestKind, Reserved, Role, RunId, RunSettings, RunStatus, Seq,
     StopReason, Timing, ToolCall, ToolError, Usage, UserSpan, decode_row, encode_row,
 };
 use serde_json::{Value, json};
@@ -39,6 +39,9 @@ fn run_accepted() {
         retry_patience_ms: None,
         fallbacks: Vec::new(),
         output_schema: None,
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -77,6 +80,9 @@ fn run_accepted() {
         retry_patience_ms: None,
         fallbacks: Vec::new(),
         output_schema: None,
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -110,6 +116,8 @@ fn model_called() {
             message_count: 4,
             dropped_messages: 0,
             fallback_from: None,
+            reserved: None,
+            last: false,
         },
         r#"{"type":"model.called","call":3,"attempt":2,"iteration":1,"model":"openai:tiny","message_count":4}"#,
         &["call", "attempt", "iteration", "model", "message_count"],
@@ -127,10 +135,60 @@ fn model_called_without_the_oldest_messages() {
             message_count: 4,
             dropped_messages: 12,
             fallback_from: None,
+            reserved: None,
+            last: false,
         },
         r#"{"type":"model.called","call":9,"attempt":1,"iteration":1,"model":"openai:tiny","message_count":4,"dropped_messages":12}"#,
         &["call", "attempt", "iteration", "model", "message_count", "dropped_messages"],
     );
+}
+
+#[test]
+fn model_called_with_what_is_set_aside_for_its_last_answer() {
+    pinned(
+        Entry::ModelCalled {
+            call: CallId(9),
+            attempt: 1,
+            iteration: 6,
+            model: "openai:tiny".to_owned(),
+            message_count: 4,
+            dropped_messages: 0,
+            fallback_from: None,
+            reserved: Some(Reserved { input_tokens: 200, output_tokens: 500, cost_usd: Some(0.25) }),
+            last: true,
+        },
+        r#"{"type":"model.called","call":9,"attempt":1,"iteration":6,"model":"openai:tiny","message_count":4,"reserved":{"input_tokens":200,"output_tokens":500,"cost_usd":0.25},"last":true}"#,
+        &["call", "attempt", "iteration", "model", "message_count", "reserved", "last"],
+    );
+}
+
+#[test]
+fn tool_called_with_what_it_costs() {
+    pinned(
+        Entry::ToolCalled {
+            call: CallId(4),
+            attempt: 1,
+            iteration: 1,
+            tool: "search".to_owned(),
+            arguments: json!({"q": "tides"}),
+            effect: Some(Effect::Read),
+            verdict: None,
+            rule: None,
+            cost_usd: Some(0.02),
+            tool_call_id: None,
+        },
+        r#"{"type":"tool.called","call":4,"attempt":1,"iteration":1,"tool":"search","arguments":{"q":"tides"},"effect":"read","cost_usd":0.02}"#,
+        &["call", "attempt", "iteration", "tool", "arguments", "effect", "cost_usd"],
+    );
+}
+
+#[test]
+fn run_accepted_with_rates_and_a_budget_of_its_session() {
+    let text = r#"{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"rates":[{"model":"openai:tiny","input":0.5,"output":1.5}],"final_answer":true,"session_budget":{"total_tokens":9,"cost_usd":0.5,"tool_calls":3}}"#;
+    let settings: RunSettings = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+    assert!(settings.final_answer && settings.rates[0].output == 1.5);
+    assert_eq!(settings.session_budget.and_then(|budget| budget.tool_calls), Some(3));
 }
 
 #[test]
@@ -144,6 +202,8 @@ fn model_called_in_place_of_another_one() {
             fallback_from: Some("openai:tiny".to_owned()),
             message_count: 4,
             dropped_messages: 0,
+            reserved: None,
+            last: false,
         },
         r#"{"type":"model.called","call":9,"attempt":4,"iteration":1,"model":"openai:small","fallback_from":"openai:tiny","message_count":4}"#,
         &["call", "attempt", "iteration", "model", "fallback_from", "message_count"],
@@ -198,6 +258,9 @@ fn run_accepted_of_a_sampled_comparison() {
         retry_patience_ms: None,
         fallbacks: Vec::new(),
         output_schema: None,
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
     };
     pinned(
         Entry::RunAccepted {
@@ -341,6 +404,7 @@ fn tool_called_and_answered() {
             iteration: 0,
             verdict: None,
             rule: None,
+            cost_usd: None,
         },
         r#"{"type":"tool.called","call":4,"tool":"search","arguments":{"q":"tides"}}"#,
         &["call", "tool", "arguments"],
@@ -398,6 +462,7 @@ fn tool_calls_that_are_driven() {
             iteration: 0,
             verdict: None,
             rule: None,
+            cost_usd: None,
         },
         r#"{"type":"tool.called","call":4,"attempt":2,"tool":"search","arguments":{"q":"tides"},"effect":"read","tool_call_id":"call_1"}"#,
         &["call", "attempt", "tool", "arguments", "effect"],
@@ -453,6 +518,7 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
             effect: Some(Effect::Once),
             verdict: Some(Leave::Approved),
             rule: Some("/rules/0".to_owned()),
+            cost_usd: None,
             tool_call_id: id(),
         },
         r#"{"type":"tool.called","call":4,"attempt":1,"iteration":2,"tool":"pay","arguments":{"usd":3},"effect":"once","verdict":"approved","rule":"/rules/0","tool_call_id":"call_1"}"#,
@@ -601,7 +667,6 @@ fn cancel_requested() {
         &["by"],
     );
 }
-
 
 #[test]
 fn each_word_of_the_journal() {

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
     Call, CallId, CallRef, CallState, Cause, Command, CommitError, Deadline, Effect, Entry, INDEX_SINK,
-    Input, Message, Observed, Receipt, Record, Role, Run, RunId, RunStatus, Seq, Session, TimeMs,
+    Input, Message, Observed, Receipt, Record, Reserved, Role, Run, RunId, RunStatus, Seq, Session, TimeMs,
     ToolOutcome, Usage, estimated_tokens, limits,
 };
 use proptest::{
@@ -513,11 +513,20 @@ struct Told {
     ended: bool,
     answers: u32,
     usage: Usage,
+    /// What is set aside for attempts that have no end yet.
+    reserved: BTreeMap<CallId, Reserved>,
     /// Sinks that have its trace, or never will.
     settled: BTreeSet<String>,
 }
 
 impl Told {
+    /// Whoever is cut off counts as what was set aside.
+    fn count_what_was_cut_off(&mut self) {
+        for reserved in std::mem::take(&mut self.reserved).into_values() {
+            self.usage = self.usage.plus(&reserved.usage());
+        }
+    }
+
     fn take(&mut self, record: &Record) {
         let sink = match &record.entry {
             Entry::TraceSent { sink, .. }
@@ -536,7 +545,9 @@ impl Told {
                 self.fallbacks = settings.fallbacks.iter().map(|fallback| fallback.model.clone()).collect();
                 self.patience_ms = settings.retry_patience_ms.unwrap_or(limits::RETRY_PATIENCE_MS_DEFAULT);
             }
-            Entry::ModelCalled { call, model, fallback_from, .. } => {
+            Entry::ModelCalled { call, model, fallback_from, reserved, .. } => {
+                assert!(!self.reserved.contains_key(call), "an attempt has an end before the next");
+                self.reserved.extend(reserved.map(|reserved| (*call, reserved)));
                 let first = self.asked.get_or_insert_with(|| model.clone());
                 if let Some(from) = fallback_from {
                     assert_eq!((&*first, self.model_of.get(call)), (from, Some(from)), "it was given up");
@@ -551,6 +562,7 @@ impl Told {
             }
             Entry::ModelAnswered { call, iteration, usage, .. } => {
                 self.answers += 1;
+                self.reserved.remove(call);
                 // Those of a call beside it count on.
                 self.failures.retain(|(id, _), _| id != call);
                 self.usage = self.usage.plus(usage);
@@ -563,6 +575,7 @@ impl Told {
             }
             Entry::ModelFailed { call, error_type, begun, retry_at, usage, .. } => {
                 self.has_trouble = true;
+                self.reserved.remove(call);
                 self.usage = usage.iter().fold(self.usage.clone(), |sum, usage| sum.plus(usage));
                 let model = self.model_of[call].clone();
                 let (paid, first_at) = self.failures.entry((*call, model)).or_insert((0, record.at));
@@ -574,9 +587,13 @@ impl Told {
                     assert!(*at <= *first_at + patience.min(self.patience_ms), "{record:?}");
                 }
             }
-            Entry::RunResumed { .. } => self.has_trouble = true,
+            Entry::RunResumed { .. } => {
+                self.has_trouble = true;
+                self.count_what_was_cut_off();
+            }
             Entry::RunEnded { status, stop_reason, usage, iterations, result, .. } => {
                 self.ended = true;
+                self.count_what_was_cut_off();
                 self.has_trouble |= *status == RunStatus::Failed;
                 assert_eq!((*status, usage), (stop_reason.status(), &self.usage));
                 if self.models.is_empty() {

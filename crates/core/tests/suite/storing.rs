@@ -84,6 +84,7 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             iteration: 0,
             verdict: None,
             rule: None,
+            cost_usd: None,
         },
         Entry::ToolAnswered {
             call,

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    Budget, Fallback, Idempotency, Misfit, NewRun, RunSettings, ToolOffer, limits, output_schema_faults,
+    Budget, Fallback, Idempotency, Misfit, NewRun, Rate, RunSettings, ToolOffer, limits, output_schema_faults,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +20,10 @@ use crate::{
 /// What a body starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunKind {
-    /// A run of one model's loop.
+    /// A run of one model's loop, which starts a session.
     Run,
+    /// A further one of a session.
+    Further,
     /// A comparison of several models.
     Comparison,
 }
@@ -163,7 +165,7 @@ fn read_run(
         fields.fail::<()>("agent", format!("is not an agent of this deployment; it has: {}", agents.names()));
     }
     let (model, models, max_iterations) = match kind {
-        RunKind::Run => {
+        RunKind::Run | RunKind::Further => {
             let model = read_model(&mut fields, agent, config, going_on);
             let most = agent.map_or(limits::AGENT_ITERATIONS_MAX, |agent| agent.max_iterations);
             (model, Vec::new(), fields.integer("max_iterations", 1, most.into()))
@@ -174,36 +176,50 @@ fn read_run(
         }
     };
     let fallbacks = match kind {
-        RunKind::Run => read_fallbacks(&mut fields, model.as_deref(), config),
+        RunKind::Run | RunKind::Further => read_fallbacks(&mut fields, model.as_deref(), config),
         RunKind::Comparison => Some(Vec::new()),
     };
     let tools = match kind {
-        RunKind::Run => read_tools(&mut fields, agent),
+        RunKind::Run | RunKind::Further => read_tools(&mut fields, agent),
         RunKind::Comparison => Vec::new(),
     };
-    if kind == RunKind::Run {
+    if kind != RunKind::Comparison {
         read_no_steer(&mut fields);
     }
     let output_schema = match kind {
-        RunKind::Run => read_output_schema(&mut fields),
+        RunKind::Run | RunKind::Further => read_output_schema(&mut fields),
         RunKind::Comparison => None,
     };
     let patience = fields.integer("retry_patience_ms", 0, limits::RETRY_PATIENCE_MS_MAX);
     let instructions = fields.string("instructions", limits::INSTRUCTIONS_BYTES_MAX);
     let budget = fields.take("budget").map(|value| read_budget(kind, value, fields.errors()));
     let metadata = fields.take("metadata").map(|value| read_metadata(value, fields.errors()));
+    let final_answer = match kind {
+        RunKind::Run | RunKind::Further => fields.boolean("final_answer"),
+        RunKind::Comparison => None,
+    };
+    let session_budget = match kind {
+        RunKind::Run => {
+            fields.take("session_budget").map(|value| read_session_budget(value, fields.errors()))
+        }
+        RunKind::Further | RunKind::Comparison => None,
+    };
     fields.finish();
     let agent = agent?;
     let budget = budget.unwrap_or_default();
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
     let own = || agent.fallbacks.iter().filter(|name| **name != model).cloned().collect();
-    let fallbacks = fallbacks.unwrap_or_else(own).into_iter().map(|name| Fallback {
-        context_tokens: Some(config.context_tokens_after(agent, &name)),
-        model: name,
-    });
+    let fallbacks: Vec<Fallback> = fallbacks
+        .unwrap_or_else(own)
+        .into_iter()
+        .map(|name| Fallback { context_tokens: Some(config.context_tokens_after(agent, &name)), model: name })
+        .collect();
+    let asked = if models.is_empty() { std::slice::from_ref(&model) } else { &models };
+    let asked = asked.iter().chain(fallbacks.iter().map(|fallback| &fallback.model));
+    let rates = asked.filter_map(|name| rate_of(config, name)).collect();
     // A comparison sends its task alone.
-    let context_tokens = (kind == RunKind::Run).then(|| config.context_tokens(agent, &model));
+    let context_tokens = (kind != RunKind::Comparison).then(|| config.context_tokens(agent, &model));
     Some(NewRun {
         task: task?,
         agent: agent.name.clone(),
@@ -215,10 +231,12 @@ fn read_run(
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {
-                total_tokens: budget.total_tokens.or(agent.total_tokens.filter(|_| kind == RunKind::Run)),
-                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind == RunKind::Run)),
+                total_tokens: budget
+                    .total_tokens
+                    .or(agent.total_tokens.filter(|_| kind != RunKind::Comparison)),
+                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind != RunKind::Comparison)),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
-                tool_calls: budget.tool_calls.or(agent.tool_calls.filter(|_| kind == RunKind::Run)),
+                tool_calls: budget.tool_calls.or(agent.tool_calls.filter(|_| kind != RunKind::Comparison)),
             },
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
@@ -231,10 +249,13 @@ fn read_run(
             sample_ratio: agent.sample_ratio,
             tools,
             retry_patience_ms: patience.or(agent.retry_patience_ms).or(Some(config.retry_patience_ms)),
-            fallbacks: fallbacks.collect(),
+            fallbacks,
             output_schema: output_schema
                 .or_else(|| agent.output_schema.clone())
-                .filter(|_| kind == RunKind::Run),
+                .filter(|_| kind != RunKind::Comparison),
+            rates,
+            final_answer: final_answer.unwrap_or(agent.final_answer && kind != RunKind::Comparison),
+            session_budget,
         },
         idempotency,
         by: None,
@@ -394,7 +415,7 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget 
         total_tokens: fields.integer("total_tokens", 1, 1 << 53),
         cost_usd: fields.positive("cost_usd"),
         deadline_ms: fields.integer("deadline_ms", 1, limits::DEADLINE_MS_MAX),
-        tool_calls: fields.integer("tool_calls", 1, u32::MAX.into()).and_then(|n| u32::try_from(n).ok()),
+        tool_calls: read_tool_calls(&mut fields),
     };
     if kind == RunKind::Comparison {
         let at_once = "cannot bound a comparison, whose calls are all made at once";
@@ -410,6 +431,30 @@ fn read_budget(kind: RunKind, value: Value, errors: &mut FieldErrors) -> Budget 
     }
     fields.finish();
     budget
+}
+
+/// What all runs of a session may spend. Each has a deadline of its own.
+fn read_session_budget(value: Value, errors: &mut FieldErrors) -> Budget {
+    let mut fields = Fields::of(value, "/session_budget", errors);
+    let budget = Budget {
+        total_tokens: fields.integer("total_tokens", 1, 1 << 53),
+        cost_usd: fields.positive("cost_usd"),
+        deadline_ms: None,
+        tool_calls: read_tool_calls(&mut fields),
+    };
+    fields.finish();
+    budget
+}
+
+fn read_tool_calls(fields: &mut Fields<'_>) -> Option<u32> {
+    fields.integer("tool_calls", 1, u32::MAX.into()).and_then(|n| u32::try_from(n).ok())
+}
+
+/// What is set aside for tokens of a model, where its price is known: the most that one of its request costs.
+fn rate_of(config: &Config, model: &str) -> Option<Rate> {
+    let price = config.prices.price(model)?;
+    let input = price.cache_write.map_or(price.input, |written| written.max(price.input));
+    Some(Rate { model: model.to_owned(), input, output: price.output })
 }
 
 fn read_metadata(value: Value, errors: &mut FieldErrors) -> BTreeMap<String, Value> {

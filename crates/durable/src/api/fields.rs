@@ -63,6 +63,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether something is wanted; not where nothing is said.
+    pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(value) => Some(value),
+            other => self.fail(name, format!("must be a boolean, not {}", json_type(&other))),
+        }
+    }
+
     /// Notes an error and gives nothing.
     pub(crate) fn fail<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
         let prefix = &self.prefix;

@@ -157,6 +157,7 @@ problems! {
     method_not_allowed MethodNotAllowed: 405 "The method is not allowed here";
     idempotency_conflict IdempotencyConflict: 409 "The key was used with another body";
     session_full SessionFull: 409 "The session is full";
+    session_budget_exhausted SessionBudgetExhausted: 409 "The session's budget is used up";
     comparison_takes_no_runs ComparisonTakesNoRuns: 409 "A comparison takes no further run";
     nothing_to_steer NothingToSteer: 409 "No run is under way";
     digest_mismatch DigestMismatch: 409 "The digest is of other arguments";

@@ -100,6 +100,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
                     Code::QueueFull,
                     Code::TooManySteers,
                     Code::SessionFull,
+                    Code::SessionBudgetExhausted,
                     Code::ComparisonTakesNoRuns,
                     Code::NothingToSteer,
                 ],

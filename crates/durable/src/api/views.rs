@@ -45,6 +45,8 @@ pub(crate) struct RunView<'a> {
     iterations: u32,
     /// Attempts of calls, those that failed included.
     attempts: u32,
+    /// Calls of tools that were made, however often each.
+    tool_calls: u32,
     /// The sum over its calls.
     usage: &'a Usage,
     /// When it was stored.
@@ -182,6 +184,7 @@ impl<'a> RunView<'a> {
             answered_by: run.answered_by(),
             iterations: run.iterations,
             attempts: run.attempts,
+            tool_calls: run.tool_calls,
             usage: &run.usage,
             accepted_at: run.accepted_at,
             started_at: run.started_at,

@@ -89,6 +89,9 @@ mod tests {
             retry_patience_ms: None,
             fallbacks: Vec::new(),
             output_schema: None,
+            rates: Vec::new(),
+            final_answer: false,
+            session_budget: None,
         }
     }
 

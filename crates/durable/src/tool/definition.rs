@@ -22,6 +22,8 @@ use super::{
     schema::{self, Arguments},
 };
 
+/// What a call may say that it costs, in US dollars.
+const COST_USD_MAX: f64 = 1e6;
 /// The tools that the runtime has of its own.
 const RESERVED: [&str; 2] = ["finish", "read_result"];
 
@@ -65,6 +67,8 @@ type Finder = Rc<dyn Fn(Value, ToolContext) -> LocalBoxFuture<'static, Found>>;
 type Check = Rc<dyn Fn(&Value) -> Result<bool, String>>;
 /// What a call with these arguments does, for people; `None` where the tool cannot say it.
 type Summary = Rc<dyn Fn(&Value) -> Option<String>>;
+/// What a call with these arguments costs, in US dollars.
+type Price = Rc<dyn Fn(&Value) -> Result<f64, String>>;
 
 /// A tool, whatever its arguments are.
 #[derive(Clone)]
@@ -85,6 +89,7 @@ pub(crate) struct Declared {
     on_expiry: OnExpiry,
     in_doubt: InDoubt,
     finder: Option<Finder>,
+    price: Option<Price>,
     /// The variables with its secrets.
     pub(crate) secrets: Rc<[String]>,
     code: Code,
@@ -142,6 +147,7 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
             on_expiry: OnExpiry::default(),
             in_doubt: InDoubt::default(),
             finder: None,
+            price: None,
             secrets: Rc::default(),
             code: Rc::new(call),
         };
@@ -296,6 +302,21 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
         self
     }
 
+    /// What an attempt of a call costs in US dollars, by its arguments: `|_| 0.01` where it is always the same. A run's budget
+    /// of dollars counts it, and a call is not made for which too little is left. Where this panics or gives no amount, the
+    /// call is not made.
+    #[must_use]
+    pub fn costs(mut self, dollars: impl Fn(&A) -> f64 + 'static) -> Self {
+        let schema = Rc::clone(&self.declared.arguments);
+        self.declared.price = Some(Rc::new(move |given| {
+            let args = read::<A>(&schema, given.clone())?;
+            let cost = catch_unwind(AssertUnwindSafe(|| dollars(&args))).ok();
+            cost.filter(|cost| (0.0..=COST_USD_MAX).contains(cost))
+                .ok_or_else(|| "the call was not made: the tool cannot say what it costs".to_owned())
+        }));
+        self
+    }
+
     /// Variables of the deployment that [`ToolContext::secret`] may read. Their values are taken out of what the tool
     /// gives, says of its progress and fails with, like the deployment's own secrets.
     #[must_use]
@@ -353,6 +374,11 @@ impl Declared {
     pub(crate) fn summary_of(&self, arguments: &Value) -> String {
         let said = self.summary.as_ref().and_then(|say| say(arguments));
         visible(&said.unwrap_or_else(|| format!("{} {arguments}", self.name)))
+    }
+
+    /// What the tool says that a call costs.
+    pub(crate) fn cost_usd(&self, arguments: &Value) -> Result<Option<f64>, String> {
+        self.price.as_ref().map(|price| price(arguments)).transpose()
     }
 
     /// Runs its code, if the arguments fit.

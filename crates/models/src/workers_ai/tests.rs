@@ -27,6 +27,7 @@ fn an_input_has_the_messages_and_asks_for_a_stream() {
         max_output_tokens: Some(8),
         temperature: None,
         tools: &[],
+        forbids_tools: false,
     };
     let expected = r#"{"messages":[{"role":"system","content":"s"},{"role":"user","content":"a"}],"stream":true,"max_tokens":8}"#;
     assert_eq!(input(&request), expected);

@@ -24,6 +24,7 @@ fn ids(format: Format, model: &str, id: &str, form: RequestForm) -> [String; 2] 
         max_output_tokens: None,
         temperature: None,
         tools: &[],
+        forbids_tools: false,
     };
     let body: Value = serde_json::from_str(&format.body(model, &request, form)).expect("a request is JSON");
     let [call, result] = [&body["messages"][1]["tool_calls"][0]["id"], &body["messages"][2]["tool_call_id"]];

@@ -97,6 +97,7 @@ fn next_body(format: Format, model: &str, status: u16, refusal: &str) -> Option<
         max_output_tokens: Some(9),
         temperature: Some(0.5),
         tools: &[],
+        forbids_tools: false,
     };
     Some(serde_json::from_str(&format.body(model, &request, other)).expect("a request is JSON"))
 }

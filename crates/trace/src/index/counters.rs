@@ -99,6 +99,12 @@ impl Counters {
         }
     }
 
+    /// Adds an attempt of a tool's call, with what it cost.
+    pub(super) fn take_act(&mut self, span: &Span, latency_ms: Option<u64>) {
+        self.add_usage(span.usage.as_ref());
+        self.take_outcome(span.error_type, latency_ms);
+    }
+
     /// Adds an attempt that failed with this `error.type`, or was answered after this time.
     pub(super) fn take_outcome(&mut self, error_type: Option<&str>, latency_ms: Option<u64>) {
         if let Some(error) = error_type {

@@ -64,6 +64,9 @@ pub(super) struct ToolStats {
     error_count: u64,
     /// Those of which nobody knows what they did.
     in_doubt: u64,
+    /// What its attempts cost, in US dollars; null where the tool does not say.
+    #[schemars(range(min = 0))]
+    cost_usd: Option<f64>,
     /// From the call to its result, in milliseconds.
     latency_ms: Percentiles,
 }

@@ -31,7 +31,7 @@ pub(super) fn counters(trace: &Trace) -> Map<String, Value> {
             && span.status != SpanStatus::Unset
         {
             let name = if tool.effect.is_some() { &tool.tool } else { NOT_OFFERED };
-            named(&mut tools, name).counters.take_outcome(span.error_type, tool.latency_ms);
+            named(&mut tools, name).counters.take_act(span, tool.latency_ms);
         }
     }
     let mut counters = Map::new();
@@ -83,6 +83,7 @@ impl Serialize for ToolStats {
         map.serialize_entry("tool", &self.tool)?;
         self.counters.serialize_outcomes(&mut map)?;
         map.serialize_entry("in_doubt", &self.in_doubt())?;
+        map.serialize_entry("cost_usd", &self.counters.usage().cost_usd)?;
         map.serialize_entry("latency_ms", &self.counters.latency_ms())?;
         map.end()
     }

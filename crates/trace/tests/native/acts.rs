@@ -452,13 +452,13 @@ fn the_index_takes_a_run_with_tools() {
         stats["tools"],
         json!([
             {"tool": "search", "calls": 4, "answered": 2, "errors": {"interrupted": 1, "failed": 1},
-             "error_count": 2, "in_doubt": 0, "latency_ms": at(40, 981)},
+             "error_count": 2, "in_doubt": 0, "cost_usd": null, "latency_ms": at(40, 981)},
             {"tool": "pay", "calls": 2, "answered": 0, "errors": {"failed": 1, "in_doubt": 1}, "error_count": 2,
-             "in_doubt": 1, "latency_ms": unknown},
+             "in_doubt": 1, "cost_usd": null, "latency_ms": unknown},
             {"tool": "refund", "calls": 2, "answered": 1, "errors": {"denied": 1}, "error_count": 1,
-             "in_doubt": 0, "latency_ms": at(31, 31)},
+             "in_doubt": 0, "cost_usd": null, "latency_ms": at(31, 31)},
             {"tool": "(not offered)", "calls": 1, "answered": 0, "errors": {"unknown_tool": 1}, "error_count": 1,
-             "in_doubt": 0, "latency_ms": unknown},
+             "in_doubt": 0, "cost_usd": null, "latency_ms": unknown},
         ])
     );
     let later = [("since", (START + 3_600_000).to_string())];

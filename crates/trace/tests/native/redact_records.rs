@@ -108,6 +108,7 @@ fn entries() -> Vec<Entry> {
             iteration: 0,
             verdict: None,
             rule: None,
+            cost_usd: None,
         },
         Entry::ToolAnswered {
             call,

@@ -87,6 +87,8 @@ pub(crate) fn comparison() -> Vec<Vec<Record>> {
         message_count: 1,
         dropped_messages: 0,
         fallback_from: None,
+        reserved: None,
+        last: false,
     };
     let calls = (1..=4).map(|call| (1, compared(call, 1)));
     story.row(0, std::iter::once((1, accepted)).chain(calls).collect());
@@ -199,6 +201,9 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
     let settings = RunSettings {
         retry_patience_ms: Some(900_000),
         fallbacks: vec![fallback("openai:small", Some(8_000)), fallback("openai:large", None)],
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
         ..open_settings()
     };
     story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
@@ -276,6 +281,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
         effect: Some(Effect::Read),
         verdict: Some(Leave::Allow),
         rule: None,
+        cost_usd: None,
         tool_call_id: Some("a".to_owned()),
     };
     story.row(100, vec![(1, answer), (1, look(1))]);
@@ -340,6 +346,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
         effect: Some(Effect::Once),
         verdict: Some(Leave::Approved),
         rule: Some("/rules/0".to_owned()),
+        cost_usd: None,
         tool_call_id: Some("b".to_owned()),
     };
     story.row(100, vec![(1, resolved("edited", Some(json!({"cents": 6})))), (1, pay(1))]);
@@ -547,6 +554,7 @@ impl Story {
                 iteration: 0,
                 verdict: None,
                 rule: None,
+                cost_usd: None,
             },
             answered(first, Some(json!({"found": ["ebb", 1, null]})), None),
             Entry::ToolCalled {
@@ -559,6 +567,7 @@ impl Story {
                 iteration: 0,
                 verdict: None,
                 rule: None,
+                cost_usd: None,
             },
             answered(second, None, Some(ToolError::Text("no network".to_owned()))),
             Entry::ApprovalRequested {
@@ -606,6 +615,9 @@ fn full_settings() -> RunSettings {
         retry_patience_ms: None,
         fallbacks: Vec::new(),
         output_schema: None,
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
     }
 }
 
@@ -627,6 +639,9 @@ fn bare_settings() -> RunSettings {
         retry_patience_ms: None,
         fallbacks: Vec::new(),
         output_schema: None,
+        rates: Vec::new(),
+        final_answer: false,
+        session_budget: None,
     }
 }
 
@@ -663,7 +678,18 @@ fn model_called(call: u32, attempt: u32, iteration: u32, dropped_messages: u32) 
     let message_count = 2 * iteration;
     let model = "openai:tiny".to_owned();
     let (call, fallback_from) = (CallId(call), None);
-    Entry::ModelCalled { call, attempt, iteration, model, message_count, dropped_messages, fallback_from }
+    let (reserved, last) = (None, false);
+    Entry::ModelCalled {
+        call,
+        attempt,
+        iteration,
+        model,
+        message_count,
+        dropped_messages,
+        fallback_from,
+        reserved,
+        last,
+    }
 }
 
 fn failed(call: u32, attempt: u32, error_type: FaultKind, wait_ms: Option<u64>) -> Entry {

@@ -76,6 +76,36 @@ fn the_schema_of_a_result_is_taken_as_it_is_or_each_place_is_named() {
 }
 
 #[test]
+fn a_session_has_a_budget_that_only_its_first_run_names() {
+    let budget = json!({"total_tokens": 9, "cost_usd": 0.5, "tool_calls": 3});
+    let body = json!({"task": "x", "session_budget": budget, "final_answer": true});
+    let settings = read(&body).unwrap().settings;
+    let expected =
+        Budget { total_tokens: Some(9), cost_usd: Some(0.5), tool_calls: Some(3), deadline_ms: None };
+    assert_eq!((settings.session_budget, settings.final_answer), (Some(expected), true));
+    let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
+    let text = body.to_string();
+    let read_as = |kind| new_run(kind, JSON, text.as_bytes(), None, &Agents::default(), &config, None);
+    assert_eq!(pointers(&read_as(RunKind::Further).unwrap_err()), ["/session_budget"]);
+    let wrong =
+        json!({"task": "x", "session_budget": {"deadline_ms": 5, "tool_calls": 0}, "final_answer": 1});
+    let found = ["/session_budget/tool_calls", "/session_budget/deadline_ms", "/final_answer"];
+    let refused = read(&wrong).unwrap_err();
+    assert!(found.iter().all(|pointer| pointers(&refused).contains(pointer)), "{:?}", refused.errors);
+}
+
+#[test]
+fn a_run_knows_what_its_models_cost() {
+    let prices = r#"{"scripted:haiku": {"input": 1, "output": 4, "cache_write": 1.5}}"#;
+    let config = Config::parse(&|name| (name == "PRICES").then(|| prices.to_owned()), Bindings::default());
+    let config = config.ok().unwrap();
+    let body = json!({"task": "x", "fallbacks": ["scripted:echo"]}).to_string();
+    let run = new_run(RunKind::Run, JSON, body.as_bytes(), None, &Agents::default(), &config, None);
+    let rate = Rate { model: "scripted:haiku".to_owned(), input: 1.5, output: 4.0 };
+    assert_eq!(run.unwrap().settings.rates, [rate]);
+}
+
+#[test]
 fn every_field_at_fault_is_named() {
     let problem = read(&json!({
         "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 51,

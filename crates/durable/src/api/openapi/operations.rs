@@ -56,7 +56,7 @@ pub(super) fn described(operation: Operation) -> Described {
     let json = |description: &str, schema: &str| json!({"description": description, "content": {"application/json": {"schema": reference(schema)}}});
     match operation {
         Operation::StartSession => {
-            Described::new("startSession", "Runs", "Starts a session with its first run").starting("NewRun")
+            Described::new("startSession", "Runs", "Starts a session with its first run").starting("NewSession")
         }
         Operation::StartRun => Described::new("startRun", "Runs", "Adds the next task to a session")
             .described(

@@ -159,12 +159,14 @@ fn described() -> Vec<Response> {
             &[
                 Code::IdempotencyConflict,
                 Code::SessionFull,
+                Code::SessionBudgetExhausted,
                 Code::ComparisonTakesNoRuns,
                 Code::NothingToSteer,
             ],
             &format!(
                 "The `Idempotency-Key` was used with another body; or no run is under way that could be steered; or the \
-                 session compares models, or its conversation has reached its limit of {} MiB: start a new session.",
+                 session compares models, its budget is used up, or its conversation has reached its limit of {} MiB: start a \
+                 new session.",
                 limits::CONVERSATION_BYTES_MAX / MIB
             ),
             None,

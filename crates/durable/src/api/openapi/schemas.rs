@@ -56,18 +56,30 @@ pub(super) fn all() -> Map<String, Value> {
     frame::<Progress>(&mut schemas, "ToolProgress");
     frame::<server_frames::CaughtUp>(&mut schemas, "CaughtUp");
     frame::<server_frames::FrameError<'_>>(&mut schemas, "FrameError");
-    let requests = definitions(taken.into_generator(), |taken| {
+    let mut requests = definitions(taken.into_generator(), |taken| {
         taken.subschema_for::<shapes::NewRun>();
         taken.subschema_for::<shapes::NextRun>();
+        taken.subschema_for::<shapes::OfSession>();
         taken.subschema_for::<shapes::NewComparison>();
         taken.subschema_for::<shapes::Decision>();
         taken.subschema_for::<shapes::ClientFrame>();
     });
+    new_session(&mut requests);
     schemas.extend(requests);
     schemas.extend(meanings());
     events(&mut schemas);
     schemas.values_mut().for_each(tidy);
     schemas
+}
+
+/// What starts a session: a run, and what is said of the session.
+fn new_session(requests: &mut Map<String, Value>) {
+    let mut of_session = requests.remove("OfSession").expect("it has a schema");
+    let mut new = requests["NewRun"].clone();
+    let own = of_session["properties"].as_object_mut().expect("it has members");
+    new["properties"].as_object_mut().expect("a run has members").append(own);
+    new["description"] = json!("What is to be done in a new session; null counts as absent.");
+    requests.insert("NewSession".to_owned(), new);
 }
 
 fn definitions(mut generator: SchemaGenerator, add: impl Fn(&mut SchemaGenerator)) -> Map<String, Value> {

@@ -45,6 +45,9 @@ pub(super) struct NewRun {
     /// schema of the same document. By default that of the agent.
     output_schema: Option<Map<String, Value>>,
     budget: Option<Budget>,
+    /// Whether the last answer that iterations, tokens or dollars leave room for is asked for without tools; by default what
+    /// the agent says.
+    final_answer: Option<bool>,
     metadata: Option<Value>,
     /// Whether the task joins the run under way: what is here starts one.
     #[schemars(extend("enum" = [false, null]))]
@@ -68,6 +71,27 @@ pub(super) struct Steer {
     task: String,
     #[schemars(extend("const" = true))]
     steer: bool,
+}
+
+/// What starts a session says beside it: see [`NewRun`].
+#[derive(JsonSchema)]
+pub(super) struct OfSession {
+    session_budget: Option<SessionBudget>,
+}
+
+/// What all runs of a session may spend together; it is checked before each call.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct SessionBudget {
+    /// Tokens of all calls.
+    #[schemars(range(min = 1, max = 1_u64 << 53))]
+    total_tokens: Option<u64>,
+    /// US dollars of all calls.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    cost_usd: Option<f64>,
+    /// Tool calls that are made.
+    #[schemars(range(min = 1, max = u32::MAX))]
+    tool_calls: Option<u32>,
 }
 
 /// What several models are to do; null counts as absent.
