@@ -203,6 +203,11 @@ fn what_a_death_or_a_fault_cut_off_counts_as_what_was_set_aside() {
     stage.wake();
     assert_eq!(stage.cancel().last().unwrap(), "> abort 1:1.6");
     assert_eq!(usage(&stage).total_tokens, Some(expected + each), "nobody hears what it used");
+    let said = stage.journal.all().into_iter().find_map(|record| match record.entry {
+        Entry::RunEnded { usage, .. } => Some(usage),
+        _ => None,
+    });
+    assert_eq!(said, Some(usage(&stage)), "the end says so");
 }
 
 #[test]
