@@ -1550,6 +1550,8 @@ export interface components {
         TraceFailed: {
             /** @description The delivery's attempt, from 1. */
             attempt: components["schemas"]["Attempt"];
+            /** @description The event that it did not take, where it gets events in place of traces. */
+            event?: number;
             /** @description When it is sent again; null when the delivery is given up. */
             retry_at: components["schemas"]["Time"] | null;
             /** @description The sink's name. */
@@ -1569,6 +1571,8 @@ export interface components {
         TraceFlushed: {
             /** @description The delivery's attempt, from 1. */
             attempt: components["schemas"]["Attempt"];
+            /** @description The event that it has, where it gets events in place of traces. */
+            event?: number;
             /** @description What it says about the spans that it rejected, or warns of. */
             message?: string;
             /** @description Spans that it rejected for good. Absent where there are none. */

@@ -12,7 +12,13 @@ use longhaul_core::{
 };
 use serde_json::{Value, json};
 
+<<<<<<< ours
 pub(crate) use output::output;
+=======
+mod told;
+
+pub(crate) use told::told;
+>>>>>>> theirs
 
 /// When the stories begin.
 const BEGINNING: u64 = 1_790_000_000_000;
@@ -116,34 +122,6 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
     story.rows
 }
 
-/// A session whose events go to a webhook: one was taken late, one is due.
-pub(crate) fn told() -> Vec<Vec<Record>> {
-    let mut story = Story::default();
-    let settings = || RunSettings {
-        webhook_events: vec!["approval.requested".to_owned(), "run.ended".to_owned()],
-        ..open_settings()
-    };
-    let event = Some(Seq(4));
-    story.row(0, vec![story.accepted(1, settings()), called(1, 1, 1, 0)]);
-    story.row(900, vec![answered_bare(1, 1), ended(1, StopReason::MaxIterations)]);
-    let sink = || "webhook".to_owned();
-    let failed = Entry::TraceFailed {
-        sink: sink(),
-        status: Some(503),
-        attempt: 1,
-        retry_at: Some(BEGINNING + 2_000),
-        event,
-    };
-    story.row(100, vec![(1, failed)]);
-    let flushed =
-        Entry::TraceFlushed { sink: sink(), spans: 0, attempt: 2, rejected: 0, message: None, event };
-    story.row(1_000, vec![(1, flushed)]);
-    story.row(1_000, vec![story.accepted(2, settings()), called(2, 2, 1, 0)]);
-    story.row(900, vec![answered_bare(2, 2), ended(2, StopReason::MaxIterations)]);
-    story.row(1_000, vec![story.accepted(3, settings()), called(3, 3, 1, 0)]);
-    story.rows
-}
-
 /// A session whose runs were steered: what was said too late, what was heard, and what is unread.
 pub(crate) fn steered() -> Vec<Vec<Record>> {
     let mut story = Story::default();
@@ -234,8 +212,6 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
 /// Reasons to end that came with tools.
 const OF_TOOLS: [StopReason; 3] =
     [StopReason::ToolInDoubt, StopReason::LoopDetected, StopReason::ApprovalExpired];
-/// Reasons to end that other journals have.
-const ELSEWHERE: [StopReason; 1] = [StopReason::OutputInvalid];
 
 /// A session whose models call tools about which people are asked.
 pub(crate) fn tools() -> Vec<Vec<Record>> {
@@ -464,8 +440,8 @@ impl Story {
             Deadline, Cancelled, EmptyResponse, ModelRefused, ModelUnavailable, ToolFailed, ToolInDoubt, LoopDetected,
             ApprovalExpired, OutputInvalid, Denied);
         // The later ones are in the journal of tools.
-        let others = [&OF_TOOLS[..], &ELSEWHERE].concat();
-        let reasons = reasons.into_iter().filter(|reason| !others.contains(reason));
+        let is_elsewhere = |it: &StopReason| OF_TOOLS.contains(it) || *it == StopReason::OutputInvalid;
+        let reasons = reasons.into_iter().filter(|reason| !is_elsewhere(reason));
         let faults = all!(FaultKind: Connection, Truncated, Timeout, RateLimited, ServerError, EmptyResponse,
             Refused, Malformed, TooLarge, NotConfigured, Interrupted, Aborted);
         let finishes = all!(FinishReason: Stop, Length, ToolCalls, ContentFilter, Other);
