@@ -10,16 +10,23 @@ use crate::{
     workspace::Workspace,
 };
 
-/// The one test that `cargo test` leaves out because it takes minutes.
-const TEST: &str = "many_kills_lose_nothing_and_double_nothing";
+/// The tests that `cargo test` leaves out because they take minutes: kills of everything, and kills while tools act.
+const TESTS: [&str; 2] =
+    ["many_kills_lose_nothing_and_double_nothing", "acting::many_kills_of_tools_do_nothing_twice"];
 
 /// Builds what is killed, and kills it that often. The same seed gives the same sessions and moments. The test prints
 /// the table, or the command that shows a failure again.
 pub(crate) fn run(workspace: &Workspace, kills: NonZeroU32, seed: u64) -> Result<()> {
     setup::run(workspace)?;
-    build::run(workspace, &Target::new(workspace, None)?)?;
+    for example in [None, Some("shop".to_owned())] {
+        build::run(workspace, &Target::new(workspace, example)?)?;
+    }
+    TESTS.into_iter().try_for_each(|test| play(workspace, test, kills, seed))
+}
+
+fn play(workspace: &Workspace, test: &str, kills: NonZeroU32, seed: u64) -> Result<()> {
     let mut command = workspace.cargo(&["test", "-p", "longhaul-tests", "--test", "kills"]);
-    command.args(["--", "--ignored", "--exact", "--nocapture", TEST]);
+    command.args(["--", "--ignored", "--exact", "--nocapture", test]);
     command.env("PATH", workspace.path_with_node()?);
     command.env("LONGHAUL_KILLS", kills.to_string());
     command.env("LONGHAUL_SEED", seed.to_string());

@@ -1,6 +1,7 @@
 //! A shop's agent: it finds orders and refunds them. A person approves a refund above 50.00.
 #![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
+mod warehouse;
 use longhaul::{Agent, Agents, FetchRequest, Reconciled, Tool, ToolContext, ToolError, ToolResult};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ fn agents() -> Agents {
     let find = Tool::new("find", find).read().secrets(["LEDGER_KEY"]);
     let refund = Tool::new("refund", refund).once().reconcile(find_refund).secrets(["LEDGER_KEY"]);
     let refund = refund.ask_when(|args| args.cents > 5_000);
-    Agents::new([Agent::new("shop").egress(["$LEDGER_URL"]).tool(find).tool(refund)])
+    Agents::new([Agent::new("shop").egress(["$LEDGER_URL"]).tool(find).tool(refund), warehouse::agent()])
 }
 
 #[event(fetch)]

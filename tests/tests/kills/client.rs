@@ -30,7 +30,7 @@ pub(crate) struct Line {
     /// A client of the server.
     pub(crate) api: Api,
     /// Told of the moments that a client makes.
-    pub(crate) trap: Trap,
+    pub(crate) trap: Trap<Moment>,
     /// Whether the server is there for its clients.
     pub(crate) up: watch::Receiver<bool>,
 }

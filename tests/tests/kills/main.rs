@@ -3,6 +3,7 @@
 
 #![allow(clippy::panic, reason = "a harness reports a broken expectation to its test by a panic")]
 
+mod acting;
 mod client;
 mod doubt;
 mod ledger;

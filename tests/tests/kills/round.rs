@@ -72,7 +72,7 @@ pub(crate) async fn play(round: &Round) -> Seen {
             sleep(Duration::from_millis(kill.delay_ms)).await;
             true
         } else {
-            scene.trap.set(kill);
+            scene.trap.set(kill.moment, kill.nth);
             running.begin(mem::take(&mut stories));
             running.wait_for(kill, &scene).await
         };
@@ -157,7 +157,7 @@ async fn any_time(kill: &Kill) {
 }
 
 /// Tells the trap what D1 has written; never returns.
-async fn watch_index(trap: &Trap, kill: &Kill, index: Index) -> bool {
+async fn watch_index(trap: &Trap<Moment>, kill: &Kill, index: Index) -> bool {
     if kill.moment != Moment::IndexIsWritten {
         return std::future::pending().await;
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::plan::{Kill, Moment};
+use crate::plan::Moment;
 
 /// Everything that is there during a round.
 pub(crate) struct Scene {
@@ -18,15 +18,15 @@ pub(crate) struct Scene {
     /// The other far side of traces.
     pub(crate) nexus: NexusServer,
     /// What the kill waits for.
-    pub(crate) trap: Trap,
+    pub(crate) trap: Trap<Moment>,
 }
 
 /// Waits for the moment of a kill; clones are the same trap.
 #[derive(Clone)]
-pub(crate) struct Trap(Arc<Inner>);
+pub(crate) struct Trap<M>(Arc<Inner<M>>);
 
-struct Inner {
-    set: Mutex<Option<(Moment, usize)>>,
+struct Inner<M> {
+    set: Mutex<Option<(M, usize)>>,
     sprung: watch::Sender<bool>,
 }
 
@@ -42,7 +42,7 @@ struct Script {
 impl Scene {
     /// Starts everything.
     pub(crate) async fn start() -> Scene {
-        let trap = Trap(Arc::new(Inner { set: Mutex::default(), sprung: watch::Sender::new(false) }));
+        let trap = Trap::unset();
         let (model, sink, far) = (trap.clone(), trap.clone(), trap.clone());
         let nexus = NexusServer::start(move |_| {
             far.meet(Moment::NexusAnswers);
@@ -63,20 +63,25 @@ impl Scene {
     }
 }
 
-impl Trap {
-    /// Sets the trap for the next kill.
-    pub(crate) fn set(&self, kill: &Kill) {
+impl<M: PartialEq> Trap<M> {
+    /// A trap that no moment springs.
+    pub(crate) fn unset() -> Trap<M> {
+        Trap(Arc::new(Inner { set: Mutex::new(None), sprung: watch::Sender::new(false) }))
+    }
+
+    /// Sets the trap for the next kill: for the `nth` time that a moment comes, from 1.
+    pub(crate) fn set(&self, moment: M, nth: usize) {
         self.0.sprung.send_replace(false);
-        *self.0.set.lock().expect("nobody panics here") = Some((kill.moment, kill.nth));
+        *self.0.set.lock().expect("nobody panics here") = Some((moment, nth));
     }
 
     /// Says that a moment has come; true where it is the one that the kill waits for.
-    pub(crate) fn meet(&self, moment: Moment) -> bool {
+    pub(crate) fn meet(&self, moment: M) -> bool {
         self.meet_often(moment, 1)
     }
 
     /// The same for a moment that has come several times since it was asked for last.
-    pub(crate) fn meet_often(&self, moment: Moment, times: usize) -> bool {
+    pub(crate) fn meet_often(&self, moment: M, times: usize) -> bool {
         let mut set = self.0.set.lock().expect("nobody panics here");
         let Some((_, left)) = set.as_mut().filter(|(wanted, _)| *wanted == moment) else { return false };
         *left = left.saturating_sub(times);
@@ -109,7 +114,7 @@ pub(crate) async fn told<T>(what: &str, told: &mut watch::Receiver<T>, wanted: i
     }
 }
 
-fn reply(call: &Call, trap: &Trap) -> Reply {
+fn reply(call: &Call, trap: &Trap<Moment>) -> Reply {
     let script = Script::of(call);
     if trap.meet(Moment::CallArrives) || script.silent {
         return Reply::hang();

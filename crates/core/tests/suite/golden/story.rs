@@ -2,6 +2,7 @@
 //! struct is written out, without a rest: whoever adds a field or a variant is led here by the compiler.
 
 mod output;
+mod told;
 
 use std::collections::BTreeMap;
 
@@ -12,13 +13,8 @@ use longhaul_core::{
 };
 use serde_json::{Value, json};
 
-<<<<<<< ours
 pub(crate) use output::output;
-=======
-mod told;
-
 pub(crate) use told::told;
->>>>>>> theirs
 
 /// When the stories begin.
 const BEGINNING: u64 = 1_790_000_000_000;
