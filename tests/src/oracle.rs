@@ -113,6 +113,19 @@ fn assert_shape(event: &Value) {
             &["cost_usd"],
         ),
         "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
+        "tool.called" => {
+            (&["call", "attempt", "iteration", "tool", "arguments", "effect", "verdict"], &["rule"])
+        }
+        "tool.answered" => (
+            &["call", "tool", "latency_ms"],
+            &["attempt", "result", "error", "rule", "by", "result_bytes", "result_digest", "observed"],
+        ),
+        "tool.failed" => (&["call", "attempt", "tool", "error", "retry_at", "latency_ms"], &["observed"]),
+        "approval.requested" => (
+            &["call", "tool", "arguments", "effect", "expires_at"],
+            &["attempt", "kind", "digest", "summary", "rule", "by_another"],
+        ),
+        "approval.resolved" => (&["call", "decision", "by"], &["arguments", "reason"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
         "run.steered" => (&["message", "by"], &[]),

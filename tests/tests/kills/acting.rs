@@ -18,8 +18,8 @@ use crate::plan::Seed;
 use crate::scene::{Trap, told};
 use crate::{KILLS, KILLS_DEFAULT, SEED, say, variable};
 
-/// Sessions of a round.
-const SESSIONS: usize = 8;
+/// Sessions that begin before each kill.
+const SESSIONS: usize = 4;
 /// Kills of a round at most.
 const KILLS_MAX: usize = 4;
 /// What a model's call uses, and what that costs.
@@ -115,24 +115,25 @@ async fn play_round(table: &mut Table, places: &[usize], dice: &mut Seed) {
     let ledger = FarSide::start(move |asked| answer(asked, Arc::clone(&noted), set.clone())).await;
     let stage = Stage::builder(reply).example("shop").var("LEDGER_URL", ledger.origin());
     let mut stage = stage.var("PRICES", PRICES).start().await;
-    let (up, live) = (watch::Sender::new(false), watch::Sender::new(SESSIONS));
-    let clients: Vec<_> = (0..SESSIONS)
-        .map(|number| {
-            let client = Client { api: stage.api.clone(), trap: trap.clone(), up: up.subscribe(), number };
-            let live = live.clone();
-            tokio::spawn(async move {
-                let post = client.live().await;
-                live.send_modify(|live| *live -= 1);
-                post
-            })
-        })
-        .collect();
+    let (up, live) = (watch::Sender::new(false), watch::Sender::new(0));
+    let mut clients = Vec::new();
     for place in places {
         let moment = MOMENTS[*place];
         trap.set(moment, 1 + usize::try_from(dice.below(2)).expect("a small number"));
         let some_time = dice.below(400);
         // The trap is set before anybody goes on.
         up.send_replace(true);
+        for _ in 0..SESSIONS {
+            let (api, trap, number) = (stage.api.clone(), trap.clone(), clients.len());
+            let client = Client { api, trap, up: up.subscribe(), number };
+            live.send_modify(|live| *live += 1);
+            let live = live.clone();
+            clients.push(tokio::spawn(async move {
+                let post = client.live().await;
+                live.send_modify(|live| *live -= 1);
+                post
+            }));
+        }
         let mut over = live.subscribe();
         let met = select! {
             () = trap.sprung() => true,
