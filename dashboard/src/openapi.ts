@@ -1050,6 +1050,10 @@ export interface components {
             metadata?: components["schemas"]["Metadata"] | null;
             /** @description The model; by default that of the session's latest run, the agent's or the deployment's. */
             model?: components["schemas"]["ModelName"] | null;
+            /** @description What the result is as JSON, which is then `output` too: a JSON Schema (draft 2020-12) of `type` `object`, of at most 32 KiB and 16 schemas inside each other. Of the keywords that check a value it may have `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, `allOf`, `anyOf`, `oneOf`, the bounds of numbers and lengths, and `$ref` to a schema of the same document. By default that of the agent. */
+            output_schema?: {
+                [key: string]: unknown;
+            } | null;
             /** @description How long faults of a model's server that may pass are borne, in milliseconds from the first one of a call on; a minute at most while another model follows. */
             retry_patience_ms?: number | null;
             session_budget?: components["schemas"]["SessionBudget"] | null;
