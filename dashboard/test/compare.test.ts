@@ -164,7 +164,7 @@ function compared(model: string, part: Partial<ComparedModel>): ComparedModel {
 function runOf(comparison: ComparedModel[]): Run {
   const ids = { session: "s", run: 1, agent: "default", model: "a,b", trace_id: "" };
   const times = { accepted_at: 1, started_at: 1, ended_at: null };
-  const soFar = { stop_reason: null, result: null, error: null, iterations: 0, attempts: 2, usage: USAGE };
+  const soFar = { stop_reason: null, result: null, error: null, iterations: 0, attempts: 2, tool_calls: 0, usage: USAGE };
   return { ...ids, status: "running", ...soFar, ...times, comparison };
 }
 

@@ -5,11 +5,12 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    entry::{Cause, Idempotency, Observed, RunSettings, Timing},
+    entry::{Cause, Idempotency, Observed, Timing},
     fault::Fault,
     ids::{CallId, CallRef, RunId, Seq, TimeMs},
     limits,
     message::ModelAnswer,
+    settings::RunSettings,
     tool::{ToolAsk, ToolError},
 };
 

@@ -78,6 +78,7 @@ mod message;
 mod output;
 mod reading;
 mod schema;
+mod settings;
 mod state;
 mod step;
 mod tool;
@@ -86,8 +87,8 @@ mod views;
 pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_ms};
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
-    Budget, Cause, Entry, Fallback, Gateway, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent,
-    Rate, Record, Reserved, RunError, RunSettings, RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
+    Cause, Entry, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, Record, RunError,
+    RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
@@ -102,6 +103,7 @@ pub use message::{
 };
 pub use reading::Reading;
 pub use schema::{Misfit, misfits, output_schema_faults, schema_faults, told_misfits};
+pub use settings::{Budget, Fallback, Gateway, Rate, Reserved, RunSettings};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
     delivery::{Delivery, DeliveryState, Notice},

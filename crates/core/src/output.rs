@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    entry::RunSettings,
     limits::{OUTPUT_BYTES_MAX, TOOLS_MAX},
     message::FINISH_TOOL,
     schema::{misfits, told_misfits},
+    settings::RunSettings,
     tool::{Effect, ToolOffer},
 };
 

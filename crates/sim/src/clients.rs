@@ -182,9 +182,9 @@ impl Post {
                 }),
                 rates: self.rates(deployment),
                 final_answer: self.final_answer,
-                session_budget: self
-                    .session_tokens
-                    .map(|total_tokens| Budget { total_tokens: Some(total_tokens), ..Budget::default() }),
+                session_budget: self.session_tokens.map(|total_tokens| {
+                    Box::new(Budget { total_tokens: Some(total_tokens), ..Budget::default() })
+                }),
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
             by: None,

@@ -86,7 +86,7 @@ impl Findings {
         for record in records {
             let run = record.run;
             if let (Entry::RunAccepted { settings, .. }, RunId(1)) = (&record.entry, run) {
-                session_max = settings.session_budget.and_then(|budget| budget.total_tokens);
+                session_max = settings.session_budget.as_ref().and_then(|budget| budget.total_tokens);
             }
             if matches!(record.entry, Entry::ModelCalled { .. }) {
                 let is_first = accounts.range(..run).all(|(_, earlier)| earlier.ended_at.is_some());

@@ -77,7 +77,7 @@ impl Findings {
                 Entry::RunAccepted { settings, .. } => {
                     account.budget = settings.budget;
                     if run == RunId(1) {
-                        session.0 = settings.session_budget.unwrap_or_default();
+                        session.0 = settings.session_budget.as_deref().copied().unwrap_or_default();
                     }
                 }
                 Entry::ModelCalled { call, reserved, .. } => {

@@ -1,11 +1,12 @@
 use crate::{
     decide::gate::named,
     done::FinalRule,
-    entry::{Budget, RunError, StopReason},
+    entry::{RunError, StopReason},
     fault::FaultKind,
     ids::{CallId, RunId, TimeMs},
     limits,
     message::ToolCall,
+    settings::Budget,
     state::{
         call::{Ask, CallError},
         round::Round,

@@ -2,11 +2,12 @@
 
 use crate::{
     decide::draft::Draft,
-    entry::{Budget, Rate, Reserved, StopReason},
+    entry::StopReason,
     fault::Fault,
     ids::{CallId, RunId},
     limits,
     message::Usage,
+    settings::{Budget, Rate, Reserved},
     state::{call::Call, run::Run, spec::fits},
     tool::ToolError,
     views::request::{Window, presumed_output_tokens, request_tokens, window},

@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use crate::{
     decide::{budget::reserve, draft::Draft},
-    entry::{Entry, Fallback, Observed},
+    entry::{Entry, Observed},
     given::Given,
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, ModelCall, ToolOrder},
     journal::WholeResult,
     limits,
     reading::READ_RESULT,
+    settings::Fallback,
     state::{
         call::{Ask, Call},
         run::Run,

@@ -1,10 +1,11 @@
 use std::borrow::Cow;
 
 use crate::{
-    entry::{Budget, Entry},
+    entry::Entry,
     ids::{CallId, CallRef, RunId, TimeMs},
     input::{Command, Moment},
     journal::WholeResult,
+    settings::Budget,
     state::{
         call::Call,
         ledger::Ledger,

@@ -2,11 +2,12 @@ use std::rc::Rc;
 
 use crate::{
     done::FinalRule,
-    entry::{Reserved, RunError},
+    entry::RunError,
     fault::FaultKind,
     ids::{CallId, TimeMs},
     limits,
     message::{FinishReason, ToolCall, Usage},
+    settings::Reserved,
     tool::{Request, ToolAsk},
 };
 

@@ -3,8 +3,9 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use crate::{
-    entry::{Entry, Reserved},
+    entry::Entry,
     ids::{CallId, Seq, TimeMs},
+    settings::Reserved,
     state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled},
     tool::{Effect, Leave, Request, ToolAsk},
 };

@@ -36,7 +36,7 @@ impl Ledger {
             && self.head == Seq(0)
         {
             self.life = *life;
-            self.purse = Purse::of(settings.session_budget.unwrap_or_default());
+            self.purse = Purse::of(settings.session_budget.as_deref().copied().unwrap_or_default());
         }
         self.head = seq;
         self.last_activity = at;

@@ -1,8 +1,4 @@
-use crate::{
-    entry::{Budget, Entry},
-    message::Usage,
-    state::run::Run,
-};
+use crate::{entry::Entry, message::Usage, settings::Budget, state::run::Run};
 
 /// What the runs of a session may spend together, and what they have spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

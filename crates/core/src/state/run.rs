@@ -3,12 +3,11 @@ use std::{collections::BTreeMap, ops::Range, rc::Rc};
 use serde_json::Value;
 
 use crate::{
-    entry::{
-        Budget, Entry, Fallback, INDEX_SINK, Idempotency, Rate, Record, RunError, RunStatus, StopReason,
-    },
+    entry::{Entry, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     output::parsed,
+    settings::{Budget, Fallback, Rate},
     state::{
         call::{Answer, Ask, Call, CallError, CallState, Recovery, Settled},
         delivery::{self, Delivery, Notice},

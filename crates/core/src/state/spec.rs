@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use crate::{
     done::FinalRule,
-    entry::{Budget, Entry, Idempotency, RunSettings, StopReason},
+    entry::{Entry, Idempotency, StopReason},
     message::{Message, Usage, estimated_tokens},
+    settings::{Budget, RunSettings},
 };
 
 /// What a run was accepted with, but for its task. It never changes.

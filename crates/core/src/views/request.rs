@@ -5,12 +5,12 @@ use std::{borrow::Cow, ops::Range};
 use serde_json::Value;
 
 use crate::{
-    entry::{Reserved, RunSettings},
     ids::{CallId, CallRef},
     input::ToolOutcome,
     limits,
     message::{Message, estimated_tokens},
     reading::Reading,
+    settings::{Reserved, RunSettings},
     state::{
         call::{Ask, Call},
         round::Opening,

@@ -401,7 +401,7 @@ fn what_is_kept_is_no_tools() {
 #[test]
 fn the_runs_of_a_session_share_its_budget() {
     let session = Budget { tool_calls: Some(3), ..tokens(1_000) };
-    let mut stage = started(equipped(|run| run.settings.session_budget = Some(session)));
+    let mut stage = started(equipped(|run| run.settings.session_budget = Some(Box::new(session))));
     stage.answer_with(asking(&[("look", "{}")], 300));
     done(&mut stage, 2);
     stage.answer_with(using(100, "a\nDONE"));
@@ -426,7 +426,7 @@ fn the_runs_of_a_session_share_its_budget() {
 
 #[test]
 fn a_queued_run_that_the_session_has_nothing_left_for_calls_nobody() {
-    let mut stage = started(equipped(|run| run.settings.session_budget = Some(dollars(0.5))));
+    let mut stage = started(equipped(|run| run.settings.session_budget = Some(Box::new(dollars(0.5)))));
     stage.accept(equipped(|_| {}));
     let out = stage.answer_with(using(600, "a\nDONE"));
     assert_eq!(out.last().unwrap(), "2 run.ended budget_cost None, budget_cost, 0 answers");

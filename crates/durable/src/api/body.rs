@@ -255,7 +255,7 @@ fn read_run(
                 .filter(|_| kind != RunKind::Comparison),
             rates,
             final_answer: final_answer.unwrap_or(agent.final_answer && kind != RunKind::Comparison),
-            session_budget,
+            session_budget: session_budget.map(Box::new),
         },
         idempotency,
         by: None,

@@ -82,7 +82,7 @@ fn a_session_has_a_budget_that_only_its_first_run_names() {
     let settings = read(&body).unwrap().settings;
     let expected =
         Budget { total_tokens: Some(9), cost_usd: Some(0.5), tool_calls: Some(3), deadline_ms: None };
-    assert_eq!((settings.session_budget, settings.final_answer), (Some(expected), true));
+    assert_eq!((settings.session_budget, settings.final_answer), (Some(Box::new(expected)), true));
     let config = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
     let text = body.to_string();
     let read_as = |kind| new_run(kind, JSON, text.as_bytes(), None, &Agents::default(), &config, None);
