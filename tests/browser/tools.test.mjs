@@ -51,7 +51,7 @@ export function tests(server) {
     const started = await start([[clear("Ann\u202e\u200b"), tide("Penzance")]]);
     await go(page, "#/inbox");
     await shows(page.locator(".top-bar nav .inbox-count"), "1");
-    await shows(page.locator(".inbox-link"), /clear[^]*Ann\\u202e\\u200b[^]*harbour[^]*expires in/);
+    await shows(page.locator(".inbox-link"), /clear[^]*Ann\\u\{202e\}\\u\{200b\}[^]*harbour[^]*expires in/);
     await accessible(page);
     await page.locator(".inbox-link").click();
     const form = page.locator("form.approval");

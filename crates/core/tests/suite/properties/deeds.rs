@@ -19,7 +19,6 @@ const SINKS: [&str; 3] = ["otlp", "nexus", INDEX_SINK];
 
 /// What may happen to a session, also what should not.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a history has few of them")]
 pub(super) enum Deed {
     /// A comparison only where the session has no run yet: the edge gives each a session of its own.
     Accept(Box<NewRun>),
