@@ -339,7 +339,7 @@ impl Account {
     /// Whether a limit of its work is reached.
     fn is_at_a_limit(&self) -> bool {
         let is_last = self.answers == self.max_iterations && self.last_final.is_none();
-        let has_spent = self.total_tokens.is_some_and(|most| self.tokens >= most);
+        let has_spent = self.has_spent_tokens() || self.has_spent_dollars();
         is_last || has_spent || self.tool_calls_max.is_some_and(|most| self.tool_calls >= most)
     }
 

@@ -10,7 +10,7 @@ use longhaul_host::DeltaKind;
 use longhaul_trace::{Origin, Trace, index::Param};
 
 use crate::{
-    clients::Answered,
+    clients::{Action, Answered},
     crashes::End,
     hook, nexus,
     outside::Outside,
@@ -362,7 +362,10 @@ impl Findings {
         self.expect(7, armed == expected, || format!("the alarm is at {armed:?}, not at {expected:?}"));
         let is_gone = session.runs().is_empty();
         let incarnation = outside.incarnation();
-        let is_posted = |it: &Answered| it.incarnation == incarnation && it.run.is_some();
+        // Whoever posts again without a key, because the answer was lost, may find that the first has used the budget up.
+        let is_used_up =
+            |it: &Answered| matches!(&it.action, Action::Post(it) if it.session_tokens.is_some());
+        let is_posted = |it: &Answered| it.incarnation == incarnation && (it.run.is_some() || is_used_up(it));
         let is_there = !scenario.waits_for_retention() && outside.clients.answers.iter().any(is_posted);
         self.expect(7, is_gone != is_there, || format!("erased: {is_gone}"));
     }
