@@ -16,7 +16,7 @@ use crate::{
     chromium,
     dashboard::{self, Dashboard},
     fuzz, judges, pins, process,
-    product::{self, Product},
+    product::{self, KEEP_LAST_BUILD, Product},
     report::{self, Mark, Progress, Stopwatch, Took},
     setup, sim, tidy,
     workspace::Workspace,
@@ -326,6 +326,8 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
         let mut command = workspace.wrangler()?;
         command.current_dir(workspace.root()).args(["deploy", "--dry-run", "--config"]).arg(target.config());
         command.arg("--outdir").arg(workspace.scratch().join("deploy").join(target.name()));
+        // Wrangler asks for a build: what the step before has built is good enough.
+        command.env(KEEP_LAST_BUILD, "1");
         let output = process::run(command, |line| progress.line(line))?;
         if let Some(warning) = output.lines().find(|line| line.contains("WARNING")) {
             bail!("wrangler warns about {}: {}\n{output}", target.config().display(), warning.trim());
