@@ -54,6 +54,7 @@ async fn a_run_of_three_turns_ends_with_done_and_the_view_says_all_about_it() {
         "started_at",
         "status",
         "stop_reason",
+        "tool_calls",
         "trace_id",
         "usage",
     ];

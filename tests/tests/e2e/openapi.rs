@@ -245,6 +245,8 @@ async fn every_event_is_as_the_document_says() {
     posts.push(longhaul_tests::api::started(api.post("/v1/compare", &models).await.ok(202)));
     let cancelled = &posts[3];
     api.event(&cancelled.session, "a call", |event| event["type"] == "model.called").await;
+    let runs = format!("/v1/sessions/{}/runs", cancelled.session);
+    api.post(&runs, &json!({"task": "Hurry.", "steer": true})).await.ok(202);
     let mut watcher = WsWatcher::open(&api, &format!("/v1/sessions/{}/events", cancelled.session), &[])
         .await
         .expect("the socket opens");
