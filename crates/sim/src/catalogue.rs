@@ -620,7 +620,9 @@ fn steered() -> Vec<Scenario> {
             .then(900, steer("moon"))
             .then_post(10_000, second(), &[MaxIterations])
             .no_deeper_than(Depth::Once),
+        // An attempt that a death cut off counts as what was set aside for it.
         ending("steered with no tokens left", Done)
+            .or(&[StopReason::BudgetTokens])
             .first(Post { total_tokens: Some(1), ..Post::default() })
             .then(50, steer("moon")),
         ending("steered after its end", Done).then(5_000, steer("moon")),
