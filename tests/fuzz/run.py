@@ -92,13 +92,15 @@ def narrowed(document):
     the longest texts, which take minutes to make up: the end to end tests send them."""
     schemas = document["components"]["schemas"]
     schemas["ModelName"] = {"enum": MODELS}
-    for name in ["NewRun", "NewComparison"]:
+    for name in ["NewRun", "NewSession", "NewComparison"]:
         properties = schemas[name]["properties"]
         properties["agent"] = {"enum": [*AGENTS, None]}
         if "fallbacks" in properties:
             properties["fallbacks"]["items"] = {"enum": FALLBACKS}
             properties["tools"] = {"enum": [[], None]}
             properties["max_iterations"]["maximum"] = ITERATIONS_MAX
+            # Which schemas it may be stands in the words of the document alone.
+            properties["output_schema"] = {"enum": [{"type": "object"}, None]}
         del properties["task"]["maxLength"], properties["instructions"]["maxLength"]
     # What goes with which decision stands in the words of the document alone.
     decision = schemas["Decision"]
