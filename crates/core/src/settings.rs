@@ -28,7 +28,7 @@ pub struct RunSettings {
     /// The sinks that get the trace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sinks: Vec<String>,
-    /// The types of the events that [`WEBHOOK_SINK`] gets.
+    /// The types of the events that [`WEBHOOK_SINK`](crate::WEBHOOK_SINK) gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub webhook_events: Vec<String>,
     /// The AI Gateway that models `@cf/…` are asked through, for the spans.
@@ -38,7 +38,7 @@ pub struct RunSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openai_server: Option<String>,
     /// The share of runs, 0 to 1, whose traces the sinks get; all when absent. A run in which something went wrong is
-    /// always kept, and [`INDEX_SINK`] gets every run.
+    /// always kept, and [`INDEX_SINK`](crate::INDEX_SINK) gets every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample_ratio: Option<f64>,
     /// The tools that its models are offered.
