@@ -74,10 +74,11 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
 
   const decide = (decision: api.Decision) =>
     send(decision, async () => {
+      // The socket may tell of the decision before it is answered.
+      onDecided();
       await api.decide(session, request.call, decision);
       inboxStore.get()?.reload();
       announce(`${SAID[decision.decision]}: ${request.tool}`);
-      onDecided();
     });
   const named = { request: request.seq, ...(request.digest !== null && { digest: request.digest }) };
 
