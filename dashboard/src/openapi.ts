@@ -422,6 +422,8 @@ export interface components {
             cost_usd: number | null;
             /** @description Milliseconds from the acceptance to the end. */
             deadline_ms: number | null;
+            /** @description Calls of tools. */
+            tool_calls: number | null;
             /** @description Tokens of all calls. */
             total_tokens: number | null;
         };

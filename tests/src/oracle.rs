@@ -106,33 +106,34 @@ fn assert_shape(event: &Value) {
         "run.accepted" => (&["task", "agent", "model", "max_iterations", "metadata"], &["models", "by"]),
         "model.called" => (
             &["call", "attempt", "iteration", "model", "message_count"],
-            &["dropped_messages", "fallback_from"],
+            &["dropped_messages", "fallback_from", "last", "reserved"],
         ),
         "model.answered" => (
             &["call", "attempt", "iteration", "message", "finish_reason", "usage", "latency_ms", "final"],
-            &["cost_usd"],
+            &["cost_usd", "output_error"],
         ),
         "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
-        "tool.called" => {
-            (&["call", "attempt", "iteration", "tool", "arguments", "effect", "verdict"], &["rule"])
-        }
+        "tool.called" => (
+            &["call", "attempt", "iteration", "tool", "arguments", "effect", "verdict"],
+            &["rule", "cost_usd"],
+        ),
         "tool.answered" => (
             &["call", "tool", "latency_ms"],
-            &["attempt", "result", "error", "rule", "by", "result_bytes", "result_digest", "observed"],
+            &["attempt", "result", "error", "rule", "by", "result_bytes", "result_digest"],
         ),
-        "tool.failed" => (&["call", "attempt", "tool", "error", "retry_at", "latency_ms"], &["observed"]),
+        "tool.failed" => (&["call", "attempt", "tool", "error", "retry_at", "latency_ms"], &[]),
         "approval.requested" => (
             &["call", "tool", "arguments", "effect", "expires_at"],
             &["attempt", "kind", "digest", "summary", "rule", "by_another"],
         ),
-        "approval.resolved" => (&["call", "decision", "by"], &["arguments", "reason"]),
+        "approval.resolved" => (&["call", "decision", "reason", "by"], &["arguments"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),
-        "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &[]),
+        "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &["output"]),
         "run.steered" => (&["message", "by"], &[]),
         "cancel.requested" => (&["by"], &[]),
         "trace.sent" => (&["sink", "part", "remote_id"], &[]),
         "trace.flushed" => (&["sink", "spans", "attempt"], &["rejected", "message", "event"]),
-        "trace.failed" => (&["sink", "status", "retry_at"], &["spans", "attempt", "event"]),
+        "trace.failed" => (&["sink", "status", "attempt", "retry_at"], &["event"]),
         other => panic!("an event of unknown type {other:?}: {event}"),
     };
     let envelope = ["seq", "run", "at", "type"];

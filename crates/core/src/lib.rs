@@ -101,8 +101,8 @@ pub use message::{
     FINISH_TOOL, FinishReason, Message, ModelAnswer, Opaque, OpaqueItem, Role, ToolCall, Usage,
     estimated_tokens,
 };
-pub use reading::Reading;
-pub use schema::{Misfit, misfits, output_schema_faults, schema_faults, told_misfits};
+pub use reading::{OWN_TOOLS, Reading};
+pub use schema::{Misfit, compare, is_same, misfits, output_schema_faults, schema_faults, told_misfits};
 pub use settings::{Budget, Fallback, Gateway, Rate, Reserved, RunSettings};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},

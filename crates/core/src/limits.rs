@@ -152,8 +152,8 @@ pub const APPROVAL_MS_MIN: u64 = 1_000;
 pub const POLICY_RULES_MAX: usize = 500;
 /// What a person is told of a call, in characters.
 pub const SUMMARY_CHARS_MAX: usize = 300;
-/// Tools that a run is offered.
-pub const TOOLS_MAX: usize = 128;
+/// Tools of an agent. Servers take 128, and two are the runtime's own.
+pub const TOOLS_MAX: usize = 126;
 /// The name of a tool, in characters of `[A-Za-z0-9_-]`.
 pub const TOOL_NAME_BYTES_MAX: usize = 64;
 /// Arguments of one tool call as JSON, in bytes.

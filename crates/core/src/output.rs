@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    limits::{OUTPUT_BYTES_MAX, TOOLS_MAX},
+    limits::OUTPUT_BYTES_MAX,
     message::FINISH_TOOL,
     schema::{misfits, told_misfits},
     settings::RunSettings,
@@ -18,8 +18,7 @@ pub(crate) fn finish_offer(settings: &RunSettings) -> Option<ToolOffer> {
             schema.clone(),
             "Ends the run. Its arguments are the result. Call it alone, when the task is complete.",
         ),
-        // Servers take so many tools.
-        None if settings.tools.is_empty() || settings.tools.len() >= TOOLS_MAX => return None,
+        None if settings.tools.is_empty() => return None,
         None => {
             let result = json!({"type": "string", "description": "The result."});
             let schema = json!({"type": "object", "properties": {"result": result}, "required": ["result"]});

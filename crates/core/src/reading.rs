@@ -6,11 +6,14 @@ use crate::{
     given::text_of,
     ids::CallId,
     limits::RESULT_KEPT_BYTES_MAX,
+    message::FINISH_TOOL,
     tool::{Effect, ToolError, ToolOffer},
 };
 
 /// The tool's name.
 pub(crate) const READ_RESULT: &str = "read_result";
+/// The tools that the runtime has of its own: no tool of an agent has such a name.
+pub const OWN_TOOLS: [&str; 2] = [FINISH_TOOL, READ_RESULT];
 /// What it does, for the model.
 const DESCRIPTION: &str = "Reads the result of an earlier call, where a line in brackets says that it, or bytes of it, are \
                            left out. The pieces fit together: the next one begins where this one ends.";

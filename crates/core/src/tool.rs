@@ -218,6 +218,8 @@ pub struct Question {
     pub expires_ms: Option<u64>,
     /// Whether somebody else must decide than who started or steered the run.
     pub by_another: bool,
+    /// Whether a person must decide, whatever the tool says about a request that expires.
+    pub needs_person: bool,
 }
 
 /// The deployment's rules for tool calls: a function of what is proposed, and of nothing that changes meanwhile.

@@ -109,7 +109,7 @@ impl Agent {
     /// A tool that the agent's model may call. The sessions need its code too: see [`objects!`](crate::objects).
     ///
     /// # Panics
-    /// When the agent has one of this name already, or 128 of them.
+    /// When the agent has one of this name already, or 126 of them.
     #[must_use]
     #[track_caller]
     pub fn tool<A: DeserializeOwned + JsonSchema + 'static>(mut self, tool: Tool<A>) -> Self {

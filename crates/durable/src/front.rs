@@ -170,7 +170,8 @@ async fn start(
     let bytes = read_body(&mut request).await?;
     let media =
         Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
-    if let Some(session) = session.as_ref().filter(|_| steer::is_steer(&bytes)) {
+    let peeked = body::peeked(&bytes);
+    if let Some(session) = session.as_ref().filter(|_| steer::is_steer(&peeked)) {
         let message = steer::steer(media, &bytes, key.as_deref(), caller.by())?;
         let body = wire::encode_steer(&message).map_err(|error| Problem::internal(error.to_string()))?;
         let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
@@ -179,7 +180,7 @@ async fn start(
         return ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered);
     }
     let going_on = match &session {
-        Some(session) if !body::names_both(&bytes) => latest(env, &format!("{tenant}/{session}")).await,
+        Some(session) if !body::names_both(&peeked) => latest(env, &format!("{tenant}/{session}")).await,
         Some(_) | None => None,
     };
     let mut run = body::new_run(kind, media, &bytes, key.as_deref(), agents, config, going_on.as_ref())?;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use longhaul_core::{Proposed, Question, Verdict, limits};
+use longhaul_core::{Proposed, Question, Verdict, compare, is_same, limits};
 use serde_json::{Number, Value};
 
 use crate::api::{
@@ -115,6 +115,7 @@ pub(crate) fn strictest(one: Verdict, other: Verdict) -> Verdict {
         (Verdict::Ask(one), Verdict::Ask(other)) => Verdict::Ask(Question {
             expires_ms: [one.expires_ms, other.expires_ms].into_iter().flatten().min(),
             by_another: one.by_another || other.by_another,
+            needs_person: one.needs_person || other.needs_person,
             rule: one.rule.or(other.rule),
             ..one
         }),
@@ -156,6 +157,7 @@ impl Ruling {
                 rule: self.reason.as_ref().map(|reason| format!("{}: {reason}", self.name)).or(rule),
                 by_another: self.by_another,
                 expires_ms: self.expires_ms,
+                needs_person: true,
                 ..Question::default()
             }),
         }
@@ -179,7 +181,7 @@ impl Test {
             }
             Self::Prefix(prefix) => Some(found.as_str()?.starts_with(prefix.as_str())),
             Self::Ordered { bound, orderings } => match found {
-                Value::Number(number) => Some(orderings.contains(&compare(number, bound)?)),
+                Value::Number(number) => Some(orderings.contains(&compare(number, bound))),
                 Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
             },
         }
@@ -314,29 +316,6 @@ fn is_of_type(one: &Value, other: &Value) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
-/// Equality of JSON: a number is what it says, however it is written.
-fn is_same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Number(one), Value::Number(other)) => compare(one, other) == Some(Ordering::Equal),
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
-        }
-        (Value::Object(one), Value::Object(other)) => {
-            one.len() == other.len()
-                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| is_same(one, other)))
-        }
-        (one, other) => one == other,
-    }
-}
-
-fn compare(one: &Number, other: &Number) -> Option<Ordering> {
-    match (one.as_i128(), other.as_i128()) {
-        (Some(one), Some(other)) => Some(one.cmp(&other)),
-        // A fraction on either side.
-        (_, _) => one.as_f64()?.partial_cmp(&other.as_f64()?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use longhaul_core::{Effect, RunId, ToolOffer};
@@ -460,7 +439,8 @@ mod tests {
         let rule = |at: &str| Some(format!("TOOL_POLICY/{at}"));
         assert_eq!(said("look", 1), Verdict::Allow { rule: rule("rules/0") });
         assert_eq!(said("pay", 1), Verdict::Allow { rule: rule("rules/1") });
-        let asks = Question { rule: rule("rules/2: much"), expires_ms: Some(5_000), ..Question::default() };
+        let person = Question { needs_person: true, ..Question::default() };
+        let asks = Question { rule: rule("rules/2: much"), expires_ms: Some(5_000), ..person.clone() };
         assert_eq!(said("pay", 51), Verdict::Ask(asks.clone()));
         assert_eq!(
             said("pay", 61),
@@ -468,7 +448,7 @@ mod tests {
         );
         assert_eq!(said("pay", 91), Verdict::Deny { reason: "too much".to_owned(), rule: rule("rules/4") });
         assert_eq!(said("burn", 1), Verdict::Deny { reason: NO_REASON.to_owned(), rule: rule("rules/5") });
-        assert_eq!(said("other", 1), Verdict::Ask(Question { rule: rule("default"), ..Question::default() }));
+        assert_eq!(said("other", 1), Verdict::Ask(Question { rule: rule("default"), ..person }));
         assert_eq!(judge(&policy(&json!({})), ("a", "t"), &json!({})), Verdict::Allow { rule: None });
     }
 

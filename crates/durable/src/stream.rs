@@ -2,7 +2,7 @@ use std::{pin::pin, rc::Rc, time::Duration};
 
 use futures::future::{Either, select};
 use js_sys::JsString;
-use longhaul_core::{Entry, Seq, Session, limits};
+use longhaul_core::{Seq, Session, limits};
 use longhaul_host::{Driver, Runtime};
 use serde_json::json;
 use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
@@ -148,18 +148,16 @@ impl SseReader {
         let records = runtime.read(reached, SSE_READ_MAX).map_err(problem_of)?;
         let mut text = String::new();
         if !records.is_empty() {
+            // A run's stream ends with its terminal event, whatever sinks say after it.
+            let ended = |session: &Session| query.run.and_then(|run| session.run(run)?.ended_seq);
+            let end = runtime.with_session(ended).map_err(problem_of)?;
             for record in &records {
                 if text.len() >= SSE_TEXT_BYTES_MAX {
                     break;
                 }
                 self.stage = Stage::Replay(record.seq);
-                if query.run.is_some_and(|run| run != record.run) {
-                    continue;
-                }
-                // What a sink said comes after the terminal event, which is the last one of a run's stream.
-                let is_after_end =
-                    matches!(record.entry, Entry::TraceFlushed { .. } | Entry::TraceFailed { .. });
-                if query.run.is_none() || !is_after_end {
+                let is_of_run = query.run.is_none_or(|run| run == record.run);
+                if is_of_run && end.is_none_or(|end| record.seq <= end) {
                     text.push_str(&sse_event(record, &event_text(record)));
                 }
             }

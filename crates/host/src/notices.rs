@@ -40,7 +40,6 @@ impl<P: Ports> Runtime<P> {
     }
 
     fn notice_order(&self, run: RunId, event: Seq) -> NoticeOrder {
-        let read = self.read(Seq(event.0.saturating_sub(1)), 1);
         let Some(config) = &self.deployment.webhook else {
             tracing::warn!(
                 session = self.deployment.session,
@@ -50,7 +49,14 @@ impl<P: Ports> Runtime<P> {
             let body = Err(SinkFailure::Permanent { status: None });
             return NoticeOrder { run, event, id: String::new(), body };
         };
-        let mut records = read.unwrap_or_default();
+        let mut records = match self.read(Seq(event.0.saturating_sub(1)), 1) {
+            Ok(records) => records,
+            Err(error) => {
+                let session = &self.deployment.session;
+                tracing::warn!(session, run = run.0, %error, "the event could not be read; it is tried again");
+                Vec::new()
+            }
+        };
         redact::records(&mut records, &|text| self.deployment.redacted(text));
         let made = self.with_session(|session| {
             let origin = self.deployment.origin(session);

@@ -30,7 +30,7 @@
 
 use std::borrow::Cow;
 
-use longhaul_core::{FINISH_TOOL, ModelRequest, ToolOffer, limits::ANSWER_BYTES_MAX};
+use longhaul_core::{ModelRequest, OWN_TOOLS, ToolOffer, limits::ANSWER_BYTES_MAX};
 use serde_json::{Value, json};
 
 use crate::directive::{Directive, FaultWord, plain_task};
@@ -254,8 +254,9 @@ fn calls(directive: &Directive, asked: &[Asked<'_>], request: &ModelRequest<'_>)
         return Vec::new();
     }
     let any = |tool: &ToolOffer| example(tool.parameters.as_ref().unwrap_or(&Value::Null)).to_string();
-    // The runtime's own ends the run: only a line of the task calls it.
-    let offered = request.tools.iter().filter(|tool| tool.name != FINISH_TOOL).take(TOOLS_MAX);
+    // Only a line of the task calls the runtime's own.
+    let offered =
+        request.tools.iter().filter(|tool| !OWN_TOOLS.contains(&tool.name.as_str())).take(TOOLS_MAX);
     let offered = offered.map(|tool| (tool.name.as_str(), any(tool)));
     offered.enumerate().map(call).collect()
 }

@@ -79,6 +79,11 @@ async fn a_receiver_is_told_that_a_person_is_asked_and_that_the_run_has_ended() 
     let (last, data) = (&told[3].body, &told[3].body["data"]);
     assert_eq!((&last["type"], &data["status"]), (&json!("run.ended"), &json!("succeeded")));
     assert_ne!(told[3].header("webhook-id"), id);
+    // What was said to the webhook while the run was open is part of the run's stream; its end is the last of it.
+    let stream: Vec<Value> =
+        api.sse(&post.session, "?run=1", &[]).await.rest().await.iter().map(|event| event.json()).collect();
+    assert!(stream.contains(&flushed), "{stream:?}");
+    assert_eq!(stream.last().map(|event| &event["type"]), Some(&json!("run.ended")));
     let failed = of_type(&api.events(&post.session).await, "trace.failed");
     let of_webhook: Vec<&Value> = failed.iter().filter(|event| event["sink"] == "webhook").collect();
     assert!(

@@ -86,7 +86,8 @@ struct Table {
 #[tokio::test]
 async fn a_kill_at_each_moment_does_nothing_twice() {
     let table = play(0, MOMENTS.len()).await;
-    assert_eq!(table.kills.len(), MOMENTS.len(), "each moment has its kill");
+    let met = table.kills.values().filter(|(_, met)| *met > 0).count();
+    assert_eq!(met, MOMENTS.len(), "each moment comes, and has its kill:\n{table}");
     say(&format!("\n{table}"));
 }
 
@@ -352,7 +353,9 @@ fn assert_spending(table: &mut Table, stage: &Stage, run: &Value, events: &[Valu
         assert!((cost - dollars(invoice)).abs() < 1e-9, "{cost} for {invoice} calls");
         assert_ne!(run["usage"]["estimated"], json!(true), "{run}");
     } else {
-        assert!(cost >= dollars(answered) - 1e-9, "{cost} for {answered} answers");
+        // What a cut off attempt used was never said: it counts as an estimate, which is marked.
+        assert!(cost > dollars(answered) + 1e-9, "{cost} for {answered} answers");
+        assert_eq!(run["usage"]["estimated"], json!(true), "{run}");
         table.estimated += 1;
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     message::ToolCall,
     settings::Budget,
     state::{
-        call::{Ask, CallError},
+        call::{Answer, Ask, CallError},
         round::Round,
         run::{Run, Stand},
     },
@@ -90,7 +90,8 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
             None if answer.tool_calls.is_empty() => {
                 spent().or_else(last).unwrap_or_else(|| Next::Call(vec![next_ask(run, false)]))
             }
-            None if run.has_no_tool_calls_left(&room.limits) => {
+            // The model is told why its `finish` is no result: that is no call.
+            None if run.has_no_tool_calls_left(&room.limits) && !is_finish(answer) => {
                 Next::End(room.stop(run, StopReason::BudgetToolCalls))
             }
             None => spent().or_else(|| next_of_tools(run, room.now)).unwrap_or(Next::Wait),
@@ -109,6 +110,11 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
             next.unwrap_or_else(|| Next::Call(vec![next_ask(run, false)]))
         }
     }
+}
+
+/// Whether an answer asks for nothing but the end of its run.
+fn is_finish(answer: &Answer) -> bool {
+    answer.tool_calls.iter().all(ToolCall::is_finish)
 }
 
 /// The tool that may begin now.

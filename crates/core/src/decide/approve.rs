@@ -13,7 +13,7 @@ use crate::{
     ids::{CallId, CallRef, RunId, Seq},
     input::{Decision, Refusal},
     state::call::Call,
-    tool::{OnExpiry, RequestKind, ToolError, Verdict},
+    tool::{OnExpiry, RequestKind, ToolAsk, ToolError, Verdict},
 };
 
 /// Who decides where nobody did in time.
@@ -106,6 +106,9 @@ pub(crate) fn expire(d: &mut Draft<'_>, run: RunId, call: &Call) {
             resolve(d, run, call.id, ("expired", None, None, by));
             refuse(d, run, (call.id, call.tries.attempt), ask, unknown());
         }
+        (RequestKind::Call, OnExpiry::Approve) if needs_person(d, run, ask) => {
+            deny(d, run, call, ("expired", None, by));
+        }
         (RequestKind::Call, OnExpiry::Approve) => resolve(d, run, call.id, ("approved", None, None, by)),
         (RequestKind::Call, OnExpiry::Deny) => deny(d, run, call, ("expired", None, by)),
         (RequestKind::Call, OnExpiry::Fail) => {
@@ -114,6 +117,11 @@ pub(crate) fn expire(d: &mut Draft<'_>, run: RunId, call: &Call) {
             end_now(d, run, Stop::tool_failed(StopReason::ApprovalExpired, &text));
         }
     }
+}
+
+/// Whether a rule of the deployment asks a person: a tool that lets its calls be made after a while does not answer that.
+fn needs_person(d: &Draft<'_>, run: RunId, ask: &ToolAsk) -> bool {
+    matches!(judge(d, run, &ask.tool, &ask.arguments), Some(Verdict::Ask(question)) if question.needs_person)
 }
 
 /// A call that waits for a person is not made: the decision, its reason, and who decided.

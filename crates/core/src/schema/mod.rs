@@ -10,4 +10,4 @@ mod value;
 
 pub use keywords::{output_schema_faults, schema_faults};
 pub use misfit::{Misfit, told_misfits};
-pub use value::misfits;
+pub use value::{compare, is_same, misfits};

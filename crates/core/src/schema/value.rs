@@ -314,7 +314,7 @@ fn count(
 }
 
 /// By what the numbers are, however they are written.
-fn compare(a: &Number, b: &Number) -> Ordering {
+pub fn compare(a: &Number, b: &Number) -> Ordering {
     if let (Some(a), Some(b)) = (whole(a), whole(b)) {
         return a.cmp(&b);
     }
@@ -339,7 +339,7 @@ fn whole(number: &Number) -> Option<i128> {
 }
 
 /// Whether two values are one in JSON: 1.0 is 1.
-fn is_same(a: &Value, b: &Value) -> bool {
+pub fn is_same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => compare(a, b) == Ordering::Equal,
         (Value::Array(a), Value::Array(b)) => {

@@ -33,6 +33,8 @@ pub struct Run {
     pub started_at: Option<TimeMs>,
     /// When it ended.
     pub ended_at: Option<TimeMs>,
+    /// The position of the entry that says so.
+    pub ended_seq: Option<Seq>,
     /// Where it stands.
     pub phase: Phase,
     /// Answers committed.
@@ -144,6 +146,7 @@ impl Run {
             accepted_at: record.at,
             started_at: None,
             ended_at: None,
+            ended_seq: None,
             phase: Phase::Queued,
             iterations: 0,
             attempts: 0,
@@ -183,7 +186,7 @@ impl Run {
                     error: error.clone(),
                     calls,
                 }));
-                self.ended_at = Some(at);
+                (self.ended_at, self.ended_seq) = (Some(at), Some(seq));
                 self.deliveries = self.owed_sinks().map(|sink| (sink.clone(), Delivery::due(at))).collect();
             }
             Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {

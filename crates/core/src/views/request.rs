@@ -234,7 +234,11 @@ pub(crate) fn window(
     }
     let opening = run.opening(id);
     let own = if opening == Opening::Task { length.messages } else { run.first_message };
-    fit(room(&run.spec, context_tokens), own, length.opened(opening, run), starts)
+    let room = room(&run.spec, context_tokens);
+    let window = fit(room, own, length.opened(opening, run), starts);
+    // What the run's own results exceed the room by is left out of the request, and costs nothing.
+    let room = room.filter(|_| !run.results.is_empty()).unwrap_or(u64::MAX);
+    Window { tokens: window.tokens.min(room), ..window }
 }
 
 impl Window {

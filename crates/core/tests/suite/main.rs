@@ -36,6 +36,7 @@ mod pinned;
 mod properties;
 #[cfg(test)]
 mod reading;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod spending;

@@ -1,8 +1,8 @@
 //! A run with a schema for its result: what ends it, and what its model is told.
 
 use longhaul_core::{
-    Budget, CONTINUE, Cause, Effect, Entry, Message, ModelAnswer, NewRun, Role, RunStatus, Session, ToolCall,
-    ToolOffer, Usage,
+    Budget, CONTINUE, Cause, Effect, Entry, Input, Message, ModelAnswer, NewRun, Observed, Role, RunStatus,
+    Session, ToolCall, ToolOffer, ToolOutcome, Usage, limits,
 };
 use serde_json::{Value, json};
 
@@ -65,7 +65,8 @@ fn finish_is_offered_beside_tools_and_where_the_result_has_a_schema() {
     };
     let names = |stage: &Stage| offered(stage).iter().map(|it| it.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&Stage::started(tools(1))), ["t0", "read_result", "finish"]);
-    assert!(!names(&Stage::started(tools(128))).contains(&"finish".to_owned()), "servers take no more");
+    let most = names(&Stage::started(tools(limits::TOOLS_MAX)));
+    assert_eq!((most.len(), most.last().map(String::as_str)), (128, Some("finish")), "servers take so many");
     assert!(names(&Stage::started(run("Write."))).is_empty());
     let compared = structured(|run| run.models = vec!["a".to_owned(), "b".to_owned()]);
     assert!(names(&Stage::started(compared)).is_empty(), "a comparison has no tools");
@@ -108,6 +109,22 @@ fn what_finish_gives_that_does_not_fit_goes_back_to_the_model() {
     assert_eq!(stage.restart(Cause::Crash)[0], "1 run.resumed crash, [3]");
     finish(&mut stage, "{");
     assert!(said(&stage, 1).contains("it is no JSON: EOF"), "{}", said(&stage, 1));
+    assert!(finish(&mut stage, r#"{"port": "Whitby"}"#)[1].contains("run.ended finish_tool"));
+}
+
+#[test]
+fn finish_is_no_tool_call_of_a_budget_that_has_none_left() {
+    let mut stage = Stage::started(structured(|run| {
+        run.settings.tools = vec![ToolOffer::new("look", Effect::Read)];
+        run.settings.budget.tool_calls = Some(1);
+    }));
+    stage.answer_with(calling(&[("look", "{}")]));
+    let (call, timing) = (stage.flight_of(2), stage.timing());
+    let outcome = ToolOutcome::Done(json!("seen"));
+    stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() });
+    let out = finish(&mut stage, r#"{"port": 7}"#);
+    assert_eq!(out[1], "1 tool.answered 4.0 invalid_arguments");
+    assert!(out[2].starts_with("1 model.called 5.1"), "{out:?}");
     assert!(finish(&mut stage, r#"{"port": "Whitby"}"#)[1].contains("run.ended finish_tool"));
 }
 

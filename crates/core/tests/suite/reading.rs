@@ -210,3 +210,19 @@ fn the_schemas_of_tools_take_their_part_of_the_window() {
     };
     assert_eq!((kept("Looks."), kept(&"Looks. ".repeat(1_000))), (3, 1));
 }
+
+/// What outgrew the window is not sent, and nothing is set aside for it: the answer keeps its room.
+#[test]
+fn a_budget_sets_aside_what_is_sent_and_not_what_outgrew_the_window() {
+    let mut run = with_look("Look.", Some(8_000));
+    run.settings.budget.total_tokens = Some(100_000);
+    let mut stage = Stage::started(run);
+    for call in 0..30 {
+        stage.answer_with(asking(&[("look", json!({"page": call}))]));
+        let look = stage.flight().call.0;
+        returned(&mut stage, look, json!("x".repeat(16 * 1024)));
+    }
+    let request = stage.session.model_request(stage.flight()).unwrap();
+    assert!(request.estimated_tokens() <= 8_000, "{}", request.estimated_tokens());
+    assert_eq!(request.max_output_tokens, None, "more is left than an answer is presumed to take");
+}

@@ -356,6 +356,24 @@ fn what_nobody_decides_in_time_is_denied_or_made_or_ends_the_run() {
     );
 }
 
+/// The deployment's rules ask a person about each call.
+struct Asked;
+
+impl Judge for Asked {
+    fn judge(&self, _: &Proposed<'_>) -> Verdict {
+        Verdict::Ask(Question { needs_person: true, ..Question::default() })
+    }
+}
+
+#[test]
+fn a_tool_that_lets_a_call_be_made_in_time_does_not_answer_the_deployments_question() {
+    let mut stage = Stage::started(equipped(|_| {}));
+    stage.judge = Box::new(Asked);
+    ask(&mut stage, &["hint"]);
+    let out = stage.wake();
+    assert_eq!(out[..2], ["1 approval.resolved 2 expired by system:expiry", "1 tool.answered 2.0 denied"]);
+}
+
 #[test]
 fn a_second_decision_is_told_which_one_was_first() {
     let mut stage = asked(&["pay"]);
@@ -393,6 +411,7 @@ impl Judge for Strict {
                 digest: Some("d1".to_owned()),
                 expires_ms: Some(5_000),
                 by_another: true,
+                needs_person: true,
             }),
             _ => Verdict::Allow { rule: Some("/rules/2".to_owned()) },
         }

@@ -37,9 +37,13 @@ pub(crate) struct GoingOn {
     pub(crate) model: String,
 }
 
-/// Whether a body names agent and model itself. One that cannot be read is at fault anyway.
-pub(crate) fn names_both(body: &[u8]) -> bool {
-    let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
+/// What a body says, as far as it can be read: one that cannot is at fault anyway.
+pub(crate) fn peeked(body: &[u8]) -> Value {
+    serde_json::from_slice(without_mark(body)).unwrap_or_default()
+}
+
+/// Whether a body names agent and model itself.
+pub(crate) fn names_both(json: &Value) -> bool {
     json["agent"].is_string() && json["model"].is_string()
 }
 
@@ -112,9 +116,12 @@ pub(crate) fn json_body(media: Media<'_>, body: &[u8]) -> Result<Value, Problem>
             "the body is UTF-16 by its byte order mark: JSON is sent as UTF-8",
         ));
     }
-    // RFC 8259, section 8.1: whoever reads may ignore a byte order mark.
-    let json = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    serde_json::from_slice(json).map_err(|error| Problem::malformed_json(error.to_string()))
+    serde_json::from_slice(without_mark(body)).map_err(|error| Problem::malformed_json(error.to_string()))
+}
+
+/// RFC 8259, section 8.1: whoever reads may ignore a byte order mark.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// 413 for a body over the limit.

@@ -9,9 +9,9 @@ use super::{
     problem::{FieldErrors, Problem},
 };
 
-/// Whether a body joins the run under way. One that cannot be read is at fault anyway.
-pub(crate) fn is_steer(body: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(body).unwrap_or_default()["steer"] == true
+/// Whether a body joins the run under way.
+pub(crate) fn is_steer(json: &Value) -> bool {
+    json["steer"] == true
 }
 
 /// Reads the body of a message to the run under way.
@@ -40,6 +40,7 @@ pub(crate) fn steer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::body::peeked;
 
     fn read(body: &str, key: Option<&str>) -> Result<Steer, Vec<String>> {
         let read = steer(Media::JSON, body.as_bytes(), key, "acme/ann".to_owned());
@@ -60,13 +61,14 @@ mod tests {
     fn only_true_joins_a_run() {
         for (body, joins) in [
             (r#"{"steer":true}"#, true),
+            ("\u{feff}{\"steer\":true}", true),
             (r#"{"steer":false}"#, false),
             (r#"{"steer":"true"}"#, false),
             (r#"{"task":"steer"}"#, false),
             ("[true]", false),
             ("{", false),
         ] {
-            assert_eq!(is_steer(body.as_bytes()), joins, "{body}");
+            assert_eq!(is_steer(&peeked(body.as_bytes())), joins, "{body}");
         }
     }
 }

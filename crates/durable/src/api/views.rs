@@ -420,6 +420,8 @@ struct LimitsView {
     cost_usd: Option<f64>,
     /// Milliseconds from the acceptance to the end.
     deadline_ms: Option<u64>,
+    /// Calls of tools.
+    tool_calls: Option<u32>,
 }
 
 /// A tool of an agent.
@@ -457,6 +459,7 @@ impl<'a> AgentsView<'a> {
                 total_tokens: agent.total_tokens,
                 cost_usd: agent.cost_usd,
                 deadline_ms: agent.deadline_ms,
+                tool_calls: agent.tool_calls,
             },
             tools: agent.tools.iter().map(tool).collect(),
             output_schema: agent.output_schema.as_ref(),

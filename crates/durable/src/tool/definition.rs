@@ -9,8 +9,8 @@ use std::{
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{
-    Effect, Found, InDoubt, OnExpiry, Question, ToolError as Told, ToolOffer, ToolOutcome, Verdict, limits,
-    misfits, told_misfits,
+    Effect, Found, InDoubt, OWN_TOOLS, OnExpiry, Question, ToolError as Told, ToolOffer, ToolOutcome,
+    Verdict, limits, misfits, told_misfits,
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -24,8 +24,6 @@ use super::{
 
 /// What a call may say that it costs, in US dollars.
 const COST_USD_MAX: f64 = 1e6;
-/// The tools that the runtime has of its own.
-const RESERVED: [&str; 2] = ["finish", "read_result"];
 
 /// Something that an agent can do: an async function of typed arguments. A model reads the doc comments of the
 /// arguments and their schema; what it then sends is read with `serde`, and the model is told what does not fit.
@@ -114,7 +112,7 @@ impl<A: DeserializeOwned + JsonSchema + 'static> Tool<A> {
             (1..=max).contains(&name.len()) && name.bytes().all(is_letter),
             "a tool's name has 1 to {max} of [A-Za-z0-9_-]"
         );
-        assert!(!RESERVED.contains(&name), "{name} is a tool of the runtime's own");
+        assert!(!OWN_TOOLS.contains(&name), "{name} is a tool of the runtime's own");
         let arguments =
             schema::arguments::<A>().expect("the arguments of a tool are a struct with named fields");
         let code = Rc::new(code);

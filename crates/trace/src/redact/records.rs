@@ -30,8 +30,9 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
                 }
             }
         }
-        Entry::ModelAnswered { message, observed, response_id, response_model, .. } => {
+        Entry::ModelAnswered { message, observed, response_id, response_model, output_error, .. } => {
             words(message, redact);
+            optional(output_error, redact);
             name(response_id, redact);
             name(response_model, redact);
             self::observed(observed, redact);

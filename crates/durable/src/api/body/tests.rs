@@ -191,8 +191,9 @@ fn a_further_run_goes_on_with_agent_and_model_unless_it_names_others() {
     let gone = GoingOn { agent: "gone".to_owned(), model: "openai:x".to_owned() };
     let refused = new_run(RunKind::Run, JSON, br#"{"task":"x"}"#, None, &agents, &config, Some(&gone));
     assert_eq!(pointers(&refused.unwrap_err()), ["/agent", "/model"]);
-    assert!(names_both(br#"{"agent":"a","model":"b"}"#));
-    assert!(!names_both(br#"{"agent":"a","model":null}"#) && !names_both(b"[1]") && !names_both(b"{"));
+    let both = |body: &[u8]| names_both(&peeked(body));
+    assert!(both(br#"{"agent":"a","model":"b"}"#) && both(b"\xef\xbb\xbf{\"agent\":\"a\",\"model\":\"b\"}"));
+    assert!(!both(br#"{"agent":"a","model":null}"#) && !both(b"[1]") && !both(b"{"));
 }
 
 #[test]
