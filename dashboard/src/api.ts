@@ -118,6 +118,11 @@ export async function decide(id: string, call: number, body: Decision, signal?: 
   await send(`/v1/sessions/${encodeURIComponent(id)}/approvals/${call}`, { method: "POST", body, signal });
 }
 
+/** The whole of a result of which events have head and tail. */
+export function wholeResult(id: string, call: number, signal?: AbortSignal): Promise<unknown> {
+  return json(`/v1/sessions/${encodeURIComponent(id)}/calls/${call}/result`, { signal });
+}
+
 /** A fresh `Idempotency-Key`. Keep it while the same body is tried again. */
 export function newIdempotencyKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

@@ -81,6 +81,22 @@ export function tests(server) {
     assert.deepEqual([wait.wait.decision, wait.wait.edited], ["edited", '{"ship":"Ann"}']);
   });
 
+  scenario("the whole of a long result comes when somebody asks for it", { server }, async ({ page, server }) => {
+    const started = await start([[clear("M".repeat(40_000))]]);
+    await go(page, `#/runs/${started.session}/1`);
+    await shows(runStatus(page), "waiting");
+    await new Api(server).request(`/v1/sessions/${started.session}/approvals/2`, { decision: "approve" });
+    await shows(runStatus(page), "succeeded");
+    const called = page.locator("article.from-tool", { hasText: "Result, 40,1" });
+    const loads = called.getByRole("button", { name: "Load the whole result" });
+    await accessible(page);
+    await loads.click();
+    await counts(loads, 0);
+    await called.getByRole("button", { name: /^Show all 40,\d+ characters$/ }).last().click();
+    await shows(called, "MMM may leave, by order");
+    assert.match(await called.innerText(), /M{40000} may leave/);
+  });
+
   scenario("a call is denied by keyboard, and the model is told why", { server }, async ({ page }) => {
     const started = await start([[clear("Bounty")]]);
     await go(page, `#/runs/${started.session}/1`);

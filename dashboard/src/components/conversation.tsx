@@ -11,6 +11,7 @@ import { StatusChip } from "./status";
 import { decisionText, ToolView } from "./tool-view";
 
 interface ConversationProps {
+  session: string;
   fold: RunFold;
   trace: Trace | null;
   onSelect: (row: string) => void;
@@ -19,7 +20,7 @@ interface ConversationProps {
 /** How far from its end a reader may be who still follows it, in pixels. */
 const FOLLOW_PX = 48;
 
-export function Conversation({ fold, trace, onSelect }: ConversationProps) {
+export function Conversation({ session, fold, trace, onSelect }: ConversationProps) {
   const box = useFollowed(fold.isCaughtUp && fold.ended === null);
   const task = fold.accepted?.task ?? trace?.spans[0]?.input[0]?.content;
   const before = earlierMessages(trace);
@@ -38,6 +39,7 @@ export function Conversation({ fold, trace, onSelect }: ConversationProps) {
         ) : item.kind === "tool" ? (
           <ToolView
             key={item.key}
+            session={session}
             tool={item.tool}
             link={<SpanLink row={item.key} onSelect={onSelect} label={`the call of ${visible(item.tool.tool)}`} />}
           />

@@ -1,18 +1,26 @@
 /** A tool's call and a request to a person, as they stand in the conversation. */
+import { useState } from "preact/hooks";
 import type { ApprovalRequest, ToolAttempt } from "../acts";
+import * as api from "../api";
 import { count, duration, visible, words } from "../format";
 import { shownJson } from "../json";
+import { announce } from "./announcer";
+import { explained } from "./states";
 import { StatusChip } from "./status";
 import { TextBlock } from "./text";
 
+/** A longer result is kept apart: events have its head and its tail. */
+const KEPT_BYTES_MAX = 32 * 1024;
+
 interface ToolViewProps {
+  session: string;
   tool: ToolAttempt;
   /** The button that shows the span. */
   link: preact.ComponentChildren;
 }
 
 /** One attempt: what it was given, what it says, what it gave. */
-export function ToolView({ tool, link }: ToolViewProps) {
+export function ToolView({ session, tool, link }: ToolViewProps) {
   const { attempt, outcome, latencyMs } = tool;
   const isLive = outcome === "running";
   return (
@@ -41,29 +49,67 @@ export function ToolView({ tool, link }: ToolViewProps) {
           </ol>
         </div>
       )}
-      <Outcome tool={tool} />
+      <Outcome session={session} tool={tool} />
     </article>
   );
 }
 
 /** What came of an attempt. */
-export function Outcome({ tool }: { tool: ToolAttempt }) {
-  const { result, resultBytes, errorMessage, by } = tool;
+function Outcome({ session, tool }: Omit<ToolViewProps, "link">) {
+  const { call, result, resultBytes, errorMessage, by } = tool;
   return (
     <>
       {by !== null && <p class="muted">Said by {visible(by)}, not by the tool.</p>}
-      {result !== undefined && (
-        <Labelled
-          name={resultBytes === null ? "Result" : `Result, ${count(resultBytes)} bytes`}
-          text={resultText(result)}
-        />
-      )}
+      {result !== undefined &&
+        (resultBytes === null ? (
+          <Labelled name="Result" text={resultText(result)} />
+        ) : (
+          <LongResult session={session} call={call} bytes={resultBytes} shortened={resultText(result)} />
+        ))}
       {errorMessage !== null && (
         <div class="fault">
           <h4>{words(tool.errorType ?? "error")}</h4>
           <TextBlock text={errorMessage} mono />
         </div>
       )}
+    </>
+  );
+}
+
+interface LongResultProps {
+  session: string;
+  call: number;
+  bytes: number;
+  /** What the event has of it. */
+  shortened: string;
+}
+
+/** A result with its length: the whole of one that is shown shortened comes when somebody asks for it. */
+function LongResult({ session, call, bytes, shortened }: LongResultProps) {
+  const [whole, setWhole] = useState<string | null>(null);
+  const [isBusy, setIsBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const load = async () => {
+    setIsBusy(true);
+    setError(null);
+    try {
+      setWhole(resultText(await api.wholeResult(session, call)));
+      announce("The whole result is shown");
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setIsBusy(false);
+    }
+  };
+  return (
+    <>
+      <Labelled name={`Result, ${count(bytes)} bytes`} text={whole ?? shortened} />
+      {bytes > KEPT_BYTES_MAX && whole === null && (
+        <button type="button" class="button small" disabled={isBusy} onClick={() => void load()}>
+          {isBusy ? "Loading…" : "Load the whole result"}
+        </button>
+      )}
+      {error !== null && <p class="fault">{`${explained(error).title}. ${explained(error).detail}`}</p>}
     </>
   );
 }

@@ -71,13 +71,14 @@ export function RunPage({ session, run, query }: RunPageProps) {
       <Lost stream={stream} isOpen={isOpen(status)} />
       <RunHeader session={session} run={run} status={status} fold={fold} trace={trace} />
       <Approvals session={session} requests={isOpen(status) ? openRequests(fold) : []} />
-      <Body fold={fold} trace={trace} status={status} connection={connection} query={query} />
+      <Body session={session} fold={fold} trace={trace} status={status} connection={connection} query={query} />
       <SessionRuns session={session} run={run} status={status} />
     </Page>
   );
 }
 
 interface BodyProps {
+  session: string;
   fold: RunFold;
   trace: Trace | null;
   status: RunStatus;
@@ -85,7 +86,7 @@ interface BodyProps {
   query: URLSearchParams;
 }
 
-function Body({ fold, trace, status, connection, query }: BodyProps) {
+function Body({ session, fold, trace, status, connection, query }: BodyProps) {
   const isWide = useMedia("(min-width: 1000px)");
   const [tab, setTab] = useState<"spans" | "conversation">("spans");
   const heading = useRef<HTMLHeadingElement>(null);
@@ -129,7 +130,7 @@ function Body({ fold, trace, status, connection, query }: BodyProps) {
           </span>
         )}
       </header>
-      <Conversation fold={fold} trace={trace} onSelect={selectById} />
+      <Conversation session={session} fold={fold} trace={trace} onSelect={selectById} />
     </section>
   );
   if (isWide) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use longhaul::{Agent, Agents, FetchRequest, Tool, ToolContext, ToolError, ToolResult};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing::{Instrument, info_span};
 use worker::{Context, Delay, Env, Request, Response, Result, event};
 
 /// Says when the tide is high in a port.
@@ -39,7 +40,8 @@ struct Count {
 
 async fn count(args: Count, cx: ToolContext) -> ToolResult<u32> {
     for step in 1..=args.steps {
-        Delay::from(Duration::from_millis(args.step_ms)).await;
+        // A span of the tool's own, below its call in the run's trace.
+        Delay::from(Duration::from_millis(args.step_ms)).instrument(info_span!("step", step)).await;
         cx.progress(&format!("{step} of {}", args.steps));
     }
     Ok(args.steps)

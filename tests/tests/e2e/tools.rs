@@ -97,6 +97,17 @@ async fn each_step_of_a_tool_is_shown_while_it_works() {
     let seen = |frame: &Frame| matches!(frame, Frame::Progress(frame) if frame["text"] == "3 of 4");
     watcher.until(seen).await;
     watcher.until_ended(1).await;
+    // The tool opens a span for each step.
+    let trace = api.get(&format!("/v1/sessions/{}/runs/1/trace", post.session)).await.ok(200);
+    let spans = trace["spans"].as_array().expect("spans");
+    let call = spans.iter().find(|span| span["name"] == "execute_tool count").expect("the call has a span");
+    let steps: Vec<&Value> = spans.iter().filter(|span| span["name"] == "step").collect();
+    assert_eq!(steps.len(), 4, "{trace}");
+    for (step, place) in steps.iter().zip(1..) {
+        assert_eq!(step["parent_span_id"], call["span_id"], "{step}");
+        assert!(step.to_string().contains(&format!("\"step\":{place}")), "{step}");
+        assert!(step["started_at"].as_u64() >= call["started_at"].as_u64(), "{step}");
+    }
 }
 
 /// 900 KiB: a line of 32 bytes a day.
