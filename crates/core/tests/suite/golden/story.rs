@@ -3,6 +3,7 @@
 
 mod estimated;
 mod output;
+mod spent;
 mod steered;
 mod told;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 pub(crate) use estimated::estimated;
 pub(crate) use output::output;
+pub(crate) use spent::spent;
 pub(crate) use steered::steered;
 pub(crate) use told::told;
 
