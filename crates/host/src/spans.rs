@@ -144,7 +144,7 @@ impl Subscriber for Telemetry {
         for (name, value) in fields.0 {
             line.insert(name.to_owned(), value);
         }
-        put(&mut line, "level", level.as_str().to_lowercase().into());
+        put(&mut line, "level", level.as_str().to_ascii_lowercase().into());
         put(&mut line, "target", event.metadata().target().into());
         for (name, value) in context.call {
             put(&mut line, name, value);

@@ -1,7 +1,7 @@
 //! How long a model's server asks to wait, in any of the headers that providers say it with.
 
 use longhaul_core::TimeMs;
-use longhaul_models::take_duration_ms;
+use longhaul_models::{decimal, take_duration_ms};
 
 use crate::wire::retry_after_ms;
 
@@ -80,7 +80,7 @@ pub(crate) fn wish(
         values.into_iter().flatten().find_map(|value| retry_after_ms(value, now))
     });
     let waits = LIMITS.iter().filter_map(|(left, reset)| {
-        let is_used_up = left.and_then(header).is_some_and(|left| left.parse() == Ok(0.0));
+        let is_used_up = left.and_then(header).is_some_and(|left| decimal(left) == Some(0.0));
         Some((is_used_up, wait_ms(header(reset)?, now)?))
     });
     let (used_up, others): (Vec<_>, Vec<_>) = waits.partition(|(is_used_up, _)| *is_used_up);
@@ -104,15 +104,18 @@ fn wait_ms(value: &str, now: TimeMs) -> Option<u64> {
 
 /// A number without a sign, rounded up.
 fn number_ms(value: &str) -> Option<u64> {
-    let number = value.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)?;
+    whole_ms(decimal(value)?)
+}
+
+fn whole_ms(ms: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-    Some(number.ceil() as u64)
+    (ms.is_finite() && ms >= 0.0).then_some(ms.ceil() as u64)
 }
 
 /// Numbers with their units one after the other, as Go writes them, and nothing else.
 fn duration_ms(value: &str) -> Option<u64> {
     let (ms, rest) = take_duration_ms(value)?;
-    if rest.is_empty() { number_ms(&ms.to_string()) } else { None }
+    if rest.is_empty() { whole_ms(ms) } else { None }
 }
 
 /// A date of RFC 3339, in milliseconds of the epoch.
@@ -125,7 +128,7 @@ fn date_ms(value: &str) -> Option<u64> {
     let mut time = time.splitn(3, ':');
     let mut whole = || time.next()?.parse::<i64>().ok();
     let (hour, minute) = (whole()?, whole()?);
-    let second: f64 = time.next()?.parse().ok()?;
+    let second = decimal(time.next()?)?;
     let is_time = (0..24).contains(&hour) && (0..60).contains(&minute) && (0.0..61.0).contains(&second);
     let days_of_month = match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -142,7 +145,7 @@ fn date_ms(value: &str) -> Option<u64> {
     let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
     let minutes = (days * 24 + hour) * 60 + minute - offset_minutes(offset)?;
     let seconds = u64::try_from(minutes.checked_mul(60)?).ok()?;
-    seconds.checked_mul(1_000)?.checked_add(number_ms(&(second * 1_000.0).to_string())?)
+    seconds.checked_mul(1_000)?.checked_add(whole_ms(second * 1_000.0)?)
 }
 
 fn offset_minutes(offset: &str) -> Option<i64> {

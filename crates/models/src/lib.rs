@@ -23,6 +23,7 @@ mod catalog;
 mod chat;
 mod codec;
 mod content;
+mod decimal;
 mod decoder;
 mod directive;
 mod end_mark;
@@ -48,6 +49,7 @@ mod wire;
 pub mod workers_ai;
 
 pub use catalog::{PRICES_AS_OF, context_tokens};
+pub use decimal::decimal;
 pub use decoder::Decoder;
 pub use error::{fault_of_status, redact, take_duration_ms, told_headers};
 pub use form::RequestForm;

@@ -181,12 +181,14 @@ fn of_length(text: &str, words: u32) -> String {
 fn subject(task: &str) -> String {
     const SUBJECT_WORDS_MAX: usize = 3;
     let words: Vec<&str> = task.split_whitespace().collect();
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    // What is not ASCII counts as a letter: tables of all letters are not worth it here.
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii();
+    let bare = |word: &str| word.trim_matches(|c: char| !is_letter(c)).to_owned();
     let mut found = Vec::new();
     if let Some(about) = words.iter().position(|word| word.eq_ignore_ascii_case("about")) {
         for word in words[about + 1..].iter().take(SUBJECT_WORDS_MAX) {
             found.push(bare(word));
-            if !word.ends_with(char::is_alphanumeric) {
+            if !word.ends_with(is_letter) {
                 break;
             }
         }
@@ -196,7 +198,7 @@ fn subject(task: &str) -> String {
         let longest = words.iter().map(|word| bare(word)).max_by_key(|word| word.chars().count());
         found.extend(longest.filter(|word| !word.is_empty()));
     }
-    if found.is_empty() { NO_SUBJECT.to_owned() } else { found.join(" ").to_lowercase() }
+    if found.is_empty() { NO_SUBJECT.to_owned() } else { found.join(" ").to_ascii_lowercase() }
 }
 
 /// Three lines about the subject, others at every turn up to the sixth.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lenient;
+use crate::{decimal::decimal, lenient};
 
 /// Members that hold seconds, or a number with its unit: Google's, Codex's, Cloudflare's, Hugging Face's.
 const SECONDS: [&str; 7] = [
@@ -39,7 +39,7 @@ pub(super) fn in_members_ms(error: &Value) -> Option<u64> {
         names.iter().find_map(|name| {
             let value = &error[*name];
             let text = || value.as_str().map(str::trim);
-            let number = value.as_f64().or_else(|| text()?.parse().ok()).map(|number| number * unit);
+            let number = value.as_f64().or_else(|| decimal(text()?)).map(|number| number * unit);
             let with_unit = || take_duration_ms(text()?).filter(|(_, rest)| rest.is_empty());
             whole_ms(number.or_else(|| with_unit().map(|(ms, _)| ms))?)
         })
@@ -91,9 +91,9 @@ fn take_part_ms(text: &str) -> Option<(f64, &str)> {
     let text = text.trim_start_matches([' ', ',']);
     let text = text.strip_prefix("and ").unwrap_or(text);
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let number: f64 = text[..end].parse().ok()?;
+    let number = decimal(&text[..end])?;
     let unit = text[end..].trim_start_matches(' ');
-    let end = unit.find(|c: char| !c.is_alphabetic()).unwrap_or(unit.len());
+    let end = unit.find(|c: char| !(c.is_ascii_alphabetic() || c == 'µ')).unwrap_or(unit.len());
     let (unit, rest) = unit.split_at(end);
     let ms = match unit {
         "week" | "weeks" => 604_800_000.0,
