@@ -427,7 +427,9 @@ const ENVELOPE: [&str; 4] = ["seq", "run", "at", "type"];
 impl Record {
     /// The event of the API. Serialize it, or display it as JSON text.
     pub fn public_event(&self) -> PublicEvent {
-        match serde_json::to_value(self) {
+        // By way of the text that is stored: what makes a value of each entry would be in the wasm beside what makes its text.
+        let fields = serde_json::to_vec(self).and_then(|json| serde_json::from_slice(&json));
+        match fields {
             Ok(Value::Object(mut fields)) => {
                 fields.retain(|key, _| !PRIVATE_FIELDS.contains(&key.as_str()));
                 if let Some(Value::Object(message)) = fields.get_mut("message") {

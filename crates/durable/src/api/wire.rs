@@ -6,6 +6,7 @@
 //! and with [`STEER_HEADER`] a [`Steer`].
 
 use longhaul_core::{NewRun, Steer};
+use serde::de::DeserializeOwned;
 
 /// A header of a post that goes through its tenant's object: the session that it is for.
 pub(crate) const SESSION_HEADER: &str = "X-Longhaul-Session";
@@ -39,7 +40,7 @@ pub(crate) fn encode(run: &NewRun) -> serde_json::Result<String> {
 /// # Errors
 /// When it was sent by a version that this one cannot read.
 pub(crate) fn decode(body: &[u8]) -> serde_json::Result<NewRun> {
-    serde_json::from_slice(body)
+    read(body)
 }
 
 /// A message that was checked, as the Worker passes it on.
@@ -55,7 +56,13 @@ pub(crate) fn encode_steer(steer: &Steer) -> serde_json::Result<String> {
 /// # Errors
 /// When it was sent by a version that this one cannot read.
 pub(crate) fn decode_steer(body: &[u8]) -> serde_json::Result<Steer> {
-    serde_json::from_slice(body)
+    read(body)
+}
+
+/// By way of a value, as entries are read: what reads settings from bytes would be in the wasm beside what reads them from
+/// a value.
+fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_value(serde_json::from_slice(body)?)
 }
 
 #[cfg(test)]

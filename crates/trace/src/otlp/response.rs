@@ -1,6 +1,6 @@
 use longhaul_core::{SinkFailure, limits};
 use prost::Message;
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::otlp::wire::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 
@@ -70,40 +70,17 @@ fn partial_success(body: &[u8], content_type: Option<&str>) -> Option<ExportTrac
         None => body.first() == Some(&b'{'),
     };
     if is_json {
-        let answer: JsonAnswer = serde_json::from_slice(body).ok()?;
-        let partial = answer.partial_success?;
-        let rejected_spans = match partial.rejected_spans {
-            Some(Count::Number(count)) => count,
-            Some(Count::Text(count)) => count.parse().unwrap_or(0),
-            None => 0,
-        };
+        let answer: Value = serde_json::from_slice(body).ok()?;
+        let partial = answer.get("partialSuccess")?;
+        // 64-bit integers are texts in OTLP's JSON; some sinks send numbers.
+        let rejected = &partial["rejectedSpans"];
+        let rejected_spans = rejected.as_i64().or_else(|| rejected.as_str()?.parse().ok());
         return Some(ExportTracePartialSuccess {
-            rejected_spans,
-            error_message: partial.error_message.unwrap_or_default(),
+            rejected_spans: rejected_spans.unwrap_or(0),
+            error_message: partial["errorMessage"].as_str().unwrap_or_default().to_owned(),
         });
     }
     ExportTraceServiceResponse::decode(body).ok()?.partial_success
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonAnswer {
-    partial_success: Option<JsonPartialSuccess>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct JsonPartialSuccess {
-    rejected_spans: Option<Count>,
-    error_message: Option<String>,
-}
-
-/// 64-bit integers are strings in OTLP's JSON; some sinks send numbers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Count {
-    Number(i64),
-    Text(String),
 }
 
 #[cfg(test)]
