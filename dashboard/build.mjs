@@ -1,19 +1,23 @@
-// Builds the dashboard into dist/: `node dashboard/build.mjs [--watch]`.
+// Builds the dashboard into dist/ or elsewhere: `node dashboard/build.mjs [--out DIR] [--watch]`. The packages are those
+// of a node_modules above, or of NODE_PATH: the sources may be where nothing is installed.
 //
 // The same sources give the same bytes. Scripts and styles are named by their content, so that they may be cached for
 // ever; only index.html is asked for again.
 
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import * as esbuild from "esbuild";
+
+const esbuild = createRequire(import.meta.url)("esbuild");
 
 /** All files of the page together, compressed. */
 const PAGE_GZIP_BYTES_MAX = 150 * 1024;
 
 const root = dirname(fileURLToPath(import.meta.url));
-const dist = join(root, "dist");
+const out = process.argv.indexOf("--out");
+const dist = out < 0 ? join(root, "dist") : resolve(process.argv[out + 1]);
 const statics = join(root, "static");
 
 const options = {

@@ -1,4 +1,4 @@
-//! The project's own development server, as a person starts it: `cargo xtask dev`.
+//! The development server, as a person starts it: `cargo xtask dev`, or `longhaul dev` in a project.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -18,7 +18,7 @@ use crate::server::root;
 /// Setting up and building from nothing takes minutes; only a failure takes longer than this.
 const READY_WITHIN: Duration = Duration::from_secs(600);
 
-/// A running `cargo xtask dev`. Dropping it kills its process group.
+/// A running development server. Dropping it kills its process group.
 pub struct DevServer {
     child: Child,
     group: Option<Pid>,
@@ -29,10 +29,17 @@ pub struct DevServer {
 impl DevServer {
     /// Starts it with storage in `persist_to` and these arguments for `wrangler dev`; returns when `/healthz` answers.
     pub async fn start(persist_to: &Path, arguments: &[&str]) -> DevServer {
+        let mut command = std::process::Command::new(env!("CARGO"));
+        command.args(["xtask", "dev"]).current_dir(root());
+        DevServer::of(command, persist_to, arguments).await
+    }
+
+    /// The same by another command, which has a `dev` of its own as its last argument.
+    pub async fn of(command: std::process::Command, persist_to: &Path, arguments: &[&str]) -> DevServer {
         let port = free_port().await;
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["xtask", "dev", "--", "--port", &port.to_string(), "--persist-to"]).arg(persist_to);
-        command.args(arguments).current_dir(root()).process_group(0).kill_on_drop(true);
+        let mut command = Command::from(command);
+        command.args(["--", "--port", &port.to_string(), "--persist-to"]).arg(persist_to);
+        command.args(arguments).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("cargo can be run");
         let id = i32::try_from(child.id().expect("the process has just started")).expect("a process id fits");
@@ -70,10 +77,7 @@ impl DevServer {
                 return;
             }
             let ended = self.child.try_wait().expect("a child can be asked");
-            assert!(
-                ended.is_none() && Instant::now() < deadline,
-                "`cargo xtask dev` does not serve: {ended:?}"
-            );
+            assert!(ended.is_none() && Instant::now() < deadline, "`dev` does not serve: {ended:?}");
             sleep(Duration::from_millis(100)).await;
         }
     }
@@ -82,7 +86,7 @@ impl DevServer {
 impl Drop for DevServer {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("--- log of cargo xtask dev\n{}---", self.log());
+            eprintln!("--- log of dev\n{}---", self.log());
         }
         if let Some(group) = self.group {
             // It fails when the whole group has ended by itself, which is as good.

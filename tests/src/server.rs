@@ -416,7 +416,7 @@ pub fn allow_open_files(count: u64) {
 }
 
 /// The root of the project.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are one directory below the root")
 }
 

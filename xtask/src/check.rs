@@ -9,14 +9,13 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use longhaul_cli::{
+    build::{self, Grade, KEEP_LAST_BUILD, Kib},
+    pins::WASM_TARGET,
+};
 
 use crate::{
-    audit,
-    build::{self, Kib, Target},
-    chromium,
-    dashboard::{self, Dashboard},
-    fuzz, judges, pins, process,
-    product::{self, KEEP_LAST_BUILD, Product},
+    audit, chromium, dashboard, fuzz, judges, pins, process,
     report::{self, Mark, Progress, Stopwatch, Took},
     setup, sim, tidy,
     workspace::Workspace,
@@ -225,7 +224,7 @@ fn run_tidy(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
 
 fn dashboard(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let tests = node_tests(&dashboard::test(workspace, progress)?);
-    product::build(workspace, &Dashboard)?;
+    build::dashboard(workspace.packages(), &workspace.project(None)?)?;
     let (size, measured) = dashboard::size(workspace)?;
     Ok(Report { note: format!("{size}; {tests}"), measured })
 }
@@ -235,10 +234,10 @@ fn clippy(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn wasm_check(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let mut command = workspace.cargo(&["clippy", "--target", pins::WASM_TARGET]);
+    let mut command = workspace.cargo(&["clippy", "--target", WASM_TARGET]);
     command.args(["-p", "longhaul", "-p", "longhaul-worker"]);
-    for example in Target::all(workspace)?.iter().filter(|target| target.is_example()) {
-        command.args(["-p", example.name()]);
+    for example in workspace.examples()? {
+        command.args(["-p", &example]);
     }
     command.args(["--", "-D", "warnings"]);
     cargo(command, progress)
@@ -292,27 +291,25 @@ fn run_sim(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn wasm_test(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let mut command =
-        workspace.cargo(&["test", "--no-fail-fast", "--target", pins::WASM_TARGET, "--test", "wasm"]);
+    setup::wasm_test_runner(workspace)?;
+    let mut command = workspace.cargo(&["test", "--no-fail-fast", "--target", WASM_TARGET, "--test", "wasm"]);
     command.args(["-p", "longhaul-models", "-p", "longhaul-trace"]);
     command.env("PATH", workspace.path_with_node()?);
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", workspace.tool("wasm-bindgen-test-runner"));
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", workspace.tool(setup::WASM_TEST_RUNNER));
     cargo(command, progress)
 }
 
 fn run_build(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
-    let targets = Target::all(workspace)?;
-    let count = targets.len();
-    for target in targets {
-        let target = if target.is_example() { target.quick() } else { target };
-        build::run(workspace, &target)?;
+    build::run(workspace.packages(), &workspace.project(None)?, Grade::Deployed)?;
+    let examples = workspace.examples()?;
+    for example in &examples {
+        build::run(workspace.packages(), &workspace.project(Some(example))?, Grade::Quick)?;
     }
-    Ok(Report { note: format!("{count} targets"), measured: Vec::new() })
+    Ok(Report { note: format!("the worker and {} examples", examples.len()), measured: Vec::new() })
 }
 
 fn size(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
-    let worker = Target::new(workspace, None)?;
-    let bytes = build::gzip_bytes(&workspace.root().join(worker.wasm()))?;
+    let bytes = build::gzip_bytes(&workspace.project(None)?.wasm()?)?;
     let shown = format!("{} of {} gzipped", Kib(bytes), Kib(pins::WASM_GZIP_BYTES_MAX));
     if bytes > pins::WASM_GZIP_BYTES_MAX {
         bail!("{shown}: the wasm is over its budget");
@@ -322,18 +319,20 @@ fn size(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
 
 fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let mut notes = Vec::new();
-    for target in Target::all(workspace)? {
+    let examples = workspace.examples()?;
+    for example in std::iter::once(None).chain(examples.iter().map(|name| Some(name.as_str()))) {
+        let project = workspace.project(example)?;
         let mut command = workspace.wrangler()?;
-        command.current_dir(workspace.root()).args(["deploy", "--dry-run", "--config"]).arg(target.config());
-        command.arg("--outdir").arg(workspace.scratch().join("deploy").join(target.name()));
+        command.current_dir(workspace.root()).args(["deploy", "--dry-run", "--config"]).arg(project.config());
+        command.arg("--outdir").arg(workspace.scratch().join("deploy").join(project.name()));
         // Wrangler asks for a build: what the step before has built is good enough.
         command.env(KEEP_LAST_BUILD, "1");
         let output = process::run(command, |line| progress.line(line))?;
         if let Some(warning) = output.lines().find(|line| line.contains("WARNING")) {
-            bail!("wrangler warns about {}: {}\n{output}", target.config().display(), warning.trim());
+            bail!("wrangler warns about {}: {}\n{output}", project.config().display(), warning.trim());
         }
         let upload = output.lines().find_map(|line| line.strip_prefix("Total Upload: ")).unwrap_or("?");
-        notes.push(format!("{} {upload}", target.name()));
+        notes.push(format!("{} {upload}", project.name()));
     }
     Ok(Report { note: notes.join("; "), measured: Vec::new() })
 }

@@ -1,4 +1,4 @@
-//! The dashboard: from TypeScript to the files that the Worker's static assets serve at `/`.
+//! The dashboard's types, tests and size. How it is built is `longhaul`'s.
 
 use std::{
     fs,
@@ -7,54 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use longhaul_cli::build::{Kib, gzip_bytes};
 
-use crate::{
-    build::{self, Kib},
-    fingerprint, pins, process,
-    product::Product,
-    report::Progress,
-    workspace::Workspace,
-};
+use crate::{pins, process, report::Progress, workspace::Workspace};
 
 const DIR: &str = "dashboard";
 const DIST: &str = "dashboard/dist";
-
-/// What it is made of beside its own sources: the packages that are bundled, and how it is built.
-const SHARED_INPUTS: [&str; 2] = ["package-lock.json", "xtask/src/dashboard.rs"];
-
-/// The dashboard as a thing to build. Its build is JavaScript of its own, `dashboard/build.mjs`.
-pub(crate) struct Dashboard;
-
-impl Product for Dashboard {
-    fn name(&self) -> &'static str {
-        "dashboard"
-    }
-
-    /// Not beside the files, which are all served.
-    fn stamp(&self, workspace: &Workspace) -> PathBuf {
-        workspace.scratch().join("dashboard.fingerprint")
-    }
-
-    fn is_there(&self, workspace: &Workspace) -> bool {
-        workspace.root().join(DIST).join("index.html").is_file()
-    }
-
-    fn inputs(&self, workspace: &Workspace) -> Result<String> {
-        let inputs: Vec<&str> = SHARED_INPUTS.into_iter().chain([DIR]).collect();
-        fingerprint::of(workspace.root(), &inputs)
-    }
-
-    /// Any file of it that is lost is made again.
-    fn output(&self, workspace: &Workspace) -> Result<String> {
-        fingerprint::of(workspace.root(), &[DIST])
-    }
-
-    fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String> {
-        let build = node(workspace, &["dashboard/build.mjs"])?;
-        process::run(build, |line| progress.line(line))?;
-        Ok(format!("{} gzipped", Kib(total(&sizes(workspace)?))))
-    }
-}
 
 /// What writes the API's types from the OpenAPI document. It needs TypeScript 5, whose interface version 7 does not have.
 const TYPES: &str = "dashboard/types.mjs";
@@ -105,7 +63,7 @@ fn sizes(workspace: &Workspace) -> Result<Vec<(String, u64)>> {
     files.sort();
     let size = |file: &PathBuf| {
         let name = file.strip_prefix(&dist)?.display().to_string();
-        Ok((name, build::gzip_bytes(file)?))
+        Ok((name, gzip_bytes(file)?))
     };
     files.iter().map(size).collect()
 }

@@ -7,10 +7,10 @@ use std::{num::NonZeroU32, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
+use longhaul_cli::build::{self, Grade};
 
 pub(crate) use self::requests::{Found, Server, schemathesis};
 use crate::{
-    build::{self, Target},
     process,
     report::{Mark, Progress},
     setup,
@@ -102,7 +102,7 @@ fn growth(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 fn ask(workspace: &Workspace, seconds: u64) -> Result<Found> {
-    build::run(workspace, &Target::new(workspace, None)?)?;
+    build::run(workspace.packages(), &workspace.project(None)?, Grade::Deployed)?;
     let progress = Progress::start(REQUESTS);
     let server = Server::start(workspace)?;
     let found =

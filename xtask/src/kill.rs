@@ -4,11 +4,9 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, Result};
 
-use crate::{
-    build::{self, Target},
-    process, setup,
-    workspace::Workspace,
-};
+use longhaul_cli::build::{self, Grade};
+
+use crate::{process, setup, workspace::Workspace};
 
 /// The tests that `cargo test` leaves out because they take minutes: kills of everything, and kills while tools act.
 const TESTS: [&str; 2] =
@@ -18,8 +16,8 @@ const TESTS: [&str; 2] =
 /// the table, or the command that shows a failure again.
 pub(crate) fn run(workspace: &Workspace, kills: NonZeroU32, seed: u64) -> Result<()> {
     setup::run(workspace)?;
-    for example in [None, Some("shop".to_owned())] {
-        build::run(workspace, &Target::new(workspace, example)?)?;
+    for example in [None, Some("shop")] {
+        build::run(workspace.packages(), &workspace.project(example)?, Grade::Deployed)?;
     }
     TESTS.into_iter().try_for_each(|test| play(workspace, test, kills, seed))
 }

@@ -4,23 +4,15 @@
 //! everything is fetched by `rustup`, `cargo`, `npm` and `pip`.
 
 mod audit;
-mod build;
 mod check;
 mod chromium;
 mod dashboard;
-mod dev;
-mod fingerprint;
 mod fuzz;
 mod judges;
 mod kill;
-mod migrations;
-mod names;
 mod openapi;
 mod pins;
-mod process;
-mod product;
 mod python;
-mod report;
 mod setup;
 mod sim;
 mod tidy;
@@ -29,8 +21,12 @@ mod workspace;
 use std::{num::NonZeroU32, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use longhaul_cli::{
+    build::{self, Grade},
+    dev, fingerprint, process, report,
+};
 
-use crate::{build::Target, check::Selection, workspace::Workspace};
+use crate::{check::Selection, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(
@@ -45,7 +41,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing: the compilers' wasm targets, the npm packages, the build tools
+    /// Install what is missing: the compilers and their parts, the npm packages
     Setup,
     /// Build the worker with its dashboard, or an example
     Build {
@@ -118,13 +114,13 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Setup => setup::run(&workspace)?,
         Task::Build { example } => {
-            let target = Target::new(&workspace, example)?;
-            let target = if product::serves_on() { target.quick() } else { target };
-            setup::run(&workspace)?;
-            build::run(&workspace, &target)?;
+            let grade = if build::serves_on() { Grade::Quick } else { Grade::Deployed };
+            longhaul_cli::setup::run(workspace.packages())?;
+            build::run(workspace.packages(), &workspace.project(example.as_deref())?, grade)?;
         }
         Task::Dev { example, wrangler_args } => {
-            return dev::run(&workspace, &Target::new(&workspace, example)?.quick(), wrangler_args);
+            let project = workspace.project(example.as_deref())?;
+            return dev::run(workspace.packages(), &project, wrangler_args);
         }
         Task::Model { args } => return judges::serve_model(&workspace, &args),
         Task::Test { list: true, .. } => check::list(),

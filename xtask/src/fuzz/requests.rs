@@ -11,10 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use longhaul_cli::{Project, build::KEEP_LAST_BUILD, dev, migrations};
+
 use crate::{
-    dev, migrations,
     process::{self, CommandError, Group, interrupted},
-    product::KEEP_LAST_BUILD,
     report::Stopwatch,
     workspace::{Workspace, read},
 };
@@ -41,7 +41,8 @@ impl Server {
         fs::create_dir_all(&directory)?;
         let (config, state) = (directory.join(WORKER), directory.join("state"));
         fs::write(&config, without_limits(workspace.root(), &read(&workspace.root().join(WORKER))?)?)?;
-        migrations::apply(workspace, &config, &state)?;
+        let project = Project::open(&workspace.root().join("crates/worker"), &config)?;
+        migrations::apply(workspace.packages(), &project, &state)?;
         // The listener is gone before the server comes: nobody else asks for a port of just this number meanwhile.
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let mut command = workspace.wrangler()?;

@@ -7,7 +7,7 @@ use cargo_metadata::Metadata;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use crate::{build, workspace::read};
+use crate::workspace::{self, read};
 
 /// All disagreements.
 pub(super) fn problems(root: &Path, metadata: &Metadata) -> Result<Vec<String>> {
@@ -23,7 +23,7 @@ pub(super) fn problems(root: &Path, metadata: &Metadata) -> Result<Vec<String>> 
     let lock: Json = serde_json::from_str(&read(&root.join("package-lock.json"))?)?;
     problems.extend(npm_problems(&packages, &lock));
 
-    let crates = build::wasm_crates(root)?;
+    let crates = workspace::wasm_crates(root)?;
     for (config, own) in wrangler_configs(root)? {
         let wrangler: Table = toml::from_str(&read(&root.join(&config))?)?;
         let up = if own.starts_with("examples") { "../../" } else { "" };
@@ -70,7 +70,7 @@ fn dependency_tables(manifest: &Table) -> Vec<&Table> {
 /// npm versions are exact, the lock file agrees and names no host, and our workerd is the one wrangler runs.
 fn npm_problems(packages: &Json, lock: &Json) -> Vec<String> {
     let mut problems = Vec::new();
-    for kind in ["devDependencies", "optionalDependencies"] {
+    for kind in ["dependencies", "devDependencies", "optionalDependencies"] {
         for (name, version) in packages[kind].as_object().into_iter().flatten() {
             // An alias is `npm:NAME@VERSION`.
             let version = version.as_str().unwrap_or_default();
@@ -117,7 +117,7 @@ fn watch_problems(config: &str, wrangler: &Table, expected: &[String]) -> Vec<St
 /// Each wrangler.toml, with the directory of the crate that it deploys; both relative to the root.
 fn wrangler_configs(root: &Path) -> Result<Vec<(String, String)>> {
     let mut configs = vec![("wrangler.toml".to_owned(), "crates/worker".to_owned())];
-    for example in build::crates_in(&root.join("examples")).context("examples")? {
+    for example in workspace::crates_in(&root.join("examples")).context("examples")? {
         configs.push((format!("examples/{example}/wrangler.toml"), format!("examples/{example}")));
     }
     Ok(configs)

@@ -1,44 +1,56 @@
 //! The tables of the local D1 databases, by `wrangler d1 migrations`.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path};
 
 use anyhow::{Context, Result};
 
 use crate::{
     fingerprint, process,
+    project::Project,
     report::{self, Mark, Progress, Stopwatch},
-    workspace::{Workspace, read},
+    text::read,
+    tools::Tools,
 };
 
 /// Where wrangler keeps the databases, below its state. Our stamp is inside, and is deleted with them.
 const DATABASES: &str = "v3/d1";
 const STAMP: &str = ".migrations";
 
-/// A database of a wrangler.toml.
-#[derive(Debug, PartialEq, Eq)]
-struct Database {
-    binding: String,
-    migrations: PathBuf,
+/// The binding of the index, whose tables come with the library.
+const INDEX: &str = "DB";
+
+/// Puts the library's tables where the configuration says, unless that is where they are.
+pub(crate) fn copy(project: &Project) -> Result<()> {
+    let from = project.migrations();
+    let theirs = project.databases()?.into_iter().find(|database| database.binding == INDEX);
+    let Some(to) = theirs.map(|database| database.migrations) else { return Ok(()) };
+    fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
+    if fs::canonicalize(&from).ok() == fs::canonicalize(&to).ok() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        let (text, copy) = (read(&entry.path())?, to.join(entry.file_name()));
+        if fs::read_to_string(&copy).ok().as_ref() != Some(&text) {
+            fs::write(&copy, text).with_context(|| format!("cannot write {}", copy.display()))?;
+        }
+    }
+    Ok(())
 }
 
-/// Applies what is missing to each database of `config` (relative to the root) in the state below `persist_to`.
-/// When nothing has changed since the last time, nothing is started.
-pub(crate) fn apply(workspace: &Workspace, config: &Path, persist_to: &Path) -> Result<()> {
+/// Applies what is missing to each database of the project in the state below `persist_to`. When nothing has changed
+/// since the last time, nothing is started.
+pub fn apply(tools: &Tools, project: &Project, persist_to: &Path) -> Result<()> {
     let stopwatch = Stopwatch::start();
-    let config = workspace.root().join(config);
-    let databases = databases(&config)?;
+    let config = project.config();
+    let databases = project.databases()?;
     if databases.is_empty() {
         return Ok(());
     }
     let state = persist_to.join(DATABASES);
     let migrations: Vec<&Path> = databases.iter().map(|database| database.migrations.as_path()).collect();
     let applied = || -> Result<String> {
-        let wanted = fingerprint::of(workspace.root(), &[&[config.as_path()], &migrations[..]].concat())?;
+        let wanted = fingerprint::of(project.dir(), &[&[config], &migrations[..]].concat())?;
         Ok(format!("{wanted}\n{}", files(&state)?.join("\n")))
     };
     if fs::read_to_string(state.join(STAMP)).ok() == Some(applied()?) {
@@ -48,8 +60,8 @@ pub(crate) fn apply(workspace: &Workspace, config: &Path, persist_to: &Path) -> 
     let progress = Progress::start("migrations");
     let mut notes = Vec::new();
     for database in &databases {
-        let mut command = workspace.wrangler()?;
-        command.args(["d1", "migrations", "apply", &database.binding, "--local", "--config"]).arg(&config);
+        let mut command = tools.wrangler()?;
+        command.args(["d1", "migrations", "apply", &database.binding, "--local", "--config"]).arg(config);
         command.arg("--persist-to").arg(persist_to);
         match process::run(command, |line| progress.line(line)) {
             Ok(output) => notes.push(note(&database.binding, &output)),
@@ -72,18 +84,6 @@ fn note(binding: &str, output: &str) -> String {
         0 => format!("{binding}: nothing is missing"),
         count => format!("{binding}: {count} applied to the local database"),
     }
-}
-
-fn databases(config: &Path) -> Result<Vec<Database>> {
-    let text: toml::Table = toml::from_str(&read(config)?)?;
-    let dir = config.parent().context("a configuration is in a directory")?;
-    let entries = text.get("d1_databases").and_then(toml::Value::as_array).into_iter().flatten();
-    let database = |entry: &toml::Value| {
-        let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
-        let binding = text("binding").context("a D1 database has no binding")?.to_owned();
-        Ok(Database { binding, migrations: dir.join(text("migrations_dir").unwrap_or("migrations")) })
-    };
-    entries.map(database).collect()
 }
 
 /// The database files with their identity: one that was deleted and made again is another one. Empty when there is
@@ -110,25 +110,6 @@ fn files(state: &Path) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn databases_are_read_from_the_configuration() {
-        let directory = tempfile::tempdir().unwrap();
-        let config = directory.path().join("wrangler.toml");
-        fs::write(
-            &config,
-            "[[d1_databases]]\nbinding = 'DB'\n[[d1_databases]]\nbinding = 'X'\nmigrations_dir = 'm'",
-        )
-        .unwrap();
-        let found = databases(&config).unwrap();
-        let expected = [("DB", "migrations"), ("X", "m")].map(|(binding, dir)| Database {
-            binding: binding.into(),
-            migrations: directory.path().join(dir),
-        });
-        assert_eq!(found, expected);
-        fs::write(&config, "name = 'a'").unwrap();
-        assert_eq!(databases(&config).unwrap(), []);
-    }
 
     #[test]
     fn a_database_that_was_made_again_is_another_one() {

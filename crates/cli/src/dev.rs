@@ -1,10 +1,10 @@
-//! `cargo xtask dev`: the worker on this machine, as `wrangler dev` serves it.
+//! A project on this machine, as `wrangler dev` serves it.
 
 use std::{
     env, fs,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{self, PathBuf},
     process::{Command, ExitCode, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
@@ -14,13 +14,14 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    build::{self, Target},
+    build::{self, Grade},
     migrations, pins,
     process::{self, Group},
-    product::{KEEP_LAST_BUILD, Product},
+    product::KEEP_LAST_BUILD,
+    project::Project,
     report::{Stopwatch, Took},
     setup,
-    workspace::Workspace,
+    tools::Tools,
 };
 
 /// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers with
@@ -32,6 +33,8 @@ const LOCAL_VARS: [(&str, &str); 4] =
 const WRANGLER_SWITCHES: [&str; 2] = ["X_LOCAL_EXPLORER", "X_LOCAL_OBSERVABILITY"];
 /// The variable that has the names which a server with `AUTH=off` answers to.
 const HOSTS_VAR: &str = "LOCAL_HOSTS";
+/// Options that are not handed on as they were given.
+const RESOLVED: [&str; 4] = ["--ip=", "--port=", "--host=", "--persist-to="];
 /// Variables that are secrets.
 const SECRETS: [&str; 8] = [
     "API_TOKENS",
@@ -46,10 +49,11 @@ const SECRETS: [&str; 8] = [
 const POLL: Duration = Duration::from_millis(50);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sets up, builds and serves until Ctrl-C, SIGTERM, or the end of wrangler.
-pub(crate) fn run(workspace: &Workspace, target: &Target, wrangler_args: Vec<String>) -> Result<ExitCode> {
+/// Sets up, builds and serves until Ctrl-C, SIGTERM, or the end of wrangler. The arguments are wrangler's, and stronger
+/// than our own settings: `--port`, `--ip`, `--persist-to`, `--var`.
+pub fn run(tools: &Tools, project: &Project, wrangler_args: Vec<String>) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
-    let settings = Settings::parse(workspace, target, wrangler_args)?;
+    let settings = Settings::parse(project, wrangler_args)?;
     let address = settings.free_address()?;
     for name in &settings.shown_secrets {
         eprintln!(
@@ -57,14 +61,14 @@ pub(crate) fn run(workspace: &Workspace, target: &Target, wrangler_args: Vec<Str
              write it into .dev.vars instead"
         );
     }
-    setup::run(workspace)?;
-    build::run(workspace, target)?;
+    setup::run(tools)?;
+    build::run(tools, project, Grade::Quick)?;
     if let Some(persist_to) = &settings.migrated {
-        migrations::apply(workspace, target.config(), persist_to)?;
+        migrations::apply(tools, project, persist_to)?;
     }
 
     println!("  > wrangler dev");
-    let mut server = Group::spawn(settings.command(workspace, address)?)?;
+    let mut server = Group::spawn(settings.command(tools, project, address)?)?;
     let ready = when_it_answers(address);
     loop {
         if let Some(signal) = process::interrupted() {
@@ -94,12 +98,12 @@ struct Settings {
     args: Vec<String>,
     /// Secrets that the command line names.
     shown_secrets: Vec<&'static str>,
-    /// The state whose databases get the target's tables; none with a configuration of the user's own.
+    /// The state whose databases get the project's tables; none with a configuration of the user's own.
     migrated: Option<PathBuf>,
 }
 
 impl Settings {
-    fn parse(workspace: &Workspace, target: &Target, user: Vec<String>) -> Result<Self> {
+    fn parse(project: &Project, user: Vec<String>) -> Result<Self> {
         let ip = match option(&user, "--ip") {
             Some("localhost") | None => IpAddr::from([127, 0, 0, 1]),
             Some(ip) => ip.parse().with_context(|| format!("--ip {ip} is no IP address"))?,
@@ -112,16 +116,14 @@ impl Settings {
         let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
         let is_ours = !has_option(&user, &["--config", "-c"]);
         if is_ours {
-            add("--config", display(workspace.root().join(target.config())));
+            add("--config", display(project.config().to_path_buf()));
         }
-        let persist_to = option(&user, "--persist-to").map(PathBuf::from).unwrap_or_else(|| {
-            let name = if target.is_example() { target.name() } else { "state" };
-            workspace.root().join(".wrangler").join(name)
-        });
-        if !has_option(&user, &["--persist-to"]) {
-            add("--persist-to", display(persist_to.clone()));
-        }
-        let config = workspace.root().join(target.config());
+        let persist_to = match option(&user, "--persist-to") {
+            Some(dir) => path::absolute(dir).with_context(|| format!("--persist-to {dir} is no folder"))?,
+            None => project.state(),
+        };
+        add("--persist-to", display(persist_to.clone()));
+        let config = project.config().to_path_buf();
         let written = [config.with_file_name(".dev.vars"), config].map(|file| fs::read_to_string(file).ok());
         for (name, value) in LOCAL_VARS {
             let is_written =
@@ -135,8 +137,8 @@ impl Settings {
             add("--var", format!("{HOSTS_VAR}:{}", hosts.join(",")));
         }
         let shown_secrets = SECRETS.into_iter().filter(|name| sets(&user, name)).collect();
-        args.extend(without_address(user));
-        let title = if target.is_example() { target.name().to_owned() } else { "longhaul".to_owned() };
+        args.extend(without_ours(user));
+        let title = project.name().to_owned();
         Ok(Self { title, ip, port, args, shown_secrets, migrated: is_ours.then_some(persist_to) })
     }
 
@@ -148,7 +150,7 @@ impl Settings {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let other = if self.port == u16::MAX { self.port - 1 } else { self.port + 1 };
                 bail!(
-                    "port {} is in use: end what listens there, or choose another: cargo xtask dev -- --port {other}",
+                    "port {} is in use: end what listens there, or choose another one, by `-- --port {other}`",
                     self.port
                 )
             }
@@ -156,9 +158,13 @@ impl Settings {
         }
     }
 
-    fn command(&self, workspace: &Workspace, address: SocketAddr) -> Result<Command> {
-        let mut command = workspace.wrangler()?;
+    fn command(&self, tools: &Tools, project: &Project, address: SocketAddr) -> Result<Command> {
+        let mut command = tools.wrangler()?;
         command.args(&self.args);
+        // Wrangler runs the build of the configuration where it was started itself.
+        if let Some(dir) = project.config().parent().filter(|_| self.migrated.is_some()) {
+            command.current_dir(dir);
+        }
         command.args(["--ip", &address.ip().to_string(), "--port", &address.port().to_string()]);
         command.env(KEEP_LAST_BUILD, "1").stdin(Stdio::null());
         for name in WRANGLER_SWITCHES {
@@ -201,15 +207,15 @@ fn hosts(args: &[String], ip: IpAddr) -> Vec<String> {
     hosts
 }
 
-/// The user's arguments without `--ip` and `--port`, which are given once, resolved, and without `--host`: wrangler would
-/// give each request that name, whatever name it came by.
-fn without_address(args: Vec<String>) -> Vec<String> {
+/// The user's arguments without those that are given once, resolved, and without `--host`: wrangler would give each
+/// request that name, whatever name it came by.
+fn without_ours(args: Vec<String>) -> Vec<String> {
     let mut kept = Vec::new();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--ip" | "--port" | "--host" => drop(args.next()),
-            other if ["--ip=", "--port=", "--host="].iter().any(|option| other.starts_with(option)) => {}
+            "--ip" | "--port" | "--host" | "--persist-to" => drop(args.next()),
+            other if RESOLVED.iter().any(|option| other.starts_with(option)) => {}
             _ => kept.push(arg),
         }
     }
@@ -244,7 +250,7 @@ fn when_it_answers(address: SocketAddr) -> Receiver<()> {
 
 /// One look at `/healthz`. A refused connection is an answer at once; a server that is still loading the worker
 /// holds the request until it can answer.
-pub(crate) fn answers(address: SocketAddr) -> bool {
+pub fn answers(address: SocketAddr) -> bool {
     let target = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     } else {
@@ -275,12 +281,18 @@ fn display(path: PathBuf) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
+    /// The repository's own worker.
+    fn project() -> Project {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        Project::open(&root.join("crates/worker"), &root.join("wrangler.toml")).unwrap()
+    }
+
     fn settings(args: &[&str]) -> Settings {
-        let workspace = Workspace::open().unwrap();
-        let target = Target::new(&workspace, None).unwrap();
-        Settings::parse(&workspace, &target, args.iter().map(ToString::to_string).collect()).unwrap()
+        Settings::parse(&project(), args.iter().map(ToString::to_string).collect()).unwrap()
     }
 
     #[test]
@@ -304,6 +316,8 @@ mod tests {
         assert_eq!(theirs.args.iter().filter(|arg| arg.starts_with("--persist-to")).count(), 1);
         assert_eq!(theirs.migrated, Some(PathBuf::from("/tmp/x")));
         assert_eq!(settings(&["--config", "own.toml"]).migrated, None);
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(settings(&["--persist-to", "x"]).migrated, Some(here.join("x")));
         assert!(!theirs.args.contains(&"AUTH:off".to_owned()));
         assert!(theirs.args.contains(&"MODEL:a".to_owned()));
         assert!(!theirs.args.contains(&"MODEL:scripted:haiku".to_owned()));
@@ -337,8 +351,8 @@ mod tests {
 
     #[test]
     fn wranglers_own_page_is_shut_unless_it_is_asked_for() {
-        let workspace = Workspace::open().unwrap();
-        let command = settings(&[]).command(&workspace, SocketAddr::from(([127, 0, 0, 1], 1))).unwrap();
+        let (tools, address) = (Tools::of_checkout(Path::new("/")).unwrap(), ([127, 0, 0, 1], 1).into());
+        let command = settings(&[]).command(&tools, &project(), address).unwrap();
         for name in WRANGLER_SWITCHES {
             let value = command.get_envs().find(|(known, _)| *known == name).and_then(|(_, value)| value);
             assert_eq!(value.is_some_and(|value| value == "false"), env::var_os(name).is_none(), "{name}");

@@ -23,22 +23,37 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a command did not do its work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CommandError {
+pub enum CommandError {
+    /// It could not be started.
     #[error("cannot start `{shown}`: {source}")]
-    NotStarted { shown: String, source: io::Error },
+    NotStarted {
+        /// The command, as one would type it.
+        shown: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It said that it failed.
     #[error("`{shown}` failed ({status})")]
-    Failed { shown: String, status: ExitStatus, output: String },
+    Failed {
+        /// The command, as one would type it.
+        shown: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it had to say.
+        output: String,
+    },
+    /// Somebody wants us to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
 /// A signal that asked us to stop.
 #[derive(Clone, Copy)]
-pub(crate) struct Signal(u8);
+pub struct Signal(u8);
 
 impl Signal {
     /// What a shell expects of a program that a signal ended.
-    pub(crate) fn exit_code(self) -> u8 {
+    pub fn exit_code(self) -> u8 {
         128 + self.0
     }
 }
@@ -46,7 +61,7 @@ impl Signal {
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// From here on Ctrl-C, SIGTERM and SIGHUP are noted instead of ending this process on the spot.
-pub(crate) fn catch_signals() {
+pub fn catch_signals() {
     for (signal, value) in [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)] {
         signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), value)
             .expect("these signals may be handled");
@@ -54,13 +69,13 @@ pub(crate) fn catch_signals() {
 }
 
 /// The signal that asked us to stop, if one did.
-pub(crate) fn interrupted() -> Option<Signal> {
+pub fn interrupted() -> Option<Signal> {
     u8::try_from(SIGNAL.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0).map(Signal)
 }
 
 /// Runs a command to its end and returns its output, stdout and stderr in the order they came. Each line is
 /// handed to `on_line` as it comes. Standard input is empty.
-pub(crate) fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<String, CommandError> {
+pub fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<String, CommandError> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let shown = shown(&command);
     let mut group = Group::spawn(command)?;
@@ -99,7 +114,7 @@ pub(crate) fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result
 }
 
 /// A child process and everything that it starts.
-pub(crate) struct Group {
+pub struct Group {
     child: Child,
     shown: String,
 }
@@ -107,7 +122,7 @@ pub(crate) struct Group {
 impl Group {
     /// Starts the command as the leader of a process group of its own. A Ctrl-C at the terminal reaches only
     /// us; we pass it on.
-    pub(crate) fn spawn(mut command: Command) -> Result<Self, CommandError> {
+    pub fn spawn(mut command: Command) -> Result<Self, CommandError> {
         let shown = shown(&command);
         command.process_group(0);
         die_with_parent(&mut command);
@@ -118,13 +133,13 @@ impl Group {
     }
 
     /// The child's status, if it has ended.
-    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>, CommandError> {
+    pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, CommandError> {
         let status = self.child.try_wait();
         status.map_err(|source| CommandError::NotStarted { shown: self.shown.clone(), source })
     }
 
-    /// Ends the group: politely, and after [`PATIENCE`] for good.
-    pub(crate) fn stop(&mut self) {
+    /// Ends the group: politely, and after five seconds for good.
+    pub fn stop(&mut self) {
         self.signal(OsSignal::TERM);
         let stopwatch = Stopwatch::start();
         while stopwatch.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {

@@ -11,21 +11,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::process::CommandError;
 
 /// Measures real time, for people only.
-pub(crate) struct Stopwatch(Instant);
+pub struct Stopwatch(Instant);
 
 impl Stopwatch {
+    /// From now on.
     #[expect(clippy::disallowed_methods, reason = "a terminal shows real time")]
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    /// The time since its start.
+    pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }
 
 /// A duration as a person reads it: `12 ms`, `3.4 s`, `2 min 05 s`.
-pub(crate) struct Took(pub(crate) Duration);
+pub struct Took(pub Duration);
 
 impl fmt::Display for Took {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,14 +42,15 @@ impl fmt::Display for Took {
 
 /// A step under way. On a terminal it is a spinner that shows the last line of output; elsewhere one line
 /// at the start, so that a log tells what a slow step is.
-pub(crate) struct Progress {
+pub struct Progress {
     title: String,
     spinner: Option<ProgressBar>,
     stopwatch: Stopwatch,
 }
 
 impl Progress {
-    pub(crate) fn start(title: &str) -> Self {
+    /// Shows that the step has begun.
+    pub fn start(title: &str) -> Self {
         let spinner = io::stderr().is_terminal().then(|| {
             let spinner = ProgressBar::new_spinner();
             let style =
@@ -64,14 +67,14 @@ impl Progress {
     }
 
     /// Shows what the step is doing now.
-    pub(crate) fn line(&self, line: &str) {
+    pub fn line(&self, line: &str) {
         if let Some(spinner) = &self.spinner {
             spinner.set_message(line.trim().to_owned());
         }
     }
 
     /// Ends the step with its result, and returns the time it took.
-    pub(crate) fn finish(self, mark: Mark, note: &str) -> Duration {
+    pub fn finish(self, mark: Mark, note: &str) -> Duration {
         if let Some(spinner) = &self.spinner {
             spinner.finish_and_clear();
         }
@@ -83,9 +86,12 @@ impl Progress {
 
 /// How a step ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
+pub enum Mark {
+    /// Well.
     Ok,
+    /// With an error.
     Failed,
+    /// It was not begun.
     Skipped,
 }
 
@@ -100,12 +106,12 @@ impl fmt::Display for Mark {
 }
 
 /// The line of a step that has ended.
-pub(crate) fn done(mark: Mark, title: &str, note: &str, took: Duration) {
+pub fn done(mark: Mark, title: &str, note: &str, took: Duration) {
     println!("  {mark} {title:<18} {:>12}  {note}", Took(took));
 }
 
 /// Tells why something failed, with what the failed command had to say.
-pub(crate) fn failure(error: &anyhow::Error) {
+pub fn failure(error: &anyhow::Error) {
     if let Some(CommandError::Failed { output, .. }) = error.downcast_ref() {
         for line in news(output) {
             eprintln!("{line}");

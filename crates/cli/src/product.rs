@@ -1,21 +1,23 @@
 //! What is made from sources, and made again only when one of them has changed.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
 use crate::{
     process::CommandError,
     report::{self, Mark, Progress, Stopwatch},
-    workspace::Workspace,
 };
 
 /// Set for the builds that a change starts while `wrangler dev` serves. Wrangler answers no request from a failed
 /// build until the next one that works, so such a build is reported, and what is there stays in service.
-pub(crate) const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
+pub const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
 
 /// Whether a server waits for this build, and goes on with the last one should it fail.
-pub(crate) fn serves_on() -> bool {
+pub fn serves_on() -> bool {
     env::var_os(KEEP_LAST_BUILD).is_some()
 }
 
@@ -25,16 +27,16 @@ pub(crate) trait Product {
     fn name(&self) -> &str;
 
     /// The file that says what it was made of.
-    fn stamp(&self, workspace: &Workspace) -> PathBuf;
+    fn stamp(&self) -> PathBuf;
 
     /// Whether an earlier build is there to be used.
-    fn is_there(&self, workspace: &Workspace) -> bool;
+    fn is_there(&self) -> bool;
 
     /// Changes with everything that the product is made of.
-    fn inputs(&self, workspace: &Workspace) -> Result<String>;
+    fn inputs(&self) -> Result<String>;
 
     /// Changes with the product itself, where it has to be whole to be used.
-    fn output(&self, _workspace: &Workspace) -> Result<String> {
+    fn output(&self) -> Result<String> {
         Ok(String::new())
     }
 
@@ -44,22 +46,22 @@ pub(crate) trait Product {
     }
 
     /// Makes it, and says in a few words how that went.
-    fn make(&self, workspace: &Workspace, progress: &Progress) -> Result<String>;
+    fn make(&self, progress: &Progress) -> Result<String>;
 }
 
 /// Makes the product, unless it is there and nothing that it is made of has changed since. Two builds at once wait for
 /// each other.
-pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()> {
+pub(crate) fn build(scratch: &Path, product: &impl Product) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let title = format!("build {}", product.name());
-    fs::create_dir_all(workspace.scratch())?;
-    let lock = fs::File::create(workspace.scratch().join(format!("{}.lock", product.name())))?;
+    fs::create_dir_all(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    let lock = fs::File::create(scratch.join(format!("{}.lock", product.name())))?;
     lock.lock().context("cannot wait for the other build")?;
 
-    let stamp = product.stamp(workspace);
-    let is_there = product.is_there(workspace);
-    let inputs = product.inputs(workspace)?;
-    let best = || product.output(workspace).map(|output| format!("{inputs}{output}"));
+    let stamp = product.stamp();
+    let is_there = product.is_there();
+    let inputs = product.inputs()?;
+    let best = || product.output().map(|output| format!("{inputs}{output}"));
     let made = || best().map(|best| format!("{best}{}", product.grade()));
     let stamped = fs::read_to_string(&stamp).ok();
     if is_there && (stamped == Some(best()?) || stamped == Some(made()?)) {
@@ -68,7 +70,7 @@ pub(crate) fn build(workspace: &Workspace, product: &impl Product) -> Result<()>
     }
 
     let progress = Progress::start(&title);
-    match product.make(workspace, &progress) {
+    match product.make(&progress) {
         Ok(note) => progress.finish(Mark::Ok, &note),
         Err(error) => {
             let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));

@@ -1,0 +1,211 @@
+//! A project: one crate that is deployed, with its `wrangler.toml`.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetKind};
+
+use crate::{pins, text::read};
+
+/// What its configuration is called.
+pub const CONFIG: &str = "wrangler.toml";
+/// The library that every project depends on; the dashboard and the tables of the index come with it.
+const LIBRARY: &str = "longhaul";
+
+/// One crate that is deployed, and where its parts are. Every path is absolute.
+#[derive(Debug)]
+pub struct Project {
+    name: String,
+    dir: PathBuf,
+    config: PathBuf,
+    wrangler: toml::Table,
+    /// The compiled crate's name, as cargo names its file.
+    library_name: String,
+    target_dir: PathBuf,
+    lock: PathBuf,
+    /// The folders of the packages below which somebody may edit: the crate, and what it takes by path.
+    sources: Vec<PathBuf>,
+    library: PathBuf,
+}
+
+impl Project {
+    /// The project of the folder, or of the nearest one above it that has a `wrangler.toml`.
+    pub fn find(from: &Path) -> Result<Self> {
+        let Some(dir) = from.ancestors().find(|dir| dir.join(CONFIG).is_file()) else {
+            bail!(
+                "there is no {CONFIG} in {} or above it: go to a project's folder, or make one with \
+                 `longhaul new NAME`",
+                from.display()
+            );
+        };
+        Self::open(dir, &dir.join(CONFIG))
+    }
+
+    /// The crate of a folder, deployed by a configuration that may be elsewhere.
+    pub fn open(dir: &Path, config: &Path) -> Result<Self> {
+        let manifest = dir.join("Cargo.toml");
+        if !manifest.is_file() {
+            bail!("{} has no Cargo.toml: a project is a crate", dir.display());
+        }
+        let metadata = MetadataCommand::new()
+            .manifest_path(&manifest)
+            .other_options(["--filter-platform".to_owned(), pins::WASM_TARGET.to_owned()])
+            .exec()
+            .with_context(|| format!("cargo cannot read {}", manifest.display()))?;
+        let package =
+            metadata.root_package().with_context(|| format!("{} is no package", manifest.display()))?;
+        let library_name = cdylib(package)?;
+        let linked = linked(&metadata, package);
+        let Some(library) = linked.iter().find(|package| package.name.as_str() == LIBRARY) else {
+            bail!("{} does not depend on `{LIBRARY}`: add it to its dependencies", manifest.display());
+        };
+        let by_path = linked.iter().filter(|package| package.source.is_none());
+        Ok(Self {
+            name: package.name.to_string(),
+            dir: dir.to_path_buf(),
+            config: config.to_path_buf(),
+            wrangler: toml::from_str(&read(config)?)
+                .with_context(|| format!("{} cannot be read", config.display()))?,
+            library_name,
+            target_dir: metadata.target_directory.clone().into_std_path_buf(),
+            lock: metadata.workspace_root.as_std_path().join("Cargo.lock"),
+            sources: by_path.map(|package| folder(package)).collect(),
+            library: folder(library),
+        })
+    }
+
+    /// The package's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The crate's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its `wrangler.toml`.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// The module that is deployed, as the configuration's `main` says.
+    pub fn module(&self) -> Result<PathBuf> {
+        let main = self.wrangler.get("main").and_then(toml::Value::as_str);
+        let main =
+            main.with_context(|| format!("{} has no `main`: say build/index.js", self.config.display()))?;
+        Ok(self.beside_config(main))
+    }
+
+    /// The wasm that is deployed.
+    pub fn wasm(&self) -> Result<PathBuf> {
+        Ok(self.module()?.with_file_name("index_bg.wasm"))
+    }
+
+    /// Where the dashboard's files are to be, as the configuration says: nowhere without `[assets]`.
+    pub fn assets(&self) -> Option<PathBuf> {
+        let directory = self.wrangler.get("assets")?.get("directory")?.as_str()?;
+        Some(self.beside_config(directory))
+    }
+
+    /// The D1 databases: the name that each is bound under, and where its migrations are.
+    pub fn databases(&self) -> Result<Vec<Database>> {
+        let entries = self.wrangler.get("d1_databases").and_then(toml::Value::as_array).into_iter().flatten();
+        let database = |entry: &toml::Value| {
+            let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
+            let binding = text("binding").context("a D1 database has no binding")?.to_owned();
+            let migrations = self.beside_config(text("migrations_dir").unwrap_or("migrations"));
+            Ok(Database { binding, migrations })
+        };
+        entries.map(database).collect()
+    }
+
+    /// Where its storage is kept on this machine, unless somebody says otherwise.
+    pub fn state(&self) -> PathBuf {
+        self.beside_config(".wrangler/state")
+    }
+
+    /// Where cargo builds.
+    pub fn target_dir(&self) -> &Path {
+        &self.target_dir
+    }
+
+    /// The lock file of the crates.
+    pub fn lock(&self) -> &Path {
+        &self.lock
+    }
+
+    /// Intermediate files of the command.
+    pub fn scratch(&self) -> PathBuf {
+        self.target_dir.join("longhaul").join(&self.name)
+    }
+
+    /// What cargo calls the compiled crate.
+    pub fn library_name(&self) -> &str {
+        &self.library_name
+    }
+
+    /// The folders of the crate and of what it takes by path.
+    pub fn sources(&self) -> &[PathBuf] {
+        &self.sources
+    }
+
+    /// The dashboard's sources, which come with the library.
+    pub fn dashboard(&self) -> PathBuf {
+        self.library.join("dashboard")
+    }
+
+    /// The tables of the index, which come with the library.
+    pub fn migrations(&self) -> PathBuf {
+        self.library.join("migrations")
+    }
+
+    fn beside_config(&self, path: &str) -> PathBuf {
+        self.config.parent().unwrap_or(&self.dir).join(path)
+    }
+}
+
+/// A database of a `wrangler.toml`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Database {
+    /// The name that the code knows.
+    pub binding: String,
+    /// The folder of its migrations.
+    pub migrations: PathBuf,
+}
+
+/// The name of the compiled library. Fails where the crate is none that can be deployed.
+fn cdylib(package: &Package) -> Result<String> {
+    let library = package.targets.iter().find(|target| target.kind.contains(&TargetKind::CDyLib));
+    let library = library.with_context(|| {
+        format!("{} cannot be deployed: say `crate-type = [\"cdylib\"]` in its [lib]", package.manifest_path)
+    })?;
+    Ok(library.name.replace('-', "_"))
+}
+
+/// The package and all that is linked into it, or runs while it is built; sorted by name.
+fn linked<'a>(metadata: &'a Metadata, package: &'a Package) -> Vec<&'a Package> {
+    let nodes = metadata.resolve.as_ref().map(|resolve| resolve.nodes.as_slice()).unwrap_or_default();
+    let mut found = BTreeSet::from([&package.id]);
+    let mut open = vec![&package.id];
+    while let Some(id) = open.pop() {
+        let deps =
+            nodes.iter().find(|node| node.id == *id).map(|node| node.deps.as_slice()).unwrap_or_default();
+        let counts = |kind: DependencyKind| kind != DependencyKind::Development;
+        for dep in deps.iter().filter(|dep| dep.dep_kinds.iter().any(|it| counts(it.kind))) {
+            if found.insert(&dep.pkg) {
+                open.push(&dep.pkg);
+            }
+        }
+    }
+    let mut packages: Vec<_> = metadata.packages.iter().filter(|it| found.contains(&it.id)).collect();
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    packages
+}
+
+fn folder(package: &Package) -> PathBuf {
+    package.manifest_path.parent().unwrap_or(&package.manifest_path).as_std_path().to_path_buf()
+}

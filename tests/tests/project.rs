@@ -1,0 +1,69 @@
+//! A project of one's own, outside of the checkout: `longhaul new` makes it, `longhaul dev` serves it, and what the
+//! repository's worker has it has too.
+
+use std::{fs, process::Command};
+
+use longhaul_tests::{Api, DevServer, server::root, wait::eventually};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+#[tokio::test]
+async fn a_new_project_is_served_and_built_again_on_a_change() {
+    let folder = TempDir::with_prefix("longhaul-project-").expect("the temporary directory is writable");
+    let project = folder.path().join("harbour-agent");
+    let made = longhaul().args(["new", "--template", "tools", "--path"]).arg(root()).arg(&project).output();
+    let made = made.expect("cargo can be run");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    // The versions that everything here was built with: what is compiled already is not compiled again.
+    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock file can be copied");
+
+    let mut command = longhaul();
+    command.current_dir(&project).env("LONGHAUL_TOOLS", root());
+    command.env("CARGO_TARGET_DIR", root().join("target"));
+    command.arg("dev");
+    let dev = DevServer::of(command, &folder.path().join("storage"), &[]).await;
+    let api = dev.api();
+    let page = api.get("/").await;
+    assert!(page.status == 200 && page.text.contains("<title>"), "{} {}", page.status, page.text);
+    assert!(api.get("/openapi.json").await.ok(200)["paths"]["/v1/sessions"].is_object());
+
+    assert_eq!(tide(&api).await, "09:12");
+    let traces = api.get("/v1/traces").await.ok(200);
+    assert_eq!(traces["traces"][0]["agent"], "harbour", "{traces}");
+    // A panic of a build whose std does not unwind takes the isolate along.
+    let post = api.start(&json!({"task": "Panic.\n#scripted fault=panic@1"})).await;
+    assert_eq!(api.ended(&post).await["status"], "succeeded");
+
+    let code = project.join("src/lib.rs");
+    let text = fs::read_to_string(&code).expect("the code can be read");
+    fs::write(&code, format!("{text}\nthis is no Rust")).expect("the code can be written");
+    let stays = || async { dev.log().contains("the last build that worked stays").then_some(()) };
+    eventually("a build that fails", stays).await;
+    assert!(dev.log().contains("error: "), "{}", dev.log());
+    assert_eq!(tide(&api).await, "09:12");
+
+    let changed = Instant::now();
+    fs::write(&code, text.replace("09:12", "09:30")).expect("the code can be written");
+    eventually("the new tide", || async { (tide(&api).await == "09:30").then_some(()) }).await;
+    println!("measured: a changed line of a project is served after {:.1?}", changed.elapsed());
+}
+
+/// What the agent's tool says, in a run of its own.
+async fn tide(api: &Api) -> String {
+    let call = r##"When?\n#scripted call=tide {"port":"Whitby"}\n#scripted turns=2"##.replace("\\n", "\n");
+    let post = api.start(&json!({ "task": call })).await;
+    assert_eq!(api.ended(&post).await["status"], "succeeded");
+    let answered = api.event(&post.session, "the tide", |event| event["type"] == "tool.answered").await;
+    let at = answered["result"]["at"].as_str();
+    assert!(at.is_some(), "{answered}");
+    at.unwrap_or_default().to_owned()
+}
+
+/// The command, as it is in this checkout.
+fn longhaul() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "longhaul-cli", "--manifest-path"]);
+    command.arg(root().join("Cargo.toml")).arg("--");
+    command
+}
