@@ -2,8 +2,10 @@
 
 use std::{
     fs,
+    panic::resume_unwind,
     path::PathBuf,
     process::{Command, ExitCode},
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -30,15 +32,53 @@ const E2E_THREADS_MAX: usize = 4;
 /// The variable under which every server of the end to end tests evicts its objects.
 const EVICT: &str = "LONGHAUL_TEST_EVICT";
 
+/// The step that makes what all steps of the lanes `Deployed` and `Served` read.
+const BUILD: &str = "build";
+
 /// The browser tests, which are a program of their own.
 const BROWSER_TESTS: &str = "tests/browser/run.mjs";
 
 struct Step {
     name: &'static str,
     about: &'static str,
-    /// Steps whose output this one reads.
-    needs: &'static [&'static str],
+    lane: Lane,
+    /// Brings what it needs of others to this machine, so that it is there when the step begins.
+    fetch: Option<Fetch>,
     run: fn(&Workspace, &Progress) -> Result<Report>,
+}
+
+impl Step {
+    const fn new(
+        lane: Lane,
+        name: &'static str,
+        about: &'static str,
+        run: fn(&Workspace, &Progress) -> Result<Report>,
+    ) -> Self {
+        Self { name, about, lane, fetch: None, run }
+    }
+
+    const fn fetches(self, fetch: Fetch) -> Self {
+        Self { fetch: Some(fetch), ..self }
+    }
+
+    /// The step whose output this one reads.
+    fn needs(&self) -> Option<&'static str> {
+        let reads_build = self.lane != Lane::Native && self.name != BUILD;
+        reads_build.then_some(BUILD)
+    }
+}
+
+type Fetch = fn(&Workspace, &Progress) -> Result<()>;
+
+/// What runs one after the other. The first two lanes run side by side, the third after both.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// What is compiled for this machine, and runs on it.
+    Native,
+    /// What is deployed. Its optimisers have work for one core alone, and no build directory with the other lane.
+    Deployed,
+    /// What is tested in servers. Some of it is timed: nothing is compiled beside it.
+    Served,
 }
 
 /// What a step has to say when it passed: a short note, and what it measured.
@@ -47,95 +87,69 @@ struct Report {
     measured: Vec<String>,
 }
 
-/// In the order of execution: what fails fast comes first.
+/// In each lane in the order of execution: what fails fast comes first.
 const STEPS: [Step; 21] = [
-    Step { name: "fmt", about: "the code is formatted", needs: &[], run: fmt },
-    Step {
-        name: "tidy",
-        about: "crate edges, sizes, manifests, documents, sources of the page",
-        needs: &[],
-        run: run_tidy,
-    },
-    Step {
-        name: "dashboard",
-        about: "types, unit tests and size of the dashboard",
-        needs: &[],
-        run: dashboard,
-    },
-    Step { name: "clippy", about: "lints of every crate, on this machine", needs: &[], run: clippy },
-    Step { name: "wasm-check", about: "lints of what is deployed, as wasm", needs: &[], run: wasm_check },
-    Step { name: "doc", about: "the documentation builds without a warning", needs: &[], run: doc },
-    Step { name: "unit", about: "unit and property tests of every crate", needs: &[], run: unit },
-    Step {
-        name: "types",
-        about: "what we send, by the types of OpenAI's and Anthropic's own SDKs, and by Standard Webhooks",
-        needs: &[],
-        run: types,
-    },
-    Step { name: "sim", about: "every death of every scenario, and random worlds", needs: &[], run: run_sim },
-    Step {
-        name: "audit",
-        about: "licenses, sources and known vulnerabilities of what is built from",
-        needs: &[],
-        run: run_audit,
-    },
-    Step { name: "wasm-test", about: "the codecs as wasm, under Node", needs: &[], run: wasm_test },
-    Step { name: "build", about: "the worker, its dashboard and the examples", needs: &[], run: run_build },
-    Step { name: "size", about: "the budget of the deployed wasm", needs: &["build"], run: size },
-    Step {
-        name: "deploy-dry-run",
-        about: "what wrangler would deploy",
-        needs: &["build"],
-        run: deploy_dry_run,
-    },
-    Step {
-        name: "e2e",
-        about: "end to end, against workerd with storage on disk",
-        needs: &["build"],
-        run: e2e,
-    },
-    Step {
-        name: "evict",
-        about: "the same, with objects that are torn down after every event",
-        needs: &["build"],
-        run: evict,
-    },
-    Step {
-        name: "fuzz",
-        about: "inputs that did harm once, and requests that nobody would send",
-        needs: &["build"],
-        run: run_fuzz,
-    },
-    Step {
-        name: "backend",
-        about: "a run's trace in a real OTLP backend, Arize Phoenix",
-        needs: &["build"],
-        run: run_backend,
-    },
-    Step {
-        name: "model",
-        about: "an agent and a comparison with a real model on this machine",
-        needs: &["build"],
-        run: run_model,
-    },
-    Step {
-        name: "litellm",
-        about: "streams, translations and errors of LiteLLM's proxy",
-        needs: &["build"],
-        run: run_litellm,
-    },
-    Step {
-        name: "browser",
-        about: "the dashboard in Chromium, against workerd",
-        needs: &["build"],
-        run: browser,
-    },
+    Step::new(Lane::Native, "fmt", "the code is formatted", fmt),
+    Step::new(
+        Lane::Native,
+        "tidy",
+        "crate edges, sizes, manifests, documents, sources of the page",
+        run_tidy,
+    ),
+    Step::new(Lane::Native, "dashboard", "types, unit tests and size of the dashboard", dashboard),
+    Step::new(Lane::Native, "clippy", "lints of every crate, on this machine", clippy),
+    Step::new(Lane::Native, "wasm-check", "lints of what is deployed, as wasm", wasm_check),
+    Step::new(Lane::Native, "doc", "the documentation builds without a warning", doc),
+    Step::new(Lane::Native, "unit", "unit and property tests of every crate", unit),
+    Step::new(
+        Lane::Native,
+        "types",
+        "what we send, by the types of OpenAI's and Anthropic's own SDKs, and by Standard Webhooks",
+        types,
+    )
+    .fetches(|workspace, progress| judges::sdks(workspace, progress).map(drop)),
+    Step::new(Lane::Native, "sim", "every death of every scenario, and random worlds", run_sim),
+    Step::new(
+        Lane::Native,
+        "audit",
+        "licenses, sources and known vulnerabilities of what is built from",
+        run_audit,
+    ),
+    Step::new(Lane::Native, "wasm-test", "the codecs as wasm, under Node", wasm_test),
+    Step::new(Lane::Deployed, "build", "the worker, its dashboard and the examples", run_build),
+    Step::new(Lane::Deployed, "size", "the budget of the deployed wasm", size),
+    Step::new(Lane::Deployed, "deploy-dry-run", "what wrangler would deploy", deploy_dry_run),
+    Step::new(Lane::Served, "e2e", "end to end, against workerd with storage on disk", e2e),
+    Step::new(Lane::Served, "evict", "the same, with objects that are torn down after every event", evict),
+    Step::new(
+        Lane::Served,
+        "fuzz",
+        "inputs that did harm once, and requests that nobody would send",
+        run_fuzz,
+    ),
+    Step::new(Lane::Served, "backend", "a run's trace in a real OTLP backend, Arize Phoenix", run_backend)
+        .fetches(|workspace, progress| judges::phoenix(workspace, progress).map(drop)),
+    Step::new(
+        Lane::Served,
+        "model",
+        "an agent and a comparison with a real model on this machine",
+        run_model,
+    )
+    .fetches(|workspace, progress| judges::model(workspace, progress).map(drop)),
+    Step::new(Lane::Served, "litellm", "streams, translations and errors of LiteLLM's proxy", run_litellm)
+        .fetches(|workspace, progress| judges::litellm(workspace, progress).map(drop)),
+    Step::new(Lane::Served, "browser", "the dashboard in Chromium, against workerd", browser)
+        .fetches(|workspace, progress| chromium::find(workspace, progress).map(drop)),
 ];
 
 /// Which steps to run.
 pub(crate) struct Selection(Vec<&'static str>);
 
 impl Selection {
+    fn has(&self, step: &Step) -> bool {
+        self.0.contains(&step.name)
+    }
+
     /// All steps, or `only` some and what they need, without those to `skip`. Fails on an unknown name.
     pub(crate) fn new(only: &[String], skip: &[String]) -> Result<Self> {
         if let Some(unknown) =
@@ -145,7 +159,7 @@ impl Selection {
         }
         let named = |names: &[String], name: &str| names.iter().any(|other| other == name);
         let wanted = |name: &str| {
-            let needed = STEPS.iter().any(|step| named(only, step.name) && step.needs.contains(&name));
+            let needed = STEPS.iter().any(|step| named(only, step.name) && step.needs() == Some(name));
             only.is_empty() || named(only, name) || needed
         };
         let chosen = STEPS.iter().map(|step| step.name).filter(|name| wanted(name) && !named(skip, name));
@@ -165,31 +179,57 @@ pub(crate) fn list() {
 pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     setup::run(workspace)?;
-    let mut outcomes: Vec<(&Step, Mark, Duration)> = Vec::new();
-    for step in STEPS.iter().filter(|step| selection.0.contains(&step.name)) {
-        let failed =
-            outcomes.iter().find(|(done, mark, _)| step.needs.contains(&done.name) && *mark != Mark::Ok);
-        if let Some((needed, ..)) = failed {
-            report::done(
-                Mark::Skipped,
-                step.name,
-                &format!("needs {}, which failed", needed.name),
-                Duration::ZERO,
-            );
-            outcomes.push((step, Mark::Skipped, Duration::ZERO));
+    let outcomes = Outcomes::default();
+    let lane = |lane| run_lane(workspace, selection, lane, &outcomes);
+    thread::scope(|scope| {
+        scope.spawn(|| fetch(workspace, selection));
+        let deployed = scope.spawn(|| lane(Lane::Deployed));
+        let native = lane(Lane::Native);
+        deployed.join().unwrap_or_else(|panic| resume_unwind(panic)).and(native)?;
+        lane(Lane::Served)
+    })?;
+
+    println!("\nsummary ({})", Took(stopwatch.elapsed()));
+    let (mut passed, mut failed, mut all) = (0, 0, 0);
+    for step in &STEPS {
+        let Some((mark, took)) = outcomes.of(step.name) else { continue };
+        println!("  {mark} {:<18} {:>12}  {}", step.name, Took(took), step.about);
+        passed += u32::from(mark == Mark::Ok);
+        failed += u32::from(mark == Mark::Failed);
+        all += 1;
+    }
+    println!("\n{passed} passed, {failed} failed");
+    Ok(if passed == all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// How the steps ended that have, by their names.
+#[derive(Default)]
+struct Outcomes(Mutex<Vec<(&'static str, Mark, Duration)>>);
+
+impl Outcomes {
+    fn of(&self, name: &str) -> Option<(Mark, Duration)> {
+        let outcomes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        outcomes.iter().find(|(other, ..)| *other == name).map(|(_, mark, took)| (*mark, *took))
+    }
+
+    fn note(&self, step: &Step, mark: Mark, took: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((step.name, mark, took));
+    }
+}
+
+/// Fails only when the person at the terminal wants us to stop.
+fn run_lane(workspace: &Workspace, selection: &Selection, lane: Lane, outcomes: &Outcomes) -> Result<()> {
+    for step in STEPS.iter().filter(|step| step.lane == lane && selection.has(step)) {
+        let is_bad = |needed: &&str| outcomes.of(needed).is_some_and(|(mark, _)| mark != Mark::Ok);
+        if let Some(needed) = step.needs().filter(is_bad) {
+            report::done(Mark::Skipped, step.name, &format!("needs {needed}, which failed"), Duration::ZERO);
+            outcomes.note(step, Mark::Skipped, Duration::ZERO);
             continue;
         }
         let (mark, took) = run_step(workspace, step)?;
-        outcomes.push((step, mark, took));
+        outcomes.note(step, mark, took);
     }
-
-    let count = |mark: Mark| outcomes.iter().filter(|(_, other, _)| *other == mark).count();
-    println!("\nsummary ({})", Took(stopwatch.elapsed()));
-    for (step, mark, took) in &outcomes {
-        println!("  {mark} {:<18} {:>12}  {}", step.name, Took(*took), step.about);
-    }
-    println!("\n{} passed, {} failed", count(Mark::Ok), count(Mark::Failed));
-    Ok(if count(Mark::Ok) == outcomes.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 /// Fails only when the person at the terminal wants us to stop.
@@ -197,21 +237,29 @@ fn run_step(workspace: &Workspace, step: &Step) -> Result<(Mark, Duration)> {
     let progress = Progress::start(step.name);
     match (step.run)(workspace, &progress) {
         Ok(report) => {
-            let took = progress.finish(Mark::Ok, &report.note);
-            for line in report.measured {
-                println!("      {line}");
-            }
-            Ok((Mark::Ok, took))
+            let tell = || report.measured.iter().for_each(|line| println!("      {line}"));
+            Ok((Mark::Ok, progress.finish_with(Mark::Ok, &report.note, tell)))
         }
-        Err(error) => {
-            let took = progress.finish(Mark::Failed, "");
-            if process::interrupted().is_some() {
-                return Err(error);
-            }
-            report::failure(&error);
-            Ok((Mark::Failed, took))
+        Err(error) if process::interrupted().is_some() => {
+            progress.finish(Mark::Failed, "");
+            Err(error)
         }
+        Err(error) => Ok((Mark::Failed, progress.finish_with(Mark::Failed, "", || report::failure(&error)))),
     }
+}
+
+/// Fetches what the steps need of others, while the first of them compile. What fails is tried again in its step, which
+/// tells of it.
+fn fetch(workspace: &Workspace, selection: &Selection) {
+    let fetches = STEPS.iter().filter(|step| selection.has(step));
+    let fetches: Vec<_> = fetches.filter_map(|step| Some((step.name, step.fetch?))).collect();
+    if fetches.is_empty() {
+        return;
+    }
+    let progress = Progress::start("fetch");
+    let fetched = fetches.iter().filter(|(_, fetch)| fetch(workspace, &progress).is_ok());
+    let names: Vec<_> = fetched.map(|(name, _)| *name).collect();
+    progress.finish(Mark::Ok, &format!("{} of {}: {}", names.len(), fetches.len(), names.join(", ")));
 }
 
 fn fmt(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -455,15 +503,12 @@ mod tests {
 
     #[test]
     fn what_a_step_needs_comes_before_it() {
-        for (index, step) in STEPS.iter().enumerate() {
-            for needed in step.needs {
-                assert!(
-                    STEPS[..index].iter().any(|earlier| earlier.name == *needed),
-                    "{} needs {needed}",
-                    step.name
-                );
-            }
-        }
+        let in_order = |lane| STEPS.iter().filter(move |step| step.lane == lane).map(|step| step.name);
+        assert_eq!(in_order(Lane::Deployed).next(), Some(BUILD));
+        let needing: Vec<_> =
+            STEPS.iter().filter(|step| step.needs().is_some()).map(|step| step.name).collect();
+        let rest: Vec<_> = in_order(Lane::Deployed).skip(1).chain(in_order(Lane::Served)).collect();
+        assert_eq!(needing, rest);
     }
 
     #[test]

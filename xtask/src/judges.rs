@@ -59,6 +59,11 @@ const LITELLM: Environment = Environment {
     step: "litellm",
 };
 
+/// Where the Python is that has the SDKs.
+pub(crate) fn sdks(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    Ok(python::python(&SDKS.find(workspace, progress)?))
+}
+
 /// Where Phoenix is.
 pub(crate) fn phoenix(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
     Ok(PHOENIX.find(workspace, progress)?.join("bin/phoenix"))
@@ -95,7 +100,7 @@ pub(crate) fn litellm(workspace: &Workspace, progress: &Progress) -> Result<Path
 /// Holds the requests that we send against the SDKs' types, after the tests of what does so, and the webhooks against the
 /// code that receivers use. Gives what it says.
 pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String> {
-    let sdks = SDKS.find(workspace, progress)?;
+    let sdks = sdks(workspace, progress)?;
     fs::create_dir_all(workspace.scratch())?;
     let written = |package: &str, example: &str| -> Result<PathBuf> {
         let lines = workspace.scratch().join(example).with_extension("jsonl");
@@ -107,7 +112,7 @@ pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String
     let requests = written("longhaul-models", "requests")?;
     let webhooks = written("longhaul-trace", "webhooks")?;
     let script = |arguments: &[&str]| {
-        let mut command = Command::new(python::python(&sdks));
+        let mut command = Command::new(&sdks);
         command.args(arguments).current_dir(workspace.root().join("tests/types"));
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         command

@@ -3,12 +3,16 @@
 use std::{
     fmt,
     io::{self, IsTerminal},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::process::CommandError;
+
+/// The steps under way at a terminal, one line each.
+static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Measures real time, for people only.
 pub struct Stopwatch(Instant);
@@ -52,7 +56,7 @@ impl Progress {
     /// Shows that the step has begun.
     pub fn start(title: &str) -> Self {
         let spinner = io::stderr().is_terminal().then(|| {
-            let spinner = ProgressBar::new_spinner();
+            let spinner = SPINNERS.add(ProgressBar::new_spinner());
             let style =
                 ProgressStyle::with_template("  {spinner} {prefix:<18} {elapsed:>4}  {wide_msg:.dim}");
             spinner.set_style(style.expect("the template is a literal"));
@@ -75,11 +79,19 @@ impl Progress {
 
     /// Ends the step with its result, and returns the time it took.
     pub fn finish(self, mark: Mark, note: &str) -> Duration {
+        self.finish_with(mark, note, || ())
+    }
+
+    /// The same, and tells more of it: no line of another step comes between.
+    pub fn finish_with(self, mark: Mark, note: &str, more: impl FnOnce()) -> Duration {
         if let Some(spinner) = &self.spinner {
             spinner.finish_and_clear();
         }
         let took = self.stopwatch.elapsed();
-        done(mark, &self.title, note, took);
+        SPINNERS.suspend(|| {
+            print_done(mark, &self.title, note, took);
+            more();
+        });
         took
     }
 }
@@ -107,6 +119,10 @@ impl fmt::Display for Mark {
 
 /// The line of a step that has ended.
 pub fn done(mark: Mark, title: &str, note: &str, took: Duration) {
+    SPINNERS.suspend(|| print_done(mark, title, note, took));
+}
+
+fn print_done(mark: Mark, title: &str, note: &str, took: Duration) {
     println!("  {mark} {title:<18} {:>12}  {note}", Took(took));
 }
 
