@@ -26,7 +26,12 @@ use crate::{
 /// Lines of a passing step that are worth showing: what the tests measured.
 const MEASURED: &str = "measured: ";
 
-/// End to end tests each run a server; more at once than this only makes them wait for each other.
+/// The end to end tests by topic. Each has a server of its own, and most of them wait for a clock: two cores are idle for a
+/// third of the time with so many at once.
+const TOPICS: &str = "e2e";
+const TOPICS_AT_ONCE: usize = 6;
+
+/// Other end to end tests, some of which are timed: more at once than this only makes them wait for each other.
 const E2E_THREADS_MAX: usize = 4;
 
 /// The variable under which every server of the end to end tests evicts its objects.
@@ -386,13 +391,34 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
 }
 
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let topics = cargo(end_to_end(workspace, &["--test", TOPICS], TOPICS_AT_ONCE)?, progress);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
-    cargo(end_to_end(workspace, &[], threads)?, progress)
+    let others = other_tests(workspace)?;
+    let which: Vec<&str> = others.iter().flat_map(|name| ["--test", name]).chain(["--lib"]).collect();
+    let others = cargo(end_to_end(workspace, &which, threads)?, progress);
+    let (topics, others) = (topics?, others?);
+    Ok(Report {
+        note: format!("{} by topic, {} of the rest", topics.note, others.note),
+        measured: [topics.measured, others.measured].concat(),
+    })
 }
 
-/// The tests by topic once more. Nothing is timed here, and most of them wait for a clock: so more of them at once.
+/// The programs of end to end tests beside the one by topic.
+fn other_tests(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace.root().join("tests/tests"))? {
+        let path = entry?.path();
+        let is_program = path.join("main.rs").is_file() || path.extension().is_some_and(|ext| ext == "rs");
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        names.extend(name.filter(|name| is_program && name != TOPICS));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The tests by topic once more.
 fn evict(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let mut command = end_to_end(workspace, &["--test", "e2e"], E2E_THREADS_MAX)?;
+    let mut command = end_to_end(workspace, &["--test", TOPICS], TOPICS_AT_ONCE)?;
     command.env(EVICT, "1");
     let report = cargo(command, progress)?;
     Ok(Report { measured: Vec::new(), ..report })
@@ -509,6 +535,13 @@ mod tests {
             STEPS.iter().filter(|step| step.needs().is_some()).map(|step| step.name).collect();
         let rest: Vec<_> = in_order(Lane::Deployed).skip(1).chain(in_order(Lane::Served)).collect();
         assert_eq!(needing, rest);
+    }
+
+    #[test]
+    fn every_program_of_end_to_end_tests_is_run() {
+        let others = other_tests(&Workspace::open().unwrap()).unwrap();
+        assert!(["kills", "mistakes", "scale"].iter().all(|name| others.iter().any(|other| other == name)));
+        assert!(others.iter().all(|name| name != TOPICS));
     }
 
     #[test]
