@@ -393,6 +393,7 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let topics = cargo(end_to_end(workspace, &["--test", TOPICS], TOPICS_AT_ONCE)?, progress);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
+    cargo(workspace.cargo(&["build", "--package", "longhaul-cli"]), progress)?;
     let others = other_tests(workspace)?;
     let which: Vec<&str> = others.iter().flat_map(|name| ["--test", name]).chain(["--lib"]).collect();
     let others = cargo(end_to_end(workspace, &which, threads)?, progress);
@@ -431,6 +432,7 @@ fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<C
     command.env("LONGHAUL_ROOT", workspace.root());
     command.env("LONGHAUL_NODE", workspace.node());
     command.env("LONGHAUL_WORKERD", workspace.workerd());
+    command.env("LONGHAUL_COMMAND", workspace.built("longhaul"));
     Ok(command)
 }
 

@@ -76,6 +76,12 @@ impl Workspace {
         self.packages.workerd()
     }
 
+    /// A program of this repository that cargo has built for this machine.
+    pub(crate) fn built(&self, name: &str) -> PathBuf {
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
+        target.join("debug").join(name)
+    }
+
     /// Logs and intermediate files of this program.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.root.join("target/xtask")

@@ -1,11 +1,13 @@
 //! What `longhaul` does on a developer's machine: it sets up, builds, serves and deploys one project. The repository's
 //! own `cargo xtask dev` and `build` are the same code.
 //!
-//! Knows cargo, npm's packages and wrangler; nothing of what a run is. No async, no network of its own: everything is
-//! fetched by `rustup`, `cargo` and `npm`.
+//! Knows cargo, npm's packages and wrangler; nothing of what a run is. No async, and no network of its own but in `client`,
+//! the commands that use a server: everything else is fetched by `rustup`, `cargo` and `npm`.
 
 mod bind;
 pub mod build;
+#[cfg(feature = "client")]
+pub mod client;
 mod dashboard;
 pub mod deploy;
 pub mod dev;

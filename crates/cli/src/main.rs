@@ -1,17 +1,17 @@
 //! `longhaul`: what a user types.
 
 use std::{
-    env,
+    env, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use longhaul_cli::{
     Project, Tools,
     build::{self, Grade},
-    deploy, dev,
+    client, deploy, dev,
     new::{self, Source, Template},
     process, report, setup,
 };
@@ -22,6 +22,8 @@ use longhaul_cli::{
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    options: client::Options,
 }
 
 const EXAMPLES: &str = "\
@@ -66,6 +68,16 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    #[command(flatten)]
+    Client(client::Command),
+    /// Print what makes a shell complete these commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
 }
 
 const NEW_EXAMPLES: &str = "\
@@ -90,9 +102,9 @@ Examples:
 It needs a login: that of `wrangler login`, or CLOUDFLARE_API_TOKEN.";
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let cli = Cli::parse();
     process::catch_signals();
-    match run(command) {
+    match run(cli) {
         Ok(code) => code,
         Err(error) => {
             report::failure(&error);
@@ -101,8 +113,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
-    match command {
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
         Command::New { dir, template, path, git } => {
             let source = match (path, git) {
                 (Some(checkout), _) => Source::Path(checkout),
@@ -126,6 +138,11 @@ fn run(command: Command) -> Result<ExitCode> {
                 build::run(&tools, &here()?, Grade::Deployed)?;
             }
         }
+        Command::Client(command) => return client::run(command, &cli.options),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "longhaul", &mut io::stdout());
+        }
+        Command::Man => clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?,
         Command::Deploy { dry_run } => deploy::run(&Tools::of_command()?, &here()?, dry_run)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -139,8 +156,6 @@ fn here() -> Result<Project> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,0 +1,257 @@
+//! A run in the terminal, while it goes on.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use serde_json::Value;
+
+use super::{
+    api::ApiError,
+    stream::News,
+    words::{duration, one_line, shown, usage, visible},
+};
+
+/// Characters of a tool's arguments and results on their line.
+const LINE_CHARS_MAX: usize = 160;
+
+const DIM: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+const ASKS: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Shows what is told of a run. Colours come out on a terminal alone.
+pub(super) struct Live<W: Write> {
+    out: W,
+    session: String,
+    /// The call and the attempt whose text is shown, and how much of it, in UTF-16 units.
+    text: Option<((u64, u64), usize)>,
+    /// The line that is being written is not at its end.
+    is_mid_line: bool,
+}
+
+impl Live<anstream::Stdout> {
+    /// On standard output.
+    pub(super) fn on_stdout(session: &str) -> Self {
+        Self::new(anstream::stdout(), session)
+    }
+}
+
+impl<W: Write> Live<W> {
+    fn new(out: W, session: &str) -> Self {
+        Self { out, session: session.to_owned(), text: None, is_mid_line: false }
+    }
+
+    /// Shows one more thing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn show(&mut self, news: &News) -> Result<()> {
+        match news {
+            News::Event(event) => self.event(event)?,
+            News::Away(error) => self.line(BAD, &format!("… {}: asking again", away(error)))?,
+            News::Back => self.line(DIM, "… it is there again")?,
+        }
+        Ok(self.out.flush()?)
+    }
+
+    fn event(&mut self, event: &Value) -> io::Result<()> {
+        let word = |name: &str| visible(event[name].as_str().unwrap_or_default());
+        let number = |name: &str| event[name].as_u64().unwrap_or_default();
+        match event["type"].as_str().unwrap_or_default() {
+            "model.delta" => {
+                let text = event["text"].as_str().unwrap_or_default();
+                self.delta((number("call"), number("attempt")), event["offset"].as_u64(), text)
+            }
+            "tool.progress" => self.line(DIM, &format!("  … {}", word("text"))),
+            "run.accepted" => {
+                let (session, run) = (self.session.clone(), number("run"));
+                self.line(DIM, &format!("{session}/{run}  {} on {}", word("agent"), word("model")))
+            }
+            "model.called" => {
+                let again = match number("attempt") {
+                    0 | 1 => String::new(),
+                    attempt => format!(", attempt {attempt}"),
+                };
+                self.line(DIM, &format!("● turn {} {}{again}", number("iteration"), word("model")))
+            }
+            "model.answered" => self.answered(event),
+            "model.failed" => self.failed(event, &word("error_type"), &word("message")),
+            "tool.called" => {
+                let arguments = one_line(&event["arguments"].to_string(), LINE_CHARS_MAX);
+                self.line(Style::new(), &format!("→ {} {arguments}", word("tool")))
+            }
+            "tool.answered" if event["error"].is_null() => {
+                let took = duration(number("latency_ms"));
+                let result = one_line(&shown(&event["result"]), LINE_CHARS_MAX);
+                self.line(GOOD, &format!("← {} {took}  {result}", word("tool")))
+            }
+            "tool.answered" => self.tool_error("✗", event, &word("tool")),
+            "tool.failed" => self.tool_error("↻", event, &word("tool")),
+            "approval.requested" => self.asked(event),
+            "approval.resolved" => {
+                let reason = event["reason"].as_str().map(|reason| format!(": {}", visible(reason)));
+                let text = format!("{} by {}{}", word("decision"), word("by"), reason.unwrap_or_default());
+                self.line(ASKS, &format!("  call {} was {text}", number("call")))
+            }
+            "run.steered" => self.line(ASKS, &format!("» {} says: {}", word("by"), word("message"))),
+            "run.resumed" => self.line(BAD, &format!("↻ resumed after a {}", word("cause"))),
+            "cancel.requested" => self.line(BAD, &format!("cancelled by {}", word("by"))),
+            "run.ended" => self.ended(event),
+            // What sinks have, and what a later version tells.
+            _ => Ok(()),
+        }
+    }
+
+    /// The text so far comes again where a reader joins late: each letter is shown once.
+    fn delta(&mut self, of: (u64, u64), offset: Option<u64>, text: &str) -> io::Result<()> {
+        let seen = self.text.filter(|(known, _)| *known == of).map_or(0, |(_, seen)| seen);
+        let offset = offset.and_then(|offset| usize::try_from(offset).ok()).unwrap_or(seen);
+        let units: Vec<u16> = text.encode_utf16().skip(seen.saturating_sub(offset)).collect();
+        if units.is_empty() {
+            return Ok(());
+        }
+        if seen == 0 {
+            self.end_line()?;
+        }
+        self.text = Some((of, seen + units.len()));
+        let fresh = visible(&String::from_utf16_lossy(&units));
+        self.is_mid_line = !fresh.ends_with('\n');
+        write!(self.out, "{fresh}")
+    }
+
+    fn answered(&mut self, event: &Value) -> io::Result<()> {
+        let of = (event["call"].as_u64().unwrap_or_default(), event["attempt"].as_u64().unwrap_or_default());
+        let content = event["message"]["content"].as_str().unwrap_or_default();
+        // What the stream has not shown yet: all of it, where the run is read later.
+        self.delta(of, Some(0), content)?;
+        let took = duration(event["latency_ms"].as_u64().unwrap_or_default());
+        let used = usage(&event["usage"]);
+        let comma = if used.is_empty() { "" } else { ", " };
+        self.line(DIM, &format!("  {took}{comma}{used}"))
+    }
+
+    fn failed(&mut self, event: &Value, error_type: &str, message: &str) -> io::Result<()> {
+        let again = event["retry_at"]
+            .as_u64()
+            .zip(event["at"].as_u64())
+            .map(|(retry_at, at)| format!("; again in {}", duration(retry_at.saturating_sub(at))));
+        self.line(BAD, &format!("✗ {error_type}: {message}{}", again.unwrap_or_default()))
+    }
+
+    fn tool_error(&mut self, mark: &str, event: &Value, tool: &str) -> io::Result<()> {
+        let error = &event["error"];
+        let code = error["code"].as_str().unwrap_or("failed");
+        let message = error["message"].as_str().or_else(|| error.as_str()).unwrap_or_default();
+        self.line(BAD, &format!("{mark} {tool} {code}: {}", one_line(message, LINE_CHARS_MAX)))
+    }
+
+    fn asked(&mut self, event: &Value) -> io::Result<()> {
+        let (session, call) = (self.session.clone(), event["call"].as_u64().unwrap_or_default());
+        let summary = event["summary"]
+            .as_str()
+            .map_or_else(|| format!("{} {}", shown(&event["tool"]), event["arguments"]), str::to_owned);
+        let why = match event["kind"].as_str() {
+            Some("in_doubt") => "was cut off, and nobody knows whether it happened",
+            Some(_) | None => "waits for a person",
+        };
+        self.line(ASKS, &format!("? call {call} {why}: {}", visible(&summary)))?;
+        if let Some(rule) = event["rule"].as_str() {
+            self.line(DIM, &format!("  asked by {}", visible(rule)))?;
+        }
+        self.line(
+            DIM,
+            &format!("  longhaul approve {session} {call}  or  longhaul deny {session} {call} --reason …"),
+        )
+    }
+
+    fn ended(&mut self, event: &Value) -> io::Result<()> {
+        let word = |name: &str| visible(event[name].as_str().unwrap_or_default());
+        let (status, reason) = (word("status"), word("stop_reason"));
+        let style = if status == "succeeded" { GOOD } else { BAD };
+        let used = usage(&event["usage"]);
+        let comma = if used.is_empty() { "" } else { ", " };
+        if !event["output"].is_null() {
+            let output = serde_json::to_string_pretty(&event["output"]).unwrap_or_default();
+            self.line(Style::new(), &visible(&output))?;
+        } else if reason == "finish_tool" {
+            self.line(Style::new(), &word("result"))?;
+        }
+        if let Some(message) = event["error"]["message"].as_str() {
+            self.line(BAD, &format!("✗ {}", visible(message)))?;
+        }
+        let answers = event["iterations"].as_u64().unwrap_or_default();
+        self.line(style, &format!("{status} ({reason}), {answers} answers{comma}{used}"))
+    }
+
+    fn line(&mut self, style: Style, text: &str) -> io::Result<()> {
+        self.end_line()?;
+        writeln!(self.out, "{style}{text}{style:#}")
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_mid_line) { writeln!(self.out) } else { Ok(()) }
+    }
+}
+
+/// Why a stream is asked for again, in short.
+pub(super) fn away(error: &ApiError) -> String {
+    match error {
+        ApiError::Unreachable { reason, .. } => format!("the server is away ({reason})"),
+        ApiError::Refused { .. } | ApiError::Foreign { .. } => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown_of(events: &[Value]) -> String {
+        let mut live = Live::new(anstream::StripStream::new(Vec::new()), "s1");
+        for event in events {
+            live.show(&News::Event(event.clone())).unwrap();
+        }
+        String::from_utf8(live.out.into_inner()).unwrap()
+    }
+
+    fn delta(attempt: u64, offset: u64, text: &str) -> Value {
+        json!({"type": "model.delta", "call": 1, "attempt": attempt, "offset": offset, "text": text})
+    }
+
+    #[test]
+    fn each_letter_is_shown_once_whatever_comes_again() {
+        let answered = json!({"type": "model.answered", "call": 1, "attempt": 1, "latency_ms": 5,
+            "message": {"content": "潮👍 low\nDONE"}, "usage": {"total_tokens": 9}});
+        let events = [delta(1, 0, "潮👍"), delta(1, 0, "潮👍 l"), delta(1, 5, "ow"), answered];
+        assert_eq!(shown_of(&events), "潮👍 low\nDONE\n  5 ms, 9 tokens\n");
+    }
+
+    #[test]
+    fn a_new_attempt_begins_a_line_of_its_own() {
+        assert_eq!(shown_of(&[delta(1, 0, "half"), delta(2, 0, "whole")]), "half\nwhole");
+    }
+
+    #[test]
+    fn what_waits_is_shown_with_how_to_answer_it_and_moves_no_cursor() {
+        let asked = json!({"type": "approval.requested", "call": 2, "tool": "refund", "arguments": {},
+            "summary": "Refund \u{1b}[2J7", "rule": "refund.ask_when"});
+        let text = shown_of(&[asked]);
+        assert!(
+            text.starts_with("? call 2 waits for a person: Refund \\u{1b}[2J7\n  asked by refund.ask_when\n")
+        );
+        assert!(text.contains("longhaul approve s1 2  or  longhaul deny s1 2"));
+    }
+
+    #[test]
+    fn the_end_says_what_came_of_it() {
+        let end = json!({"type": "run.ended", "status": "failed", "stop_reason": "budget_cost", "iterations": 2,
+            "error": {"code": "budget_cost", "message": "budget.cost_usd is used up"},
+            "usage": {"total_tokens": 9, "cost_usd": 0.5, "estimated": true}});
+        assert_eq!(
+            shown_of(&[end]),
+            "✗ budget.cost_usd is used up\nfailed (budget_cost), 2 answers, ~9 tokens, $0.50\n"
+        );
+    }
+}

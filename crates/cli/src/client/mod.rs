@@ -1,0 +1,274 @@
+//! The commands that use a server: start a run and watch it, decide, steer, look, compare, and find out what is wrong.
+
+mod api;
+mod doctor;
+mod lists;
+mod live;
+mod people;
+mod runs;
+mod server;
+mod stream;
+mod waterfall;
+mod words;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use api::Api;
+use server::Server;
+
+/// Which server, and how it is answered.
+#[derive(Args)]
+pub struct Options {
+    /// The server; else LONGHAUL_SERVER, else that of `longhaul login`, else http://localhost:8787. The token is in
+    /// LONGHAUL_TOKEN, or kept by `longhaul login`
+    #[arg(long, global = true, value_name = "URL")]
+    server: Option<String>,
+    /// Print what the server says as JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// A command that uses a server.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a run, and watch it to its end
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(runs::Task),
+    /// Watch a run, from its beginning
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch {
+        /// The session, and the run after a slash; else its latest run
+        #[arg(value_name = "SESSION[/RUN]")]
+        run: String,
+        /// Begin after this event
+        #[arg(long, value_name = "SEQ", default_value_t = 0)]
+        after: u64,
+    },
+    /// Say something to the run under way
+    #[command(after_help = STEER_EXAMPLES)]
+    Steer {
+        /// The session
+        session: String,
+        /// What the model reads before its next answer
+        message: String,
+    },
+    /// Cancel what runs in a session, and what is queued there
+    Cancel {
+        /// The session
+        session: String,
+    },
+    /// List the calls that wait for a person, the oldest first
+    Approvals {
+        /// Those of an agent alone
+        #[arg(long)]
+        agent: Option<String>,
+        /// Those of a tool alone
+        #[arg(long)]
+        tool: Option<String>,
+    },
+    /// Let a call be made that waits for a person
+    #[command(after_help = APPROVE_EXAMPLES)]
+    Approve(people::Approve),
+    /// Do not let a call be made that waits for a person
+    #[command(after_help = DENY_EXAMPLES)]
+    Deny(people::Deny),
+    /// List the latest sessions with their runs
+    Sessions(lists::Filter),
+    /// Show a run's trace as a waterfall
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace {
+        /// The session, and the run after a slash; else its latest run
+        #[arg(value_name = "SESSION[/RUN]")]
+        run: String,
+        /// Print it as OTLP/JSON
+        #[arg(long)]
+        otlp: bool,
+    },
+    /// Ask several models the same, side by side
+    #[command(after_help = COMPARE_EXAMPLES)]
+    Compare {
+        /// The task
+        task: String,
+        /// A model; two to eight of them
+        #[arg(long = "model", short, value_name = "MODEL", required = true)]
+        models: Vec<String>,
+    },
+    /// Show how models and tools do: calls, errors, latency, tokens, cost
+    Stats {
+        /// How many days back
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u64,
+    },
+    /// Find out what is wrong with the project here and with the server, and how to mend it
+    Doctor,
+    /// Keep a server and its token for these commands; the token is asked for
+    #[command(after_help = LOGIN_EXAMPLES)]
+    Login {
+        /// The server's address
+        #[arg(value_name = "URL")]
+        url: Option<String>,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  longhaul run 'Write a haiku about tides.'
+  longhaul run --agent shop --budget-usd 0.05 'Refund order 7.'
+  longhaul run --session 5f0c 'And now about the moon.'
+
+Ctrl-C detaches: the run goes on, and `longhaul watch` shows it again.
+It ends with 0 when the run has succeeded, 3 when it has failed, 4 when it was cancelled, and 1 when the command failed.";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  longhaul watch 5f0c
+  longhaul watch 5f0c/2 --json";
+
+const STEER_EXAMPLES: &str = "\
+Examples:
+  longhaul steer 5f0c 'Sail to Penzance instead.'";
+
+const APPROVE_EXAMPLES: &str = "\
+Examples:
+  longhaul approve 5f0c 2
+  longhaul approve 5f0c 2 --edit
+  longhaul approve 5f0c 2 --yes --json";
+
+const DENY_EXAMPLES: &str = "\
+Examples:
+  longhaul deny 5f0c 2 --reason 'The customer called it off.'";
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  longhaul trace 5f0c
+  longhaul trace 5f0c/1 --otlp";
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  longhaul compare 'Write a haiku.' --model scripted:haiku --model scripted:echo";
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  longhaul login https://runs.example.com
+  longhaul login https://runs.example.com < token.txt";
+
+/// The examples of these commands' help.
+#[cfg(test)]
+const EXAMPLES: [&str; 8] = [
+    RUN_EXAMPLES,
+    WATCH_EXAMPLES,
+    STEER_EXAMPLES,
+    APPROVE_EXAMPLES,
+    DENY_EXAMPLES,
+    TRACE_EXAMPLES,
+    COMPARE_EXAMPLES,
+    LOGIN_EXAMPLES,
+];
+
+/// Does what a command says.
+///
+/// # Errors
+/// When the server refuses it, does not answer, or answers something else.
+pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
+    let named = options.server.as_deref();
+    if let Command::Login { url } = &command {
+        server::login(url.as_deref().or(named))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let api = Api::new(&Server::find(named)?);
+    let json = options.json;
+    match command {
+        Command::Run(task) => return runs::start(&api, &task, json),
+        Command::Watch { run, after } => {
+            let (session, run) = runs::find(&api, &run)?;
+            return runs::watch(&api, (&session, run), after, json);
+        }
+        Command::Steer { session, message } => runs::steer(&api, &session, &message, json)?,
+        Command::Cancel { session } => runs::cancel(&api, &session, json)?,
+        Command::Approvals { agent, tool } => {
+            people::list(&api, agent.as_deref(), tool.as_deref(), json)?;
+        }
+        Command::Approve(approve) => return people::approve(&api, &approve, json),
+        Command::Deny(deny) => return people::deny(&api, &deny, json),
+        Command::Sessions(filter) => lists::sessions(&api, &filter, json)?,
+        Command::Trace { run, otlp } => {
+            let (session, run) = runs::find(&api, &run)?;
+            waterfall::show(&api, (&session, run), otlp, json)?;
+        }
+        Command::Compare { task, models } => return runs::compare(&api, &task, &models, json),
+        Command::Stats { days } => lists::stats(&api, days, json)?,
+        Command::Doctor => return doctor::run(&api, json),
+        Command::Login { .. } => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints JSON for programs, or what is for people.
+fn print(json: bool, value: &Value, text: impl FnOnce() -> String) {
+    if json {
+        println!("{value}");
+    } else {
+        anstream::print!("{}", text());
+    }
+}
+
+/// A name in a path or a query, as RFC 3986 has it.
+fn escaped(text: &str) -> String {
+    let mut safe = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            safe.push(char::from(byte));
+        } else {
+            safe.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(name = "longhaul")]
+    struct Line {
+        #[command(subcommand)]
+        _command: Command,
+        #[command(flatten)]
+        _options: Options,
+    }
+
+    /// The words of a line as a shell reads them, as far as the examples go.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('\'').enumerate();
+        let words = parts.flat_map(|(place, part)| match place % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        words.take_while(|word| word != "<").collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_understood() {
+        Line::command().debug_assert();
+        let mut understood = 0;
+        for line in EXAMPLES.join("\n").lines().filter_map(|line| line.strip_prefix("  ")) {
+            if let Err(error) = Line::try_parse_from(words(line)) {
+                panic!("{line}: {error}");
+            }
+            understood += 1;
+        }
+        assert_eq!(understood, 15);
+    }
+
+    #[test]
+    fn a_name_in_a_path_stays_one_segment() {
+        assert_eq!(escaped("a/b?c d~é"), "a%2Fb%3Fc%20d~%C3%A9");
+    }
+}

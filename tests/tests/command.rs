@@ -1,0 +1,268 @@
+//! The command `longhaul` with a server: in a pipe, and in a terminal of its own.
+
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use longhaul_tests::wait::{eventually, in_time};
+use longhaul_tests::{Api, Launch, Server, Tables};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+const CLEAR: &str = "Clear.\n#scripted call=clear {\"ship\": \"Hope\"}\n#scripted turns=2";
+
+/// The command, as a user without any configuration runs it.
+fn longhaul(home: &Path) -> Command {
+    let program =
+        env::var("LONGHAUL_COMMAND").expect("`cargo xtask test` builds the command and says where it is");
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", home).env("PATH", env::var("PATH").unwrap_or_default()).current_dir(home);
+    command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+struct User {
+    home: TempDir,
+    url: String,
+}
+
+impl User {
+    fn of(server: &Server) -> User {
+        User { home: TempDir::with_prefix("longhaul-user-").expect("a folder"), url: server.base_url() }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = longhaul(self.home.path());
+        command.args(words).args(["--server", &self.url]);
+        command
+    }
+
+    async fn does(&self, words: &[&str]) -> Output {
+        in_time("the command to end", self.command(words).output()).await.expect("the command starts")
+    }
+
+    /// What a command that ends well prints.
+    async fn sees(&self, words: &[&str]) -> String {
+        let output = self.does(words).await;
+        let text = String::from_utf8(output.stdout).expect("it is UTF-8");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?} ends with {}: {text}{said}", output.status);
+        text
+    }
+}
+
+/// A command in a terminal of its own, which `script` makes.
+struct Terminal {
+    child: Child,
+    keys: Option<ChildStdin>,
+    seen: String,
+}
+
+impl Terminal {
+    fn open(user: &User, words: &[&str]) -> Terminal {
+        let program = env::var("LONGHAUL_COMMAND").expect("it is named");
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+        let line: Vec<String> = [program.as_str()]
+            .iter()
+            .chain(words)
+            .chain(&["--server", &user.url])
+            .map(|word| quoted(word))
+            .collect();
+        let mut command = Command::new("script");
+        command.args(["-qefc", &line.join(" "), "/dev/null"]);
+        command.env_clear().env("HOME", user.home.path()).env("TERM", "xterm");
+        command.env("PATH", env::var("PATH").unwrap_or_default()).kill_on_drop(true);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is `script`");
+        let keys = child.stdin.take();
+        Terminal { child, keys, seen: String::new() }
+    }
+
+    async fn sees(&mut self, text: &str) {
+        let mut bytes = [0; 4096];
+        while !self.seen.contains(text) {
+            let out = self.child.stdout.as_mut().expect("it is piped");
+            let count = in_time(text, out.read(&mut bytes)).await.expect("the terminal goes on");
+            assert!(count > 0, "it ended without {text:?}: {}", self.seen);
+            self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    }
+
+    async fn types(&mut self, keys: &str) {
+        let stdin = self.keys.as_mut().expect("it is open");
+        stdin.write_all(keys.as_bytes()).await.expect("the terminal takes keys");
+        stdin.flush().await.expect("the terminal takes keys");
+    }
+
+    async fn ends(mut self) -> (Option<i32>, String) {
+        let out = self.child.stdout.as_mut().expect("it is piped");
+        let mut rest = Vec::new();
+        in_time("the terminal to close", out.read_to_end(&mut rest)).await.expect("it is read");
+        let status = self.child.wait().await.expect("it ends");
+        (status.code(), self.seen + &String::from_utf8_lossy(&rest))
+    }
+}
+
+async fn harbour() -> Server {
+    Launch::new().example("tools").var("AUTH", "off").index(Tables::Migrated).start().await
+}
+
+#[tokio::test]
+async fn a_run_is_watched_through_a_kill_and_each_event_comes_once() {
+    let launch = Launch::new().var("AUTH", "off");
+    let mut server = launch.start().await;
+    let user = User::of(&server);
+    let task = "Write a haiku about tides.\n#scripted turns=4 latency_ms=400";
+    let mut child = user.command(&["run", task, "--json"]).spawn().expect("the command starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    let mut events: Vec<Value> = Vec::new();
+    let mut is_killed = false;
+    while let Some(line) = in_time("a line", lines.next_line()).await.expect("the command goes on") {
+        events.push(serde_json::from_str(&line).expect("each line is JSON"));
+        if !is_killed && events.last().is_some_and(|event| event["type"] == "model.answered") {
+            is_killed = true;
+            server.crash().await;
+        }
+    }
+    let output = in_time("the command to end", child.wait_with_output()).await.expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("asking again"), "{said}");
+    let seqs: Vec<u64> = events.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    assert_eq!(events.last().map(|event| &event["type"]), Some(&json!("run.ended")));
+    assert!(events.iter().any(|event| event["type"] == "run.resumed"), "it was cut off");
+}
+
+#[tokio::test]
+async fn ctrl_c_detaches_and_the_run_goes_on() {
+    let server = Launch::new().var("AUTH", "off").start().await;
+    let user = User::of(&server);
+    let task = "Write a haiku about tides.\n#scripted turns=3 latency_ms=900";
+    let mut terminal = Terminal::open(&user, &["run", task]);
+    terminal.sees("turn 2").await;
+    terminal.types("\u{3}").await;
+    let (code, seen) = terminal.ends().await;
+    assert_eq!(code, Some(130), "{seen}");
+    let back = seen.split("longhaul watch ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let back = back.unwrap_or_else(|| panic!("it says how to come back: {seen}"));
+    let text = user.sees(&["watch", back]).await;
+    assert!(text.contains("succeeded (done), 3 answers") && text.contains("tides"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+    assert!(seen.contains('\u{1b}'), "colours on a terminal: {seen}");
+    let trace = user.sees(&["trace", back]).await;
+    assert!(trace.contains("invoke_agent") && trace.contains("chat "), "{trace}");
+    let otlp = user.sees(&["trace", back, "--otlp"]).await;
+    assert!(serde_json::from_str::<Value>(&otlp).is_ok_and(|otlp| otlp["resourceSpans"].is_array()));
+}
+
+#[tokio::test]
+async fn what_waits_is_shown_and_decided_in_a_terminal() {
+    let server = harbour().await;
+    let user = User::of(&server);
+    let mut live = Terminal::open(&user, &["run", CLEAR]);
+    live.sees("waits for a person").await;
+    live.sees("longhaul approve ").await;
+    live.sees("--reason").await;
+    let session = live.seen.split("longhaul approve ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let session = session.expect("it names the session").to_owned();
+    let listed = eventually("the call is listed", || async {
+        let text = user.sees(&["approvals"]).await;
+        text.contains(&session).then_some(text)
+    });
+    let listed = listed.await;
+    assert!(listed.contains("clear") && listed.contains("Hope"), "{listed}");
+    let mut approve = Terminal::open(&user, &["approve", &session, "2"]);
+    approve.sees("\"ship\": \"Hope\"").await;
+    approve.sees("approve? [y/N]").await;
+    // The digest of {"ship":"Hope"}, and the rule.
+    assert!(approve.seen.contains("1016c36287bec4b7b0ec3ed27eb121df21ef536a29fb33f092fe515d1e3258cb"));
+    assert!(approve.seen.contains("clear.always_ask"), "{}", approve.seen);
+    approve.types("y\n").await;
+    let (code, seen) = approve.ends().await;
+    assert!(code == Some(0) && seen.contains("call 2 is approved by local"), "{seen}");
+    let (code, seen) = live.ends().await;
+    assert!(code == Some(0) && seen.contains("Hope may leave, by order"), "{seen}");
+    let late = user.does(&["deny", &session, "2", "--yes"]).await;
+    let said = String::from_utf8_lossy(&late.stderr).into_owned();
+    assert!(late.status.code() == Some(1) && said.contains("waits for nobody"), "{said}");
+}
+
+#[tokio::test]
+async fn edited_arguments_are_those_of_the_editor() {
+    let server = harbour().await;
+    let (user, api) = (User::of(&server), Api::new(server.base_url()));
+    let session = user.sees(&["run", CLEAR, "--detach"]).await;
+    let session = session.trim().split('/').next().expect("a session").to_owned();
+    eventually("the call waits", || async {
+        let run = api.get(&format!("/v1/sessions/{session}/runs/1")).await.ok(200);
+        (run["status"] == "waiting").then_some(())
+    })
+    .await;
+    let mut command = user.command(&["approve", &session, "2", "--edit", "--yes"]);
+    let output = command.env("EDITOR", "sed -i s/Hope/Despair/").output().await.expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("call 2 is edited by local"), "{text}");
+    let text = user.sees(&["watch", &session]).await;
+    assert!(text.contains("Despair may leave"), "{text}");
+    let stats = user.sees(&["stats"]).await;
+    assert!(stats.contains("TOOL") && stats.contains("clear"), "{stats}");
+    let sessions = user.sees(&["sessions"]).await;
+    assert!(sessions.contains(&format!("{session}/1")) && sessions.contains("succeeded"), "{sessions}");
+}
+
+#[tokio::test]
+async fn the_exit_code_says_what_became_of_the_run() {
+    let server = Launch::new().var("AUTH", "off").start().await;
+    let user = User::of(&server);
+    let failed = user.does(&["run", "Write.\n#scripted turns=6", "--budget-tokens", "1"]).await;
+    assert_eq!(failed.status.code(), Some(3), "{}", String::from_utf8_lossy(&failed.stdout));
+    let refused = user.does(&["run", "Write.", "--agent", "nobody", "--model", "nowhere:x"]).await;
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(1) && said.contains("/agent: ") && said.contains("/model: "),
+        "{said}"
+    );
+    let wrong = user.does(&["run"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+    let slow = user.sees(&["run", "Write.\n#scripted turns=6 latency_ms=2000", "--detach"]).await;
+    let slow = slow.trim();
+    user.sees(&["cancel", slow.split('/').next().expect("a session")]).await;
+    assert_eq!(user.does(&["watch", slow]).await.status.code(), Some(4));
+    let answers = user
+        .sees(&["compare", "Write a haiku.", "--model", "scripted:haiku", "--model", "scripted:echo"])
+        .await;
+    assert!(answers.contains("## scripted:haiku") && answers.contains("## scripted:echo"), "{answers}");
+    let doctor = user.sees(&["doctor"]).await;
+    assert!(doctor.contains("answers, version") && doctor.contains("you are local"), "{doctor}");
+}
+
+#[tokio::test]
+async fn a_login_is_kept_for_its_server_and_a_wrong_token_is_not() {
+    let tokens = "acme/ann:annas-token-of-16-bytes";
+    let server = Launch::new().var("API_TOKENS", tokens).start().await;
+    let user = User::of(&server);
+    let place = user.home.path().join(".config/longhaul/server.toml");
+    let login = async |token: &str| {
+        let mut command = longhaul(user.home.path());
+        let mut child = command.args(["login", &user.url]).stdin(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("it is piped").write_all(token.as_bytes()).await.expect("it reads");
+        in_time("the login", child.wait_with_output()).await.expect("it ends")
+    };
+    let refused = login("wrong-token-of-16-bytes\n").await;
+    assert!(!refused.status.success() && !place.exists(), "nothing is kept");
+    let doctor = user.does(&["doctor"]).await;
+    let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.code() == Some(1) && told.contains("longhaul login"), "{told}");
+    let taken = login("annas-token-of-16-bytes\n").await;
+    assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    assert_eq!(std::fs::metadata(&place).expect("it is kept").permissions().mode() & 0o777, 0o600);
+    // Without --server: that of the login.
+    let output = longhaul(user.home.path()).args(["doctor"]).output().await.expect("it starts");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && told.contains("you are acme"), "{told}");
+    assert!(!told.contains("annas-token"), "{told}");
+}
