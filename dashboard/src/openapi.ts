@@ -1122,7 +1122,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1990,7 +1990,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "rate_limited" | "too_many_sessions" | "queue_full" | "too_many_steers";
+                    code?: "rate_limited" | "too_many_sessions" | "budget_exhausted" | "queue_full" | "too_many_steers";
                     /** @constant */
                     status?: 429;
                 };
@@ -2040,7 +2040,7 @@ export interface components {
                 };
             };
         };
-        /** @description Too many requests, or as many sessions of the tenant have open runs as may have. */
+        /** @description Too many requests, or as many sessions of the tenant have open runs as may have, or its limit of the UTC day (`TENANT_USD_PER_DAY`) does not leave what the run may cost. */
         TooManySessions: {
             headers: {
                 "Retry-After": components["headers"]["RetryAfter"];
@@ -2049,7 +2049,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "rate_limited" | "too_many_sessions";
+                    code?: "rate_limited" | "too_many_sessions" | "budget_exhausted";
                     /** @constant */
                     status?: 429;
                 };

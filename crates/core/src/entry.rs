@@ -489,6 +489,9 @@ pub const INDEX_SINK: &str = "index";
 /// The sink that gets events, one by one, in place of traces.
 pub const WEBHOOK_SINK: &str = "webhook";
 
+/// The sink that gets what a session's runs have cost, in place of a trace: their tenant's spending limit.
+pub const TENANT_SINK: &str = "tenant";
+
 /// An `Idempotency-Key` and the body that came with it, as SHA-256 in hex: neither is kept as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {

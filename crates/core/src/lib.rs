@@ -88,7 +88,7 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Cause, Entry, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, Record, RunError,
-    RunStatus, StopReason, Timing, UserSpan, WEBHOOK_SINK,
+    RunStatus, StopReason, TENANT_SINK, Timing, UserSpan, WEBHOOK_SINK,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
@@ -121,4 +121,5 @@ pub use tool::{
 pub use views::{
     deadline::Deadline,
     request::{ModelRequest, left_out, model_request, sent_messages},
+    spent::{NANO_PER_USD, Spent, nano_usd},
 };

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -63,6 +65,10 @@ pub struct RunSettings {
     /// What all runs of the session may spend, in the acceptance of its first run alone; it has no deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_budget: Option<Box<Budget>>,
+    /// The day, from 1970 on, whose spending limit of the tenant it was let through by; absent where there was none. Its
+    /// [`Budget::cost_usd`] is set aside there until its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_day: Option<NonZeroU32>,
 }
 
 /// What a model costs, in US dollars per million tokens.

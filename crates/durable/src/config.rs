@@ -1,14 +1,15 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use longhaul_core::{
-    INDEX_SINK, Judge,
+    INDEX_SINK, Judge, NANO_PER_USD,
     limits::{
         CONTEXT_TOKENS_DEFAULT, CONTEXT_TOKENS_MAX, CONTEXT_TOKENS_MIN, MODEL_TIMEOUT_MS_DEFAULT,
         MODEL_TIMEOUT_MS_MAX, RETRY_PATIENCE_MS_DEFAULT, RETRY_PATIENCE_MS_MAX,
     },
+    nano_usd,
 };
 use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
-use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens};
+use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens, decimal};
 use longhaul_trace::{
     Capture, ConfigErrors, OtlpConfig, Resource, WebhookConfig, nexus::NexusConfig, redact::Redaction,
 };
@@ -33,6 +34,12 @@ const DAY_MS: u64 = 24 * 3_600_000;
 const TENANT_SESSIONS_DEFAULT: u32 = 100;
 /// The most that a deployment may allow: the tenant's object asks each of them when all are taken.
 const TENANT_SESSIONS_MAX: u32 = 1_000;
+/// So many runs fit into a tenant's limit of a day that name nothing themselves.
+const RUNS_PER_LIMIT: u64 = 10;
+/// The least limit of a tenant that is taken, in US dollars: a part of it is a whole number of billionths.
+const TENANT_USD_MIN: f64 = 1e-6;
+/// The most that a tenant may spend in a day, in US dollars: in billionths it is a number that JavaScript holds exactly.
+const TENANT_USD_MAX: f64 = 1e6;
 
 /// The deployment's variables, read and checked once.
 #[derive(Clone)]
@@ -68,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) retry_patience_ms: u64,
     /// Sessions of one tenant that may have open runs at once.
     pub(crate) tenant_sessions_max: usize,
+    /// What the runs of one tenant may cost that are accepted in one UTC day, in billionths of a US dollar.
+    pub(crate) tenant_nano_usd: Option<u64>,
     /// The window of a model that the built-in table does not know, in tokens.
     pub(crate) context_tokens: u64,
 }
@@ -79,6 +88,8 @@ pub(crate) struct Bindings {
     pub(crate) ai: bool,
     /// `DB`, the database of the index of traces.
     pub(crate) db: bool,
+    /// `TENANTS`, the objects of the tenants.
+    pub(crate) tenants: bool,
 }
 
 impl Config {
@@ -133,6 +144,7 @@ impl Config {
             TENANT_SESSIONS_MAX.into(),
             &mut errors,
         );
+        let per_day = usd_per_day(var("TENANT_USD_PER_DAY"), bindings.tenants, &mut errors);
         let gateway_id = var("AI_GATEWAY_ID");
         let is_workers_ai_off = !switch("WORKERS_AI", var("WORKERS_AI"), true, &mut errors);
         let workers_ai = (bindings.ai && !is_workers_ai_off).then_some(WorkersAi { gateway_id });
@@ -174,6 +186,7 @@ impl Config {
                 model_timeout_ms: timeout,
                 retry_patience_ms: patience,
                 tenant_sessions_max: usize::try_from(sessions).expect("it is at most a thousand"),
+                tenant_nano_usd: per_day,
                 context_tokens: window,
             }),
             _ => Err(errors),
@@ -221,6 +234,12 @@ impl Config {
             (Some(own), Some(known)) => own.min(known),
             (own, known) => own.or(known).unwrap_or(self.context_tokens),
         }
+    }
+
+    /// What a run of a tenant with a spending limit may cost that names nothing.
+    #[expect(clippy::cast_precision_loss, reason = "it stays below 2^53")]
+    pub(crate) fn default_cost_usd(&self) -> Option<f64> {
+        self.tenant_nano_usd.map(|limit| (limit / RUNS_PER_LIMIT) as f64 / NANO_PER_USD)
     }
 
     /// The sinks that a run's trace goes to.
@@ -343,6 +362,18 @@ fn number(name: &str, value: Option<String>, default: u64, max: u64, errors: &mu
     }
 }
 
+/// A limit that nobody counts for would be none, without a word.
+fn usd_per_day(value: Option<String>, has_tenants: bool, errors: &mut Vec<FieldError>) -> Option<u64> {
+    let usd = decimal(&value?);
+    let fault = match usd.filter(|usd| (TENANT_USD_MIN..=TENANT_USD_MAX).contains(usd)) {
+        Some(usd) if has_tenants => return Some(nano_usd(usd)),
+        Some(_) => "needs the binding TENANTS: add it to wrangler.toml, with its class and migration",
+        None => "must be a number of US dollars from 0.000001 to 1000000",
+    };
+    errors.push(FieldError::new("TENANT_USD_PER_DAY", fault));
+    None
+}
+
 /// Nothing is tried again where it is 0.
 fn patience(value: Option<String>, errors: &mut Vec<FieldError>) -> u64 {
     let Some(text) = value else { return RETRY_PATIENCE_MS_DEFAULT };
@@ -395,6 +426,7 @@ mod tests {
             ("RETENTION_DAYS", "0"),
             ("MODEL_TIMEOUT_MS", "soon"),
             ("TENANT_SESSIONS_MAX", "1001"),
+            ("TENANT_USD_PER_DAY", "much"),
             ("MODEL", "gpt"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -428,6 +460,7 @@ mod tests {
             "WEBHOOK_EVENTS",
             "PUBLIC_URL",
             "TENANT_SESSIONS_MAX",
+            "TENANT_USD_PER_DAY",
             "LOCAL_HOSTS",
             "SCRIPTED",
             "WORKERS_AI",
@@ -463,6 +496,26 @@ mod tests {
         for wrong in ["999", "10000001", "12.5", "-1", "many"] {
             assert_eq!(parse(&[("CONTEXT_TOKENS", wrong)]).err(), Some(vec!["CONTEXT_TOKENS".to_owned()]));
         }
+    }
+
+    #[test]
+    fn a_tenants_limit_is_dollars_and_needs_somebody_who_counts() {
+        let read = |value: &str, tenants| {
+            let lookup = |name: &str| (name == "TENANT_USD_PER_DAY").then(|| value.to_owned());
+            Config::parse(&lookup, Bindings { tenants, ..Bindings::default() })
+        };
+        for (value, nano_usd, tenth) in
+            [("5", 5_000_000_000, 0.5), ("0.3", 300_000_000, 0.03), ("0.000001", 1_000, 1e-7)]
+        {
+            let config = read(value, true).ok().unwrap();
+            assert_eq!((config.tenant_nano_usd, config.default_cost_usd()), (Some(nano_usd), Some(tenth)));
+        }
+        for value in ["0", "-1", "NaN", "inf", "1e7", "5 USD", "0.0000001"] {
+            let errors = read(value, true).err().unwrap();
+            assert!(errors[0].detail.contains("from 0.000001 to 1000000"), "{value}: {errors:?}");
+        }
+        assert!(read("5", false).err().unwrap()[0].detail.contains("TENANTS"));
+        assert_eq!(parse(&[]).ok().unwrap().default_cost_usd(), None);
     }
 
     #[test]
@@ -525,7 +578,7 @@ mod tests {
     fn a_binding_that_cannot_be_called_is_none() {
         let config = |value: &str| {
             let lookup = |name: &str| (name == "WORKERS_AI").then(|| value.to_owned());
-            Config::parse(&lookup, Bindings { ai: true, db: false })
+            Config::parse(&lookup, Bindings { ai: true, ..Bindings::default() })
         };
         let on = config("on").ok().unwrap();
         assert_eq!((on.missing_for("@cf/x"), on.default_model.as_deref()), (None, Some(WORKERS_AI_MODEL)));
@@ -554,7 +607,7 @@ mod tests {
             assert_eq!(missing.is_some_and(|text| text.contains("SCRIPTED")), is_refused, "{vars:?}");
         }
         let lookup = |name: &str| (name == "API_TOKENS").then(|| "ann:x".to_owned());
-        let bound = Config::parse(&lookup, Bindings { ai: true, db: false }).ok().unwrap();
+        let bound = Config::parse(&lookup, Bindings { ai: true, ..Bindings::default() }).ok().unwrap();
         assert!(bound.missing_for("scripted:haiku").is_some());
     }
 
@@ -570,7 +623,7 @@ mod tests {
     fn each_sink_that_is_configured_gets_every_trace() {
         let all = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), ("NEXUS_API_KEY", "nxs_0")];
         let lookup = |name: &str| all.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        let config = Config::parse(&lookup, Bindings { ai: false, db: true }).ok().unwrap();
+        let config = Config::parse(&lookup, Bindings { db: true, ..Bindings::default() }).ok().unwrap();
         assert_eq!(config.sinks(), ["index", "otlp", "nexus"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     api::problem::{FieldError, Problem},
     config::{Bindings, Config},
     d1,
+    objects::{TENANTS, objects},
 };
 
 /// What the log says at the start of a deployment in which a token can be guessed.
@@ -58,7 +59,8 @@ pub(crate) fn secrets() -> Option<SecretNet> {
 
 fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {
     let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
-    let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env) };
+    let tenants = objects(env, TENANTS).is_some();
+    let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env), tenants };
     let config = Config::parse(&lookup, bindings).map(Rc::new)?;
     let short = config.access.tenants_with_short_tokens();
     if !short.is_empty() {

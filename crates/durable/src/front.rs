@@ -1,5 +1,5 @@
 use futures::StreamExt;
-use longhaul_core::limits;
+use longhaul_core::{limits, nano_usd};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::RequestInit;
 use worker::{Context, Env, Headers, Request, Response};
@@ -16,7 +16,10 @@ use crate::{
         route::{Route, SessionOp, route},
         routes::Access,
         steer, views,
-        wire::{self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, SESSION_HEADER, STEER_HEADER},
+        wire::{
+            self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER, SESSION_HEADER,
+            STEER_HEADER,
+        },
     },
     config::Config,
     env, http, index, log,
@@ -192,12 +195,14 @@ async fn start(
     };
     let body = wire::encode(&run).map_err(|error| Problem::internal(error.to_string()))?;
     let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
-    // Without the binding nobody counts the tenant's sessions.
-    match objects(env, TENANTS).filter(|_| config.access.is_by_token()) {
+    // Without the binding nobody counts the tenant's sessions, and without tokens only what they cost.
+    let reserved = config.tenant_nano_usd.and(run.settings.budget.cost_usd).map(nano_usd);
+    match objects(env, TENANTS).filter(|_| config.access.is_by_token() || reserved.is_some()) {
         None => ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered),
         Some(tenants) => {
             let key = run.idempotency.map(|idempotency| idempotency.key);
-            let passed_on = [(SESSION_HEADER, Some(session)), (KEY_HEADER, key)];
+            let reserved = reserved.map(|nano_usd| nano_usd.to_string());
+            let passed_on = [(SESSION_HEADER, Some(session)), (KEY_HEADER, key), (RESERVE_HEADER, reserved)];
             for (name, value) in passed_on.into_iter().filter_map(|(name, value)| Some((name, value?))) {
                 forwarded.headers().set(name, &value).map_err(broken)?;
             }

@@ -43,7 +43,7 @@ impl Deployment {
     /// # Errors
     /// Which variable is at fault, and how.
     pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<(String, String)>> {
-        let bindings = Bindings { ai: true, db: true };
+        let bindings = Bindings { ai: true, db: true, tenants: true };
         let told = |errors: Vec<_>| {
             errors.into_iter().map(|e: crate::api::problem::FieldError| (e.pointer, e.detail))
         };

@@ -6,6 +6,7 @@
 //! This is the only library of the workspace that knows the `worker` crate. It decides nothing: rules of a run are
 //! `longhaul-core`'s, and the loop that performs them is `longhaul-host`'s.
 
+mod accounts;
 mod agent;
 mod ai;
 mod api;

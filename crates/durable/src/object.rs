@@ -19,6 +19,7 @@ use crate::{
         problem::{Outcome, Problem},
         query::Query,
         route::{Route, SessionOp, route},
+        spending::exhausted,
         views, wire,
     },
     env,
@@ -27,7 +28,7 @@ use crate::{
     http,
     judge::ToolJudge,
     large, log,
-    platform::{Cloudflare, Hands},
+    platform::{Cloudflare, Hands, now_ms},
     stream,
     watchers::close,
 };
@@ -156,6 +157,10 @@ impl Inner {
         if path == wire::LATEST_PATH {
             return self.latest();
         }
+        if let Some(day) = path.strip_prefix(wire::SPENT_PATH) {
+            let answer = Response::empty().map(|response| response.with_status(wire::SETTLED));
+            return http::with_header(answer.map_err(http::unmade)?, wire::SPENT_HEADER, &self.spent(day)?);
+        }
         let (_, route) = route(&method, &path)?;
         self.keep_driving()?;
         let op = match route {
@@ -195,10 +200,9 @@ impl Inner {
     /// key.
     fn is_busy(&self, key: &str) -> Outcome<Response> {
         let is_busy = self.runtime().with_session(|session| {
-            let has_key = |run: &Run| run.spec.idempotency.as_ref().is_some_and(|known| known.key == key);
             // A run that waits for people alone takes no slot, however long it waits; nor do those that are queued.
             let is_at_work = |run: &Run| !run.waits_for_people();
-            session.open_runs().next().is_some_and(is_at_work) || session.runs().iter().any(has_key)
+            session.open_runs().next().is_some_and(is_at_work) || session.knows_key(key)
         });
         let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
         Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
@@ -215,15 +219,39 @@ impl Inner {
         http::json(200, &latest.ok_or_else(|| Problem::not_found("the session has no run to go on from"))?)
     }
 
+    /// What the runs of a day take of their tenant's limit, for its object.
+    fn spent(&self, day: &str) -> Outcome<String> {
+        let day = day.parse().map_err(|_| Problem::not_found("it is no day"))?;
+        let spent = self.runtime().with_session(|session| session.spent_on(day));
+        spent.map(|spent| wire::encode_spent(&spent)).map_err(problem_of)
+    }
+
+    /// Starts what was posted. Where the tenant has a spending limit its object is told, whatever the answer, what the session
+    /// takes of that now.
+    async fn start(&self, request: Request) -> Outcome<Response> {
+        let day = request.headers().get(wire::DAY_HEADER).ok().flatten();
+        let started = self.accept(request, day.as_deref()).await;
+        let spent = day.filter(|day| day != wire::NO_DAY).and_then(|day| self.spent(&day).ok());
+        match (started, spent) {
+            (Ok(response), Some(spent)) => http::with_header(response, wire::SPENT_HEADER, &spent),
+            (Err(problem), Some(spent)) => Err(problem.with_header(wire::SPENT_HEADER, spent)),
+            (started, None) => started,
+        }
+    }
+
     /// Accepts a run, or a message to the one under way. The platform holds the answer back until the row is on disk.
-    async fn start(&self, mut request: Request) -> Outcome<Response> {
+    async fn accept(&self, mut request: Request, day: Option<&str>) -> Outcome<Response> {
         let is_steer = request.headers().has(wire::STEER_HEADER).map_err(http::unmade)?;
         let body = request.bytes().await.map_err(http::unmade)?;
         let posted = if is_steer {
             Input::Steer(wire::decode_steer(&body).map_err(http::unmade)?)
         } else {
-            let run = wire::decode(&body).map_err(http::unmade)?;
+            let mut run = wire::decode(&body).map_err(http::unmade)?;
             self.check_tools(&run)?;
+            if day == Some(wire::NO_DAY) && !self.knows(&run)? {
+                return Err(exhausted(now_ms()));
+            }
+            run.settings.tenant_day = day.and_then(|day| day.parse().ok());
             Input::Accept(run)
         };
         let (run, replayed) = match self.runtime().submit(posted) {
@@ -241,6 +269,13 @@ impl Inner {
         let response = accepted.map_err(problem_of)??;
         let response = http::with_header(response, "Location", &views::location(&deployment.session, run))?;
         if replayed { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
+    }
+
+    /// Whether something came of the key of a post already, which is not started again.
+    fn knows(&self, run: &NewRun) -> Outcome<bool> {
+        let Some(key) = &run.idempotency else { return Ok(false) };
+        let known = self.runtime().with_session(|session| session.knows_key(&key.key));
+        known.map_err(problem_of)
     }
 
     /// The Worker offers tools by its own list of agents, and this object has the code.
@@ -394,7 +429,12 @@ impl Inner {
             return Err(Problem::index_unavailable(detail).with_header("Retry-After", "5"));
         }
         // A run that was accepted meanwhile ends as the others did.
-        self.cancel_before_erasure(by);
+        if let Err(error) = self.runtime().settle(|| self.cancel_before_erasure(by.clone())).await {
+            drop(closing);
+            self.keep_driving()?;
+            let detail = format!("{error}; the runs are cancelled, nothing is erased: ask again");
+            return Err(Problem::session_unavailable(detail).with_header("Retry-After", "5"));
+        }
         if let Err(error) = self.runtime().erase().await {
             tracing::error!(%error, "the session is still there");
             drop(closing);

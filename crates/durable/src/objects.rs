@@ -1,6 +1,11 @@
+use futures::{StreamExt, stream};
 use js_sys::{Promise, Reflect};
+use longhaul_core::{Spent, TimeMs};
+use longhaul_host::{WireFault, WireResponse};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Env, Request, Response, js_sys::futures::JsFuture};
+
+use crate::api::wire::{SETTLE_PATH, encode_spent};
 
 /// The Durable Object binding of the sessions.
 pub(crate) const SESSIONS: &str = "SESSIONS";
@@ -40,4 +45,20 @@ impl Objects {
         let response: web_sys::Response = JsFuture::from(asked).await?.unchecked_into();
         Ok(response.into())
     }
+}
+
+/// Tells a tenant's object what the runs of a session take of its limit now.
+pub(crate) async fn settle(
+    env: Env,
+    tenant: String,
+    session: String,
+    (spent, now): (Spent, TimeMs),
+) -> Result<WireResponse, WireFault> {
+    let unbound = || WireFault::NotConfigured(format!("bind {TENANTS}"));
+    let tenants = objects(&env, TENANTS).ok_or_else(unbound)?;
+    let address = format!("https://tenant{SETTLE_PATH}{session}/{}/{now}", encode_spent(&spent));
+    let unheard = |error: JsValue| WireFault::Connection(format!("{error:?}"));
+    let told = tenants.begin(&tenant, &address.into()).map_err(unheard)?;
+    let answer: web_sys::Response = JsFuture::from(told).await.map_err(unheard)?.unchecked_into();
+    Ok(WireResponse::new(answer.status(), stream::empty().boxed_local()))
 }

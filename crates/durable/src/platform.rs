@@ -12,7 +12,7 @@ use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::J
 
 use crate::{
     agent::Agents,
-    ai, d1, http,
+    ai, d1, http, objects,
     sql::{JournalError, SqlJournal},
     tool::{Called, Declared, Progress, ToolContext, Voice},
     watchers::Watchers,
@@ -126,6 +126,11 @@ impl Transport for Cloudflare {
         match request {
             WireRequest::Http(request) => http::send(request).boxed_local(),
             WireRequest::Index(statements) => d1::write(self.env.clone(), statements).boxed_local(),
+            WireRequest::Settle(spent) => {
+                let Hands { tenant, session, .. } = &self.hands;
+                objects::settle(self.env.clone(), tenant.clone(), session.clone(), (spent, now_ms()))
+                    .boxed_local()
+            }
             WireRequest::WorkersAi { model, input, gateway, headers } => {
                 ai::run(self.env.clone(), model, input, gateway, headers).boxed_local()
             }

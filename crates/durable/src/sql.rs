@@ -272,6 +272,9 @@ extern "C" {
         seq: f64,
         entries: &JsString,
     ) -> Result<Cursor, JsValue>;
+    /// Any statement with its parameters.
+    #[wasm_bindgen(method, catch, variadic, js_name = exec)]
+    pub(crate) fn run(this: &Sql, statement: &str, params: &Array) -> Result<Cursor, JsValue>;
     #[wasm_bindgen(method, catch, js_name = exec)]
     fn insert_part(
         this: &Sql,

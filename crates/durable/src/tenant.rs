@@ -10,14 +10,19 @@ use futures::{
     future::{LocalBoxFuture, Shared},
 };
 use js_sys::{Array, JsString, Promise, Reflect};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, Request, Response, State, js_sys::futures::JsFuture};
 
 use crate::{
+    accounts::Accounts,
     api::{
         problem::{Outcome, Problem},
         slots::{Admission, Slots},
-        wire::{BUSY_PATH, IDLE, KEY_HEADER, SESSION_HEADER},
+        spending::{Passed, Spending, exhausted},
+        wire::{
+            BUSY_PATH, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY, RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH,
+            SETTLED, SPENT_HEADER, SPENT_PATH, decode_spent,
+        },
     },
     env, http, log,
     objects::{Objects, SESSIONS, objects},
@@ -42,7 +47,8 @@ const WRITE: &str = "INSERT INTO slot (number, session) VALUES (?, ?) \
 const SLOTS_MAX: f64 = 10_000.0;
 
 /// A tenant's Durable Object: it knows which sessions of the tenant may have open runs, and lets no more of them start
-/// than `TENANT_SESSIONS_MAX`. [`objects!`](crate::objects) declares the class that a deployment exports.
+/// than `TENANT_SESSIONS_MAX`; and what the runs of a day may cost, of which it lets no more start than
+/// `TENANT_USD_PER_DAY` has room for. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct TenantObject(Rc<Tenant>);
 
 // An assertion, not a matter of memory safety: a panic between two awaits leaves a slot taken at worst, whose session
@@ -56,6 +62,16 @@ struct Tenant {
     sql: Sql,
     slots: RefCell<Option<Slots>>,
     sweep: RefCell<Option<Sweep>>,
+    spending: RefCell<Spending<Accounts>>,
+}
+
+/// What a post holds of the tenant's slots while it is passed on.
+#[derive(Clone, Copy)]
+enum Seat {
+    /// Its session's slot.
+    Slot,
+    /// Nothing: the session is busy anyway, or nobody counts the sessions.
+    None,
 }
 
 /// Asks the sessions with slots whether they are busy. All posts that wait for a slot await the same sweep.
@@ -67,7 +83,15 @@ impl TenantObject {
         log::init();
         let name = state.id().name();
         let sql = Sql::of(&state);
-        Self(Rc::new(Tenant { env, name, sql, slots: RefCell::default(), sweep: RefCell::default() }))
+        let spending = RefCell::new(Spending::new(Accounts::new(&state)));
+        Self(Rc::new(Tenant {
+            env,
+            name,
+            sql,
+            slots: RefCell::default(),
+            sweep: RefCell::default(),
+            spending,
+        }))
     }
 
     /// Passes a post on to its session, or refuses it.
@@ -81,24 +105,118 @@ impl TenantObject {
 
 impl Tenant {
     async fn answer(self: &Rc<Self>, request: Request) -> Outcome<Response> {
+        if let Some(told) = request.path().strip_prefix(SETTLE_PATH) {
+            return self.settle(told);
+        }
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let session = header(SESSION_HEADER).ok_or_else(|| Problem::not_found("no session is named"))?;
         let key = header(KEY_HEADER);
-        if !self.is_admitted(&session).await? {
-            // A session without a slot that is busy nevertheless, and the answer to a post that was lost.
-            let asked = self.ask_if_busy(slice::from_ref(&session), &key.unwrap_or_default()).await?;
-            if asked.contains(&false) {
-                let detail = "as many sessions of this tenant have open runs as may have";
-                let problem = Problem::too_many_sessions(detail);
-                return Err(problem.with_header("Retry-After", RETRY_AFTER_SECONDS));
+        let config = env::config(&self.env)?;
+        // A Worker of an earlier version does not say what the run may cost.
+        let amount = |limit| header(RESERVE_HEADER).and_then(|text| text.parse().ok()).unwrap_or(limit);
+        let sum = config.tenant_nano_usd.map(|limit| (amount(limit), limit));
+        let (seat, reservation) = loop {
+            if let Some(sum) = sum
+                && !self.has_room(sum).await?
+            {
+                return self.answer_again(&session, key.is_some(), request).await;
             }
-            return self.ask(&session, request).await;
+            let seat = match config.access.is_by_token() {
+                true => self.seat(&session, key.as_deref()).await?,
+                false => Seat::None,
+            };
+            let reserve = |sum| self.with_spending(|spending| spending.reserve(&session, sum, now_ms()));
+            match sum.map(reserve) {
+                None => break (seat, None),
+                Some(Ok(Some(reservation))) => break (seat, Some(reservation)),
+                // Others took the room meanwhile: it goes round again.
+                Some(Ok(None)) => self.leave(&session, seat, false)?,
+                Some(Err(problem)) => {
+                    self.leave(&session, seat, false)?;
+                    return Err(problem);
+                }
+            }
+        };
+        let Some(reservation) = reservation else {
+            let answered = self.ask(&session, request).await;
+            self.leave(&session, seat, may_run(&answered))?;
+            return answered;
+        };
+        let answered = match with_header(&request, DAY_HEADER, &reservation.day.to_string()) {
+            Ok(request) => self.ask(&session, request).await,
+            Err(problem) => Err(problem),
+        };
+        self.leave(&session, seat, may_run(&answered))?;
+        let passed = answered.as_ref().map_or(Passed::Lost, passed);
+        // Where that cannot be stored all stays reserved, and the session is asked.
+        self.with_spending(|spending| spending.passed(&session, reservation, passed)).ok();
+        answered.and_then(without_spent)
+    }
+
+    /// The slot of a session's post, where it is let through.
+    async fn seat(self: &Rc<Self>, session: &str, key: Option<&str>) -> Outcome<Seat> {
+        if self.is_admitted(session).await? {
+            return Ok(Seat::Slot);
         }
-        let answered = self.ask(&session, request).await;
-        // Only where there is no such session it is certain that no run of it is open.
-        let may_run = answered.as_ref().map_or(true, |response| response.status_code() != IDLE);
-        self.with_slots(|slots| slots.settle(&session, may_run))?;
-        answered
+        // A session without a slot that is busy nevertheless, and the answer to a post that was lost.
+        let session = session.to_owned();
+        let asked = self.ask_if_busy(slice::from_ref(&session), key.unwrap_or_default()).await?;
+        if asked.contains(&false) {
+            let detail = "as many sessions of this tenant have open runs as may have";
+            let problem = Problem::too_many_sessions(detail);
+            return Err(problem.with_header("Retry-After", RETRY_AFTER_SECONDS));
+        }
+        Ok(Seat::None)
+    }
+
+    /// A post that was let through is over; `may_run` unless it is certain that it started no run.
+    fn leave(&self, session: &str, seat: Seat, may_run: bool) -> Outcome<()> {
+        match seat {
+            Seat::Slot => self.with_slots(|slots| slots.settle(session, may_run)),
+            Seat::None => Ok(()),
+        }
+    }
+
+    /// Whether a run fits into the day's limit. Where it does not, the sessions are asked that may take less than is known.
+    async fn has_room(&self, (amount, limit): (u64, u64)) -> Outcome<bool> {
+        let asked_at = now_ms();
+        if self.with_spending(|spending| spending.has_room(amount, limit, asked_at))? {
+            return Ok(true);
+        }
+        let sessions = self.with_spending(|spending| spending.begin_asking(asked_at))?;
+        let Some(day) = self.spending.borrow().day() else { return Ok(false) };
+        for some in sessions.chunks(SWEEP_AT_ONCE) {
+            for (session, answer) in some.iter().zip(self.ask_all(some, &format!("{SPENT_PATH}{day}")).await?)
+            {
+                let spent = answer.and_then(|answer| answer.headers().get(SPENT_HEADER).ok().flatten());
+                if let Some(spent) = spent.as_deref().and_then(decode_spent) {
+                    self.with_spending(|spending| spending.told(session, (spent, asked_at), now_ms()))?;
+                }
+            }
+        }
+        self.with_spending(|spending| spending.has_room(amount, limit, now_ms()))
+    }
+
+    /// Nothing is left for a run. One that was accepted already is answered again, which is what its session does with a post
+    /// that counts in no day.
+    async fn answer_again(&self, session: &str, has_key: bool, request: Request) -> Outcome<Response> {
+        if !has_key {
+            return Err(exhausted(now_ms()));
+        }
+        self.ask(session, with_header(&request, DAY_HEADER, NO_DAY)?).await
+    }
+
+    /// A session says what its runs have cost. The answer is held back until that is on disk.
+    fn settle(&self, told: &str) -> Outcome<Response> {
+        let mut parts = told.split('/');
+        let mut next = || parts.next();
+        let mut read = || Some((next()?, (decode_spent(next()?)?, next()?.parse().ok()?)));
+        let (session, told) = read().ok_or_else(|| Problem::not_found("it does not say what was spent"))?;
+        // Without a limit nobody counts.
+        if env::config(&self.env)?.tenant_nano_usd.is_some() {
+            self.with_spending(|spending| spending.told(session, told, now_ms()))?;
+        }
+        Response::empty().map(|response| response.with_status(SETTLED)).map_err(http::unmade)
     }
 
     async fn is_admitted(self: &Rc<Self>, session: &str) -> Outcome<bool> {
@@ -160,8 +278,17 @@ impl Tenant {
 
     /// Whether sessions have open runs, or the run of a key. One that does not answer may have.
     async fn ask_if_busy(&self, sessions: &[String], key: &str) -> Outcome<Vec<bool>> {
-        let (objects, address) =
-            (self.sessions()?, JsValue::from(format!("https://session{BUSY_PATH}{key}")));
+        let answers = self.ask_all(sessions, &format!("{BUSY_PATH}{key}")).await?;
+        Ok(answers.map(|answer| answer.is_none_or(|answer| answer.status() != IDLE)).collect())
+    }
+
+    /// Asks sessions all at once, each for the same. One that does not answer gives nothing.
+    async fn ask_all(
+        &self,
+        sessions: &[String],
+        path: &str,
+    ) -> Outcome<impl Iterator<Item = Option<web_sys::Response>> + use<>> {
+        let (objects, address) = (self.sessions()?, JsValue::from(format!("https://session{path}")));
         let asked = |session: &String| {
             let asked = objects.begin(&self.object(session), &address);
             asked.unwrap_or_else(|error| Promise::resolve(&error))
@@ -169,11 +296,8 @@ impl Tenant {
         let asked: Array = sessions.iter().map(asked).collect();
         let answers =
             JsFuture::from(Promise::all_settled(&asked)).await.map_err(|error| failed(error.into()))?;
-        let status = |answer: &JsValue| {
-            let response = Reflect::get(answer, &"value".into()).ok()?;
-            Reflect::get(&response, &"status".into()).ok()?.as_f64()
-        };
-        Ok(Array::from(&answers).iter().map(|answer| status(&answer) != Some(IDLE.into())).collect())
+        let response = |answer: JsValue| Reflect::get(&answer, &"value".into()).ok()?.dyn_into().ok();
+        Ok(Array::from(&answers).to_vec().into_iter().map(response))
     }
 
     async fn ask(&self, session: &str, request: Request) -> Outcome<Response> {
@@ -198,6 +322,13 @@ impl Tenant {
         slots.as_mut().map(act).ok_or_else(|| Problem::internal("the slots were not read"))
     }
 
+    fn with_spending<T>(
+        &self,
+        act: impl FnOnce(&mut Spending<Accounts>) -> Result<T, JournalError>,
+    ) -> Outcome<T> {
+        act(&mut self.spending.borrow_mut()).map_err(failed)
+    }
+
     fn read(&self) -> Result<Slots, JournalError> {
         self.sql.exec(CREATE)?;
         let rows = self.sql.query(READ, 0.0, SLOTS_MAX)?.raw()?.to_array()?;
@@ -212,6 +343,38 @@ impl Tenant {
             Some((number, row.get(1).as_string()?))
         })))
     }
+}
+
+/// Only where there is no such session it is certain that no run of it is open.
+fn may_run(answered: &Outcome<Response>) -> bool {
+    answered.as_ref().map_or(true, |response| response.status_code() != IDLE)
+}
+
+/// What became of a post, by its answer.
+fn passed(response: &Response) -> Passed {
+    let told = response.headers().get(SPENT_HEADER).ok().flatten();
+    match told.as_deref().and_then(decode_spent) {
+        Some(spent) => Passed::Told(spent),
+        None if (400..500).contains(&response.status_code()) => Passed::Refused,
+        None => Passed::Lost,
+    }
+}
+
+/// The request with one more header.
+fn with_header(request: &Request, name: &str, value: &str) -> Outcome<Request> {
+    let changed = web_sys::Request::new_with_request(request.inner());
+    let changed = changed.and_then(|request| request.headers().set(name, value).map(|()| request));
+    changed.map(Request::from).map_err(|error| http::unmade(worker::Error::from(error)))
+}
+
+/// The answer as the caller gets it, without what the session told its tenant.
+fn without_spent(response: Response) -> Outcome<Response> {
+    let told: web_sys::Response = response.into();
+    // As an init, a response gives its status and its headers.
+    let changed =
+        web_sys::Response::new_with_opt_readable_stream_and_init(told.body().as_ref(), told.unchecked_ref());
+    let changed = changed.and_then(|response| response.headers().delete(SPENT_HEADER).map(|()| response));
+    changed.map(Response::from).map_err(|error| http::unmade(worker::Error::from(error)))
 }
 
 fn failed(error: JournalError) -> Problem {

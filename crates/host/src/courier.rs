@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::{Either, select};
-use longhaul_core::{Receipt, RunId, SinkFailure, limits};
+use longhaul_core::{Receipt, RunId, SinkFailure, Spent, limits};
 use longhaul_trace::{
     OtlpConfig, Protocol, SINK_ANSWER_BYTES_MAX, SinkOutcome, Trace, classify, encode_json, encode_protobuf,
     is_page, nexus::Certainty,
@@ -24,11 +24,18 @@ pub(crate) struct DeliveryOrder {
     pub(crate) run: RunId,
     pub(crate) sink: String,
     /// What is delivered, or why it cannot be.
-    pub(crate) trace: Result<Trace, SinkFailure>,
+    pub(crate) cargo: Result<Cargo, SinkFailure>,
     /// The parts that the sink has, each with what it calls it.
     pub(crate) sent: BTreeMap<String, String>,
     /// Whether no earlier request is unaccounted for.
     pub(crate) certainty: Certainty,
+}
+
+/// What a sink gets when a run is over.
+pub(crate) enum Cargo {
+    Trace(Box<Trace>),
+    /// What it cost, with all others of its day.
+    Spent(Spent),
 }
 
 /// A part of a trace that a sink has now.

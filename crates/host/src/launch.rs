@@ -7,7 +7,7 @@ use longhaul_core::{
 };
 
 use crate::{
-    courier::{DeliveryOrder, NO_ANSWER, SentPart, span_count},
+    courier::{Cargo, DeliveryOrder, NO_ANSWER, SentPart, span_count},
     flights::{Flight, InFlight},
     invocation::Invocation,
     memory::HostError,
@@ -185,11 +185,14 @@ impl<P: Ports> Runtime<P> {
 
     /// Brings a run's trace to a sink. The outcome is an event, whatever happens: a run never fails for its trace.
     async fn deliver(&self, order: DeliveryOrder) -> Input {
-        let outcome = match &order.trace {
-            Ok(trace) if order.sink == INDEX_SINK && self.deployment.index => {
+        let outcome = match &order.cargo {
+            Ok(Cargo::Spent(spent)) => self.courier().settle(*spent).await.map(|()| Receipt::whole(0)),
+            Ok(Cargo::Trace(trace)) if order.sink == INDEX_SINK && self.deployment.index => {
                 self.deliver_index(trace).await.map(|()| Receipt::whole(span_count(trace)))
             }
-            Ok(trace) => self.courier().deliver(&order, trace, &|part| self.note_part(&order, part)).await,
+            Ok(Cargo::Trace(trace)) => {
+                self.courier().deliver(&order, trace, &|part| self.note_part(&order, part)).await
+            }
             Err(failure) => Err(*failure),
         };
         let DeliveryOrder { run, sink, .. } = order;

@@ -25,6 +25,7 @@ mod ports;
 mod retention;
 mod retiring;
 mod runtime;
+mod settling;
 mod signal;
 mod spans;
 mod storage;
@@ -42,6 +43,7 @@ pub use net::{REMOVED, SECRET_BYTES_MIN, SecretNet};
 pub use outbox::Closing;
 pub use ports::{Audience, Clock, NoRoom, NotErased, Platform, Ports, ToolJob, Transport};
 pub use runtime::Runtime;
+pub use settling::Unsettled;
 pub use spans::{CALL_TARGET, Telemetry};
 pub use wire::{
     Body, GatewayRequest, HttpRequest, Method, WireFault, WireRequest, WireResponse, retry_after_ms,

@@ -1,9 +1,9 @@
-use longhaul_core::{Fault, FaultKind, ModelCall, Run, RunId, SinkFailure, limits};
+use longhaul_core::{Fault, FaultKind, ModelCall, Run, RunId, SinkFailure, TENANT_SINK, limits};
 use longhaul_models::RequestForm;
 use longhaul_trace::nexus::Certainty;
 
 use crate::{
-    courier::{Courier, DeliveryOrder, NO_ANSWER},
+    courier::{Cargo, Courier, DeliveryOrder, NO_ANSWER},
     deployment::NEXUS_SINK,
     perform::{CallOrder, Caller, Prepared},
     ports::Ports,
@@ -52,10 +52,26 @@ impl<P: Ports> Runtime<P> {
         }
     }
 
+    /// What the session's runs have cost, of the day of one that is over.
+    fn spent_with(&self, run: RunId) -> Result<Cargo, SinkFailure> {
+        let spent = self.with_session(|session| {
+            let day = session.run(run)?.tenant_day()?;
+            Some(Cargo::Spent(session.spent_on(day)))
+        });
+        // The storage did not give it: it is asked again.
+        spent.ok().flatten().ok_or(NO_ANSWER)
+    }
+
     /// The order for a run's trace that is due at a sink.
     pub(crate) fn delivery_order(&self, run: RunId, sink: String) -> DeliveryOrder {
+        if sink == TENANT_SINK {
+            let (cargo, sent, certainty) = (self.spent_with(run), Default::default(), Certainty::Uncertain);
+            return DeliveryOrder { run, sink, cargo, sent, certainty };
+        }
         let trace = match self.own_trace(run) {
-            Ok(trace) => trace.ok_or(SinkFailure::Permanent { status: None }),
+            Ok(trace) => trace
+                .map(|trace| Cargo::Trace(Box::new(trace)))
+                .ok_or(SinkFailure::Permanent { status: None }),
             Err(error) => {
                 tracing::error!(session = self.deployment.session, run = run.0, %error, "the trace cannot be folded");
                 Err(NO_ANSWER)
@@ -72,7 +88,7 @@ impl<P: Ports> Runtime<P> {
         // Only an uninterrupted process can be sure that no request of this delivery is outstanding.
         let is_certain = sink == NEXUS_SINK && trace.is_ok() && self.outbox.take_witnessed(run);
         let certainty = if is_certain { Certainty::Certain } else { Certainty::Uncertain };
-        DeliveryOrder { run, sink, trace, sent, certainty }
+        DeliveryOrder { run, sink, cargo: trace, sent, certainty }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use futures::stream::LocalBoxStream;
-use longhaul_core::TimeMs;
+use longhaul_core::{Spent, TimeMs};
 use longhaul_trace::index::Statement;
 use thiserror::Error;
 
@@ -23,6 +23,8 @@ pub enum WireRequest {
     },
     /// Statements for the D1 database of the index, in one transaction. The answer has status 200 and no body.
     Index(Vec<Statement>),
+    /// What the session's runs have cost, for its tenant's object. The answer has no body.
+    Settle(Spent),
 }
 
 /// An HTTP request.

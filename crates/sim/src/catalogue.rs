@@ -44,6 +44,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("messages", steered()),
         ("webhooks", told()),
         ("budgets", budgets()),
+        ("spending limits", limited()),
         ("formats", in_each_format()),
         ("retention", beside_retention()),
     ];
@@ -595,6 +596,28 @@ fn told() -> Vec<Scenario> {
             .then(MINUTE_MS, Action::Evict)
             .then(2 * HOUR_MS, approve()),
         asked("told after somebody has decided", &[Hang; 2]).then(45_000, approve()).patient(8 * DAY_MS),
+    ]
+}
+
+/// A tenant whose runs may cost so much a day: its object is told what each has cost, before its session is erased, too.
+fn limited() -> Vec<Scenario> {
+    use SinkReply::{Hang, Refused, Status};
+    let dollars = |key| Post { key, cost_usd: Some(0.1), ..Post::default() };
+    let limited = |name, end, replies: &[SinkReply]| {
+        let scenario = Scenario::new(name, end).without_otlp().model(at_once());
+        // A death may cost all that was set aside.
+        scenario.first(dollars("first")).limited(replies).or(&[StopReason::BudgetCost])
+    };
+    vec![
+        limited("two runs within a limit", Done, &[Status(503), Hang]).then_post(
+            10,
+            dollars("second"),
+            &[Done, StopReason::BudgetCost],
+        ),
+        limited("within a limit, deleted", Done, &[Refused]).then(500, Action::Delete).or(&[Cancelled]),
+        limited("within a limit, deleted in a call", Cancelled, &[Status(503)])
+            .model(plan().reply(1, &[Reply::Hang; 9]))
+            .then(500, Action::Delete),
     ]
 }
 

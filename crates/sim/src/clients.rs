@@ -185,6 +185,7 @@ impl Post {
                 session_budget: self.session_tokens.map(|total_tokens| {
                     Box::new(Budget { total_tokens: Some(total_tokens), ..Budget::default() })
                 }),
+                tenant_day: None,
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
             by: None,

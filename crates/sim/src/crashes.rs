@@ -101,8 +101,8 @@ pub(crate) fn disturb(scenario: &Scenario, end: &End) -> Option<Violation> {
 }
 
 /// What the far sides were asked so far.
-fn requests(outside: &Outside) -> [usize; 5] {
-    let Outside { model, sink, index, nexus, hook, .. } = outside;
+fn requests(outside: &Outside) -> [usize; 6] {
+    let Outside { model, sink, index, nexus, hook, tenant, .. } = outside;
     let at_sinks = [sink.deliveries.len(), index.asked.len(), nexus.requests.len(), hook.told.len()];
-    [model.requests.len(), at_sinks[0], at_sinks[1], at_sinks[2], at_sinks[3]]
+    [model.requests.len(), at_sinks[0], at_sinks[1], at_sinks[2], at_sinks[3], tenant.told.len()]
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TimeMs, Usage,
+    CallId, DeliveryState, Entry, INDEX_SINK, Record, Run, RunStatus, Session, TENANT_SINK, TimeMs, Usage,
 };
 use longhaul_host::{NEXUS_SINK, OTLP_SINK};
 use longhaul_trace::{
@@ -241,6 +241,7 @@ fn owed(scenario: &Scenario, run: &Run, records: &[Record]) -> BTreeSet<&'static
     });
     let is_spared = run.spec.settings.sample_ratio == Some(0.0) && !went_wrong;
     owed.extend(scenario.index.as_ref().map(|_| INDEX_SINK));
+    owed.extend(scenario.tenant.as_ref().map(|_| TENANT_SINK));
     owed.extend(scenario.otlp.as_ref().filter(|_| !is_spared).map(|_| OTLP_SINK));
     owed.extend(scenario.nexus.as_ref().filter(|_| !is_spared).map(|_| NEXUS_SINK));
     owed

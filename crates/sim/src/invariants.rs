@@ -83,6 +83,7 @@ pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     found.one_trace_per_run(scenario, outside, &journals);
     found.the_index_agrees(scenario, outside, &journals);
     found.the_webhook_agrees(scenario, outside, &journals);
+    found.the_tenant_knows(outside, &journals);
     found.tools_did_what_is_allowed(outside);
     for (incarnation, records) in journals.iter().enumerate() {
         let is_erased = incarnation < outside.incarnation();

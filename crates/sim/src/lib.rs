@@ -51,6 +51,7 @@ mod spent;
 mod steered;
 mod strict;
 mod telemetry;
+mod tenant;
 mod tools;
 mod window;
 mod world;

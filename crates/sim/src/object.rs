@@ -1,4 +1,7 @@
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{Entry, Idempotency, Input, Refusal, RunId, Seq, Steer};
@@ -47,8 +50,11 @@ impl Object {
                 Ok(None)
             }
             Action::Post(post) => {
-                let offers = self.runtime().ports().0.outside.borrow().tools.offers();
-                let new = post.new_run(self.runtime().deployment(), offers);
+                let outside = self.runtime().ports().0.outside.borrow();
+                let (offers, day) = (outside.tools.offers(), outside.tenant.day());
+                drop(outside);
+                let mut new = post.new_run(self.runtime().deployment(), offers);
+                new.settings.tenant_day = day;
                 self.submit(Input::Accept(new))
             }
             Action::Steer(note) => {
@@ -105,7 +111,13 @@ impl Object {
             self.keep_driving()?;
             return Err(NotDone);
         }
-        if self.cancel().is_err() {
+        let is_cancelled = Cell::new(true);
+        if self.runtime().settle(|| is_cancelled.set(self.cancel().is_ok())).await.is_err() {
+            drop(closing);
+            self.keep_driving()?;
+            return Err(NotDone);
+        }
+        if !is_cancelled.get() {
             self.runtime().ports().0.outside.borrow_mut().uncancelled_erasures += 1;
         }
         // What comes after this is of the next session.

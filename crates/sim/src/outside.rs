@@ -14,6 +14,7 @@ use crate::{
     nexus::{NexusPlan, NexusServer},
     scenario::Scenario,
     sink::TraceSink,
+    tenant::Tenant,
     tools::Tools,
 };
 
@@ -35,6 +36,8 @@ pub struct Outside {
     pub sink: TraceSink,
     /// The receiver of webhooks.
     pub hook: Hook,
+    /// The tenant's object.
+    pub tenant: Tenant,
     /// The index of traces.
     pub index: IndexDatabase,
     /// Nexus.
@@ -101,6 +104,7 @@ impl Outside {
             tools: Tools::new(scenario.tools.clone()),
             sink: TraceSink::new(scenario.otlp.clone().unwrap_or_default()),
             hook: Hook::new(scenario.hook.clone().unwrap_or_default()),
+            tenant: Tenant::new(scenario.tenant.clone()),
             index: IndexDatabase::new(scenario.index.clone().unwrap_or_default()),
             nexus: NexusServer::new(scenario.nexus.clone().unwrap_or_else(|| NexusPlan::native(&[]))),
             watcher: Watcher::default(),

@@ -8,7 +8,7 @@ use longhaul_host::{
 use thiserror::Error;
 
 use crate::{
-    hook, index, model, nexus, sink, tools,
+    hook, index, model, nexus, sink, tenant, tools,
     world::{Departure, World},
 };
 
@@ -90,6 +90,7 @@ impl Transport for SimPorts {
                 WireRequest::Http(request) if request.url == hook::URL => hook::serve(world, request).await,
                 WireRequest::Http(request) => sink::serve(world, request).await,
                 WireRequest::Index(statements) => index::serve(world, statements).await,
+                WireRequest::Settle(spent) => tenant::serve(world, spent).await,
                 WireRequest::WorkersAi { model, input, headers, .. } => {
                     model::serve(world, model::Asked::of_binding(model, input, &headers)).await
                 }

@@ -99,6 +99,9 @@ impl RandomWorld {
         if dice.one_in(4) {
             scenario.hook = Some(SinkPlan(dice.told()));
         }
+        if dice.one_in(4) {
+            scenario.tenant = Some(SinkPlan(dice.told()));
+        }
         Self { seed, scenario, incidents, lives }
     }
 
@@ -171,6 +174,7 @@ impl fmt::Display for RandomWorld {
             index,
             nexus,
             hook,
+            tenant,
             alarm_lag_ms,
             has_user_spans,
             callers,
@@ -200,6 +204,9 @@ impl fmt::Display for RandomWorld {
         }
         if let Some(plan) = hook {
             writeln!(f, "  webhook: {:?}", plan.0)?;
+        }
+        if let Some(plan) = tenant {
+            writeln!(f, "  the tenant has a limit: {:?}", plan.0)?;
         }
         if let Some(plan) = nexus {
             writeln!(f, "  Nexus, {:?}: {:?}", plan.mode, plan.replies)?;

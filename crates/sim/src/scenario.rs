@@ -55,6 +55,8 @@ pub struct Scenario {
     pub otlp: Option<SinkPlan>,
     /// The receiver of webhooks, where there is one.
     pub hook: Option<SinkPlan>,
+    /// What the tenant's object does with what it is told first, where the tenant has a spending limit.
+    pub tenant: Option<SinkPlan>,
     /// The index of traces, where there is one.
     pub index: Option<IndexPlan>,
     /// Nexus, where traces go there.
@@ -102,6 +104,7 @@ impl Scenario {
             forbidden: &[],
             otlp: Some(SinkPlan::default()),
             hook: None,
+            tenant: None,
             index: None,
             nexus: None,
             has_user_spans: false,
@@ -181,6 +184,12 @@ impl Scenario {
     #[must_use]
     pub fn hook(self, replies: &[SinkReply]) -> Self {
         Self { hook: Some(SinkPlan(replies.to_vec())), ..self }
+    }
+
+    /// Gives the tenant a spending limit, and what its object does with what it is told first.
+    #[must_use]
+    pub fn limited(self, replies: &[SinkReply]) -> Self {
+        Self { tenant: Some(SinkPlan(replies.to_vec())), ..self }
     }
 
     /// Adds the index of traces.

@@ -65,6 +65,9 @@ fn simpler(scenario: &Scenario) -> Vec<Scenario> {
     if scenario.hook.is_some() {
         push(&|changed| changed.hook = None);
     }
+    if scenario.tenant.is_some() {
+        push(&|changed| changed.tenant = None);
+    }
     if scenario.nexus.is_some() {
         push(&|changed| changed.nexus = None);
     }

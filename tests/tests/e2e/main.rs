@@ -35,6 +35,7 @@ mod script;
 mod secrets;
 mod shop;
 mod sink;
+mod spending;
 mod steer;
 mod stream;
 mod tenant_limits;

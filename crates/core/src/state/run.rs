@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, ops::Range, rc::Rc};
 use serde_json::Value;
 
 use crate::{
-    entry::{Entry, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason},
+    entry::{Entry, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason, TENANT_SINK},
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     output::parsed,
@@ -187,7 +187,8 @@ impl Run {
                     calls,
                 }));
                 (self.ended_at, self.ended_seq) = (Some(at), Some(seq));
-                self.deliveries = self.owed_sinks().map(|sink| (sink.clone(), Delivery::due(at))).collect();
+                self.deliveries =
+                    self.owed_sinks().map(|sink| (sink.to_owned(), Delivery::due(at))).collect();
             }
             Entry::TraceSent { .. } | Entry::TraceFlushed { .. } | Entry::TraceFailed { .. } => {
                 delivery::evolve(&mut self.deliveries, &mut self.notices, entry);
@@ -546,11 +547,16 @@ impl Run {
         }
     }
 
-    /// The sinks that get its trace, now that it has ended: all, or with sampling perhaps only the index.
-    fn owed_sinks(&self) -> impl Iterator<Item = &String> {
+    /// The sinks that get its trace, now that it has ended: all, or with sampling perhaps only the index. A tenant with a
+    /// spending limit gets what it cost, whatever the sampling.
+    fn owed_sinks(&self) -> impl Iterator<Item = &str> {
         let went_wrong = self.status() == RunStatus::Failed || self.resumed > 0 || self.has_failures;
         let is_kept = !self.spec.sampled_out || went_wrong;
-        self.spec.settings.sinks.iter().filter(move |sink| is_kept || *sink == INDEX_SINK)
+        let settings = &self.spec.settings;
+        let traced = settings.sinks.iter().map(String::as_str);
+        traced
+            .filter(move |sink| is_kept || *sink == INDEX_SINK)
+            .chain(settings.tenant_day.map(|_| TENANT_SINK))
     }
 
     /// When the run ends for lack of time, whatever it does then.

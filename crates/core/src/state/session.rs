@@ -116,6 +116,11 @@ impl Session {
         self.runs.get(index)
     }
 
+    /// Whether a run, or a message to one, came with this key.
+    pub fn knows_key(&self, key: &str) -> bool {
+        self.runs().iter().flat_map(Run::keys).any(|known| known.key == key)
+    }
+
     /// Whether a run must know what its calls use: where a server does not count, that is estimated.
     pub fn counts_usage(&self, run: &Run) -> bool {
         self.ledger.purse.limits(run).counts_usage()

@@ -3,4 +3,5 @@
 pub(crate) mod deadline;
 pub(crate) mod request;
 pub(crate) mod result;
+pub(crate) mod spent;
 pub(crate) mod tools;

@@ -258,6 +258,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             rates: Vec::new(),
             final_answer: false,
             session_budget: None,
+            tenant_day: None,
         },
         idempotency: None,
         by: None,

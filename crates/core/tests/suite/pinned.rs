@@ -5,7 +5,7 @@
 mod ended;
 mod spent;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use longhaul_core::{
     Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, Idempotency,
@@ -43,6 +43,7 @@ fn run_accepted() {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -84,6 +85,7 @@ fn run_accepted() {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -214,6 +216,7 @@ fn run_accepted_of_a_sampled_comparison() {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
     };
     pinned(
         Entry::RunAccepted {
@@ -232,6 +235,15 @@ fn run_accepted_of_a_sampled_comparison() {
         r#"{"type":"run.accepted","task":"x","agent":"poet","model":"a,b","models":["a","b"],"max_iterations":1,"metadata":{},"settings":{"sentinel":"DONE","budget":{},"model_timeout_ms":120000,"sample_ratio":0.25},"sampled_out":true}"#,
         &["task", "agent", "model", "models", "max_iterations", "metadata"],
     );
+}
+
+#[test]
+fn settings_of_a_run_that_counts_in_a_limit() {
+    let text =
+        r#"{"sentinel":"DONE","budget":{"cost_usd":0.1},"model_timeout_ms":120000,"tenant_day":20833}"#;
+    let settings: RunSettings = serde_json::from_str(text).unwrap();
+    assert_eq!(settings.tenant_day, NonZeroU32::new(20_833));
+    assert_eq!(serde_json::to_string(&settings).unwrap(), text);
 }
 
 #[test]

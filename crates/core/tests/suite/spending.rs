@@ -1,9 +1,11 @@
 //! What calls may spend: set aside before they begin, settled by their outcomes.
 
+use std::num::NonZeroU32;
+
 use longhaul_core::{
     Budget, CallId, Cause, Decision, Effect, Entry, Fault, FaultKind, Input, Judge, Message, ModelAnswer,
-    NewRun, Observed, Proposed, Question, Rate, Record, Refusal, Reserved, Role, ToolCall, ToolOffer,
-    ToolOutcome, Usage, Verdict, limits,
+    NewRun, Observed, Proposed, Question, Rate, Receipt, Record, Refusal, Reserved, Role, RunId, Seq, Spent,
+    TENANT_SINK, ToolCall, ToolOffer, ToolOutcome, Usage, Verdict, limits, nano_usd,
 };
 use serde_json::json;
 
@@ -434,4 +436,81 @@ fn a_queued_run_that_the_session_has_nothing_left_for_calls_nobody() {
     stage.accept(equipped(|_| {}));
     let out = stage.answer_with(using(600, "a\nDONE"));
     assert_eq!(out.last().unwrap(), "2 run.ended budget_cost None, budget_cost, 0 answers");
+}
+
+const DAY: u32 = 20_000;
+const NANO_PER_TOKEN: u64 = 1_000_000;
+
+/// A run that its tenant let through on a day, and that may cost so much.
+fn limited(day: u32, cost_usd: f64) -> NewRun {
+    equipped(|run| {
+        run.settings.budget = dollars(cost_usd);
+        run.settings.tenant_day = NonZeroU32::new(day);
+    })
+}
+
+fn told(stage: &mut Stage, run: u32) -> Vec<String> {
+    let (run, sink, receipt) = (RunId(run), TENANT_SINK.to_owned(), Receipt::whole(0));
+    stage.send(Input::Flushed { run, sink, event: None, receipt })
+}
+
+#[test]
+fn a_run_takes_what_it_may_cost_until_its_end_and_then_what_it_did_cost() {
+    let mut stage = started(limited(DAY, 0.5));
+    let life = stage.session.life();
+    let spent = |stage: &Stage, nano_usd, is_open| {
+        assert_eq!(
+            stage.session.spent_on(DAY),
+            Spent { day: DAY, life, head: stage.session.head(), nano_usd, is_open }
+        );
+    };
+    spent(&stage, nano_usd(0.5), true);
+    stage.accept(limited(DAY, 0.2));
+    spent(&stage, nano_usd(0.5) + nano_usd(0.2), true);
+    assert_eq!(stage.session.spent_on(DAY + 1).nano_usd, 0);
+    stage.answer_with(using(15, "DONE"));
+    spent(&stage, 15 * NANO_PER_TOKEN + nano_usd(0.2), true);
+    // One answer may cost more than the run may.
+    stage.answer_with(using(300, "Not yet."));
+    spent(&stage, 315 * NANO_PER_TOKEN, false);
+    assert_eq!(stage.session.unsettled(), Some(stage.session.spent_on(DAY)));
+    assert_eq!(told(&mut stage, 1), ["1 trace.flushed tenant 1, 0 spans"]);
+    assert!(stage.session.unsettled().is_some(), "the second is not told of");
+    told(&mut stage, 2);
+    assert_eq!(stage.session.unsettled(), None);
+    stage.accept(limited(DAY + 1, 0.2));
+    let next = stage.session.unsettled().map(|spent| (spent.day, spent.nano_usd, spent.is_open));
+    assert_eq!(next, Some((DAY + 1, nano_usd(0.2), true)), "of the last day alone");
+}
+
+#[test]
+fn who_has_a_limit_is_told_of_each_end_whatever_the_sampling() {
+    let mut run = limited(DAY, 0.5);
+    run.settings.sinks = vec!["otlp".to_owned()];
+    run.settings.sample_ratio = Some(0.0);
+    let mut stage = started(run);
+    stage.answer_with(using(15, "DONE"));
+    assert_eq!(stage.session.deliveries_due(stage.now), [(RunId(1), TENANT_SINK)]);
+    let mut stage = started(dollars_alone());
+    stage.answer_with(using(15, "DONE"));
+    assert_eq!(stage.session.deliveries_due(stage.now), []);
+    assert_eq!((stage.session.spent_on(DAY).nano_usd, stage.session.unsettled()), (0, None));
+}
+
+fn dollars_alone() -> NewRun {
+    with_budget(dollars(0.5))
+}
+
+#[test]
+fn an_empty_session_has_spent_nothing() {
+    let stage = Stage::new();
+    assert_eq!(stage.session.spent_on(DAY), Spent { day: DAY, ..Spent::default() });
+    assert_eq!((stage.session.head(), stage.session.unsettled()), (Seq(0), None));
+}
+
+#[test]
+fn dollars_are_whole_billionths() {
+    for (usd, nano) in [(0.1, 100_000_000), (0.3, 300_000_000), (-1.0, 0), (f64::NAN, 0), (1e300, u64::MAX)] {
+        assert_eq!(nano_usd(usd), nano, "{usd}");
+    }
 }

@@ -37,6 +37,10 @@ pub(crate) struct GoingOn {
     pub(crate) model: String,
 }
 
+/// What is wrong with a model where tenants have a spending limit.
+const UNPRICED: &str =
+    "has no price, without which nothing holds a tenant to its limit (TENANT_USD_PER_DAY): add it to PRICES";
+
 /// What a body says, as far as it can be read: one that cannot is at fault anyway.
 pub(crate) fn peeked(body: &[u8]) -> Value {
     serde_json::from_slice(without_mark(body)).unwrap_or_default()
@@ -214,6 +218,7 @@ fn read_run(
     fields.finish();
     let agent = agent?;
     let budget = budget.unwrap_or_default();
+    let of_agent = Some(agent).filter(|_| kind != RunKind::Comparison);
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
     let own = || agent.fallbacks.iter().filter(|name| **name != model).cloned().collect();
@@ -224,6 +229,10 @@ fn read_run(
         .collect();
     let asked = if models.is_empty() { std::slice::from_ref(&model) } else { &models };
     let asked = asked.iter().chain(fallbacks.iter().map(|fallback| &fallback.model));
+    let unpriced = asked.clone().filter(|_| config.tenant_nano_usd.is_some());
+    for (place, name) in unpriced.enumerate().filter(|(_, name)| config.prices.price(name).is_none()) {
+        errors.push(FieldError::new(pointer_of_model(kind, place), format!("{name} {UNPRICED}")));
+    }
     let rates = asked.filter_map(|name| rate_of(config, name)).collect();
     // A comparison sends its task alone.
     let context_tokens = (kind != RunKind::Comparison).then(|| config.context_tokens(agent, &model));
@@ -238,12 +247,13 @@ fn read_run(
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {
-                total_tokens: budget
-                    .total_tokens
-                    .or(agent.total_tokens.filter(|_| kind != RunKind::Comparison)),
-                cost_usd: budget.cost_usd.or(agent.cost_usd.filter(|_| kind != RunKind::Comparison)),
+                total_tokens: budget.total_tokens.or(of_agent.and_then(|agent| agent.total_tokens)),
+                cost_usd: budget
+                    .cost_usd
+                    .or(of_agent.and_then(|agent| agent.cost_usd))
+                    .or(config.default_cost_usd()),
                 deadline_ms: budget.deadline_ms.or(agent.deadline_ms),
-                tool_calls: budget.tool_calls.or(agent.tool_calls.filter(|_| kind != RunKind::Comparison)),
+                tool_calls: budget.tool_calls.or(of_agent.and_then(|agent| agent.tool_calls)),
             },
             model_timeout_ms: config.model_timeout_ms,
             max_output_tokens: agent.max_output_tokens,
@@ -263,10 +273,21 @@ fn read_run(
             rates,
             final_answer: final_answer.unwrap_or(agent.final_answer && kind != RunKind::Comparison),
             session_budget: session_budget.map(Box::new),
+            // The tenant's object says it.
+            tenant_day: None,
         },
         idempotency,
         by: None,
     })
+}
+
+/// Where a request names the model at a place among those that it asks: first its own, or those of a comparison.
+fn pointer_of_model(kind: RunKind, place: usize) -> String {
+    match (kind, place) {
+        (RunKind::Comparison, place) => format!("/models/{place}"),
+        (RunKind::Run | RunKind::Further, 0) => "/model".to_owned(),
+        (RunKind::Run | RunKind::Further, place) => format!("/fallbacks/{}", place - 1),
+    }
 }
 
 /// A run that is started joins no other.

@@ -16,6 +16,7 @@ pub(crate) mod route;
 pub(crate) mod routes;
 pub(crate) mod server_frames;
 pub(crate) mod slots;
+pub(crate) mod spending;
 pub(crate) mod steer;
 pub(crate) mod views;
 pub(crate) mod wire;

@@ -236,7 +236,7 @@ mod tests {
             assert_eq!(session("POST", &format!("/approvals/{run}")), Err(404), "{run}");
         }
         // What the objects ask each other has no path of the API.
-        for path in ["/busy", "/busy/", "/busy/key"] {
+        for path in ["/busy", "/busy/", "/busy/key", "/spent/20000", "/settle/a/b", "/latest"] {
             assert_eq!(route("GET", path).unwrap_err().status, 404);
         }
         assert_eq!(route("GET", "/v2").unwrap_err().status, 404);

@@ -67,7 +67,8 @@ const TOKEN: &[Code] = &[
 const JSON: &[Code] =
     &[Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest];
 /// A request that starts something.
-const START: &[Code] = &[Code::InvalidParameter, Code::IdempotencyConflict, Code::TooManySessions];
+const START: &[Code] =
+    &[Code::InvalidParameter, Code::IdempotencyConflict, Code::TooManySessions, Code::BudgetExhausted];
 /// A request that changes something.
 const CHANGE: &[Code] = &[Code::ForeignOrigin];
 /// A request that a session's object answers.

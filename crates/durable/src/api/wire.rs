@@ -5,7 +5,7 @@
 //! A request for a session goes on with its own method and path. Its body, if it starts a run, is a [`NewRun`] as JSON,
 //! and with [`STEER_HEADER`] a [`Steer`].
 
-use longhaul_core::{NewRun, Steer};
+use longhaul_core::{Life, NewRun, Seq, Spent, Steer};
 use serde::de::DeserializeOwned;
 
 /// A header of a post that goes through its tenant's object: the session that it is for.
@@ -22,6 +22,21 @@ pub(crate) const READER_HEADER: &str = "X-Longhaul-Reader";
 pub(crate) const BUSY_PATH: &str = "/busy/";
 /// Asks a session for the agent and the model of its latest run: a [`GoingOn`](super::body::GoingOn) as JSON.
 pub(crate) const LATEST_PATH: &str = "/latest";
+/// A header of a post that goes through its tenant's object: what its run may cost, in billionths of a US dollar.
+pub(crate) const RESERVE_HEADER: &str = "X-Longhaul-Reserve";
+/// A header of a post that a tenant's object passes on, which has a spending limit: the day that its run counts in, from 1970
+/// on, or [`NO_DAY`].
+pub(crate) const DAY_HEADER: &str = "X-Longhaul-Day";
+/// The day of a post for which nothing is left: it gets the answer of its key again, and starts nothing.
+pub(crate) const NO_DAY: &str = "none";
+/// A header of the answer to such a post, and of what a session tells by itself: what its runs take of their tenant's limit.
+pub(crate) const SPENT_HEADER: &str = "X-Longhaul-Spent";
+/// Asks a session what its runs take of their tenant's limit for the day that follows.
+pub(crate) const SPENT_PATH: &str = "/spent/";
+/// Tells a tenant's object what the runs of a session take of its limit: the session follows, that, and the time.
+pub(crate) const SETTLE_PATH: &str = "/settle/";
+/// The status of a tenant's object that knows what it was told.
+pub(crate) const SETTLED: u16 = 204;
 /// The status of a session that has open runs, or the run of that key.
 pub(crate) const BUSY: u16 = 204;
 /// The status of any other session. A post that gets it has started no run.
@@ -65,6 +80,39 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     serde_json::from_value(serde_json::from_slice(body)?)
 }
 
+/// What a session tells its tenant's object: the day, the life, the last entry that counts, billionths of a US dollar, and
+/// whether a run is open.
+pub(crate) fn encode_spent(spent: &Spent) -> String {
+    let Spent { day, life, head, nano_usd, is_open } = spent;
+    format!("{day}.{}.{head}.{nano_usd}.{}", life_text(*life), u8::from(*is_open))
+}
+
+/// The same, as the tenant's object gets it.
+pub(crate) fn decode_spent(text: &str) -> Option<Spent> {
+    let mut words = text.split('.');
+    let mut next = || words.next();
+    Some(Spent {
+        day: next()?.parse().ok()?,
+        life: life_of(next()?)?,
+        head: Seq(next()?.parse().ok()?),
+        nano_usd: next()?.parse().ok()?,
+        is_open: next()? == "1",
+    })
+}
+
+/// A life as a word.
+pub(super) fn life_text(life: Option<Life>) -> String {
+    life.map_or_else(|| "-".to_owned(), |life| life.to_string())
+}
+
+/// The life of a word; `None` where it is none.
+pub(super) fn life_of(word: &str) -> Option<Option<Life>> {
+    match word {
+        "-" => Some(None),
+        word => u64::from_str_radix(word, 16).ok().map(|life| Some(Life(life))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use longhaul_core::{Budget, Idempotency, RunSettings};
@@ -99,6 +147,7 @@ mod tests {
             rates: Vec::new(),
             final_answer: false,
             session_budget: None,
+            tenant_day: None,
         }
     }
 
@@ -166,9 +215,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_spent_is_told_in_these_words() {
+        let spent = Spent { day: 20_000, life: Some(Life(0xab)), head: Seq(7), nano_usd: 15, is_open: true };
+        for (spent, text) in
+            [(spent, "20000.00000000000000ab.7.15.1"), (Spent { day: 9, ..Spent::default() }, "9.-.0.0.0")]
+        {
+            assert_eq!((encode_spent(&spent).as_str(), decode_spent(text)), (text, Some(spent)));
+        }
+        // A later version may tell more.
+        assert_eq!(decode_spent("20000.00000000000000ab.7.15.1.later"), Some(spent));
+        for wrong in ["", "20000", "-1.-.0.0.0", "9.xyz.0.0.0", "9.-.0.0"] {
+            assert_eq!(decode_spent(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn names_and_statuses_between_the_objects_stay() {
         assert_eq!((SESSION_HEADER, KEY_HEADER), ("X-Longhaul-Session", "X-Longhaul-Key"));
         assert_eq!((BY_HEADER, READER_HEADER), ("X-Longhaul-By", "X-Longhaul-Reader"));
         assert_eq!((BUSY_PATH, BUSY, IDLE), ("/busy/", 204, 404));
+        let headers = (RESERVE_HEADER, DAY_HEADER, SPENT_HEADER);
+        assert_eq!(headers, ("X-Longhaul-Reserve", "X-Longhaul-Day", "X-Longhaul-Spent"));
+        assert_eq!((SPENT_PATH, SETTLE_PATH, SETTLED, NO_DAY), ("/spent/", "/settle/", 204, "none"));
     }
 }

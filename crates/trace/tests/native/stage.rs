@@ -227,6 +227,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             rates: Vec::new(),
             final_answer: false,
             session_budget: None,
+            tenant_day: None,
         },
         idempotency: None,
         by: None,

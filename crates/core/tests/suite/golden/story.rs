@@ -134,6 +134,7 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
         ..open_settings()
     };
     story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
@@ -546,6 +547,7 @@ fn full_settings() -> RunSettings {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
     }
 }
 
@@ -570,6 +572,7 @@ fn bare_settings() -> RunSettings {
         rates: Vec::new(),
         final_answer: false,
         session_budget: None,
+        tenant_day: None,
     }
 }
 

@@ -106,6 +106,53 @@ fn a_run_knows_what_its_models_cost() {
 }
 
 #[test]
+fn where_a_tenant_has_a_limit_each_run_has_a_budget_and_each_model_a_price() {
+    let prices =
+        r#"{"scripted:haiku": {"input": 1, "output": 4}, "scripted:echo": {"input": 1, "output": 4}}"#;
+    let lookup = |name: &str| match name {
+        "PRICES" => Some(prices.to_owned()),
+        "TENANT_USD_PER_DAY" => Some("5".to_owned()),
+        _ => None,
+    };
+    let config = Config::parse(&lookup, Bindings { tenants: true, ..Bindings::default() }).ok().unwrap();
+    let agents = Agents::new([
+        Agent::new("plain"),
+        Agent::new("frugal").cost_usd(0.2),
+        Agent::new("careful").fallback("scripted:slow"),
+    ]);
+    let read =
+        |kind, body: Value| new_run(kind, JSON, body.to_string().as_bytes(), None, &agents, &config, None);
+    let models = json!(["scripted:haiku", "scripted:echo"]);
+    for (kind, body, cost_usd) in [
+        (RunKind::Run, json!({"task": "x"}), 0.5),
+        (RunKind::Further, json!({"task": "x", "budget": {"cost_usd": 9}}), 9.0),
+        (RunKind::Run, json!({"task": "x", "agent": "frugal"}), 0.2),
+        (RunKind::Comparison, json!({"task": "x", "agent": "frugal", "models": models}), 0.5),
+    ] {
+        let settings = read(kind, body).unwrap().settings;
+        assert_eq!((settings.budget.cost_usd, settings.tenant_day), (Some(cost_usd), None));
+    }
+    for (kind, body, pointer) in [
+        (RunKind::Run, json!({"task": "x", "model": "scripted:slow"}), "/model"),
+        (RunKind::Run, json!({"task": "x", "agent": "careful"}), "/fallbacks/0"),
+        (
+            RunKind::Further,
+            json!({"task": "x", "fallbacks": ["scripted:echo", "scripted:slow"]}),
+            "/fallbacks/1",
+        ),
+        (
+            RunKind::Comparison,
+            json!({"task": "x", "models": ["scripted:slow", "scripted:echo"]}),
+            "/models/0",
+        ),
+    ] {
+        let problem = read(kind, body).unwrap_err();
+        assert_eq!((problem.status, pointers(&problem)), (422, vec![pointer]));
+        assert!(problem.errors[0].detail.contains("scripted:slow has no price"), "{:?}", problem.errors);
+    }
+}
+
+#[test]
 fn every_field_at_fault_is_named() {
     let problem = read(&json!({
         "task": 7, "agent": "nobody", "model": "gpt-9", "instructions": [], "max_iterations": 51,
@@ -239,7 +286,7 @@ fn patience_and_fallbacks_are_the_requests_the_agents_or_the_deployments() {
 fn a_model_without_its_provider_is_refused_wherever_it_is_named() {
     let vars = [("WORKERS_AI", "off"), ("AUTH", "off")];
     let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    let local = Config::parse(&lookup, Bindings { ai: true, db: false }).ok().unwrap();
+    let local = Config::parse(&lookup, Bindings { ai: true, ..Bindings::default() }).ok().unwrap();
     let unbound = Config::parse(&|_| None, Bindings::default()).ok().unwrap();
     let cases = [
         (RunKind::Run, json!({"task": "x", "model": "@cf/meta/llama"}), "/model"),

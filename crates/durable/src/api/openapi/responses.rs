@@ -203,13 +203,20 @@ fn described() -> Vec<Response> {
         ),
         new(
             "TooManySessions",
-            &[Code::RateLimited, Code::TooManySessions],
-            "Too many requests, or as many sessions of the tenant have open runs as may have.",
+            &[Code::RateLimited, Code::TooManySessions, Code::BudgetExhausted],
+            "Too many requests, or as many sessions of the tenant have open runs as may have, or its limit of the UTC day \
+             (`TENANT_USD_PER_DAY`) does not leave what the run may cost.",
             retry_after,
         ),
         new(
             "QueueFull",
-            &[Code::RateLimited, Code::TooManySessions, Code::QueueFull, Code::TooManySteers],
+            &[
+                Code::RateLimited,
+                Code::TooManySessions,
+                Code::BudgetExhausted,
+                Code::QueueFull,
+                Code::TooManySteers,
+            ],
             &format!(
                 "{} runs wait in the session already, or {} messages that its model has not read, or the caller is over a \
                  limit of its own.",
