@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "policy", check: tools::policy },
     Target { name: "arguments", check: tools::arguments },
     Target { name: "decision", check: tools::decision },
+    Target { name: "schema", check: tools::schema },
     Target { name: "redact", check: sinks::redact },
     Target { name: "nexus", check: sinks::nexus },
     Target { name: "otlp", check: sinks::otlp },

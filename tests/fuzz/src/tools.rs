@@ -1,9 +1,10 @@
-//! What an operator's rules, a model's arguments and a person's decision may be.
+//! What an operator's rules, a model's arguments, a person's decision and a caller's schema may be.
 
 use longhaul::fuzzing::{Gate, decision as read, digest};
 use longhaul_core::{
-    CallId, Cause, Decision, Effect, Input, Judge, Message, ModelAnswer, Moment, NewRun, Observed,
-    OfferJudge, Role, RunSettings, Seq, Session, Timing, ToolCall, ToolOffer, Verdict, limits,
+    CallId, Cause, Decision, Effect, Input, Judge, Message, Misfit, ModelAnswer, Moment, NewRun, Observed,
+    OfferJudge, Role, RunSettings, Seq, Session, Timing, ToolCall, ToolOffer, Verdict, limits, misfits,
+    output_schema_faults, schema_faults, told_misfits,
 };
 use serde_json::{Value, json};
 
@@ -80,6 +81,50 @@ pub(crate) fn decision(body: &[u8]) {
     let records = journal.0.borrow().clone();
     assert_eq!(Session::replay(&records).expect("its own journal is read"), session);
     assert!(session.decide(Input::Resume(Cause::Crash), Moment { now: 10, seed: 1 }).is_ok());
+}
+
+/// A schema and a value: refused with a place in the schema for each fault, or checked in bounded steps, and alike by schemas
+/// that say the same.
+pub(crate) fn schema(input: &[u8]) {
+    let ([schema], value) = lines::<1>(input);
+    let Ok(schema) = serde_json::from_str::<Value>(&schema.unwrap_or_default()) else { return };
+    let value: Value = serde_json::from_slice(value).unwrap_or_default();
+    // One that is at fault says something or nothing, and comes to an end.
+    let found = misfits(&schema, &value);
+    assert!(found.len() <= limits::MISFITS_MAX && found.iter().all(|it| is_in(&value, it)), "{found:?}");
+    assert!(told_misfits(&found).is_empty() == found.is_empty());
+    let respelled: Value = serde_json::from_str(&schema.to_string()).expect("a value is JSON");
+    assert_eq!(misfits(&respelled, &value), found);
+    let faults = schema_faults(&schema);
+    assert!(faults.iter().all(|it| is_in(&schema, it)), "{faults:?}");
+    assert!(output_schema_faults(&schema).len() <= faults.len() + 1);
+    // A reference leads elsewhere where its schema is inside of another one.
+    if !faults.is_empty() || schema.to_string().contains("$ref") {
+        return;
+    }
+    let fits = found.is_empty();
+    for (around, is_right) in [
+        (json!({"anyOf": [false, schema]}), fits),
+        (json!({"allOf": [true, schema]}), fits),
+        (json!({"oneOf": [false, schema]}), fits),
+        (json!({"oneOf": [schema, schema]}), false),
+    ] {
+        let misfits = misfits(&around, &value);
+        assert!(is_too_much(&found) || is_too_much(&misfits) || misfits.is_empty() == is_right, "{around}");
+    }
+}
+
+/// Whether a fault is of a place that is there, or of what is missing in one.
+fn is_in(document: &Value, fault: &Misfit) -> bool {
+    let place = match fault.pointer.rsplit_once('/') {
+        Some((around, _)) if fault.detail == "is missing" => around,
+        _ => &fault.pointer,
+    };
+    document.pointer(place).is_some()
+}
+
+fn is_too_much(misfits: &[Misfit]) -> bool {
+    misfits.first().is_some_and(|it| it.detail.starts_with("is too deep"))
 }
 
 fn strictness(verdict: &Verdict) -> u8 {

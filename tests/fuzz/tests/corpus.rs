@@ -83,7 +83,7 @@ macro_rules! replays {
     };
 }
 
-replays! { sse openai responses messages workers_ai faults script row session http body config policy arguments decision redact nexus otlp }
+replays! { sse openai responses messages workers_ai faults script row session http body config policy arguments decision schema redact nexus otlp }
 
 #[test]
 fn what_is_kept_is_small() {
