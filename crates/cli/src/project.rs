@@ -62,6 +62,7 @@ impl Project {
         let Some(library) = linked.iter().find(|package| package.name.as_str() == LIBRARY) else {
             bail!("{} does not depend on `{LIBRARY}`: add it to its dependencies", manifest.display());
         };
+        check_version(&library.version.to_string())?;
         let by_path = linked.iter().filter(|package| package.source.is_none());
         Ok(Self {
             name: package.name.to_string(),
@@ -177,6 +178,18 @@ pub struct Database {
     pub migrations: PathBuf,
 }
 
+/// The command and the library are one release: what one builds, serves and binds is what the other needs.
+fn check_version(library: &str) -> Result<()> {
+    let own = env!("CARGO_PKG_VERSION");
+    if library != own {
+        bail!(
+            "the project has {LIBRARY} {library}, and this command is {own}: take one version, by \
+             `cargo install longhaul-cli@{library}`, or by `cargo update {LIBRARY} --precise {own}`"
+        );
+    }
+    Ok(())
+}
+
 /// The name of the compiled library. Fails where the crate is none that can be deployed.
 fn cdylib(package: &Package) -> Result<String> {
     let library = package.targets.iter().find(|target| target.kind.contains(&TargetKind::CDyLib));
@@ -208,4 +221,52 @@ fn linked<'a>(metadata: &'a Metadata, package: &'a Package) -> Vec<&'a Package> 
 
 fn folder(package: &Package) -> PathBuf {
     package.manifest_path.parent().unwrap_or(&package.manifest_path).as_std_path().to_path_buf()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_of_the_library_is_refused_with_the_cure() {
+        assert!(check_version(env!("CARGO_PKG_VERSION")).is_ok());
+        let error = check_version("99.0.0").unwrap_err().to_string();
+        assert!(error.contains("longhaul-cli@99.0.0") && error.contains("--precise"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_project_is_told_what_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        let told = |result: Result<Project>| format!("{:#}", result.unwrap_err());
+        assert!(told(Project::find(root.path())).contains("longhaul new"));
+        std::fs::write(root.path().join(CONFIG), "name = 'a'").unwrap();
+        assert!(told(Project::find(root.path())).contains("has no Cargo.toml"));
+        std::fs::create_dir(root.path().join("src")).unwrap();
+        std::fs::write(root.path().join("src/lib.rs"), "").unwrap();
+        let manifest = "[package]\nname = 'a'\nedition = '2024'\n[workspace]\n";
+        std::fs::write(root.path().join("Cargo.toml"), manifest).unwrap();
+        assert!(told(Project::find(root.path())).contains("crate-type"));
+        let manifest = format!("{manifest}[lib]\ncrate-type = ['cdylib']");
+        std::fs::write(root.path().join("Cargo.toml"), manifest).unwrap();
+        assert!(told(Project::find(root.path())).contains("does not depend on `longhaul`"));
+    }
+
+    #[test]
+    fn the_worker_of_this_repository_is_a_project() {
+        let root = std::fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+        let project = Project::open(&root.join("crates/worker"), &root.join(CONFIG)).unwrap();
+        assert_eq!((project.name(), project.library_name()), ("longhaul-worker", "longhaul_worker"));
+        assert_eq!(project.wasm().unwrap(), root.join("crates/worker/build/index_bg.wasm"));
+        assert_eq!(project.assets().unwrap(), root.join("dashboard/dist"));
+        let index = Database { binding: "DB".to_owned(), migrations: root.join("migrations") };
+        assert_eq!(project.databases().unwrap(), [index]);
+        for name in ["core", "durable", "worker"] {
+            assert!(project.sources().contains(&root.join("crates").join(name)), "{name}");
+        }
+        assert!(!project.sources().contains(&root.join("crates/sim")), "only tests take it");
+        assert!(
+            project.dashboard().join("build.mjs").is_file()
+                && project.migrations().join("0001_traces.sql").is_file()
+        );
+    }
 }
