@@ -86,7 +86,10 @@ struct Table {
 #[tokio::test]
 async fn a_kill_at_each_moment_does_nothing_twice() {
     let table = play(0, MOMENTS.len()).await;
-    let met = table.kills.values().filter(|(_, met)| *met > 0).count();
+    // At any time the sessions may be over already.
+    let came =
+        |(place, (_, met)): &(&usize, &(usize, usize))| *met > 0 || MOMENTS[**place] == Moment::AnyTime;
+    let met = table.kills.iter().filter(came).count();
     assert_eq!(met, MOMENTS.len(), "each moment comes, and has its kill:\n{table}");
     say(&format!("\n{table}"));
 }
@@ -168,7 +171,10 @@ struct Client {
 
 impl Client {
     async fn live(mut self) -> Post {
-        let body = json!({"agent": "warehouse", "task": format!("Move item {}.", self.number)});
+        // With a budget what nobody counts is set aside, and counted as that.
+        let budget = json!({"cost_usd": 1});
+        let body =
+            json!({"agent": "warehouse", "task": format!("Move item {}.", self.number), "budget": budget});
         let key = format!("item-{}", self.number);
         let post = loop {
             if let Some((202, body)) = self.ask("/v1/sessions", Some((&key, &body))).await {
