@@ -15,7 +15,7 @@ import { TOKENS, tests as tokens } from "./tokens.test.mjs";
 import { closeBrowser } from "./support/browser.mjs";
 import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
-import { configOfExample, configWithoutIndex, DevServer, migrate } from "./support/server.mjs";
+import { configWithoutIndex, DevServer } from "./support/server.mjs";
 
 const SUITES = { live, compare, index, models, hostile, looks, tokens, "no-index": noIndex, tools, crash };
 const TRACES = 1_000;
@@ -42,11 +42,8 @@ before(async () => {
     servers[name] = await new DevServer({ args }).start();
   };
   const startTools = async () => {
-    const config = configOfExample("tools");
-    const args = ["--config", config, "--var", `OPENAI_BASE_URL:${provider.baseUrl}`, "--var", "AUTH:off"];
-    servers.tools = new DevServer({ build: ["--example", "tools"], args });
-    migrate(config, servers.tools.storage);
-    await servers.tools.start();
+    const args = ["--var", `OPENAI_BASE_URL:${provider.baseUrl}`];
+    servers.tools = await new DevServer({ build: ["--example", "tools"], args }).start();
   };
   const tokens = Object.entries(TOKENS)
     .map((pair) => pair.join(":"))

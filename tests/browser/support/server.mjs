@@ -1,7 +1,7 @@
 // The worker that the tests look at: `cargo xtask dev`, with storage in a directory of its own.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -144,47 +144,6 @@ export function configWithoutIndex() {
   const path = join(temporaryDirectory("config"), "wrangler.toml");
   writeFileSync(path, absolute.join("\n"));
   return path;
-}
-
-/**
- * The configuration of an example with the dashboard and the index of the worker, in a directory of its own and without
- * a build: for `--config`. Returns its path.
- */
-export function configOfExample(name) {
-  const own = readFileSync(join(ROOT, "examples", name, "wrangler.toml"), "utf8").split("\n");
-  const root = readFileSync(join(ROOT, "wrangler.toml"), "utf8").split("\n");
-  const main = own.map((line) =>
-    line.replace(/^main = "(.*)"/, (_, path) => `main = "${join(ROOT, "examples", name, path)}"`),
-  );
-  const shared = tables(root, (table) => /assets|d1_databases/.test(table), false).map((line) =>
-    line.replace(/^(directory|migrations_dir) = "(.*)"/, (_, key, path) => `${key} = "${join(ROOT, path)}"`),
-  );
-  const path = join(temporaryDirectory("config"), "wrangler.toml");
-  writeFileSync(path, [...tables(main, (table) => table !== "[build]"), ...shared].join("\n"));
-  return path;
-}
-
-/** Makes the tables of a configuration's database in a storage. */
-export function migrate(config, storage) {
-  const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-  const args = ["d1", "migrations", "apply", "DB", "--local", "--config", config, "--persist-to", storage];
-  // Wrangler wants a newer Node than these tests do, and comes with one.
-  const [node = process.execPath] = readdirSync(join(ROOT, "node_modules"))
-    .filter((entry) => entry.startsWith("node-"))
-    .map((entry) => join(ROOT, "node_modules", entry, "bin/node"))
-    .filter(existsSync);
-  const { status, stderr } = spawnSync(node, [wrangler, ...args], {
-    ...{ cwd: ROOT, encoding: "utf8", env: { ...process.env, CI: "1" } },
-  });
-  if (status !== 0) throw new Error(`the migrations are not applied: ${stderr}`);
-}
-
-/** The lines of the tables that are wanted; those before the first one where `isKept`. */
-function tables(lines, isWanted, isKept = true) {
-  return lines.filter((line) => {
-    if (/^\[/.test(line)) isKept = isWanted(line.trim());
-    return isKept;
-  });
 }
 
 /**
