@@ -203,8 +203,12 @@ fn of_models(models: &Value) -> Vec<Finding> {
         match model["missing"].as_str() {
             Some(missing) => findings.push(bad(format!("{name} {missing}"))),
             None => {
-                let price =
-                    if model["price"].is_null() { ", of which no price is known: set PRICES" } else { "" };
+                // The script costs nothing.
+                let price = if model["price"].is_null() && !name.starts_with("scripted:") {
+                    ", of which no price is known: set PRICES"
+                } else {
+                    ""
+                };
                 findings.push(good(format!("{name} can be asked{price}")));
             }
         }
@@ -236,8 +240,11 @@ mod tests {
             {"model": "openai:a", "named": true, "missing": "needs OPENAI_API_KEY", "price": null},
             {"model": "openai:b", "named": true, "missing": null, "price": null},
             {"model": "openai:c", "named": false, "missing": "x"},
+            {"model": "scripted:haiku", "named": true, "missing": null, "price": null},
         ]});
-        let healths: Vec<Health> = of_models(&models).iter().map(|finding| finding.health).collect();
-        assert_eq!(healths, [Health::Bad, Health::Good]);
+        let findings = of_models(&models);
+        assert!(findings[1].what.contains("set PRICES") && !findings[2].what.contains("PRICES"));
+        let healths: Vec<Health> = findings.iter().map(|finding| finding.health).collect();
+        assert_eq!(healths, [Health::Bad, Health::Good, Health::Good]);
     }
 }
