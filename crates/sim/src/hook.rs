@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use futures::{StreamExt, stream};
 use longhaul_core::{DeliveryState, Record, RunId, Seq, Session, TimeMs};
 use longhaul_host::{HttpRequest, WireFault, WireResponse};
 use longhaul_trace::{Origin, WebhookConfig, webhook_id};
@@ -85,13 +84,7 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
         reply
     };
     world.sleep(LATENCY_MS).await;
-    let status = match reply {
-        SinkReply::Take => 204,
-        SinkReply::Status(status) => status,
-        SinkReply::Refused => return Err(WireFault::Connection("connection refused".to_owned())),
-        SinkReply::Hang => futures::future::pending().await,
-    };
-    Ok(WireResponse::new(status, stream::empty().boxed_local()))
+    reply.given(204).await
 }
 
 impl Findings {

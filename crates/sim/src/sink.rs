@@ -27,6 +27,19 @@ pub enum SinkReply {
     Hang,
 }
 
+impl SinkReply {
+    /// The answer, of whoever takes what is sent with this status.
+    pub(crate) async fn given(self, taken: u16) -> Result<WireResponse, WireFault> {
+        let status = match self {
+            Self::Take => taken,
+            Self::Status(status) => status,
+            Self::Refused => return Err(WireFault::Connection("connection refused".to_owned())),
+            Self::Hang => futures::future::pending().await,
+        };
+        Ok(WireResponse::new(status, stream::empty().boxed_local()))
+    }
+}
+
 /// An OTLP collector: it outlives every process that sends to it.
 #[derive(Debug, Clone)]
 pub struct TraceSink {
@@ -65,13 +78,6 @@ pub(crate) async fn serve(world: Rc<World>, request: HttpRequest) -> Result<Wire
         reply
     };
     world.sleep(LATENCY_MS).await;
-    let status = match reply {
-        SinkReply::Take => 200,
-        SinkReply::Status(status) => status,
-        SinkReply::Refused => return Err(WireFault::Connection("connection refused".to_owned())),
-        SinkReply::Hang => futures::future::pending().await,
-    };
     let content_type = Some("application/x-protobuf".to_owned());
-    let body = stream::empty().boxed_local();
-    Ok(WireResponse { content_type, ..WireResponse::new(status, body) })
+    Ok(WireResponse { content_type, ..reply.given(200).await? })
 }

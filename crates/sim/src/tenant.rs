@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, rc::Rc};
 
-use futures::{StreamExt, stream};
 use longhaul_core::{DeliveryState, Entry, Record, RunId, Session, Spent, TENANT_SINK, nano_usd};
 use longhaul_host::{WireFault, WireResponse};
 
@@ -48,13 +47,7 @@ pub(crate) async fn serve(world: Rc<World>, spent: Spent) -> Result<WireResponse
         reply
     };
     world.sleep(LATENCY_MS).await;
-    let status = match reply {
-        SinkReply::Take => 204,
-        SinkReply::Status(status) => status,
-        SinkReply::Refused => return Err(WireFault::Connection("connection refused".to_owned())),
-        SinkReply::Hang => futures::future::pending().await,
-    };
-    Ok(WireResponse::new(status, stream::empty().boxed_local()))
+    reply.given(204).await
 }
 
 /// What the runs of a journal take, as far as it goes.
