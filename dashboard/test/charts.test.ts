@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { COST, costPerCall, ERROR_RATE, latency, tokens, type Counters } from "../src/charts/metrics";
 import { bucketLabel, trimmed } from "../src/charts/plot";
 import { DAY_MS, HOUR_MS } from "../src/charts/range";
-import { bucketMsFor, chartData, described, isBlank, lonePlaces } from "../src/charts/series";
+import { bucketMsFor, chartData, COLORS, described, isBlank, lonePlaces } from "../src/charts/series";
 import { looks, readings, shownModels } from "../src/charts/series";
 import type { ModelStats, Stats } from "../src/openapi";
 
@@ -54,13 +54,20 @@ test("days are local days, also where clocks change", () => {
   assert.deepEqual(lengths.filter((hours) => hours !== 24), [25]);
 });
 
-test("a model's look depends on the names alone", () => {
-  const few = looks(["b", "a"]);
-  assert.deepEqual(few.get("a"), { color: 0, dash: [] });
-  assert.deepEqual(looks(["a", "b"]).get("b"), few.get("b"));
-  const many = looks(Array.from({ length: 12 }, (_, index) => `model-${String(index).padStart(2, "0")}`));
-  assert.equal(many.get("model-08")?.color, 0);
-  assert(many.get("model-08")?.dash.length === 2, "the ninth line is told from the first by its dash");
+test("a model's colour comes from its name alone", () => {
+  const names = Array.from({ length: 24 }, (_, index) => `openai:model-${index}`);
+  const all = looks(names);
+  for (const name of names) {
+    assert.equal(looks([name]).get(name)?.color, all.get(name)?.color, "no other model changes it");
+  }
+  assert.deepEqual(looks([...names].reverse()), all);
+  assert.equal(new Set([...all.values()].map(({ color }) => color)).size, COLORS, "names use every colour");
+});
+
+test("models of one colour are told apart by their dash", () => {
+  const names = Array.from({ length: COLORS + 1 }, (_, index) => `openai:model-${index}`);
+  const drawn = [...looks(names).values()].map((look) => JSON.stringify(look));
+  assert.equal(new Set(drawn).size, names.length);
 });
 
 test("chosen models are shown; without a choice the most called", () => {

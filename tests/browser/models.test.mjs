@@ -68,6 +68,29 @@ export function tests(server) {
     );
     await shows(page.locator(".plot-readout"), "model-");
   });
+
+  scenario("a model keeps its colour, whatever other models are shown", { server }, async ({ page }) => {
+    const rows = page.getByRole("region", { name: "Models in figures" }).locator("tbody tr");
+    const colors = async () => {
+      await rows.first().waitFor();
+      const found = await rows.evaluateAll((all) =>
+        all.map((row) => [row.querySelector("bdi").textContent, row.querySelector("svg.swatch").classList[1]]),
+      );
+      return new Map(found);
+    };
+    await go(page, "#/models?since=30d");
+    const all = await colors();
+    assert.ok(new Set(all.values()).size > 3, "there are several");
+    await page.route("**/v1/stats?*", async (route) => {
+      const response = await route.fetch();
+      const stats = await response.json();
+      await route.fulfill({ response, json: { ...stats, models: stats.models.filter((_, index) => index % 2 > 0) } });
+    });
+    await page.reload();
+    const some = await colors();
+    assert.ok(some.size > 2 && some.size < all.size);
+    for (const [model, color] of some) assert.equal(color, all.get(model), model);
+  });
 }
 
 /** What is on each canvas: a digest, and how many colours there are. */

@@ -42,7 +42,7 @@ export const ERROR_RATE: Metric = {
 
 export const EMPTY_ANSWERS: Metric = {
   id: "empty",
-  name: "empty answers",
+  name: "empty responses",
   kind: "sum",
   value: (counters) => counters.empty,
   format: compact,

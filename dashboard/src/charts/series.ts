@@ -37,15 +37,27 @@ export const SHOWN_DEFAULT = 5;
 
 const DASHES: readonly (readonly number[])[] = [[], [7, 4], [2, 3]];
 
-/** A look for each model. It depends on the names alone: another order or selection changes no colour. */
+/**
+ * A look for each model. The colour comes from the model's name alone: whatever else is shown, it stays. The dash tells
+ * models of one colour apart.
+ */
 export function looks(models: readonly string[]): ReadonlyMap<string, Look> {
-  const sorted = [...new Set(models)].sort();
-  return new Map(
-    sorted.map((model, index) => {
-      const dash = DASHES[Math.floor(index / COLORS) % DASHES.length] ?? [];
-      return [model, { color: index % COLORS, dash }];
-    }),
-  );
+  const found = new Map<string, Look>();
+  const taken = new Map<number, number>();
+  for (const model of [...new Set(models)].sort()) {
+    const color = colorOf(model);
+    const before = taken.get(color) ?? 0;
+    taken.set(color, before + 1);
+    found.set(model, { color, dash: DASHES[before % DASHES.length] ?? [] });
+  }
+  return found;
+}
+
+/** FNV-1a of the name, folded: names that differ in one letter differ in all bits. */
+function colorOf(model: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < model.length; at += 1) hash = Math.imul(hash ^ model.charCodeAt(at), 0x01000193);
+  return ((hash ^ (hash >>> 15)) >>> 0) % COLORS;
 }
 
 /** The models to draw: those chosen that there are, else the most called ones. */

@@ -54,7 +54,7 @@ export function ModelCharts(props: ModelChartsProps) {
         <Choice label="Percentile" value={percentiles} options={PERCENTILE_OPTIONS} onChange={onPercentiles} />
       </MetricChart>
       <MetricChart {...props} lines={LINES.errorRate} title="Error rate" blank="There was no call in this time." />
-      <MetricChart {...props} lines={LINES.empty} title="Empty answers" blank="There was no call in this time." />
+      <MetricChart {...props} lines={LINES.empty} title="Empty responses" blank="There was no call in this time." />
       <MetricChart {...props} lines={TOKEN_LINES[tokenKind]} title="Tokens" blank="No tokens are known in this time.">
         <Choice label="Tokens" value={tokenKind} options={TOKEN_OPTIONS} onChange={onTokenKind} />
       </MetricChart>

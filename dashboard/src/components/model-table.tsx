@@ -23,7 +23,7 @@ const GROUPS: readonly { name: string; columns: readonly { column: Column; name:
       { column: "calls", name: "all", full: "Calls" },
       { column: "error_rate", name: "error rate", full: "Error rate" },
       { column: "errors", name: "errors", full: "Errors by type" },
-      { column: "empty", name: "empty", full: "Empty answers" },
+      { column: "empty", name: "empty", full: "Empty responses" },
     ],
   },
   {

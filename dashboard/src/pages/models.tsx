@@ -134,7 +134,7 @@ function summary({ models }: Stats): string {
   const named = `${count(models.length)} ${models.length === 1 ? "model" : "models"}`;
   const rate = percent(errorRate({ calls, error_count: failed }));
   const called = `${count(calls)} ${calls === 1 ? "call" : "calls"}`;
-  return `${named}, ${called}; ${count(failed)} failed (${rate}), ${count(empty)} of them with an empty answer.`;
+  return `${named}, ${called}; ${count(failed)} failed (${rate}), ${count(empty)} of them with an empty response.`;
 }
 
 function Outdated({ error, at, onRetry }: { error: unknown; at: number; onRetry: () => void }) {
