@@ -81,7 +81,6 @@ export interface Ended {
   output: unknown;
   error: RunError | null;
   usage: Usage;
-  iterations: number;
 }
 
 export interface RunFold extends Acts {
@@ -144,9 +143,9 @@ export function statusOf(state: RunFold): RunStatus | null {
   return isInFlight ? "running" : "waiting";
 }
 
-/** Answers so far. */
-export function iterationsOf(state: RunFold): number {
-  return state.ended?.iterations ?? state.attempts.filter((attempt) => attempt.outcome === "answered").length;
+/** Whole answers so far; of a comparison those of all its models. */
+export function answersOf(state: RunFold): number {
+  return state.attempts.filter((attempt) => attempt.outcome === "answered").length;
 }
 
 function take(state: RunFold, event: RunEvent): RunFold {
@@ -195,11 +194,11 @@ function take(state: RunFold, event: RunEvent): RunFold {
     case "cancel.requested":
       return { ...state, cancelRequestedAt: event.at };
     case "run.ended": {
-      const { at, status, result, output, error, usage, iterations } = event;
+      const { at, status, result, output, error, usage } = event;
       const outcome = status === "cancelled" ? "cancelled" : "aborted";
       const attempts = closeOpen(state.attempts, at, outcome);
       const tools = closeTools(state.tools, at, outcome);
-      const ended = { at, status, stopReason: event.stop_reason, result, output, error, usage, iterations };
+      const ended = { at, status, stopReason: event.stop_reason, result, output, error, usage };
       return { ...state, attempts, tools, ended, live: new Map() };
     }
     case "trace.flushed":

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Frame, RunEvent } from "../src/events";
-import { fold, iterationsOf, newFold, statusOf, type RunFold } from "../src/fold";
+import { fold, answersOf, newFold, statusOf, type RunFold } from "../src/fold";
 
 const usage = { input_tokens: 1, output_tokens: 2, total_tokens: 3, cost_usd: null };
 
@@ -52,7 +52,7 @@ test("a run goes from queued over running and waiting to its end", () => {
   const state = folded(frames);
   assert.deepEqual(outcomes(state), ["1.1 failed", "1.2 answered"]);
   assert.equal(state.attempts[0]?.retryAt, 5_000);
-  assert.equal(iterationsOf(state), 1);
+  assert.equal(answersOf(state), 1);
 });
 
 test("a call says how many messages it left out", () => {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Api } from "./support/api.mjs";
+import { accessible } from "./support/axe.mjs";
 import { scenario } from "./support/browser.mjs";
 import { counts, eventually, shows } from "./support/expect.mjs";
-import { details, go, placeOf, runStatus, spans } from "./support/pages.mjs";
+import { details, go, placeOf, runStatus, spans, tableRow } from "./support/pages.mjs";
 
 const MODELS = ["scripted:haiku", "scripted:echo", "scripted:slow"];
 
@@ -72,6 +73,17 @@ export function tests(server) {
     await shows(failed.locator(".chip"), "failed");
     await shows(failed.locator(".compare-fault"), "not today");
     await shows(page.getByRole("article", { name: "scripted:haiku" }).locator(".chip"), "succeeded");
+    // The list says so too, and means the same by an answer.
+    await new Api(server).listed({ session });
+    await go(page, "#/runs");
+    const row = tableRow(page, { session });
+    await shows(row.locator(".c-status"), "succeeded");
+    await shows(row.locator(".c-model"), /^\s*2 models, 1 failed$/);
+    await shows(row.locator(".c-answers"), /^1$/);
+    await accessible(page);
+    await go(page, `#/runs/${session}/1`);
+    await shows(page.locator(".run-header"), /Answers\s+1 of 2/);
+    await shows(page.locator(".conversation"), "after 1 answer");
     watch.verify();
   });
 }

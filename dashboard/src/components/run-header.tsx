@@ -1,6 +1,6 @@
 /** The facts of a run in one line of figures, and why it failed. */
 import type { ComponentChildren } from "preact";
-import { iterationsOf, type RunFold } from "../fold";
+import { answersOf, type RunFold } from "../fold";
 import { count, shortId, visible, words } from "../format";
 import { href } from "../router";
 import type { RunStatus, Trace, Usage } from "../openapi";
@@ -57,8 +57,9 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
         </Figure>
         <Figure name="Answers">
           <span class="num">
-            {count(iterationsOf(fold))}
-            {most !== undefined && models === null && <span class="muted"> of {most}</span>}
+            {count(answersOf(fold))}
+            {most !== undefined && models === null && <span class="muted"> of at most {most}</span>}
+            {models !== null && <span class="muted"> of {models.length}</span>}
           </span>
         </Figure>
         <Figure name="Attempts">
@@ -93,9 +94,11 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
         )}
         <Figure name="Session">
           <span class="id">
-            <code title={session}>
-              {shortId(session)}/{run}
-            </code>
+            <a href={href(["sessions", session])} title="The whole session">
+              <code>
+                {shortId(session)}/{run}
+              </code>
+            </a>
             <CopyButton text={session} label="Copy the session id" />
           </span>
         </Figure>

@@ -1,9 +1,11 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
+import { fared, type Fared } from "../compared";
 import { compact, count, oneLine, UNKNOWN, words } from "../format";
 import { useNow } from "../hooks";
 import type { TraceSummary } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
+import { useStore } from "../store";
 import { Cost, Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
@@ -18,7 +20,7 @@ export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
           <th scope="col">Task</th>
           <th scope="col">Agent</th>
           <th scope="col">Model</th>
-          <th scope="col" class="right" title="Answers, and attempts where there were more">
+          <th scope="col" class="right" title="Whole answers of its models">
             Answers
           </th>
           <th scope="col" class="right">
@@ -45,7 +47,22 @@ export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
 }
 
 function Row({ row, now }: { row: TraceSummary; now: number }) {
+  return row.model.includes(",") && !isOpen(row.status) ? (
+    <ComparedRow row={row} now={now} />
+  ) : (
+    <Cells row={row} now={now} fared={null} />
+  );
+}
+
+function ComparedRow({ row, now }: { row: TraceSummary; now: number }) {
+  return <Cells row={row} now={now} fared={useStore(fared(row.session))} />;
+}
+
+/** `fared` is what is known of a comparison that has ended. */
+function Cells({ row, now, fared }: { row: TraceSummary; now: number; fared: Fared | null }) {
   const models = row.model.split(",");
+  // Of a comparison the index does not count them.
+  const answers = models.length > 1 ? (fared?.answered ?? null) : row.iterations;
   return (
     <tr>
       <td class="c-status">
@@ -70,13 +87,18 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
         {models.length > 1 ? (
           <span title={oneLine(row.model, 400)}>
             <Icon name="compare" /> {models.length} models
+            {fared !== null && fared.failed > 0 && (
+              <>
+                , <span class="models-failed">{fared.failed} failed</span>
+              </>
+            )}
           </span>
         ) : (
           <ModelNames model={row.model} then={row.answered_by} isShort />
         )}
       </td>
-      <td class="c-answers right" data-label={row.iterations === 1 ? "answer" : "answers"}>
-        <Answers row={row} />
+      <td class="c-answers right" data-label={answers === 1 ? "answer" : "answers"}>
+        <Answers row={row} answers={answers} />
       </td>
       <td class="c-duration right" data-label="">
         {row.ended_at === null && isOpen(row.status) ? (
@@ -98,14 +120,19 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
   );
 }
 
-function Answers({ row: { iterations, attempts } }: { row: TraceSummary }) {
-  if (iterations === null) return <span class="num">{UNKNOWN}</span>;
-  const retried = attempts !== null && attempts > iterations;
-  const title = `${count(iterations)} answers in ${count(attempts)} attempts`;
+function Answers({ row: { model, attempts, status }, answers }: { row: TraceSummary; answers: number | null }) {
+  if (answers === null) return <span class="num">{UNKNOWN}</span>;
+  // One is under way while the run is open.
+  const retries = attempts - answers - (isOpen(status) ? 1 : 0);
   return (
-    <span class="num" title={title}>
-      {compact(iterations)}
-      {retried && <span class="muted">/{compact(attempts)}</span>}
+    <span class="num" title={`${count(answers)} answers in ${count(attempts)} attempts`}>
+      {retries > 0 && !model.includes(",") && (
+        <span class="muted">
+          <Icon name="retry" />
+          <span class="visually-hidden">{attempts} attempts, </span>
+        </span>
+      )}{" "}
+      {compact(answers)}
     </span>
   );
 }

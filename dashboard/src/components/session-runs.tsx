@@ -3,7 +3,7 @@ import { useRef } from "preact/hooks";
 import * as api from "../api";
 import { duration, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
-import type { RunStatus, Session } from "../openapi";
+import type { Run, RunStatus, Session } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
 import { Cost, Tokens, When } from "./figures";
@@ -32,33 +32,48 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
   return (
     <section class="panel session-runs" aria-labelledby="session-title">
       <h2 id="session-title">
-        Session <code title={session}>{shortId(session)}</code>
+        <a href={href(["sessions", session])}>
+          Session <code title={session}>{shortId(session)}</code>
+        </a>
       </h2>
-      <ol class="run-list">
-        {runs.map((other) => (
-          <li key={other.run}>
-            <a
-              href={href(["runs", session, String(other.run)])}
-              aria-current={other.run === run ? "page" : undefined}
-              class="run-link"
-            >
-              <span class="num">Run {other.run}</span>
-              <StatusChip status={other.status} />
-              <span class="muted num">{other.ended_at ? duration(other.ended_at - other.accepted_at) : "open"}</span>
-              <span class="muted">
-                <Tokens usage={other.usage} /> tokens
-              </span>
-              <span class="muted">
-                <Cost usd={other.usage.cost_usd} isEstimated={other.usage.estimated} />
-              </span>
-              <span class="muted">
-                <When at={other.accepted_at} now={now} />
-              </span>
-            </a>
-          </li>
-        ))}
-      </ol>
+      <RunList runs={runs} now={now} run={run} />
       {!isComparison && <SayBox session={session} run={run} isUnderWay={isUnderWay} />}
     </section>
+  );
+}
+
+interface RunListProps {
+  runs: readonly Run[];
+  now: number;
+  /** The one that the page shows. */
+  run?: number;
+}
+
+export function RunList({ runs, now, run }: RunListProps) {
+  return (
+    <ol class="run-list">
+      {runs.map((other) => (
+        <li key={other.run}>
+          <a
+            href={href(["runs", other.session, String(other.run)])}
+            aria-current={other.run === run ? "page" : undefined}
+            class="run-link"
+          >
+            <span class="num">Run {other.run}</span>
+            <StatusChip status={other.status} />
+            <span class="muted num">{other.ended_at ? duration(other.ended_at - other.accepted_at) : "open"}</span>
+            <span class="muted">
+              <Tokens usage={other.usage} /> tokens
+            </span>
+            <span class="muted">
+              <Cost usd={other.usage.cost_usd} isEstimated={other.usage.estimated} />
+            </span>
+            <span class="muted">
+              <When at={other.accepted_at} now={now} />
+            </span>
+          </a>
+        </li>
+      ))}
+    </ol>
   );
 }
