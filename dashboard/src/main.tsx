@@ -2,7 +2,8 @@ import "./styles/index.css";
 
 import { render } from "preact";
 import { App } from "./app";
+import { startTabs } from "./auth";
 import { startTheme } from "./theme";
 
 startTheme();
-render(<App />, document.getElementById("app") ?? document.body);
+void startTabs().then(() => render(<App />, document.getElementById("app") ?? document.body));

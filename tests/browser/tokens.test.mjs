@@ -21,7 +21,9 @@ export function tests(server) {
     await accessible(page);
     await signIn(page, "wrong");
     await shows(page.locator(".field-error"), "does not accept this token");
-    await signIn(page, TOKENS.alice);
+    await signIn(page, "Bearer ");
+    await shows(page.locator(".field-error"), "Paste a token");
+    await signIn(page, `  bearer  ${TOKENS.alice} `);
     await shows(page.locator("h1"), "Runs");
     await shows(page.locator(".state"), "No runs yet");
     await accessible(page);
@@ -63,7 +65,62 @@ export function tests(server) {
     assert.ok(!leaked(await page.content()));
     assert.ok(!leaked(server.log.slice(start)), "the server logs no token");
   });
+
+  scenario("one sign-in is for all tabs, and ends with the last of them", { server }, async (test) => {
+    const { page, context, watch } = test;
+    watch.allow(/status 401/, /Failed to load resource: .* 401/);
+    await go(page, "#/runs");
+    const waiting = await context.newPage();
+    await go(waiting, "#/models");
+    await shows(waiting.locator("h1"), "Sign in");
+    await signIn(page, TOKENS.alice);
+    await shows(page.locator("h1"), "Runs");
+    await shows(waiting.locator("h1"), "Models");
+    await shows(waiting.locator(".tenant"), "alice");
+
+    const asked = watch.addresses.length;
+    const refused = watch.problems.length;
+    const next = await context.newPage();
+    await go(next, "#/runs");
+    await shows(next.locator("h1"), "Runs");
+    await shows(next.locator(".tenant"), "alice");
+    assert.deepEqual(watch.problems.slice(refused), [], "a new tab asks for nothing without the token");
+    assert.ok(watch.addresses.slice(asked).some((address) => address.includes("/v1/")));
+    assert.ok(!(await stored(next)).includes(TOKENS.alice), "no storage that outlives the tabs has it");
+
+    await next.getByRole("button", { name: "Sign out" }).click();
+    for (const tab of [page, waiting, next]) await shows(tab.locator("h1"), "Sign in");
+    await page.reload();
+    await shows(page.locator("h1"), "Sign in");
+
+    await signIn(page, TOKENS.bob);
+    for (const tab of [page, waiting, next]) await shows(tab.locator(".tenant"), "bob");
+    for (const tab of [page, waiting, next]) await tab.close();
+    const later = await context.newPage();
+    await go(later, "#/runs");
+    await shows(later.locator("h1"), "Sign in");
+  });
+
+  scenario("a token that the server refuses signs no other tab out", { server }, async ({ page, context, watch }) => {
+    watch.allow(/status 401/, /Failed to load resource: .* 401/);
+    await go(page, "#/runs");
+    await signIn(page, TOKENS.alice);
+    await shows(page.locator("h1"), "Runs");
+    const other = await context.newPage();
+    // Nobody answers it: as in a tab that was open before.
+    await other.addInitScript(() => delete window.BroadcastChannel);
+    await go(other, "#/runs");
+    await signIn(other, "wrong");
+    await shows(other.locator(".field-error"), "does not accept this token");
+    await page.reload();
+    await shows(page.locator(".tenant"), "alice");
+  });
 }
+
+function stored(page) {
+  return page.evaluate(() => JSON.stringify({ ...localStorage }) + document.cookie + location.href);
+}
+
 
 async function signIn(page, token) {
   await page.getByLabel("Token").fill(token);

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import * as api from "../api";
-import { gate as gateStore, signIn, signOut, type Gate } from "../auth";
+import { dropToken, gate as gateStore, signedIn, tryToken, type Gate } from "../auth";
 import { Field } from "../components/field";
 import { Page } from "../components/page";
 import { Empty, explained } from "../components/states";
@@ -8,6 +8,11 @@ import { Empty, explained } from "../components/states";
 /** What is shown instead of a page while the server lets nobody in. */
 export function SignInPage({ gate }: { gate: Exclude<Gate, { state: "open" }> }) {
   return gate.state === "not_configured" ? <NotConfigured /> : <SignIn wasRejected={gate.rejected} />;
+}
+
+/** The token of what was pasted: people copy the whole header as well. */
+function tokenIn(pasted: string): string {
+  return pasted.trim().replace(/^(authorization:\s*)?bearer(\s+|$)/i, "");
 }
 
 const REJECTED = "The server does not accept this token.";
@@ -18,18 +23,19 @@ function SignIn({ wasRejected }: { wasRejected: boolean }) {
   const [isBusy, setIsBusy] = useState(false);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (value.trim() === "") return setError("Paste a token.");
+    const pasted = tokenIn(value);
+    if (pasted === "") return setError("Paste a token.");
     // Anything else cannot be sent in a header.
-    if (/[^\x21-\x7e]/.test(value.trim())) return setError("A token has visible ASCII characters only.");
+    if (/[^\x21-\x7e]/.test(pasted)) return setError("A token has visible ASCII characters only.");
     setIsBusy(true);
     setError(null);
-    signIn(value.trim());
+    tryToken(pasted);
     try {
       await api.deployment();
-      gateStore.set({ state: "open" });
+      signedIn(pasted);
     } catch (failure) {
       const isRejected = failure instanceof api.ApiError && failure.status === 401;
-      if (isRejected) signOut();
+      if (isRejected) dropToken();
       const { title, detail } = explained(failure);
       setError(isRejected ? REJECTED : `${title}. ${detail}`);
     } finally {
@@ -39,7 +45,10 @@ function SignIn({ wasRejected }: { wasRejected: boolean }) {
   return (
     <Page title="Sign in" class="narrow-page">
       <form class="panel form" onSubmit={(event) => void submit(event)} noValidate>
-        <p>This deployment asks for a token. It is kept in this tab only, and forgotten when you close it.</p>
+        <p>
+          This deployment asks for a token. It is kept in the open tabs of this page alone, and forgotten when you close
+          the last one.
+        </p>
         <Field
           label="Token"
           error={error}
