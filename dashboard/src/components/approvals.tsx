@@ -143,7 +143,7 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
       {mode !== "edit" && (
         <div>
           <span class="label">{isInDoubt ? "It was made with" : "It will be made with"}</span>
-          <TextBlock text={shown} mono />
+          <TextBlock text={shown} mono isUnfolded />
         </div>
       )}
       {mode !== "view" && (

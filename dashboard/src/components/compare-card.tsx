@@ -60,7 +60,7 @@ export function CompareCard({ lane, best, baseline, isBaseline }: CompareCardPro
         </span>
         {lane.isWhole && text && <CopyButton text={text} label={`Copy the answer of ${name}`} />}
       </div>
-      <Answer lane={lane} marks={marks} name={name} />
+      <Answer lane={lane} marks={marks} isMarked={isBaseline || baseline !== null} name={name} />
     </article>
   );
 }
@@ -101,14 +101,18 @@ function AnswerNote({ lane: { status, text, isWhole }, marks, isBaseline, isMark
   return isMarked && isWhole && text ? <>Comparing…</> : <>Answer</>;
 }
 
-/** Characters of a text in flight that are shown: its end. */
-const LIVE_CHARS_MAX = 6_000;
+interface AnswerProps {
+  lane: Lane;
+  marks: Marks | null;
+  /** Whether differences are marked: then every answer stands as it was written. */
+  isMarked: boolean;
+  name: string;
+}
 
-function Answer({ lane, marks, name }: { lane: Lane; marks: Marks | null; name: string }) {
+function Answer({ lane, marks, isMarked, name }: AnswerProps) {
   const { status, text, thoughts, isWhole } = lane;
   const isLive = status === "running";
   const region = useFollowed(isLive, thoughts.length + (text?.length ?? 0));
-  const shown = isLive && text !== null && text.length > LIVE_CHARS_MAX ? `…${text.slice(-LIVE_CHARS_MAX)}` : text;
   const parts = marks !== null && (marks.unit === "words" || marks.unit === "lines") ? marks.parts : null;
   return (
     <div
@@ -121,7 +125,9 @@ function Answer({ lane, marks, name }: { lane: Lane; marks: Marks | null; name: 
       <Fault lane={lane} />
       {thoughts !== "" && <Thoughts text={thoughts} isLive={isLive && !text} />}
       {parts !== null && <MarkedText parts={parts} />}
-      {parts === null && shown !== null && shown !== "" && <TextBlock text={shown} />}
+      {parts === null && text !== null && text !== "" && (
+        <TextBlock text={text} isProse={!isMarked} isLive={isLive} />
+      )}
       {(text === null || text === "") && <p class="muted">{isWhole ? "(empty)" : nothingYet(status)}</p>}
     </div>
   );

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import * as api from "../api";
 import { best as bestOf } from "../diff/best";
-import { asked, isSettled, lanes as lanesOf, type Lane } from "../diff/lanes";
+import { isSettled, lanes as lanesOf, type Lane } from "../diff/lanes";
 import { statusOf, type RunFold } from "../fold";
 import { count, modelTail, oneLine, words } from "../format";
 import { useLoaded, useNow } from "../hooks";
@@ -13,16 +13,14 @@ import { isOpen } from "../status";
 import { findRow, waterfall, type Row } from "../waterfall";
 import { announce } from "./announcer";
 import { CompareCard } from "./compare-card";
-import { askAgain } from "./compare-form";
 import { Cost, Duration, Elapsed, Tokens, When } from "./figures";
-import { Icon } from "./icon";
 import { Lost } from "./lost";
 import { Page } from "./page";
 import { RunActions } from "./run-actions";
 import { SpanDetails } from "./span-details";
 import { Empty, Failure, Skeleton } from "./states";
 import { StatusChip } from "./status";
-import { TextBlock } from "./text";
+import { MarkdownToggle, TextBlock } from "./text";
 import { Waterfall } from "./waterfall";
 import { WaterfallLegend } from "./waterfall-legend";
 
@@ -87,16 +85,12 @@ interface ActionsProps {
 }
 
 function Actions({ session, status, fold, trace }: ActionsProps) {
-  const before = asked(fold, trace);
   return (
     <>
-      <button type="button" class="button" disabled={before === null} onClick={() => before && askAgain(before)}>
-        <Icon name="retry" /> Run again
-      </button>
       <a class="button" href={href(["runs", session, String(RUN)])}>
         Open the run
       </a>
-      <RunActions session={session} run={RUN} status={status} trace={trace} />
+      <RunActions session={session} run={RUN} status={status} fold={fold} trace={trace} />
     </>
   );
 }
@@ -163,7 +157,7 @@ function Overview({ fold, run, lanes, status, task }: OverviewProps) {
       {(task.length > TITLE_CHARS_MAX || task.includes("\n")) && (
         <details class="compare-task">
           <summary>The whole task</summary>
-          <TextBlock text={task} />
+          <TextBlock text={task} isProse />
         </details>
       )}
       {fold.ended?.error && (
@@ -186,6 +180,7 @@ function Answers({ lanes, query }: { lanes: readonly Lane[]; query: URLSearchPar
       <div class="panel-head">
         <h2 id="answers-title">Answers</h2>
         <div class="compare-tools">
+          <MarkdownToggle isIdle={isOn} />
           <label class="check">
             <input
               type="checkbox"

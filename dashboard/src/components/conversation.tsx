@@ -1,7 +1,7 @@
 /** What was said in a run, and what happened between: the text arrives here while it is written. */
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ApprovalRequest, ToolAttempt } from "../acts";
-import { iterationsOf, type Attempt, type Note, type RunFold } from "../fold";
+import { answersOf, type Attempt, type Note, type RunFold } from "../fold";
 import { duration, visible, words } from "../format";
 import type { Message, Trace } from "../openapi";
 import { Tokens } from "./figures";
@@ -193,7 +193,7 @@ function Answer({ attempt, fold, onSelect }: { attempt: Attempt; fold: RunFold; 
 function Ending({ fold }: { fold: RunFold }) {
   const { ended } = fold;
   if (ended === null) return null;
-  const answers = iterationsOf(fold);
+  const answers = answersOf(fold);
   return (
     <p class="line">
       <StatusChip status={ended.status} detail={ended.stopReason} />

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { oneLine, visible } from "../format";
 import { escaped } from "../json";
 import type { Message } from "../openapi";
+import { CopyButton } from "./copy";
 import { TextBlock } from "./text";
 
 const SPEAKERS: Record<string, string> = { system: "System", user: "User", assistant: "Model", tool: "Tool" };
@@ -22,12 +23,17 @@ export function MessageView({ message, aside, isLive = false, hasActs = false }:
       <header class="message-head">
         <h3>{SPEAKERS[message.role] ?? visible(message.role)}</h3>
         {aside}
+        {!isLive && message.content !== "" && (
+          <span class="message-copy">
+            <CopyButton text={message.content} label="Copy this message" />
+          </span>
+        )}
       </header>
       {message.thoughts && <Thoughts text={message.thoughts} isLive={isLive && message.content === ""} />}
       {message.content === "" && !message.tool_calls?.length && !isLive ? (
         <p class="muted">(empty)</p>
       ) : (
-        message.content !== "" && <TextBlock text={message.content} part={isLive ? "end" : "start"} />
+        message.content !== "" && <TextBlock text={message.content} isProse={message.role !== "tool"} isLive={isLive} />
       )}
       {hasActs && message.tool_calls && message.tool_calls.length > 0 && (
         <p class="muted">
@@ -49,7 +55,7 @@ export function Thoughts({ text, isLive = false }: { text: string; isLive?: bool
   return (
     <details class={`thoughts ${isLive ? "is-live" : ""}`}>
       <summary>{isLive ? "Thinking…" : "Thoughts"}</summary>
-      <TextBlock text={text} part={isLive ? "end" : "start"} />
+      <TextBlock text={text} isProse isLive={isLive} />
     </details>
   );
 }

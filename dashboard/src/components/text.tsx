@@ -1,33 +1,60 @@
 /** Foreign text: what models, users and servers wrote. It is shown as text, whatever is in it. */
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { folded, growing } from "../fold-text";
 import { count, oneLine, visible } from "../format";
-
-/** Characters shown before "Show all". */
-const CHARS_SHOWN = 6_000;
+import { isMarkdown, setMarkdown } from "../reading";
+import { useStore } from "../store";
+import { Markdown } from "./markdown";
 
 interface TextBlockProps {
   text: string;
   mono?: boolean;
-  /** Which part of a long text is shown first; its end is what is read while it grows. */
-  part?: "start" | "end";
+  /** Whether it may be Markdown: what people and models write. */
+  isProse?: boolean;
+  /** Whether it still grows: its end is what is read then. */
+  isLive?: boolean;
+  /** Whether it is shown whole, however long: what a person judges, or asked for. */
+  isUnfolded?: boolean;
 }
 
-/** A block of text with its line ends. */
-export function TextBlock({ text, mono = false, part = "start" }: TextBlockProps) {
+/** A block of text with its line ends; a long one is folded. */
+export function TextBlock({ text, mono, isProse = false, isLive = false, isUnfolded = false }: TextBlockProps) {
   const [isWhole, setIsWhole] = useState(false);
-  const isCut = !isWhole && text.length > CHARS_SHOWN;
-  const shown = !isCut ? text : part === "start" ? text.slice(0, CHARS_SHOWN) : `…${text.slice(-CHARS_SHOWN)}`;
+  const isRich = useStore(isMarkdown) && isProse;
+  // Nothing is folded under the eyes of somebody who reads it.
+  const wasLive = useRef(isLive);
+  wasLive.current ||= isLive;
+  const fold = isUnfolded ? { shown: text, whole: null } : isLive ? growing(text) : folded(text);
+  const isOpen = isWhole || (wasLive.current && !isLive);
+  const shown = isOpen ? text : fold.shown;
+  const kind = isRich ? "markdown" : mono ? "mono" : "";
   return (
     <div class="text-block">
-      <div class={mono ? "text mono" : "text"} dir="auto">
-        {visible(shown)}
+      <div class={`text ${kind} ${!isOpen && !isLive && fold.whole ? "is-cut" : ""}`} dir="auto">
+        {isRich ? <Markdown text={shown} /> : visible(shown)}
       </div>
-      {isCut && (
-        <button type="button" class="button small" onClick={() => setIsWhole(true)}>
-          Show all {count(text.length)} characters
+      {fold.whole && (
+        <button type="button" class="button small" aria-expanded={isOpen} onClick={() => setIsWhole(!isWhole)}>
+          {isOpen ? "Show less" : `Show all ${count(fold.whole.count)} ${fold.whole.unit}`}
         </button>
       )}
     </div>
+  );
+}
+
+/** Has every text of people and models shown as Markdown, here and elsewhere. */
+export function MarkdownToggle({ isIdle = false }: { isIdle?: boolean }) {
+  const isOn = useStore(isMarkdown);
+  return (
+    <label class={isIdle ? "check muted" : "check"} title={isIdle ? "Not while differences are marked" : undefined}>
+      <input
+        type="checkbox"
+        checked={isOn && !isIdle}
+        disabled={isIdle}
+        onChange={(event) => setMarkdown(event.currentTarget.checked)}
+      />
+      Markdown
+    </label>
   );
 }
 

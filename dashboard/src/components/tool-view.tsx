@@ -5,6 +5,7 @@ import * as api from "../api";
 import { count, duration, visible, words } from "../format";
 import { shownJson } from "../json";
 import { announce } from "./announcer";
+import { CopyButton } from "./copy";
 import { explained } from "./states";
 import { StatusChip } from "./status";
 import { TextBlock } from "./text";
@@ -139,7 +140,10 @@ const DECISIONS: Record<string, string> = {
 export function Labelled({ name, text }: { name: string; text: string }) {
   return (
     <div class="tool-call">
-      <span class="label">{name}</span>
+      <div class="labelled-head">
+        <span class="label">{name}</span>
+        <CopyButton text={text} label={`Copy ${name.charAt(0).toLowerCase()}${name.slice(1)}`} />
+      </div>
       <TextBlock text={text} mono />
     </div>
   );

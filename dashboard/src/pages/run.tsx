@@ -11,6 +11,7 @@ import { SessionRuns } from "../components/session-runs";
 import { SpanDetails } from "../components/span-details";
 import { Empty, Failure, Skeleton } from "../components/states";
 import { StatusChip } from "../components/status";
+import { MarkdownToggle } from "../components/text";
 import { Waterfall } from "../components/waterfall";
 import { WaterfallLegend } from "../components/waterfall-legend";
 import { statusOf, type RunFold } from "../fold";
@@ -66,7 +67,7 @@ export function RunPage({ session, run, query }: RunPageProps) {
           <bdi>{oneLine(task, 120)}</bdi>
         </span>
       }
-      actions={<RunActions session={session} run={run} status={status} trace={trace} />}
+      actions={<RunActions session={session} run={run} status={status} fold={fold} trace={trace} />}
     >
       <Lost stream={stream} isOpen={isOpen(status)} />
       <RunHeader session={session} run={run} status={status} fold={fold} trace={trace} />
@@ -124,6 +125,7 @@ function Body({ session, fold, trace, status, connection, query }: BodyProps) {
     <section class="panel conversation-panel" aria-labelledby="conversation-title">
       <header class="panel-head">
         <h2 id="conversation-title">Conversation</h2>
+        <MarkdownToggle />
         {isOpen(status) && (
           <span class={`stream stream-${connection.state}`}>
             {connection.state === "over" ? "ended" : connection.state}
