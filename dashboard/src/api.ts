@@ -6,7 +6,9 @@ import { gate, token } from "./auth";
 import type {
   Accepted,
   ApprovalPage,
+  Conversation,
   Deployment,
+  EventPage,
   FieldError,
   Models,
   NewComparison,
@@ -66,6 +68,27 @@ export function approvals(limit: number, signal?: AbortSignal): Promise<Approval
 
 export function session(id: string, signal?: AbortSignal): Promise<Session> {
   return json(`/v1/sessions/${encodeURIComponent(id)}`, { signal });
+}
+
+/** Every message of a session, the oldest first. */
+export function messages(id: string, signal?: AbortSignal): Promise<Conversation> {
+  return json(`/v1/sessions/${encodeURIComponent(id)}/messages`, { signal });
+}
+
+/** A page of the journal's events: of one run, or of the whole session where `run` is null. */
+export function events(
+  id: string,
+  { after, limit, run: number }: { after: number; limit: number; run: number | null },
+  signal?: AbortSignal,
+): Promise<EventPage> {
+  const query = new URLSearchParams({ after: String(after), limit: String(limit) });
+  if (number !== null) query.set("run", String(number));
+  return json(`/v1/sessions/${encodeURIComponent(id)}/events?${query}`, { signal });
+}
+
+/** Cancels what runs, then erases the session with all that is known of it. */
+export async function erase(id: string, signal?: AbortSignal): Promise<void> {
+  await send(`/v1/sessions/${encodeURIComponent(id)}`, { method: "DELETE", signal });
 }
 
 export function run(id: string, number: number, signal?: AbortSignal): Promise<Run> {
@@ -135,7 +158,7 @@ export function isAbort(error: unknown): boolean {
 }
 
 interface Request {
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "DELETE";
   body?: unknown;
   idempotencyKey?: string;
   signal?: AbortSignal | undefined;

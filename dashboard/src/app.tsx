@@ -9,7 +9,9 @@ import { InboxPage } from "./pages/inbox";
 import { ModelsPage } from "./pages/models";
 import { RunPage } from "./pages/run";
 import { RunsPage } from "./pages/runs";
+import { SessionPage } from "./pages/session";
 import { SignInPage } from "./pages/sign-in";
+import { useSearchKey } from "./keys";
 import { href, useRoute, type Route } from "./router";
 import { useStore } from "./store";
 
@@ -34,7 +36,7 @@ export function App() {
       <a class="skip-link" href="#main" onClick={skip}>
         Skip to the content
       </a>
-      <TopBar page={route.path[0] ?? "runs"} />
+      <TopBar page={pageOf(route)} />
       <main id="main" ref={main} tabIndex={-1}>
         {entry.state === "open" ? <Content route={route} /> : <SignInPage gate={entry} />}
       </main>
@@ -43,11 +45,20 @@ export function App() {
   );
 }
 
+/** The entry of the bar that a route belongs to. */
+function pageOf({ path: [page = "runs"] }: Route): string {
+  return page === "sessions" ? "runs" : page;
+}
+
 function Content({ route: { path, query } }: { route: Route }) {
+  useSearchKey();
   const [page = "runs", session, run] = path;
   if (page === "runs" && session === undefined) return <RunsPage query={query} />;
   if (page === "runs" && session !== undefined && run !== undefined && /^[1-9]\d{0,8}$/.test(run)) {
     return <RunPage key={`${session}/${run}`} session={session} run={Number(run)} query={query} />;
+  }
+  if (page === "sessions" && session !== undefined) {
+    return <SessionPage key={session} session={session} query={query} />;
   }
   if (page === "compare") return <ComparePage key={session ?? ""} session={session ?? null} query={query} />;
   if (page === "inbox") return <InboxPage />;

@@ -14,6 +14,11 @@ export function rememberRun({ session, run }: StartedRun): void {
   writeLocalList(KEY, [id, ...readLocalList(KEY).filter((other) => other !== id)].slice(0, KEPT));
 }
 
+/** Leaves out the runs of a session that was erased. */
+export function forgetSession(session: string): void {
+  writeLocalList(KEY, readLocalList(KEY).filter((id) => !id.startsWith(`${session}/`)));
+}
+
 /** Newest first. */
 export function startedRuns(): StartedRun[] {
   return readLocalList(KEY).flatMap((id) => {

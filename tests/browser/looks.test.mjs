@@ -85,6 +85,35 @@ const PAGES = {
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("dialog", { name: "Cancel this run?" }).waitFor();
   },
+  async "run-markdown"(page, { retried }) {
+    await go(page, `#/sessions/${retried.session}`);
+    await page.getByRole("checkbox", { name: "Markdown" }).check();
+    await go(page, `#/runs/${retried.session}/1`);
+    await isWhole(page);
+    await page.locator(".markdown").first().waitFor();
+  },
+  async "dialog-run-again"(page) {
+    await page.getByRole("button", { name: "Run again" }).click();
+    await page.getByRole("dialog", { name: "Run again" }).waitFor();
+  },
+  async "dialog-erase"(page, { failed }) {
+    await go(page, `#/sessions/${failed.session}`);
+    await page.getByRole("button", { name: "Erase" }).click();
+    await page.getByRole("dialog", { name: "Erase this session?" }).waitFor();
+  },
+  async session(page, { retried }) {
+    await go(page, `#/sessions/${retried.session}`);
+    await page.locator(".session-run .message").nth(3).waitFor();
+  },
+  async "session-compared"(page, { compared }) {
+    await go(page, `#/sessions/${compared.session}`);
+    await page.locator(".session-run .message").nth(3).waitFor();
+  },
+  async "session-events"(page, { retried }) {
+    await go(page, `#/sessions/${retried.session}?view=events`);
+    await page.locator(".event summary").nth(4).click();
+    await page.locator(".event-json").waitFor();
+  },
   async "run-none"(page, _shown, watch) {
     watch.allow(/status 404: /, /Failed to load resource: .* 404/, /WebSocket connection .* failed/);
     await go(page, "#/runs/nobody/1");

@@ -6,10 +6,13 @@ import { tests as compare } from "./compare.test.mjs";
 import { tests as crash } from "./crash.test.mjs";
 import { HOSTILE, tests as hostile } from "./hostile.test.mjs";
 import { tests as index } from "./index.test.mjs";
+import { tests as keys } from "./keys.test.mjs";
 import { tests as live, THINKER } from "./live.test.mjs";
 import { tests as looks } from "./looks.test.mjs";
 import { tests as models } from "./models.test.mjs";
 import { tests as noIndex } from "./no-index.test.mjs";
+import { TALKER, tests as reading, WRITER } from "./reading.test.mjs";
+import { tests as session } from "./session.test.mjs";
 import { harbour, tests as tools } from "./tools.test.mjs";
 import { TOKENS, tests as tokens } from "./tokens.test.mjs";
 import { closeBrowser } from "./support/browser.mjs";
@@ -17,7 +20,8 @@ import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
 import { configWithoutIndex, DevServer } from "./support/server.mjs";
 
-const SUITES = { live, compare, index, models, hostile, looks, tokens, "no-index": noIndex, tools, crash };
+const OTHERS = { tokens, "no-index": noIndex, tools, crash };
+const SUITES = { live, session, reading, keys, compare, index, models, hostile, looks, ...OTHERS };
 const TRACES = 1_000;
 
 const asked = process.argv.slice(2);
@@ -32,6 +36,7 @@ before(async () => {
     const { model } = asked;
     if (model === "harbour") return harbour(asked);
     if (model === THINKER.model) return THINKER.reply();
+    for (const one of [WRITER, TALKER]) if (model === one.model) return { text: `${one.text}\nDONE` };
     if (model === "silent") return { text: "The ebb.\nDONE", counts: false };
     if (model === "gone") return { status: 404, error: "there is no such model" };
     if (model === "refuses") return { status: 400, error: "not today" };

@@ -5,6 +5,8 @@ import { deploymentStore, knownModels, loadDeployment, rememberModels } from "..
 import { atRows, draftOf, EMPTY_DRAFT, MODELS_MAX, MODELS_MIN, requestOf, type Draft } from "../diff/draft";
 import type { Asked } from "../diff/lanes";
 import { visible } from "../format";
+import { sendAtCtrlEnter } from "../keys";
+import { labelsOf } from "../labels";
 import { href, navigate } from "../router";
 import { rememberRun } from "../started";
 import { useStore } from "../store";
@@ -21,8 +23,7 @@ let handedOver: Draft | null = null;
 
 /** Goes to the form, filled with what was asked before. */
 export function askAgain({ task, models, agent, instructions, metadata }: Asked): void {
-  const labels = Object.entries(metadata).map(([key, value]) => ({ key, value: String(value) }));
-  handedOver = { ...EMPTY_DRAFT, task, models, agent, instructions, metadata: labels };
+  handedOver = { ...EMPTY_DRAFT, task, models, agent, instructions, metadata: labelsOf(metadata) };
   const short = task.length <= TASK_IN_ADDRESS_CHARS_MAX ? task : "";
   navigate(href(["compare"], { task: short, models: models.join(","), agent }));
 }
@@ -41,6 +42,9 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
   const change = (part: Partial<Draft>) => setDraft((old) => ({ ...old, ...part }));
   useEffect(() => {
     if (deploymentStore.get() === null) loadDeployment().catch(() => undefined);
+    // After the page, which takes the focus to its heading. Where there is no keyboard, one would open.
+    const isTyped = matchMedia("(pointer: fine)").matches;
+    if (isTyped) requestAnimationFrame(() => form.current?.querySelector("textarea")?.focus({ preventScroll: true }));
   }, []);
 
   const submit = async (event: Event) => {
@@ -63,7 +67,13 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
   const isMoreOpen = draft.instructions !== "" || draft.deadlineSeconds !== "" || draft.metadata.length > 0;
   const isMoreAtFault = ["/instructions", "/budget", "/metadata"].some((pointer) => faultAt(error, pointer) !== null);
   return (
-    <form class="panel form compare-form" ref={form} onSubmit={(event) => void submit(event)} noValidate>
+    <form
+      class="panel form compare-form"
+      ref={form}
+      onSubmit={(event) => void submit(event)}
+      onKeyDown={sendAtCtrlEnter}
+      noValidate
+    >
       <TextField
         label="Task"
         rows={5}
@@ -114,7 +124,7 @@ export function CompareForm({ query }: { query: URLSearchParams }) {
       </details>
       <FormFault error={error} shown={SHOWN} what="comparison" />
       <div class="actions">
-        <button type="submit" class="button primary" disabled={isBusy}>
+        <button type="submit" class="button primary" disabled={isBusy} title="Ctrl+Enter">
           <Icon name="compare" /> {isBusy ? "Starting…" : "Compare"}
         </button>
       </div>

@@ -1,22 +1,18 @@
 /** Keys and values of a form. */
 import { useRef } from "preact/hooks";
 import { visible } from "../format";
+import type { Label } from "../labels";
 import { Icon } from "./icon";
 
-export interface MetadataRow {
-  key: string;
-  value: string;
-}
-
 interface MetadataRowsProps {
-  rows: readonly MetadataRow[];
-  onChange: (rows: MetadataRow[]) => void;
+  rows: readonly Label[];
+  onChange: (rows: Label[]) => void;
   error: string | null;
 }
 
 export function MetadataRows({ rows, onChange, error }: MetadataRowsProps) {
   const fieldset = useRef<HTMLFieldSetElement>(null);
-  const set = (index: number, part: Partial<MetadataRow>) =>
+  const set = (index: number, part: Partial<Label>) =>
     onChange(rows.map((row, at) => (at === index ? { ...row, ...part } : row)));
   // The row that takes the focus is there only after the next render.
   const focusSoon = (index: number) =>

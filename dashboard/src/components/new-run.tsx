@@ -2,48 +2,35 @@
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../api";
 import { deploymentStore, knownModels, loadDeployment, rememberModels } from "../deployment";
-import { LIMITS, type Metadata, type NewRun } from "../openapi";
+import { sendAtCtrlEnter } from "../keys";
+import { LIMITS } from "../openapi";
 import { href, navigate } from "../router";
+import { bodyOf, EMPTY_DRAFT, type Draft } from "../run-draft";
 import { rememberRun } from "../started";
 import { useStore } from "../store";
 import { Dialog } from "./dialog";
 import { Field, faultAt } from "./field";
-import { MetadataRows, type MetadataRow } from "./metadata-rows";
+import { MetadataRows } from "./metadata-rows";
 import { AgentField, FormFault, NumberField, TextField } from "./run-fields";
 import { useSending } from "./sending";
 
 const SHOWN = ["/task", "/agent", "/model", "/max_iterations", "/instructions", "/metadata", "/budget"];
 
-interface Draft {
-  task: string;
-  agent: string;
-  model: string;
-  iterations: string;
-  instructions: string;
-  metadata: MetadataRow[];
-  totalTokens: string;
-  costUsd: string;
-  deadlineSeconds: string;
+interface DialogProps {
+  title?: string;
+  /** What the form has at first, of a run that is made again. */
+  first?: Draft;
+  isOpen: boolean;
+  onClose: () => void;
 }
 
-const EMPTY: Draft = {
-  task: "",
-  agent: "",
-  model: "",
-  iterations: "",
-  instructions: "",
-  metadata: [],
-  totalTokens: "",
-  costUsd: "",
-  deadlineSeconds: "",
-};
-
-export function NewRunDialog({ isOpen, onClose }: { isOpen: boolean; onClose: () => void }) {
+export function NewRunDialog({ title = "New run", first = EMPTY_DRAFT, isOpen, onClose }: DialogProps) {
   // What was typed stays when the dialog is closed by mistake.
-  const [draft, setDraft] = useState(EMPTY);
+  const [draft, setDraft] = useState(first);
+  const clear = () => setDraft(first);
   return (
-    <Dialog title="New run" isOpen={isOpen} onClose={onClose}>
-      <NewRunForm draft={draft} setDraft={setDraft} onClose={onClose} />
+    <Dialog title={title} isOpen={isOpen} onClose={onClose}>
+      <NewRunForm draft={draft} setDraft={setDraft} isAgain={first !== EMPTY_DRAFT} onStart={clear} onClose={onClose} />
     </Dialog>
   );
 }
@@ -51,14 +38,15 @@ export function NewRunDialog({ isOpen, onClose }: { isOpen: boolean; onClose: ()
 interface FormProps {
   draft: Draft;
   setDraft: (draft: Draft) => void;
+  isAgain: boolean;
+  onStart: () => void;
   onClose: () => void;
 }
 
-function NewRunForm({ draft, setDraft, onClose }: FormProps) {
+function NewRunForm({ draft, setDraft, isAgain, onStart, onClose }: FormProps) {
   const deployment = useStore(deploymentStore);
   const { form, error, isBusy, send } = useSending();
   useEffect(() => {
-    form.current?.querySelector("textarea")?.focus();
     if (deploymentStore.get() === null) loadDeployment().catch(() => undefined);
   }, []);
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
@@ -70,7 +58,7 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
       const accepted = await api.start(body, key);
       rememberRun(accepted);
       if (body.model) rememberModels([body.model]);
-      setDraft(EMPTY);
+      onStart();
       onClose();
       navigate(href(["runs", accepted.session, String(accepted.run)]));
     });
@@ -83,19 +71,30 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
     navigate(href(["compare"], { task: draft.task }));
   };
   return (
-    <form class="form" ref={form} onSubmit={(event) => void submit(event)} noValidate>
-      <div class="switch" role="group" aria-label="What to start">
-        <button type="button" aria-pressed="true">
-          One model
-        </button>
-        <button type="button" aria-pressed="false" onClick={compare}>
-          Compare models…
-        </button>
-      </div>
+    <form
+      class="form"
+      ref={form}
+      onSubmit={(event) => void submit(event)}
+      onKeyDown={sendAtCtrlEnter}
+      noValidate
+    >
+      {isAgain ? (
+        <p class="muted">It starts a session of its own. A budget and fallbacks are not taken over.</p>
+      ) : (
+        <div class="switch" role="group" aria-label="What to start">
+          <button type="button" aria-pressed="true">
+            One model
+          </button>
+          <button type="button" aria-pressed="false" onClick={compare}>
+            Compare models…
+          </button>
+        </div>
+      )}
       <TextField
         label="Task"
         rows={5}
         isRequired
+        isFirst
         error={faultAt(error, "/task")}
         value={draft.task}
         onChange={(task) => change({ task })}
@@ -137,7 +136,7 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
         <button type="button" class="button" onClick={onClose}>
           Close
         </button>
-        <button type="submit" class="button primary" disabled={isBusy}>
+        <button type="submit" class="button primary" disabled={isBusy} title="Ctrl+Enter">
           {isBusy ? "Starting…" : "Start run"}
         </button>
       </div>
@@ -147,8 +146,9 @@ function NewRunForm({ draft, setDraft, onClose }: FormProps) {
 
 function More({ draft, change, error }: { draft: Draft; change: (part: Partial<Draft>) => void; error: unknown }) {
   const isAtFault = ["/instructions", "/metadata", "/budget"].some((pointer) => faultAt(error, pointer) !== null);
+  const isFilled = draft.instructions !== "" || draft.metadata.length > 0;
   return (
-    <details class="part" open={isAtFault || undefined}>
+    <details class="part" open={isFilled || isAtFault || undefined}>
       <summary>Instructions, metadata, budget</summary>
       <div class="form">
         <TextField
@@ -190,27 +190,4 @@ function More({ draft, change, error }: { draft: Draft; change: (part: Partial<D
       </div>
     </details>
   );
-}
-
-function bodyOf(draft: Draft): NewRun {
-  const metadata: Metadata = {};
-  for (const { key, value } of draft.metadata) if (key !== "" || value !== "") metadata[key] = value;
-  const budget = {
-    ...number("total_tokens", draft.totalTokens),
-    ...number("cost_usd", draft.costUsd),
-    ...number("deadline_ms", draft.deadlineSeconds, 1_000),
-  };
-  return {
-    task: draft.task,
-    ...(draft.agent !== "" && { agent: draft.agent }),
-    ...(draft.model.trim() !== "" && { model: draft.model.trim() }),
-    ...number("max_iterations", draft.iterations),
-    ...(draft.instructions.trim() !== "" && { instructions: draft.instructions }),
-    ...(Object.keys(metadata).length > 0 && { metadata }),
-    ...(Object.keys(budget).length > 0 && { budget }),
-  };
-}
-
-function number(name: string, text: string, factor = 1): Record<string, number> {
-  return text.trim() === "" ? {} : { [name]: Number(text) * factor };
 }

@@ -1,31 +1,68 @@
-/** What can be done with a run: cancel it, take its trace along. */
+/** What can be done with a run: make it again, take its trace along, cancel it, erase it. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
+import type { RunFold } from "../fold";
 import type { RunStatus, Trace } from "../openapi";
+import { href } from "../router";
+import { draftAgain, type Draft } from "../run-draft";
 import { isOpen } from "../status";
 import { announce } from "./announcer";
+import { asked } from "../diff/lanes";
+import { askAgain } from "./compare-form";
 import { CopyButton } from "./copy";
 import { Dialog } from "./dialog";
+import { download } from "./download";
+import { Erase } from "./erase";
 import { Icon } from "./icon";
+import { NewRunDialog } from "./new-run";
 import { explained } from "./states";
 
 interface RunActionsProps {
   session: string;
   run: number;
   status: RunStatus;
+  fold: RunFold;
   trace: Trace | null;
 }
 
-export function RunActions({ session, run, status, trace }: RunActionsProps) {
+export function RunActions({ session, run, status, fold, trace }: RunActionsProps) {
   return (
     <>
+      <RunAgain fold={fold} trace={trace} />
+      <a class="button" href={href(["sessions", session], { view: "events", run })}>
+        <Icon name="queue" /> Events
+      </a>
       <CopyButton text={() => api.traceOtlp(session, run)} label="Copy the trace as OTLP/JSON">
         Copy as OTLP
       </CopyButton>
-      <button type="button" class="button" disabled={trace === null} onClick={() => trace && download(trace)}>
+      <button type="button" class="button" disabled={trace === null} onClick={() => trace && save(trace)}>
         <Icon name="download" /> Download JSON
       </button>
       {isOpen(status) && <Cancel session={session} />}
+      <Erase session={session} />
+    </>
+  );
+}
+
+/** Opens the form of a run, or of a comparison, with what this one was asked. */
+function RunAgain({ fold, trace }: { fold: RunFold; trace: Trace | null }) {
+  const [draft, setDraft] = useState<Draft | null>(null);
+  const [isOpen, setIsOpen] = useState(false);
+  const compared = trace === null ? null : asked(fold, trace);
+  const again = draftAgain(fold, trace);
+  const open = () => {
+    if (compared !== null) return askAgain(compared);
+    setDraft(draft ?? again);
+    setIsOpen(true);
+  };
+  return (
+    <>
+      <button type="button" class="button" disabled={compared === null && again === null} onClick={open}>
+        <Icon name="retry" /> Run again
+      </button>
+      {draft !== null && (
+        <NewRunDialog title="Run again" first={draft} isOpen={isOpen} onClose={() => setIsOpen(false)} />
+      )}
     </>
   );
 }
@@ -77,11 +114,6 @@ function Cancel({ session }: { session: string }) {
   );
 }
 
-function download(trace: Trace) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(trace, null, 2)], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `trace-${trace.trace_id}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+function save(trace: Trace) {
+  download(`trace-${trace.trace_id}.json`, JSON.stringify(trace, null, 2), "application/json");
 }

@@ -18,15 +18,18 @@ interface FieldProps {
 interface TextProps extends FieldProps {
   rows: number;
   isRequired?: boolean;
+  /** Whether a dialog opens with the focus here. */
+  isFirst?: boolean;
 }
 
-export function TextField({ rows, isRequired, value, onChange, ...field }: TextProps) {
+export function TextField({ rows, isRequired, isFirst, value, onChange, ...field }: TextProps) {
   return (
     <Field {...field}>
       {(ids) => (
         <textarea
           {...ids}
           rows={rows}
+          autofocus={isFirst}
           required={isRequired}
           dir="auto"
           value={value}

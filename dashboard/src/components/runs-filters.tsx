@@ -1,8 +1,9 @@
 /** The filters of the runs page. They live in the address; this only shows and changes it. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { deploymentStore, knownModels } from "../deployment";
 import { visible } from "../format";
 import { useDebounced, useMedia } from "../hooks";
+import { SEARCH_FIELD, wasSearchAsked } from "../keys";
 import { href, navigate } from "../router";
 import { filterCount, filtered, METADATA_PREFIX, parseMetadata, RANGES } from "../runs-query";
 import { OPEN_STATUSES } from "../status";
@@ -63,6 +64,11 @@ type Set = (changes: Record<string, string | null>, mode?: "push" | "replace") =
 function Search({ query, set }: { query: URLSearchParams; set: Set }) {
   const asked = query.get("q") ?? "";
   const [text, setText] = useState(asked);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // After the page, which takes the focus to its heading.
+    if (wasSearchAsked()) requestAnimationFrame(() => field.current?.focus());
+  }, []);
   // Back and forward change the address under the field.
   useEffect(() => setText(asked), [asked]);
   useDebounced(text, SEARCH_QUIET_MS, (value) => {
@@ -72,12 +78,16 @@ function Search({ query, set }: { query: URLSearchParams; set: Set }) {
     <div class="search-field">
       <Icon name="search" />
       <input
+        ref={field}
         type="search"
         aria-label="Search in task and result"
+        aria-keyshortcuts="/"
         placeholder="Search in task and result"
+        {...{ [SEARCH_FIELD]: true }}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
       />
+      <kbd aria-hidden="true">/</kbd>
     </div>
   );
 }

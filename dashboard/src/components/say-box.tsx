@@ -2,6 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import type { Accepted } from "../openapi";
+import { sendAtCtrlEnter } from "../keys";
 import { href, navigate } from "../router";
 import { rememberRun } from "../started";
 import { announce } from "./announcer";
@@ -55,7 +56,7 @@ export function SayBox({ session, run, isUnderWay }: SayBoxProps) {
     void send(isUnderWay ? "steer" : "next");
   };
   return (
-    <form class="form next-task" onSubmit={submit} noValidate>
+    <form class="form next-task" onSubmit={submit} onKeyDown={sendAtCtrlEnter} noValidate>
       <Field
         label={isUnderWay ? "Say something to the run" : "Next task in this session"}
         error={fault}
@@ -82,7 +83,7 @@ export function SayBox({ session, run, isUnderWay }: SayBoxProps) {
             Start after it
           </button>
         )}
-        <button type="submit" class="button" disabled={isBusy}>
+        <button type="submit" class="button" disabled={isBusy} title="Ctrl+Enter">
           {isBusy ? "Sending…" : isUnderWay ? "Steer" : "Start"}
         </button>
       </div>

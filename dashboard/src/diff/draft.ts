@@ -1,4 +1,5 @@
 /** The form of a comparison: its values, what is wrong with them, and the request that they are. Pure. */
+import { labelValue, type Label } from "../labels";
 import { LIMITS, type FieldError, type Metadata, type NewComparison } from "../openapi";
 
 export const MODELS_MIN = LIMITS.compared_models_min;
@@ -12,7 +13,7 @@ export interface Draft {
   agent: string;
   instructions: string;
   deadlineSeconds: string;
-  metadata: readonly { key: string; value: string }[];
+  metadata: readonly Label[];
 }
 
 /** What is sent, and which row each model of it is. */
@@ -96,5 +97,5 @@ function metadataFaults({ metadata }: Draft): FieldError[] {
 }
 
 function metadataOf({ metadata }: Draft): Metadata {
-  return Object.fromEntries(metadata.flatMap(({ key, value }) => (key.trim() === "" ? [] : [[key.trim(), value]])));
+  return Object.fromEntries(metadata.flatMap((label) => (label.key.trim() === "" ? [] : [[label.key.trim(), labelValue(label)]])));
 }

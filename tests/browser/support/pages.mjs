@@ -1,5 +1,7 @@
 // What the pages are made of, by the names that a person and a screen reader know.
 
+import { eventually } from "./expect.mjs";
+
 /** Goes to a route of the page, such as `#/runs`. */
 export async function go(page, route) {
   await page.goto(`/${route}`);
@@ -45,6 +47,15 @@ export function details(page) {
 
 export function answers(page) {
   return page.getByRole("group", { name: "Messages" }).locator("article.from-assistant");
+}
+
+/** Awaits that an element has the focus. */
+export async function focusIsIn(locator) {
+  await eventually(
+    () => locator.evaluate((element) => element === document.activeElement),
+    (isIt) => isIt,
+    `the focus is in ${locator}`,
+  );
 }
 
 /** The row of a run in the table. */
