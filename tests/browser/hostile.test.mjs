@@ -66,6 +66,26 @@ export function tests(server) {
     await shows(page.getByRole("region", { name: "Models in figures" }), "<img/src=x");
     await harmless(page);
 
+    // The session, its events, and the same texts as Markdown.
+    await go(page, `#/sessions/${compared.session}`);
+    await page.getByRole("checkbox", { name: "Markdown" }).check();
+    for (const { session } of [echoed, compared, refused]) {
+      await go(page, `#/sessions/${session}`);
+      await page.locator(".session-run .markdown").first().waitFor();
+      const more = page.getByRole("button", { name: /^Show all/ });
+      while ((await more.count()) > 0) await more.first().click();
+      await harmless(page);
+      await go(page, `#/sessions/${session}?view=events`);
+      await page.locator(".event").nth(3).waitFor();
+      for (const event of await page.locator(".event summary").all()) await event.click();
+      await harmless(page);
+    }
+    await go(page, `#/runs/${echoed.session}/1`);
+    await page.locator("button:enabled", { hasText: "Run again" }).click();
+    await page.getByRole("dialog", { name: "Run again" }).waitFor();
+    await harmless(page);
+    await page.keyboard.press("Escape");
+
     // Addresses, as a link from elsewhere may have them.
     const odd = encodeURIComponent(`${TAG}${LINK}${"x".repeat(300)}`);
     watch.allow(/status 40[04]/, /Failed to load resource/, /WebSocket connection .* failed/);
@@ -78,6 +98,8 @@ export function tests(server) {
       `#/${odd}`,
       `#/runs/${odd}/1`,
       `#/compare/${odd}`,
+      `#/sessions/${odd}`,
+      `#/sessions/${odd}?view=events&run=${odd}`,
       `#/compare?task=${odd}&models=${odd}&agent=${odd}`,
     ]) {
       await go(page, route);

@@ -35,6 +35,8 @@ const WORDS: Record<Outcome, string> = {
 
 /** What the word of a tick takes of the axis, in percent, where it is narrow. */
 const TICK_SHARE = 10;
+/** From here on a word stands before its tick: behind it the axis has no room. */
+const TICK_TURNS = 0.85;
 
 export function Waterfall({
   rows: { rows, markers, startedAt, endedAt },
@@ -88,7 +90,12 @@ export function Waterfall({
             {steps
               .filter((step) => !isCovered(step))
               .map((step) => (
-                <i key={step} aria-hidden="true" class="wf-tick" style={{ left: `${(step / scale.spanMs) * 100}%` }}>
+                <i
+                  key={step}
+                  aria-hidden="true"
+                  class={step > scale.spanMs * TICK_TURNS ? "wf-tick is-last" : "wf-tick"}
+                  style={{ left: `${(step / scale.spanMs) * 100}%` }}
+                >
                   {step === 0 ? "0" : duration(step).replace(/\.0+ |(\.\d*[1-9])0+ /, "$1 ")}
                 </i>
               ))}
