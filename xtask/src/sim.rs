@@ -28,7 +28,7 @@ const QUOTING: [&str; 2] = ["README.md", "RELIABILITY.md"];
 /// Random worlds that a mutant has to survive before it counts as not found by them.
 const WORLDS_PER_MUTANT: &str = "4000";
 /// The crates that a mutant consists of.
-const COPIED: [&str; 5] = ["core", "models", "trace", "host", "sim"];
+const COPIED: [&str; 6] = ["core", "models", "trace", "host", "world", "sim"];
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -128,7 +128,7 @@ impl Workspace {
 /// The crates below crates/ that can end up in the wasm, relative to the root. What is built for Cloudflare is
 /// left out, as are the crates that only run on the machine itself.
 pub(crate) fn wasm_crates(root: &Path) -> Result<Vec<PathBuf>> {
-    const NOT_LINKED: [&str; 3] = ["worker", "sim", "cli"];
+    const NOT_LINKED: [&str; 4] = ["worker", "world", "sim", "cli"];
     let names = crates_in(&root.join("crates"))?;
     let linked = names.into_iter().filter(|name| !NOT_LINKED.contains(&name.as_str()));
     Ok(linked.map(|name| Path::new("crates").join(name)).collect())

@@ -1,8 +1,8 @@
 use longhaul_core::Session;
+use longhaul_world::{FaultAt, Operation};
 
 use crate::{
     clients::Action,
-    faults::{FaultAt, Operation},
     invariants::Violation,
     life::{Ending, Life},
     outside::Outside,

@@ -8,9 +8,10 @@ use std::{
     thread,
 };
 
+use longhaul_world::{Fault, FaultAt, Op, Operation};
+
 use crate::{
     crashes::{End, Lived, disturb, live},
-    faults::{Fault, FaultAt, Op, Operation},
     invariants::{Violation, check},
     outside::Outside,
     scenario::Scenario,

@@ -533,7 +533,9 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{crashes::run_clean, disk::Disk};
+    use longhaul_world::Disk;
+
+    use crate::crashes::run_clean;
 
     type Change = fn(&mut End);
 

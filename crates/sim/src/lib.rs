@@ -22,15 +22,11 @@
 mod acted;
 mod catalogue;
 mod clients;
-mod clock;
 mod crashes;
 mod deliveries;
-mod disk;
 mod enumerate;
-mod executor;
 mod explained;
 mod explore;
-mod faults;
 mod hook;
 mod incidents;
 mod index;
@@ -40,7 +36,6 @@ mod model;
 mod nexus;
 mod object;
 mod outside;
-mod ports;
 mod random;
 mod scenario;
 mod shadow;
@@ -59,22 +54,21 @@ mod world;
 pub use catalogue::catalogue;
 pub use clients::{Action, Answered, Clients, Post, Verdict};
 pub use crashes::{CleanRun, End, Unfinished, run_clean, survive};
-pub use disk::{Disk, Row};
 pub use enumerate::{Depth, Failure, Strike, Tally, enumerate, enumerate_all};
 pub use explore::{Progress, explore};
-pub use faults::{Fault, FaultAt, Op, Operation};
 pub use incidents::{Incident, Incidents};
 pub use index::{IndexAnswers, IndexDatabase, IndexError, IndexPlan, IndexReply, Purpose};
 pub use invariants::{Violation, check};
 pub use life::{Ending, Life};
+pub use longhaul_world::{Disk, DiskError, Fault, FaultAt, Op, Operation, Row};
 pub use model::{ModelPlan, ModelServer, Outage, Reply, Request};
 pub use nexus::{
     Check as NexusCheck, NexusPlan, NexusReply, NexusRequest, NexusServer, NexusSpan, NexusTrace,
     is_time as is_nexus_time,
 };
 pub use outside::{Outside, Watcher};
-pub use ports::{DiskError, SimPorts};
 pub use random::{RandomWorld, Survived};
 pub use scenario::{API_KEY, OBJECT, RETENTION_MS, Scenario};
 pub use sink::{Delivered, SinkPlan, SinkReply, TraceSink};
 pub use tools::{POISON, Performed, ToolPlan, ToolReply, Tools};
+pub use world::SimPorts;

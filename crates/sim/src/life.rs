@@ -2,20 +2,18 @@ use std::{cell::RefCell, rc::Rc};
 
 use futures::FutureExt;
 use longhaul_core::{RunId, Session, TimeMs};
-use longhaul_host::{Delta, Deployment, Driver, Runtime};
+use longhaul_host::{Delta, Driver, Runtime};
+use longhaul_world::{FaultAt, Isolate, Operation, Polled, Role, set_clock, with_telemetry};
 
 use crate::{
     clients::{Action, Answered, Ticket},
-    executor::{Polled, Role, Tasks},
-    faults::{FaultAt, Operation},
     incidents::Incident,
-    object::Object,
+    object::Desk,
     outside::{BEGINNING, Outside},
-    ports::SimPorts,
     scenario::Scenario,
     shadow::Shadow,
-    telemetry::{has_leaked, set_clock, with_telemetry},
-    world::World,
+    telemetry::{has_leaked, read_log},
+    world::{SimPorts, World},
 };
 
 /// From the death of a process to the start of the next, in milliseconds: what workerd was measured to take.
@@ -27,19 +25,12 @@ const ALARMS_MAX: u32 = 1_000;
 
 /// One process, from its start to its death or to rest. Its object is made when something touches it.
 pub struct Life {
-    world: Rc<World>,
-    deployment: Deployment,
+    isolate: Isolate<Outside>,
     rest_horizon_ms: u64,
     is_evicted_when_idle: bool,
-    object: Option<Rc<Object>>,
-    tasks: Tasks,
     answers: Rc<RefCell<Vec<(Ticket, Answer)>>>,
     /// What a reader of the disk makes of it.
     shadow: Shadow,
-    /// The alarm was set while its handler ran.
-    is_rearmed: bool,
-    turns: u32,
-    alarms: u32,
 }
 
 /// What a caller got: the run of a post, or a failure.
@@ -64,17 +55,11 @@ impl Life {
         outside.guests.iter_mut().for_each(|(_, is_there)| *is_there = false);
         outside.readmit();
         Self {
-            world: Rc::new(World::new(outside, faults.to_vec())),
-            deployment: scenario.deployment(),
+            isolate: Isolate::new(World::new(outside, faults.to_vec()), scenario.deployment()),
             rest_horizon_ms: scenario.rest_horizon_ms,
             is_evicted_when_idle: scenario.is_evicted_when_idle,
-            object: None,
-            tasks: Tasks::default(),
             answers: Rc::default(),
             shadow: Shadow::default(),
-            is_rearmed: false,
-            turns: 0,
-            alarms: 0,
         }
     }
 
@@ -85,38 +70,38 @@ impl Life {
 
     /// Goes on for so many milliseconds.
     pub fn run_for(&mut self, ms: u64) -> Ending {
-        self.run_until(self.world.now() + ms)
+        self.run_until(self.world().now() + ms)
     }
 
     /// What is outside of the process, right now.
     pub fn outside(&self) -> std::cell::Ref<'_, Outside> {
-        self.world.outside.borrow()
+        self.world().outside.borrow()
     }
 
     /// The same, to change it.
     pub fn outside_mut(&mut self) -> std::cell::RefMut<'_, Outside> {
-        self.world.outside.borrow_mut()
+        self.world().outside.borrow_mut()
     }
 
     /// Lets a caller do something, now and after what others still want.
     pub fn ask(&mut self, action: Action) {
-        let now = self.world.now();
-        self.world.outside.borrow_mut().clients.plan(now, action);
+        let now = self.world().now();
+        self.world().outside.borrow_mut().clients.plan(now, action);
     }
 
     /// The session in the memory of the process; `None` where it has no object.
     pub fn session(&self) -> Option<Session> {
-        self.object.as_ref().and_then(|object| object.runtime().with_session(Session::clone).ok())
+        self.runtime().and_then(|runtime| runtime.with_session(Session::clone).ok())
     }
 
     /// The runtime, where the process has an object.
     pub fn runtime(&self) -> Option<&Runtime<SimPorts>> {
-        self.object.as_ref().map(|object| object.runtime())
+        self.isolate.resident().map(|object| object.runtime())
     }
 
     /// Who drives the object, where the process has one: for what no scenario does.
     pub fn driver(&self) -> Option<Rc<Driver<SimPorts>>> {
-        self.object.as_ref().map(|object| Rc::clone(&object.driver))
+        self.isolate.resident().map(|object| Rc::clone(object.driver()))
     }
 
     /// What a watcher who joins now gets first.
@@ -126,37 +111,38 @@ impl Life {
 
     /// The operations so far.
     pub fn operations(&self) -> Vec<Operation> {
-        self.world.operations()
+        self.world().operations()
     }
 
     /// Drops the process, with whatever it was doing, and gives back the rest.
-    pub fn end(mut self) -> Outside {
-        self.drop_object();
-        let world = Rc::try_unwrap(self.world).expect("nothing of a process outlives it");
-        world.outside.into_inner()
+    pub fn end(self) -> Outside {
+        self.isolate.end()
+    }
+
+    fn world(&self) -> &World {
+        self.isolate.process()
     }
 
     fn run_until(&mut self, until: TimeMs) -> Ending {
-        let ending = with_telemetry(|| self.turn_until(until));
+        let ending = with_telemetry(read_log, || self.turn_until(until));
         if has_leaked() {
-            self.world.outside.borrow_mut().offend(10, "the log holds the credentials");
+            self.world().outside.borrow_mut().offend(10, "the log holds the credentials");
         }
         ending
     }
 
     fn turn_until(&mut self, until: TimeMs) -> Ending {
         loop {
-            if self.turns > TURNS_MAX || self.alarms > ALARMS_MAX {
+            if self.isolate.turns() > TURNS_MAX || self.isolate.alarms() > ALARMS_MAX {
                 return Ending::Endless;
             }
-            set_clock(self.world.now());
-            self.world.is_asked.set(self.tasks.has(Role::Request));
-            match self.tasks.poll_one() {
+            set_clock(self.world().now());
+            match self.isolate.poll() {
                 Polled::Stalled if self.begin_due() => {}
                 Polled::Stalled => match self.next_at() {
-                    Some(at) if at <= until => self.pass_time(at),
+                    Some(at) if at <= until => self.isolate.pass_time(at),
                     _ if until < TimeMs::MAX => {
-                        self.pass_time(until);
+                        self.isolate.pass_time(until);
                         return Ending::TimeUp;
                     }
                     _ => return Ending::Quiet,
@@ -173,47 +159,39 @@ impl Life {
 
     /// Starts one thing that is due now: a caller's request, a timer, the alarm.
     fn begin_due(&mut self) -> bool {
-        if self.is_evicted_when_idle && self.tasks.is_empty() {
-            self.drop_object();
+        if self.is_evicted_when_idle && self.isolate.is_idle() {
+            self.isolate.evict();
         }
-        let now = self.world.now();
-        let incident = self.world.outside.borrow_mut().incidents.take_due(now);
+        let now = self.world().now();
+        let incident = self.world().outside.borrow_mut().incidents.take_due(now);
         if let Some(incident) = incident {
             self.suffer(incident);
             return true;
         }
-        let begun = self.world.outside.borrow_mut().clients.begin(now);
+        let begun = self.world().outside.borrow_mut().clients.begin(now);
         if let Some((ticket, action)) = begun {
             self.begin_request(ticket, action);
             return true;
         }
-        if self.world.timers.fire(now) {
+        if self.world().timers.fire(now) {
             return true;
         }
-        let is_due = self.alarm_at().is_some_and(|at| at <= now);
+        let is_due = self.isolate.begin_due_alarm();
         if is_due {
-            self.alarms += 1;
-            self.world.outside.borrow_mut().alarms += 1;
-            self.begin_alarm(0);
+            self.world().outside.borrow_mut().alarms += 1;
         }
         is_due
-    }
-
-    fn begin_alarm(&mut self, retry_count: u32) {
-        self.is_rearmed = false;
-        let handler = self.object().on_alarm(retry_count);
-        self.tasks.spawn(Role::Alarm, handler.boxed_local());
     }
 
     fn suffer(&mut self, incident: Incident) {
         match incident {
             // The platform never runs two handlers at once.
-            Incident::AlarmRings(_) if self.tasks.has(Role::Alarm) => return,
-            Incident::AlarmRings(retry_count) => return self.begin_alarm(retry_count),
-            Incident::Evicted if self.tasks.is_empty() => return self.drop_object(),
+            Incident::AlarmRings(_) if self.isolate.has(Role::Alarm) => return,
+            Incident::AlarmRings(retry_count) => return self.isolate.begin_alarm(retry_count),
+            Incident::Evicted if self.isolate.is_idle() => return self.isolate.evict(),
             _ => {}
         }
-        let mut outside = self.world.outside.borrow_mut();
+        let mut outside = self.world().outside.borrow_mut();
         let now = outside.now;
         match incident {
             Incident::ClockJumps(by) => {
@@ -236,31 +214,27 @@ impl Life {
     fn begin_request(&mut self, ticket: Ticket, action: Action) {
         if action == Action::Evict {
             // A busy object is not evicted.
-            if self.tasks.is_empty() {
-                self.drop_object();
+            if self.isolate.is_idle() {
+                self.isolate.evict();
             }
-            acknowledge(&mut self.world.outside.borrow_mut(), ticket, None);
+            acknowledge(&mut self.world().outside.borrow_mut(), ticket, None);
             return;
         }
-        let answered = self.object().answer(action);
+        let answered = Desk(self.isolate.object()).answer(action);
         let answers = Rc::clone(&self.answers);
         let request = async move {
             let answer = answered.await.map_err(|_| ());
             answers.borrow_mut().push((ticket, answer));
         };
-        self.tasks.spawn(Role::Request, request.boxed_local());
+        self.isolate.begin_request(request.boxed_local());
     }
 
     /// Whether the process still lives.
     fn end_turn(&mut self, polled: Polled) -> bool {
-        self.turns += 1;
-        self.is_rearmed |= self.world.end_turn();
-        let mut outside = self.world.outside.borrow_mut();
-        let is_alive = self.world.is_alive();
-        if is_alive && polled == Polled::Finished(Role::Alarm) && !self.is_rearmed {
-            outside.disk.alarm = None;
-        }
-        self.shadow.follow(&mut outside, self.object.as_deref().filter(|_| is_alive));
+        let is_alive = self.isolate.end_turn(polled);
+        let mut outside = self.isolate.process().outside.borrow_mut();
+        self.shadow
+            .follow(&mut outside, self.isolate.resident().map(|object| &**object).filter(|_| is_alive));
         let now = outside.now;
         for (ticket, answer) in self.answers.take().into_iter().filter(|_| is_alive) {
             match answer {
@@ -274,56 +248,27 @@ impl Life {
             }
         }
         drop(outside);
-        for future in self.object.iter().flat_map(|object| object.take_background()) {
-            self.tasks.spawn(Role::Background, future);
-        }
+        self.isolate.take_background();
         is_alive
     }
 
     fn die(&mut self) {
-        self.drop_object();
-        let mut outside = self.world.outside.borrow_mut();
+        self.isolate.evict();
+        let mut outside = self.world().outside.borrow_mut();
         outside.deaths += 1;
         outside.now += RESTART_MS;
         let now = outside.now;
         outside.clients.all_ask_again(now);
     }
 
-    fn drop_object(&mut self) {
-        self.tasks.clear();
-        if let Some(object) = self.object.take() {
-            object.stop_driving();
-        }
-    }
-
-    fn object(&mut self) -> Rc<Object> {
-        let object = self.object.get_or_insert_with(|| {
-            let ports = SimPorts(Rc::clone(&self.world));
-            Rc::new(Object::new(Runtime::new(ports, self.deployment.clone())))
-        });
-        Rc::clone(object)
-    }
-
-    /// When the platform delivers the alarm, if it is not at it.
-    fn alarm_at(&self) -> Option<TimeMs> {
-        let outside = self.world.outside.borrow();
-        let at = outside.disk.alarm.filter(|_| !self.tasks.has(Role::Alarm))?;
-        Some(at.saturating_add(outside.alarm_lag_ms))
-    }
-
     /// When the next thing is due; `None` when nothing is, but for what is far away.
     fn next_at(&self) -> Option<TimeMs> {
-        let outside = self.world.outside.borrow();
+        let outside = self.world().outside.borrow();
         let horizon = outside.now.saturating_add(self.rest_horizon_ms);
-        let alarm = self.alarm_at().filter(|at| *at <= horizon);
+        let alarm = self.isolate.alarm_at().filter(|at| *at <= horizon);
         let action = outside.clients.next_at();
         let incident = outside.incidents.next_at();
-        [self.world.timers.next(), action, incident, alarm].into_iter().flatten().min()
-    }
-
-    fn pass_time(&self, at: TimeMs) {
-        let mut outside = self.world.outside.borrow_mut();
-        outside.now = outside.now.max(at);
+        [self.world().timers.next(), action, incident, alarm].into_iter().flatten().min()
     }
 }
 

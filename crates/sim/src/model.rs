@@ -115,6 +115,7 @@ pub struct ModelServer {
     pub requests: Vec<Request>,
     /// The most requests that were open at once.
     pub open_max: usize,
+    open: usize,
     /// Requests that were dropped before their answer was whole.
     pub hung_up: usize,
 }
@@ -158,7 +159,13 @@ impl ModelServer {
     }
 
     pub(crate) fn new(plan: ModelPlan, format: Format) -> Self {
-        Self { plan, format, requests: Vec::new(), open_max: 0, hung_up: 0 }
+        Self { plan, format, requests: Vec::new(), open_max: 0, open: 0, hung_up: 0 }
+    }
+
+    /// One request more, or one less.
+    fn count_open(&mut self, change: isize) {
+        self.open = self.open.saturating_add_signed(change);
+        self.open_max = self.open_max.max(self.open);
     }
 
     /// Requests with the key of a call.
@@ -387,13 +394,13 @@ struct Open {
 
 impl Open {
     fn new(world: Rc<World>) -> Self {
-        world.count_open(1);
+        world.outside.borrow_mut().model.count_open(1);
         Self { world, is_open: Cell::new(true) }
     }
 
     fn close(&self) {
         if self.is_open.replace(false) {
-            self.world.count_open(-1);
+            self.world.outside.borrow_mut().model.count_open(-1);
         }
     }
 }

@@ -1,45 +1,30 @@
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-};
+use std::{cell::Cell, rc::Rc};
 
-use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{Entry, Idempotency, Input, Refusal, RunId, Seq, Steer};
-use longhaul_host::{Driver, Driving, HostError, Runtime};
+use longhaul_host::{HostError, Runtime};
+use longhaul_world::{DiskError, Object};
 
 use crate::{
     clients::{Action, Verdict},
-    ports::{DiskError, SimPorts},
+    outside::Outside,
+    world::SimPorts,
 };
 
-/// The shell around the driver, as the Durable Object has it: what a request does first, and what is kept alive.
-pub(crate) struct Object {
-    pub(crate) driver: Rc<Driver<SimPorts>>,
-    /// What was given to `wait_until` and not yet taken by the executor.
-    background: RefCell<Vec<Driving>>,
-}
+/// What the object does with a request, as the Durable Object has it.
+pub(crate) struct Desk(pub(crate) Rc<Object<Outside>>);
 
 type Failure = HostError<DiskError>;
 
 /// What the caller asked for was not done, or not all of it.
 pub(crate) struct NotDone;
 
-impl Object {
-    pub(crate) fn new(runtime: Runtime<SimPorts>) -> Self {
-        Self { driver: Driver::new(runtime), background: RefCell::default() }
-    }
-
-    pub(crate) fn runtime(&self) -> &Runtime<SimPorts> {
-        self.driver.runtime()
-    }
-
-    /// The alarm's handler, at the platform's so-manieth retry.
-    pub(crate) async fn on_alarm(self: Rc<Self>, retry_count: u32) {
-        self.driver.on_alarm(retry_count).await;
+impl Desk {
+    fn runtime(&self) -> &Runtime<SimPorts> {
+        self.0.runtime()
     }
 
     /// A request; a post's answer names its run.
-    pub(crate) async fn answer(self: Rc<Self>, action: Action) -> Result<Option<RunId>, NotDone> {
+    pub(crate) async fn answer(self, action: Action) -> Result<Option<RunId>, NotDone> {
         self.keep_driving()?;
         let is_empty = self.runtime().with_session(|session| session.runs().is_empty())?;
         match action {
@@ -90,16 +75,6 @@ impl Object {
         };
         self.keep_driving()?;
         Ok(run)
-    }
-
-    pub(crate) fn take_background(&self) -> Vec<LocalBoxFuture<'static, ()>> {
-        self.background.take().into_iter().map(FutureExt::boxed_local).collect()
-    }
-
-    /// The end of the process: the loop holds the object, which holds the loop.
-    pub(crate) fn stop_driving(&self) {
-        self.driver.abandon();
-        self.background.take();
     }
 
     async fn delete(&self) -> Result<(), NotDone> {
@@ -160,8 +135,7 @@ impl Object {
     }
 
     fn keep_driving(&self) -> Result<(), Failure> {
-        self.background.borrow_mut().extend(self.driver.work()?);
-        Ok(())
+        self.0.keep_driving()
     }
 }
 

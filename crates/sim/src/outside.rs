@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use longhaul_core::{Record, TimeMs, full_jitter_ms};
 use longhaul_host::Delta;
+use longhaul_world::Disk;
 
 use crate::{
     clients::Clients,
-    disk::Disk,
     hook::Hook,
     incidents::Incidents,
     index::IndexDatabase,

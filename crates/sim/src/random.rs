@@ -2,12 +2,12 @@ use std::{fmt, panic::AssertUnwindSafe};
 
 use longhaul_core::{Entry, StopReason};
 use longhaul_models::Format;
+use longhaul_world::{Fault, FaultAt};
 
 use crate::{
     catalogue::NEXT_MONTH_MS,
     clients::{Action, Note, OF_CALLS, OF_NOTHING, Post, Verdict},
     crashes::{End, Lived, disturb, live},
-    faults::{Fault, FaultAt},
     incidents::Incident,
     index::{IndexPlan, IndexReply},
     invariants::{Violation, check},

@@ -1,6 +1,8 @@
 use longhaul_core::{CallState, Deadline, Entry, Record, RunStatus, Session};
 
-use crate::{object::Object, outside::Outside, scenario::RETENTION_MS};
+use longhaul_world::Object;
+
+use crate::{outside::Outside, scenario::RETENTION_MS};
 
 /// How much later than due an alarm may be: after trouble the session waits before it tries again, in milliseconds.
 const TROUBLE_MS: u64 = 2_000;
@@ -19,7 +21,7 @@ pub(crate) struct Shadow {
 
 impl Shadow {
     /// A turn is over. `object` is there while its process lives.
-    pub(crate) fn follow(&mut self, outside: &mut Outside, object: Option<&Object>) {
+    pub(crate) fn follow(&mut self, outside: &mut Outside, object: Option<&Object<Outside>>) {
         let (before, incarnation) = (self.session.head(), outside.incarnation());
         if self.incarnation != incarnation {
             *self = Self { incarnation, ..Self::default() };

@@ -1,9 +1,9 @@
-use std::{cell::Cell, sync::OnceLock};
+use std::cell::Cell;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{Fault, ModelAnswer, TimeMs};
-use longhaul_host::{CallInfo, Hooks, Telemetry};
-use tracing::{Dispatch, dispatcher, info_span, subscriber::NoSubscriber};
+use longhaul_core::{Fault, ModelAnswer};
+use longhaul_host::{CallInfo, Hooks};
+use tracing::{Level, info_span};
 
 use crate::invariants::is_secret;
 
@@ -33,21 +33,8 @@ impl Hooks for SpanningHooks {
     }
 }
 
-/// While there is one subscriber alone, `tracing` asks only that of the thread which meets a span first, and a thread
-/// without one would switch the span off for all.
-static OTHERS: OnceLock<[Dispatch; 2]> = OnceLock::new();
-
 thread_local! {
-    static CLOCK: Cell<TimeMs> = const { Cell::new(0) };
     static LEAKED: Cell<bool> = const { Cell::new(false) };
-    static DISPATCH: Dispatch = Dispatch::new(Telemetry::new(|_, line| read_log(line), || CLOCK.get()));
-}
-
-/// Runs code whose `tracing` goes to the runtime's subscriber, which reads the time as [`set_clock`] said it last.
-pub(crate) fn with_telemetry<T>(run: impl FnOnce() -> T) -> T {
-    OTHERS.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::default())));
-    let dispatch = DISPATCH.with(Dispatch::clone);
-    dispatcher::with_default(&dispatch, run)
 }
 
 /// Whether a line of the log had a secret in it since this was asked last.
@@ -55,12 +42,9 @@ pub(crate) fn has_leaked() -> bool {
     LEAKED.take()
 }
 
-fn read_log(line: &str) {
+/// Reads a line of the log.
+pub(crate) fn read_log(_: Level, line: &str) {
     if is_secret(line) {
         LEAKED.set(true);
     }
-}
-
-pub(crate) fn set_clock(now: TimeMs) {
-    CLOCK.set(now);
 }

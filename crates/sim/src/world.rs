@@ -1,251 +1,103 @@
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    task::{Poll, Waker},
-};
+use std::rc::Rc;
 
-use longhaul_core::{CallId, Record, Seq, TimeMs, WholeResult};
+use futures::{FutureExt, future::LocalBoxFuture};
+use longhaul_core::{Found, Record, TimeMs, ToolOutcome};
+use longhaul_host::{Delta, ToolJob, WireFault, WireRequest, WireResponse};
+use longhaul_world::{Disk, Mishap, Ports, Process, Surroundings};
 
-use crate::{
-    clock::{Sleep, Timers},
-    disk::Disk,
-    faults::{Fault, FaultAt, Fuse, Op, Operation},
-    outside::Outside,
-    ports::DiskError,
-};
+use crate::{hook, index, model, nexus, outside::Outside, sink, tenant, tools};
 
-/// The world as one process meets it: what outlives it, its timers, and the faults that await it.
-///
-/// A turn is what a task does between two awaits. As on the platform, the writes of a turn go to disk together, and
-/// nothing leaves the process before they are there.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) outside: RefCell<Outside>,
-    pub(crate) timers: Rc<Timers>,
-    fuse: RefCell<Fuse>,
-    vital: Cell<Vital>,
-    /// Whether a caller waits for an answer.
-    pub(crate) is_asked: Cell<bool>,
-    turn: RefCell<Turn>,
-    turns: Cell<u64>,
-    open_requests: Cell<usize>,
-}
+/// The world as one process meets it.
+pub(crate) type World = Process<Outside>;
+/// The ports of the runtime on a simulated world.
+pub type SimPorts = Ports<Outside>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Vital {
-    Alive,
-    /// An alarm that belongs to what was just written still goes to disk.
-    Dying,
-    Dead,
-}
+impl Surroundings for Outside {
+    fn now(&self) -> TimeMs {
+        self.now
+    }
 
-/// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Departure {
-    /// The process is dead: nobody sends it.
-    Dead,
-    Sent,
-    /// It is sent, and its answer is lost.
-    Unheard,
-}
+    fn set_now(&mut self, now: TimeMs) {
+        self.now = now;
+    }
 
-#[derive(Debug, Default)]
-struct Turn {
-    /// The disk before the turn's first write.
-    before: Option<Disk>,
-    /// What watchers get when the turn is on disk.
-    published: Vec<Record>,
-    /// Those who wait for the turn's end.
-    gated: Vec<Waker>,
-    alarm_was_set: bool,
-}
+    fn draw(&mut self) -> u64 {
+        self.draw()
+    }
 
-impl World {
-    pub(crate) fn new(outside: Outside, faults: Vec<FaultAt>) -> Self {
-        Self {
-            outside: RefCell::new(outside),
-            timers: Rc::default(),
-            fuse: RefCell::new(Fuse::new(faults)),
-            vital: Cell::new(Vital::Alive),
-            is_asked: Cell::new(false),
-            turn: RefCell::default(),
-            turns: Cell::new(0),
-            open_requests: Cell::new(0),
+    fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    fn disk_mut(&mut self) -> &mut Disk {
+        &mut self.disk
+    }
+
+    fn note(&mut self, mishap: Mishap) {
+        match mishap {
+            Mishap::StorageError => self.storage_errors += 1,
+            Mishap::CallerLost => self.answers_to_lose += 1,
+            Mishap::ReplyLost => self.lost_replies += 1,
         }
     }
 
-    pub(crate) fn now(&self) -> TimeMs {
-        self.outside.borrow().now
-    }
-
-    pub(crate) fn sleep(&self, ms: u64) -> Sleep {
-        self.timers.sleep_until(self.now().saturating_add(ms))
-    }
-
-    pub(crate) fn operations(&self) -> Vec<Operation> {
-        self.fuse.borrow().log().to_vec()
-    }
-
-    pub(crate) fn is_alive(&self) -> bool {
-        self.vital.get() == Vital::Alive
-    }
-
-    /// Ends the process, with all that the turn has written so far.
-    pub(crate) fn kill(&self) {
-        self.vital.set(Vital::Dead);
-    }
-
-    pub(crate) fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskError> {
-        let is_full = self.outside.borrow().disk.is_full;
-        match self.operate(Op::Append)?.or_else(|| is_full.then_some(Fault::StorageError)) {
-            Some(Fault::StorageError) => {
-                self.outside.borrow_mut().storage_errors += 1;
-                return Err(DiskError::Failed);
+    fn hear(&mut self, published: Vec<Record>) {
+        if self.has_dismissed {
+            if !published.is_empty() {
+                self.readmit();
             }
-            Some(Fault::CrashBefore | Fault::TurnLost) => return Err(DiskError::Dead),
-            Some(Fault::AnswerLost) => {
-                self.outside.borrow_mut().storage_errors += 1;
-                self.write(|disk| disk.append(records, results));
-                return Err(DiskError::Failed);
+            return;
+        }
+        let Self { watcher, guests, disk, .. } = self;
+        for (guest, _) in guests.iter_mut().filter(|(_, is_there)| *is_there) {
+            guest.hear(published.clone(), disk);
+        }
+        watcher.hear(published, disk);
+    }
+
+    fn hear_delta(&mut self, delta: &Delta) {
+        self.watcher.deltas.push(delta.clone());
+    }
+
+    fn dismiss(&mut self) {
+        self.has_dismissed = true;
+    }
+
+    fn alarm_lag_ms(&self) -> u64 {
+        self.alarm_lag_ms
+    }
+
+    fn send(
+        world: Rc<World>,
+        request: WireRequest,
+    ) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
+        match request {
+            WireRequest::Http(request) if request.url.starts_with(model::BASE_URL) => {
+                let asked = model::Asked::over_http(&request);
+                model::serve(world, asked).boxed_local()
             }
-            Some(Fault::CrashAfter | Fault::CallerLost) | None => {}
-        }
-        let stored = self.write(|disk| disk.append(records, results));
-        if stored { Ok(()) } else { Err(DiskError::Conflict) }
-    }
-
-    pub(crate) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {
-        if self.operate(Op::Read)?.is_some() {
-            self.outside.borrow_mut().storage_errors += 1;
-            return Err(DiskError::Failed);
-        }
-        if self.outside.borrow().disk.is_unreadable {
-            return Err(DiskError::Unreadable);
-        }
-        Ok(self.outside.borrow().disk.read(after, limit))
-    }
-
-    pub(crate) fn result(&self, call: CallId) -> Result<Option<String>, DiskError> {
-        if self.operate(Op::Read)?.is_some() {
-            self.outside.borrow_mut().storage_errors += 1;
-            return Err(DiskError::Failed);
-        }
-        Ok(self.outside.borrow().disk.results().get(&call).map(|json| json.to_string()))
-    }
-
-    pub(crate) fn set_alarm(&self, at: TimeMs) {
-        if self.vital.get() == Vital::Dying || self.operate(Op::SetAlarm).is_ok_and(written) {
-            self.write(|disk| disk.alarm = Some(at));
-            self.turn.borrow_mut().alarm_was_set = true;
-        }
-    }
-
-    pub(crate) fn erase(&self) -> Result<(), DiskError> {
-        let fault = self.operate(Op::Erase)?;
-        if matches!(fault, Some(Fault::CrashBefore | Fault::TurnLost)) {
-            return Err(DiskError::Dead);
-        }
-        let is_told_to_fail = matches!(fault, Some(Fault::StorageError | Fault::AnswerLost));
-        if is_told_to_fail {
-            self.outside.borrow_mut().storage_errors += 1;
-        }
-        if fault == Some(Fault::StorageError) {
-            // Of alarm and rows, the alarm is gone.
-            self.write(|disk| disk.alarm = None);
-        } else {
-            self.write(Disk::erase);
-            self.turn.borrow_mut().published.clear();
-        }
-        if is_told_to_fail { Err(DiskError::Failed) } else { Ok(()) }
-    }
-
-    pub(crate) fn publish(&self, records: &[Record]) {
-        if self.is_alive() {
-            self.turn.borrow_mut().published.extend_from_slice(records);
-        }
-    }
-
-    /// Waits until the turn's writes are on disk; then a request leaves.
-    pub(crate) async fn leave(&self) -> Departure {
-        let turn = self.turns.get();
-        futures::future::poll_fn(|cx| {
-            if self.turns.get() > turn {
-                return Poll::Ready(());
+            WireRequest::Http(request) if request.url.starts_with(nexus::BASE_URL) => {
+                nexus::serve(world, request).boxed_local()
             }
-            self.turn.borrow_mut().gated.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-        // The request itself is made even where the process dies right after it.
-        match self.operate(Op::Send) {
-            Err(_) => Departure::Dead,
-            Ok(Some(Fault::AnswerLost)) => Departure::Unheard,
-            Ok(_) => Departure::Sent,
-        }
-    }
-
-    /// One request to the model's server more, or one less.
-    pub(crate) fn count_open(&self, change: isize) {
-        let open = self.open_requests.get().saturating_add_signed(change);
-        self.open_requests.set(open);
-        let model = &mut self.outside.borrow_mut().model;
-        model.open_max = model.open_max.max(open);
-    }
-
-    /// Ends a turn: what it wrote is on disk, what it said is heard. Whether the alarm was set in it.
-    pub(crate) fn end_turn(&self) -> bool {
-        let turn = self.turn.take();
-        self.turns.set(self.turns.get() + 1);
-        if self.is_alive() {
-            let mut outside = self.outside.borrow_mut();
-            if outside.has_dismissed {
-                if !turn.published.is_empty() {
-                    outside.readmit();
-                }
-            } else {
-                let Outside { watcher, guests, disk, .. } = &mut *outside;
-                for (guest, _) in guests.iter_mut().filter(|(_, is_there)| *is_there) {
-                    guest.hear(turn.published.clone(), disk);
-                }
-                watcher.hear(turn.published, disk);
+            WireRequest::Http(request) if request.url == hook::URL => {
+                hook::serve(world, request).boxed_local()
             }
-            drop(outside);
-            turn.gated.into_iter().for_each(Waker::wake);
-        }
-        turn.alarm_was_set
-    }
-
-    /// Counts an operation and lets its fault strike.
-    fn operate(&self, op: Op) -> Result<Option<Fault>, DiskError> {
-        if !self.is_alive() {
-            self.vital.set(Vital::Dead);
-            return Err(DiskError::Dead);
-        }
-        let follows_write = self.turn.borrow().before.is_some();
-        let operation = Operation { op, follows_write, is_asked: self.is_asked.get() };
-        let fault = self.fuse.borrow_mut().burn(operation);
-        match fault {
-            Some(Fault::CrashAfter) => self.vital.set(Vital::Dying),
-            Some(Fault::CrashBefore) => self.vital.set(Vital::Dead),
-            Some(Fault::TurnLost) => {
-                self.vital.set(Vital::Dead);
-                if let Some(before) = self.turn.borrow_mut().before.take() {
-                    self.outside.borrow_mut().disk = before;
-                }
+            WireRequest::Http(request) => sink::serve(world, request).boxed_local(),
+            WireRequest::Index(statements) => index::serve(world, statements).boxed_local(),
+            WireRequest::Settle(spent) => tenant::serve(world, spent).boxed_local(),
+            WireRequest::WorkersAi { model, input, headers, .. } => {
+                let asked = model::Asked::of_binding(model, input, &headers);
+                model::serve(world, asked).boxed_local()
             }
-            Some(Fault::CallerLost) => self.outside.borrow_mut().answers_to_lose += 1,
-            Some(Fault::StorageError | Fault::AnswerLost) | None => {}
         }
-        Ok(fault)
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut Disk) -> T) -> T {
-        let mut outside = self.outside.borrow_mut();
-        self.turn.borrow_mut().before.get_or_insert_with(|| outside.disk.clone());
-        change(&mut outside.disk)
+    fn call_tool(world: Rc<World>, job: ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
+        tools::perform(world, job.order).boxed_local()
     }
-}
 
-fn written(fault: Option<Fault>) -> bool {
-    matches!(fault, None | Some(Fault::CrashAfter | Fault::CallerLost))
+    fn reconcile(world: Rc<World>, job: ToolJob) -> LocalBoxFuture<'static, Found> {
+        let found = tools::reconcile(&world.outside.borrow(), &job.order);
+        std::future::ready(found).boxed_local()
+    }
 }

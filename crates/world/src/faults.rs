@@ -117,6 +117,10 @@ impl Fuse {
         Self { plan, log: Vec::new() }
     }
 
+    pub(crate) fn order(&mut self, fault: FaultAt) {
+        self.plan.push(fault);
+    }
+
     pub(crate) fn burn(&mut self, operation: Operation) -> Option<Fault> {
         self.log.push(operation);
         let count = self.log.len();

@@ -8,23 +8,23 @@ use longhaul_host::{
 use thiserror::Error;
 
 use crate::{
-    hook, index, model, nexus, sink, tenant, tools,
-    world::{Departure, World},
+    process::{Departure, Process},
+    surroundings::{Mishap, Surroundings},
 };
 
 /// From an erasure to the answer that it is on disk, in milliseconds: requests come meanwhile.
 const ERASE_MS: u64 = 5;
 
-/// The ports of the runtime on a simulated world. When its process is dead they do nothing more, whatever the code
-/// that holds them still tries.
-#[derive(Debug, Clone)]
-pub struct SimPorts(pub(crate) Rc<World>);
+/// The ports of the runtime on a process. When that is dead they do nothing more, whatever the code that holds them still
+/// tries.
+#[derive(Debug)]
+pub struct Ports<S>(pub Rc<Process<S>>);
 
 /// Why the simulated disk did not do what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum DiskError {
     /// The fault that was ordered: nothing changed.
-    #[error("the simulated disk failed")]
+    #[error("the disk failed")]
     Failed,
     /// A row is of a version that is not known.
     #[error("a later version wrote this")]
@@ -37,7 +37,7 @@ pub enum DiskError {
     Dead,
 }
 
-impl Journal for SimPorts {
+impl<S: Surroundings> Journal for Ports<S> {
     type Error = DiskError;
 
     fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskError> {
@@ -57,7 +57,7 @@ impl Journal for SimPorts {
     }
 }
 
-impl Clock for SimPorts {
+impl<S: Surroundings> Clock for Ports<S> {
     fn now(&self) -> TimeMs {
         self.0.now()
     }
@@ -71,32 +71,17 @@ impl Clock for SimPorts {
     }
 }
 
-impl Transport for SimPorts {
+impl<S: Surroundings> Transport for Ports<S> {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
-        let world = Rc::clone(&self.0);
+        let process = Rc::clone(&self.0);
         async move {
-            let departure = world.leave().await;
+            let departure = process.leave().await;
             if departure == Departure::Dead {
                 return futures::future::pending().await;
             }
-            let outside = Rc::clone(&world);
-            let answer = match request {
-                WireRequest::Http(request) if request.url.starts_with(model::BASE_URL) => {
-                    model::serve(world, model::Asked::over_http(&request)).await
-                }
-                WireRequest::Http(request) if request.url.starts_with(nexus::BASE_URL) => {
-                    nexus::serve(world, request).await
-                }
-                WireRequest::Http(request) if request.url == hook::URL => hook::serve(world, request).await,
-                WireRequest::Http(request) => sink::serve(world, request).await,
-                WireRequest::Index(statements) => index::serve(world, statements).await,
-                WireRequest::Settle(spent) => tenant::serve(world, spent).await,
-                WireRequest::WorkersAi { model, input, headers, .. } => {
-                    model::serve(world, model::Asked::of_binding(model, input, &headers)).await
-                }
-            };
+            let answer = S::send(Rc::clone(&process), request).await;
             if departure == Departure::Unheard {
-                outside.outside.borrow_mut().lost_replies += 1;
+                process.outside.borrow_mut().note(Mishap::ReplyLost);
                 return Err(WireFault::Connection("the answer was lost".to_owned()));
             }
             answer
@@ -105,27 +90,27 @@ impl Transport for SimPorts {
     }
 
     fn reconcile(&self, job: &ToolJob) -> LocalBoxFuture<'static, Found> {
-        let (world, order) = (Rc::clone(&self.0), job.order.clone());
+        let (process, job) = (Rc::clone(&self.0), job.clone());
         async move {
-            match world.leave().await {
+            match process.leave().await {
                 Departure::Dead => futures::future::pending().await,
                 Departure::Unheard => Found::Unknown,
-                _ => tools::reconcile(&world.outside.borrow(), &order),
+                Departure::Sent => S::reconcile(process, job).await,
             }
         }
         .boxed_local()
     }
 
     fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
-        let (world, order) = (Rc::clone(&self.0), job.order.clone());
+        let (process, job) = (Rc::clone(&self.0), job.clone());
         async move {
-            let departure = world.leave().await;
+            let departure = process.leave().await;
             if departure == Departure::Dead {
                 return futures::future::pending().await;
             }
-            let outcome = tools::perform(Rc::clone(&world), order).await;
+            let outcome = S::call_tool(Rc::clone(&process), job).await;
             if departure == Departure::Unheard {
-                world.outside.borrow_mut().lost_replies += 1;
+                process.outside.borrow_mut().note(Mishap::ReplyLost);
                 return ToolOutcome::CutOff;
             }
             outcome
@@ -134,7 +119,7 @@ impl Transport for SimPorts {
     }
 }
 
-impl Platform for SimPorts {
+impl<S: Surroundings> Platform for Ports<S> {
     fn set_alarm(&self, at: TimeMs) {
         self.0.set_alarm(at);
     }
@@ -152,20 +137,20 @@ impl Platform for SimPorts {
     }
 }
 
-impl Audience for SimPorts {
+impl<S: Surroundings> Audience for Ports<S> {
     fn publish(&self, records: &[Record]) {
         self.0.publish(records);
     }
 
     fn publish_delta(&self, delta: &Delta) {
         if self.0.is_alive() {
-            self.0.outside.borrow_mut().watcher.deltas.push(delta.clone());
+            self.0.outside.borrow_mut().hear_delta(delta);
         }
     }
 
     fn dismiss_for_now(&self) {
         if self.0.is_alive() {
-            self.0.outside.borrow_mut().has_dismissed = true;
+            self.0.outside.borrow_mut().dismiss();
         }
     }
 }

@@ -10,7 +10,7 @@ use futures::future::LocalBoxFuture;
 
 /// What a task is to the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
     /// Given to `wait_until`.
     Background,
     /// The alarm's handler.
@@ -41,7 +41,7 @@ impl Wake for Flag {
 
 /// What one poll came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Polled {
+pub enum Polled {
     /// No task can go on before time passes.
     Stalled,
     /// A task went on and waits again.

@@ -66,7 +66,7 @@ impl Disk {
 
     /// Adds a row in the stored format, and keeps what a reader of that format gets. `false` when the position is
     /// taken: a primary key.
-    pub(crate) fn append(&mut self, records: &[Record], results: &[WholeResult]) -> bool {
+    pub fn append(&mut self, records: &[Record], results: &[WholeResult]) -> bool {
         let Some(first) = records.first() else { return true };
         if first.seq <= self.head() {
             return false;
@@ -95,14 +95,15 @@ impl Disk {
     }
 
     /// Forgets rows and alarm.
-    pub(crate) fn erase(&mut self) {
+    pub fn erase(&mut self) {
         self.erased.push(std::mem::take(&mut self.rows));
         self.results.clear();
         self.alarm = None;
         self.open_runs = 0;
     }
 
-    pub(crate) fn read(&self, after: Seq, limit: usize) -> Vec<Record> {
+    /// The records after a position, at most so many.
+    pub fn read(&self, after: Seq, limit: usize) -> Vec<Record> {
         self.records().filter(|record| record.seq > after).take(limit).cloned().collect()
     }
 }

@@ -10,7 +10,7 @@ use longhaul_core::TimeMs;
 
 /// The timers of one life. Time stands still while anything can run; then it jumps to the next timer.
 #[derive(Debug, Default)]
-pub(crate) struct Timers {
+pub struct Timers {
     waiting: RefCell<BTreeMap<Place, Option<Waker>>>,
     made: Cell<u64>,
 }
@@ -19,19 +19,20 @@ pub(crate) struct Timers {
 type Place = (TimeMs, u64);
 
 impl Timers {
-    pub(crate) fn sleep_until(self: &Rc<Self>, at: TimeMs) -> Sleep {
+    /// A timer that is due at a time.
+    pub fn sleep_until(self: &Rc<Self>, at: TimeMs) -> Sleep {
         let place = (at, self.made.replace(self.made.get() + 1));
         self.waiting.borrow_mut().insert(place, None);
         Sleep { timers: Rc::clone(self), place }
     }
 
     /// When the next timer is due.
-    pub(crate) fn next(&self) -> Option<TimeMs> {
+    pub fn next(&self) -> Option<TimeMs> {
         self.waiting.borrow().keys().next().map(|(at, _)| *at)
     }
 
     /// Completes the first timer that is due at `now`, if there is one.
-    pub(crate) fn fire(&self, now: TimeMs) -> bool {
+    pub fn fire(&self, now: TimeMs) -> bool {
         let mut waiting = self.waiting.borrow_mut();
         let due = waiting.first_entry().filter(|first| first.key().0 <= now);
         let Some(waker) = due.map(std::collections::btree_map::OccupiedEntry::remove) else { return false };
@@ -44,7 +45,7 @@ impl Timers {
 }
 
 /// Completes when its timer was fired; dropping it frees the timer.
-pub(crate) struct Sleep {
+pub struct Sleep {
     timers: Rc<Timers>,
     place: Place,
 }
