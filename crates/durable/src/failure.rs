@@ -32,7 +32,7 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
     }
 }
 
-fn problem_of_refusal(refusal: Refusal) -> Problem {
+pub(crate) fn problem_of_refusal(refusal: Refusal) -> Problem {
     let detail = refusal.to_string();
     let field = |name: &str| {
         Problem::invalid_request(detail.clone()).with_errors(vec![FieldError::new(name, &*detail)])

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     agent::Agents,
+    config::Config,
     policy::{Policy, strictest},
     tool::{Declared, digest},
 };
@@ -43,6 +44,11 @@ impl Judge for ToolJudge {
 }
 
 impl ToolJudge {
+    /// The rules of a deployment that has these agents.
+    pub(crate) fn new(agents: Rc<Agents>, config: &Config) -> Self {
+        Self { agents, policy: config.tool_policy.clone(), expires_ms_max: config.retention_ms }
+    }
+
     /// What a person is asked, and what the tool says of it, whoever asks.
     fn ask(&self, question: Question, tool: Option<&Declared>, arguments: &Value) -> Verdict {
         let Some(digest) = digest(arguments) else {

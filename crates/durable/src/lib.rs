@@ -20,6 +20,7 @@ mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hands;
 mod hang_up;
 mod http;
 mod index;
@@ -37,6 +38,8 @@ mod shell;
 mod sql;
 mod stream;
 mod tenant;
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+pub mod testing;
 mod tool;
 mod watchers;
 
@@ -46,4 +49,6 @@ pub use longhaul_core::{CallId, Fault, FaultKind, InDoubt, ModelAnswer, OnExpiry
 pub use longhaul_host::{CallInfo, Hooks, NoHooks};
 pub use object::SessionObject;
 pub use tenant::TenantObject;
-pub use tool::{FetchError, FetchRequest, Reconciled, Tool, ToolContext, ToolError, ToolResult};
+pub use tool::{
+    FetchError, FetchRequest, FetchResponse, Reconciled, Tool, ToolContext, ToolError, ToolResult,
+};

@@ -25,10 +25,11 @@ use crate::{
     env,
     failure::{STORAGE_RETRY_AFTER_S, problem_of},
     frames::{Frames, Reader, refuse},
+    hands::Hands,
     http,
     judge::ToolJudge,
     large, log,
-    platform::{Cloudflare, Hands, now_ms},
+    platform::{Cloudflare, now_ms},
     stream,
     watchers::close,
 };
@@ -74,11 +75,7 @@ impl SessionObject {
             let name = state.id().name();
             let name = name.ok_or_else(|| Problem::internal("the object has no name: address it by name"))?;
             let agents = Rc::new(agents);
-            let judge = Rc::new(ToolJudge {
-                agents: Rc::clone(&agents),
-                policy: config.tool_policy.clone(),
-                expires_ms_max: config.retention_ms,
-            });
+            let judge = Rc::new(ToolJudge::new(Rc::clone(&agents), &config));
             let deployment = config.deployment(&name, Rc::new(hooks), judge);
             let hands = Hands {
                 agents,

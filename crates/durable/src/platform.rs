@@ -1,20 +1,22 @@
-use std::{future::ready, rc::Rc, time::Duration};
+use std::{rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use js_sys::{Promise, Reflect};
-use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolError, ToolOutcome, WholeResult};
+use js_sys::Promise;
+use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolOutcome, WholeResult};
 use longhaul_host::{
-    Audience, Clock, Delta, NoRoom, NotErased, Platform, SecretNet, ToolJob, Transport, WireFault,
-    WireRequest, WireResponse,
+    Audience, Clock, Delta, NoRoom, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest,
+    WireResponse,
 };
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
 
 use crate::{
     agent::Agents,
-    ai, d1, http, objects,
+    ai, d1,
+    hands::Hands,
+    http, objects,
     sql::{JournalError, SqlJournal},
-    tool::{Called, Declared, Progress, ToolContext, Voice},
+    tool::{Outlet, Progress},
     watchers::Watchers,
 };
 
@@ -32,14 +34,6 @@ pub(crate) struct Cloudflare {
     alarms: AlarmStorage,
     pub(crate) watchers: Rc<Watchers>,
     hands: Hands,
-}
-
-/// What tools of the session need.
-pub(crate) struct Hands {
-    pub(crate) agents: Rc<Agents>,
-    pub(crate) tenant: String,
-    pub(crate) session: String,
-    pub(crate) secrets: SecretNet,
 }
 
 impl Cloudflare {
@@ -62,24 +56,10 @@ impl Cloudflare {
 }
 
 impl Cloudflare {
-    /// The tool of a call, and what its code gets beside the arguments.
-    fn code_of(&self, job: &ToolJob) -> Option<(&Declared, ToolContext)> {
-        let Hands { agents, tenant, session, secrets } = &self.hands;
-        let tool = agents.tool(&job.agent, &job.order.ask.tool)?;
-        let variable = |name: &str| Reflect::get(&self.env, &JsValue::from_str(name)).ok()?.as_string();
+    /// What tells the watchers how far a call is.
+    fn publish(&self) -> impl Fn(&Progress) + use<> {
         let watchers = Rc::clone(&self.watchers);
-        let publish = move |progress: &Progress| watchers.publish_progress(progress);
-        let cx = ToolContext::new(Called {
-            call: job.order.call,
-            key: job.key.clone(),
-            tenant: tenant.clone(),
-            session: session.clone(),
-            env: self.env.clone(),
-            secrets: Rc::clone(&tool.secrets),
-            egress: agents.egress_of(&job.agent).resolved(variable),
-            voice: Voice::new(publish, now_ms, secrets.clone()),
-        });
-        Some((tool, cx))
+        move |progress| watchers.publish_progress(progress)
     }
 }
 
@@ -138,20 +118,11 @@ impl Transport for Cloudflare {
     }
 
     fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
-        match self.code_of(job) {
-            Some((tool, cx)) => tool.call(job.order.ask.arguments.clone(), cx),
-            None => {
-                let gone = ToolError::unknown_tool("the deployment does not have this tool any more");
-                ready(ToolOutcome::Failed(gone)).boxed_local()
-            }
-        }
+        self.hands.call(job, Outlet::Platform(self.env.clone()), now_ms, self.publish())
     }
 
     fn reconcile(&self, job: &ToolJob) -> LocalBoxFuture<'static, Found> {
-        match self.code_of(job) {
-            Some((tool, cx)) => tool.find(job.order.ask.arguments.clone(), cx),
-            None => ready(Found::Unknown).boxed_local(),
-        }
+        self.hands.find(job, Outlet::Platform(self.env.clone()), now_ms, self.publish())
     }
 }
 

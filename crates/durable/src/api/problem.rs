@@ -24,7 +24,7 @@ pub(crate) struct Details {
     #[cfg_attr(test, schemars(range(min = 400, max = 599)))]
     pub(crate) status: u16,
     /// What went wrong this time, and what would help.
-    detail: String,
+    pub(crate) detail: String,
     /// The kind of error, for programs.
     #[cfg_attr(test, schemars(with = "Code"))]
     pub(crate) code: &'static str,

@@ -1,16 +1,15 @@
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
-use js_sys::Reflect;
 use longhaul_core::{CallId, CallRef, RunId, TimeMs, limits};
 use longhaul_host::SecretNet;
 use serde::Serialize;
-use wasm_bindgen::JsValue;
-use worker::{Env, Response};
+use worker::Env;
 
 use super::{
     egress::{Egress, FetchError},
     error::ToolError,
-    fetch::{FetchRequest, fetch},
+    fetch::{FetchRequest, FetchResponse, fetch},
+    outlet::Outlet,
 };
 
 /// What a tool's code gets beside its arguments: whom it works for, under which key, and the way to bindings and secrets.
@@ -24,7 +23,7 @@ pub(crate) struct Called {
     pub(crate) key: String,
     pub(crate) tenant: String,
     pub(crate) session: String,
-    pub(crate) env: Env,
+    pub(crate) outlet: Outlet,
     /// The variables that the tool declared as its secrets.
     pub(crate) secrets: Rc<[String]>,
     /// Where the agent's tools may send requests.
@@ -70,8 +69,20 @@ impl ToolContext {
 
     /// Every binding, variable and secret of the deployment. What a tool gives of it to a model is out: declare secrets
     /// with [`Tool::secrets`](crate::Tool::secrets) and read them with [`secret`](Self::secret), then they are taken out.
+    ///
+    /// # Panics
+    /// In a native test, which has no platform: [`var`](Self::var) and [`secret`](Self::secret) work in both.
     pub fn env(&self) -> &Env {
-        &self.0.env
+        self.0.outlet.env()
+    }
+
+    /// A variable of the deployment that is no secret, as it is set.
+    ///
+    /// # Errors
+    /// When the deployment has not set it.
+    pub fn var(&self, name: &str) -> Result<String, ToolError> {
+        let unset = || ToolError::failed(format!("the deployment has not set the variable {name}"));
+        self.0.outlet.variable(name).ok_or_else(unset)
     }
 
     /// A secret that the tool declared.
@@ -82,9 +93,8 @@ impl ToolContext {
         if !self.0.secrets.iter().any(|known| known == name) {
             return Err(ToolError::failed(format!("the tool does not declare the secret {name}")));
         }
-        let value =
-            Reflect::get(&self.0.env, &JsValue::from_str(name)).ok().and_then(|value| value.as_string());
-        value.ok_or_else(|| ToolError::failed(format!("the deployment has not set the secret {name}")))
+        let unset = || ToolError::failed(format!("the deployment has not set the secret {name}"));
+        self.0.outlet.variable(name).ok_or_else(unset)
     }
 
     /// Sends a request to one of the hosts that the agent may reach ([`Agent::egress`](crate::Agent::egress)); a text is the
@@ -94,8 +104,13 @@ impl ToolContext {
     ///
     /// # Errors
     /// When the list does not allow the address, or no answer comes. An answer of any status is none.
-    pub async fn fetch(&self, request: impl Into<FetchRequest>) -> Result<Response, FetchError> {
-        fetch(&self.0.egress, request.into()).await
+    pub async fn fetch(&self, request: impl Into<FetchRequest>) -> Result<FetchResponse, FetchError> {
+        fetch(&self.0.outlet, &self.0.egress, request.into()).await
+    }
+
+    /// Waits. Its time counts against the tool's [`timeout`](crate::Tool::timeout).
+    pub async fn sleep(&self, time: Duration) {
+        self.0.outlet.sleep(time).await;
     }
 
     /// Shows those who watch how far the call is. It is not stored. A text of more than 2 KiB is cut, and more than ten of

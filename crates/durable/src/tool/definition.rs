@@ -472,7 +472,7 @@ mod tests {
     use wasm_bindgen::{JsCast, JsValue};
 
     use super::*;
-    use crate::tool::{Called, Voice};
+    use crate::tool::{Called, Outlet, Voice};
 
     /// Refunds an order.
     #[derive(Deserialize, JsonSchema)]
@@ -487,7 +487,7 @@ mod tests {
             key: "life-session-1-2".to_owned(),
             tenant: "acme".to_owned(),
             session: "session".to_owned(),
-            env: JsValue::UNDEFINED.unchecked_into(),
+            outlet: Outlet::Platform(JsValue::UNDEFINED.unchecked_into()),
             secrets: Rc::default(),
             egress: crate::tool::Egress::default(),
             voice: Voice::new(|_| {}, || 0, SecretNet::default()),

@@ -23,6 +23,9 @@ pub enum FetchError {
     /// No answer came. Whether the request arrived is unknown.
     #[error("no answer came: {0}")]
     NoAnswer(String),
+    /// The answer's body cannot be read.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(String),
 }
 
 /// The addresses that an agent's tools may reach.

@@ -1,10 +1,9 @@
-use js_sys::Uint8Array;
-use serde::Serialize;
-use web_sys::{RequestInit, RequestRedirect};
-use worker::{Fetch, Headers, Response};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::egress::{Egress, FetchError, Hop};
-use crate::{hang_up::HangUp, http};
+use super::{
+    egress::{Egress, FetchError, Hop},
+    outlet::{Answer, Outlet},
+};
 
 /// A request of a tool, for [`ToolContext::fetch`](crate::ToolContext::fetch).
 #[derive(Debug, Clone)]
@@ -64,35 +63,62 @@ impl From<String> for FetchRequest {
     }
 }
 
-/// Sends a request to where the list allows, and follows its redirects as far as the list allows.
-pub(crate) async fn fetch(egress: &Egress, request: FetchRequest) -> Result<Response, FetchError> {
-    let mut hop = request.0;
-    hop.check(egress)?;
-    loop {
-        let response = send(&hop).await.map_err(|error| FetchError::NoAnswer(error.to_string()))?;
-        let location = response.headers().get("location").ok().flatten();
-        match hop.next(egress, response.status_code(), location.as_deref())? {
-            None => return Ok(response),
-            Some(next) => hop = next,
-        }
+/// The answer to a tool's request, of [`ToolContext::fetch`](crate::ToolContext::fetch).
+#[derive(Debug)]
+pub struct FetchResponse(Answer);
+
+impl FetchResponse {
+    /// The HTTP status.
+    pub fn status_code(&self) -> u16 {
+        self.0.status()
+    }
+
+    /// A header, whatever the case of its name; `None` where the answer does not have it.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.0.header(name)
+    }
+
+    /// The body. It is read once: a second time it is an error.
+    ///
+    /// # Errors
+    /// When it breaks off, or was read before.
+    pub async fn bytes(&mut self) -> Result<Vec<u8>, FetchError> {
+        self.0.bytes().await.map_err(FetchError::Unreadable)
+    }
+
+    /// The body as text; what is no UTF-8 in it is replaced.
+    ///
+    /// # Errors
+    /// When it breaks off, or was read before.
+    pub async fn text(&mut self) -> Result<String, FetchError> {
+        let bytes = self.bytes().await?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()))
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// When it breaks off, was read before, or is no JSON of this type.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, FetchError> {
+        let bytes = self.bytes().await?;
+        serde_json::from_slice(&bytes).map_err(|error| FetchError::Unreadable(error.to_string()))
     }
 }
 
-async fn send(hop: &Hop) -> worker::Result<Response> {
-    let headers = Headers::new();
-    for (name, value) in &hop.headers {
-        headers.set(name, value)?;
+/// Sends a request to where the list allows, and follows its redirects as far as the list allows.
+pub(crate) async fn fetch(
+    outlet: &Outlet,
+    egress: &Egress,
+    request: FetchRequest,
+) -> Result<FetchResponse, FetchError> {
+    let mut hop = request.0;
+    hop.check(egress)?;
+    loop {
+        let answer = outlet.send(&hop).await.map_err(FetchError::NoAnswer)?;
+        match hop.next(egress, answer.status(), answer.header("location").as_deref())? {
+            None => return Ok(FetchResponse(answer)),
+            Some(next) => hop = next,
+        }
     }
-    let init = RequestInit::new();
-    init.set_method(&hop.method);
-    init.set_redirect(RequestRedirect::Manual);
-    if let Some(body) = &hop.body {
-        init.set_body(&Uint8Array::from(body.as_slice()));
-    }
-    let request = http::request_of(&hop.url, &init, &headers)?;
-    // A tool that is stopped hangs up.
-    let hang_up = HangUp::default();
-    let response = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
-    hang_up.disarm();
-    response
 }
