@@ -741,6 +741,23 @@ export interface components {
             /** @constant */
             type: "error";
         };
+        /** @description What a model did for a group of runs. */
+        GroupedModel: {
+            /** @description Attempts that were answered. */
+            answered: number;
+            /** @description Attempts that ended, unless somebody cancelled them. */
+            calls: number;
+            /** @description How many attempts failed. */
+            error_count: number;
+            /** @description How many attempts failed, by their fault. */
+            errors: {
+                [key: string]: number;
+            };
+            /** @description The model's full name. */
+            model: string;
+            /** @description What the answers used. */
+            usage: components["schemas"]["Usage"];
+        };
         /** @description The Worker lives. */
         Health: {
             /**
@@ -1340,10 +1357,12 @@ export interface components {
         /** @description What each model did. */
         Stats: {
             /**
-             * @description How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown.
+             * @description How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown, or more than 2 of chosen runs.
              * @enum {integer}
              */
             bucket_ms: 3600000 | 86400000;
+            /** @description The runs by the value of the label that `group` names; absent without it. */
+            grouped?: components["schemas"]["StatsGroups"] | null;
             /** @description The models, the one with the most calls first. */
             models: components["schemas"]["ModelStats"][];
             /** @description When the first bucket begins. */
@@ -1352,6 +1371,32 @@ export interface components {
             tools: components["schemas"]["ToolStats"][];
             /** @description When the last bucket ends. */
             until: number;
+        };
+        /** @description The runs with one value of the label. */
+        StatsGroup: {
+            /** @description What their models did, the one with the most calls first; of runs that ended. */
+            models: components["schemas"]["GroupedModel"][];
+            /** @description How many of them survived a crash or an eviction. */
+            resumed: number;
+            /** @description How many runs were accepted. */
+            runs: number;
+            /** @description How many of them have each status. */
+            statuses: {
+                [key: string]: number;
+            };
+            /** @description What they used, their tools included: the sum over their traces. */
+            usage: components["schemas"]["Usage"];
+            /** @description The label's value as text; null for runs without this label, and for the rest. */
+            value: string | null;
+        };
+        /** @description The runs of the time by the value of a label. */
+        StatsGroups: {
+            /** @description What the runs are grouped by: `metadata.KEY`. */
+            by: string;
+            /** @description The dearest first, then the one with the most runs. */
+            groups: components["schemas"]["StatsGroup"][];
+            /** @description All groups beyond those as one; null where there are none. */
+            rest: components["schemas"]["StatsGroup"] | null;
         };
         /** @description A message to the run under way. */
         Steer: {
@@ -1551,6 +1596,10 @@ export interface components {
             stop_reason: components["schemas"]["StopReason"] | null;
             trace_id: components["schemas"]["TraceId"];
             usage: components["schemas"]["Usage"];
+            /** @description How long it was queued, or people were asked and nothing else went on; null while it is open. */
+            waiting_ms: number | null;
+            /** @description How long the run did something, in milliseconds, waits for retries among it; null while it is open. */
+            working_ms: number | null;
         };
         /** @description A sink did not take the run's trace. */
         TraceFailed: {
@@ -1602,7 +1651,7 @@ export interface components {
         TracePage: {
             /** @description The `cursor` of the next page; null in the last one. */
             next: string | null;
-            /** @description The newest first. */
+            /** @description In the order that was asked for. */
             traces: components["schemas"]["TraceSummary"][];
         };
         /** @description A sink that takes a trace in several requests has one part of it. */
@@ -1632,12 +1681,14 @@ export interface components {
             answered_by?: string;
             /** @description Attempts of its calls. */
             attempts: number;
-            /** @description From acceptance to the end, in milliseconds. */
+            /** @description From acceptance to the end, in milliseconds: `working_ms` and `waiting_ms`. */
             duration_ms: number | null;
             /** @description When it ended. */
             ended_at: components["schemas"]["Time"] | null;
             /** @description Of a failed run: a word of low cardinality. */
             error_type: string | null;
+            /** @description The models whose last attempt failed. */
+            failed_models: string[];
             /** @description Answers committed. */
             iterations: number;
             /** @description The caller's labels. */
@@ -1664,6 +1715,10 @@ export interface components {
             trace_id: components["schemas"]["TraceId"];
             /** @description The sum over its calls. */
             usage: components["schemas"]["Usage"];
+            /** @description What of it the run was queued, or people were asked and nothing else went on. */
+            waiting_ms: number | null;
+            /** @description What of it was work, waits for retries among it. */
+            working_ms: number | null;
         };
         /** @description What a call used, or all calls of a run together. What is unknown is null, never 0. */
         Usage: {
@@ -2180,6 +2235,7 @@ export type Fault = components['schemas']['Fault'];
 export type FieldError = components['schemas']['FieldError'];
 export type FinishReason = components['schemas']['FinishReason'];
 export type FrameError = components['schemas']['FrameError'];
+export type GroupedModel = components['schemas']['GroupedModel'];
 export type Health = components['schemas']['Health'];
 export type Id = components['schemas']['Id'];
 export type Links = components['schemas']['Links'];
@@ -2218,6 +2274,8 @@ export type Span = components['schemas']['Span'];
 export type SpanEvent = components['schemas']['SpanEvent'];
 export type SpanId = components['schemas']['SpanId'];
 export type Stats = components['schemas']['Stats'];
+export type StatsGroup = components['schemas']['StatsGroup'];
+export type StatsGroups = components['schemas']['StatsGroups'];
 export type Steer = components['schemas']['Steer'];
 export type StopReason = components['schemas']['StopReason'];
 export type Time = components['schemas']['Time'];
@@ -2863,6 +2921,34 @@ export interface operations {
                 since?: components["schemas"]["Time"];
                 /** @description The end, rounded up to the bucket, at most 92 days after `since`; by default now. */
                 until?: components["schemas"]["Time"];
+                /** @description `metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time. */
+                group?: string;
+                /** @description One status, or several with commas between them. */
+                status?: string;
+                /** @description A model's full name; a comparison has each of its models, a run the one asked for and the latest that took it over. */
+                model?: string;
+                /** @description An agent's name. */
+                agent?: string;
+                /** @description A session's id. */
+                session?: string;
+                /** @description A text in the task or the result, where ASCII letters match in either case; or the id of a session or a trace; or a run's address. */
+                q?: string;
+                /** @description What a failed run failed of. */
+                error_type?: string;
+                /** @description Whether the run survived a crash or an eviction. */
+                resumed?: boolean;
+                /** @description Whether the last attempt of one of its models failed. */
+                model_failed?: boolean;
+                /** @description It ended, and took at least so long. */
+                min_duration_ms?: number;
+                /** @description The same without the queue and the time that people took. */
+                min_working_ms?: number;
+                /** @description It used at least so many tokens. */
+                min_total_tokens?: number;
+                /** @description It cost at least so many US dollars. */
+                min_cost_usd?: number;
+                /** @description A label's value, where KEY is the label's key; at most 8 labels. */
+                "metadata.KEY"?: string;
             };
             header?: never;
             path?: never;
@@ -2900,17 +2986,33 @@ export interface operations {
                 agent?: string;
                 /** @description A session's id. */
                 session?: string;
-                /** @description A text in the task or the result; ASCII letters match in either case. */
+                /** @description A text in the task or the result, where ASCII letters match in either case; or the id of a session or a trace; or a run's address. */
                 q?: string;
+                /** @description What a failed run failed of. */
+                error_type?: string;
+                /** @description Whether the run survived a crash or an eviction. */
+                resumed?: boolean;
+                /** @description Whether the last attempt of one of its models failed. */
+                model_failed?: boolean;
+                /** @description It ended, and took at least so long. */
+                min_duration_ms?: number;
+                /** @description The same without the queue and the time that people took. */
+                min_working_ms?: number;
+                /** @description It used at least so many tokens. */
+                min_total_tokens?: number;
+                /** @description It cost at least so many US dollars. */
+                min_cost_usd?: number;
                 /** @description A label's value, where KEY is the label's key; at most 8 labels. */
                 "metadata.KEY"?: string;
                 /** @description Accepted at this time or later. */
                 since?: components["schemas"]["Time"];
                 /** @description Accepted before this time. */
                 until?: components["schemas"]["Time"];
+                /** @description The order: the newest, or those with the largest figure first. Runs without the figure come last. */
+                sort?: "accepted" | "duration" | "working" | "waiting" | "tokens" | "cost";
                 /** @description How many runs a page has at most. */
                 limit?: number;
-                /** @description The `next` of the page before. */
+                /** @description The `next` of the page before, in the same order. */
                 cursor?: string;
             };
             header?: never;

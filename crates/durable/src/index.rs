@@ -12,8 +12,8 @@ use crate::{
     d1, http,
 };
 
-/// What SQLite says of a table that no migration has made.
-const NO_TABLE: &str = "no such table";
+/// What SQLite says of a table or a column that no migration has made.
+const UNMADE: [&str; 2] = ["no such table", "no such column"];
 
 /// `GET /v1/traces`: a page of the tenant's runs.
 pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
@@ -39,6 +39,9 @@ pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) 
     let of_tools = rows(env, &query.tools_statement(tenant)).await?;
     let mut stats = query.stats(of_models).map_err(unreadable)?;
     stats.tools = query.tools(of_tools).map_err(unreadable)?;
+    if let Some(statement) = query.groups_statement(tenant) {
+        stats.grouped = query.groups(rows(env, &statement).await?).map_err(unreadable)?;
+    }
     http::json(200, &stats)
 }
 
@@ -55,7 +58,7 @@ async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
         Some(Ok(rows)) => Ok(rows),
         Some(Err(error)) => {
             tracing::error!(error, "the index of traces did not answer");
-            if error.contains(NO_TABLE) {
+            if UNMADE.iter().any(|unmade| error.contains(unmade)) {
                 let detail =
                     "its migrations are not applied: run `npx wrangler d1 migrations apply DB --remote`";
                 return Err(Problem::index_unavailable(detail));

@@ -31,6 +31,7 @@ pub mod redact;
 mod span;
 mod time;
 mod view;
+mod waits;
 mod webhook;
 
 pub use content::{CONTENT_BYTES_MAX, Capture, Content, PREVIEW_CHARS, Turn, UnknownCapture};

@@ -32,6 +32,10 @@ pub struct TraceView<'a> {
     stop_reason: Option<StopReason>,
     started_at: TimeMs,
     ended_at: Option<TimeMs>,
+    /// How long the run did something, in milliseconds, waits for retries among it; null while it is open.
+    working_ms: Option<u64>,
+    /// How long it was queued, or people were asked and nothing else went on; null while it is open.
+    waiting_ms: Option<u64>,
     usage: &'a Usage,
     iterations: u32,
     attempts: u32,
@@ -158,6 +162,8 @@ impl Trace {
             stop_reason: self.stop_reason,
             started_at: self.started_at,
             ended_at: self.ended_at,
+            working_ms: self.working_ms(),
+            waiting_ms: self.waiting_ms(),
             usage: &self.usage,
             iterations: self.iterations,
             attempts: self.attempts,

@@ -21,6 +21,7 @@ async fn a_run_is_listed_while_it_runs_and_after_its_end() {
         "metadata": metadata, "iterations": 0, "attempts": 1, "resumed": 0,
         "usage": {"input_tokens": null, "output_tokens": null, "total_tokens": null, "cost_usd": null},
         "accepted_at": row["accepted_at"], "started_at": row["started_at"], "ended_at": null, "duration_ms": null,
+        "working_ms": null, "waiting_ms": null, "failed_models": [],
     });
     assert_eq!(row, expected);
     gate.open();
@@ -31,7 +32,11 @@ async fn a_run_is_listed_while_it_runs_and_after_its_end() {
     {
         expected[same] = run[same].clone();
     }
-    expected["duration_ms"] = json!(ms(&run, "ended_at") - ms(&run, "accepted_at"));
+    let duration_ms = ms(&run, "ended_at") - ms(&run, "accepted_at");
+    let waiting_ms = ms(&run, "started_at") - ms(&run, "accepted_at");
+    expected["duration_ms"] = json!(duration_ms);
+    expected["waiting_ms"] = json!(waiting_ms);
+    expected["working_ms"] = json!(duration_ms - waiting_ms);
     assert_eq!(row, expected);
 }
 

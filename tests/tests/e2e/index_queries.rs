@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use longhaul_tests::wait::now_ms;
-use longhaul_tests::{Answer, Api, Call, Post, Reply, Stage, Tables};
+use longhaul_tests::{Answer, Api, Call, Gate, Post, Reply, Stage, Tables};
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -360,4 +360,91 @@ fn text(value: &Value) -> String {
 
 fn ms(of: &Value, key: &str) -> u64 {
     of[key].as_u64().expect("a number")
+}
+
+/// Two customers, two models with prices, and a kill in the middle of a call.
+#[tokio::test]
+async fn figures_by_label_add_up_to_the_traces() {
+    let never = Gate::shut();
+    let mut stage = Stage::builder(move |call| match (task_of(call).as_str(), call.turn(), call.arrival) {
+        ("Be killed.", 2, 1) => Reply::turn(2, 3).held_by(&never),
+        ("Fail.", ..) => Reply::status(400),
+        (_, turn, _) => Reply::turn(turn, 3),
+    })
+    .var(
+        "PRICES",
+        r#"{"openai:tiny": {"input": 1.7, "output": 6.3}, "openai:big": {"input": 13, "output": 29}}"#,
+    )
+    .index(Tables::Migrated)
+    .start()
+    .await;
+    let body = |task: &str, customer: &str, model: &str| json!({"task": task, "model": model, "metadata": {"customer": customer}});
+    let killed = stage.api.start(&body("Be killed.", "42", "openai:big")).await;
+    stage.model.wait_for_calls(2).await;
+    stage.server.crash().await;
+    let mut posts = vec![killed];
+    for (task, customer, model) in [
+        ("Work.", "42", "openai:tiny"),
+        ("Work.", "43", "openai:tiny"),
+        ("Work.", "43", "openai:big"),
+        ("Fail.", "43", "openai:big"),
+    ] {
+        posts.push(stage.api.start(&body(task, customer, model)).await);
+    }
+    for post in &posts {
+        stage.api.ended(post).await;
+        flushed(&stage, post).await;
+    }
+    let traces = ask(&stage.api, "/v1/traces", &[]).await.ok(200);
+    let cost_of = |rows: &Value, is_meant: &dyn Fn(&Value) -> bool| -> f64 {
+        let rows = rows.as_array().expect("it is a list").iter().filter(|row| is_meant(row));
+        rows.filter_map(|row| row["usage"]["cost_usd"].as_f64()).sum()
+    };
+    let same = |one: f64, other: f64| assert!((one - other).abs() < 1e-9, "{one} is not {other}");
+    let stats = ask(&stage.api, "/v1/stats", &[("group", "metadata.customer")]).await.ok(200);
+    let groups = stats["grouped"]["groups"].as_array().expect("they are grouped");
+    assert_eq!(groups.len(), 2, "{groups:#?}");
+    for group in groups {
+        let of_customer = cost_of(&traces["traces"], &|row| row["metadata"]["customer"] == group["value"]);
+        assert!(of_customer > 0.0);
+        same(group["usage"]["cost_usd"].as_f64().expect("it has prices"), of_customer);
+        same(cost_of(&group["models"], &|_| true), of_customer);
+    }
+    let of_42 = groups.iter().find(|group| group["value"] == "42").expect("customer 42 is there");
+    assert_eq!((&of_42["runs"], &of_42["resumed"]), (&json!(2), &json!(1)));
+    for model in ["openai:tiny", "openai:big"] {
+        for customer in ["42", "43"] {
+            let query = [("model", model), ("metadata.customer", customer), ("status", "succeeded")];
+            let models = ask(&stage.api, "/v1/stats", &query).await.ok(200)["models"].take();
+            assert_eq!(models.as_array().map(Vec::len), Some(1), "{models:#?}");
+            let found = ask(&stage.api, "/v1/traces", &query).await.ok(200);
+            same(cost_of(&models, &|_| true), cost_of(&found["traces"], &|_| true));
+        }
+    }
+    let all = ask(&stage.api, "/v1/stats", &[]).await.ok(200);
+    same(cost_of(&all["models"], &|_| true), cost_of(&traces["traces"], &|_| true));
+    assert_eq!(ask(&stage.api, "/v1/stats", &[("agent", "nobody")]).await.ok(200)["models"], json!([]));
+    for (query, expected) in [
+        (("resumed", "true"), 1),
+        (("error_type", "refused"), 1),
+        (("model_failed", "true"), 1),
+        (("min_duration_ms", "0"), 5),
+        (("min_cost_usd", "1000"), 0),
+        (("q", posts[1].trace_id.as_str()), 1),
+        (("q", posts[2].session.as_str()), 1),
+    ] {
+        let found = ask(&stage.api, "/v1/traces", &[query]).await.ok(200);
+        assert_eq!(ids(&found).len(), expected, "{query:?}");
+    }
+    let dearest = ask(&stage.api, "/v1/traces", &[("sort", "cost"), ("limit", "3")]).await.ok(200);
+    let costs: Vec<_> = dearest["traces"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| row["usage"]["cost_usd"].as_f64())
+        .collect();
+    assert!(costs.is_sorted_by(|a, b| a >= b), "{costs:?}");
+    let cursor = dearest["next"].as_str().expect("there are more");
+    let rest = ask(&stage.api, "/v1/traces", &[("sort", "cost"), ("cursor", cursor)]).await.ok(200);
+    assert_eq!(ids(&rest).len(), 2);
 }

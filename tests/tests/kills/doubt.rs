@@ -43,7 +43,7 @@ async fn the_ledger_finds_what_is_lost_and_what_is_doubled() {
     assert_found(&seen, "repeated calls").await;
     index.rows("INSERT INTO traces SELECT tenant, accepted_at, 'other', 'other', run, status, stop_reason, error_type,
         agent, model, iterations, attempts, resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at,
-        ended_at, metadata, task, result FROM traces LIMIT 1").await;
+        ended_at, waiting_ms, failed_models, metadata, models, tools, task, result FROM traces LIMIT 1").await;
     assert_found(&seen, "a session that nobody has asked for").await;
     let mut seen = seen;
     seen.told[0].events.pop();

@@ -159,6 +159,18 @@ impl Counters {
         members
     }
 
+    /// What a run's row has of a model or a tool: see the migration that made its columns.
+    pub(super) fn to_cell(&self, name: &str) -> Value {
+        let errors: Map<String, Value> =
+            self.errors.iter().map(|(error, count)| (error.clone(), (*count).into())).collect();
+        let usage = &self.usage;
+        let tokens = [usage.input_tokens, usage.output_tokens, usage.total_tokens].map(Value::from);
+        let mut cell = vec![name.into(), self.answered.into()];
+        cell.extend(tokens);
+        cell.extend([usage.cost_usd.into(), errors.into(), self.latencies.each(), self.first_chunks.each()]);
+        cell.into()
+    }
+
     /// Adds what a column `counters` holds; `None`, with a part of it added, when that is no flat object of numbers.
     pub(super) fn add_json(&mut self, text: &str) -> Option<()> {
         read(text, Members(self))

@@ -1,3 +1,5 @@
+use serde_json::Value;
+
 /// Where the buckets of a doubling begin: `2^(i/8)`, as multiples of 2^-32.
 const STEPS: [u64; 8] = [
     4_294_967_296,
@@ -47,6 +49,12 @@ impl Histogram {
 
     pub(super) fn buckets(&self) -> &[(u32, u64)] {
         &self.0
+    }
+
+    /// The bucket of each time that was counted.
+    pub(super) fn each(&self) -> Value {
+        let times = self.0.iter().flat_map(|(bucket, count)| (0..*count).map(|_| Value::from(*bucket)));
+        times.collect::<Vec<_>>().into()
     }
 
     /// The time, in milliseconds, that `percent` of the times do not exceed, by nearest rank; right to 5 %.

@@ -17,6 +17,8 @@
 
 mod approvals;
 mod counters;
+mod filter;
+mod groups;
 mod histogram;
 mod hours;
 mod models;
@@ -26,23 +28,27 @@ mod row;
 mod shape;
 mod statement;
 mod stats;
+mod sums;
 mod tools;
 mod traces;
 mod write;
 
 pub use approvals::{APPROVALS_DEFAULT, APPROVALS_MAX, ApprovalSummary, ApprovalsPage, ApprovalsQuery};
 pub use counters::{Counters, Percentiles};
+pub use filter::{METADATA_FILTERS_MAX, Q_BYTES_MAX, RunFilter, Sought};
+pub use groups::{GROUPS_MAX, GroupStats, GroupedModel, GroupsView};
 pub use hours::HourStats;
 pub use models::{MODELS_DAYS, MODELS_MAX, models_seen, models_statement};
 pub use parameters::QueryFaults;
 pub use row::UnexpectedRow;
 pub use statement::{Param, Statement};
 pub use stats::{
-    ModelStats, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery, StatsView,
+    STATS_CHOSEN_HOURLY_DAYS_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery,
+    StatsView,
 };
+pub use sums::ModelStats;
 pub use tools::ToolStats;
 pub use traces::{
-    METADATA_FILTERS_MAX, Q_BYTES_MAX, TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage,
-    TracesQuery,
+    TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage, TracesQuery, TracesSort,
 };
 pub use write::{INDEX_TEXT_BYTES_MAX, announce, forget, list_again, record};

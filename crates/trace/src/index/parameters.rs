@@ -44,6 +44,29 @@ impl<'a> Parameters<'a> {
         number
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.value(name)? {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.fault(name, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// An amount, written as JSON writes numbers: the wasm has no other reader of them.
+    pub(super) fn dollars(&mut self, name: &str) -> Option<f64> {
+        let value = self.value(name)?;
+        let number = serde_json::from_slice::<serde_json::Value>(value.as_bytes()).ok();
+        let number = number.and_then(|number| number.as_f64()).filter(|number| *number >= 0.0);
+        if number.is_none() {
+            self.fault(name, "must be a number of US dollars, 0 or more");
+        }
+        number
+    }
+
     /// Milliseconds since the epoch.
     pub(super) fn time(&mut self, name: &str) -> Option<u64> {
         self.number(name, 0, TIME_MAX)

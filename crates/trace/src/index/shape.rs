@@ -20,6 +20,23 @@ pub(super) struct ModelStats {
     hours: Vec<BucketStats>,
 }
 
+/// What a model did for a group of runs.
+#[derive(JsonSchema)]
+pub(super) struct GroupedModel {
+    /// The model's full name.
+    model: String,
+    /// Attempts that ended, unless somebody cancelled them.
+    calls: u64,
+    /// Attempts that were answered.
+    answered: u64,
+    /// How many attempts failed, by their fault.
+    errors: BTreeMap<String, Count>,
+    /// How many attempts failed.
+    error_count: u64,
+    /// What the answers used.
+    usage: Usage,
+}
+
 /// What a model did in one bucket.
 #[derive(JsonSchema)]
 struct BucketStats {

@@ -1,16 +1,15 @@
 use longhaul_core::TimeMs;
-use serde::{
-    Serialize,
-    ser::{SerializeMap, Serializer},
-};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    counters::Counters,
-    hours::{HourStats, Hours, bucket},
+    filter::{Builder, METADATA_PREFIX, RunFilter, is_label},
+    groups::{self, GroupsView},
+    hours::{Hours, bucket},
     parameters::{Parameters, QueryFaults},
     row::{Row, UnexpectedRow},
     statement::Statement,
+    sums::{ModelStats, SUMS, TIMES, by_calls, named},
     tools::{self, ToolStats},
     write::{DAY_MS, HOUR_MS, text, whole},
 };
@@ -21,6 +20,8 @@ pub const STATS_DAYS_DEFAULT: u64 = 7;
 pub const STATS_DAYS_MAX: u64 = 92;
 /// Days that are shown hour by hour; of more, each day is one bucket.
 pub const STATS_HOURLY_DAYS_MAX: u64 = 31;
+/// Days of chosen runs that are shown hour by hour: what the database gives grows with the hours.
+pub const STATS_CHOSEN_HOURLY_DAYS_MAX: u64 = 2;
 
 const SELECT_DAYS: &str = "\
 SELECT day, model, counters FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
@@ -29,15 +30,19 @@ SELECT day, model, hours FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day
 
 /// The database adds up: what comes out does not grow with the hours that are asked for.
 const SELECT_TOOLS: &str = "\
-SELECT counter.key AS key, sum(counter.value) AS total FROM tool_hours, json_each(tool_hours.counters) AS counter \
-WHERE tenant = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY counter.key";
+SELECT substr(key, instr(key, ' ') + 1) AS name, substr(key, 1, instr(key, ' ') - 1) AS key, sum(value) AS total \
+FROM tool_hours, json_each(tool_hours.counters) WHERE tenant = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY 1, 2";
 
-/// The time that `GET /v1/stats` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What `GET /v1/stats` asks for: all calls of a time, or those of the runs that a filter chooses, by the value of a label.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StatsQuery {
     since: TimeMs,
     until: TimeMs,
     bucket_ms: u64,
+    /// Without times: those are above.
+    filter: RunFilter,
+    /// The key of the label.
+    group: Option<String>,
 }
 
 /// What each model did.
@@ -48,7 +53,8 @@ pub struct StatsView {
     pub since: TimeMs,
     /// When the last bucket ends.
     pub until: TimeMs,
-    /// How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown.
+    /// How long a bucket of `hours` is, in milliseconds: an hour, or a day of UTC where more than 31 days are shown, or more
+    /// than 2 of chosen runs.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = [HOUR_MS, DAY_MS])))]
     pub bucket_ms: u64,
     /// The models, the one with the most calls first.
@@ -58,17 +64,9 @@ pub struct StatsView {
     /// offered count as `(not offered)`.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<super::shape::ToolStats>"))]
     pub tools: Vec<ToolStats>,
-}
-
-/// What a model did.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelStats {
-    /// Its full name.
-    pub model: String,
-    /// In all of the time.
-    pub total: Counters,
-    /// The buckets in which it was called, oldest first.
-    pub hours: Vec<HourStats>,
+    /// The runs by the value of the label that `group` names; absent without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grouped: Option<GroupsView>,
 }
 
 impl StatsQuery {
@@ -82,10 +80,12 @@ impl StatsQuery {
         now: TimeMs,
     ) -> Result<Self, QueryFaults> {
         let mut given = Parameters::new(pairs);
+        let mut filter = RunFilter::read(&mut given);
+        let (since, until) = (filter.since.take(), filter.until.take());
         // The hour that has just begun is one of those before `now`.
-        let until = given.time("until").unwrap_or(now + 1);
+        let until = until.unwrap_or(now + 1);
         let default = until.saturating_sub(STATS_DAYS_DEFAULT * DAY_MS);
-        let since = given.time("since").unwrap_or(default);
+        let since = since.unwrap_or(default);
         if given.has_faults() {
             // A bound that is unknown is not held against the other one.
         } else if since >= until {
@@ -93,52 +93,49 @@ impl StatsQuery {
         } else if until - since > STATS_DAYS_MAX * DAY_MS + 1 {
             given.fault("since", format!("must be at most {STATS_DAYS_MAX} days before `until`"));
         }
-        let is_hourly = until.saturating_sub(since) <= STATS_HOURLY_DAYS_MAX * DAY_MS + 1;
+        let hourly_days = if filter.is_any() { STATS_HOURLY_DAYS_MAX } else { STATS_CHOSEN_HOURLY_DAYS_MAX };
+        let is_hourly = until.saturating_sub(since) <= hourly_days * DAY_MS + 1;
         let bucket_ms = if is_hourly { HOUR_MS } else { DAY_MS };
         let until = until.div_ceil(bucket_ms) * bucket_ms;
-        let query = Self { since: since - since % bucket_ms, until, bucket_ms };
+        let group = group(&mut given);
+        let query = Self { since: since - since % bucket_ms, until, bucket_ms, filter, group };
         given.finish(query)
     }
 
-    /// The statement that finds the days.
+    /// The statement that finds what models did.
     pub fn to_statement(&self, tenant: &str) -> Statement {
-        let sql = if self.is_hourly() { SELECT_HOURS } else { SELECT_DAYS };
-        let first = self.since - self.since % DAY_MS;
-        Statement { sql: sql.to_owned(), params: vec![text(tenant), whole(first), whole(self.until)] }
+        if self.filter.is_any() {
+            let sql = if self.is_hourly() { SELECT_HOURS } else { SELECT_DAYS };
+            let first = self.since - self.since % DAY_MS;
+            return Statement {
+                sql: sql.to_owned(),
+                params: vec![text(tenant), whole(first), whole(self.until)],
+            };
+        }
+        self.sums_of("models", tenant)
     }
 
-    /// What the statement's rows come to; of tools nothing.
+    /// What the statement's rows come to; of tools and groups nothing.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn stats(&self, rows: Vec<Value>) -> Result<StatsView, UnexpectedRow> {
-        let mut models: Vec<ModelStats> = Vec::new();
-        for row in rows {
-            let mut row = Row::new(row)?;
-            let (day, model) = (row.whole("day")?, row.text("model")?);
-            let place = models.iter().position(|stats| stats.model == model).unwrap_or_else(|| {
-                models.push(ModelStats { model, total: Counters::default(), hours: Vec::new() });
-                models.len() - 1
-            });
-            let stats = &mut models[place];
-            let column = if self.is_hourly() { "hours" } else { "counters" };
-            let json = row.text(column)?;
-            let read = if self.is_hourly() {
-                Hours { buckets: &mut stats.hours, day, wanted: self.since..self.until }.add_json(&json)
-            } else {
-                bucket(&mut stats.hours, day).add_json(&json)
-            };
-            read.ok_or(UnexpectedRow(column))?;
+        let mut models = if self.filter.is_any() { self.of_days(rows) } else { self.of_runs(rows) }?;
+        models.retain(|stats| !stats.hours.is_empty());
+        for stats in &mut models {
+            stats.hours.iter().for_each(|bucket| stats.total.add(&bucket.counters));
         }
-        let models = by_calls(models);
         let (since, until, bucket_ms) = (self.since, self.until, self.bucket_ms);
-        Ok(StatsView { since, until, bucket_ms, models, tools: Vec::new() })
+        Ok(StatsView { since, until, bucket_ms, models: by_calls(models), tools: Vec::new(), grouped: None })
     }
 
     /// The statement that adds up what tools did.
     pub fn tools_statement(&self, tenant: &str) -> Statement {
-        let params = vec![text(tenant), whole(self.since), whole(self.until)];
-        Statement { sql: SELECT_TOOLS.to_owned(), params }
+        if self.filter.is_any() {
+            let params = vec![text(tenant), whole(self.since), whole(self.until)];
+            return Statement { sql: SELECT_TOOLS.to_owned(), params };
+        }
+        self.sums_of("tools", tenant)
     }
 
     /// What the rows of [`tools_statement`](Self::tools_statement) come to.
@@ -149,28 +146,79 @@ impl StatsQuery {
         tools::stats(rows)
     }
 
+    /// The statement that adds the runs up by the value of a label; `None` where none is asked for.
+    pub fn groups_statement(&self, tenant: &str) -> Option<Statement> {
+        self.group.as_deref().map(|key| groups::statement(|builder| self.choose(builder, tenant), key))
+    }
+
+    /// What the rows of [`groups_statement`](Self::groups_statement) come to.
+    ///
+    /// # Errors
+    /// [`UnexpectedRow`] for rows of other tables than this version's.
+    pub fn groups(&self, rows: Vec<Value>) -> Result<Option<GroupsView>, UnexpectedRow> {
+        self.group.as_deref().map(|key| groups::view(&self.filter, key, rows)).transpose()
+    }
+
+    /// The runs that are meant.
+    fn choose(&self, builder: &mut Builder, tenant: &str) {
+        builder.choose(tenant, &self.filter).since(Some(self.since)).until(Some(self.until));
+    }
+
+    /// What the cells of a column come to, by bucket.
+    fn sums_of(&self, column: &str, tenant: &str) -> Statement {
+        let mut builder = Builder::new("WITH chosen AS (SELECT accepted_at / ");
+        builder.bind(whole(self.bucket_ms)).push(&[" AS bucket, ", column, " AS cell FROM traces WHERE "]);
+        self.choose(&mut builder, tenant);
+        // D1 binds numbers as floats.
+        builder.push(&[
+            "), picked AS (SELECT CAST(bucket AS INTEGER) AS place, cell FROM chosen",
+            SUMS,
+            TIMES,
+        ]);
+        builder.finish()
+    }
+
+    fn of_days(&self, rows: Vec<Value>) -> Result<Vec<ModelStats>, UnexpectedRow> {
+        let mut models: Vec<ModelStats> = Vec::new();
+        for row in rows {
+            let mut row = Row::new(row)?;
+            let day = row.whole("day")?;
+            let stats = named(&mut models, &row.text("model")?);
+            let column = if self.is_hourly() { "hours" } else { "counters" };
+            let json = row.text(column)?;
+            let read = if self.is_hourly() {
+                Hours { buckets: &mut stats.hours, day, wanted: self.since..self.until }.add_json(&json)
+            } else {
+                bucket(&mut stats.hours, day).add_json(&json)
+            };
+            read.ok_or(UnexpectedRow(column))?;
+        }
+        Ok(models)
+    }
+
+    fn of_runs(&self, rows: Vec<Value>) -> Result<Vec<ModelStats>, UnexpectedRow> {
+        let mut models: Vec<ModelStats> = Vec::new();
+        for row in rows {
+            let mut row = Row::new(row)?;
+            let at = row.whole("place")?.saturating_mul(self.bucket_ms);
+            let (model, counter) = (row.text("name")?, row.text("key")?);
+            let total = row.number_or_null("total")?.unwrap_or_default();
+            if self.filter.names_model(&model) {
+                bucket(&mut named(&mut models, &model).hours, at).add_member(&counter, total);
+            }
+        }
+        Ok(models)
+    }
+
     fn is_hourly(&self) -> bool {
         self.bucket_ms == HOUR_MS
     }
 }
 
-impl Serialize for ModelStats {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("model", &self.model)?;
-        self.total.serialize_into(&mut map)?;
-        map.serialize_entry("hours", &self.hours)?;
-        map.end()
+fn group(given: &mut Parameters<'_>) -> Option<String> {
+    let key = given.value("group")?.strip_prefix(METADATA_PREFIX).filter(|key| is_label(key));
+    if key.is_none() {
+        given.fault("group", "must be metadata.KEY, where KEY is a label's key");
     }
-}
-
-/// Those that were called, summed up and in the order of their calls.
-fn by_calls(models: Vec<ModelStats>) -> Vec<ModelStats> {
-    let mut sorted: Vec<ModelStats> = Vec::with_capacity(models.len());
-    for mut stats in models.into_iter().filter(|stats| !stats.hours.is_empty()) {
-        stats.hours.iter().for_each(|bucket| stats.total.add(&bucket.counters));
-        let place = sorted.partition_point(|before| before.total.calls() >= stats.total.calls());
-        sorted.insert(place, stats);
-    }
-    sorted
+    key.map(str::to_owned)
 }

@@ -23,7 +23,19 @@ pub struct ToolStats {
 }
 
 /// What the tools of a run come to, as the flat object of the column `counters`; empty without any.
-pub(super) fn counters(trace: &Trace) -> Map<String, Value> {
+pub(super) fn counters(tools: &[ToolStats]) -> Map<String, Value> {
+    let mut counters = Map::new();
+    tools.iter().for_each(|stats| stats.put_members(&mut counters));
+    counters
+}
+
+/// The same as the cell of the run's row.
+pub(super) fn cell(tools: &[ToolStats]) -> Value {
+    tools.iter().map(|stats| stats.counters.to_cell(&stats.tool)).collect()
+}
+
+/// What each tool of a run did.
+pub(super) fn of_run(trace: &Trace) -> Vec<ToolStats> {
     let mut tools: Vec<ToolStats> = Vec::new();
     for span in &trace.spans {
         if let Some(tool) = &span.tool
@@ -34,9 +46,7 @@ pub(super) fn counters(trace: &Trace) -> Map<String, Value> {
             named(&mut tools, name).counters.take_act(span, tool.latency_ms);
         }
     }
-    let mut counters = Map::new();
-    tools.iter().for_each(|stats| stats.put_members(&mut counters));
-    counters
+    tools
 }
 
 /// What the rows of sums come to: the tool with the most calls first.
@@ -44,12 +54,8 @@ pub(super) fn stats(rows: Vec<Value>) -> Result<Vec<ToolStats>, UnexpectedRow> {
     let mut tools: Vec<ToolStats> = Vec::new();
     for row in rows {
         let mut row = Row::new(row)?;
-        let (key, total) = (row.text("key")?, row.whole("total")?);
-        // Names that this version does not know are passed over.
-        if let Some((counter, tool)) = key.split_once(' ') {
-            #[expect(clippy::cast_precision_loss, reason = "a sum of calls is far below 2^53")]
-            named(&mut tools, tool).counters.add_member(counter, total as f64);
-        }
+        let (tool, counter, total) = (row.text("name")?, row.text("key")?, row.number_or_null("total")?);
+        named(&mut tools, &tool).counters.add_member(&counter, total.unwrap_or_default());
     }
     tools.retain(|stats| stats.counters.calls() > 0);
     tools.sort_by(|a, b| b.counters.calls().cmp(&a.counters.calls()).then_with(|| a.tool.cmp(&b.tool)));

@@ -1,69 +1,60 @@
-use longhaul_core::{RunStatus, TimeMs, Usage, limits};
+use longhaul_core::{TimeMs, Usage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    filter::{Builder, DURATION, RunFilter, TRACE_ID_DIGITS, WORKING},
     parameters::{Parameters, QueryFaults, whole as digits},
     row::{Row, UnexpectedRow},
     statement::{Param, Statement},
-    write::{TAKEN_OVER_BY, json, metadata_member, status_word, text, whole},
+    write::{TAKEN_OVER_BY, text, whole},
 };
 
 /// Traces in one page at most.
 pub const TRACES_MAX: usize = 200;
 /// Traces in one page when `limit` is absent.
 pub const TRACES_DEFAULT: usize = 50;
-/// The text that is looked for, in bytes.
-pub const Q_BYTES_MAX: usize = 256;
-/// `metadata.KEY=VALUE` in one query.
-pub const METADATA_FILTERS_MAX: usize = 8;
-/// What a name of such a parameter begins with.
-const METADATA_PREFIX: &str = "metadata.";
-/// Hex digits of a trace's id.
-const TRACE_ID_DIGITS: usize = 32;
-
-const STATUSES: [RunStatus; 6] = [
-    RunStatus::Queued,
-    RunStatus::Running,
-    RunStatus::Waiting,
-    RunStatus::Succeeded,
-    RunStatus::Failed,
-    RunStatus::Cancelled,
-];
-
 const SELECT: &str = "\
 SELECT accepted_at, trace_id, session, run, status, stop_reason, error_type, agent, model, iterations, attempts, \
-resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, metadata, task, result \
-FROM traces WHERE tenant = ";
+resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, waiting_ms, failed_models, metadata, \
+task, result FROM traces WHERE ";
 
-/// What `GET /v1/traces` asks for. Every part that is there narrows the answer.
+/// What `GET /v1/traces` asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TracesQuery {
-    /// One of these statuses; any when empty.
-    pub statuses: Vec<RunStatus>,
-    /// The model's full name, or one model of a comparison, or the one that took a run over.
-    pub model: Option<String>,
-    /// The agent's name.
-    pub agent: Option<String>,
-    /// A text in the task or the result; letters of ASCII match in either case.
-    pub q: Option<String>,
-    /// The session's id.
-    pub session: Option<String>,
-    /// Labels: key, and value as text.
-    pub metadata: Vec<(String, String)>,
-    /// Accepted then or later.
-    pub since: Option<TimeMs>,
-    /// Accepted earlier.
-    pub until: Option<TimeMs>,
+    /// Which runs.
+    pub filter: RunFilter,
+    /// In which order.
+    pub sort: TracesSort,
     /// Traces in the page; the default where it is `None`.
     pub limit: Option<usize>,
     /// Where the page before ended.
     pub cursor: Option<TracesCursor>,
 }
 
-/// The last trace of a page; shown as `<accepted_at>-<trace_id>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The order of a list of runs. Those of which the figure is not known come last; what is equal, the newest first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TracesSort {
+    /// The newest first.
+    #[default]
+    Accepted,
+    /// The longest from acceptance to the end first.
+    Duration,
+    /// The same without the time in the queue and the time that people took.
+    Working,
+    /// The longest in the queue and for people first.
+    Waiting,
+    /// The most tokens first.
+    Tokens,
+    /// The dearest first.
+    Cost,
+}
+
+/// The last trace of a page; shown as `<accepted_at>-<trace_id>`, with the figure and `-` before it where that sorts.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TracesCursor {
+    /// -1 where it is not known.
+    figure: Option<f64>,
     accepted_at: TimeMs,
     trace_id: String,
 }
@@ -72,7 +63,7 @@ pub struct TracesCursor {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "TracePage"))]
 pub struct TracesPage {
-    /// The newest first.
+    /// In the order that was asked for.
     #[cfg_attr(feature = "schema", schemars(length(max = TRACES_MAX)))]
     pub traces: Vec<TraceSummary>,
     /// The `cursor` of the next page; `None` in the last one.
@@ -90,7 +81,7 @@ pub struct TraceSummary {
     /// The run's number in its session.
     pub run: u64,
     /// Where it stands.
-    #[cfg_attr(feature = "schema", schemars(with = "RunStatus"))]
+    #[cfg_attr(feature = "schema", schemars(with = "longhaul_core::RunStatus"))]
     pub status: String,
     /// The rule that ended it.
     #[cfg_attr(feature = "schema", schemars(with = "Option<longhaul_core::StopReason>"))]
@@ -124,8 +115,65 @@ pub struct TraceSummary {
     pub started_at: Option<TimeMs>,
     /// When it ended.
     pub ended_at: Option<TimeMs>,
-    /// From acceptance to the end, in milliseconds.
+    /// From acceptance to the end, in milliseconds: `working_ms` and `waiting_ms`.
     pub duration_ms: Option<u64>,
+    /// What of it was work, waits for retries among it.
+    pub working_ms: Option<u64>,
+    /// What of it the run was queued, or people were asked and nothing else went on.
+    pub waiting_ms: Option<u64>,
+    /// The models whose last attempt failed.
+    pub failed_models: Vec<String>,
+}
+
+impl TracesSort {
+    const ALL: [(&'static str, Self); 6] = [
+        ("accepted", Self::Accepted),
+        ("duration", Self::Duration),
+        ("working", Self::Working),
+        ("waiting", Self::Waiting),
+        ("tokens", Self::Tokens),
+        ("cost", Self::Cost),
+    ];
+
+    /// The words that `sort` takes.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(|(word, _)| word)
+    }
+
+    fn read(given: &mut Parameters<'_>) -> Self {
+        let Some(word) = given.value("sort") else { return Self::default() };
+        let known = Self::ALL.into_iter().find(|(known, _)| *known == word);
+        if known.is_none() {
+            let all: Vec<_> = Self::words().collect();
+            given.fault("sort", ["must be one of ", &all.join(", ")].concat());
+        }
+        known.map_or_else(Self::default, |(_, sort)| sort)
+    }
+
+    /// What the database sorts by before the time, if anything.
+    fn figure(self) -> Option<&'static str> {
+        match self {
+            Self::Accepted => None,
+            Self::Duration => Some(DURATION),
+            Self::Working => Some(WORKING),
+            // Of an open run it is not known yet.
+            Self::Waiting => Some("CASE WHEN ended_at IS NOT NULL THEN waiting_ms END"),
+            Self::Tokens => Some("total_tokens"),
+            Self::Cost => Some("cost_usd"),
+        }
+    }
+
+    /// The same of a trace in the answer.
+    fn figure_of(self, trace: &TraceSummary) -> Option<Value> {
+        match self {
+            Self::Accepted => None,
+            Self::Duration => trace.duration_ms.map(Value::from),
+            Self::Working => trace.working_ms.map(Value::from),
+            Self::Waiting => trace.waiting_ms.map(Value::from),
+            Self::Tokens => trace.usage.total_tokens.map(Value::from),
+            Self::Cost => trace.usage.cost_usd.map(Value::from),
+        }
+    }
 }
 
 impl TracesQuery {
@@ -135,55 +183,45 @@ impl TracesQuery {
     /// Every parameter at fault.
     pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, QueryFaults> {
         let mut given = Parameters::new(pairs);
+        let sort = TracesSort::read(&mut given);
         let query = Self {
-            statuses: statuses(&mut given),
-            // Room for the whole of a comparison's `model`, as an answer has it.
-            model: given.text("model", limits::COMPARED_MODELS_MAX * (limits::NAME_BYTES_MAX + 1)),
-            agent: given.text("agent", limits::NAME_BYTES_MAX),
-            q: given.text("q", Q_BYTES_MAX),
-            session: given.text("session", limits::ID_BYTES_MAX),
-            metadata: metadata(&mut given),
-            since: given.time("since"),
-            until: given.time("until"),
+            filter: RunFilter::read(&mut given),
+            sort,
             limit: given.number("limit", 1, TRACES_MAX as u64).and_then(|limit| usize::try_from(limit).ok()),
-            cursor: cursor(&mut given),
+            cursor: cursor(&mut given, sort),
         };
         given.finish(query)
     }
 
     /// The statement that finds the page, one row more than fits in it.
     pub fn to_statement(&self, tenant: &str) -> Statement {
-        let mut builder = Builder { sql: SELECT.to_owned(), params: Vec::new() };
-        builder.bind(text(tenant));
-        builder.times(self);
-        for (column, value) in [("agent", &self.agent), ("session", &self.session)] {
-            if let Some(value) = value {
-                builder.push(&[" AND ", column, " = "]).bind(text(value));
+        let mut builder = Builder::new(SELECT);
+        builder.choose(tenant, &self.filter);
+        builder.since(self.filter.since);
+        let (until, cursor) = (self.filter.until, self.cursor.as_ref());
+        let figure = self.sort.figure();
+        match (figure, cursor) {
+            (None, Some(cursor)) if cursor.accepted_at < until.unwrap_or(u64::MAX) => {
+                // One bound at each end, because a search by key uses no more.
+                builder.push(&[" AND (accepted_at, trace_id) < ("]).bind(whole(cursor.accepted_at));
+                builder.push(&[", "]).bind(text(&cursor.trace_id)).push(&[")"]);
+            }
+            (Some(figure), Some(cursor)) => {
+                builder.until(until).push(&[" AND (coalesce(", figure, ", -1), accepted_at, trace_id) < ("]);
+                builder.bind(Param::Float(cursor.figure.unwrap_or(-1.0)));
+                builder.push(&[", "]).bind(whole(cursor.accepted_at));
+                builder.push(&[", "]).bind(text(&cursor.trace_id)).push(&[")"]);
+            }
+            (_, None) | (None, Some(_)) => {
+                builder.until(until);
             }
         }
-        if let Some((first, rest)) = self.statuses.split_first() {
-            builder.push(&[" AND status IN ("]).bind(text(status_word(*first)));
-            for status in rest {
-                builder.push(&[", "]).bind(text(status_word(*status)));
-            }
-            builder.push(&[")"]);
+        builder.push(&[" ORDER BY "]);
+        if let Some(figure) = figure {
+            builder.push(&["coalesce(", figure, ", -1) DESC, "]);
         }
-        if let Some(model) = &self.model {
-            let member = [",", model, ","].concat();
-            builder.push(&[" AND instr(',' || model || ',', "]).bind(text(member)).push(&[")"]);
-        }
-        for (key, value) in &self.metadata {
-            builder.metadata(key, value);
-        }
-        if let Some(q) = &self.q {
-            let q = q.to_ascii_lowercase();
-            builder.push(&[" AND (instr(lower(task), "]).bind(text(&q));
-            builder.push(&[") OR instr(lower(result), "]).bind(text(q)).push(&["))"]);
-        }
-        builder
-            .push(&[" ORDER BY accepted_at DESC, trace_id DESC LIMIT "])
-            .bind(whole(self.limit() as u64 + 1));
-        Statement { sql: builder.sql, params: builder.params }
+        builder.push(&["accepted_at DESC, trace_id DESC LIMIT "]).bind(whole(self.limit() as u64 + 1));
+        builder.finish()
     }
 
     /// The page that the statement's rows make.
@@ -195,7 +233,14 @@ impl TracesQuery {
         let traces: Vec<TraceSummary> =
             rows.into_iter().take(self.limit()).map(summary).collect::<Result<_, _>>()?;
         let last = traces.last().filter(|_| has_more);
-        let next = last.map(|last| [&last.accepted_at.to_string(), "-", &last.trace_id].concat());
+        let next = last.map(|last| {
+            let place = [&last.accepted_at.to_string(), "-", &last.trace_id].concat();
+            match (self.sort.figure(), self.sort.figure_of(last)) {
+                (None, _) => place,
+                (Some(_), Some(figure)) => [&figure.to_string(), "-", &place].concat(),
+                (Some(_), None) => ["unknown-", &place].concat(),
+            }
+        });
         Ok(TracesPage { traces, next })
     }
 
@@ -205,100 +250,32 @@ impl TracesQuery {
 }
 
 impl TracesCursor {
-    fn parse(cursor: &str) -> Option<Self> {
-        let (accepted_at, trace_id) = cursor.split_once('-')?;
+    fn parse(cursor: &str, sort: TracesSort) -> Option<Self> {
+        let (place, trace_id) = cursor.rsplit_once('-')?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_id = trace_id.len() == TRACE_ID_DIGITS && trace_id.bytes().all(is_digit);
-        is_id.then_some(Self { accepted_at: digits(accepted_at)?, trace_id: trace_id.to_owned() })
+        let (figure, accepted_at) = match (sort.figure(), place.rsplit_once('-')) {
+            (None, None) => (None, place),
+            (Some(_), Some(("unknown", accepted_at))) => (None, accepted_at),
+            // A cost may have an exponent with a minus of its own.
+            (Some(_), Some((figure, accepted_at))) => (Some(number(figure)?), accepted_at),
+            (None, Some(_)) | (Some(_), None) => return None,
+        };
+        is_id.then_some(Self { figure, accepted_at: digits(accepted_at)?, trace_id: trace_id.to_owned() })
     }
 }
 
-/// A statement in the making.
-struct Builder {
-    sql: String,
-    params: Vec<Param>,
-}
-
-impl Builder {
-    fn push(&mut self, parts: &[&str]) -> &mut Self {
-        self.sql.extend(parts.iter().copied());
-        self
-    }
-
-    fn bind(&mut self, param: Param) -> &mut Self {
-        self.params.push(param);
-        let place = self.params.len().to_string();
-        self.push(&["?", &place])
-    }
-
-    /// One bound at each end, because a search by key uses no more.
-    fn times(&mut self, query: &TracesQuery) {
-        if let Some(since) = query.since {
-            self.push(&[" AND accepted_at >= "]).bind(whole(since));
-        }
-        let until = query.until.unwrap_or(u64::MAX);
-        match &query.cursor {
-            Some(cursor) if cursor.accepted_at < until => {
-                self.push(&[" AND (accepted_at, trace_id) < ("]).bind(whole(cursor.accepted_at));
-                self.push(&[", "]).bind(text(&cursor.trace_id)).push(&[")"]);
-            }
-            _ if query.until.is_some() => {
-                self.push(&[" AND accepted_at < "]).bind(whole(until));
-            }
-            _ => {}
-        }
-    }
-
-    /// `42` is the string and the number.
-    fn metadata(&mut self, key: &str, value: &str) {
-        let scalar: Option<Value> = serde_json::from_slice(value.as_bytes()).ok();
-        let is_plain = |scalar: &Value| scalar.is_number() || scalar.is_boolean() || scalar.is_null();
-        let as_string = metadata_member(key, &Value::from(value));
-        self.push(&[" AND (instr(metadata, "]).bind(text(as_string)).push(&[")"]);
-        if let Some(scalar) = scalar.filter(is_plain).filter(|scalar| json(scalar) == value) {
-            self.push(&[" OR instr(metadata, "]).bind(text(metadata_member(key, &scalar))).push(&[")"]);
-        }
-        self.push(&[")"]);
-    }
-}
-
-fn statuses(given: &mut Parameters<'_>) -> Vec<RunStatus> {
-    let Some(words) = given.value("status") else { return Vec::new() };
-    let known = |word: &str| STATUSES.into_iter().find(|status| status_word(*status) == word);
-    match words.split(',').map(known).collect::<Option<Vec<_>>>() {
-        Some(named) => STATUSES.into_iter().filter(|status| named.contains(status)).collect(),
-        None => {
-            let all = STATUSES.map(status_word).join(", ");
-            given.fault("status", ["must be one of ", &all, "; several with commas between them"].concat());
-            Vec::new()
-        }
-    }
-}
-
-fn metadata(given: &mut Parameters<'_>) -> Vec<(String, String)> {
-    let filters = given.with_prefix(METADATA_PREFIX);
-    if filters.len() > METADATA_FILTERS_MAX {
-        given.fault("metadata", format!("has more than {METADATA_FILTERS_MAX} filters"));
-        return Vec::new();
-    }
-    for (key, value) in &filters {
-        let name = [METADATA_PREFIX, key].concat();
-        if key.is_empty() || key.len() > limits::METADATA_KEY_BYTES_MAX {
-            given.fault(&name, format!("needs a key of 1 to {} bytes", limits::METADATA_KEY_BYTES_MAX));
-        }
-        if value.len() > limits::METADATA_VALUE_BYTES_MAX {
-            given.fault(&name, format!("has more than {} bytes", limits::METADATA_VALUE_BYTES_MAX));
-        }
-    }
-    filters.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-}
-
-fn cursor(given: &mut Parameters<'_>) -> Option<TracesCursor> {
-    let cursor = TracesCursor::parse(given.value("cursor")?);
+fn cursor(given: &mut Parameters<'_>, sort: TracesSort) -> Option<TracesCursor> {
+    let cursor = TracesCursor::parse(given.value("cursor")?, sort);
     if cursor.is_none() {
-        given.fault("cursor", "must be the `next` of an earlier page");
+        given.fault("cursor", "must be the `next` of an earlier page in the same order");
     }
     cursor
+}
+
+/// Read by JSON's reader: the wasm has no other one of floats.
+fn number(figure: &str) -> Option<f64> {
+    serde_json::from_slice::<Value>(figure.as_bytes()).ok()?.as_f64().filter(|figure| *figure >= 0.0)
 }
 
 fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
@@ -310,6 +287,11 @@ fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
         Some((model, latest)) => (model.to_owned(), Some(latest.to_owned())),
         None => (models, None),
     };
+    let duration_ms = ended_at.map(|at| at.saturating_sub(accepted_at));
+    let waiting_ms = row.whole("waiting_ms")?;
+    let failed_models = row.text("failed_models")?;
+    let failed_models =
+        failed_models.split(',').filter(|model| !model.is_empty()).map(str::to_owned).collect();
     Ok(TraceSummary {
         trace_id: row.text("trace_id")?,
         session: row.text("session")?,
@@ -336,6 +318,9 @@ fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
         accepted_at,
         started_at: row.whole_or_null("started_at")?,
         ended_at,
-        duration_ms: ended_at.map(|at| at.saturating_sub(accepted_at)),
+        duration_ms,
+        working_ms: duration_ms.map(|ms| ms.saturating_sub(waiting_ms)),
+        waiting_ms: duration_ms.map(|ms| ms.min(waiting_ms)),
+        failed_models,
     })
 }

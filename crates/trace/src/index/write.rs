@@ -33,13 +33,16 @@ const WHOLE_MAX: u64 = 1 << 53;
 const UPSERT_TRACE: &str = "\
 INSERT INTO traces (tenant, accepted_at, trace_id, session, run, status, stop_reason, error_type, agent, model, \
 iterations, attempts, resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, metadata, \
-task, result) \
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) \
+task, result, waiting_ms, failed_models, models, tools) \
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, \
+?25, ?26) \
 ON CONFLICT (tenant, accepted_at, trace_id) DO UPDATE SET model = excluded.model, status = excluded.status, \
 stop_reason = excluded.stop_reason, error_type = excluded.error_type, iterations = excluded.iterations, \
 attempts = excluded.attempts, resumed = excluded.resumed, input_tokens = excluded.input_tokens, \
 output_tokens = excluded.output_tokens, total_tokens = excluded.total_tokens, cost_usd = excluded.cost_usd, \
-started_at = excluded.started_at, ended_at = excluded.ended_at, result = excluded.result \
+started_at = excluded.started_at, ended_at = excluded.ended_at, result = excluded.result, \
+waiting_ms = excluded.waiting_ms, failed_models = excluded.failed_models, models = excluded.models, \
+tools = excluded.tools \
 WHERE traces.ended_at IS NULL AND (excluded.ended_at IS NOT NULL OR traces.attempts < excluded.attempts)";
 
 /// Adds up number by number, the day and its hour, unless the run's row says that it was done.
@@ -128,7 +131,7 @@ pub fn record(tenant: &str, trace: &Trace, capture: Capture) -> Vec<Statement> {
         })
         .collect();
     statements.extend(approvals(tenant, trace, capture));
-    let of_tools = tools::counters(trace);
+    let of_tools = tools::counters(&tools::of_run(trace));
     if !of_tools.is_empty() {
         let mut params = key(tenant, trace);
         params.extend([whole(ended_at - ended_at % HOUR_MS), text(json(&of_tools))]);
@@ -202,7 +205,7 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         or_null(trace.stop_reason.map(StopReason::as_str), text),
         or_null(error_type(trace), text),
         text(&trace.agent),
-        text(models(trace)),
+        text(model_names(trace)),
         whole(trace.iterations.into()),
         whole(trace.attempts.into()),
         whole(trace.resumed.into()),
@@ -215,13 +218,31 @@ fn upsert_trace(tenant: &str, trace: &Trace, capture: Capture) -> Statement {
         text(metadata(trace)),
         or_null(captured(&trace.task, capture), text),
         or_null(trace.result.as_deref().and_then(|result| captured(result, capture)), text),
+        whole(trace.waiting_ms().unwrap_or(0)),
+        text(trace.failed_models().join(",")),
+        text(json(&cell_of_models(trace))),
+        text(json(&tools::cell(&tools::of_run(trace)))),
     ]);
     Statement { sql: UPSERT_TRACE.to_owned(), params }
 }
 
+/// What the models of a run come to, as the cell of its row.
+fn cell_of_models(trace: &Trace) -> Value {
+    let mut models: Vec<(&str, Counters)> = Vec::new();
+    for span in trace.spans.iter().filter(|span| Counters::counts(span)) {
+        let Some(model) = &span.model else { continue };
+        let place = models.iter().position(|(name, _)| *name == model.model).unwrap_or_else(|| {
+            models.push((&model.model, Counters::default()));
+            models.len() - 1
+        });
+        models[place].1.take(span);
+    }
+    models.iter().map(|(name, counters)| counters.to_cell(name)).collect()
+}
+
 /// The model that was asked for, and the latest one that took the run over: a filter finds each between commas, as
 /// those of a comparison.
-fn models(trace: &Trace) -> Cow<'_, str> {
+fn model_names(trace: &Trace) -> Cow<'_, str> {
     match &trace.answered_by {
         Some(latest) => [&trace.model, TAKEN_OVER_BY, latest].concat().into(),
         None => Cow::Borrowed(&trace.model),

@@ -470,11 +470,11 @@ fn the_index_takes_a_run_with_tools() {
 #[test]
 fn counters_of_tools_that_no_version_wrote_are_passed_over() {
     let query = StatsQuery::parse([].into_iter(), START).unwrap();
-    let row = |key: &str, total: Value| vec![json!({"key": key, "total": total})];
-    assert_eq!(query.tools(row("new.thing search", json!(3))).unwrap(), []);
-    assert_eq!(query.tools(row("nothing", json!(3))).unwrap(), []);
-    assert_eq!(query.tools(row("answered a b", json!(3.0))).unwrap()[0].tool, "a b");
-    assert_eq!(query.tools(row("answered a", json!("x"))).unwrap_err().0, "total");
+    let row = |name: &str, key: &str, total: Value| vec![json!({"name": name, "key": key, "total": total})];
+    assert_eq!(query.tools(row("search", "new.thing", json!(3))).unwrap(), []);
+    assert_eq!(query.tools(row("", "nothing", json!(3))).unwrap(), []);
+    assert_eq!(query.tools(row("a b", "answered", json!(3.0))).unwrap()[0].tool, "a b");
+    assert_eq!(query.tools(row("a", "answered", json!("x"))).unwrap_err().0, "total");
 }
 
 /// A trace is told once, at the end: only what was cut off may still learn what it came to.

@@ -50,6 +50,8 @@ fn the_row_of_an_eventful_run() {
             "output_tokens": 10, "total_tokens": 30, "cost_usd": 0.5, "started_at": START,
             "ended_at": START + 30_640, "metadata": "{\n\"customer\":\"42\"\n}",
             "task": "Write a haiku about tides.", "result": "The moon lets go of the sea.",
+            "waiting_ms": 0, "failed_models": "", "tools": "[]",
+            "models": r#"[["openai:tiny",2,20,10,30,0.5,{"interrupted":1,"server_error":1},[62,66],[54,58]]]"#,
         })
     );
     let days = database.table("model_days");

@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::stage::{Stage, new_run};
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../../migrations/0001_traces.sql"),
     include_str!("../../../../migrations/0002_tools.sql"),
     include_str!("../../../../migrations/0003_approvals.sql"),
+    include_str!("../../../../migrations/0004_figures.sql"),
 ];
 /// What D1 takes.
 const PARAMS_MAX: usize = 100;
@@ -71,6 +72,9 @@ impl Database {
         let query = StatsQuery::parse(pairs.iter().copied(), now).unwrap();
         let mut stats = query.stats(self.rows(&query.to_statement(tenant))).unwrap();
         stats.tools = query.tools(self.rows(&query.tools_statement(tenant))).unwrap();
+        if let Some(statement) = query.groups_statement(tenant) {
+            stats.grouped = query.groups(self.rows(&statement)).unwrap();
+        }
         serde_json::to_value(stats).unwrap()
     }
 }

@@ -88,7 +88,7 @@ fn the_window_is_of_whole_hours() {
     let faults = |pairs: &[(&str, &str)]| -> Vec<String> {
         parse(pairs, START).unwrap_err().into_iter().map(|(name, _)| name).collect()
     };
-    assert_eq!(faults(&[("since", "x"), ("until", "y")]), ["until", "since"]);
+    assert_eq!(faults(&[("since", "x"), ("until", "y")]), ["since", "until"]);
     assert_eq!(faults(&[("since", &(START + 1).to_string())]), ["since"]);
     assert_eq!(faults(&[("since", "x"), ("until", "1")]), ["since"]);
     assert_eq!(faults(&[("since", "9000000000000000"), ("until", "y")]), ["until"]);

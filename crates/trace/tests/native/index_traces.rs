@@ -64,13 +64,15 @@ fn the_answer_is_the_contracts() {
             {"trace_id": null, "session": "ses_2", "run": 1, "status": "running", "stop_reason": null,
              "error_type": null, "agent": "poet", "model": "openai:tiny", "task": null, "result": null,
              "metadata": {"customer": "42"}, "iterations": 0, "attempts": 1, "resumed": 0, "usage": unknown,
-             "accepted_at": START + 5, "started_at": START + 5, "ended_at": null, "duration_ms": null},
+             "accepted_at": START + 5, "started_at": START + 5, "ended_at": null, "duration_ms": null,
+             "working_ms": null, "waiting_ms": null, "failed_models": []},
             {"trace_id": null, "session": "ses_1", "run": 1, "status": "succeeded", "stop_reason": "done",
              "error_type": null, "agent": "poet", "model": "openai:tiny", "task": "Write a haiku.",
              "result": "Salt breath.", "metadata": {"customer": "42"}, "iterations": 1, "attempts": 1,
              "resumed": 0,
              "usage": {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "cost_usd": 0.25},
-             "accepted_at": START, "started_at": START, "ended_at": START + 100, "duration_ms": 100},
+             "accepted_at": START, "started_at": START, "ended_at": START + 100, "duration_ms": 100,
+             "working_ms": 100, "waiting_ms": 0, "failed_models": []},
         ]})
     );
 }

@@ -8,6 +8,7 @@ mod fold;
 mod index;
 mod index_approvals;
 mod index_database;
+mod index_figures;
 mod index_stats;
 mod index_traces;
 mod nexus;

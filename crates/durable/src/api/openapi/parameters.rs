@@ -3,7 +3,7 @@
 use longhaul_core::{RunStatus, limits};
 use longhaul_trace::index::{
     APPROVALS_DEFAULT, APPROVALS_MAX, METADATA_FILTERS_MAX, Q_BYTES_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX,
-    TRACES_DEFAULT, TRACES_MAX,
+    TRACES_DEFAULT, TRACES_MAX, TracesSort,
 };
 use serde_json::{Value, json};
 
@@ -112,7 +112,34 @@ pub(super) fn list_events() -> Vec<Value> {
 }
 
 pub(super) fn list_traces() -> Vec<Value> {
+    let orders: Vec<_> = TracesSort::words().collect();
+    let mut all = run_filter();
+    all.extend([
+        field("since", "Accepted at this time or later.", reference("Time")),
+        field("until", "Accepted before this time.", reference("Time")),
+        field(
+            "sort",
+            "The order: the newest, or those with the largest figure first. Runs without the figure come last.",
+            json!({"enum": orders, "default": orders[0]}),
+        ),
+        field(
+            "limit",
+            "How many runs a page has at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": TRACES_MAX, "default": TRACES_DEFAULT}),
+        ),
+        field(
+            "cursor",
+            "The `next` of the page before, in the same order.",
+            json!({"type": "string", "pattern": "^((unknown|[0-9][0-9.e-]{0,30})-)?[0-9]{1,19}-[0-9a-f]{32}$"}),
+        ),
+    ]);
+    all
+}
+
+/// Which runs are meant.
+fn run_filter() -> Vec<Value> {
     let text = |bytes_max: usize| json!({"type": "string", "maxLength": bytes_max});
+    let count = || json!({"type": "integer", "minimum": 0, "maximum": SAFE_MAX});
     let label =
         format!("A label's value, where KEY is the label's key; at most {METADATA_FILTERS_MAX} labels.");
     vec![
@@ -130,22 +157,25 @@ pub(super) fn list_traces() -> Vec<Value> {
         field("session", "A session's id.", text(limits::ID_BYTES_MAX)),
         field(
             "q",
-            "A text in the task or the result; ASCII letters match in either case.",
+            "A text in the task or the result, where ASCII letters match in either case; or the id of a session or a trace; or a run's address.",
             text(Q_BYTES_MAX),
         ),
+        field("error_type", "What a failed run failed of.", text(limits::NAME_BYTES_MAX)),
+        field("resumed", "Whether the run survived a crash or an eviction.", json!({"type": "boolean"})),
+        field(
+            "model_failed",
+            "Whether the last attempt of one of its models failed.",
+            json!({"type": "boolean"}),
+        ),
+        field("min_duration_ms", "It ended, and took at least so long.", count()),
+        field("min_working_ms", "The same without the queue and the time that people took.", count()),
+        field("min_total_tokens", "It used at least so many tokens.", count()),
+        field(
+            "min_cost_usd",
+            "It cost at least so many US dollars.",
+            json!({"type": "number", "minimum": 0}),
+        ),
         query("metadata.KEY", &label, text(limits::METADATA_VALUE_BYTES_MAX)),
-        field("since", "Accepted at this time or later.", reference("Time")),
-        field("until", "Accepted before this time.", reference("Time")),
-        field(
-            "limit",
-            "How many runs a page has at most.",
-            json!({"type": "integer", "minimum": 1, "maximum": TRACES_MAX, "default": TRACES_DEFAULT}),
-        ),
-        field(
-            "cursor",
-            "The `next` of the page before.",
-            json!({"type": "string", "pattern": "^[0-9]{1,19}-[0-9a-f]{32}$"}),
-        ),
     ]
 }
 
@@ -175,7 +205,14 @@ pub(super) fn show_stats() -> Vec<Value> {
     let until = format!(
         "The end, rounded up to the bucket, at most {STATS_DAYS_MAX} days after `since`; by default now."
     );
-    vec![field("since", &since, reference("Time")), field("until", &until, reference("Time"))]
+    let mut all = vec![field("since", &since, reference("Time")), field("until", &until, reference("Time"))];
+    all.push(field(
+        "group",
+        "`metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time.",
+        json!({"type": "string", "pattern": "^metadata\\..+$", "maxLength": "metadata.".len() + limits::METADATA_KEY_BYTES_MAX}),
+    ));
+    all.extend(run_filter());
+    all
 }
 
 /// One status, or several with commas.
