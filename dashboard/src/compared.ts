@@ -12,6 +12,8 @@ export interface Fared {
 const AT_ONCE = 4;
 /** Comparisons that are remembered: several pages of them. */
 const KEPT = 500;
+/** How long nobody asks again for one that could not be told, in milliseconds. */
+const AGAIN_MS = 60_000;
 
 /** By session. What has ended does not change, so each is asked for once. */
 const known = new Map<string, Store<Fared | null>>();
@@ -28,17 +30,19 @@ export function fared(session: string): Store<Fared | null> {
   if (oldest !== undefined) known.delete(oldest);
   waiting.push(async () => {
     try {
-      made.set(count(await api.run(session, 1)));
+      made.set(faredOf(await api.run(session, 1)));
     } catch {
-      // The next look asks again.
-      known.delete(session);
+      // A later look asks again: not the next one, which comes in seconds.
+      setTimeout(() => known.delete(session), AGAIN_MS);
     }
   });
   work();
   return made;
 }
 
-export function count({ comparison = [] }: Pick<Run, "comparison">): Fared {
+export function faredOf({ comparison, iterations }: Pick<Run, "comparison" | "iterations">): Fared {
+  // A name may have a comma, and is no comparison for that.
+  if (comparison === undefined) return { answered: iterations, failed: 0 };
   const having = (status: string) => comparison.filter((model) => model.status === status).length;
   return { answered: having("succeeded"), failed: having("failed") };
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { count } from "../src/compared";
+import { faredOf } from "../src/compared";
 import { gist } from "../src/event-log";
 import type { RunEvent } from "../src/events";
 import { fold, newFold } from "../src/fold";
@@ -48,8 +48,8 @@ test("an empty form asks for a task alone", () => {
 
 test("models of a comparison are counted by what became of them", () => {
   const models = ["succeeded", "failed", "failed", "cancelled"].map((status) => ({ status }) as ComparedModel);
-  assert.deepEqual(count({ comparison: models }), { answered: 1, failed: 2 });
-  assert.deepEqual(count({}), { answered: 0, failed: 0 });
+  assert.deepEqual(faredOf({ comparison: models, iterations: 1 }), { answered: 1, failed: 2 });
+  assert.deepEqual(faredOf({ iterations: 3 }), { answered: 3, failed: 0 }, "it was none");
 });
 
 test("an event says in a line what it is about, also one of a type that nobody knows yet", () => {

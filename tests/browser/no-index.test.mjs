@@ -29,6 +29,28 @@ export function tests(server, unindexed) {
       await page.getByRole("link", { name: "Runs", exact: true }).click();
       await shows(page.locator(".started"), "succeeded");
       await accessible(page);
+
+      await page.route(/\/v1\/sessions\/[^/]+\/runs\/1$/, async (route) => {
+        const response = await route.fetch();
+        const run = await response.json();
+        if (run.comparison) run.comparison[1].status = "failed";
+        await route.fulfill({ response, json: run });
+      });
+      await go(page, "#/compare?task=Compare.&models=scripted:haiku,scripted:echo");
+      await page.getByRole("button", { name: "Compare", exact: true }).click();
+      await shows(runStatus(page), "succeeded");
+      await page.getByRole("link", { name: "Runs", exact: true }).click();
+      await shows(page.locator(".started"), "2 models, 1 failed");
+      await accessible(page);
+      await page.unroute(/\/v1\/sessions\/[^/]+\/runs\/1$/);
+
+      // What was erased is not asked for again.
+      await counts(page.locator(".started li"), 2);
+      await page.locator(".started a", { hasText: "2 models" }).click();
+      await page.getByRole("button", { name: "Erase" }).click();
+      watch.allow(/status 404: /, /Failed to load resource: .* 404/);
+      await page.getByRole("button", { name: "Erase the session" }).click();
+      await counts(page.locator(".started li"), 1);
       await page.getByRole("link", { name: "Models", exact: true }).click();
       await shows(page.locator(".state"), "no index");
       await accessible(page);

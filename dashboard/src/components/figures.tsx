@@ -1,7 +1,9 @@
 /** Numbers, times and names with their exact value as the title. */
+import type { Fared } from "../compared";
 import { ago, compact, cost, count, duration, exactTime, isScripted, modelTail, oneLine, UNKNOWN } from "../format";
 import { useNow } from "../hooks";
 import type { Usage } from "../openapi";
+import { Icon } from "./icon";
 
 export function Duration({ ms }: { ms: number | null | undefined }) {
   return (
@@ -69,6 +71,20 @@ export function ModelNames({ model, then, isShort }: { model: string; then?: str
       <span>
         then <ModelName model={then} isShort={isShort} />
       </span>
+    </span>
+  );
+}
+
+/** The models of a comparison, and how many of them failed. */
+export function ModelCount({ models, fared }: { models: string; fared: Fared | null }) {
+  return (
+    <span title={oneLine(models.replaceAll(",", ", "), 400)}>
+      <Icon name="compare" /> {models.split(",").length} models
+      {fared !== null && fared.failed > 0 && (
+        <>
+          , <span class="models-failed">{fared.failed} failed</span>
+        </>
+      )}
     </span>
   );
 }

@@ -6,7 +6,7 @@ import type { TraceSummary } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
 import { useStore } from "../store";
-import { Cost, Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
+import { Cost, Duration, Elapsed, ModelCount, ModelNames, Tokens, When } from "./figures";
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
 
@@ -85,14 +85,7 @@ function Cells({ row, now, fared }: { row: TraceSummary; now: number; fared: Far
       </td>
       <td class="c-model">
         {models.length > 1 ? (
-          <span title={oneLine(row.model, 400)}>
-            <Icon name="compare" /> {models.length} models
-            {fared !== null && fared.failed > 0 && (
-              <>
-                , <span class="models-failed">{fared.failed} failed</span>
-              </>
-            )}
-          </span>
+          <ModelCount models={row.model} fared={fared} />
         ) : (
           <ModelNames model={row.model} then={row.answered_by} isShort />
         )}

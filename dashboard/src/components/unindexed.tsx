@@ -1,12 +1,13 @@
 /** The runs page of a deployment without an index: how to get one, and the runs that this browser started. */
 import * as api from "../api";
+import { faredOf } from "../compared";
 import { oneLine, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
 import type { Run } from "../openapi";
 import { href } from "../router";
 import { startedRuns, type StartedRun } from "../started";
 import { isOpen } from "../status";
-import { Duration, Elapsed, ModelNames, Tokens, When } from "./figures";
+import { Duration, Elapsed, ModelCount, ModelNames, Tokens, When } from "./figures";
 import { Empty } from "./states";
 import { StatusChip } from "./status";
 
@@ -51,7 +52,11 @@ export function Unindexed() {
                     {shortId(run.session)}/{run.run}
                   </span>
                   <StatusChip status={run.status} />
-                  <ModelNames model={run.model} then={run.answered_by} isShort />
+                  {run.comparison ? (
+                    <ModelCount models={run.model} fared={isOpen(run.status) ? null : faredOf(run)} />
+                  ) : (
+                    <ModelNames model={run.model} then={run.answered_by} isShort />
+                  )}
                   <span class="muted">
                     {run.ended_at ? (
                       <Duration ms={run.ended_at - run.accepted_at} />
