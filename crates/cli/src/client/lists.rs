@@ -19,31 +19,81 @@ use super::{
 const TASK_CHARS_MAX: usize = 60;
 const DAY_MS: u64 = 24 * 3_600_000;
 
+/// Which runs.
+#[derive(Args)]
+struct Choice {
+    /// Those with this status
+    #[arg(long)]
+    status: Option<String>,
+    /// Those of an agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// Those of a model, by its full name
+    #[arg(long)]
+    model: Option<String>,
+    /// Those with this label
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    label: Vec<(String, String)>,
+}
+
 /// Which sessions.
 #[derive(Args)]
 pub struct Filter {
     /// Runs at most
     #[arg(long, value_name = "COUNT", default_value_t = 50)]
     limit: u32,
-    /// Those with runs of this status
-    #[arg(long)]
-    status: Option<String>,
-    /// Those of an agent
-    #[arg(long)]
-    agent: Option<String>,
-    /// Those whose task has this in it
+    #[command(flatten)]
+    choice: Choice,
+    /// Those whose task or result has this in it; or the id of a session or a trace, or a run's address
     #[arg(long, short, value_name = "TEXT")]
     query: Option<String>,
+    /// The order: accepted, duration, working, waiting, tokens or cost
+    #[arg(long, value_name = "FIGURE")]
+    sort: Option<String>,
+}
+
+/// Which figures.
+#[derive(Args)]
+pub struct Figures {
+    /// How many days back
+    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    days: u64,
+    #[command(flatten)]
+    choice: Choice,
+    /// Add the runs up by the value of a label
+    #[arg(long, value_name = "KEY")]
+    group: Option<String>,
+}
+
+fn label(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("it is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Choice {
+    /// As parameters of a query.
+    fn push_to(&self, path: &mut String) {
+        for (name, value) in [("status", &self.status), ("agent", &self.agent), ("model", &self.model)] {
+            push(path, name, value.as_deref());
+        }
+        for (key, value) in &self.label {
+            push(path, &format!("metadata.{key}"), Some(value));
+        }
+    }
+}
+
+fn push(path: &mut String, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        path.push_str(&format!("&{}={}", escaped(name), escaped(value)));
+    }
 }
 
 /// Lists the latest runs by their sessions.
 pub(super) fn sessions(api: &Api, filter: &Filter, json: bool) -> Result<()> {
     let mut path = format!("/v1/traces?limit={}", filter.limit);
-    for (name, value) in [("status", &filter.status), ("agent", &filter.agent), ("q", &filter.query)] {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", escaped(value)));
-        }
-    }
+    filter.choice.push_to(&mut path);
+    push(&mut path, "q", filter.query.as_deref());
+    push(&mut path, "sort", filter.sort.as_deref());
     let page = api.get(&path)?;
     print(json, &page, || grouped(&page));
     Ok(())
@@ -82,11 +132,14 @@ fn grouped(page: &Value) -> String {
 }
 
 /// Shows figures of the last days.
-pub(super) fn stats(api: &Api, days: u64, json: bool) -> Result<()> {
+pub(super) fn stats(api: &Api, wanted: &Figures, json: bool) -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a person's days")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-    let since = u64::try_from(now)?.saturating_sub(days.saturating_mul(DAY_MS));
-    let stats = api.get(&format!("/v1/stats?since={since}"))?;
+    let since = u64::try_from(now)?.saturating_sub(wanted.days.saturating_mul(DAY_MS));
+    let mut path = format!("/v1/stats?since={since}");
+    wanted.choice.push_to(&mut path);
+    push(&mut path, "group", wanted.group.as_ref().map(|key| format!("metadata.{key}")).as_deref());
+    let stats = api.get(&path)?;
     print(json, &stats, || {
         let mut text = figures("MODEL", "model", &stats["models"], |row| usage(&row["usage"]));
         let tools = figures("TOOL", "tool", &stats["tools"], |row| {
@@ -95,9 +148,25 @@ pub(super) fn stats(api: &Api, days: u64, json: bool) -> Result<()> {
             format!("{doubts}{}", row["cost_usd"].as_f64().map(dollars).unwrap_or_default())
         });
         text.push_str(&tools);
+        text.push_str(&groups(&stats["grouped"]));
         if text.is_empty() { "No call was made.\n".to_owned() } else { text }
     });
     Ok(())
+}
+
+/// A table of the runs by a label; nothing where none is asked for.
+fn groups(grouped: &Value) -> String {
+    let Some(by) = grouped["by"].as_str() else { return String::new() };
+    let by = one_line(by.strip_prefix("metadata.").unwrap_or(by), TASK_CHARS_MAX).to_uppercase();
+    let mut rows = vec![vec![by, "RUNS".to_owned(), "FAILED".to_owned(), "USED".to_owned()]];
+    let row = |name: &str, group: &Value| {
+        let failed = group["statuses"]["failed"].as_u64().unwrap_or_default();
+        let name = one_line(group["value"].as_str().unwrap_or(name), TASK_CHARS_MAX);
+        vec![name, group["runs"].to_string(), failed.to_string(), usage(&group["usage"])]
+    };
+    rows.extend(grouped["groups"].as_array().into_iter().flatten().map(|group| row("(no label)", group)));
+    rows.extend(grouped["rest"].is_object().then(|| row("(others)", &grouped["rest"])));
+    table(&rows)
 }
 
 /// A table of what was called; nothing where nothing was.
@@ -141,5 +210,33 @@ mod tests {
         assert_eq!(runs, ["RUN", "s2/1", "s2/0", "s1/2"]);
         assert!(text.contains("succeeded  a      m      1.5 s  3 tokens  new"), "{text}");
         assert_eq!(grouped(&json!({"traces": []})), "No run is there.\n");
+    }
+
+    #[test]
+    fn groups_stand_by_their_label() {
+        let group = |value: Value, runs: u64| {
+            json!({"value": value, "runs": runs, "statuses": {"failed": 1},
+                "usage": {"total_tokens": 3, "cost_usd": 0.5}})
+        };
+        let list = [group(json!("42"), 2), group(Value::Null, 1)];
+        let grouped = json!({"by": "metadata.customer", "groups": list, "rest": group(Value::Null, 9)});
+        let text = groups(&grouped);
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        assert!(lines[0].starts_with("CUSTOMER"), "{text}");
+        let runs: Vec<&str> =
+            lines[1..].iter().map(|line| line.split("  ").next().unwrap_or_default()).collect();
+        assert_eq!(runs, ["42", "(no label)", "(others)"]);
+        assert_eq!(groups(&Value::Null), "");
+    }
+
+    #[test]
+    fn a_choice_is_a_query() {
+        let mut path = "/v1/stats?since=1".to_owned();
+        let label = vec![label("a b=x=1").unwrap()];
+        let choice =
+            Choice { status: Some("failed".into()), agent: None, model: Some("openai:a".into()), label };
+        choice.push_to(&mut path);
+        assert_eq!(path, "/v1/stats?since=1&status=failed&model=openai%3Aa&metadata.a%20b=x%3D1");
+        assert!(super::label("customer").is_err());
     }
 }

@@ -98,11 +98,8 @@ pub enum Command {
         models: Vec<String>,
     },
     /// Show how models and tools do: calls, errors, latency, tokens, cost
-    Stats {
-        /// How many days back
-        #[arg(long, value_name = "DAYS", default_value_t = 7)]
-        days: u64,
-    },
+    #[command(after_help = STATS_EXAMPLES)]
+    Stats(lists::Figures),
     /// Find out what is wrong with the project here and with the server, and how to mend it
     Doctor,
     /// Keep a server and its token for these commands; the token is asked for
@@ -151,6 +148,12 @@ const COMPARE_EXAMPLES: &str = "\
 Examples:
   longhaul compare 'Write a haiku.' --model scripted:haiku --model scripted:echo";
 
+const STATS_EXAMPLES: &str = "\
+Examples:
+  longhaul stats --days 30
+  longhaul stats --group customer
+  longhaul stats --label customer=42 --model openai:gpt-5.5-mini";
+
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   longhaul login https://runs.example.com
@@ -158,7 +161,7 @@ Examples:
 
 /// The examples of these commands' help.
 #[cfg(test)]
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     RUN_EXAMPLES,
     WATCH_EXAMPLES,
     STEER_EXAMPLES,
@@ -166,6 +169,7 @@ const EXAMPLES: [&str; 8] = [
     DENY_EXAMPLES,
     TRACE_EXAMPLES,
     COMPARE_EXAMPLES,
+    STATS_EXAMPLES,
     LOGIN_EXAMPLES,
 ];
 
@@ -200,7 +204,7 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
             waterfall::show(&api, (&session, run), otlp, json)?;
         }
         Command::Compare { task, models } => return runs::compare(&api, &task, &models, json),
-        Command::Stats { days } => lists::stats(&api, days, json)?,
+        Command::Stats(wanted) => lists::stats(&api, &wanted, json)?,
         Command::Doctor => return doctor::run(&api, json),
         Command::Login { .. } => {}
     }
@@ -264,7 +268,7 @@ mod tests {
             }
             understood += 1;
         }
-        assert_eq!(understood, 15);
+        assert_eq!(understood, 18);
     }
 
     #[test]
