@@ -59,3 +59,8 @@ pub(crate) fn broken(error: worker::Error) -> Problem {
     tracing::error!(%error, "the stream could not be opened");
     Problem::internal("the stream could not be opened")
 }
+
+/// The answer about a run that was never accepted.
+pub(crate) fn no_such_run() -> Problem {
+    Problem::not_found("the session has no such run")
+}

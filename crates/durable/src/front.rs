@@ -13,6 +13,7 @@ use crate::{
         hosts::is_same_origin,
         models,
         problem::{Outcome, Problem},
+        query,
         route::{Route, SessionOp, route},
         routes::Access,
         steer, views,
@@ -71,6 +72,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         hosts.check(&request.inner().url())?;
     }
     if routed == Ok((Access::Open, Route::Health)) {
+        query::check(&Route::Health, &request.inner().url(), None, now_ms())?;
         return health(&request, env, config.as_deref()).await;
     }
     let config = config?;
@@ -90,6 +92,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     if route != Route::Approvals || caller.check(Scope::Approve).is_err() {
         caller.check(route.scope())?;
     }
+    query::check(&route, &request.inner().url(), header("Last-Event-ID").as_deref(), now_ms())?;
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),

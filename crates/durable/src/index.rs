@@ -1,13 +1,13 @@
 use longhaul_trace::index::{
-    ApprovalsQuery, QueryFaults, Statement, StatsQuery, TracesQuery, models_seen, models_statement,
+    ApprovalsQuery, Statement, StatsQuery, TracesQuery, models_seen, models_statement,
 };
 use serde_json::Value;
 use worker::{Env, Request, Response};
 
 use crate::{
     api::{
-        problem::{FieldError, Outcome, Problem},
-        query::pairs,
+        problem::{Outcome, Problem},
+        query::{pairs, refused},
     },
     d1, http,
 };
@@ -18,7 +18,7 @@ const UNMADE: [&str; 2] = ["no such table", "no such column"];
 /// `GET /v1/traces`: a page of the tenant's runs.
 pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
-    let query = TracesQuery::parse(borrowed(&pairs)).map_err(at_fault)?;
+    let query = TracesQuery::parse(borrowed(&pairs)).map_err(refused)?;
     let rows = rows(env, &query.to_statement(tenant)).await?;
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }
@@ -26,7 +26,7 @@ pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcom
 /// `GET /v1/approvals`: a page of the tenant's calls that wait for a person.
 pub(crate) async fn approvals(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
-    let query = ApprovalsQuery::parse(borrowed(&pairs)).map_err(at_fault)?;
+    let query = ApprovalsQuery::parse(borrowed(&pairs)).map_err(refused)?;
     let rows = rows(env, &query.to_statement(tenant)).await?;
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }
@@ -34,7 +34,7 @@ pub(crate) async fn approvals(request: &Request, env: &Env, tenant: &str) -> Out
 /// `GET /v1/stats`: what each model and each tool did.
 pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
-    let query = StatsQuery::parse(borrowed(&pairs), now).map_err(at_fault)?;
+    let query = StatsQuery::parse(borrowed(&pairs), now).map_err(refused)?;
     let of_models = rows(env, &query.to_statement(tenant)).await?;
     let of_tools = rows(env, &query.tools_statement(tenant)).await?;
     let mut stats = query.stats(of_models).map_err(unreadable)?;
@@ -70,11 +70,6 @@ async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
 
 fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-}
-
-fn at_fault(faults: QueryFaults) -> Problem {
-    let errors: Vec<_> = faults.into_iter().map(|(name, detail)| FieldError::new(name, detail)).collect();
-    Problem::invalid_parameter("parameters are at fault").with_errors(errors)
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {

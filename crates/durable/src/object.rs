@@ -17,13 +17,13 @@ use crate::{
         approvals::{self, Decided},
         body::{GoingOn, Media},
         problem::{Outcome, Problem},
-        query::Query,
+        query::{Query, TraceFormat},
         route::{Route, SessionOp, route},
         spending::exhausted,
         views, wire,
     },
     env,
-    failure::{STORAGE_RETRY_AFTER_S, problem_of},
+    failure::{STORAGE_RETRY_AFTER_S, no_such_run, problem_of},
     frames::{Frames, Reader, refuse},
     hands::Hands,
     http,
@@ -367,7 +367,7 @@ impl Inner {
     }
 
     async fn show_run(&self, run: RunId, query: &Query) -> Outcome<Response> {
-        let wait = query.number("wait", 0, limits::WAIT_SECONDS_MAX)?;
+        let wait = query.wait()?;
         let open = self.runtime().with_session(|session| session.run(run).map(|run| run.is_open()));
         let open = open.map_err(problem_of)?.ok_or_else(no_such_run)?;
         if let Some(seconds) = wait.filter(|seconds| open && *seconds > 0) {
@@ -392,10 +392,9 @@ impl Inner {
 
     fn trace(&self, run: RunId, query: &Query) -> Outcome<Response> {
         let trace = self.runtime().trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
-        match query.value("format") {
-            None | Some("json") => self.body(serde_json::to_vec(&trace.view()).map_err(http::unmade)?),
-            Some("otlp") => self.body(self.runtime().otlp_json(&trace)),
-            Some(_) => Err(Problem::parameter("format", "must be `json` or `otlp`")),
+        match query.format()? {
+            TraceFormat::Json => self.body(serde_json::to_vec(&trace.view()).map_err(http::unmade)?),
+            TraceFormat::Otlp => self.body(self.runtime().otlp_json(&trace)),
         }
     }
 
@@ -491,10 +490,6 @@ fn retry_count(info: &JsValue) -> u32 {
         reason = "a small count; the cast saturates"
     )]
     count.map_or(0, |count| count as u32)
-}
-
-fn no_such_run() -> Problem {
-    Problem::not_found("the session has no such run")
 }
 
 fn query_of(request: &Request) -> Query {

@@ -78,6 +78,26 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
 }
 
 #[tokio::test]
+async fn every_operation_refuses_a_parameter_that_it_does_not_know() {
+    let document = Document::read();
+    let (_server, api) = Stage::offline().await;
+    let operations = document.operations();
+    for operation in operations.iter().filter(|operation| !STATIC.contains(&operation.path.as_str())) {
+        let Operation { path, method } = operation;
+        let there = path.replace("{session}", "abc").replace("{run}", "1").replace("{call}", "1");
+        let answer =
+            api.call(method.parse().expect("a method"), &format!("{there}?bogus=1"), &[], None).await;
+        assert_eq!(answer.problem(400, "invalid_parameter"), ["bogus"], "{method} {path}");
+        document.check(method, path, &answer);
+    }
+    let near = api.get("/v1/traces?stauts=failed").await;
+    assert_eq!(near.body["detail"], "stauts: is not known; the nearest is `status`");
+    let unknown = api.get("/v1/session").await;
+    unknown.problem(404, "not_found");
+    assert!(unknown.text.contains("the API has no path /v1/session"), "{}", unknown.text);
+}
+
+#[tokio::test]
 async fn every_answer_is_as_the_document_says() {
     let document = Document::read();
     let stage = Stage::builder(|call| match task_of(call).as_str() {

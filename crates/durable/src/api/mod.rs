@@ -8,6 +8,7 @@ pub(crate) mod fields;
 pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod models;
+mod nearest;
 #[cfg(test)]
 mod openapi;
 pub(crate) mod problem;

@@ -90,8 +90,11 @@ impl FieldErrors {
         self.listed.iter().any(|error| error.pointer == pointer)
     }
 
-    /// The fields' names, as a sentence has them.
-    fn names(&self) -> String {
+    /// The one field at fault and what is wrong with it, or the names of all.
+    fn summary(&self) -> String {
+        if let ([error], 0) = (self.listed.as_slice(), self.more) {
+            return format!("{}: {}", error.pointer, error.detail);
+        }
         let names: Vec<_> = self.listed.iter().map(|error| error.pointer.as_str()).collect();
         let more = if self.more > 0 { format!(" and {} more", self.more) } else { String::new() };
         format!("at fault: {}{more}", names.join(", "))
@@ -209,12 +212,19 @@ impl Problem {
 
     /// 422 with every field at fault.
     pub(crate) fn fields(errors: FieldErrors) -> Self {
-        Self::invalid_request(errors.names()).with_errors(errors.listed)
+        Self::invalid_request(errors.summary()).with_errors(errors.listed)
+    }
+
+    /// 400 with every query parameter or header at fault.
+    pub(crate) fn parameters(errors: FieldErrors) -> Self {
+        Self::invalid_parameter(errors.summary()).with_errors(errors.listed)
     }
 
     /// 400 for one query parameter or header.
     pub(crate) fn parameter(name: &str, detail: &str) -> Self {
-        Self::invalid_parameter(format!("{name} {detail}")).with_errors(vec![FieldError::new(name, detail)])
+        let mut errors = FieldErrors::default();
+        errors.push(FieldError::new(name, detail));
+        Self::parameters(errors)
     }
 }
 
@@ -253,6 +263,8 @@ mod tests {
         let mut errors = FieldErrors::default();
         assert!(errors.is_empty());
         errors.push(FieldError::new("/a", "is wrong"));
+        let one = FieldErrors { listed: errors.listed.clone(), more: 0 };
+        assert_eq!(Problem::fields(one).detail, "/a: is wrong");
         errors.push(FieldError::new("/b", "is wrong"));
         assert_eq!(Problem::fields(errors).detail, "at fault: /a, /b");
     }

@@ -1,10 +1,18 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{RunId, Seq, limits};
+use longhaul_trace::index::{ApprovalsQuery, QueryFaults, StatsQuery, TracesQuery};
 
-use super::problem::Problem;
+use super::{
+    nearest,
+    problem::{FieldError, FieldErrors, Outcome, Problem},
+    route::{Route, SessionOp},
+};
 
-/// The parameters of a query string. A name that a route does not know is ignored, as the web does.
+/// What a reader says instead of the header of this name.
+pub(crate) const LAST_EVENT_ID: &str = "lastEventId";
+
+/// The parameters of a query string. Of a name that is given twice the last value holds.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     values: BTreeMap<String, String>,
@@ -23,6 +31,79 @@ pub(crate) struct EventsQuery {
     pub(crate) deltas: bool,
 }
 
+/// How a trace is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TraceFormat {
+    /// As the dashboard reads it.
+    Json,
+    /// As a collector gets it.
+    Otlp,
+}
+
+/// Checks a query string as a whole, before anything is done for it.
+///
+/// # Errors
+/// 400 with every parameter that the route does not know or whose value it does not take.
+pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: u64) -> Outcome<()> {
+    let pairs = pairs(url);
+    let mut errors = unknown(route.query(), &pairs);
+    let of_index = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let faults = match route {
+        Route::Traces => TracesQuery::parse(of_index()).err(),
+        Route::Approvals => ApprovalsQuery::parse(of_index()).err(),
+        Route::Stats => StatsQuery::parse(of_index(), now).err(),
+        Route::Session { op, .. } => {
+            Query::new(pairs).read(*op, last_event_id, &mut errors);
+            None
+        }
+        Route::Health
+        | Route::Home
+        | Route::Agents
+        | Route::Models
+        | Route::Compare
+        | Route::StartSession => None,
+    };
+    for (name, detail) in faults.unwrap_or_default() {
+        errors.push(FieldError::new(name, detail));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::parameters(errors)) }
+}
+
+/// 400 for what the index of traces finds wrong with a query.
+pub(crate) fn refused(faults: QueryFaults) -> Problem {
+    let mut errors = FieldErrors::default();
+    for (name, detail) in faults {
+        errors.push(FieldError::new(name, detail));
+    }
+    Problem::parameters(errors)
+}
+
+/// The names that are none of these, each with what was probably meant.
+fn unknown(known: &[&str], pairs: &[(String, String)]) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    for (name, _) in pairs.iter().filter(|(name, _)| !known.iter().any(|known| is_called(known, name))) {
+        if !errors.has(name) {
+            errors.push_with(|| FieldError::new(name, nearest::said(known, name)));
+        }
+    }
+    errors
+}
+
+/// Whether a parameter has this name.
+fn is_called(known: &str, name: &str) -> bool {
+    match known.strip_suffix(nearest::ANY_KEY) {
+        Some(prefix) => name.starts_with(prefix),
+        None if known == LAST_EVENT_ID => is_last_event_id(name),
+        None => known == name,
+    }
+}
+
+/// Whether it is `lastEventId`, in any of the spellings of clients that cannot send the header.
+fn is_last_event_id(name: &str) -> bool {
+    let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
+    letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
+}
+
 impl Query {
     pub(crate) fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { values: pairs.into_iter().collect() }
@@ -33,56 +114,111 @@ impl Query {
         Self::new(pairs(url))
     }
 
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+    fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Reads what an operation of a session takes, for its faults alone.
+    fn read(&self, op: SessionOp, last_event_id: Option<&str>, errors: &mut FieldErrors) {
+        match op {
+            SessionOp::Events => drop(self.events_of(last_event_id, errors)),
+            SessionOp::ShowRun(_) => drop(self.wait_of(errors)),
+            SessionOp::Trace(_) => drop(self.format_of(errors)),
+            SessionOp::StartRun
+            | SessionOp::Show
+            | SessionOp::Messages
+            | SessionOp::Cancel
+            | SessionOp::Approve(_)
+            | SessionOp::Result(_)
+            | SessionOp::Delete => {}
+        }
+    }
+
     /// A number from `min` to `max`.
+    fn number(&self, name: &str, min: u64, max: u64, errors: &mut FieldErrors) -> Option<u64> {
+        let text = self.value(name)?;
+        let number = text.parse::<u64>().ok().filter(|n| (min..=max).contains(n) && !text.starts_with('+'));
+        if number.is_none() {
+            errors.push(FieldError::new(name, format!("must be a whole number from {min} to {max}")));
+        }
+        number
+    }
+
+    /// How many seconds an answer may wait for the end of a run.
     ///
     /// # Errors
     /// 400 when it is no such number.
-    pub(crate) fn number(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
-        let Some(text) = self.value(name) else { return Ok(None) };
-        let number = text.parse::<u64>().ok().filter(|n| (min..=max).contains(n) && !text.starts_with('+'));
-        number
-            .map(Some)
-            .ok_or_else(|| Problem::parameter(name, &format!("must be a whole number from {min} to {max}")))
+    pub(crate) fn wait(&self) -> Outcome<Option<u64>> {
+        finished(|errors| self.wait_of(errors))
     }
 
-    /// Where a reader stopped that cannot send the header: `lastEventId`, in any of the spellings of such clients.
-    fn last_event_id(&self, cursor_max: u64) -> Result<Option<u64>, Problem> {
-        let is_meant = |name: &str| {
-            let letters = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
-            letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
-        };
-        let mut given = self.values.iter().filter(|(name, id)| is_meant(name) && !id.is_empty());
-        given.next().map_or(Ok(None), |(name, _)| self.number(name, 0, cursor_max))
+    fn wait_of(&self, errors: &mut FieldErrors) -> Option<u64> {
+        self.number("wait", 0, limits::WAIT_SECONDS_MAX, errors)
+    }
+
+    /// How a trace is to be shown.
+    ///
+    /// # Errors
+    /// 400 when nobody knows the format.
+    pub(crate) fn format(&self) -> Outcome<TraceFormat> {
+        finished(|errors| self.format_of(errors))
+    }
+
+    fn format_of(&self, errors: &mut FieldErrors) -> TraceFormat {
+        match self.value("format") {
+            None | Some("json") => {}
+            Some("otlp") => return TraceFormat::Otlp,
+            Some(_) => errors.push(FieldError::new("format", "must be `json` or `otlp`")),
+        }
+        TraceFormat::Json
+    }
+
+    /// Where a reader stopped that cannot send the header.
+    fn last_event_id(&self, cursor_max: u64, errors: &mut FieldErrors) -> Option<u64> {
+        let mut given = self.values.iter().filter(|(name, id)| is_last_event_id(name) && !id.is_empty());
+        let (name, _) = given.next()?;
+        self.number(name, 0, cursor_max, errors)
     }
 
     /// The parameters of the events route; `last_event_id` is the SSE header of a reader that comes back.
     ///
     /// # Errors
-    /// 400 for a cursor, a limit or a run that is no number.
-    pub(crate) fn events(&self, last_event_id: Option<&str>) -> Result<EventsQuery, Problem> {
+    /// 400 for each that cannot be read.
+    pub(crate) fn events(&self, last_event_id: Option<&str>) -> Outcome<EventsQuery> {
+        finished(|errors| self.events_of(last_event_id, errors))
+    }
+
+    fn events_of(&self, last_event_id: Option<&str>, errors: &mut FieldErrors) -> EventsQuery {
         let cursor_max = 1 << 53;
-        let began = self.number("after", 0, cursor_max)?;
+        let began = self.number("after", 0, cursor_max, errors);
         let came_back = match last_event_id.filter(|id| !id.is_empty()) {
-            None => self.last_event_id(cursor_max)?,
+            None => self.last_event_id(cursor_max, errors),
             Some(id) => {
                 let header = Self::new([("Last-Event-ID".to_owned(), id.to_owned())]);
-                header.number("Last-Event-ID", 0, cursor_max)?
+                header.number("Last-Event-ID", 0, cursor_max, errors)
             }
         };
         let after = came_back.or(began);
-        let limit = self.number("limit", 1, limits::PAGE_EVENTS_MAX as u64)?;
-        let run = self.number("run", 1, u32::MAX.into())?;
-        Ok(EventsQuery {
+        let limit = self.number("limit", 1, limits::PAGE_EVENTS_MAX as u64, errors);
+        let run = self.number("run", 1, u32::MAX.into(), errors);
+        let deltas = self.value("deltas").unwrap_or("false");
+        if !matches!(deltas, "true" | "false") {
+            errors.push(FieldError::new("deltas", "must be `true` or `false`"));
+        }
+        EventsQuery {
             after: Seq(after.unwrap_or(0)),
             limit: limit.and_then(|n| usize::try_from(n).ok()).unwrap_or(limits::PAGE_EVENTS_DEFAULT),
             run: run.and_then(|n| u32::try_from(n).ok()).map(RunId),
-            deltas: self.value("deltas") == Some("true"),
-        })
+            deltas: deltas == "true",
+        }
     }
+}
+
+/// What was read, if nothing was wrong with it.
+fn finished<T>(read: impl FnOnce(&mut FieldErrors) -> T) -> Outcome<T> {
+    let mut errors = FieldErrors::default();
+    let made = read(&mut errors);
+    if errors.is_empty() { Ok(made) } else { Err(Problem::parameters(errors)) }
 }
 
 /// The parameters of a URL in their order, decoded as the URL standard says (application/x-www-form-urlencoded).
@@ -94,6 +230,7 @@ pub(crate) fn pairs(url: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::route::route;
 
     fn query(pairs: &[(&str, &str)]) -> Query {
         Query::new(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
@@ -139,5 +276,56 @@ mod tests {
         assert_eq!(query(&[("limit", "1001")]).events(None).unwrap_err().status, 400);
         assert_eq!(query(&[]).events(Some("abc")).unwrap_err().status, 400);
         assert_eq!(query(&[("after", "x")]).events(Some("9")).unwrap_err().status, 400);
+    }
+
+    fn checked(method: &str, path: &str) -> Result<(), Problem> {
+        let route = route(method, path.split('?').next().unwrap()).unwrap().1;
+        check(&route, path, None, 1_800_000_000_000)
+    }
+
+    #[test]
+    fn every_parameter_at_fault_is_named_in_one_answer() {
+        let problem =
+            checked("GET", "/v1/sessions/s/events?after=x&limit=0&runn=1&deltas=1&runn=2").unwrap_err();
+        assert_eq!((problem.status, problem.code), (400, "invalid_parameter"));
+        let named: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(named, ["runn", "after", "limit", "deltas"]);
+        assert_eq!(problem.errors[0].detail, "is not known; the nearest is `run`");
+        let problem = checked("GET", "/v1/traces?stauts=failed&limit=0").unwrap_err();
+        let named: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(named, ["stauts", "limit"]);
+    }
+
+    #[test]
+    fn the_one_parameter_at_fault_is_in_the_sentence() {
+        for (path, detail) in [
+            ("/v1/traces?agnet=a", "agnet: is not known; the nearest is `agent`"),
+            ("/v1/stats?until=x", "until: must be a time"),
+            ("/v1/agents?agent=a", "agent: is not known: there are no parameters here"),
+            ("/v1/sessions/s/runs/1?wait=61", "wait: must be a whole number from 0 to 60"),
+            ("/v1/sessions/s/runs/1/trace?format=xml", "format: must be `json` or `otlp`"),
+            ("/healthz?a", "a: is not known"),
+        ] {
+            let problem = serde_json::to_value(checked("GET", path).unwrap_err()).unwrap();
+            let said = problem["detail"].as_str().unwrap();
+            assert!(said.starts_with(detail), "{path}: {said}");
+        }
+        assert!(checked("POST", "/v1/sessions?model=x").is_err());
+        assert!(checked("DELETE", "/v1/sessions/s?force=true").is_err());
+    }
+
+    #[test]
+    fn what_is_known_passes() {
+        for path in [
+            "/v1/sessions/s/events?after=1&limit=2&run=3&deltas=true&last-event-id=7",
+            "/v1/traces?metadata.customer=42&metadata.a%20b=&since=2026-01-31T08:00:00Z&until=&q=x",
+            "/v1/stats?since=2027-01-01&until=1800000000000",
+            "/v1/approvals?status=open&tool=refund",
+            "/v1/sessions/s/runs/1?wait=60",
+            "/v1/sessions/s",
+            "/?utm=x",
+        ] {
+            assert_eq!(checked("GET", path), Ok(()), "{path}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 use longhaul_core::{CallId, RunId, limits};
+use longhaul_trace::index::{ApprovalsQuery, StatsQuery, TracesQuery};
 
 use super::{
     auth::Scope,
     problem::Problem,
+    query::LAST_EVENT_ID,
     routes::{Access, Operation, ROUTES},
 };
 
@@ -22,6 +24,30 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// The names of its query parameters; `KEY` at an end stands for any. The document has a description of each.
+    pub(crate) fn query(&self) -> &'static [&'static str] {
+        match self {
+            Self::Traces => TracesQuery::PARAMETERS,
+            Self::Stats => StatsQuery::PARAMETERS,
+            Self::Approvals => ApprovalsQuery::PARAMETERS,
+            // The page's own address, which its files answer, whatever follows it.
+            Self::Home => &["KEY"],
+            Self::Health | Self::Agents | Self::Models | Self::Compare | Self::StartSession => &[],
+            Self::Session { op, .. } => match op {
+                SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID],
+                SessionOp::ShowRun(_) => &["wait"],
+                SessionOp::Trace(_) => &["format"],
+                SessionOp::StartRun
+                | SessionOp::Show
+                | SessionOp::Messages
+                | SessionOp::Cancel
+                | SessionOp::Approve(_)
+                | SessionOp::Result(_)
+                | SessionOp::Delete => &[],
+            },
+        }
+    }
+
     /// The scope that a token needs for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
@@ -74,16 +100,18 @@ pub(crate) fn route(method: &str, path: &str) -> Result<(Access, Route), Problem
     for spec in ROUTES {
         let Some(params) = Params::of(spec.path, path) else { continue };
         if spec.method == wanted {
-            let route = spec.operation.route(params).ok_or_else(no_such_path)?;
+            let route = spec.operation.route(params).ok_or_else(no_such_id)?;
             return Ok((spec.access, route));
         }
         allowed.push(spec.method);
     }
     if allowed.is_empty() {
-        return Err(no_such_path());
+        let detail = format!("the API has no path {path}: /openapi.json has all that there are");
+        return Err(Problem::not_found(detail));
     }
     let list = allowed.join(", ");
-    Err(Problem::method_not_allowed(format!("{method} is not one of: {list}")).with_header("Allow", list))
+    let detail = format!("{method} is not allowed for {path}; allowed: {list}");
+    Err(Problem::method_not_allowed(detail).with_header("Allow", list))
 }
 
 /// What a path has in the place of parameters; empty where it has none.
@@ -159,8 +187,13 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-fn no_such_path() -> Problem {
-    Problem::not_found("no such path, session or run")
+fn no_such_id() -> Problem {
+    let bytes_max = limits::ID_BYTES_MAX;
+    let detail = format!(
+        "no session, run or call has such an id: a session's has 1 to {bytes_max} letters, digits, `_` and `-`, and runs and \
+         calls count from 1"
+    );
+    Problem::not_found(detail)
 }
 
 #[cfg(test)]
@@ -221,6 +254,8 @@ mod tests {
         let problem = route("PUT", "/v1/sessions/abc").unwrap_err();
         assert_eq!(problem.status, 405);
         assert_eq!(problem.headers, [("Allow", "GET, DELETE".to_owned())]);
+        let problem = serde_json::to_value(problem).unwrap();
+        assert_eq!(problem["detail"], "PUT is not allowed for /v1/sessions/abc; allowed: GET, DELETE");
         assert_eq!(session("GET", "/cancel"), Err(405));
         assert_eq!(route("GET", "/v1/sessions").unwrap_err().status, 405);
     }

@@ -54,6 +54,7 @@ pub(crate) enum Access {
 
 /// A request that needs a token.
 const TOKEN: &[Code] = &[
+    Code::InvalidParameter,
     Code::Unauthorized,
     Code::Scope,
     Code::MethodNotAllowed,
@@ -67,8 +68,7 @@ const TOKEN: &[Code] = &[
 const JSON: &[Code] =
     &[Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest];
 /// A request that starts something.
-const START: &[Code] =
-    &[Code::InvalidParameter, Code::IdempotencyConflict, Code::TooManySessions, Code::BudgetExhausted];
+const START: &[Code] = &[Code::IdempotencyConflict, Code::TooManySessions, Code::BudgetExhausted];
 /// A request that changes something.
 const CHANGE: &[Code] = &[Code::ForeignOrigin];
 /// A request that a session's object answers.
@@ -78,7 +78,7 @@ const NAMED: &[Code] = &[Code::NotFound];
 /// A request whose answer may be large.
 const READ: &[Code] = &[Code::TooManyWatchers];
 /// A request that asks the index of traces.
-const INDEX: &[Code] = &[Code::InvalidParameter, Code::IndexNotConfigured, Code::IndexUnavailable];
+const INDEX: &[Code] = &[Code::IndexNotConfigured, Code::IndexUnavailable];
 
 /// Every operation. The methods of a path stand in the order in which `Allow` has them.
 pub(crate) const ROUTES: &[RouteSpec] = {
@@ -121,7 +121,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             "/v1/sessions/{session}/runs/{run}",
             Operation::ShowRun,
             Token,
-            &[TOKEN, OBJECT, NAMED, READ, &[Code::InvalidParameter]],
+            &[TOKEN, OBJECT, NAMED, READ],
         ),
         spec(
             "GET",
@@ -136,7 +136,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             Operation::ListEvents,
             Token,
             // A WebSocket is more than a read: a page of another origin may not open one.
-            &[TOKEN, OBJECT, NAMED, CHANGE, READ, &[Code::InvalidParameter, Code::CursorBeyondEnd]],
+            &[TOKEN, OBJECT, NAMED, CHANGE, READ, &[Code::CursorBeyondEnd]],
         ),
         spec(
             "POST",
@@ -171,14 +171,14 @@ pub(crate) const ROUTES: &[RouteSpec] = {
             "/v1/sessions/{session}/runs/{run}/trace",
             Operation::ShowTrace,
             Token,
-            &[TOKEN, OBJECT, NAMED, READ, &[Code::InvalidParameter]],
+            &[TOKEN, OBJECT, NAMED, READ],
         ),
         spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/approvals", Operation::ListApprovals, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
         spec("GET", "/v1/models", Operation::ListModels, Token, &[TOKEN]),
-        spec("GET", "/healthz", Operation::Health, Open, &[&[Code::UnknownHost]]),
+        spec("GET", "/healthz", Operation::Health, Open, &[&[Code::InvalidParameter, Code::UnknownHost]]),
         spec("GET", "/", Operation::Home, Asset, &[]),
     ]
 };

@@ -77,7 +77,10 @@ pub struct ApprovalSummary {
 }
 
 impl ApprovalsQuery {
-    /// Reads a query string whose escapes are undone. Names that it does not know are ignored.
+    /// The names of its parameters; `KEY` stands for any key.
+    pub const PARAMETERS: &[&str] = &["status", "agent", "tool", "limit", "cursor"];
+
+    /// Reads a query string whose escapes are undone. Names that it does not know are for the caller to refuse.
     ///
     /// # Errors
     /// Every parameter at fault.

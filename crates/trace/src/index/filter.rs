@@ -32,6 +32,17 @@ pub(super) const DURATION: &str = "ended_at - accepted_at";
 /// The same without the time in the queue and the time that people took.
 pub(super) const WORKING: &str = "ended_at - accepted_at - waiting_ms";
 
+/// The names of a filter's parameters, and further ones.
+macro_rules! filter_parameters {
+    ($($further:literal),*) => {
+        &[
+            "status", "model", "agent", "session", "q", "error_type", "resumed", "model_failed", "min_duration_ms",
+            "min_working_ms", "min_total_tokens", "min_cost_usd", "metadata.KEY", "since", "until", $($further),*
+        ]
+    };
+}
+pub(super) use filter_parameters;
+
 /// Which runs of a tenant are meant. Every part that is there narrows the choice.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunFilter {

@@ -1,3 +1,5 @@
+use crate::time::parse_iso8601;
+
 /// What is wrong with a query string: the parameter's name, and a sentence that begins after it, for each at fault.
 pub type QueryFaults = Vec<(String, String)>;
 
@@ -67,9 +69,14 @@ impl<'a> Parameters<'a> {
         number
     }
 
-    /// Milliseconds since the epoch.
+    /// Milliseconds since the epoch, or a time of ISO 8601.
     pub(super) fn time(&mut self, name: &str) -> Option<u64> {
-        self.number(name, 0, TIME_MAX)
+        let value = self.value(name)?;
+        let time = whole(value).or_else(|| parse_iso8601(value)).filter(|time| *time <= TIME_MAX);
+        if time.is_none() {
+            self.fault(name, "must be a time: milliseconds since 1970, or one as 2026-01-31T08:00:00Z");
+        }
+        time
     }
 
     pub(super) fn fault(&mut self, name: &str, detail: impl Into<String>) {

@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    filter::{Builder, METADATA_PREFIX, RunFilter, is_label},
+    filter::{Builder, METADATA_PREFIX, RunFilter, filter_parameters, is_label},
     groups::{self, GroupsView},
     hours::{Hours, bucket},
     parameters::{Parameters, QueryFaults},
@@ -70,8 +70,11 @@ pub struct StatsView {
 }
 
 impl StatsQuery {
+    /// The names of its parameters; `KEY` stands for any key.
+    pub const PARAMETERS: &[&str] = filter_parameters!["group"];
+
     /// Reads a query string. `since` is rounded down to the hour, `until` up, or to the day where a bucket is one; by
-    /// default they are the days before `now`. Names that it does not know are ignored.
+    /// default they are the days before `now`. Names that it does not know are for the caller to refuse.
     ///
     /// # Errors
     /// Every parameter at fault.

@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    filter::{Builder, DURATION, RunFilter, TRACE_ID_DIGITS, WORKING},
+    filter::{Builder, DURATION, RunFilter, TRACE_ID_DIGITS, WORKING, filter_parameters},
     parameters::{Parameters, QueryFaults, whole as digits},
     row::{Row, UnexpectedRow},
     statement::{Param, Statement},
@@ -177,7 +177,10 @@ impl TracesSort {
 }
 
 impl TracesQuery {
-    /// Reads a query string whose escapes are undone. Names that it does not know are ignored.
+    /// The names of its parameters; `KEY` stands for any key.
+    pub const PARAMETERS: &[&str] = filter_parameters!["sort", "limit", "cursor"];
+
+    /// Reads a query string whose escapes are undone. Names that it does not know are for the caller to refuse.
     ///
     /// # Errors
     /// Every parameter at fault.

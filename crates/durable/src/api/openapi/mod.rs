@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use self::operations::Described;
 use super::{
     problem::Code,
+    route::route,
     routes::{Access, ROUTES, RouteSpec},
     server_frames::{CaughtUp, FrameError},
 };
@@ -37,6 +38,20 @@ fn the_file_is_what_the_code_says() {
     let stored = fs::read_to_string(FILE).expect("the document is there");
     let differs = stored.lines().zip(made.lines()).find(|(stored, made)| stored != made);
     assert!(stored == made, "openapi.json is not what the code says: run `cargo xtask openapi`. {differs:?}");
+}
+
+/// What the router takes is what the document describes.
+#[test]
+fn every_parameter_of_a_route_is_described_and_no_other() {
+    for spec in ROUTES.iter().filter(|spec| spec.access != Access::Asset) {
+        let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
+        let route = route(spec.method, &path).expect("the path has a possible form").1;
+        let described = operations::described(spec.operation).parameters;
+        let of_query = described.iter().filter(|parameter| parameter["in"] == "query");
+        let names: BTreeSet<_> = of_query.filter_map(|parameter| parameter["name"].as_str()).collect();
+        assert_eq!(names, route.query().iter().copied().collect(), "{spec:?}");
+        assert_eq!(names.len(), route.query().len(), "{spec:?}");
+    }
 }
 
 #[test]
@@ -121,7 +136,7 @@ fn document() -> Value {
             "summary": "Durable runs of AI agents.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
             "description":
-                "JSON in UTF-8. Unknown fields are refused, unknown parameters ignored. Answers may get more fields.",
+                "JSON in UTF-8. Unknown fields and unknown parameters are refused. Answers may get more fields.",
         },
         "servers": [{"url": "/"}],
         "security": [{"token": []}],

@@ -104,7 +104,7 @@ pub(super) fn list_events() -> Vec<Value> {
         query(
             "deltas",
             "With `true` server-sent events have `model.delta`, `model.thought` and `tool.progress` too; a WebSocket always has them.",
-            json!({"type": "string"}),
+            json!({"enum": ["true", "false"], "default": "false"}),
         ),
         last_id,
         last_id_in_url,
@@ -115,8 +115,8 @@ pub(super) fn list_traces() -> Vec<Value> {
     let orders: Vec<_> = TracesSort::words().collect();
     let mut all = run_filter();
     all.extend([
-        field("since", "Accepted at this time or later.", reference("Time")),
-        field("until", "Accepted before this time.", reference("Time")),
+        field("since", "Accepted at this time or later.", time()),
+        field("until", "Accepted before this time.", time()),
         field(
             "sort",
             "The order: the newest, or those with the largest figure first. Runs without the figure come last.",
@@ -205,7 +205,7 @@ pub(super) fn show_stats() -> Vec<Value> {
     let until = format!(
         "The end, rounded up to the bucket, at most {STATS_DAYS_MAX} days after `since`; by default now."
     );
-    let mut all = vec![field("since", &since, reference("Time")), field("until", &until, reference("Time"))];
+    let mut all = vec![field("since", &since, time()), field("until", &until, time())];
     all.push(field(
         "group",
         "`metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time.",
@@ -213,6 +213,12 @@ pub(super) fn show_stats() -> Vec<Value> {
     ));
     all.extend(run_filter());
     all
+}
+
+/// Milliseconds since the epoch, or a date or a time as ISO 8601 has them.
+fn time() -> Value {
+    let iso = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$";
+    json!({"anyOf": [reference("Time"), {"type": "string", "pattern": iso}]})
 }
 
 /// One status, or several with commas.

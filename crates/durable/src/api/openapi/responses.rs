@@ -93,14 +93,13 @@ fn described() -> Vec<Response> {
         new(
             "MalformedBody",
             &[Code::MalformedJson, Code::InvalidParameter],
-            "The body is not JSON, or `Idempotency-Key` has no possible form.",
+            "The body is not JSON, or a parameter or header cannot be read or is not known; `errors` names each one.",
             None,
         ),
-        new("NoJson", &[Code::MalformedJson], "The body is not JSON.", None),
         new(
             "InvalidParameter",
             &[Code::InvalidParameter],
-            "A parameter or header cannot be read; `errors` names each one.",
+            "A parameter or header cannot be read or is not known; `errors` names each one.",
             None,
         ),
         new(
