@@ -15,7 +15,7 @@ use crate::{
         server_frames::{self, CaughtUp},
     },
     backlog::{Chunk, HANDED_BYTES_MAX, Replay},
-    failure::{broken, problem_of},
+    failure::{broken, no_such_run, problem_of},
     frames::{Reader, introduce},
     http,
     large::check_backlog,
@@ -45,9 +45,13 @@ pub(crate) fn page(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome
     Ok(text.into_bytes())
 }
 
-/// The events as Server-Sent Events: replay, then tail. The replay is read as the reader takes it.
+/// The events as Server-Sent Events: replay, then tail. The replay is read as the reader takes it. 204 where a run's
+/// reader has all of it: the one answer after which a browser's `EventSource` does not come back.
 pub(crate) fn sse(driver: &Rc<Driver<Cloudflare>>, query: EventsQuery) -> Outcome<Response> {
     let runtime = driver.runtime();
+    if has_whole_run(runtime, query)? {
+        return Ok(Response::builder().with_status(204).with_headers(http::bare_headers()?).empty());
+    }
     check_cursor(runtime, query)?;
     let seat = seat(runtime)?;
     let chunk = Chunk::new(format!("retry: {SSE_RETRY_MS}\n\n"), &runtime.ports().watchers.backlog);
@@ -219,6 +223,15 @@ pub(crate) fn websocket(
         response.headers_mut().set("Sec-WebSocket-Protocol", SUBPROTOCOL).map_err(broken)?;
     }
     Ok(response)
+}
+
+/// Whether the run that a reader asks for has ended, and the reader has its end. What sinks say of a run after its end is
+/// in the session's stream, which has no end.
+fn has_whole_run(runtime: &Runtime<Cloudflare>, query: EventsQuery) -> Outcome<bool> {
+    let Some(wanted) = query.run else { return Ok(false) };
+    let found = runtime.with_session(|session| session.run(wanted).map(|run| run.ended_seq));
+    let ended = found.map_err(problem_of)?.ok_or_else(no_such_run)?;
+    Ok(ended.is_some_and(|end| query.after >= end))
 }
 
 /// 416 for a cursor that no reader can have; the session's end otherwise.

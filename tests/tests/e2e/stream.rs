@@ -206,8 +206,31 @@ async fn server_sent_events_of_one_run_end_with_it() {
     stage.sink.wait_for_trace(&post.trace_id).await;
     stage.api.event(&post.session, "trace.flushed", |event| event["type"] == "trace.flushed").await;
     let end = numbered.last().expect("events")["seq"].to_string();
-    let back = stage.api.sse(&post.session, "?run=1", &[("Last-Event-ID", &end)]).await.rest().await;
-    assert!(back.iter().all(|event| event.id.is_empty()), "nothing is after a run's end: {back:#?}");
+    let path = format!("/v1/sessions/{}/events", post.session);
+    let head = stage.api.events(&post.session).await.len();
+    let ask = async |query: &str, cursor: &str| {
+        let headers = [("accept", "text/event-stream"), ("last-event-id", cursor)];
+        stage.api.request(Method::GET, &format!("{path}{query}"), &headers).send().await.expect("an answer")
+    };
+    for (query, cursor) in [
+        ("?run=1", end.as_str()),
+        ("?run=1", &head.to_string()),
+        ("?run=1", "100000"),
+        ("?run=1&after=2", &end),
+        (&format!("?run=1&lastEventId={end}"), ""),
+        (&format!("?run=1&after={end}"), ""),
+    ] {
+        let answer = ask(query, cursor).await;
+        assert_eq!(answer.status(), 204, "{query} {cursor}: nothing is after a run's end");
+        assert_eq!(answer.text().await.expect("a body"), "", "{query}");
+    }
+    let last = end.parse::<u64>().expect("a number") - 1;
+    let rest = stage.api.sse(&post.session, "?run=1", &[("last-event-id", &last.to_string())]).await;
+    let rest: Vec<String> = rest.rest().await.into_iter().map(|event| event.id).collect();
+    assert_eq!(rest.iter().filter(|id| !id.is_empty()).collect::<Vec<_>>(), [&end]);
+    assert_eq!(ask("?run=3", "").await.status(), 404, "there is no such run to wait for");
+    assert_eq!(ask("", &head.to_string()).await.status(), 200, "a session may have a further run");
+    assert_eq!(ask("", "100000").await.status(), 416);
 }
 
 #[tokio::test]

@@ -124,13 +124,14 @@ impl Api {
         self.read(path, answer)
     }
 
-    /// A stream of Server-Sent Events, as it comes.
+    /// A stream of Server-Sent Events, as it comes; `None` where there is no more to come.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub(super) fn stream(&self, path: &str) -> Result<BufReader<impl Read + Send + use<>>, ApiError> {
+    pub(super) fn stream(&self, path: &str) -> Result<Option<BufReader<impl Read + Send + use<>>>, ApiError> {
         let answer = self.checked(path, self.asked(path, "text/event-stream")?)?;
-        Ok(BufReader::new(answer.into_body().into_reader()))
+        let is_over = answer.status() == StatusCode::NO_CONTENT;
+        Ok((!is_over).then(|| BufReader::new(answer.into_body().into_reader())))
     }
 
     fn asked(&self, path: &str, accept: &str) -> Result<Response<Body>, ApiError> {

@@ -148,6 +148,7 @@ pub(super) fn watch(api: &Api, (session, run): (&str, u64), after: u64, json: bo
         }
     })?;
     match ended {
+        Ended::Over if status.is_null() => Ok(code(&api.get(&run_path(session, run))?["status"])),
         Ended::Over => Ok(code(&status)),
         Ended::Detached => detached(session, run),
     }

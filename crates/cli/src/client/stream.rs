@@ -72,6 +72,7 @@ pub(super) fn follow(
                         return Ok(Ended::Over);
                     }
                 }
+                Some(Said::Over) => return Ok(Ended::Over),
                 Some(Said::Ended(error)) => break error,
                 None => return Ok(Ended::Detached),
             }
@@ -93,6 +94,8 @@ pub(super) fn follow(
 /// What the reading thread says.
 enum Said {
     Event(Value),
+    /// The run ended before the cursor.
+    Over,
     Ended(ApiError),
 }
 
@@ -120,12 +123,16 @@ fn is_stopped_within(wait: Duration) -> bool {
 
 fn read(api: &Api, path: &str, sender: &Sender<Said>) {
     let ended = match api.stream(path) {
-        Ok(mut stream) => read_events(&mut stream, |event| sender.send(Said::Event(event)).is_ok())
-            .unwrap_or_else(|reason| ApiError::Foreign { url: api.url().to_owned(), reason }),
-        Err(error) => error,
+        Ok(Some(mut stream)) => read_events(&mut stream, |event| sender.send(Said::Event(event)).is_ok())
+            .map_or_else(
+                |reason| Said::Ended(ApiError::Foreign { url: api.url().to_owned(), reason }),
+                Said::Ended,
+            ),
+        Ok(None) => Said::Over,
+        Err(error) => Said::Ended(error),
     };
     // Nobody listens any more where somebody detached.
-    drop(sender.send(Said::Ended(ended)));
+    drop(sender.send(ended));
 }
 
 /// Reads a stream to its end: what ended it, or why it is no stream of events. `take` says whether it wants more.

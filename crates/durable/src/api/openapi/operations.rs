@@ -167,6 +167,7 @@ fn events() -> Described {
         "x-client-frame": reference("ClientFrame"),
     });
     let stream = "`id` is `seq`, `event` is `type`, `data` is an `Event`, or a `ModelDelta`, `ModelThought` or `ToolProgress` without `id`.";
+    let over = "Server-sent events of one run, and the reader has its end: there is no more, and no reason to come back.";
     let page = json!({
         "description": "A page of events, or with `Accept: text/event-stream` the events as they happen.",
         "content": {
@@ -183,6 +184,7 @@ fn events() -> Described {
     .taking(parameters::list_events())
     .giving(101, socket)
     .giving(200, page)
+    .giving(204, json!({"description": over}))
 }
 
 fn trace() -> Value {
