@@ -57,6 +57,9 @@ fn size_problems(root: &Path, sources: &[PathBuf]) -> Result<Vec<String>> {
     problems.extend(over("crates/worker/src", source_lines(&worker)?, WORKER_LINES_MAX));
     for entry in fs::read_dir(root.join("examples"))? {
         let example = entry?.path();
+        if !example.join("Cargo.toml").is_file() {
+            continue;
+        }
         let name = example.strip_prefix(root)?.join("src").display().to_string();
         problems.extend(over(&name, source_lines(&example)?, EXAMPLE_LINES_MAX));
     }

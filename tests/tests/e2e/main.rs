@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod budgets;
 mod cancel;
+mod clients;
 mod compare;
 mod context;
 mod durability;
