@@ -6,11 +6,8 @@ use longhaul_trace::index::{ApprovalsQuery, QueryFaults, StatsQuery, TracesQuery
 use super::{
     nearest,
     problem::{FieldError, FieldErrors, Outcome, Problem},
-    route::{Route, SessionOp},
+    route::{LAST_EVENT_ID, Route, SessionOp},
 };
-
-/// What a reader says instead of the header of this name.
-pub(crate) const LAST_EVENT_ID: &str = "lastEventId";
 
 /// The parameters of a query string. Of a name that is given twice the last value holds.
 #[derive(Debug, Default)]

@@ -4,9 +4,11 @@ use longhaul_trace::index::{ApprovalsQuery, StatsQuery, TracesQuery};
 use super::{
     auth::Scope,
     problem::Problem,
-    query::LAST_EVENT_ID,
     routes::{Access, Operation, ROUTES},
 };
+
+/// The parameter of a reader that cannot send the header `Last-Event-ID`.
+pub(crate) const LAST_EVENT_ID: &str = "lastEventId";
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
