@@ -1909,7 +1909,7 @@ export interface components {
                 };
             };
         };
-        /** @description A parameter or header cannot be read; `errors` names each one. */
+        /** @description A parameter or header cannot be read or is not known; `errors` names each one. */
         InvalidParameter: {
             headers: {
                 [name: string]: unknown;
@@ -1951,7 +1951,7 @@ export interface components {
                 };
             };
         };
-        /** @description The body is not JSON, or `Idempotency-Key` has no possible form. */
+        /** @description The body is not JSON, or a parameter or header cannot be read or is not known; `errors` names each one. */
         MalformedBody: {
             headers: {
                 [name: string]: unknown;
@@ -1991,20 +1991,6 @@ export interface components {
                     code?: "scope";
                     /** @constant */
                     status?: 403;
-                };
-            };
-        };
-        /** @description The body is not JSON. */
-        NoJson: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"] & {
-                    /** @enum {unknown} */
-                    code?: "malformed_json";
-                    /** @constant */
-                    status?: 400;
                 };
             };
         };
@@ -2312,7 +2298,6 @@ export type ResponseKeyConflict = components['responses']['KeyConflict'];
 export type ResponseMalformedBody = components['responses']['MalformedBody'];
 export type ResponseMethodNotAllowed = components['responses']['MethodNotAllowed'];
 export type ResponseMissingScope = components['responses']['MissingScope'];
-export type ResponseNoJson = components['responses']['NoJson'];
 export type ResponseNotFound = components['responses']['NotFound'];
 export type ResponseNotYours = components['responses']['NotYours'];
 export type ResponseQueueFull = components['responses']['QueueFull'];
@@ -2373,6 +2358,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             421: components["responses"]["UnknownHost"];
         };
     };
@@ -2414,6 +2400,7 @@ export interface operations {
                     "application/json": components["schemas"]["Deployment"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2511,6 +2498,7 @@ export interface operations {
                     "application/json": components["schemas"]["Models"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MissingScope"];
             405: components["responses"]["MethodNotAllowed"];
@@ -2572,6 +2560,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
@@ -2601,6 +2590,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -2640,7 +2630,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApprovalResolved"];
                 };
             };
-            400: components["responses"]["NoJson"];
+            400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["NotYours"];
             404: components["responses"]["NotFound"];
@@ -2678,6 +2668,7 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
@@ -2709,6 +2700,7 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -2729,7 +2721,7 @@ export interface operations {
                 /** @description Only the events of this run; server-sent events then end with it. */
                 run?: number;
                 /** @description With `true` server-sent events have `model.delta`, `model.thought` and `tool.progress` too; a WebSocket always has them. */
-                deltas?: string;
+                deltas?: "true" | "false";
                 /** @description The same for readers that cannot send the header, which is stronger than this. */
                 lastEventId?: string;
             };
@@ -2761,6 +2753,13 @@ export interface operations {
                     "application/json": components["schemas"]["EventPage"];
                     "text/event-stream": string;
                 };
+            };
+            /** @description Server-sent events of one run, and the reader has its end: there is no more, and no reason to come back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
@@ -2795,6 +2794,7 @@ export interface operations {
                     "application/json": components["schemas"]["Conversation"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["MissingScope"];
             404: components["responses"]["NotFound"];
@@ -2918,9 +2918,9 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The beginning, rounded down to the bucket; by default 7 days before `until`. */
-                since?: components["schemas"]["Time"];
+                since?: components["schemas"]["Time"] | string;
                 /** @description The end, rounded up to the bucket, at most 92 days after `since`; by default now. */
-                until?: components["schemas"]["Time"];
+                until?: components["schemas"]["Time"] | string;
                 /** @description `metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time. */
                 group?: string;
                 /** @description One status, or several with commas between them. */
@@ -3005,9 +3005,9 @@ export interface operations {
                 /** @description A label's value, where KEY is the label's key; at most 8 labels. */
                 "metadata.KEY"?: string;
                 /** @description Accepted at this time or later. */
-                since?: components["schemas"]["Time"];
+                since?: components["schemas"]["Time"] | string;
                 /** @description Accepted before this time. */
-                until?: components["schemas"]["Time"];
+                until?: components["schemas"]["Time"] | string;
                 /** @description The order: the newest, or those with the largest figure first. Runs without the figure come last. */
                 sort?: "accepted" | "duration" | "working" | "waiting" | "tokens" | "cost";
                 /** @description How many runs a page has at most. */
