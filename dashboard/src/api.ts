@@ -54,8 +54,11 @@ export function traces(query: URLSearchParams, signal?: AbortSignal): Promise<Tr
   return json(`/v1/traces?${query}`, { signal });
 }
 
-/** Per model and hour; the server's default is the last seven days. */
-export function stats(range: { since?: number; until?: number }, signal?: AbortSignal): Promise<Stats> {
+/** Per model and hour, and by a label where `group` names one; the server's default is the last seven days. */
+export function stats(
+  range: { since?: number; until?: number; group?: string },
+  signal?: AbortSignal,
+): Promise<Stats> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(range)) if (value !== undefined) query.set(name, String(value));
   return json(`/v1/stats?${query}`, { signal });

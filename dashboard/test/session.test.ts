@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { faredOf } from "../src/compared";
 import { gist } from "../src/event-log";
 import type { RunEvent } from "../src/events";
 import { fold, newFold } from "../src/fold";
 import { labelsOf, labelValue } from "../src/labels";
-import type { ComparedModel, Trace } from "../src/openapi";
+import type { Trace } from "../src/openapi";
 import { bodyOf, draftAgain, EMPTY_DRAFT } from "../src/run-draft";
 
 const RULE = "Work in as many turns as you need, at most 6. When the task is complete, end your answer with DONE.";
@@ -44,12 +43,6 @@ test("a label that nobody changed keeps its type, and one that was changed is a 
 
 test("an empty form asks for a task alone", () => {
   assert.deepEqual(bodyOf({ ...EMPTY_DRAFT, task: "t", metadata: [{ key: "", value: "" }] }), { task: "t" });
-});
-
-test("models of a comparison are counted by what became of them", () => {
-  const models = ["succeeded", "failed", "failed", "cancelled"].map((status) => ({ status }) as ComparedModel);
-  assert.deepEqual(faredOf({ comparison: models, iterations: 1 }), { answered: 1, failed: 2 });
-  assert.deepEqual(faredOf({ iterations: 3 }), { answered: 3, failed: 0 }, "it was none");
 });
 
 test("an event says in a line what it is about, also one of a type that nobody knows yet", () => {

@@ -133,6 +133,11 @@ const PAGES = {
     await go(page, "#/models");
     await page.locator(".chart canvas").first().waitFor();
   },
+  async "models-by-label"(page) {
+    await go(page, "#/models?label=environment");
+    await page.getByRole("region", { name: "Labels in figures" }).waitFor();
+    await page.locator(".chart canvas").first().waitFor();
+  },
   async "not-found"(page) {
     await go(page, "#/nowhere");
     await shows(page.locator(".state"), "There is no such page");

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { Api } from "./support/api.mjs";
+import { accessible } from "./support/axe.mjs";
 import { scenario } from "./support/browser.mjs";
 import { counts, eventually, shows } from "./support/expect.mjs";
-import { go } from "./support/pages.mjs";
+import { focusIsIn, go } from "./support/pages.mjs";
 
 const CHARTS = 5;
 
@@ -91,6 +94,54 @@ export function tests(server) {
     assert.ok(some.size > 2 && some.size < all.size);
     for (const [model, color] of some) assert.equal(color, all.get(model), model);
   });
+
+  scenario("runs are added up by a label, as a table and as CSV", { server }, async ({ page, server }) => {
+    const api = new Api(server);
+    await go(page, "#/models?since=30d");
+    const field = page.getByRole("combobox", { name: "Label" });
+    await field.focus();
+    await page.keyboard.type("environment");
+    await page.keyboard.press("Enter");
+    const rows = page.getByRole("region", { name: "Labels in figures" }).locator("tbody tr");
+    await rows.first().waitFor();
+    assert.match(page.url(), /label=environment/);
+    await focusIsIn(field);
+    const { grouped } = await api.request(`/v1/stats?group=metadata.environment&since=${since()}`);
+    const { groups } = grouped;
+    assert.ok(groups.length > 1);
+    const shown = await rows.evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.innerText.trim())));
+    assert.deepEqual(
+      shown.map(([value, runs]) => [value, Number(runs.replaceAll(",", ""))]),
+      groups.map(({ value, runs }) => [value ?? "without the label", runs]),
+    );
+    await accessible(page);
+
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "CSV" }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), "runs-by-environment.csv");
+    const [head, ...lines] = readFileSync(await download.path(), "utf8").trimEnd().split("\r\n");
+    assert.match(head, /^metadata\.environment,runs,.*,cost_usd$/);
+    const sums = lines.map((line) => line.split(","));
+    assert.deepEqual(
+      sums.map((cells) => [cells[0], Number(cells[1]), Number(cells.at(-1))]),
+      groups.map(({ value, runs, usage }) => [value ?? "", runs, usage.cost_usd ?? 0]),
+    );
+
+    const { value } = groups.find((group) => group.value !== null);
+    await rows.getByRole("link", { name: value, exact: true }).click();
+    await shows(page.locator("h1"), "Runs");
+    assert.match(page.url(), new RegExp(`metadata\\.environment=${value}`));
+    await page.locator("table.runs tbody tr").first().waitFor();
+    await page.goBack();
+    await rows.first().waitFor();
+  });
+}
+
+/** The beginning of the last thirty days, as the page asks for them. */
+function since() {
+  return new Date(Date.now() - 30 * 86_400_000).setUTCHours(0, 0, 0, 0);
 }
 
 /** What is on each canvas: a digest, and how many colours there are. */

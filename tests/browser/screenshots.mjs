@@ -24,8 +24,9 @@ try {
   const database = new DatabaseSync(databaseOf(server));
   writeWeek(database, Date.now(), RUNS);
   database.close();
-  const { page, context } = await openPage(server, { ...DESKTOP, viewport: { width: 1280, height: 1040 } });
-  await go(page, "#/models?since=7d");
+  const { page, context } = await openPage(server, { ...DESKTOP, viewport: { width: 1280, height: 1180 } });
+  await go(page, "#/models?since=7d&label=tier");
+  await page.getByRole("region", { name: "Labels in figures" }).waitFor();
   await page.locator(".chart canvas").nth(4).waitFor();
   await picture(page, "dashboard-models");
 

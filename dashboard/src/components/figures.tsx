@@ -1,5 +1,4 @@
 /** Numbers, times and names with their exact value as the title. */
-import type { Fared } from "../compared";
 import { ago, compact, cost, count, duration, exactTime, isScripted, modelTail, oneLine, UNKNOWN } from "../format";
 import { useNow } from "../hooks";
 import type { Usage } from "../openapi";
@@ -76,13 +75,13 @@ export function ModelNames({ model, then, isShort }: { model: string; then?: str
 }
 
 /** The models of a comparison, and how many of them failed. */
-export function ModelCount({ models, fared }: { models: string; fared: Fared | null }) {
+export function ModelCount({ models, failed }: { models: string; failed: number }) {
   return (
     <span title={oneLine(models.replaceAll(",", ", "), 400)}>
       <Icon name="compare" /> {models.split(",").length} models
-      {fared !== null && fared.failed > 0 && (
+      {failed > 0 && (
         <>
-          , <span class="models-failed">{fared.failed} failed</span>
+          , <span class="models-failed">{failed} failed</span>
         </>
       )}
     </span>

@@ -1,11 +1,9 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
-import { fared, type Fared } from "../compared";
 import { compact, count, oneLine, UNKNOWN, words } from "../format";
 import { useNow } from "../hooks";
 import type { TraceSummary } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
-import { useStore } from "../store";
 import { Cost, Duration, Elapsed, ModelCount, ModelNames, Tokens, When } from "./figures";
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
@@ -47,22 +45,8 @@ export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
 }
 
 function Row({ row, now }: { row: TraceSummary; now: number }) {
-  return row.model.includes(",") && !isOpen(row.status) ? (
-    <ComparedRow row={row} now={now} />
-  ) : (
-    <Cells row={row} now={now} fared={null} />
-  );
-}
-
-function ComparedRow({ row, now }: { row: TraceSummary; now: number }) {
-  return <Cells row={row} now={now} fared={useStore(fared(row.session))} />;
-}
-
-/** `fared` is what is known of a comparison that has ended. */
-function Cells({ row, now, fared }: { row: TraceSummary; now: number; fared: Fared | null }) {
   const models = row.model.split(",");
-  // Of a comparison the index does not count them.
-  const answers = models.length > 1 ? (fared?.answered ?? null) : row.iterations;
+  const answers = models.length > 1 ? comparedAnswers(row, models.length) : row.iterations;
   return (
     <tr>
       <td class="c-status">
@@ -85,7 +69,7 @@ function Cells({ row, now, fared }: { row: TraceSummary; now: number; fared: Far
       </td>
       <td class="c-model">
         {models.length > 1 ? (
-          <ModelCount models={row.model} fared={fared} />
+          <ModelCount models={row.model} failed={row.failed_models.length} />
         ) : (
           <ModelNames model={row.model} then={row.answered_by} isShort />
         )}
@@ -111,6 +95,11 @@ function Cells({ row, now, fared }: { row: TraceSummary; now: number; fared: Far
       </td>
     </tr>
   );
+}
+
+/** Of a comparison the index counts none: each of its models answers once, or fails. Null where neither is known. */
+function comparedAnswers({ status, failed_models: failed }: TraceSummary, models: number): number | null {
+  return isOpen(status) || status === "cancelled" ? null : models - failed.length;
 }
 
 function Answers({ row: { model, attempts, status }, answers }: { row: TraceSummary; answers: number | null }) {

@@ -1,6 +1,5 @@
 /** The runs page of a deployment without an index: how to get one, and the runs that this browser started. */
 import * as api from "../api";
-import { faredOf } from "../compared";
 import { oneLine, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
 import type { Run } from "../openapi";
@@ -53,7 +52,10 @@ export function Unindexed() {
                   </span>
                   <StatusChip status={run.status} />
                   {run.comparison ? (
-                    <ModelCount models={run.model} fared={isOpen(run.status) ? null : faredOf(run)} />
+                    <ModelCount
+                      models={run.model}
+                      failed={run.comparison.filter(({ status }) => status === "failed").length}
+                    />
                   ) : (
                     <ModelNames model={run.model} then={run.answered_by} isShort />
                   )}

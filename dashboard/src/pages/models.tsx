@@ -5,6 +5,7 @@ import { parseRange, rangeQuery, rangeTimes, HOUR_MS, type Range } from "../char
 import { looks as looksOf, shownModels } from "../charts/series";
 import { parseSort, sortQuery } from "../charts/sort";
 import { errorRate, PERCENTILES, TOKEN_KINDS } from "../charts/metrics";
+import { LabelFigures } from "../components/label-figures";
 import { ModelCharts, type Percentiles } from "../components/model-charts";
 import { ModelTable, ModelToggles } from "../components/model-table";
 import { Page } from "../components/page";
@@ -46,12 +47,18 @@ export function ModelsPage({ query }: { query: URLSearchParams }) {
       {isFailed && !isIndexMissing(error) && <Failure error={error} onRetry={reload} />}
       {data === null && !isFailed && <Loading />}
       {data !== null && data.stats.models.length === 0 && <NoCalls range={range} />}
-      {data !== null && data.stats.models.length > 0 && <Figures answer={data} query={query} />}
+      {data !== null && data.stats.models.length > 0 && <Figures answer={data} query={query} range={range} />}
     </Page>
   );
 }
 
-function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLSearchParams }) {
+interface FiguresProps {
+  answer: Answer;
+  query: URLSearchParams;
+  range: Range;
+}
+
+function Figures({ answer: { stats, at }, query, range }: FiguresProps) {
   const [highlighted, setHighlighted] = useState<string | null>(null);
   const looks = looksOf(stats.models.map(({ model }) => model));
   const shown = shownModels(stats, query.getAll("model"));
@@ -95,6 +102,7 @@ function Figures({ answer: { stats, at }, query }: { answer: Answer; query: URLS
           <ToolTable tools={stats.tools} />
         </section>
       )}
+      <LabelFigures range={range} label={query.get("label")} />
       <section class="model-over-time" aria-labelledby="charts-title">
         <div class="panel-head">
           <h2 id="charts-title">Over time</h2>
