@@ -18,6 +18,14 @@ async fn a_new_project_is_served_and_built_again_on_a_change() {
     // The versions that everything here was built with: what is compiled already is not compiled again.
     fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock file can be copied");
 
+    let mut native = Command::new(env!("CARGO"));
+    native.current_dir(&project).env("CARGO_TARGET_DIR", root().join("target"));
+    // As this repository's own profile has it, for the same reason.
+    native.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+    let native = native.args(["test", "--test", "agent"]).output().expect("cargo can be run");
+    let (said, told) = (String::from_utf8_lossy(&native.stdout), String::from_utf8_lossy(&native.stderr));
+    assert!(native.status.success() && said.contains("3 passed"), "{said}{told}");
+
     let mut command = longhaul();
     command.current_dir(&project).env("LONGHAUL_TOOLS", root());
     command.env("CARGO_TARGET_DIR", root().join("target"));

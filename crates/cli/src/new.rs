@@ -38,6 +38,15 @@ impl Template {
         }
     }
 
+    /// What tests the code natively.
+    fn test(self) -> &'static str {
+        match self {
+            Self::Minimal => include_str!("../templates/tests/minimal.rs"),
+            Self::Tools => include_str!("../templates/tests/tools.rs"),
+            Self::Research => include_str!("../templates/tests/research.rs"),
+        }
+    }
+
     /// A task that the embedded script does, as text between quotes: of JSON and of Rust alike.
     fn task(self) -> &'static str {
         match self {
@@ -68,11 +77,20 @@ impl Source {
     fn dependency(&self) -> Result<String> {
         Ok(match self {
             Self::Registry => format!("{:?}", env!("CARGO_PKG_VERSION")),
-            Self::Git(url) => format!("{{ git = {url:?} }}"),
-            Self::Path(checkout) => {
-                let library = library(checkout)?;
-                format!("{{ path = {:?} }}", library.to_string_lossy())
-            }
+            Self::Git(_) | Self::Path(_) => format!("{{ {} }}", self.place()?),
+        })
+    }
+
+    /// The same for tests, with the test kit.
+    fn testing(&self) -> Result<String> {
+        Ok(format!("{{ {}, features = [\"testing\"] }}", self.place()?))
+    }
+
+    fn place(&self) -> Result<String> {
+        Ok(match self {
+            Self::Registry => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
+            Self::Git(url) => format!("git = {url:?}"),
+            Self::Path(checkout) => format!("path = {:?}", library(checkout)?.to_string_lossy()),
         })
     }
 
@@ -110,7 +128,9 @@ pub fn run(dir: &Path, template: Template, source: &Source) -> Result<String> {
     let fill = |text: &str| -> Result<String> {
         let filled = text
             .replace("{{name}}", name)
+            .replace("{{crate}}", &name.replace('-', "_"))
             .replace("{{longhaul}}", &source.dependency()?)
+            .replace("{{testing}}", &source.testing()?)
             .replace("{{dependencies}}", template.dependencies())
             .replace("{{post}}", &post)
             .replace("{{task}}", template.task())
@@ -125,6 +145,7 @@ pub fn run(dir: &Path, template: Template, source: &Source) -> Result<String> {
         ("README.md", include_str!("../templates/README.md.in")),
         (".github/workflows/ci.yml", include_str!("../templates/ci.yml.in")),
         ("src/lib.rs", template.code()),
+        ("tests/agent.rs", template.test()),
         ("tests/served.rs", include_str!("../templates/tests/served.rs")),
     ];
     let files: Vec<_> =
@@ -181,8 +202,14 @@ mod tests {
                     let named = table.get("package").and_then(|it| it.get("name")).or(table.get("name"));
                     assert_eq!(named.and_then(toml::Value::as_str), Some(name.as_str()));
                 }
-                for file in ["README.md", ".gitignore", ".dev.vars.example", "src/lib.rs", "tests/served.rs"]
-                {
+                for file in [
+                    "README.md",
+                    ".gitignore",
+                    ".dev.vars.example",
+                    "src/lib.rs",
+                    "tests/agent.rs",
+                    "tests/served.rs",
+                ] {
                     let text = fs::read_to_string(dir.join(file)).unwrap();
                     assert!(!text.is_empty() && !text.contains("{{"), "{file}: {text}");
                 }

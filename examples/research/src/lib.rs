@@ -14,7 +14,7 @@ struct Search {
 }
 
 async fn search(args: Search, cx: ToolContext) -> ToolResult<Value> {
-    let url = format!("{}/search", cx.env().var("LIBRARY_URL")?);
+    let url = format!("{}/search", cx.var("LIBRARY_URL")?);
     ask(&cx, FetchRequest::post(url).json(&args.words)?).await
 }
 
@@ -67,7 +67,8 @@ enum Confidence {
     Low,
 }
 
-fn agents() -> Agents {
+/// The agents of the deployment.
+pub fn agents() -> Agents {
     let researcher = Agent::new("researcher")
         .instructions("Search first, read what you find side by side, then report. Cite only what you read.")
         .egress(["$LIBRARY_URL"])

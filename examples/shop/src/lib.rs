@@ -35,7 +35,7 @@ async fn find_refund(_: Refund, cx: ToolContext) -> ToolResult<Reconciled<Value>
 }
 
 async fn ledger(cx: &ToolContext, method: &str, path: String) -> ToolResult<Value> {
-    let url = format!("{}/{path}", cx.env().var("LEDGER_URL")?);
+    let url = format!("{}/{path}", cx.var("LEDGER_URL")?);
     let request = FetchRequest::new(method, url).header("authorization", cx.secret("LEDGER_KEY")?);
     let mut answer = cx.fetch(request).await?;
     match answer.status_code() {
@@ -45,7 +45,8 @@ async fn ledger(cx: &ToolContext, method: &str, path: String) -> ToolResult<Valu
     }
 }
 
-fn agents() -> Agents {
+/// The agents of the deployment.
+pub fn agents() -> Agents {
     let find = Tool::new("find", find).read().secrets(["LEDGER_KEY"]);
     let refund = Tool::new("refund", refund).once().reconcile(find_refund).secrets(["LEDGER_KEY"]);
     let refund = refund.ask_when(|args| args.cents > 5_000);

@@ -12,7 +12,7 @@ struct Item {
 }
 
 async fn ledger(method: &str, act: &str, item: Item, cx: ToolContext) -> ToolResult<Value> {
-    let url = format!("{}/{act}/{}?item={}", cx.env().var("LEDGER_URL")?, cx.key(), item.item);
+    let url = format!("{}/{act}/{}?item={}", cx.var("LEDGER_URL")?, cx.key(), item.item);
     let mut answer = cx.fetch(FetchRequest::new(method, url)).await?;
     match answer.status_code() {
         200 => Ok(answer.json().await?),

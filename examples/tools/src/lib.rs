@@ -7,7 +7,7 @@ use longhaul::{Agent, Agents, FetchRequest, Tool, ToolContext, ToolError, ToolRe
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing::{Instrument, info_span};
-use worker::{Context, Delay, Env, Request, Response, Result, event};
+use worker::{Context, Env, Request, Response, Result, event};
 
 /// Says when the tide is high in a port.
 #[derive(Deserialize, JsonSchema)]
@@ -41,7 +41,7 @@ struct Count {
 async fn count(args: Count, cx: ToolContext) -> ToolResult<u32> {
     for step in 1..=args.steps {
         // A span of the tool's own, below its call in the run's trace.
-        Delay::from(Duration::from_millis(args.step_ms)).instrument(info_span!("step", step)).await;
+        cx.sleep(Duration::from_millis(args.step_ms)).instrument(info_span!("step", step)).await;
         cx.progress(&format!("{step} of {}", args.steps));
     }
     Ok(args.steps)
@@ -95,7 +95,7 @@ async fn notice(args: Notice, cx: ToolContext) -> ToolResult<String> {
     Ok(cx.fetch(request).await?.text().await?)
 }
 
-fn agents() -> Agents {
+pub fn agents() -> Agents {
     let clear = Tool::new("clear", clear).once().always_ask().expires_in(Duration::from_secs(3_600));
     let clear = clear.summary(|args| format!("Let the {} leave", args.ship));
     let harbour = Agent::new("harbour")

@@ -3,7 +3,8 @@
 use longhaul::{Agent, Agents};
 use worker::{Context, Env, Request, Response, Result, event};
 
-fn agents() -> Agents {
+/// The agents of the deployment.
+pub fn agents() -> Agents {
     let haiku = Agent::new("haiku")
         .instructions(
             "You write one haiku on the task: 5, 7 and 5 syllables. Improve it in each turn. In your last turn give the \

@@ -32,7 +32,8 @@ struct Report {
     sources: Vec<String>,
 }
 
-fn agents() -> Agents {
+/// The agents of the deployment.
+pub fn agents() -> Agents {
     let researcher = Agent::new("researcher")
         .instructions("You answer a question from pages that you have read, and name them.")
         .egress(["en.wikipedia.org"])

@@ -38,7 +38,8 @@ async fn berth(args: Berth, cx: ToolContext) -> ToolResult<String> {
     Ok(format!("booked in {} for {} nights, reference {}", args.port, args.nights, cx.key()))
 }
 
-fn agents() -> Agents {
+/// The agents of the deployment.
+pub fn agents() -> Agents {
     // Made again after a crash: it only reads.
     let tide = Tool::new("tide", tide).read();
     // Never made twice, whatever dies; a person approves more than three nights.
