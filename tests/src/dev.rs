@@ -97,7 +97,7 @@ impl Drop for DevServer {
 
 /// A free port below the ephemeral range: there, a poll of a port that nobody listens on yet could connect to itself,
 /// and hold the port against the server.
-async fn free_port() -> u16 {
+pub async fn free_port() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("less than 10,000");
     for port in first..first + 100 {
         if TcpListener::bind(("127.0.0.1", port)).await.is_ok() {

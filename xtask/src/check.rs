@@ -31,6 +31,9 @@ const MEASURED: &str = "measured: ";
 const TOPICS: &str = "e2e";
 const TOPICS_AT_ONCE: usize = 6;
 
+/// The tests of the guide, and their step.
+const GUIDE: &str = "guide";
+
 /// Other end to end tests, some of which are timed: more at once than this only makes them wait for each other.
 const E2E_THREADS_MAX: usize = 4;
 
@@ -93,7 +96,7 @@ struct Report {
 }
 
 /// In each lane in the order of execution: what fails fast comes first.
-const STEPS: [Step; 21] = [
+const STEPS: [Step; 22] = [
     Step::new(Lane::Native, "fmt", "the code is formatted", fmt),
     Step::new(
         Lane::Native,
@@ -125,6 +128,12 @@ const STEPS: [Step; 21] = [
     Step::new(Lane::Deployed, "size", "the budget of the deployed wasm", size),
     Step::new(Lane::Deployed, "deploy-dry-run", "what wrangler would deploy", deploy_dry_run),
     Step::new(Lane::Served, "e2e", "end to end, against workerd with storage on disk", e2e),
+    Step::new(
+        Lane::Served,
+        GUIDE,
+        "every command of the guide, typed in its order; its links, figures and messages",
+        guide,
+    ),
     Step::new(Lane::Served, "evict", "the same, with objects that are torn down after every event", evict),
     Step::new(
         Lane::Served,
@@ -404,17 +413,22 @@ fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     })
 }
 
-/// The programs of end to end tests beside the one by topic.
+/// The programs of end to end tests beside the one by topic and the guide's.
 fn other_tests(workspace: &Workspace) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(workspace.root().join("tests/tests"))? {
         let path = entry?.path();
         let is_program = path.join("main.rs").is_file() || path.extension().is_some_and(|ext| ext == "rs");
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-        names.extend(name.filter(|name| is_program && name != TOPICS));
+        names.extend(name.filter(|name| is_program && name != TOPICS && name != GUIDE));
     }
     names.sort();
     Ok(names)
+}
+
+fn guide(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    cargo(workspace.cargo(&["build", "--package", "longhaul-cli"]), progress)?;
+    cargo(end_to_end(workspace, &["--test", GUIDE], 1)?, progress)
 }
 
 /// The tests by topic once more.
@@ -543,7 +557,7 @@ mod tests {
     fn every_program_of_end_to_end_tests_is_run() {
         let others = other_tests(&Workspace::open().unwrap()).unwrap();
         assert!(["kills", "mistakes", "scale"].iter().all(|name| others.iter().any(|other| other == name)));
-        assert!(others.iter().all(|name| name != TOPICS));
+        assert!(others.iter().all(|name| name != TOPICS && name != GUIDE));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Every limit of the runtime, with its name. The OpenAPI document and the README quote these.
+//! Every limit of the runtime, with its name. The OpenAPI document and the guide quote these.
 
 /// Answers committed per run at most, unless its agent allows more; also the default of `max_iterations`.
 pub const ITERATIONS_MAX: u32 = 6;

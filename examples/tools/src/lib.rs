@@ -1,4 +1,4 @@
-//! Tools of each kind: the code of `docs/tools.md`.
+//! Tools of each kind, as `docs/tools.md` explains them.
 #![expect(missing_docs, reason = "the platform's macro generates methods without documentation")]
 
 use std::time::Duration;

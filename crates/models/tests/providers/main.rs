@@ -1,4 +1,4 @@
-//! What single providers do in their own way, each in a test of its name: `docs/models.md` has the sources.
+//! What single providers do in their own way, each in a test of its name: `docs/servers.md` has the sources.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod hosts;
