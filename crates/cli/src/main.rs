@@ -32,7 +32,8 @@ Examples:
   longhaul dev
   longhaul deploy --dry-run
 
-It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly, and 130 after Ctrl-C.";
+It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly, and 130 after Ctrl-C.
+The guide: https://github.com/longhaul/longhaul/blob/main/docs/introduction.md";
 
 #[derive(Subcommand)]
 enum Command {

@@ -17,6 +17,7 @@ use std::{collections::BTreeSet, fs};
 
 use book::{Block, Mark, Page, chapters, docs, page};
 use longhaul_tests::{Api, Launch, server::root};
+use serde_json::Value;
 use shell::Shell;
 use shown::{is_shown, plain};
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ const IGNORED: [(&str, usize); 6] = [
 ];
 /// Where the pages link to files of the repository, so that the links are true in a book too.
 const FILES: &str = "https://github.com/longhaul/longhaul/blob/main/";
+/// Pages whose code is in a test of its own: a block of Rust without a mark stands there.
+const CODE_OF: [(&str, &str); 1] = [("testing.md", "crates/durable/tests/testing/guide.rs")];
 /// What no finished page has.
 const PLACEHOLDERS: [&str; 5] = ["TODO", "TBD", "FIXME", "XXX", "lorem ipsum"];
 
@@ -102,18 +105,23 @@ fn every_block_is_tested_or_says_why_not() {
 /// What can be said of a block by itself.
 fn check(block: &Block) {
     let place = block.place();
-    match (block.language.as_str(), &block.mark) {
+    let of_page = CODE_OF.iter().find(|(page, _)| *page == block.chapter);
+    let mark = match (block.language.as_str(), &block.mark, of_page) {
+        ("rust", Mark::None, Some((_, file))) => &Mark::From((*file).to_owned()),
+        _ => &block.mark,
+    };
+    match (block.language.as_str(), mark) {
         (_, Mark::Ignore(why)) => assert!(why.split(' ').count() > 1, "{place}: it does not say why"),
         (_, Mark::From(file)) => {
             let text = fs::read_to_string(root().join(file)).unwrap_or_else(|_| panic!("{place}: no {file}"));
-            assert!(text.contains(&block.text), "{place}: {file} has other lines");
+            assert!(text.contains(block.text.trim_end()), "{place}: {file} has other lines");
         }
         ("sh", Mark::None | Mark::Serve) | ("text", Mark::None | Mark::Example) | ("http", Mark::Example) => {
         }
         ("rust" | "ini" | "toml", Mark::File(_)) => {}
         ("json", Mark::Var(_)) => {}
         ("json", Mark::Example) => block.text.lines().for_each(|line| {
-            let read: Result<serde_json::Value, _> = serde_json::from_str(line);
+            let read: Result<Value, _> = serde_json::from_str(line);
             assert!(line == "…" || read.is_ok(), "{place}: {line} is no JSON");
         }),
         (language, mark) => panic!("{place}: no test knows what to do with {language:?}, {mark:?}"),
@@ -161,7 +169,11 @@ async fn variables_are_those_that_a_deployment_reads() {
         let place = block.place();
         match (&block.mark, block.language.as_str()) {
             (Mark::Var(name), _) => {
-                launch = launch.var(name, block.text.trim());
+                let value = block.text.trim();
+                for secret in secrets(value) {
+                    launch = launch.var(&secret, "a-secret-of-the-test");
+                }
+                launch = launch.var(name, value);
                 count += 1;
             }
             (Mark::File(_), "toml") => {
@@ -180,6 +192,21 @@ async fn variables_are_those_that_a_deployment_reads() {
     assert!(count >= 5, "the guide shows {count} variables");
     let server = launch.start().await;
     Api::new(server.base_url()).get("/v1/agents").await.ok(200);
+}
+
+/// The secrets that providers name.
+fn secrets(providers: &str) -> Vec<String> {
+    fn find(value: &Value, found: &mut Vec<String>) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            match value.as_str() {
+                Some(secret) if matches!(name.as_str(), "key" | "secret") => found.push(secret.to_owned()),
+                _ => find(value, found),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    find(&serde_json::from_str(providers).expect("the variable is JSON"), &mut found);
+    found
 }
 
 /// From nothing to an agent that is killed and goes on, by the guide alone; then each further chapter.
