@@ -35,6 +35,8 @@ const IGNORED: [(&str, usize); 6] = [
 const FILES: &str = "https://github.com/longhaul/longhaul/blob/main/";
 /// Pages whose code is in a test of its own: a block of Rust without a mark stands there.
 const CODE_OF: [(&str, &str); 1] = [("testing.md", "crates/durable/tests/testing/guide.rs")];
+/// A page that each deployment serves as well, and that begins as such.
+const SERVED: &str = "problems.md";
 /// What no finished page has.
 const PLACEHOLDERS: [&str; 5] = ["TODO", "TBD", "FIXME", "XXX", "lorem ipsum"];
 
@@ -51,7 +53,8 @@ fn every_page_is_a_chapter_that_says_what_it_gives() {
     for (title, page) in &chapters {
         assert_eq!(title, &page.title, "docs/{}: its heading and its title in SUMMARY.md differ", page.file);
         let first = page.text.lines().nth(2).unwrap_or_default();
-        assert!(first.starts_with("After this chapter"), "docs/{}: it begins with {first:?}", page.file);
+        let says_so = page.file == SERVED || first.starts_with("After this chapter");
+        assert!(says_so, "docs/{}: it begins with {first:?}", page.file);
         for word in PLACEHOLDERS {
             assert!(!page.text.contains(word), "docs/{}: {word}", page.file);
         }
@@ -119,7 +122,11 @@ fn check(block: &Block) {
         ("sh", Mark::None | Mark::Serve) | ("text", Mark::None | Mark::Example) | ("http", Mark::Example) => {
         }
         ("rust" | "ini" | "toml", Mark::File(_)) => {}
-        ("json", Mark::Var(_)) => {}
+        ("json", Mark::Var(_)) | ("js", Mark::Example) => {}
+        ("json", Mark::None) => {
+            let read: Result<Value, _> = serde_json::from_str(&block.text);
+            assert!(read.is_ok(), "{place}: {read:?}");
+        }
         ("json", Mark::Example) => block.text.lines().for_each(|line| {
             let read: Result<Value, _> = serde_json::from_str(line);
             assert!(line == "…" || read.is_ok(), "{place}: {line} is no JSON");
@@ -156,7 +163,7 @@ fn what_troubleshooting_cures_is_what_they_say() {
             cured += 1;
         }
     }
-    assert!(cured > 30, "{cured}");
+    assert!(cured > 25, "{cured}");
 }
 
 /// A deployment takes every variable that the guide shows.
