@@ -9,11 +9,15 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { problemsPage } from "./problems.mjs";
 
 const esbuild = createRequire(import.meta.url)("esbuild");
 
 /** All files of the page together, compressed. */
 const PAGE_GZIP_BYTES_MAX = 150 * 1024;
+
+/** Files that are served as they stand, and files that say how. */
+const COPIED = ["_headers", "_redirects", "favicon.svg", "openapi.json"];
 
 const root = dirname(fileURLToPath(import.meta.url));
 const out = process.argv.indexOf("--out");
@@ -53,18 +57,20 @@ function writePage({ errors, metafile }) {
   const bundle = (extension) => `/${written.find((path) => path.endsWith(extension))}`;
   mkdirSync(dist, { recursive: true });
   for (const path of files(dist)) if (!written.includes(path)) rmSync(join(dist, path));
-  for (const name of ["_headers", "favicon.svg", "openapi.json"]) copyFileSync(join(statics, name), join(dist, name));
+  for (const name of COPIED) copyFileSync(join(statics, name), join(dist, name));
   const html = readFileSync(join(statics, "index.html"), "utf8");
   writeFileSync(
     join(dist, "index.html"),
     html.replace("{{js}}", () => bundle(".js")).replace("{{css}}", () => bundle(".css")),
   );
+  const problems = readFileSync(join(root, "problems.md"), "utf8");
+  writeFileSync(join(dist, "problems.html"), problemsPage(problems, bundle(".css")));
 }
 
 /** Prints the compressed sizes; false when the page is over its budget. */
 function report() {
   let total = 0;
-  for (const path of files(dist).filter((path) => path !== "_headers")) {
+  for (const path of files(dist).filter((path) => !path.startsWith("_"))) {
     const bytes = gzipSync(readFileSync(join(dist, path)), { level: 9 }).length;
     total += bytes;
     console.log(`${kib(bytes)}  ${path}`);

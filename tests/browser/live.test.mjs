@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Api } from "./support/api.mjs";
+import { accessible } from "./support/axe.mjs";
 import { scenario } from "./support/browser.mjs";
 import { counts, eventually, shows } from "./support/expect.mjs";
 import { answers, details, go, runStatus, spans, startByForm, tableRow } from "./support/pages.mjs";
@@ -37,6 +38,34 @@ export function tests(server) {
     assert.deepEqual(shrunk, [], "a text that is written only grows");
     assert.ok(texts.length >= 20, `the text came in ${texts.length} pieces`);
     await shows(page.getByRole("list", { name: "Metadata" }), "customer=42");
+  });
+
+  scenario("a browser's own EventSource is done when its run has ended", { server }, async ({ page, watch, server }) => {
+    await go(page, "#/runs");
+    const task = { task: "Be followed.\n#scripted turns=3 words=20 latency_ms=100 chunk_ms=20" };
+    const started = await new Api(server).start(task);
+    const path = `/v1/sessions/${started.session}/events?run=1`;
+    for (const when of ["under way", "over"]) {
+      const before = watch.addresses.length;
+      const { seqs, opened, endedIn } = await page.evaluate(followNatively, path);
+      assert.deepEqual(
+        seqs,
+        seqs.map((_, index) => index + 1),
+        when,
+      );
+      assert.ok(endedIn <= 3_000, `${when}: it was closed ${endedIn} ms after the run's end`);
+      const asked = watch.addresses.slice(before).filter((address) => address.endsWith(path)).length;
+      assert.ok(opened === 1 && asked <= 2, `${when}: asked for ${asked} times, opened ${opened} times`);
+    }
+  });
+
+  scenario("the type of a problem leads to the place that explains it", { server }, async ({ page }) => {
+    const problem = await (await page.request.get("/v1/sessions/nobody")).json();
+    await page.goto(problem.type);
+    assert.equal(new URL(page.url()).pathname + new URL(page.url()).hash, "/problems#not_found");
+    await shows(page.locator("h2:target"), "not_found");
+    await shows(page.locator("h2:target ~ ul").first(), "What to do:");
+    await accessible(page);
   });
 
   scenario("a run that another model took over names both, in the list and on its page", { server }, async (test) => {
@@ -153,4 +182,23 @@ function noteLiveTexts() {
   };
   new MutationObserver(note).observe(document.body, { subtree: true, childList: true, characterData: true });
   window.liveTexts = { texts, shrunk };
+}
+
+/** In the page: what a native EventSource gets of a run, and how long after the run's end it is closed for good. */
+function followNatively(path) {
+  const source = new EventSource(path);
+  const seqs = [];
+  let opened = 0;
+  const take = ({ data }) => seqs.push(JSON.parse(data).seq);
+  for (const type of ["run.accepted", "model.called", "model.answered"]) source.addEventListener(type, take);
+  source.addEventListener("open", () => opened++);
+  return new Promise((resolve) => {
+    source.addEventListener("run.ended", (event) => {
+      take(event);
+      const ended = performance.now();
+      source.addEventListener("error", () => {
+        if (source.readyState === EventSource.CLOSED) resolve({ seqs, opened, endedIn: performance.now() - ended });
+      });
+    });
+  });
 }

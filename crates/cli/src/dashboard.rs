@@ -34,7 +34,8 @@ impl Product for Dashboard<'_> {
 
     fn inputs(&self) -> Result<String> {
         let lock = self.tools.lock();
-        let inputs = ["build.mjs", "src", "static", "tsconfig.json"].map(Path::new);
+        let inputs =
+            ["build.mjs", "problems.mjs", "problems.md", "src", "static", "tsconfig.json"].map(Path::new);
         fingerprint::of(&self.project.dashboard(), &[&inputs[..], &[&lock]].concat())
     }
 

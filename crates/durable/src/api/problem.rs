@@ -134,6 +134,12 @@ macro_rules! problems {
                 }
             }
 
+            fn title(self) -> &'static str {
+                match self {
+                    $(Self::$code => $title,)*
+                }
+            }
+
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$code => stringify!($name),)*
@@ -256,6 +262,28 @@ mod tests {
         let quoted = Problem::internal("x".repeat(1 << 20)).with_errors(vec![FieldError::new("a", "b"); 60]);
         assert_eq!(quoted.errors.len(), limits::FIELD_ERRORS_MAX);
         assert!(quoted.detail.len() < 1 << 15);
+    }
+
+    /// The page that `type` leads to has each code in the order of the table, and no other.
+    #[test]
+    fn every_code_is_explained() {
+        let page = include_str!("../../../../docs/problems.md");
+        let mut sections = page.split("\n## ").skip(1);
+        for code in Code::ALL {
+            let section = sections.next().unwrap_or_default();
+            let (name, text) = section.split_once('\n').unwrap_or((section, ""));
+            assert_eq!(name, code.as_str(), "docs/problems.md");
+            let head = format!("\n{} · {}\n\n", code.status(), code.title());
+            assert!(text.starts_with(&head), "{name}: {text}");
+            let said: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("- **")).collect();
+            for (said, asked) in said.iter().zip(["What happened:** ", "Who must act:** ", "What to do:** "])
+            {
+                let answer = said.strip_prefix(asked);
+                assert!(answer.is_some_and(|text| text.ends_with('.')), "{name}: {asked}{answer:?}");
+            }
+            assert_eq!(said.len(), 3, "{name}");
+        }
+        assert_eq!(sections.next(), None, "there is no such code");
     }
 
     #[test]
