@@ -66,6 +66,11 @@ impl StandIn {
         StandIn { far_side: model_server_origin, streams: Streams::Never }
     }
 
+    /// What wrangler gives on a machine without an account: it refuses everything.
+    pub fn stub() -> StandIn {
+        StandIn { far_side: String::new(), streams: Streams::Never }
+    }
+
     fn config(&self) -> Ai<'_> {
         Ai { far_side: &self.far_side, streams: self.streams == Streams::WhenAsked }
     }

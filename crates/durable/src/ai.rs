@@ -1,8 +1,13 @@
-use futures::StreamExt;
+use std::{pin::pin, time::Duration};
+
+use futures::{
+    StreamExt,
+    future::{Either, select},
+};
 use js_sys::{Object, Promise, Reflect};
 use longhaul_host::{Body, GatewayRequest, WireFault, WireResponse};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{Env, js_sys::futures::JsFuture};
+use worker::{Delay, Env, js_sys::futures::JsFuture};
 
 use crate::{
     hang_up::HangUp,
@@ -11,6 +16,8 @@ use crate::{
 
 /// What the stub throws that stands for the binding in `wrangler dev --local`: no retry makes it a model.
 const LOCAL_STUB: &str = "needs to be run remotely";
+/// How long the stub may take to say that it is one, in milliseconds.
+const STUB_PATIENCE_MS: u64 = 2_000;
 
 #[wasm_bindgen]
 extern "C" {
@@ -19,11 +26,24 @@ extern "C" {
     type AiBinding;
     #[wasm_bindgen(method, catch)]
     fn run(this: &AiBinding, model: &str, input: JsValue, options: JsValue) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn models(this: &AiBinding) -> Result<Promise, JsValue>;
 }
 
 /// Whether the deployment has an `AI` binding that can be called.
 pub(crate) fn is_bound(env: &Env) -> bool {
     binding(env).is_some()
+}
+
+/// Whether the binding is the stub of a machine without an account. It says so itself, whatever it is asked; who does not
+/// say so at once is none.
+pub(crate) async fn is_stub(env: &Env) -> bool {
+    let Some(asked) = binding(env).and_then(|ai| ai.models().ok()) else { return false };
+    let patience = Delay::from(Duration::from_millis(STUB_PATIENCE_MS));
+    match select(pin!(JsFuture::from(asked)), patience).await {
+        Either::Left((Err(error), _)) => text_of(&error).contains(LOCAL_STUB),
+        Either::Left((Ok(_), _)) | Either::Right(_) => false,
+    }
 }
 
 /// Runs a model through the binding. A plain result becomes a JSON body, a stream stays one.
@@ -105,9 +125,14 @@ fn json_body(value: &JsValue) -> Result<Body, WireFault> {
     Ok(futures::stream::once(async { Ok(bytes) }).boxed_local())
 }
 
-fn thrown(error: JsValue) -> WireFault {
+fn text_of(error: &JsValue) -> String {
     let text = error.dyn_ref::<js_sys::Error>().map(|e| String::from(e.to_string()));
-    let text = text.unwrap_or_else(|| format!("{error:?}"));
+    text.unwrap_or_else(|| format!("{error:?}"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is how a result's error comes")]
+fn thrown(error: JsValue) -> WireFault {
+    let text = text_of(&error);
     if text.contains(LOCAL_STUB) {
         return WireFault::NotConfigured("Workers AI does not run locally without an account".to_owned());
     }

@@ -22,6 +22,8 @@ use crate::{
 };
 
 /// The model of requests and agents that name none, when Workers AI is bound.
+/// The variable that says whether the `AI` binding can be called.
+pub(crate) const WORKERS_AI: &str = "WORKERS_AI";
 const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
@@ -146,7 +148,7 @@ impl Config {
         );
         let per_day = usd_per_day(var("TENANT_USD_PER_DAY"), bindings.tenants, &mut errors);
         let gateway_id = var("AI_GATEWAY_ID");
-        let is_workers_ai_off = !switch("WORKERS_AI", var("WORKERS_AI"), true, &mut errors);
+        let is_workers_ai_off = !switch(WORKERS_AI, var(WORKERS_AI), true, &mut errors);
         let workers_ai = (bindings.ai && !is_workers_ai_off).then_some(WorkersAi { gateway_id });
         let has_provider = workers_ai.is_some() || !endpoints.is_empty();
         let is_on = switch("SCRIPTED", var("SCRIPTED"), false, &mut errors);
@@ -205,7 +207,7 @@ impl Config {
             Err(error) => error.to_string(),
             Ok(name) => match name.provider() {
                 Provider::WorkersAi if self.is_workers_ai_off => {
-                    "Workers AI is off (WORKERS_AI): it does not run on this machine without an account, so name \
+                    "Workers AI is off here (WORKERS_AI): it does not run on a machine without an account, so name \
                      another model, or deploy"
                         .to_owned()
                 }

@@ -1,4 +1,7 @@
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use js_sys::Reflect;
 use longhaul_host::SecretNet;
@@ -8,8 +11,11 @@ use worker::Env;
 use crate::{
     agent::Agents,
     ai,
-    api::problem::{FieldError, Problem},
-    config::{Bindings, Config},
+    api::{
+        hosts::is_local,
+        problem::{FieldError, Problem},
+    },
+    config::{Bindings, Config, WORKERS_AI},
     d1,
     objects::{TENANTS, objects},
 };
@@ -20,6 +26,8 @@ const SHORT_TOKENS: &str = "tokens of fewer than 16 bytes can be guessed: make n
 thread_local! {
     /// A deployment's variables do not change while its isolate lives: they are read once.
     static CONFIG: OnceCell<Result<Rc<Config>, Vec<FieldError>>> = const { OnceCell::new() };
+    /// The same for a machine on which Workers AI cannot be called, once it was asked for there; none where it can.
+    static WITHOUT_AI: RefCell<Option<Option<Rc<Config>>>> = const { RefCell::new(None) };
     /// The same with the secrets of tools, once an object with tools was made.
     static WITH_TOOLS: OnceCell<Rc<Config>> = const { OnceCell::new() };
 }
@@ -29,11 +37,29 @@ thread_local! {
 /// # Errors
 /// 503 with every variable at fault.
 pub(crate) fn config(env: &Env) -> Result<Rc<Config>, Problem> {
-    let config = CONFIG.with(|cell| cell.get_or_init(|| read(env)).clone());
-    config.map_err(|errors| {
-        let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
-        Problem::misconfigured(format!("variables at fault: {}", names.join(", "))).with_errors(errors)
-    })
+    CONFIG.with(|cell| cell.get_or_init(|| read(env, false)).clone()).map_err(misconfigured)
+}
+
+/// The same where a request of this URL came in. On a machine without an account wrangler gives an `AI` binding that can
+/// do nothing: there Workers AI is off.
+///
+/// # Errors
+/// 503 with every variable at fault.
+pub(crate) async fn config_at(env: &Env, url: &str, config: Rc<Config>) -> Result<Rc<Config>, Problem> {
+    if config.workers_ai.is_none() || !is_local(url) {
+        return Ok(config);
+    }
+    if let Some(known) = WITHOUT_AI.with(|cell| cell.borrow().clone()) {
+        return Ok(known.unwrap_or(config));
+    }
+    let local = if ai::is_stub(env).await { Some(read(env, true).map_err(misconfigured)?) } else { None };
+    WITHOUT_AI.with(|cell| *cell.borrow_mut() = Some(local.clone()));
+    Ok(local.unwrap_or(config))
+}
+
+fn misconfigured(errors: Vec<FieldError>) -> Problem {
+    let names: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
+    Problem::misconfigured(format!("variables at fault: {}", names.join(", "))).with_errors(errors)
 }
 
 /// The deployment's configuration for an object that has the code of these agents: the secrets of their tools are secrets
@@ -57,8 +83,11 @@ pub(crate) fn secrets() -> Option<SecretNet> {
     with_tools.or_else(|| CONFIG.with(|cell| cell.get()?.as_ref().ok().map(|config| config.secrets.clone())))
 }
 
-fn read(env: &Env) -> Result<Rc<Config>, Vec<FieldError>> {
-    let lookup = |name: &str| Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string();
+fn read(env: &Env, is_ai_off: bool) -> Result<Rc<Config>, Vec<FieldError>> {
+    let lookup = |name: &str| match name {
+        WORKERS_AI if is_ai_off => Some("off".to_owned()),
+        _ => Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string(),
+    };
     let tenants = objects(env, TENANTS).is_some();
     let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env), tenants };
     let config = Config::parse(&lookup, bindings).map(Rc::new)?;

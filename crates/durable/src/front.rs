@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use futures::StreamExt;
 use longhaul_core::{limits, nano_usd};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
@@ -93,6 +95,22 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         caller.check(route.scope())?;
     }
     query::check(&route, &request.inner().url(), header("Last-Event-ID").as_deref(), now_ms())?;
+    let config = match route {
+        // What a model can do is asked of these alone.
+        Route::StartSession
+        | Route::Compare
+        | Route::Agents
+        | Route::Models
+        | Route::Session { op: SessionOp::StartRun, .. } => {
+            env::config_at(env, &request.inner().url(), Rc::clone(&config)).await?
+        }
+        Route::Health
+        | Route::Home
+        | Route::Traces
+        | Route::Approvals
+        | Route::Stats
+        | Route::Session { .. } => Rc::clone(&config),
+    };
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),

@@ -8,6 +8,8 @@ const OWN_HEADERS = /^(content-|cf-consn-|host$)/;
 
 export class Ai extends WorkerEntrypoint {
   async fetch(request) {
+    // What wrangler puts in the binding's place on a machine without an account.
+    if (this.env.FAR_SIDE === "") throw new Error("Binding AI needs to be run remotely");
     const { inputs, options } = await request.json();
     const extraHeaders = Object.fromEntries([...request.headers].filter(([name]) => !OWN_HEADERS.test(name)));
     const body = JSON.stringify({

@@ -1,7 +1,7 @@
 //! Several providers at once, each with its own format, address, key and headers.
 
 use longhaul_tests::oracle::of_type;
-use longhaul_tests::{Api, Call, Gate, Launch, ModelServer, Reply, Server, api::started};
+use longhaul_tests::{Api, Call, Gate, Launch, ModelServer, Reply, Server, StandIn, api::started};
 use serde_json::{Value, json};
 
 const REMOVED: &str = "[secret removed]";
@@ -59,6 +59,29 @@ fn carried(call: &Call) -> Vec<&'static str> {
     let is_carried =
         |(_, secret): &(&str, &str)| headers.contains(secret) || call.body.to_string().contains(secret);
     SECRETS.iter().filter(|secret| is_carried(secret)).map(|(name, _)| *name).collect()
+}
+
+/// Plain `wrangler dev` binds something that looks like Workers AI and refuses every call.
+#[tokio::test]
+async fn the_stub_of_a_machine_without_an_account_is_no_provider() {
+    let server = Launch::new().var("AUTH", "off").ai(StandIn::stub()).start().await;
+    let api = Api::new(server.base_url());
+    let (model, there) = ("@cf/meta/llama-3.1-8b-instruct", "scripted:echo");
+    for (path, body, pointer) in [
+        ("/v1/sessions", json!({"task": "x", "model": model}), "/model"),
+        ("/v1/sessions", json!({"task": "x", "model": there, "fallbacks": [model]}), "/fallbacks/0"),
+        ("/v1/compare", json!({"task": "x", "models": [there, model]}), "/models/1"),
+    ] {
+        let refused = api.post(path, &body).await;
+        assert_eq!(refused.problem(422, "invalid_request"), [pointer], "{body}");
+        assert!(refused.text.contains("WORKERS_AI"), "{}", refused.text);
+    }
+    let post = api.start_task("Who answers?").await;
+    let run = api.ended(&post).await;
+    assert_eq!((&run["model"], &run["status"]), (&json!("scripted:haiku"), &json!("succeeded")));
+    let further = json!({"task": "x", "model": model});
+    let refused = api.post(&format!("/v1/sessions/{}/runs", post.session), &further).await;
+    assert_eq!(refused.problem(422, "invalid_request"), ["/model"]);
 }
 
 #[tokio::test]

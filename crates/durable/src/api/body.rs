@@ -221,12 +221,19 @@ fn read_run(
     let of_agent = Some(agent).filter(|_| kind != RunKind::Comparison);
     let max_iterations = max_iterations.and_then(|n| u32::try_from(n).ok());
     let model = model?;
+    let is_own = fallbacks.is_none();
     let own = || agent.fallbacks.iter().filter(|name| **name != model).cloned().collect();
     let fallbacks: Vec<Fallback> = fallbacks
         .unwrap_or_else(own)
         .into_iter()
         .map(|name| Fallback { context_tokens: Some(config.context_tokens_after(agent, &name)), model: name })
         .collect();
+    for (place, name) in fallbacks.iter().map(|fallback| &fallback.model).enumerate().filter(|_| is_own) {
+        if let Some(missing) = config.missing_for(name) {
+            let detail = format!("the agent's own fallback {name} cannot be called: {missing}");
+            errors.push(FieldError::new(format!("/fallbacks/{place}"), detail));
+        }
+    }
     let asked = if models.is_empty() { std::slice::from_ref(&model) } else { &models };
     let asked = asked.iter().chain(fallbacks.iter().map(|fallback| &fallback.model));
     let unpriced = asked.clone().filter(|_| config.tenant_nano_usd.is_some());

@@ -43,6 +43,11 @@ impl LocalHosts {
     }
 }
 
+/// Whether a URL is one of this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    is_loopback(&canonical(split_port(authority(url)).0))
+}
+
 /// Whether an `Origin` is the one of a request's URL: scheme, host and port.
 pub(crate) fn is_same_origin(origin: &str, url: &str) -> bool {
     // The URL standard serializes both: without a path, in lower case and without the scheme's default port.

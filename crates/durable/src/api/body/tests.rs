@@ -313,6 +313,17 @@ fn a_model_without_its_provider_is_refused_wherever_it_is_named() {
     let agents = Agents::new([Agent::new("a").model("@cf/meta/llama")]);
     let refused = new_run(RunKind::Run, JSON, br#"{"task":"x"}"#, None, &agents, &local, None);
     assert_eq!(pointers(&refused.unwrap_err()), ["/model"], "the agent's own too");
+    let agents = Agents::new([Agent::new("a").model("scripted:echo").fallback("@cf/meta/llama")]);
+    for (body, expected) in [
+        (json!({"task": "x"}), Some("/fallbacks/0")),
+        (json!({"task": "x", "fallbacks": []}), None),
+        (json!({"task": "x", "fallbacks": ["scripted:haiku"]}), None),
+    ] {
+        let text = body.to_string();
+        let read = new_run(RunKind::Run, JSON, text.as_bytes(), None, &agents, &local, None);
+        let at_fault = read.err().map(|problem| pointers(&problem).join(","));
+        assert_eq!(at_fault.as_deref(), expected, "{text}: what would take over must be there");
+    }
 }
 
 #[test]
