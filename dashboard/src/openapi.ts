@@ -716,7 +716,7 @@ export interface components {
          * @description Why a model call failed: a word of low cardinality, fit for `error.type`.
          * @enum {string}
          */
-        Fault: "connection" | "truncated" | "timeout" | "rate_limited" | "server_error" | "empty_response" | "refused" | "malformed" | "too_large" | "not_configured" | "interrupted" | "aborted";
+        Fault: "connection" | "truncated" | "timeout" | "rate_limited" | "server_error" | "empty_response" | "refused" | "unauthorized" | "unknown_model" | "bad_request" | "content_refused" | "malformed" | "too_large" | "not_configured" | "interrupted" | "aborted";
         /** @description One field at fault. */
         FieldError: {
             /** @description What is wrong with it, and what would be right. */

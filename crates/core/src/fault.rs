@@ -19,8 +19,16 @@ pub enum FaultKind {
     ServerError,
     /// An answer of nothing but white space, without a tool call. Transient.
     EmptyResponse,
-    /// Any other 4xx: the request is at fault, a retry cannot help.
+    /// Any other 4xx, as earlier versions stored it. They did not say which of the next four it was.
     Refused,
+    /// The key, the account or its credit does not allow it: 401, 402, 403, or an error that says so. No retry helps.
+    Unauthorized,
+    /// The server has no such model, or the model cannot do what is asked: 404, or an error that says so. No retry helps.
+    UnknownModel,
+    /// The request is at fault, or too long for the model: any other 4xx. No retry helps.
+    BadRequest,
+    /// What was asked for, or what came of it, is not allowed: by the model itself or a filter. No retry helps.
+    ContentRefused,
     /// The answer is not of the provider's format.
     Malformed,
     /// The answer is larger than `ANSWER_BYTES_MAX`.
@@ -56,6 +64,10 @@ impl FaultKind {
             | Self::RateLimited
             | Self::ServerError
             | Self::Refused
+            | Self::Unauthorized
+            | Self::UnknownModel
+            | Self::BadRequest
+            | Self::ContentRefused
             | Self::NotConfigured
             | Self::Interrupted
             | Self::Aborted => false,
@@ -69,8 +81,18 @@ impl FaultKind {
             // 424 is Bedrock's, of a model that failed at its work.
             408 | 409 | 424 | 425 => Self::ServerError,
             500.. => Self::ServerError,
-            _ => Self::Refused,
+            401 | 402 | 403 | 407 | 451 => Self::Unauthorized,
+            404 | 410 => Self::UnknownModel,
+            _ => Self::BadRequest,
         }
+    }
+
+    /// Whether a server said no: to the key, the model, the request or its content.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::Unauthorized | Self::UnknownModel | Self::BadRequest | Self::ContentRefused
+        )
     }
 
     /// The word that the journal and `error.type` use.
@@ -83,6 +105,10 @@ impl FaultKind {
             Self::ServerError => "server_error",
             Self::EmptyResponse => "empty_response",
             Self::Refused => "refused",
+            Self::Unauthorized => "unauthorized",
+            Self::UnknownModel => "unknown_model",
+            Self::BadRequest => "bad_request",
+            Self::ContentRefused => "content_refused",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::NotConfigured => "not_configured",

@@ -433,7 +433,7 @@ mod tests {
             ("sk-secr is short", "sk-secr is short"),
             ("ein tøken-ø", "ein [secret removed]"),
         ] {
-            let mut fault = Fault::new(longhaul_core::FaultKind::Refused, said);
+            let mut fault = Fault::new(longhaul_core::FaultKind::BadRequest, said);
             net.fault(&mut fault);
             assert_eq!(fault.message, kept, "{said}");
         }

@@ -507,13 +507,13 @@ impl Partial {
     fn nothing_said(&self) -> Fault {
         let refusal = self.refusal.trim();
         if !refusal.is_empty() {
-            return fault(FaultKind::Refused, &format!("the model refused: {refusal}"));
+            return fault(FaultKind::ContentRefused, &format!("the model refused: {refusal}"));
         }
         match self.finish_reason {
             Some(FinishReason::ContentFilter) => {
-                fault(FaultKind::Refused, "the provider's content filter withheld the model's answer")
+                fault(FaultKind::ContentRefused, "the provider's content filter withheld the model's answer")
             }
-            Some(FinishReason::Length) => fault(FaultKind::Refused, &self.spent()),
+            Some(FinishReason::Length) => fault(FaultKind::BadRequest, &self.spent()),
             Some(FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other) | None => {
                 let only = if self.thoughts.trim().is_empty() { "" } else { ": it has thoughts only" };
                 fault(FaultKind::EmptyResponse, &format!("the model's answer is empty{only}"))
@@ -601,18 +601,20 @@ mod tests {
         let mut refused = Partial::default();
         refused.push_refusal("I can't help.").unwrap();
         refused.set_finish_reason(&json!("stop")).unwrap();
-        let said =
-            Fault { begun: true, ..Fault::new(FaultKind::Refused, "the model refused: I can't help.") };
+        let said = Fault {
+            begun: true,
+            ..Fault::new(FaultKind::ContentRefused, "the model refused: I can't help.")
+        };
         assert_eq!(fault(refused), said);
         let mut filtered = Partial::default();
         filtered.set_finish_reason(&json!("SAFETY")).unwrap();
-        assert_eq!(fault(filtered).kind, FaultKind::Refused);
+        assert_eq!(fault(filtered).kind, FaultKind::ContentRefused);
         let mut spent = Partial::default();
         spent.push_thoughts("count count").unwrap();
         spent.set_finish_reason(&json!("length")).unwrap();
         spent.count(&json!({"usage": {"prompt_tokens": 1, "completion_tokens": 900}}));
         let spent = fault(spent);
-        assert_eq!(spent.kind, FaultKind::Refused);
+        assert_eq!(spent.kind, FaultKind::BadRequest);
         assert!(spent.message.contains("length") && spent.message.contains("900"), "{}", spent.message);
         let mut thoughts = Partial::default();
         thoughts.push_thoughts("hm").unwrap();

@@ -491,7 +491,7 @@ mod tests {
         for broken in ["call", "call=", "call@0=refund", "call@x=refund {}", "calls=refund"] {
             let task = format!("#scripted {broken}");
             let fault = play(script("scripted:echo", &task, 1, 1)).unwrap_err();
-            assert_eq!(fault.kind, FaultKind::Refused, "{broken}");
+            assert_eq!(fault.kind, FaultKind::BadRequest, "{broken}");
         }
     }
 
@@ -524,7 +524,7 @@ mod tests {
         for (word, kind) in [
             ("500", FaultKind::ServerError),
             ("429", FaultKind::RateLimited),
-            ("400", FaultKind::Refused),
+            ("400", FaultKind::BadRequest),
             ("empty", FaultKind::EmptyResponse),
             ("truncated", FaultKind::Truncated),
         ] {
@@ -552,7 +552,7 @@ mod tests {
     #[test]
     fn a_directive_that_does_not_parse_is_refused_by_name() {
         let fault = play(script("scripted:haiku", "#scripted turn=2 words=x", 1, 1)).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Refused);
+        assert_eq!(fault.kind, FaultKind::BadRequest);
         assert!(
             fault.message.contains("`turn` is unknown") && fault.message.contains("`words` is"),
             "{fault:?}"

@@ -51,7 +51,9 @@ pub fn fault_of_binding_error(error: &str) -> Fault {
     let status = error_codes(said).find_map(status_of_code);
     let of_code = error_codes(said).any(|code| matches!(code, 3036 | 4006 | 5007));
     let of_inner = inner_fault(said).is_some_and(|inner| inner.is_of_model);
-    let is_of_model = kind == FaultKind::Refused && (of_code || of_inner || is_of_model(status, said));
+    // A code says that it is a refusal; the words say of what.
+    let kind = if kind == FaultKind::BadRequest { refusal_of_text(said) } else { kind };
+    let is_of_model = kind.is_refusal() && (of_code || of_inner || is_of_model(status, said));
     Fault { is_of_model, ..fault(kind, &format!("Workers AI: {said}")) }
 }
 
@@ -100,7 +102,14 @@ fn kind_of_text(error: &str) -> FaultKind {
     if says(&lost) {
         return FaultKind::Connection;
     }
-    kind_of_words(&text).unwrap_or(FaultKind::Refused)
+    kind_of_words(&text).unwrap_or(FaultKind::BadRequest)
+}
+
+/// What a refusal is about, by the answer in it or by its words.
+fn refusal_of_text(error: &str) -> FaultKind {
+    let inner = inner_fault(error).map(|inner| inner.kind);
+    let words = || kind_of_words(&error[..error.floor_char_boundary(READ_BYTES_MAX)]);
+    inner.or_else(words).filter(|kind| kind.is_refusal()).unwrap_or(FaultKind::BadRequest)
 }
 
 /// Takes a chunk of a stream, or a whole answer. Whether it had any of the shapes.
@@ -166,7 +175,8 @@ fn kind_of_code(code: u16) -> Option<FaultKind> {
 fn kind_of_own_code(code: u16) -> Option<FaultKind> {
     match code {
         // The day's allocation is used up.
-        3036 | 4006 => Some(FaultKind::Refused),
+        3036 | 4006 => Some(FaultKind::Unauthorized),
+        5007 => Some(FaultKind::UnknownModel),
         _ => status_of_code(code).map(FaultKind::of_status),
     }
 }

@@ -115,7 +115,7 @@ fn ms_01_an_emoji_whose_halves_come_in_two_chunks() {
 #[test]
 fn ms_03_an_error_in_a_field_of_the_event_stream() {
     let fault = fault("ms-03");
-    assert_eq!(fault.kind, FaultKind::Refused);
+    assert_eq!(fault.kind, FaultKind::BadRequest);
     assert!(fault.message.contains("exceeds the context size"), "{}", fault.message);
 }
 
@@ -174,7 +174,7 @@ fn ms_18_usage_in_x_groq() {
 #[test]
 fn ms_20_a_server_that_refuses_stream_options() {
     let fault = fault("ms-20");
-    assert_eq!(fault.kind, FaultKind::Refused);
+    assert_eq!(fault.kind, FaultKind::BadRequest);
     assert!(fault.message.contains("body.stream_options.include_usage: this field"), "{}", fault.message);
     let body = second_body("ms-20");
     assert_eq!((body.get("stream_options"), &body["stream"]), (None, &json!(true)));

@@ -27,8 +27,8 @@ fn comes(fault: &Fault) -> Comes {
     match (fault.kind, fault.is_of_model) {
         (FaultKind::ServerError, false) => Again,
         (FaultKind::RateLimited, false) => Limited(fault.retry_after_ms),
-        (FaultKind::Refused, true) => OtherModel,
-        (FaultKind::Refused, false) => NotAgain,
+        (kind, true) if kind.is_refusal() => OtherModel,
+        (kind, false) if kind.is_refusal() => NotAgain,
         (kind, _) => Comes::Strange(kind),
     }
 }

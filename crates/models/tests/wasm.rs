@@ -84,7 +84,7 @@ fn streams_and_documents_are_decoded() {
 fn errors_prices_and_scripts_are_read() {
     let fault = fault_of_status(429, br#"{"error":{"message":"slow down"}}"#, Some(1_000));
     assert_eq!((fault.kind, fault.retry_after_ms), (FaultKind::RateLimited, Some(1_000)));
-    assert_eq!(workers_ai::fault_of_binding_error("5007: No such model").kind, FaultKind::Refused);
+    assert_eq!(workers_ai::fault_of_binding_error("5007: No such model").kind, FaultKind::UnknownModel);
     let prices = Prices::parse(r#"{"openai:tiny":{"input":1,"output":2}}"#).unwrap();
     let usage = Usage { input_tokens: Some(1_000_000), output_tokens: Some(500_000), ..Usage::default() };
     assert_eq!(prices.cost_usd("openai:tiny", &usage), Some(2.0));

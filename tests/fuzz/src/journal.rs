@@ -184,7 +184,7 @@ fn entry(source: &mut Unstructured<'_>) -> Result<Value> {
 }
 
 const MODELS: [&str; 3] = ["scripted:haiku", "openai:tiny", "@cf/meta/llama"];
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 16] = [
     "connection",
     "truncated",
     "timeout",
@@ -192,6 +192,10 @@ const FAULTS: [&str; 12] = [
     "server_error",
     "empty_response",
     "refused",
+    "unauthorized",
+    "unknown_model",
+    "bad_request",
+    "content_refused",
     "malformed",
     "too_large",
     "not_configured",

@@ -138,7 +138,7 @@ async fn a_model_that_fails_does_not_harm_the_others() {
     );
     assert_eq!(statuses(&run), ["succeeded", "failed", "succeeded"]);
     let failed = &lanes(&run)[1];
-    assert_eq!((&failed["error"]["code"], &failed["text"]), (&json!("refused"), &Value::Null));
+    assert_eq!((&failed["error"]["code"], &failed["text"]), (&json!("bad_request"), &Value::Null));
     assert!(
         failed["error"]["message"].as_str().is_some_and(|message| message.contains("of the test")),
         "{failed}"
@@ -154,7 +154,7 @@ async fn it_fails_when_no_model_answers() {
     let stage = Stage::new(|call| Reply::status(if name_of(call) == "ant" { 400 } else { 422 })).await;
     let run = stage.api.run(&compared(&stage).await).await;
     assert_eq!((&run["status"], &run["stop_reason"]), (&json!("failed"), &json!("model_refused")));
-    assert_eq!(run["error"]["code"], "refused");
+    assert_eq!(run["error"]["code"], "bad_request");
     assert_eq!(statuses(&run), ["failed", "failed", "failed"]);
 }
 

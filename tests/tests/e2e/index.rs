@@ -61,7 +61,7 @@ async fn a_run_that_failed_says_in_the_list_what_it_failed_of() {
     let stage = indexed(|_| Reply::status(400)).start().await;
     let (post, _) = stage.run("Fail.").await;
     let row = listed(&stage.api, &post, "failed").await;
-    assert_eq!((&row["stop_reason"], &row["error_type"]), (&json!("model_refused"), &json!("refused")));
+    assert_eq!((&row["stop_reason"], &row["error_type"]), (&json!("model_refused"), &json!("bad_request")));
     assert_eq!(row["result"], Value::Null);
 }
 

@@ -242,9 +242,9 @@ async fn a_run_that_failed_says_why_without_the_models_words() {
     let trace = the_trace(&nexus, &post, 1);
     assert_eq!(
         (trace.status.as_str(), &trace.metadata["error"]),
-        ("error", &json!("model_refused: refused"))
+        ("error", &json!("model_refused: bad_request"))
     );
-    assert_eq!((trace.spans[0].status.as_str(), &trace.spans[0].error), ("error", &json!("refused")));
+    assert_eq!((trace.spans[0].status.as_str(), &trace.spans[0].error), ("error", &json!("bad_request")));
     assert!(nexus.requests().iter().all(|request| !request.text.contains("of the test")));
 }
 
@@ -284,7 +284,7 @@ async fn a_comparison_is_one_trace_with_a_span_per_model() {
     let (good, bad) = (span("inference:good"), span("inference:bad"));
     assert_eq!(good.input, json!({"prompt": "Which is best?", "model": "openai:lab/good"}));
     assert_eq!((good.status.as_str(), &good.output["response_preview"]), ("ok", &json!("Tides.")));
-    assert_eq!((bad.status.as_str(), &bad.error), ("error", &json!("refused")));
+    assert_eq!((bad.status.as_str(), &bad.error), ("error", &json!("bad_request")));
 }
 
 #[tokio::test]

@@ -170,12 +170,12 @@ async fn what_may_pass_is_tried_again(proxied: &Proxied) {
 
 async fn what_cannot_change_is_not(proxied: &Proxied) {
     for (model, reason) in [
-        ("openai:small", "ContextWindowExceededError"),
-        ("anthropic:small", "ContextWindowExceededError"),
-        ("openai:filtered", "content_filter_policy"),
-        ("openai:unknown", "Invalid model name"),
-        ("responses:unknown", "Invalid model name"),
-        ("anthropic:unknown", "Invalid model name"),
+        ("openai:small", ("bad_request", "ContextWindowExceededError")),
+        ("anthropic:small", ("bad_request", "ContextWindowExceededError")),
+        ("openai:filtered", ("content_refused", "content_filter_policy")),
+        ("openai:unknown", ("unknown_model", "Invalid model name")),
+        ("responses:unknown", ("unknown_model", "Invalid model name")),
+        ("anthropic:unknown", ("unknown_model", "Invalid model name")),
     ] {
         let run = proxied.run(impatient("Say something.", model)).await;
         assert_refused(&run, reason);
@@ -197,14 +197,14 @@ async fn another_model_takes_over(proxied: &Proxied) {
     }
     let mut body = impatient("Say something.", "openai:filtered");
     body["fallbacks"] = json!(["anthropic:good"]);
-    assert_refused(&proxied.run(body).await, "content_filter_policy");
+    assert_refused(&proxied.run(body).await, ("content_refused", "content_filter_policy"));
 }
 
 /// What the server after the proxy says, in each format of the proxy's own errors.
 async fn what_its_provider_refuses_comes_through(proxied: &Proxied) {
     for model in PREFIXES.map(|prefix| format!("{prefix}:through")) {
         let run = proxied.run(impatient("Be refused.", &model)).await;
-        assert_refused(&run, "the schema of `order` is invalid");
+        assert_refused(&run, ("bad_request", "the schema of `order` is invalid"));
         for (task, error_type) in [("Be overloaded.", "rate_limited"), ("Be lost.", "server_error")] {
             let run = proxied.run(impatient(task, &model)).await;
             assert_eq!(run.outcome(), ("failed", "model_unavailable"), "{}", run.view);
@@ -224,11 +224,11 @@ fn impatient(task: &str, model: &str) -> Value {
 }
 
 #[track_caller]
-fn assert_refused(run: &Run, reason: &str) {
+fn assert_refused(run: &Run, (kind, reason): (&str, &str)) {
     assert_eq!(run.outcome(), ("failed", "model_refused"), "{}", run.view);
     let failures = run.failures();
     assert_eq!(failures.len(), 1, "it is not asked again: {failures:#?}");
-    assert_eq!((&failures[0]["error_type"], &failures[0]["retry_at"]), (&json!("refused"), &Value::Null));
+    assert_eq!((&failures[0]["error_type"], &failures[0]["retry_at"]), (&json!(kind), &Value::Null));
     assert!(told(&failures[0]).contains(reason), "{}", failures[0]);
 }
 

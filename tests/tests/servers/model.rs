@@ -86,7 +86,10 @@ async fn a_conversation_beyond_its_window_is_refused(stage: &Stage) {
         assert_eq!(run.outcome(), ("failed", "model_refused"), "{}", run.view);
         let failures = run.failures();
         assert_eq!(failures.len(), 1, "{failures:#?}");
-        assert_eq!((&failures[0]["error_type"], &failures[0]["retry_at"]), (&json!("refused"), &json!(null)));
+        assert_eq!(
+            (&failures[0]["error_type"], &failures[0]["retry_at"]),
+            (&json!("bad_request"), &json!(null))
+        );
         let told = failures[0]["message"].as_str().unwrap_or_default();
         assert!(told.contains("exceeds the available context size"), "{told}");
     }

@@ -292,7 +292,7 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 10] {
+fn stories() -> [(String, Vec<Vec<Record>>); 11] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
@@ -304,6 +304,7 @@ fn stories() -> [(String, Vec<Vec<Record>>); 10] {
         (format!("{VERSION}-output"), story::output()),
         (format!("{VERSION}-told"), story::told()),
         (format!("{VERSION}-spent"), story::spent()),
+        (format!("{VERSION}-refusals"), story::refusals()),
     ]
 }
 

@@ -274,7 +274,7 @@ fn refusal() {
     let fault = read(Format::Chat, stream.concat()).unwrap_err();
     assert_eq!(
         (fault.kind, fault.message.as_str()),
-        (FaultKind::Refused, "the model refused: I can't help.")
+        (FaultKind::ContentRefused, "the model refused: I can't help.")
     );
 }
 

@@ -242,7 +242,7 @@ fn what_a_server_says_instead_of_an_answer_is_quoted() {
     for (object, kind, words) in [
         ("{\"detail\":\"Not Found\"}", FaultKind::ServerError, "Not Found"),
         ("{\"message\":\"Internal server error\"}", FaultKind::ServerError, "Internal server error"),
-        ("{\"code\":\"InvalidParameter\",\"message\":\"too long\"}", FaultKind::Refused, "too long"),
+        ("{\"code\":\"InvalidParameter\",\"message\":\"too long\"}", FaultKind::BadRequest, "too long"),
     ] {
         for body in [object.to_owned(), format!("data: {object}\n\ndata: [DONE]\n\n")] {
             let fault = decode(Format::Chat, None, &body).unwrap_err();
@@ -288,15 +288,15 @@ fn an_odd_chunk_costs_nothing() {
 fn an_error_in_a_200_is_read_in_every_shape() {
     let text = stream(&[delta("Hel")]);
     for (body, expected) in [
-        ("error: {\"code\":400,\"message\":\"oom\"}\n\ndata: [DONE]\n\n".to_owned(), FaultKind::Refused),
+        ("error: {\"code\":400,\"message\":\"oom\"}\n\ndata: [DONE]\n\n".to_owned(), FaultKind::BadRequest),
         ("event: error\ndata: {\"code\":429,\"message\":\"oom\"}\n\n".to_owned(), FaultKind::RateLimited),
         ("event: error\ndata: oom\n\n".to_owned(), FaultKind::ServerError),
         (format!("{text}{{\"error\":{{\"message\":\"oom\",\"code\":503}}}}\n"), FaultKind::ServerError),
         (format!("{text}data: {{\"error\":\"oom\"}}"), FaultKind::ServerError),
         (format!("{text}data: {{\"choices\":[{{\"delta\":{{}},\"error\":{{\"message\":\"oom\"}}}}]}}\n\n"), FaultKind::ServerError),
         (format!("{text}data: {{\"type\":\"error\",\"error\":{{\"type\":\"overloaded_error\",\"message\":\"oom\"}}}}\n\n"), FaultKind::ServerError),
-        ("{\"success\":false,\"errors\":[{\"code\":5007,\"message\":\"oom\"}],\"result\":null}".to_owned(), FaultKind::Refused),
-        ("[{\"error\":{\"code\":400,\"message\":\"oom\",\"status\":\"INVALID_ARGUMENT\"}}]".to_owned(), FaultKind::Refused),
+        ("{\"success\":false,\"errors\":[{\"code\":5007,\"message\":\"oom\"}],\"result\":null}".to_owned(), FaultKind::UnknownModel),
+        ("[{\"error\":{\"code\":400,\"message\":\"oom\",\"status\":\"INVALID_ARGUMENT\"}}]".to_owned(), FaultKind::BadRequest),
         ("{\"error\":{\"error\":{\"message\":\"oom\",\"code\":429}}}".to_owned(), FaultKind::RateLimited),
         ("{\"choices\":[{\"message\":{\"content\":\"Hel\"},\"finish_reason\":\"error\",\"error\":{\"message\":\"oom\",\"code\":502}}]}".to_owned(), FaultKind::ServerError),
     ] {

@@ -32,7 +32,7 @@ impl Verdict {
             facts: &facts,
         };
         let kind = if begun { FaultKind::ServerError } else { case.kind() };
-        let is_of_model = kind == FaultKind::Refused && case.is_of_model();
+        let is_of_model = kind.is_refusal() && case.is_of_model();
         Self { kind, is_of_model, begun: begun && status.is_some(), wait_ms: facts.wait_ms }
     }
 
@@ -59,6 +59,30 @@ struct Case<'a> {
 
 impl Case<'_> {
     fn kind(&self) -> FaultKind {
+        let kind = self.kind_or_some_refusal();
+        if kind.is_refusal() { self.refusal() } else { kind }
+    }
+
+    /// What a refusal is about: what the error says plainly, else its statuses, else its other words.
+    fn refusal(&self) -> FaultKind {
+        let plainly = self.said().map(kind_of).filter(|kind| is_telling(*kind));
+        // A 422 is of a field; its names speak of those that are forbidden.
+        let named = self.named().filter(|_| self.status != Some(422));
+        let named = named.map(kind_of).filter(|kind| is_telling(*kind));
+        let words = format!("{} {}", self.facts.names, self.plain);
+        let of_content = || named == Some(FaultKind::ContentRefused) || words::is_of_content(&words);
+        let statuses = self.status.iter().chain(&self.facts.statuses).copied();
+        let of_status = statuses.map(FaultKind::of_status).find(|kind| is_telling(*kind));
+        if let Some(plainly) = plainly {
+            plainly
+        } else if of_content() {
+            FaultKind::ContentRefused
+        } else {
+            of_status.or(named).or_else(|| words::kind_of_refusal(&words)).unwrap_or(FaultKind::BadRequest)
+        }
+    }
+
+    fn kind_or_some_refusal(&self) -> FaultKind {
         let Some(status) = self.status else {
             // What goes wrong after a 200 is the server's own trouble, unless it says plainly that it is not.
             let said = self.said().or_else(|| self.named());
@@ -66,14 +90,14 @@ impl Case<'_> {
         };
         let kind = FaultKind::of_status(status);
         let said = self.said();
-        if kind != FaultKind::Refused {
+        if !kind.is_refusal() {
             // The status is that of a limit per minute or of a server's trouble; the error knows better.
             let is_named = match status {
                 429 => self.named() == Some(Says::UsedUp),
-                501 => self.named() == Some(Says::Model),
+                501 => matches!(self.named(), Some(Says::Model | Says::Key)),
                 _ => false,
             };
-            return if is_named || said.is_some_and(is_final) { FaultKind::Refused } else { kind };
+            return if is_named || said.is_some_and(is_final) { FaultKind::BadRequest } else { kind };
         }
         // Groq's tier without a promise; Cohere's 498 is a refusal.
         if status == 498 && self.plain.contains("capacity") {
@@ -93,7 +117,7 @@ impl Case<'_> {
     /// Whether this refusal is one of the model.
     fn is_of_model(&self) -> bool {
         match self.said() {
-            Some(Says::UsedUp | Says::TooLong | Says::Model) => return true,
+            Some(Says::UsedUp | Says::TooLong | Says::Model | Says::Key) => return true,
             Some(Says::Content) => return false,
             Some(_) | None => {}
         }
@@ -102,7 +126,7 @@ impl Case<'_> {
         let of_status = |status| matches!(status, 401..=405 | 410 | 413 | 429 | 451 | 501);
         let is_of_content = named == Some(Says::Content) || words::is_of_content(&said);
         !is_of_content
-            && (matches!(named, Some(Says::Model | Says::UsedUp))
+            && (matches!(named, Some(Says::Model | Says::Key | Says::UsedUp))
                 || words::is_of_model(&said)
                 || self.status.into_iter().chain(self.facts.statuses.iter().copied()).any(of_status))
     }
@@ -116,7 +140,7 @@ impl Case<'_> {
                 || words::is_of_nothing(self.message);
             is_marked.then_some(Says::UsedUp)
         };
-        let is_refused = self.status.is_some_and(|status| FaultKind::of_status(status) == FaultKind::Refused);
+        let is_refused = self.status.is_some_and(|status| FaultKind::of_status(status).is_refusal());
         let passes = !is_refused && words::passes(&self.plain);
         let is_soon = words::is_soon(&self.plain);
         let by_name = || {
@@ -130,7 +154,7 @@ impl Case<'_> {
                 place == Place::Anywhere
                     && match says {
                         Says::Content => !passes && (is_refused || self.status.is_none()),
-                        Says::Model => !passes,
+                        Says::Model | Says::Key => !passes,
                         Says::UsedUp => !is_soon,
                         Says::TooLong | Says::Limited | Says::Busy | Says::Asked | Says::Broken => true,
                     }
@@ -149,12 +173,20 @@ impl Case<'_> {
 
 /// Whether it stays so, whatever the status is.
 fn is_final(says: Says) -> bool {
-    matches!(says, Says::Content | Says::UsedUp | Says::TooLong | Says::Model)
+    matches!(says, Says::Content | Says::UsedUp | Says::TooLong | Says::Model | Says::Key)
+}
+
+/// Whether it says what a refusal is about.
+fn is_telling(kind: FaultKind) -> bool {
+    kind.is_refusal() && kind != FaultKind::BadRequest
 }
 
 fn kind_of(says: Says) -> FaultKind {
     match says {
-        Says::Content | Says::UsedUp | Says::TooLong | Says::Model | Says::Asked => FaultKind::Refused,
+        Says::Content => FaultKind::ContentRefused,
+        Says::Key | Says::UsedUp => FaultKind::Unauthorized,
+        Says::Model => FaultKind::UnknownModel,
+        Says::TooLong | Says::Asked => FaultKind::BadRequest,
         Says::Limited => FaultKind::RateLimited,
         Says::Busy | Says::Broken => FaultKind::ServerError,
     }
@@ -207,16 +239,16 @@ mod tests {
             (json!({"type": "RateLimitError"}), FaultKind::RateLimited),
             (json!({"code": "Throttling.RateQuota"}), FaultKind::RateLimited),
             (json!({"type": "overloaded_error"}), FaultKind::ServerError),
-            (json!({"type": "BadRequestError"}), FaultKind::Refused),
-            (json!({"code": "context_length_exceeded"}), FaultKind::Refused),
-            (json!({"type": "exceed_context_size_error"}), FaultKind::Refused),
-            (json!({"code": "model_not_found"}), FaultKind::Refused),
-            (json!({"status": "PERMISSION_DENIED"}), FaultKind::Refused),
-            (json!({"code": "insufficient_quota", "type": "insufficient_quota"}), FaultKind::Refused),
-            (json!({"code": 429, "type": "insufficient_quota"}), FaultKind::Refused),
+            (json!({"type": "BadRequestError"}), FaultKind::BadRequest),
+            (json!({"code": "context_length_exceeded"}), FaultKind::BadRequest),
+            (json!({"type": "exceed_context_size_error"}), FaultKind::BadRequest),
+            (json!({"code": "model_not_found"}), FaultKind::UnknownModel),
+            (json!({"status": "PERMISSION_DENIED"}), FaultKind::Unauthorized),
+            (json!({"code": "insufficient_quota", "type": "insufficient_quota"}), FaultKind::Unauthorized),
+            (json!({"code": 429, "type": "insufficient_quota"}), FaultKind::Unauthorized),
             (json!({"code": "something new"}), FaultKind::ServerError),
             (json!({"code": 3040}), FaultKind::RateLimited),
-            (json!({"errors": [{"code": 5007}]}), FaultKind::Refused),
+            (json!({"errors": [{"code": 5007}]}), FaultKind::UnknownModel),
             (json!("x"), FaultKind::ServerError),
         ] {
             assert_eq!(Verdict::of(None, &error, "").kind, kind, "{error}");

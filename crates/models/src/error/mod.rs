@@ -202,7 +202,7 @@ mod tests {
             ("", "the model's server answered 404"),
         ] {
             let fault = fault_of_status(404, body.as_bytes(), None);
-            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Refused, message));
+            assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::UnknownModel, message));
         }
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn what_is_used_up_for_good_is_no_limit_per_minute() {
         let used_up =
             br#"{"error":{"message":"quota","type":"insufficient_quota","code":"insufficient_quota"}}"#;
-        assert_eq!(fault_of_status(429, used_up, None).kind, FaultKind::Refused);
+        assert_eq!(fault_of_status(429, used_up, None).kind, FaultKind::Unauthorized);
         let limited = br#"{"error":{"message":"slow","type":"requests","code":"rate_limit_exceeded"}}"#;
         assert_eq!(fault_of_status(429, limited, None).kind, FaultKind::RateLimited);
     }
@@ -220,7 +220,7 @@ mod tests {
     fn what_no_wait_mends_is_refused_and_of_the_model() {
         for (status, body) in REFUSALS {
             let fault = fault_of_status(*status, body.as_bytes(), None);
-            assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, true), "{status} {body}");
+            assert_eq!((fault.kind.is_refusal(), fault.is_of_model), (true, true), "{status} {body}");
         }
         // The same within an answer of 200, where the body says it.
         for (_, body) in REFUSALS.iter().filter(|(status, _)| *status == 429) {
@@ -231,7 +231,7 @@ mod tests {
                 assert!(answer["message"].is_string(), "{body}");
                 continue;
             };
-            assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, true), "{body}");
+            assert_eq!((fault.kind.is_refusal(), fault.is_of_model), (true, true), "{body}");
         }
     }
 
@@ -370,7 +370,7 @@ mod tests {
         let body = json!({"error": format!("{}sk-secret", "x".repeat(ERROR_CHARS_MAX - 40))}).to_string();
         let fault = redact(fault_of_status(400, body.as_bytes(), None), "sk-secret");
         assert!(!fault.message.contains("sk-"), "{}", fault.message);
-        assert_eq!(redact(Fault::new(FaultKind::Refused, "x"), "").message, "x");
+        assert_eq!(redact(Fault::new(FaultKind::BadRequest, "x"), "").message, "x");
     }
 
     #[test]
@@ -379,12 +379,12 @@ mod tests {
             (json!({"error": {"message": "x", "code": 429}}), FaultKind::RateLimited),
             (json!({"error": {"message": "x", "code": "503"}}), FaultKind::ServerError),
             (json!({"error": {"message": "x", "type": "rate_limit_exceeded"}}), FaultKind::RateLimited),
-            (json!({"error": {"message": "x", "type": "invalid_request_error"}}), FaultKind::Refused),
+            (json!({"error": {"message": "x", "type": "invalid_request_error"}}), FaultKind::BadRequest),
             (json!({"error": {"message": "x", "code": "server_error"}}), FaultKind::ServerError),
             (json!({"error": "x"}), FaultKind::ServerError),
-            (json!({"error": true, "message": "x", "code": 400}), FaultKind::Refused),
-            (json!({"error": {"error": {"message": "x", "code": 404}}}), FaultKind::Refused),
-            (json!({"object": "error", "message": "x", "code": 400}), FaultKind::Refused),
+            (json!({"error": true, "message": "x", "code": 400}), FaultKind::BadRequest),
+            (json!({"error": {"error": {"message": "x", "code": 404}}}), FaultKind::UnknownModel),
+            (json!({"object": "error", "message": "x", "code": 400}), FaultKind::BadRequest),
             (
                 json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
                 FaultKind::ServerError,
@@ -399,7 +399,7 @@ mod tests {
                 json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "x"}}),
                 FaultKind::RateLimited,
             ),
-            (json!({"error": {"status": "INVALID_ARGUMENT", "message": "x"}}), FaultKind::Refused),
+            (json!({"error": {"status": "INVALID_ARGUMENT", "message": "x"}}), FaultKind::BadRequest),
         ] {
             let fault = reported_fault(&answer).unwrap_or_else(|| panic!("{answer}"));
             assert_eq!(fault.kind, kind, "{answer}");

@@ -1,5 +1,7 @@
 //! What the codes and the words of an error stand for.
 
+use longhaul_core::FaultKind;
+
 /// What an error says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {
@@ -9,8 +11,10 @@ pub(super) enum Says {
     UsedUp,
     /// The request is longer than this model, or this account, takes.
     TooLong,
-    /// The model, the key or the account is refused, or cannot do what is asked.
+    /// There is no such model, or it cannot do what is asked.
     Model,
+    /// The key or the account is refused.
+    Key,
     /// Too much was asked in a short time.
     Limited,
     /// The server has no room or no time.
@@ -69,13 +73,17 @@ const WORDS: &[(Says, Place, &str)] = &[
          modeldecommissioned modeldeprecated nosuchmodel unknownmodel unsupportedmodel unavailablemodel notavalidmodel \
          hasbeendecommissioned hasbeendeprecated endofitslife invalidendpointormodel deploymentnotfound \
          modelidentifierisinvalid ondemandthroughput resolvethefoundationmodel themodelthatyouprovided withthespecifiedmodel \
-         operationnotsupported operationisunsupported noavailablechannel notyetincludeaccess requiresjinja requiresenableautotoolchoice \
+         operationnotsupported operationisunsupported noavailablechannel requiresjinja requiresenableautotoolchoice \
          doesnotsupporttool doesnotsupportfunction \
-         doesnotsupportchat doesnotsupportimage doesnotsupportthinking apikeynotvalid apikeyinvalid apikeyexpired invalidapikey \
-         incorrectapikey invalidxapikey invalidauthentication authenticationerror authfailure tokenexpired loginfail \
-         locationisnotsupported unsupportedcountry countryregionorterritory notavailableinyour organizationhasbeen \
-         organizationrestricted organizationdisabled accounthasbeen accountdeactivated accountdisabled litellmnotfound \
-         litellmpermission 模型不存在 无可用渠道",
+         doesnotsupportchat doesnotsupportimage doesnotsupportthinking litellmnotfound 模型不存在 无可用渠道",
+    ),
+    (
+        Says::Key,
+        Place::Anywhere,
+        "notyetincludeaccess apikeynotvalid apikeyinvalid apikeyexpired invalidapikey incorrectapikey invalidxapikey \
+         invalidauthentication authenticationerror authfailure tokenexpired loginfail locationisnotsupported \
+         unsupportedcountry countryregionorterritory notavailableinyour organizationhasbeen organizationrestricted \
+         organizationdisabled accounthasbeen accountdeactivated accountdisabled litellmpermission",
     ),
     (Says::Asked, Place::Anywhere, "doesnotsupport unexpectedendpoint fieldrequired"),
     (Says::UsedUp, Place::Names, "billing paymentrequired arrearage overdue exceededcurrentquota"),
@@ -91,11 +99,11 @@ const WORDS: &[(Says, Place, &str)] = &[
     ),
     (Says::Content, Place::Names, "moderation safety sensitive riskdetection illegal blocklist"),
     (
-        Says::Model,
+        Says::Key,
         Place::Names,
-        "authentication unauthenticated unauthorized autherror apikey permission forbidden accessdenied notfound notsupported \
-         notimplemented",
+        "authentication unauthenticated unauthorized autherror apikey permission forbidden accessdenied",
     ),
+    (Says::Model, Place::Names, "notfound notsupported notimplemented"),
     (
         Says::Asked,
         Place::Names,
@@ -104,10 +112,12 @@ const WORDS: &[(Says, Place, &str)] = &[
     (Says::Broken, Place::Names, "servererror internal"),
 ];
 
-/// Words of a refusal that say that another model may do; alone they make no refusal of an error.
-const OF_MODEL: &str = "currentquota billing paymentrequired arrearage suspended credential modelnotavailable \
-     modelisnotavailable invalidmodel toolcallisnotsupported operationnotallowed modelaccessisdenied modeltermsrequired \
-     modelsupportsatmost exceedsthemodellimit";
+/// Words of a refusal that say that another model may do, of another account or this one; alone they make no refusal of an
+/// error.
+const OF_ACCOUNT: &str = "currentquota billing paymentrequired arrearage suspended credential operationnotallowed \
+     modelaccessisdenied modeltermsrequired";
+const OF_LENGTH: &str = "modelsupportsatmost exceedsthemodellimit";
+const OF_MODEL: &str = "modelnotavailable modelisnotavailable invalidmodel toolcallisnotsupported";
 /// The same, beside the word "model".
 const OF_THIS_MODEL: &str = "doesnotexist notfound doesnotsupport notsupported notenabled";
 /// Words that say that it is what was asked.
@@ -120,7 +130,8 @@ const SOON: &str = "persecond perminute allocatedquota";
 /// Numbers of providers: Workers AI's and AI Gateway's, and those of Zhipu, whose 1300 is a limit of Mistral's.
 const CODES: &[(Says, &[u64])] = &[
     (Says::UsedUp, &[3036, 4006, 1113, 1304, 1308, 1309, 1310, 1313]),
-    (Says::Model, &[5007, 1110, 1111, 1112, 1121, 1211, 1212, 1220, 1221, 1222, 1311]),
+    (Says::Model, &[5007, 1211, 1212, 1221, 1222]),
+    (Says::Key, &[1110, 1111, 1112, 1121, 1220, 1311]),
     (Says::Content, &[1301, 2016, 2017]),
     (Says::TooLong, &[1261]),
     (Says::Asked, &[1210, 1213, 1214, 1215]),
@@ -129,7 +140,7 @@ const CODES: &[(Says, &[u64])] = &[
 /// MiniMax's, in `base_resp`.
 const MINIMAX_CODES: &[(Says, &[u64])] = &[
     (Says::UsedUp, &[1008, 2056]),
-    (Says::Model, &[1004, 2049]),
+    (Says::Key, &[1004, 2049]),
     (Says::Content, &[1026, 1027]),
     (Says::Asked, &[1042, 2013]),
     (Says::Limited, &[1002, 1039, 1041, 2045]),
@@ -155,7 +166,16 @@ pub(super) fn find(plain: &str, is_of: impl Fn(Says, Place) -> bool) -> Option<S
 
 /// Whether a refusal's words say that another model may do.
 pub(super) fn is_of_model(plain: &str) -> bool {
-    has_one(plain, OF_MODEL) || plain.contains("model") && has_one(plain, OF_THIS_MODEL)
+    has_one(plain, OF_LENGTH) || kind_of_refusal(plain).is_some()
+}
+
+/// What a refusal is about by such words.
+pub(super) fn kind_of_refusal(plain: &str) -> Option<FaultKind> {
+    if has_one(plain, OF_ACCOUNT) {
+        return Some(FaultKind::Unauthorized);
+    }
+    let is_of_model = has_one(plain, OF_MODEL) || plain.contains("model") && has_one(plain, OF_THIS_MODEL);
+    is_of_model.then_some(FaultKind::UnknownModel)
 }
 
 pub(super) fn is_of_content(plain: &str) -> bool {

@@ -152,9 +152,9 @@ fn usage() {
 fn refusal() {
     let fault = read(Format::Messages, REFUSAL).unwrap_err();
     assert_eq!(fault.message, "the model refused: This asks for harm.");
-    assert_eq!((fault.kind, fault.usage.unwrap().output_tokens), (FaultKind::Refused, Some(4)));
+    assert_eq!((fault.kind, fault.usage.unwrap().output_tokens), (FaultKind::ContentRefused, Some(4)));
     let silent = document(&json!([]), "refusal");
-    assert_eq!(read(Format::Messages, silent).unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(read(Format::Messages, silent).unwrap_err().kind, FaultKind::ContentRefused);
 }
 
 #[test]
@@ -164,11 +164,11 @@ fn error_in_200() {
         ("api_error", FaultKind::ServerError),
         ("timeout_error", FaultKind::ServerError),
         ("rate_limit_error", FaultKind::RateLimited),
-        ("invalid_request_error", FaultKind::Refused),
-        ("authentication_error", FaultKind::Refused),
-        ("permission_error", FaultKind::Refused),
-        ("not_found_error", FaultKind::Refused),
-        ("billing_error", FaultKind::Refused),
+        ("invalid_request_error", FaultKind::BadRequest),
+        ("authentication_error", FaultKind::Unauthorized),
+        ("permission_error", FaultKind::Unauthorized),
+        ("not_found_error", FaultKind::UnknownModel),
+        ("billing_error", FaultKind::Unauthorized),
     ] {
         let error =
             json!({"type": "error", "error": {"type": kind, "message": "words"}, "request_id": "req_1"});

@@ -116,12 +116,12 @@ fn refusal() {
     for answer in [REFUSAL.to_owned(), document(REFUSAL).to_string()] {
         let fault = read(Format::Responses, answer).unwrap_err();
         assert_eq!(fault.message, "the model refused: I can't help with that.");
-        assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, false));
+        assert_eq!((fault.kind, fault.is_of_model), (FaultKind::ContentRefused, false));
         assert_eq!(fault.usage.unwrap().total_tokens, Some(38));
     }
     let filtered =
         json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []});
-    assert_eq!(read(Format::Responses, filtered).unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(read(Format::Responses, filtered).unwrap_err().kind, FaultKind::ContentRefused);
 }
 
 #[test]
@@ -133,9 +133,9 @@ fn error_in_200() {
     for (code, kind) in [
         ("server_error", FaultKind::ServerError),
         ("rate_limit_exceeded", FaultKind::RateLimited),
-        ("invalid_prompt", FaultKind::Refused),
-        ("context_length_exceeded", FaultKind::Refused),
-        ("insufficient_quota", FaultKind::Refused),
+        ("invalid_prompt", FaultKind::BadRequest),
+        ("context_length_exceeded", FaultKind::BadRequest),
+        ("insufficient_quota", FaultKind::Unauthorized),
         ("a_code_of_tomorrow", FaultKind::ServerError),
     ] {
         let event = json!({"type": "response.failed", "sequence_number": 9, "response": failed(code)});
@@ -193,7 +193,7 @@ fn incomplete() {
         "usage": {"input_tokens": 5, "output_tokens": 900, "output_tokens_details": {"reasoning_tokens": 900}},
     });
     let fault = read(Format::Responses, response).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Refused);
+    assert_eq!(fault.kind, FaultKind::BadRequest);
     assert!(fault.message.contains("900 of them for reasoning"), "{}", fault.message);
 }
 

@@ -91,23 +91,26 @@ fn errors_of_the_binding_go_by_the_documented_status() {
             "InferenceUpstreamError: 3040: Capacity temporarily exceeded, please try again.",
             FaultKind::RateLimited,
         ),
-        ("3036: You have used up your daily free allocation of 10,000 neurons.", FaultKind::Refused),
+        ("3036: You have used up your daily free allocation of 10,000 neurons.", FaultKind::Unauthorized),
         ("AiError: AiError: 3007: Request timeout", FaultKind::ServerError),
-        ("5007: No such model @cf/x/y or task", FaultKind::Refused),
-        ("InferenceUpstreamError: 5016: model agreement", FaultKind::Refused),
-        ("3042: The model name is invalid", FaultKind::Refused),
-        ("3006: Request is too large", FaultKind::Refused),
+        ("5007: No such model @cf/x/y or task", FaultKind::UnknownModel),
+        ("InferenceUpstreamError: 5016: model agreement", FaultKind::Unauthorized),
+        ("3042: The model name is invalid", FaultKind::UnknownModel),
+        ("3006: Request is too large", FaultKind::BadRequest),
         ("request 12345: 3040: out of capacity", FaultKind::RateLimited),
         ("TypeError: Network connection lost.", FaultKind::Connection),
-        ("Error: 9999: something new", FaultKind::Refused),
-        ("AiError: the prompt has a word that I do not take", FaultKind::Refused),
+        ("Error: 9999: something new", FaultKind::BadRequest),
+        ("AiError: the prompt has a word that I do not take", FaultKind::BadRequest),
         ("AiError: 503: no upstream", FaultKind::ServerError),
-        ("InferenceUpstreamError: 429: 3036: You have used up your daily allocation", FaultKind::Refused),
+        (
+            "InferenceUpstreamError: 429: 3036: You have used up your daily allocation",
+            FaultKind::Unauthorized,
+        ),
         ("InferenceUpstreamError: 500: 9999: Something new", FaultKind::ServerError),
         ("InferenceUpstreamError: {\"error\":{\"message\":\"busy\",\"code\":503}}", FaultKind::ServerError),
         (
             "InferenceUpstreamError: {\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\"}}",
-            FaultKind::Refused,
+            FaultKind::BadRequest,
         ),
         ("Error: please try again in a moment", FaultKind::ServerError),
         ("Error: internal error; reference = abc", FaultKind::Connection),
@@ -214,10 +217,10 @@ fn refusal() {
     let fault = crate::tests::read(Format::WorkersAi, chat).unwrap_err();
     assert_eq!(
         (fault.kind, fault.message.as_str()),
-        (FaultKind::Refused, "the model refused: I can't help.")
+        (FaultKind::ContentRefused, "the model refused: I can't help.")
     );
     let refused = fault_of_binding_error("AiError: 5021: the prompt was flagged by a guardrail");
-    assert_eq!((refused.kind, refused.is_of_model), (FaultKind::Refused, false));
+    assert_eq!((refused.kind, refused.is_of_model), (FaultKind::ContentRefused, false));
 }
 
 #[test]
@@ -229,7 +232,7 @@ fn error_in_200() {
         ),
         (
             json!({"success": false, "errors": [{"code": 5007, "message": "no such model"}]}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
         ),
         (json!({"errors": [{"message": "AiError: something"}], "response": ""}), FaultKind::ServerError),
         (json!({"error": "3040: no capacity"}), FaultKind::ServerError),

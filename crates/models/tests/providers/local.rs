@@ -35,12 +35,12 @@ fn ollama() {
         (
             404,
             json!({"error": {"message": "model \"x\" not found, try pulling it first", "type": "api_error", "param": null, "code": null}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "pulling",
         ),
-        (404, json!({"error": "model 'x' not found"}), FaultKind::Refused, true, "not found"),
-        (404, "404 page not found".into(), FaultKind::Refused, true, "404 page not found"),
+        (404, json!({"error": "model 'x' not found"}), FaultKind::UnknownModel, true, "not found"),
+        (404, "404 page not found".into(), FaultKind::UnknownModel, true, "404 page not found"),
         (
             503,
             json!({"error": {"message": "server busy, please try again. maximum pending requests exceeded", "type": "api_error"}}),
@@ -51,7 +51,7 @@ fn ollama() {
         (
             400,
             json!({"error": {"message": "registry.ollama.ai/library/x does not support tools", "type": "api_error"}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "does not support tools",
         ),
@@ -77,7 +77,7 @@ fn llama_cpp() {
             400,
             json!({"error": {"code": 400, "message": "the request exceeds the available context size. try increasing it",
             "type": "exceed_context_size_error", "n_prompt_tokens": 9001, "n_ctx": 4096}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "context size",
         ),
@@ -108,17 +108,17 @@ fn vllm() {
     assert_eq!(streamed(&[said(), end("abort")]).unwrap_err().kind, FaultKind::ServerError);
     let flat = json!({"object": "error", "message": "The model `x` does not exist.", "type": "NotFoundError", "param": null, "code": 404});
     check(&[
-        (404, flat.clone(), FaultKind::Refused, true, "does not exist"),
+        (404, flat.clone(), FaultKind::UnknownModel, true, "does not exist"),
         (
             400,
             json!({"error": {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
             "type": "BadRequestError", "param": null, "code": 400}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "5000",
         ),
     ]);
-    assert_eq!(streamed(&[flat]).unwrap_err().kind, FaultKind::Refused);
+    assert_eq!(streamed(&[flat]).unwrap_err().kind, FaultKind::UnknownModel);
     let body = json!({"error": {"message": "EngineCore encountered an issue.", "type": "InternalServerError", "param": null, "code": 500}});
     assert_eq!(streamed(&[said(), body]).unwrap_err().kind, FaultKind::ServerError);
     for text in
@@ -152,7 +152,7 @@ fn sglang() {
     assert_eq!(streamed(&[said(), aborted]).unwrap_err().kind, FaultKind::ServerError);
     let fault = streamed(&[json!({"error": {"object": "error", "message": "The input (9001 tokens) is longer than the model's context length (4096 tokens).",
         "type": "BadRequestError", "param": null, "code": 400}})]).unwrap_err();
-    assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, true), "{}", fault.message);
+    assert_eq!((fault.kind, fault.is_of_model), (FaultKind::BadRequest, true), "{}", fault.message);
     // No reason at all, in others.
     is_done(&streamed(&[said()]).unwrap());
 }
@@ -187,7 +187,7 @@ fn tgi() {
     for (error_type, kind) in [
         ("generation", FaultKind::ServerError),
         ("overloaded", FaultKind::ServerError),
-        ("validation", FaultKind::Refused),
+        ("validation", FaultKind::BadRequest),
         ("incomplete_generation", FaultKind::ServerError),
     ] {
         let fault =
@@ -206,7 +206,7 @@ fn tgi() {
         (
             422,
             json!({"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 9001", "error_type": "validation"}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "9001",
         ),
@@ -218,7 +218,7 @@ fn lm_studio() {
     let fault = |body: &str| read(Format::Chat, "text/event-stream", body).unwrap_err();
     let text = "Trying to keep the first 9001 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens";
     let overflow = fault(&format!("event: error\ndata: {}\n\n", json!({"error": {"message": text}})));
-    assert_eq!(overflow.kind, FaultKind::Refused, "{}", overflow.message);
+    assert_eq!(overflow.kind, FaultKind::BadRequest, "{}", overflow.message);
     assert!(overflow.is_of_model && overflow.message.contains("only 4096"), "{}", overflow.message);
     let crashed = fault(&format!(
         "event: error\ndata: {}\n\n",
@@ -228,12 +228,12 @@ fn lm_studio() {
     // A wrong path is answered with 200.
     let path =
         whole(&json!({"error": "Unexpected endpoint or method. (POST /chat/completions)"})).unwrap_err();
-    assert_eq!(path.kind, FaultKind::Refused, "{}", path.message);
+    assert_eq!(path.kind, FaultKind::BadRequest, "{}", path.message);
     check(&[(
         404,
         json!({"error": {"message": "No models loaded. Please load a model in the developer page or use the `lms load` command.",
         "type": "invalid_request_error", "param": "model", "code": "model_not_found"}}),
-        FaultKind::Refused,
+        FaultKind::UnknownModel,
         true,
         "lms load",
     )]);

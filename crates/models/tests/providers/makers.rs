@@ -33,7 +33,7 @@ fn openai() {
             429,
             json!({"error": {"message": "You exceeded your current quota, please check your plan and billing details.",
             "type": "insufficient_quota", "code": "insufficient_quota"}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "quota",
         ),
@@ -49,7 +49,7 @@ fn openai() {
             400,
             json!({"error": {"message": "This model's maximum context length is 128000 tokens.",
             "type": "invalid_request_error", "code": "context_length_exceeded"}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "128000",
         ),
@@ -57,7 +57,7 @@ fn openai() {
             404,
             json!({"error": {"message": "The model `gpt-9` does not exist or you do not have access to it.",
             "code": "model_not_found"}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "gpt-9",
         ),
@@ -87,7 +87,7 @@ fn openai_responses() {
     assert!(fault.message.contains("it broke"), "{}", fault.message);
     let fault = failed(json!({"type": "response.failed", "response": {"status": "failed",
         "error": {"code": "invalid_prompt", "message": "the prompt was flagged"}}}));
-    assert_eq!((fault.kind, fault.is_of_model), (FaultKind::Refused, false), "{}", fault.message);
+    assert_eq!((fault.kind, fault.is_of_model), (FaultKind::ContentRefused, false), "{}", fault.message);
     let text = format!("{TEXT}\nDONE");
     let body = [
         json!({"type": "keepalive", "sequence_number": 1}),
@@ -121,14 +121,14 @@ fn azure() {
             json!({"error": {"message": "The response was filtered due to the prompt triggering Azure OpenAI's content \
             management policy.", "type": null, "param": "prompt", "code": "content_filter", "status": 400,
             "innererror": {"code": "ResponsibleAIPolicyViolation"}}}),
-            FaultKind::Refused,
+            FaultKind::ContentRefused,
             false,
             "content management",
         ),
         (
             404,
             json!({"error": {"code": "DeploymentNotFound", "message": "The API deployment for this resource does not exist."}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "does not exist",
         ),
@@ -149,7 +149,7 @@ fn azure() {
     ]);
     let filtered =
         streamed(&[delta(json!({"role": "assistant", "content": ""})), end("content_filter")]).unwrap_err();
-    assert_eq!(filtered.kind, FaultKind::Refused);
+    assert_eq!(filtered.kind, FaultKind::ContentRefused);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn anthropic() {
     assert_eq!(fault.usage.unwrap().input_tokens, Some(9), "what is lost was paid for");
     // A refusal says nothing; a full window cuts.
     let fault = answer(&[start.clone(), ended("refusal"), stop.clone()]).unwrap_err();
-    assert_eq!(fault.kind, FaultKind::Refused);
+    assert_eq!(fault.kind, FaultKind::ContentRefused);
     let cut = answer(&[start, begun, text("Salt"), ended("model_context_window_exceeded"), stop]).unwrap();
     assert_eq!(cut.finish_reason, FinishReason::Length);
     check(&[
@@ -204,21 +204,21 @@ fn anthropic() {
             400,
             json!({"type": "error", "error": {"type": "invalid_request_error",
             "message": "Your credit balance is too low to access the Anthropic API."}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "credit",
         ),
         (
             404,
             json!({"type": "error", "error": {"type": "not_found_error", "message": "model: claude-9"}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "claude-9",
         ),
         (
             413,
             json!({"type": "error", "error": {"type": "request_too_large", "message": "Request exceeds the maximum size"}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "maximum size",
         ),
@@ -226,7 +226,7 @@ fn anthropic() {
             400,
             json!({"type": "error", "error": {"type": "invalid_request_error",
             "message": "prompt is too long: 210000 tokens > 200000 maximum"}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             true,
             "210000",
         ),
@@ -249,7 +249,7 @@ fn google() {
     let exhausted = json!([{"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "13s"}]}}]);
     check(&[
-        (400, listed, FaultKind::Refused, true, "API key not valid"),
+        (400, listed, FaultKind::Unauthorized, true, "API key not valid"),
         (429, exhausted, FaultKind::RateLimited, false, "quota"),
         (
             503,
@@ -263,7 +263,7 @@ fn google() {
     let of_the_day = json!([{"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED",
         "details": [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId":
         "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, {"retryDelay": "13s"}]}}]);
-    check(&[(429, of_the_day, FaultKind::Refused, true, "quota")]);
+    check(&[(429, of_the_day, FaultKind::Unauthorized, true, "quota")]);
     for reason in [
         "function_call_filter: MALFORMED_FUNCTION_CALL",
         "UNEXPECTED_TOOL_CALL",
@@ -281,7 +281,7 @@ fn google() {
         "IMAGE_PROHIBITED_CONTENT",
     ] {
         let fault = streamed(&[delta(json!({"role": "assistant"})), end(reason)]).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Refused, "{reason}: {}", fault.message);
+        assert_eq!(fault.kind, FaultKind::ContentRefused, "{reason}: {}", fault.message);
     }
     // Thoughts are in the total alone.
     let answer = whole(&json!({"choices": [{"index": 0, "finish_reason": "stop",
@@ -329,7 +329,7 @@ fn mistral() {
         (
             422,
             json!({"detail": [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             false,
             "body.model: Field required",
         ),
@@ -344,14 +344,14 @@ fn mistral() {
         (
             400,
             json!({"object": "error", "message": "Invalid model: mistral-x", "type": "invalid_model", "param": null, "code": "1500"}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "mistral-x",
         ),
         (
             403,
             json!({"message": "This model requires a paid plan", "request_id": "r"}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "paid plan",
         ),
@@ -385,14 +385,14 @@ fn deepseek() {
         (
             402,
             json!({"error": {"message": "Insufficient Balance", "type": "unknown_error", "param": null, "code": "invalid_request_error"}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "Insufficient Balance",
         ),
         (
             422,
             json!({"error": {"message": "Failed to deserialize the JSON body into the target type", "type": "invalid_request_error"}}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             false,
             "deserialize",
         ),
@@ -416,14 +416,14 @@ fn xai() {
         (
             400,
             json!({"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***ey."}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "Incorrect API key",
         ),
         (
             404,
             json!({"code": "Some requested entity was not found", "error": "The model grok-9 does not exist or your team does not have access to it."}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "grok-9",
         ),
@@ -431,7 +431,7 @@ fn xai() {
             403,
             json!({"code": "The caller does not have permission to execute the specified operation",
             "error": "Your newly created team doesn't have any credits yet."}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "credits",
         ),
@@ -467,14 +467,14 @@ fn cohere() {
         (
             404,
             json!({"id": "r", "message": "model 'command-x' not found, make sure the correct model ID was used"}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "command-x",
         ),
         (
             422,
             json!({"id": "r", "message": "message must be at least 1 token long"}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             false,
             "1 token",
         ),
@@ -488,7 +488,7 @@ fn cohere() {
         (
             498,
             json!({"id": "r", "message": "blocked output: please retry with a different prompt"}),
-            FaultKind::Refused,
+            FaultKind::BadRequest,
             false,
             "blocked",
         ),
@@ -507,7 +507,7 @@ fn moonshot() {
             429,
             json!({"error": {"message": "Your account is suspended, please check your plan and billing details",
             "type": "exceeded_current_quota_error"}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "suspended",
         ),
@@ -528,14 +528,14 @@ fn moonshot() {
         (
             400,
             json!({"error": {"message": "The request was rejected because it was considered high risk", "type": "content_filter"}}),
-            FaultKind::Refused,
+            FaultKind::ContentRefused,
             false,
             "high risk",
         ),
         (
             404,
             json!({"error": {"message": "Not found the model kimi-x or Permission denied", "type": "resource_not_found_error"}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "kimi-x",
         ),
@@ -552,7 +552,7 @@ fn zhipu() {
     assert_eq!(streamed(&[said(), end("network_error")]).unwrap_err().kind, FaultKind::ServerError);
     assert_eq!(
         streamed(&[delta(json!({"content": ""})), end("sensitive")]).unwrap_err().kind,
-        FaultKind::Refused
+        FaultKind::ContentRefused
     );
     assert_eq!(
         streamed(&[said(), end("model_context_window_exceeded")]).unwrap().finish_reason,
@@ -563,14 +563,14 @@ fn zhipu() {
         (
             429,
             json!({"error": {"code": "1113", "message": "Insufficient balance or no resource package. Please recharge."}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "recharge",
         ),
         (
             429,
             json!({"error": {"code": "1113", "message": "余额不足或无可用资源包,请充值。"}}),
-            FaultKind::Refused,
+            FaultKind::Unauthorized,
             true,
             "余额不足",
         ),
@@ -584,14 +584,14 @@ fn zhipu() {
         (
             400,
             json!({"error": {"code": "1301", "message": "System detected potentially unsafe or sensitive content in input or generation."}}),
-            FaultKind::Refused,
+            FaultKind::ContentRefused,
             false,
             "sensitive",
         ),
         (
             400,
             json!({"error": {"code": "1211", "message": "Unknown Model, please check the model code."}}),
-            FaultKind::Refused,
+            FaultKind::UnknownModel,
             true,
             "Unknown Model",
         ),
@@ -603,5 +603,5 @@ fn zhipu() {
     assert!(fault.kind.is_transient(), "{}", fault.message);
     let in_messages = json!({"type": "error", "error": {"type": "rate_limit_error", "code": "1113",
         "message": "[1113][Insufficient balance or no resource package. Please recharge.]"}});
-    check(&[(429, in_messages, FaultKind::Refused, true, "recharge")]);
+    check(&[(429, in_messages, FaultKind::Unauthorized, true, "recharge")]);
 }

@@ -168,16 +168,16 @@ pub(super) fn sizes() -> Vec<Row> {
         refused(
             "a refusal alone",
             without_text(json!({"refusal": "I cannot."}), "stop"),
-            "refused",
+            "content_refused",
             "the model refused: I cannot.",
         ),
         refused(
             "content_filter without a text",
             without_text(json!({}), "content_filter"),
-            "refused",
+            "content_refused",
             "content filter withheld",
         ),
-        refused("length without a text", without_text(json!({}), "length"), "refused", "length limit"),
+        refused("length without a text", without_text(json!({}), "length"), "bad_request", "length limit"),
         taken("3 MB in 48 events", events(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
         taken("3 MB in one event", one_event(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
         taken("3 MB in one document", one_document(3 * MEGABYTE)).result(long(3 * MEGABYTE)),
@@ -325,7 +325,7 @@ pub(super) fn reported() -> Vec<Row> {
     let document = |error: Value| Reply::pieces([error.to_string()]);
     let limited = |reply: Reply, name: &str| again(name, reply, "rate_limited", &redacted);
     let failed = |reply: Reply, name: &str| again(name, reply, "server_error", &redacted);
-    let refused = |reply: Reply, name: &str| refused(name, reply, "refused", &redacted);
+    let refused = |reply: Reply, name: &str| refused(name, reply, "bad_request", &redacted);
     let named = |data: &str| stream(format!("event: error\ndata: {data}\n\n"));
     vec![
         limited(document(error(json!(429), "")), "a document with an error of code 429"),

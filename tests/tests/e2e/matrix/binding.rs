@@ -13,8 +13,8 @@ pub(super) fn faults() -> Vec<Row> {
     let retried = |status: u16, text: &str, kind: &'static str| {
         again(&format!("{status}, {text}"), thrown(status, text), kind, text)
     };
-    let refused_with = |status: u16, text: &str| {
-        refused(&format!("{status}, {text}"), thrown(status, text), "refused", text)
+    let refused_with = |status: u16, text: &str, kind: &'static str| {
+        refused(&format!("{status}, {text}"), thrown(status, text), kind, text)
     };
     let says = |text: &str| event(&json!({"response": text}));
     let whole = [says("Hello.\n"), says("DONE"), DONE.to_owned()].concat();
@@ -22,17 +22,17 @@ pub(super) fn faults() -> Vec<Row> {
     let capacity = "3040: Capacity temporarily exceeded";
     vec![
         retried(429, capacity, "rate_limited"),
-        refused_with(429, "3036: You have used up your daily allocation"),
+        refused_with(429, "3036: You have used up your daily allocation", "unauthorized"),
         retried(408, "3007: Request timeout", "server_error"),
         retried(500, "9999: Something new", "server_error"),
         retried(502, "Bad gateway", "server_error"),
         outlasting("429, always", thrown(429, capacity), "rate_limited", capacity, 1),
-        refused_with(400, "5007: No such model"),
-        refused_with(400, "5006: The input is not of the model's schema"),
-        refused_with(403, "5016: The model's agreement was not accepted"),
-        refused_with(404, "3042: The model's name is invalid"),
-        refused_with(405, "5005: Method not allowed"),
-        refused_with(413, "3006: The request is too large"),
+        refused_with(400, "5007: No such model", "unknown_model"),
+        refused_with(400, "5006: The input is not of the model's schema", "bad_request"),
+        refused_with(403, "5016: The model's agreement was not accepted", "unauthorized"),
+        refused_with(404, "3042: The model's name is invalid", "unknown_model"),
+        refused_with(405, "5005: Method not allowed", "bad_request"),
+        refused_with(413, "3006: The request is too large", "bad_request"),
         taken("a stream of Workers AI's own events", stream(&whole)),
         taken("a stream of events with choices", stream(hello())),
         taken("JSON of Workers AI's own shape", document(json!({"response": "Hello.\nDONE"}))),

@@ -19,7 +19,7 @@ pub(super) fn statuses() -> Vec<Row> {
         rows.push(taken(&format!("{status}, then a 200"), Reply::by_hand(head)));
     }
     let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
-    rows.push(refused("101 that nobody asked for", Reply::by_hand(switched), "refused", "answered 101"));
+    rows.push(refused("101 that nobody asked for", Reply::by_hand(switched), "bad_request", "answered 101"));
     rows.push(again("204", Reply::given(204, [""; 0]), "empty_response", "empty body"));
     for status in [201, 202, 203] {
         let reply = Reply::given(status, [hello()]).header("content-type", "text/event-stream");
@@ -30,15 +30,21 @@ pub(super) fn statuses() -> Vec<Row> {
         rows.push(refused(
             &format!("{status} to another place"),
             reply,
-            "refused",
+            "bad_request",
             &format!("answered {status}"),
         ));
     }
     for status in [400, 402, 403, 404, 405, 406, 410, 413, 415, 421, 422, 431, 451, 499] {
         let error = format!("answered {status}: no, [secret removed]");
-        rows.push(refused(&status.to_string(), quoting_the_key(status), "refused", &error));
+        let kind = match status {
+            402 | 403 | 451 => "unauthorized",
+            404 | 410 => "unknown_model",
+            _ => "bad_request",
+        };
+        rows.push(refused(&status.to_string(), quoting_the_key(status), kind, &error));
     }
-    rows.push(refused("401", quoting_the_key(401), "refused", "answered 401: it does not accept the key"));
+    let unauthorized = "answered 401: it does not accept the key";
+    rows.push(refused("401", quoting_the_key(401), "unauthorized", unauthorized));
     for status in [408, 409, 425, 500, 501, 502, 503, 504, 507, 520, 524, 529, 599] {
         let error = format!("answered {status}: no, [secret removed]");
         rows.push(again(&status.to_string(), quoting_the_key(status), "server_error", &error));
@@ -48,7 +54,7 @@ pub(super) fn statuses() -> Vec<Row> {
     rows.push(outlasting("429, always", Reply::status(429), "rate_limited", "answered 429", 1));
     let used_up = r#"{"error":{"message":"no","code":"insufficient_quota"}}"#;
     let gone = Reply::given(429, [used_up]).header("content-type", "application/json");
-    rows.push(refused("429, the quota is used up", gone, "refused", "answered 429"));
+    rows.push(refused("429, the quota is used up", gone, "unauthorized", "answered 429"));
     rows.extend(error_bodies());
     rows
 }
@@ -90,7 +96,12 @@ pub(super) fn waits() -> Vec<Row> {
         again("429, its body quotes a header of 2 s", telling(429, quotes), "rate_limited", "answered 429")
             .after(Wait::Ms(2_000)),
         again("400 of a provider that is throttled", telling(400, throttled), "rate_limited", "answered 400"),
-        refused("503 of a model that is not there", telling(503, no_channel), "refused", "answered 503"),
+        refused(
+            "503 of a model that is not there",
+            telling(503, no_channel),
+            "unknown_model",
+            "answered 503",
+        ),
         too_long("429, why it ends", Reply::too_many("3600"), "rate_limited", "asks to wait 3600 s"),
         limited("of 0 s", "0"),
         limited("of 1 s", "1").after(Wait::Ms(1_000)),
@@ -130,7 +141,12 @@ pub(super) fn waits() -> Vec<Row> {
             1_500,
         )
         .after(Wait::Ms(1_000)),
-        refused("400, Retry-After of 1 s", Reply::status(400).header("retry-after", "1"), "refused", "400"),
+        refused(
+            "400, Retry-After of 1 s",
+            Reply::status(400).header("retry-after", "1"),
+            "bad_request",
+            "400",
+        ),
     ]
 }
 
@@ -208,7 +224,7 @@ pub(super) fn stalls() -> Vec<Row> {
         taken("an answer without an end of the body", opened(hello())),
         taken("a finish reason without [DONE]", opened(without_done())),
         again("500 without an end of the body", Reply::status(500).stalls(), "server_error", "answered 500"),
-        refused("400 without an end of the body", Reply::status(400).stalls(), "refused", "answered 400"),
+        refused("400 without an end of the body", Reply::status(400).stalls(), "bad_request", "answered 400"),
     ]
 }
 
@@ -219,7 +235,7 @@ pub(super) fn unreachable(name: &str) -> Row {
 
 /// Bodies of an error that are not what an error's body should be.
 fn error_bodies() -> Vec<Row> {
-    let refused = |name: &str, reply: Reply, error: &str| refused(name, reply, "refused", error);
+    let refused = |name: &str, reply: Reply, error: &str| refused(name, reply, "bad_request", error);
     let plain = |body: String| Reply::given(400, [body]).header("content-type", "text/plain");
     let long = Reply::error(400, &"long ".repeat(2_000));
     let cut = Reply::error(400, &format!("{}{SECRET}{}", "x".repeat(300 - 38 - 12), "y".repeat(100)));

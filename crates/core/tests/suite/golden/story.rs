@@ -3,6 +3,7 @@
 
 mod estimated;
 mod output;
+mod refusals;
 mod spent;
 mod steered;
 mod told;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 pub(crate) use estimated::estimated;
 pub(crate) use output::output;
+pub(crate) use refusals::{REFUSALS, refusals};
 pub(crate) use spent::spent;
 pub(crate) use steered::steered;
 pub(crate) use told::told;
@@ -396,7 +398,9 @@ impl Story {
         let is_elsewhere = |it: &StopReason| OF_TOOLS.contains(it) || *it == StopReason::OutputInvalid;
         let reasons = reasons.into_iter().filter(|reason| !is_elsewhere(reason));
         let faults = all!(FaultKind: Connection, Truncated, Timeout, RateLimited, ServerError, EmptyResponse,
-            Refused, Malformed, TooLarge, NotConfigured, Interrupted, Aborted);
+            Refused, Unauthorized, UnknownModel, BadRequest, ContentRefused, Malformed, TooLarge, NotConfigured,
+            Interrupted, Aborted);
+        let faults: Vec<_> = faults.into_iter().filter(|fault| !REFUSALS.contains(fault)).collect();
         let finishes = all!(FinishReason: Stop, Length, ToolCalls, ContentFilter, Other);
         for (index, reason) in reasons.enumerate() {
             let (run, call) = (self.runs + 1, self.calls + 1);
