@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use longhaul_core::limits;
 use longhaul_tests::server::root;
+use serde_json::Value;
 
 /// Constants by their names.
 macro_rules! named {
@@ -133,4 +134,33 @@ fn figures_are_those_of_the_code() {
         compared += 1;
     }
     assert_eq!(compared, code.len(), "docs/limits.md has each of these once");
+}
+
+/// The API's own description says the same to those who generate clients.
+#[test]
+fn figures_are_those_of_the_api() {
+    let text = fs::read_to_string(root().join("dashboard/static/openapi.json")).expect("it is generated");
+    let api: Value = serde_json::from_str(&text).expect("it is JSON");
+    let of = |schema: &str, property: &str, keyword: &str| {
+        let found = &api["components"]["schemas"][schema]["properties"][property][keyword];
+        found.as_u64().and_then(|value| usize::try_from(value).ok())
+    };
+    for (schema, property, keyword, limit) in [
+        ("NewSession", "task", "maxLength", limits::TASK_BYTES_MAX),
+        ("NewSession", "instructions", "maxLength", limits::INSTRUCTIONS_BYTES_MAX),
+        ("NewSession", "agent", "maxLength", limits::NAME_BYTES_MAX),
+        ("NewSession", "fallbacks", "maxItems", limits::FALLBACKS_MAX),
+        ("NewSession", "tools", "maxItems", limits::TOOLS_MAX),
+        ("NewComparison", "models", "maxItems", limits::COMPARED_MODELS_MAX),
+    ] {
+        assert_eq!(of(schema, property, keyword), Some(limit), "{schema}/{property}");
+    }
+    let guide = fs::read_to_string(root().join("docs/limits.md")).expect("the guide has limits");
+    for path in ["/v1/traces", "/v1/approvals"] {
+        let parameters = api["paths"][path]["get"]["parameters"].as_array().expect("it has parameters");
+        let limit = parameters.iter().find(|it| it["name"] == "limit").expect("it has a limit");
+        let row =
+            format!("`{path}` | {}, at most {} |", limit["schema"]["default"], limit["schema"]["maximum"]);
+        assert!(guide.contains(&row), "docs/limits.md has no {row}");
+    }
 }
