@@ -107,6 +107,12 @@ const STEPS: [Step; 22] = [
     Step::new(Lane::Native, "dashboard", "types, unit tests and size of the dashboard", dashboard),
     Step::new(Lane::Native, "clippy", "lints of every crate, on this machine", clippy),
     Step::new(Lane::Native, "wasm-check", "lints of what is deployed, as wasm", wasm_check),
+    Step::new(
+        Lane::Native,
+        "features",
+        "the library without its cargo features, on this machine and as wasm",
+        features,
+    ),
     Step::new(Lane::Native, "doc", "the documentation builds without a warning", doc),
     Step::new(Lane::Native, "unit", "unit and property tests of every crate", unit),
     Step::new(
@@ -303,6 +309,14 @@ fn wasm_check(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     }
     command.args(["--", "-D", "warnings"]);
     cargo(command, progress)
+}
+
+/// What is left out is refused, and what stays compiles.
+fn features(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let bare = ["-p", "longhaul", "--no-default-features"];
+    let wasm = ["--target", WASM_TARGET, "--", "-D", "warnings"];
+    cargo(workspace.cargo(&[&["clippy"], &bare[..], &wasm].concat()), progress)?;
+    cargo(workspace.cargo(&[&["test", "--lib"], &bare[..], &["left_out"]].concat()), progress)
 }
 
 fn doc(workspace: &Workspace, progress: &Progress) -> Result<Report> {

@@ -418,6 +418,56 @@ mod tests {
         assert_eq!(config.tenant_sessions_max, 100);
     }
 
+    /// The step `features` runs it, in a build with no feature.
+    #[cfg(not(any(
+        feature = "anthropic",
+        feature = "nexus",
+        feature = "otlp",
+        feature = "responses",
+        feature = "webhooks"
+    )))]
+    #[test]
+    fn what_is_left_out_is_refused_with_its_variable_and_its_feature() {
+        let providers = r#"{"a":{"format":"responses","base_url":"https://h"},
+            "b":{"format":"messages","base_url":"https://h"},"c":{"format":"chat","base_url":"https://h"}}"#;
+        let asked = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp"),
+            ("NEXUS_API_KEY", "nexus"),
+            ("WEBHOOK_URL", "webhooks"),
+            ("ANTHROPIC_BASE_URL", "anthropic"),
+            ("ANTHROPIC_API_KEY", "anthropic"),
+            ("PROVIDERS/a/format", "responses"),
+            ("PROVIDERS/b/format", "anthropic"),
+        ];
+        let lookup = |name: &str| match name {
+            "PROVIDERS" => Some(providers.to_owned()),
+            _ => asked.iter().any(|(variable, _)| *variable == name).then(|| "https://h".to_owned()),
+        };
+        let errors = Config::parse(&lookup, Bindings::default()).err().unwrap();
+        let shown: Vec<_> =
+            errors.iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect();
+        assert_eq!(shown.len(), asked.len(), "{shown:?}");
+        for (variable, feature) in asked {
+            let detail =
+                format!("needs the cargo feature `{feature}` of longhaul, which this build leaves out");
+            assert!(shown.contains(&(variable, detail.as_str())), "{variable}: {shown:?}");
+        }
+    }
+
+    #[cfg(not(any(feature = "anthropic", feature = "responses")))]
+    #[test]
+    fn a_model_of_a_format_that_is_left_out_names_the_feature() {
+        let config = parse(&[("OPENAI_BASE_URL", "http://h/v1")]).ok().unwrap();
+        assert_eq!(config.missing_for("openai:gpt"), None);
+        for (model, feature) in [("responses:gpt", "responses"), ("anthropic:claude", "anthropic")] {
+            let missing = config.missing_for(model).unwrap();
+            assert!(
+                missing.starts_with(&format!("`{feature}` needs the cargo feature `{feature}`")),
+                "{missing}"
+            );
+        }
+    }
+
     #[test]
     fn every_variable_at_fault_is_named_in_one_answer() {
         let faults = parse(&[

@@ -394,7 +394,12 @@ impl Inner {
         let trace = self.runtime().trace(run).map_err(problem_of)?.ok_or_else(no_such_run)?;
         match query.format()? {
             TraceFormat::Json => self.body(serde_json::to_vec(&trace.view()).map_err(http::unmade)?),
+            #[cfg(feature = "otlp")]
             TraceFormat::Otlp => self.body(self.runtime().otlp_json(&trace)),
+            #[cfg(not(feature = "otlp"))]
+            TraceFormat::Otlp => {
+                Err(Problem::parameter("format", "`otlp` needs the cargo feature `otlp` of longhaul"))
+            }
         }
     }
 

@@ -39,13 +39,16 @@ pub(crate) fn endpoints(var: Lookup<'_>, errors: &mut Vec<FieldError>) -> Endpoi
         let base_url = base_url("OPENAI_BASE_URL", &url, errors);
         let api_key = var("OPENAI_API_KEY");
         let of = |format| Endpoint { api_key: api_key.clone(), ..Endpoint::new(format, &base_url) };
-        all.extend([
-            ("openai".to_owned(), of(Format::Chat)),
-            ("responses".to_owned(), of(Format::Responses)),
-        ]);
+        let built_in = [("openai", Format::Chat), ("responses", Format::Responses)];
+        let spoken = built_in.into_iter().filter(|(_, format)| format.left_out().is_none());
+        all.extend(spoken.map(|(prefix, format)| (prefix.to_owned(), of(format))));
     }
     let (url, api_key) = (var("ANTHROPIC_BASE_URL"), var("ANTHROPIC_API_KEY"));
-    if url.is_some() || api_key.is_some() {
+    if let Some(why) = Format::Messages.left_out() {
+        let asked = [("ANTHROPIC_BASE_URL", &url), ("ANTHROPIC_API_KEY", &api_key)];
+        let asked = asked.into_iter().filter(|(_, value)| value.is_some());
+        errors.extend(asked.map(|(name, _)| FieldError::new(name, &why)));
+    } else if url.is_some() || api_key.is_some() {
         let url = base_url("ANTHROPIC_BASE_URL", url.as_deref().unwrap_or(ANTHROPIC_URL), errors);
         let endpoint = Endpoint { api_key, ..Endpoint::new(Format::Messages, &url) };
         all.push(("anthropic".to_owned(), endpoint));
@@ -103,6 +106,10 @@ fn provider_of(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldE
         Some(_) => fields.fail("format", FORMATS),
         None if fields.errors().has(&format!("{pointer}/format")) => None,
         None => fields.fail("format", FORMATS),
+    };
+    let format = match format.map(|format| (format, format.left_out())) {
+        Some((_, Some(why))) => fields.fail("format", why),
+        known => known.map(|(format, _)| format),
     };
     let base_url = match fields.string("base_url", URL_BYTES_MAX) {
         Some(url) if is_url(&url) => Some(url),

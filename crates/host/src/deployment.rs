@@ -187,7 +187,10 @@ impl Endpoints {
     /// What to set where there is none.
     pub fn get(&self, prefix: &str) -> Result<&Endpoint, String> {
         let found = self.iter().find(|(known, _)| *known == prefix).map(|(_, endpoint)| endpoint);
+        let left_out = |format: Format| format.left_out().map(|why| format!("`{prefix}` {why}"));
         found.ok_or_else(|| match prefix {
+            "responses" if let Some(why) = left_out(Format::Responses) => why,
+            "anthropic" if let Some(why) = left_out(Format::Messages) => why,
             "openai" | "responses" => {
                 "no OpenAI-compatible server is configured: set OPENAI_BASE_URL".to_owned()
             }

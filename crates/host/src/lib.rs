@@ -3,6 +3,12 @@
 //! Absent from this crate: the `worker` crate, JavaScript, and every rule of a run, which is the core's. What is
 //! here performs what the core promised: it encodes, sends, decodes, races time, and feeds the outcome back.
 
+// What only a sink uses is left over in a build without it, and the linker drops it.
+#![cfg_attr(
+    not(all(feature = "nexus", feature = "otlp", feature = "webhooks")),
+    allow(dead_code, unused_imports, unused_variables)
+)]
+
 mod alarm;
 mod courier;
 mod deployment;
@@ -16,9 +22,12 @@ mod listing;
 mod live;
 mod memory;
 mod net;
+#[cfg(feature = "nexus")]
 mod nexus;
 mod notices;
 mod orders;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod outbox;
 mod perform;
 mod ports;
@@ -30,6 +39,8 @@ mod signal;
 mod spans;
 mod storage;
 mod traces;
+#[cfg(feature = "webhooks")]
+mod webhook;
 mod wire;
 mod wish;
 

@@ -2,7 +2,9 @@ use futures::future::{Either, select};
 use longhaul_core::{Receipt, SinkFailure};
 use longhaul_trace::{
     Trace,
-    nexus::{NEXUS_ANSWER_BYTES_MAX, NexusConfig, NexusDelivery, NexusMethod, NexusRequest, Progress},
+    nexus::{
+        Certainty, NEXUS_ANSWER_BYTES_MAX, NexusConfig, NexusDelivery, NexusMethod, NexusRequest, Progress,
+    },
 };
 
 use crate::{
@@ -22,7 +24,8 @@ impl<P: Ports> Courier<'_, P> {
         note_part: &NotePart<'_>,
     ) -> Result<Receipt, SinkFailure> {
         let capture = self.deployment.capture;
-        let mut delivery = NexusDelivery::new(trace, config, capture, &order.sent, order.certainty);
+        let certainty = if order.is_certain { Certainty::Certain } else { Certainty::Uncertain };
+        let mut delivery = NexusDelivery::new(trace, config, capture, &order.sent, certainty);
         while let Some(request) = delivery.next_request() {
             let answer = self.ask_nexus(request).await;
             let answer = answer.as_ref().map(|(status, body)| (*status, body.as_slice()));

@@ -1,6 +1,5 @@
 use longhaul_core::{Fault, FaultKind, ModelCall, Run, RunId, SinkFailure, TENANT_SINK, limits};
 use longhaul_models::RequestForm;
-use longhaul_trace::nexus::Certainty;
 
 use crate::{
     courier::{Cargo, Courier, DeliveryOrder, NO_ANSWER},
@@ -65,8 +64,8 @@ impl<P: Ports> Runtime<P> {
     /// The order for a run's trace that is due at a sink.
     pub(crate) fn delivery_order(&self, run: RunId, sink: String) -> DeliveryOrder {
         if sink == TENANT_SINK {
-            let (cargo, sent, certainty) = (self.spent_with(run), Default::default(), Certainty::Uncertain);
-            return DeliveryOrder { run, sink, cargo, sent, certainty };
+            let (cargo, sent) = (self.spent_with(run), Default::default());
+            return DeliveryOrder { run, sink, cargo, sent, is_certain: false };
         }
         let trace = match self.own_trace(run) {
             Ok(trace) => trace
@@ -87,8 +86,7 @@ impl<P: Ports> Runtime<P> {
         };
         // Only an uninterrupted process can be sure that no request of this delivery is outstanding.
         let is_certain = sink == NEXUS_SINK && trace.is_ok() && self.outbox.take_witnessed(run);
-        let certainty = if is_certain { Certainty::Certain } else { Certainty::Uncertain };
-        DeliveryOrder { run, sink, cargo: trace, sent, certainty }
+        DeliveryOrder { run, sink, cargo: trace, sent, is_certain }
     }
 }
 

@@ -1,5 +1,5 @@
 use longhaul_core::{Entry, Record, RunId, Seq, Session, limits::PAGE_EVENTS_MAX};
-use longhaul_trace::{Capture, Origin, Trace, VIEW_CONTENT_BYTES_MAX, encode_json, redact};
+use longhaul_trace::{Origin, Trace, VIEW_CONTENT_BYTES_MAX, redact};
 
 use crate::{memory::HostError, ports::Ports, runtime::Runtime};
 
@@ -54,8 +54,9 @@ impl<P: Ports> Runtime<P> {
     }
 
     /// A trace as OTLP/JSON with all its content: for its owner, who may read it anyway.
+    #[cfg(feature = "otlp")]
     pub fn otlp_json(&self, trace: &Trace) -> Vec<u8> {
-        encode_json(trace, &self.deployment.resource, Capture::Full)
+        longhaul_trace::encode_json(trace, &self.deployment.resource, longhaul_trace::Capture::Full)
     }
 }
 

@@ -19,6 +19,16 @@ pub enum Format {
 }
 
 impl Format {
+    /// Why this build cannot speak it, as a sentence without its subject; `None` where it can.
+    pub fn left_out(self) -> Option<String> {
+        let feature = match self {
+            Self::Responses if !cfg!(feature = "responses") => "responses",
+            Self::Messages if !cfg!(feature = "anthropic") => "anthropic",
+            Self::Chat | Self::Responses | Self::Messages | Self::WorkersAi => return None,
+        };
+        Some(format!("needs the cargo feature `{feature}` of longhaul, which this build leaves out"))
+    }
+
     /// Where a request goes, by the base URL that its configuration names: with `/v1` for OpenAI's formats, with or without
     /// it for Messages.
     pub fn url(self, base_url: &str) -> String {

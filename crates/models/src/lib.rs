@@ -19,6 +19,11 @@
 //!
 //! [`Fault`]: longhaul_core::Fault
 
+// What only a format uses is left over in a build without it, and the linker drops it.
+#![cfg_attr(not(all(feature = "anthropic", feature = "responses")), allow(dead_code))]
+
+#[cfg(any(test, not(all(feature = "anthropic", feature = "responses"))))]
+mod absent;
 mod catalog;
 mod chat;
 mod codec;
@@ -33,12 +38,14 @@ mod form;
 mod format;
 mod known;
 mod lenient;
+#[cfg(feature = "anthropic")]
 mod messages;
 mod name;
 mod object;
 mod partial;
 mod price;
 mod prices;
+#[cfg(feature = "responses")]
 mod responses;
 pub mod scripted;
 mod sse;
@@ -47,6 +54,11 @@ mod tools;
 mod usage;
 mod wire;
 pub mod workers_ai;
+
+#[cfg(not(feature = "anthropic"))]
+use absent::messages;
+#[cfg(not(feature = "responses"))]
+use absent::responses;
 
 pub use catalog::{PRICES_AS_OF, context_tokens};
 pub use decimal::decimal;

@@ -17,30 +17,50 @@
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]
+// What only a sink uses is left over in a build without it, and the linker drops it.
+#![cfg_attr(not(all(feature = "nexus", feature = "otlp", feature = "webhooks")), allow(dead_code))]
 
+#[cfg(any(test, not(all(feature = "nexus", feature = "otlp", feature = "webhooks"))))]
+mod absent;
 mod acts;
 mod attributes;
+mod config;
 mod content;
 mod fold;
 mod ids;
 pub mod index;
+mod list;
+#[cfg(feature = "nexus")]
 pub mod nexus;
+#[cfg(feature = "otlp")]
 mod otlp;
 mod provider;
 pub mod redact;
+mod resource;
 mod span;
 mod time;
 mod view;
 mod waits;
+#[cfg(feature = "webhooks")]
 mod webhook;
 
+#[cfg(not(feature = "nexus"))]
+pub use absent::nexus;
+#[cfg(not(feature = "otlp"))]
+pub use absent::otlp::OtlpConfig;
+#[cfg(not(feature = "webhooks"))]
+pub use absent::webhook::WebhookConfig;
+pub use config::{ConfigError, ConfigErrors};
 pub use content::{CONTENT_BYTES_MAX, Capture, Content, PREVIEW_CHARS, Turn, UnknownCapture};
 pub use fold::Trace;
 pub use ids::{Origin, SpanId, TraceId, span_id, trace_id};
+#[cfg(feature = "otlp")]
 pub use otlp::{
-    ConfigError, ConfigErrors, OTLP_TIMEOUT_MS_MAX, OtlpConfig, Protocol, REQUEST_BYTES_MAX, Resource,
-    SINK_ANSWER_BYTES_MAX, SinkOutcome, classify, encode_json, encode_protobuf, is_page,
+    OTLP_TIMEOUT_MS_MAX, OtlpConfig, Protocol, REQUEST_BYTES_MAX, SINK_ANSWER_BYTES_MAX, SinkOutcome,
+    classify, encode_json, encode_protobuf, is_page,
 };
+pub use resource::Resource;
 pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, ToolSpan, Value, WaitSpan};
 pub use view::{SpanView, TraceView, VIEW_CONTENT_BYTES_MAX};
+#[cfg(feature = "webhooks")]
 pub use webhook::{WEBHOOK_ANSWER_BYTES_MAX, WebhookConfig, is_gone, webhook_id};

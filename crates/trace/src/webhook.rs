@@ -12,9 +12,9 @@ use sha2::Sha256;
 
 use crate::{
     attributes::kind_word,
+    config::{ConfigError, ConfigErrors, set},
     content::{CONTENT_BYTES_MAX, Capture, captured},
     ids::Origin,
-    otlp::{ConfigError, ConfigErrors},
     time::iso8601,
 };
 
@@ -49,9 +49,7 @@ impl WebhookConfig {
     /// # Errors
     /// Lists every variable at fault.
     pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigErrors> {
-        let set = |variable| {
-            lookup(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
+        let set = |variable| set(lookup, variable);
         let mut errors = Vec::new();
         let mut check = |variable, is_good: bool, problem: &str| {
             if !is_good {

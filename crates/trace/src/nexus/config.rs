@@ -2,12 +2,17 @@ use std::fmt;
 
 use longhaul_core::limits::NAME_BYTES_MAX;
 
-use crate::otlp::{ConfigError, ConfigErrors};
+use crate::config::{ConfigError, ConfigErrors, set};
 
 const API_KEY: &str = "NEXUS_API_KEY";
 const URL: &str = "NEXUS_URL";
 const AGENT_ID: &str = "NEXUS_AGENT_ID";
 const MODE: &str = "NEXUS_MODE";
+
+#[cfg(feature = "otlp")]
+const MODES: &str = "must be native or otlp";
+#[cfg(not(feature = "otlp"))]
+const MODES: &str = "must be native; otlp needs the cargo feature `otlp` of longhaul";
 
 const URL_DEFAULT: &str = "https://nexus.keylightdigital.dev";
 const AGENT_ID_DEFAULT: &str = "longhaul";
@@ -30,6 +35,7 @@ pub enum NexusMode {
     #[default]
     Native,
     /// One request with the whole run as OTLP/JSON.
+    #[cfg(feature = "otlp")]
     Otlp,
 }
 
@@ -40,15 +46,14 @@ impl NexusConfig {
     /// # Errors
     /// Lists every variable at fault.
     pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigErrors> {
-        let set = |variable| {
-            lookup(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
+        let set = |variable| set(lookup, variable);
         let Some(api_key) = set(API_KEY) else { return Ok(None) };
         let url = set(URL).unwrap_or_else(|| URL_DEFAULT.to_owned());
         let agent_id = set(AGENT_ID).unwrap_or_else(|| AGENT_ID_DEFAULT.to_owned());
         let word = set(MODE);
         let mode = match word.as_deref() {
             None | Some("native") => Some(NexusMode::Native),
+            #[cfg(feature = "otlp")]
             Some("otlp") => Some(NexusMode::Otlp),
             Some(_) => None,
         };
@@ -60,7 +65,7 @@ impl NexusConfig {
                 "must be a base URL: http:// or https://, a host, no user, query or `#`",
             ),
             (AGENT_ID, is_name(&agent_id), "must be at most 128 bytes without control characters"),
-            (MODE, mode.is_some(), "must be native or otlp"),
+            (MODE, mode.is_some(), MODES),
         ];
         let faults = checks.into_iter().filter(|(_, is_good, _)| !is_good);
         let errors: Vec<ConfigError> = faults

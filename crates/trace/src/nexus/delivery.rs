@@ -11,7 +11,6 @@ use crate::{
         body,
         config::{NexusConfig, NexusMode},
     },
-    otlp::{Resource, encode_json},
     span::Span,
     time::{iso8601, next_month},
 };
@@ -143,10 +142,11 @@ impl<'a> NexusDelivery<'a> {
             Step::Done => None,
             Step::FindTrace { after, .. } => Some(self.get(&self.list_path(after.as_deref()))),
             Step::FindSpan => self.next_span().and(trace_path).map(|path| self.get(&path)),
+            #[cfg(feature = "otlp")]
             Step::Post if self.config.mode == NexusMode::Otlp => {
                 let service_name = self.config.agent_id.clone();
-                let resource = Resource { service_name, attributes: Vec::new() };
-                Some(self.post("/v1/traces", encode_json(self.trace, &resource, self.capture)))
+                let resource = crate::resource::Resource { service_name, attributes: Vec::new() };
+                Some(self.post("/v1/traces", crate::otlp::encode_json(self.trace, &resource, self.capture)))
             }
             Step::Post => {
                 let Some(trace_path) = trace_path else {
@@ -179,7 +179,7 @@ impl<'a> NexusDelivery<'a> {
             return Progress::Failed(SinkFailure::Transient { status: Some(status), retry_after_ms: None });
         };
         match items.iter().find(|item| self.is_sought(item)) {
-            Some(_) if self.config.mode == NexusMode::Otlp => self.done(),
+            Some(_) if self.config.mode != NexusMode::Native => self.done(),
             Some(item) => match self.id_in(item) {
                 Some(id) => self.adopt(id),
                 None => Progress::Failed(SinkFailure::Permanent { status: Some(status) }),
@@ -194,7 +194,7 @@ impl<'a> NexusDelivery<'a> {
     }
 
     fn posted(&mut self, answer: &Json) -> Progress {
-        if self.config.mode == NexusMode::Otlp {
+        if self.config.mode != NexusMode::Native {
             return self.done();
         }
         match self.id_in(answer) {

@@ -1,11 +1,9 @@
 use std::fmt;
 
-use thiserror::Error;
-
-use crate::{otlp::list, span::Attribute};
-
-/// The `service.name` of a deployment that says nothing else.
-const SERVICE_NAME_DEFAULT: &str = "longhaul";
+use crate::{
+    config::{ConfigError, ConfigErrors, set},
+    list,
+};
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -17,8 +15,6 @@ const TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TIMEOUT";
 const TRACES_TIMEOUT: &str = "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT";
 const COMPRESSION: &str = "OTEL_EXPORTER_OTLP_COMPRESSION";
 const TRACES_COMPRESSION: &str = "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION";
-const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
-const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 /// Where and how traces are sent over OTLP/HTTP. Its `Debug` shows no header values: they are secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,29 +37,6 @@ pub enum Protocol {
     /// `http/json`
     HttpJson,
 }
-
-/// What a deployment says of itself in its traces.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
-    /// The attribute `service.name`.
-    pub service_name: String,
-    /// All others.
-    pub attributes: Vec<Attribute>,
-}
-
-/// A variable that cannot be used. The operator must correct it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{variable}: {problem}")]
-pub struct ConfigError {
-    /// The variable's name.
-    pub variable: &'static str,
-    /// What is wrong, without the value: it may be a secret.
-    pub problem: String,
-}
-
-/// All variables that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl OtlpConfig {
     /// Reads the standard variables of the OTLP exporter through `lookup`. `None` when no endpoint is set: nothing
@@ -138,37 +111,6 @@ impl Protocol {
     }
 }
 
-impl Default for Resource {
-    fn default() -> Self {
-        Self { service_name: SERVICE_NAME_DEFAULT.to_owned(), attributes: Vec::new() }
-    }
-}
-
-impl Resource {
-    /// Reads `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` through `lookup`. The first wins over a
-    /// `service.name` in the second.
-    ///
-    /// # Errors
-    /// When `OTEL_RESOURCE_ATTRIBUTES` is no list of `k=v`.
-    pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let mut resource = Self::default();
-        let pairs = list::parse(&set(lookup, RESOURCE_ATTRIBUTES).unwrap_or_default())
-            .map_err(|problem| ConfigErrors(vec![ConfigError { variable: RESOURCE_ATTRIBUTES, problem }]))?;
-        for (key, value) in pairs {
-            if key == "service.name" {
-                resource.service_name = value;
-            } else {
-                resource.attributes.retain(|earlier| earlier.key != key);
-                resource.attributes.push(Attribute::new(key, value));
-            }
-        }
-        if let Some(name) = set(lookup, SERVICE_NAME) {
-            resource.service_name = name;
-        }
-        Ok(resource)
-    }
-}
-
 impl fmt::Debug for OtlpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -180,20 +122,6 @@ impl fmt::Debug for OtlpConfig {
             .field("protocol", &self.protocol)
             .finish()
     }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{error}")?;
-        }
-        Ok(())
-    }
-}
-
-fn set(lookup: &dyn Fn(&str) -> Option<String>, variable: &str) -> Option<String> {
-    lookup(variable).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 /// The variable for traces and its value, or that for all signals.
@@ -410,19 +338,5 @@ mod tests {
             assert_eq!(variables(&errors), [ENDPOINT], "{bad}");
             assert!(!errors.to_string().contains("s3cret"));
         }
-    }
-
-    #[test]
-    fn the_service_name_wins_over_the_resource_attribute() {
-        let resource = |vars: &[(&str, &str)]| Resource::parse(&lookup(vars)).unwrap();
-        assert_eq!(resource(&[]), Resource::default());
-        let attributes = (RESOURCE_ATTRIBUTES, "service.name=one,deployment.environment.name=a%2Cb,a=1,a=2");
-        let read = resource(&[attributes]);
-        assert_eq!(read.service_name, "one");
-        let expected = [("deployment.environment.name", "a,b"), ("a", "2")];
-        assert_eq!(read.attributes, expected.map(|(key, value)| Attribute::new(key, value)));
-        assert_eq!(resource(&[attributes, (SERVICE_NAME, "two")]).service_name, "two");
-        let errors = Resource::parse(&lookup(&[(RESOURCE_ATTRIBUTES, "x")])).unwrap_err();
-        assert_eq!(variables(&errors), [RESOURCE_ATTRIBUTES]);
     }
 }

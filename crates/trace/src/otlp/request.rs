@@ -3,7 +3,8 @@ use prost::Message;
 use crate::{
     content::{CONTENT_BYTES_MAX, Capture, captured, deed_texts, render},
     fold::Trace,
-    otlp::{config::Resource, wire},
+    otlp::wire,
+    resource::Resource,
     span::{Attribute, Span, SpanKind, SpanStatus, Value},
 };
 

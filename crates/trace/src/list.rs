@@ -3,7 +3,7 @@
 ///
 /// # Errors
 /// What is wrong with which member, by its place. The text is not repeated: it may be a secret.
-pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
     let members = text.split(',').enumerate().filter(|(_, member)| !member.trim().is_empty());
     members
         .map(|(index, member)| {
@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// `None` where `%` is not followed by two hex digits, or where the bytes are no UTF-8.
-pub(super) fn percent_decode(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
