@@ -26,7 +26,9 @@ try {
     logLevel: "warning",
   });
   const bundles = tests.map((name) => join(out, name.replace(/\.ts$/, ".mjs")));
-  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...bundles], { stdio: "inherit" });
+  const env = { ...process.env, LONGHAUL_DASHBOARD: root };
+  const node = ["--enable-source-maps", "--test", ...bundles];
+  const { status } = spawnSync(process.execPath, node, { stdio: "inherit", env });
   process.exitCode = status ?? 1;
 } finally {
   rmSync(out, { recursive: true, force: true });

@@ -13,3 +13,10 @@ declare module "node:assert/strict" {
   const assert: Assert;
   export default assert;
 }
+
+declare module "node:fs" {
+  export function readdirSync(dir: string, options: { recursive: boolean }): string[];
+  export function readFileSync(file: string, encoding: "utf8"): string;
+}
+
+declare const process: { env: Record<string, string | undefined> };

@@ -3,7 +3,6 @@
 use std::{
     fs,
     panic::resume_unwind,
-    path::PathBuf,
     process::{Command, ExitCode},
     sync::{Mutex, PoisonError},
     thread,
@@ -17,7 +16,9 @@ use longhaul_cli::{
 };
 
 use crate::{
-    audit, chromium, dashboard, fuzz, judges, pins, process,
+    api, audit, chromium, dashboard, fuzz,
+    judges::{self, Judge},
+    pins, process,
     report::{self, Mark, Progress, Stopwatch, Took},
     setup, sim, tidy,
     workspace::Workspace,
@@ -95,16 +96,17 @@ struct Report {
     measured: Vec<String>,
 }
 
+impl From<String> for Report {
+    fn from(note: String) -> Self {
+        Self { note, measured: Vec::new() }
+    }
+}
+
 /// In each lane in the order of execution: what fails fast comes first.
-const STEPS: [Step; 22] = [
+const STEPS: &[Step] = &[
     Step::new(Lane::Native, "fmt", "the code is formatted", fmt),
-    Step::new(
-        Lane::Native,
-        "tidy",
-        "crate edges, sizes, manifests, documents, sources of the page",
-        run_tidy,
-    ),
-    Step::new(Lane::Native, "dashboard", "types, unit tests and size of the dashboard", dashboard),
+    Step::new(Lane::Native, "tidy", "crate edges, sizes, manifests, documents", run_tidy),
+    Step::new(Lane::Native, "dashboard", "types, sources, unit tests and size of the dashboard", dashboard),
     Step::new(Lane::Native, "clippy", "lints of every crate, on this machine", clippy),
     Step::new(Lane::Native, "wasm-check", "lints of what is deployed, as wasm", wasm_check),
     Step::new(
@@ -114,6 +116,7 @@ const STEPS: [Step; 22] = [
         features,
     ),
     Step::new(Lane::Native, "doc", "the documentation builds without a warning", doc),
+    Step::new(Lane::Native, "api", "the public API of the library is as it is written down", public_api),
     Step::new(Lane::Native, "unit", "unit and property tests of every crate", unit),
     Step::new(
         Lane::Native,
@@ -121,7 +124,7 @@ const STEPS: [Step; 22] = [
         "what we send, by the types of OpenAI's and Anthropic's own SDKs, and by Standard Webhooks",
         types,
     )
-    .fetches(|workspace, progress| judges::sdks(workspace, progress).map(drop)),
+    .fetches(|workspace, progress| judges::SDKS.find(workspace, progress).map(drop)),
     Step::new(Lane::Native, "sim", "every death of every scenario, and random worlds", run_sim),
     Step::new(
         Lane::Native,
@@ -148,16 +151,16 @@ const STEPS: [Step; 22] = [
         run_fuzz,
     ),
     Step::new(Lane::Served, "backend", "a run's trace in a real OTLP backend, Arize Phoenix", run_backend)
-        .fetches(|workspace, progress| judges::phoenix(workspace, progress).map(drop)),
+        .fetches(|workspace, progress| judges::PHOENIX.find(workspace, progress).map(drop)),
     Step::new(
         Lane::Served,
         "model",
         "an agent and a comparison with a real model on this machine",
         run_model,
     )
-    .fetches(|workspace, progress| judges::model(workspace, progress).map(drop)),
+    .fetches(|workspace, progress| judges::MODEL.find(workspace, progress).map(drop)),
     Step::new(Lane::Served, "litellm", "streams, translations and errors of LiteLLM's proxy", run_litellm)
-        .fetches(|workspace, progress| judges::litellm(workspace, progress).map(drop)),
+        .fetches(|workspace, progress| judges::LITELLM.find(workspace, progress).map(drop)),
     Step::new(Lane::Served, "browser", "the dashboard in Chromium, against workerd", browser)
         .fetches(|workspace, progress| chromium::find(workspace, progress).map(drop)),
 ];
@@ -189,7 +192,7 @@ impl Selection {
 
 /// Prints the names of the steps.
 pub(crate) fn list() {
-    for step in &STEPS {
+    for step in STEPS {
         println!("{:<16} {}", step.name, step.about);
     }
 }
@@ -211,7 +214,7 @@ pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<ExitCo
 
     println!("\nsummary ({})", Took(stopwatch.elapsed()));
     let (mut passed, mut failed, mut all) = (0, 0, 0);
-    for step in &STEPS {
+    for step in STEPS {
         let Some((mark, took)) = outcomes.of(step.name) else { continue };
         println!("  {mark} {:<18} {:>12}  {}", step.name, Took(took), step.about);
         passed += u32::from(mark == Mark::Ok);
@@ -287,7 +290,7 @@ fn fmt(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn run_tidy(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
-    Ok(Report { note: tidy::run(workspace.root())?, measured: Vec::new() })
+    Ok(tidy::run(workspace.root())?.into())
 }
 
 fn dashboard(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -320,9 +323,13 @@ fn features(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn doc(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps", "--features", "longhaul/testing"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     cargo(command, progress)
+}
+
+fn public_api(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    api::check(workspace, progress, false).map(|output| told(&output))
 }
 
 fn unit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -346,7 +353,7 @@ fn types(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn run_audit(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    Ok(Report { note: audit::run(workspace, progress)?, measured: Vec::new() })
+    Ok(audit::run(workspace, progress)?.into())
 }
 
 /// The corpora of the fuzzers, what a byte costs each parser, and schemathesis with requests that are the same every time.
@@ -381,7 +388,7 @@ fn run_build(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
     for example in &examples {
         build::run(workspace.packages(), &workspace.project(Some(example))?, Grade::Quick)?;
     }
-    Ok(Report { note: format!("the worker and {} examples", examples.len()), measured: Vec::new() })
+    Ok(format!("the worker and {} examples", examples.len()).into())
 }
 
 fn size(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
@@ -390,7 +397,7 @@ fn size(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
     if bytes > pins::WASM_GZIP_BYTES_MAX {
         bail!("{shown}: the wasm is over its budget");
     }
-    Ok(Report { note: shown, measured: Vec::new() })
+    Ok(shown.into())
 }
 
 fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -410,7 +417,7 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
         let upload = output.lines().find_map(|line| line.strip_prefix("Total Upload: ")).unwrap_or("?");
         notes.push(format!("{} {upload}", project.name()));
     }
-    Ok(Report { note: notes.join("; "), measured: Vec::new() })
+    Ok(notes.join("; ").into())
 }
 
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
@@ -465,38 +472,35 @@ fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<C
 }
 
 fn run_backend(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let phoenix = judges::phoenix(workspace, progress)?;
-    judged(workspace, &["--test", "backend"], "", (judges::PHOENIX_VARIABLE, phoenix), progress)
+    judged(workspace, &judges::PHOENIX, &["--test", "backend"], "", progress)
 }
 
 fn run_model(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let model = judges::model(workspace, progress)?;
-    judged(workspace, &["--test", "servers"], "model::", (judges::MODEL_VARIABLE, model), progress)
+    judged(workspace, &judges::MODEL, &["--test", "servers"], "model::", progress)
 }
 
 fn run_litellm(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let litellm = judges::litellm(workspace, progress)?;
-    judged(workspace, &["--test", "servers"], "litellm::", (judges::LITELLM_VARIABLE, litellm), progress)
+    judged(workspace, &judges::LITELLM, &["--test", "servers"], "litellm::", progress)
 }
 
 /// The tests that `cargo test` leaves out, because they need a program that is not there by itself.
 fn judged(
     workspace: &Workspace,
+    judge: &Judge,
     which: &[&str],
     filter: &str,
-    (variable, program): (&str, PathBuf),
     progress: &Progress,
 ) -> Result<Report> {
+    let program = judge.find(workspace, progress)?;
     let mut command = end_to_end(workspace, which, 1)?;
-    command.args(["--ignored", filter]);
-    command.env(variable, program);
+    command.args(["--ignored", filter]).env(judge.variable, program);
     cargo(command, progress)
 }
 
 /// A program of its own: it gets what it needs by variables, and leaves files in the directory that one of them names.
 fn browser(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     if !workspace.root().join(BROWSER_TESTS).is_file() {
-        return Ok(Report { note: format!("{BROWSER_TESTS} is not there"), measured: Vec::new() });
+        return Ok(format!("{BROWSER_TESTS} is not there").into());
     }
     let chromium = chromium::find(workspace, progress)?;
     let artifacts = workspace.scratch().join("browser");
@@ -513,12 +517,16 @@ fn browser(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     Ok(Report { note: node_tests(&output), measured: measured(&output) })
 }
 
-/// Runs cargo, keeps its output as the step's log, and counts the tests in it.
+/// Runs cargo, and keeps its output as the step's log.
 fn cargo(command: Command, progress: &Progress) -> Result<Report> {
-    let output = process::run(command, |line| progress.line(line))?;
+    Ok(told(&process::run(command, |line| progress.line(line))?))
+}
+
+/// Counts the tests in cargo's output.
+fn told(output: &str) -> Report {
     let passed: u32 = output.lines().filter_map(tests_passed).sum();
     let note = if passed > 0 { format!("{passed} tests") } else { String::new() };
-    Ok(Report { note, measured: measured(&output) })
+    Report { note, measured: measured(output) }
 }
 
 fn measured(output: &str) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! The browser of the browser tests: Debian's Chromium, or the one that `CHROMIUM_BIN` names.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{env, path::PathBuf, process::Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     process,
@@ -30,8 +30,7 @@ pub(crate) fn find(workspace: &Workspace, progress: &Progress) -> Result<PathBuf
             "{DEBIANS} is missing: install it (on Debian: `sudo apt-get install chromium`), or set {VARIABLE} to a Chromium or Chrome"
         );
     }
-    let lock = fs::File::create(workspace.tools().join("lock"))?;
-    lock.lock().context("cannot lock .tools/lock")?;
+    let _lock = longhaul_cli::setup::lock(workspace.packages())?;
     if !browser.is_file() {
         install(progress)?;
     }

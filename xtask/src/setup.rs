@@ -46,9 +46,7 @@ pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<()> {
 
 /// A package of tools, and the program of it that is needed.
 fn tool(workspace: &Workspace, package: &str, version: &str, program: &str, options: &[&str]) -> Result<()> {
-    fs::create_dir_all(workspace.tools())?;
-    let lock = fs::File::create(workspace.tools().join("lock"))?;
-    lock.lock().context("cannot lock .tools/lock")?;
+    let _lock = longhaul_cli::setup::lock(workspace.packages())?;
     let receipts = fs::read_to_string(workspace.tools().join(".crates.toml")).unwrap_or_default();
     if receipts.contains(&format!("\"{package} {version} (")) && workspace.tool(program).is_file() {
         return Ok(());

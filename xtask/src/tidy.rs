@@ -4,7 +4,6 @@
 mod circles;
 mod edges;
 mod manifests;
-mod page;
 mod text;
 
 use std::{
@@ -18,7 +17,7 @@ use cargo_metadata::MetadataCommand;
 use crate::{fingerprint::SKIPPED_DIRS, workspace::read};
 
 /// Lines of one file of sources.
-pub(crate) const FILE_LINES_MAX: usize = 800;
+const FILE_LINES_MAX: usize = 800;
 /// Lines of the deployable worker: its logic belongs in the library.
 const WORKER_LINES_MAX: usize = 150;
 /// Lines of an example: what a user writes, beside the manifest.
@@ -39,7 +38,6 @@ pub(crate) fn run(root: &Path) -> Result<String> {
     problems.extend(circles::problems(root)?);
     problems.extend(size_problems(root, &sources)?);
     problems.extend(manifests::problems(root, &metadata)?);
-    problems.extend(page::problems(root)?);
     problems.extend(text::problems(root)?);
     if !problems.is_empty() {
         bail!("{} to tidy up:\n  {}", problems.len(), problems.join("\n  "));
@@ -70,7 +68,7 @@ fn size_problems(root: &Path, sources: &[PathBuf]) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-pub(crate) fn over(name: &str, lines: usize, lines_max: usize) -> Option<String> {
+fn over(name: &str, lines: usize, lines_max: usize) -> Option<String> {
     (lines > lines_max)
         .then(|| format!("{name} has {lines} lines, at most {lines_max} are allowed: split or shorten it"))
 }

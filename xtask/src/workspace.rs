@@ -78,8 +78,12 @@ impl Workspace {
 
     /// A program of this repository that cargo has built for this machine.
     pub(crate) fn built(&self, name: &str) -> PathBuf {
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
-        target.join("debug").join(name)
+        self.target().join("debug").join(name)
+    }
+
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from)
     }
 
     /// Logs and intermediate files of this program.

@@ -14,7 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use crate::{
     bind,
     dashboard::Dashboard,
-    fingerprint, migrations, pins, process,
+    fingerprint, migrations, nightly, pins, process,
     product::{self, Product},
     project::Project,
     report::{Progress, Stopwatch, Took},
@@ -144,7 +144,7 @@ impl Worker<'_> {
     fn compile(&self, progress: &Progress) -> Result<PathBuf> {
         let (profile, settings) = self.grade.profile();
         let mut cargo = Command::new("cargo");
-        cargo.arg(format!("+{}", pins::NIGHTLY)).args(["rustc", "--lib", "--profile", profile]);
+        cargo.arg(format!("+{}", nightly::name()?)).args(["rustc", "--lib", "--profile", profile]);
         // Whatever else the crate is for its tests: together with an rlib nothing is optimised across crates.
         cargo.args(["--crate-type", "cdylib"]);
         cargo.args(["--target", pins::WASM_TARGET, "-Zbuild-std=std,panic_unwind"]);

@@ -1,17 +1,12 @@
 //! Brings a fresh machine to where a project can be built: run before every task, over in milliseconds when nothing is
 //! missing.
 
-use std::{
-    env::{self, consts},
-    fs,
-    path::PathBuf,
-    process::Command,
-};
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    pins, process,
+    nightly, process,
     report::{self, Mark, Progress, Stopwatch},
     tools::{Tools, is_on_path},
 };
@@ -23,11 +18,9 @@ pub fn run(tools: &Tools) -> Result<()> {
     if !is_on_path("rustup") {
         bail!("rustup is missing: install it from https://rustup.rs, then run this again");
     }
-    let nightly = nightly()?;
-    let is_complete = |dir: &PathBuf| dir.join("lib/rustlib/src/rust/library/std").is_dir();
-    let has_nightly = nightly.as_ref().is_some_and(is_complete);
+    let has_nightly = nightly::is_ready()?;
     if !has_nightly {
-        step("rust nightly", |progress| install_nightly(nightly.is_some(), progress))?;
+        step("rust nightly", nightly::install)?;
     }
     let has_packages = tools.are_ready()?;
     if !has_packages {
@@ -60,36 +53,6 @@ pub fn step(name: &str, install: impl FnOnce(&Progress) -> Result<String>) -> Re
         }
     };
     Ok(())
-}
-
-/// The folder of the nightly compiler of this machine, if it is there.
-fn nightly() -> Result<Option<PathBuf>> {
-    let home = env::var_os("RUSTUP_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(env::home_dir()?.join(".rustup")));
-    let toolchains = home.context("HOME is not set: set it, or RUSTUP_HOME")?.join("toolchains");
-    if !toolchains.is_dir() {
-        return Ok(None);
-    }
-    let prefix = format!("{}-{}-", pins::NIGHTLY, consts::ARCH);
-    for entry in fs::read_dir(&toolchains).with_context(|| format!("cannot list {}", toolchains.display()))? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(&prefix) {
-            return Ok(Some(entry.path()));
-        }
-    }
-    Ok(None)
-}
-
-/// An installed nightly is completed, never updated: it may be somebody's choice.
-fn install_nightly(is_there: bool, progress: &Progress) -> Result<String> {
-    let nightly = pins::NIGHTLY;
-    if is_there {
-        rustup(&["component", "add", "rust-src", "--toolchain", nightly], progress)?;
-        return Ok(format!("rustup added rust-src to {nightly}: a panic needs a std that is rebuilt"));
-    }
-    let install = ["toolchain", "install", nightly, "--profile", "minimal"];
-    rustup(&[&install[..], &["--component", "rust-src", "--no-self-update"]].concat(), progress)?;
-    Ok(format!("rustup installed {nightly} with rust-src: a panic needs a std that is rebuilt"))
 }
 
 /// A command of rustup.

@@ -58,6 +58,9 @@
 //! `fault`, `backoff`, `schema`, `done`, `tool`, `given`, `reading`), facts (`entry`, `decode`, `journal`), `output`, `input`,
 //! `state` (the one fold), `views` (questions to it), `step`, and `decide` (one file an input, and the table of the loop in
 //! `decide/after.rs`).
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]

@@ -2,6 +2,9 @@
 //!
 //! Absent from this crate: the `worker` crate, JavaScript, and every rule of a run, which is the core's. What is
 //! here performs what the core promised: it encodes, sends, decodes, races time, and feeds the outcome back.
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
 
 // What only a sink uses is left over in a build without it, and the linker drops it.
 #![cfg_attr(

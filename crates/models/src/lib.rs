@@ -18,11 +18,15 @@
 //! network, in the same wire format.
 //!
 //! [`Fault`]: longhaul_core::Fault
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
 
 // What only a format uses is left over in a build without it, and the linker drops it.
 #![cfg_attr(not(all(feature = "anthropic", feature = "responses")), allow(dead_code))]
 
 #[cfg(any(test, not(all(feature = "anthropic", feature = "responses"))))]
+#[cfg_attr(test, allow(dead_code, reason = "tests look at all of it, whatever is used"))]
 mod absent;
 mod catalog;
 mod chat;

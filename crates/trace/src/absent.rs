@@ -18,7 +18,7 @@ fn refuse<T>(
 /// The sink of OTLP/HTTP.
 #[cfg(any(test, not(feature = "otlp")))]
 pub(crate) mod otlp {
-    use super::{ConfigErrors, refuse};
+    use crate::{absent::refuse, config::ConfigErrors};
 
     /// Where traces would be sent over OTLP/HTTP: nowhere.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) mod otlp {
 /// The Nexus sink.
 #[cfg(any(test, not(feature = "nexus")))]
 pub mod nexus {
-    use super::{ConfigErrors, refuse};
+    use crate::{absent::refuse, config::ConfigErrors};
 
     /// Where traces would be sent to Nexus: nowhere.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub mod nexus {
 /// Signed webhooks.
 #[cfg(any(test, not(feature = "webhooks")))]
 pub(crate) mod webhook {
-    use super::{ConfigErrors, refuse};
+    use crate::{absent::refuse, config::ConfigErrors};
 
     /// Where events would be sent: nowhere.
     #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,9 @@
 //! An exporter is a module that reads a [`Trace`] and gives bytes, with the reading of its sink's answers beside it:
 //! [`encode_protobuf`] and [`encode_json`] live in `otlp`. The next ones (the Nexus protocol, a row of the index of
 //! traces) are modules beside that one; [`Trace::content`] gives them what was said.
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
 
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]
@@ -21,6 +24,7 @@
 #![cfg_attr(not(all(feature = "nexus", feature = "otlp", feature = "webhooks")), allow(dead_code))]
 
 #[cfg(any(test, not(all(feature = "nexus", feature = "otlp", feature = "webhooks"))))]
+#[cfg_attr(test, allow(unreachable_pub, dead_code, reason = "tests look at all of it, whatever is exported"))]
 mod absent;
 mod acts;
 mod attributes;

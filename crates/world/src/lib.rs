@@ -6,6 +6,9 @@
 //!
 //! Absent on purpose: threads, real time, real chance and an async runtime. The same surroundings and the same faults give
 //! the same journal, byte for byte.
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
 
 mod clock;
 mod disk;

@@ -1,25 +1,21 @@
-//! The programs of tests/fuzz: libFuzzer around a function each, by `cargo fuzz`.
+//! Builds the programs in `fuzz_targets`, libFuzzer around a function each, and runs them as long as one likes, as many at
+//! once as there are cores: `cargo xtask fuzz` does it, and brings `cargo fuzz` and the nightly compiler.
+//!
+//! Arguments: the seconds for each program, `keep` or `drop` for what they found worth keeping, then the programs.
 
 use std::{
     collections::VecDeque,
-    env::consts,
+    env::{self, consts},
     fmt, fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode, Output},
     sync::Mutex,
     thread,
 };
 
-use anyhow::{Context, Result};
-use longhaul_cli::pins::NIGHTLY;
+use anyhow::{Context, Result, bail};
 
-use crate::{
-    process::{self, CommandError},
-    report::{Mark, Progress},
-    setup,
-    workspace::{Workspace, read},
-};
-
+/// The package, from the root of the checkout.
 const PACKAGE: &str = "tests/fuzz";
 /// An input at most, in bytes: what is larger is the matter of the limits, which have tests of their own.
 const INPUT_BYTES_MAX: u32 = 4_096;
@@ -32,7 +28,7 @@ const KEPT_FILES_MAX: usize = 100;
 const KEPT_BYTES_MAX: u64 = 150 * 1024;
 
 /// What a program did.
-pub(super) struct Run {
+struct Run {
     target: String,
     executions: u64,
     per_second: u64,
@@ -44,43 +40,53 @@ pub(super) struct Run {
     said: String,
 }
 
-/// The programs that there are.
-pub(super) fn names(workspace: &Workspace) -> Result<Vec<String>> {
-    let manifest: toml::Table = toml::from_str(&read(&workspace.root().join(PACKAGE).join("Cargo.toml"))?)?;
-    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
-    let names = programs.filter_map(|program| Some(program.get("name")?.as_str()?.to_owned()));
-    Ok(names.collect())
+fn main() -> Result<ExitCode> {
+    let mut arguments = env::args().skip(1);
+    let seconds =
+        arguments.next().and_then(|text| text.parse::<u64>().ok()).context("say how many seconds")?;
+    let keeps = arguments.next().context("say keep or drop")? == "keep";
+    let targets: Vec<String> = arguments.collect();
+    let fuzzer = build()?;
+    let runs = run(&fuzzer, &targets, seconds)?;
+    if keeps {
+        keep(&fuzzer, &targets)?;
+    }
+    println!("\n| target | executions | executions/s | edges | corpus | crashes |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    for run in &runs {
+        println!("{run}");
+    }
+    for crash in runs.iter().filter_map(Run::how_to_repeat) {
+        println!("\n{crash}");
+    }
+    Ok(if runs.iter().all(Run::is_clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Builds the programs and runs them for so long, as many at once as there are cores.
-pub(super) fn run(workspace: &Workspace, targets: &[String], seconds: u64) -> Result<Vec<Run>> {
-    let fuzzer = build(workspace)?;
+/// Runs the programs for so long, as many at once as there are cores.
+fn run(fuzzer: &Fuzzer, targets: &[String], seconds: u64) -> Result<Vec<Run>> {
     let queue: Mutex<VecDeque<&String>> = Mutex::new(targets.iter().collect());
     let runs = Mutex::new(Vec::new());
     let next = || queue.lock().expect("no thread panics with it").pop_front();
-    let progress = Progress::start("programs");
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(target) = next() {
-                    progress.line(target);
+                    eprintln!("{target}");
                     let run = fuzzer.run(target, seconds);
                     runs.lock().expect("no thread panics with it").push(run);
                 }
             });
         }
     });
-    let runs: Result<Vec<Run>> = runs.into_inner().expect("no thread panics with it").into_iter().collect();
-    progress.finish(if runs.is_ok() { Mark::Ok } else { Mark::Failed }, "");
-    let mut runs = runs?;
+    let runs = runs.into_inner().expect("no thread panics with it");
+    let mut runs: Vec<Run> = runs.into_iter().collect::<Result<_>>()?;
     runs.sort_by_key(|run| targets.iter().position(|target| *target == run.target));
     Ok(runs)
 }
 
 /// Puts into each corpus some of the smallest inputs that reach all that was reached, as many as a test can show again
 /// in little time; what was written by hand, and what was found once, stays.
-pub(super) fn keep(workspace: &Workspace, targets: &[String]) -> Result<()> {
-    let fuzzer = build(workspace)?;
+fn keep(fuzzer: &Fuzzer, targets: &[String]) -> Result<()> {
     for target in targets {
         let (kept, merged) = (fuzzer.kept(target), fuzzer.scratch.join("merged").join(target));
         if merged.exists() {
@@ -89,7 +95,7 @@ pub(super) fn keep(workspace: &Workspace, targets: &[String]) -> Result<()> {
         fs::create_dir_all(&merged)?;
         let mut command = fuzzer.command(target);
         command.arg("-set_cover_merge=1").arg(&merged).arg(fuzzer.grown(target)).arg(&kept);
-        process::run(command, |_| {})?;
+        succeeds(command)?;
         for entry in fs::read_dir(&kept)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -122,12 +128,12 @@ fn spread<T: Ord>(mut inputs: Vec<(u64, T)>) -> Vec<(u64, T)> {
 }
 
 impl Run {
-    pub(super) fn is_clean(&self) -> bool {
+    fn is_clean(&self) -> bool {
         self.crash.is_none()
     }
 
     /// What was found, and how it is shown again.
-    pub(super) fn how_to_repeat(&self) -> Option<String> {
+    fn how_to_repeat(&self) -> Option<String> {
         let crash = self.crash.as_ref()?;
         let (target, said) = (&self.target, &self.said);
         Some(format!(
@@ -154,26 +160,39 @@ struct Fuzzer {
 
 /// The functions under test have no unsafe code, so there is no sanitizer of memory, and thrice the speed; overflows and
 /// `debug_assert!` are checked.
-fn build(workspace: &Workspace) -> Result<Fuzzer> {
-    setup::cargo_fuzz(workspace)?;
-    let progress = Progress::start("build of the programs");
-    let target_dir = workspace.root().join("target");
-    let mut cargo = workspace.cargo(&["fuzz", "build", "--fuzz-dir", PACKAGE, "--features", "libfuzzer"]);
-    cargo
-        .args(["--sanitizer", "none", "--codegen-units", "16", "--target", &triple(), "--target-dir"])
-        .arg(&target_dir);
-    cargo.env("RUSTUP_TOOLCHAIN", NIGHTLY);
-    cargo.env("PATH", workspace.path_with_tools()?);
+fn build() -> Result<Fuzzer> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = package.ancestors().nth(2).context("the package is in a checkout")?;
+    let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let mut cargo = Command::new("cargo");
+    cargo.args(["fuzz", "build", "--fuzz-dir", PACKAGE, "--features", "libfuzzer"]).current_dir(root);
+    cargo.args(["--sanitizer", "none", "--codegen-units", "16", "--target", &triple(), "--target-dir"]);
+    cargo.arg(&target_dir);
+    cargo.env("RUSTUP_TOOLCHAIN", env::var("LONGHAUL_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned()));
     // Not as what is deployed, which is small.
     cargo.env("CARGO_PROFILE_RELEASE_LTO", "false").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3");
-    let built = process::run(cargo, |line| progress.line(line));
-    progress.finish(if built.is_ok() { Mark::Ok } else { Mark::Failed }, "");
-    built.context("the programs need a C++ compiler (Debian: g++), and nightly Rust")?;
+    succeeds(cargo).context("the programs need a C++ compiler (Debian: g++), cargo-fuzz and nightly Rust")?;
     Ok(Fuzzer {
-        package: workspace.root().join(PACKAGE),
+        package: package.to_path_buf(),
         programs: target_dir.join(triple()).join("release"),
-        scratch: workspace.scratch().join("fuzz"),
+        scratch: target_dir.join("xtask/fuzz"),
     })
+}
+
+/// What the command says, on both streams.
+fn output(mut command: Command) -> Result<(Output, String)> {
+    let output =
+        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let said = [&output.stdout[..], &output.stderr].concat();
+    Ok((output, String::from_utf8_lossy(&said).into_owned()))
+}
+
+fn succeeds(command: Command) -> Result<()> {
+    let (output, said) = output(command)?;
+    if !output.status.success() {
+        bail!("{}:\n{said}", output.status);
+    }
+    Ok(())
 }
 
 impl Fuzzer {
@@ -185,16 +204,14 @@ impl Fuzzer {
         let mut command = self.command(target);
         command.args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
         command.arg(format!("-artifact_prefix={}/", crashes.display())).arg(&grown).arg(self.kept(target));
-        match process::run(command, |_| {}) {
-            Ok(output) => Ok(told(target, &output, None)),
-            Err(CommandError::Failed { output, .. }) => {
-                let written = output.lines().find_map(|line| line.split_once("Test unit written to "));
-                let crash = written.map(|(_, path)| PathBuf::from(path));
-                let crash = crash.with_context(|| format!("{target} failed without an input:\n{output}"))?;
-                Ok(told(target, &output, Some(crash)))
-            }
-            Err(error) => Err(error.into()),
+        let (output, said) = output(command)?;
+        if output.status.success() {
+            return Ok(told(target, &said, None));
         }
+        let written = said.lines().find_map(|line| line.split_once("Test unit written to "));
+        let crash = written.map(|(_, path)| PathBuf::from(path));
+        let crash = crash.with_context(|| format!("{target} failed without an input:\n{said}"))?;
+        Ok(told(target, &said, Some(crash)))
     }
 
     fn command(&self, target: &str) -> Command {
