@@ -1,5 +1,6 @@
 //! The budgets of the runtime, measured. It prints a Markdown table and judges nothing: times depend on the machine.
 
+mod first;
 mod history;
 mod index;
 mod model;
@@ -51,6 +52,8 @@ enum Other {
     /// The index of traces, with many in it
     #[command(subcommand)]
     Index(index::Command),
+    /// From nothing to the first page, and a changed line, on the clock
+    First,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,8 +71,10 @@ enum Bench {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Other::Index(command)) = &arguments.other {
-        return index::run(command, now_ms()?).await;
+    match &arguments.other {
+        Some(Other::Index(command)) => return index::run(command, now_ms()?).await,
+        Some(Other::First) => return print_first().await,
+        None => {}
     }
     let does = |bench| arguments.bench == bench || arguments.bench == Bench::All;
     let ours = Side::Longhaul(arguments.build.clone());
@@ -92,6 +97,18 @@ async fn main() -> Result<()> {
     writeln!(out, "{}; load average {load_before} before, {} after\n", conditions()?, load())?;
     writeln!(out, "gzip of the wasm: {}\n", gzip(&arguments.build)?)?;
     writeln!(out, "{}", tables.join("\n"))?;
+    Ok(())
+}
+
+async fn print_first() -> Result<()> {
+    let load_before = load();
+    let rows = first::measure().await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}; load average {load_before} before, {} after\n", conditions()?, load())?;
+    writeln!(out, "| what | on the clock |\n|---|---|")?;
+    for (what, took) in rows {
+        writeln!(out, "| {what} | {:.1} s |", took.as_secs_f64())?;
+    }
     Ok(())
 }
 
