@@ -75,9 +75,24 @@ fn journals_of_all_released_versions_have_the_traces_that_they_had_then() {
         }
         let pinned: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         for (shown, pinned) in traces.as_array().unwrap().iter().zip(pinned.as_array().unwrap()) {
-            assert_eq!(shown, pinned, "{}", path.display());
+            assert_eq!(shown["otlp"], pinned["otlp"], "{}", path.display());
+            assert_eq!(known_of(&shown["view"], &pinned["view"]), pinned["view"], "{}", path.display());
         }
         assert_eq!(traces.as_array().unwrap().len(), pinned.as_array().unwrap().len());
+    }
+}
+
+/// What is shown, without the members that were added since: a client passes over those.
+fn known_of(shown: &Value, pinned: &Value) -> Value {
+    match (shown, pinned) {
+        (Value::Object(shown), Value::Object(pinned)) => pinned
+            .iter()
+            .filter_map(|(name, pinned)| Some((name.clone(), known_of(shown.get(name)?, pinned))))
+            .collect(),
+        (Value::Array(shown), Value::Array(pinned)) if shown.len() == pinned.len() => {
+            shown.iter().zip(pinned).map(|(shown, pinned)| known_of(shown, pinned)).collect()
+        }
+        _ => shown.clone(),
     }
 }
 
