@@ -198,7 +198,8 @@ async function send(path: string, { method = "GET", body, idempotencyKey, signal
   if (response.ok) return response;
   const error = await problem(response);
   if (error.status === 401) gate.set({ state: "token_required", rejected: sent !== null });
-  if (error.code === "auth_not_configured") gate.set({ state: "not_configured", detail: error.detail });
+  if (error.code === "auth_not_configured") gate.set({ state: "not_configured" });
+  if (error.code === "misconfigured") gate.set({ state: "misconfigured", faults: error.fields });
   throw error;
 }
 

@@ -2,6 +2,7 @@
  * Who is signed in. The token lives in the open tabs of this origin (sessionStorage), which hand it to each other, and
  * goes out in a header or a WebSocket subprotocol: never in an address, and never into storage that outlives the tabs.
  */
+import type { FieldError } from "./openapi";
 import { readLocal, readSession, writeLocal, writeSession } from "./storage";
 import { store } from "./store";
 
@@ -17,7 +18,9 @@ export type Gate =
   /** The server wants a token; `rejected` when one was sent. */
   | { state: "token_required"; rejected: boolean }
   /** The deployment has no tokens at all: nobody can sign in. */
-  | { state: "not_configured"; detail: string };
+  | { state: "not_configured" }
+  /** Variables of the deployment are at fault: nothing but this answer comes from it. */
+  | { state: "misconfigured"; faults: readonly FieldError[] };
 
 /** What stands between the user and the pages. */
 export const gate = store<Gate>({ state: "open" });

@@ -14,7 +14,7 @@ use crate::{
         body::{self, GoingOn, Media, RunKind},
         hosts::is_same_origin,
         models,
-        problem::{Outcome, Problem},
+        problem::{FieldError, Outcome, Problem},
         query,
         route::{Route, SessionOp, route},
         routes::Access,
@@ -73,11 +73,16 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     if let Ok(Some(hosts)) = config.as_ref().map(|config| &config.local_hosts) {
         hosts.check(&request.inner().url())?;
     }
+    if let Ok((Access::Open, route)) = &routed {
+        query::check(route, &request.inner().url(), None, now_ms())?;
+    }
     if routed == Ok((Access::Open, Route::Health)) {
-        query::check(&Route::Health, &request.inner().url(), None, now_ms())?;
         return health(&request, env, config.as_deref()).await;
     }
     let config = config?;
+    if routed == Ok((Access::Open, Route::Ready)) {
+        return ready(env, &config);
+    }
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let subprotocols = header("Sec-WebSocket-Protocol");
     let caller = config.access.caller(header("Authorization").as_deref(), subprotocols.as_deref());
@@ -113,6 +118,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     };
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
+        Route::Ready => ready(env, &config),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(tenant, agents, &config)),
         Route::Models => {
@@ -175,6 +181,17 @@ async fn health(request: &Request, env: &Env, config: Result<&Config, &Problem>)
         Some(caller) => http::json(200, &views::Health::for_tenant(caller.tenant, &config.access)),
         None => http::json(200, &views::Health::new()),
     }
+}
+
+/// Whether a run could be started: with variables that can be read, somebody who may call, and sessions to keep it in.
+fn ready(env: &Env, config: &Config) -> Outcome<Response> {
+    config.access.check_configured()?;
+    if objects(env, SESSIONS).is_none() {
+        let unbound =
+            FieldError::new(SESSIONS, "is not bound: bind the class of the sessions in wrangler.toml");
+        return Err(Problem::misconfigured("bindings at fault: SESSIONS").with_errors(vec![unbound]));
+    }
+    http::json(200, &views::Health::new())
 }
 
 /// Reads and checks a run, and passes it on in the form that the object stores.

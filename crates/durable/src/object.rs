@@ -164,6 +164,7 @@ impl Inner {
             Route::StartSession | Route::Compare => return self.start(request).await,
             Route::Session { op, .. } => op,
             Route::Health
+            | Route::Ready
             | Route::Home
             | Route::Agents
             | Route::Models

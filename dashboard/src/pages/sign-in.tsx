@@ -4,10 +4,13 @@ import { dropToken, gate as gateStore, signedIn, tryToken, type Gate } from "../
 import { Field } from "../components/field";
 import { Page } from "../components/page";
 import { Empty, explained } from "../components/states";
+import type { FieldError } from "../openapi";
 
 /** What is shown instead of a page while the server lets nobody in. */
 export function SignInPage({ gate }: { gate: Exclude<Gate, { state: "open" }> }) {
-  return gate.state === "not_configured" ? <NotConfigured /> : <SignIn wasRejected={gate.rejected} />;
+  if (gate.state === "not_configured") return <NotConfigured />;
+  if (gate.state === "misconfigured") return <Misconfigured faults={gate.faults} />;
+  return <SignIn wasRejected={gate.rejected} />;
 }
 
 /** The token of what was pasted: people copy the whole header as well. */
@@ -80,18 +83,40 @@ function SignIn({ wasRejected }: { wasRejected: boolean }) {
   );
 }
 
+const TRY_AGAIN = (
+  <button type="button" class="button" onClick={() => gateStore.set({ state: "open" })}>
+    Try again
+  </button>
+);
+
+function Misconfigured({ faults }: { faults: readonly FieldError[] }) {
+  return (
+    <Page title="Closed" class="narrow-page">
+      <Empty title="The deployment is misconfigured" icon="warning" actions={TRY_AGAIN}>
+        <p>It refuses everything until its variables are right:</p>
+        <dl class="faults">
+          {faults.map(({ pointer, detail }) => (
+            <div key={`${pointer} ${detail}`}>
+              <dt>
+                <code>{pointer}</code>
+              </dt>
+              <dd>{detail}</dd>
+            </div>
+          ))}
+        </dl>
+        <p>
+          They are in <code>.dev.vars</code> on your own machine, and in <code>wrangler.toml</code> or a secret of a
+          deployment.
+        </p>
+      </Empty>
+    </Page>
+  );
+}
+
 function NotConfigured() {
   return (
     <Page title="Closed" class="narrow-page">
-      <Empty
-        title="Access is not configured"
-        icon="warning"
-        actions={
-          <button type="button" class="button" onClick={() => gateStore.set({ state: "open" })}>
-            Try again
-          </button>
-        }
-      >
+      <Empty title="Access is not configured" icon="warning" actions={TRY_AGAIN}>
         <p>Nobody can sign in until this deployment has tokens. Set the secret to name:token pairs:</p>
         <pre class="code">npx wrangler secret put API_TOKENS</pre>
         <p>

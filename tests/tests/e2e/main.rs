@@ -31,6 +31,7 @@ mod openapi;
 mod policy;
 mod privacy;
 mod providers;
+mod ready;
 mod research;
 mod script;
 mod secrets;

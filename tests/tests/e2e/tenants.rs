@@ -90,7 +90,7 @@ fn questions(operation: &Operation) -> Vec<Question> {
     };
     let models = json!(["openai:one", "openai:two"]);
     match (operation.method.as_str(), operation.path.as_str()) {
-        ("GET", "/" | "/healthz" | "/openapi.json") => Vec::new(),
+        ("GET", "/" | "/healthz" | "/readyz" | "/openapi.json") => Vec::new(),
         ("GET", "/v1/agents" | "/v1/models") => vec![get("", 200)],
         ("GET", "/v1/stats" | "/v1/approvals") => vec![get("", 200)],
         ("GET", "/v1/traces") => {

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use longhaul_core::limits;
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use super::problem::{FieldError, Problem};
 
 /// The WebSocket subprotocol of the event stream.
 pub(crate) const SUBPROTOCOL: &str = "longhaul";
@@ -154,6 +154,17 @@ impl Access {
         tokens.iter().filter(|token| token.is_short).map(|token| token.tenant.as_str()).collect()
     }
 
+    /// Whether anybody may call.
+    ///
+    /// # Errors
+    /// 503 where no token could ever be valid.
+    pub(crate) fn check_configured(&self) -> Result<(), Problem> {
+        match self {
+            Self::NotConfigured => Err(not_configured()),
+            Self::Off | Self::Tokens(_) => Ok(()),
+        }
+    }
+
     /// Whose request it is.
     ///
     /// # Errors
@@ -165,9 +176,7 @@ impl Access {
     ) -> Result<Caller<'_>, Problem> {
         let tokens = match self {
             Self::Off => return Ok(Caller { tenant: LOCAL_TENANT, actor: None, scopes: Scopes::DEFAULT }),
-            Self::NotConfigured => {
-                return Err(Problem::auth_not_configured("set the secret API_TOKENS to name:token pairs"));
-            }
+            Self::NotConfigured => return Err(not_configured()),
             Self::Tokens(tokens) => tokens,
         };
         let refused = || {
@@ -189,6 +198,11 @@ impl Access {
         }
         caller.ok_or_else(refused)
     }
+}
+
+fn not_configured() -> Problem {
+    let missing = FieldError::new("API_TOKENS", "is not set, and AUTH is `tokens`");
+    Problem::auth_not_configured("set the secret API_TOKENS to name:token pairs").with_errors(vec![missing])
 }
 
 fn bearer(header: &str) -> Option<&str> {

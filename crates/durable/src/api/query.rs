@@ -54,6 +54,7 @@ pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: 
             None
         }
         Route::Health
+        | Route::Ready
         | Route::Home
         | Route::Agents
         | Route::Models

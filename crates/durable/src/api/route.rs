@@ -14,6 +14,7 @@ pub(crate) const LAST_EVENT_ID: &str = "lastEventId";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Health,
+    Ready,
     Home,
     Agents,
     Models,
@@ -66,6 +67,7 @@ impl Route {
                 | SessionOp::Trace(_) => Scope::Read,
             },
             Self::Health
+            | Self::Ready
             | Self::Home
             | Self::Agents
             | Self::Models
@@ -161,6 +163,7 @@ impl Operation {
     fn route(self, params: Params<'_>) -> Option<Route> {
         let op = match self {
             Self::Health => return Some(Route::Health),
+            Self::Ready => return Some(Route::Ready),
             Self::Home => return Some(Route::Home),
             Self::ListAgents => return Some(Route::Agents),
             Self::ListModels => return Some(Route::Models),
@@ -214,6 +217,7 @@ mod tests {
     fn each_path_of_the_contract_has_its_route() {
         assert_eq!(route("GET", "/healthz"), Ok((Access::Open, Route::Health)));
         assert_eq!(route("HEAD", "/healthz"), Ok((Access::Open, Route::Health)));
+        assert_eq!(route("GET", "/readyz"), Ok((Access::Open, Route::Ready)));
         assert_eq!(route("GET", "/"), Ok((Access::Asset, Route::Home)));
         for (method, path, expected) in [
             ("POST", "/v1/sessions", Route::StartSession),

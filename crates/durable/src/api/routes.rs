@@ -38,6 +38,7 @@ pub(crate) enum Operation {
     ListAgents,
     ListModels,
     Health,
+    Ready,
     Home,
 }
 
@@ -179,6 +180,13 @@ pub(crate) const ROUTES: &[RouteSpec] = {
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
         spec("GET", "/v1/models", Operation::ListModels, Token, &[TOKEN]),
         spec("GET", "/healthz", Operation::Health, Open, &[&[Code::InvalidParameter, Code::UnknownHost]]),
+        spec(
+            "GET",
+            "/readyz",
+            Operation::Ready,
+            Open,
+            &[&[Code::InvalidParameter, Code::UnknownHost, Code::AuthNotConfigured, Code::Misconfigured]],
+        ),
         spec("GET", "/", Operation::Home, Asset, &[]),
     ]
 };

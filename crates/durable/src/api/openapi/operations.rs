@@ -141,6 +141,9 @@ pub(super) fn described(operation: Operation) -> Described {
             Described::new("health", "Deployment", "Says that the Worker lives, and its version")
                 .giving(200, json("It lives.", "Health"))
         }
+        Operation::Ready => Described::new("ready", "Deployment", "Says whether the configuration can serve")
+            .described("Where it cannot, `errors` names each variable and binding at fault, and never a value.")
+            .giving(200, json("It can serve.", "Health")),
         Operation::Home => Described::new("dashboard", "Deployment", "The dashboard").giving(
             200,
             json!({

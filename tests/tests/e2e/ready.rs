@@ -1,0 +1,52 @@
+//! `GET /readyz`: whether the configuration can serve, and which variables it is that it cannot with.
+
+use longhaul_tests::{Api, Launch};
+
+use crate::openapi::document::Document;
+
+/// Each with a value that must not be in an answer.
+const WRONG: [(&str, &str); 7] = [
+    ("AUTH", "maybe-hush"),
+    ("CAPTURE", "some-hush"),
+    ("PRICES", "{hush"),
+    ("OPENAI_BASE_URL", "ftp://hush"),
+    ("RETENTION_DAYS", "0hush"),
+    ("TOOL_POLICY", "hush"),
+    ("MODEL", "hush"),
+];
+
+#[tokio::test]
+async fn a_deployment_that_cannot_serve_names_the_variables_at_fault_and_lives() {
+    let wrong = WRONG.iter().fold(Launch::new(), |launch, (name, value)| launch.var(name, *value));
+    let server = wrong.start().await;
+    let api = Api::new(server.base_url());
+    let answer = api.get("/readyz").await;
+    let named = answer.problem(503, "misconfigured");
+    for (name, _) in WRONG {
+        assert!(
+            named.iter().any(|own| own.split('/').next() == Some(name)),
+            "{name} is missing in {named:?}"
+        );
+    }
+    assert!(!answer.text.contains("hush"), "{}", answer.text);
+    Document::read().check("GET", "/readyz", &answer);
+    api.get("/healthz").await.ok(200);
+    assert_eq!(api.get("/v1/agents").await.problem(503, "misconfigured"), named);
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_learns_whether_it_can_serve() {
+    let server = Launch::new().start().await;
+    let api = Api::new(server.base_url());
+    let closed = api.get("/readyz").await;
+    assert_eq!(closed.problem(503, "auth_not_configured"), ["API_TOKENS"]);
+    Document::read().check("GET", "/readyz", &closed);
+    api.get("/healthz").await.ok(200);
+
+    let server = Launch::new().var("API_TOKENS", "alice:alice-has-a-long-token").start().await;
+    let api = Api::new(server.base_url());
+    let ready = api.get("/readyz").await;
+    Document::read().check("GET", "/readyz", &ready);
+    assert_eq!(ready.ok(200)["status"], "ok");
+    assert_eq!(api.post("/readyz", &serde_json::json!({})).await.status, 405);
+}
