@@ -62,6 +62,36 @@ impl DevServer {
         self.log.lock().expect("no log reader panics").clone()
     }
 
+    /// The processes below the first one, each with the end of its program's path.
+    pub fn processes(&self) -> Vec<(Pid, String)> {
+        let listed = std::process::Command::new("ps").args(["-e", "-o", "pid=,ppid=,args="]).output();
+        let listed = String::from_utf8_lossy(&listed.expect("there is `ps`").stdout).into_owned();
+        let rows: Vec<(i32, i32, String)> = listed
+            .lines()
+            .filter_map(|line| {
+                let mut words = line.split_whitespace();
+                let (pid, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+                let program = words.find(|word| word.starts_with('/'))?.rsplit('/').next()?.to_owned();
+                Some((pid, parent, program))
+            })
+            .collect();
+        let mut below: Vec<i32> = self.child.id().and_then(|id| i32::try_from(id).ok()).into_iter().collect();
+        let mut found = Vec::new();
+        while let Some(parent) = below.pop() {
+            for (pid, _, program) in rows.iter().filter(|(_, of, _)| *of == parent) {
+                below.push(*pid);
+                found.extend(Pid::from_raw(*pid).map(|pid| (pid, program.clone())));
+            }
+        }
+        found.sort_by_key(|(pid, _)| pid.as_raw_nonzero());
+        found
+    }
+
+    /// Whether its first process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// SIGKILL to the whole process group; returns when its first process is gone.
     pub async fn kill9(mut self) {
         let group = self.group.take().expect("the group is killed once");

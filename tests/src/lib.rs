@@ -19,11 +19,13 @@ pub mod model;
 pub mod nexus;
 pub mod oracle;
 pub mod otlp;
+pub mod platform;
 mod program;
 pub mod reply;
 pub mod server;
 pub mod stage;
 pub mod storage;
+pub mod terminal;
 pub mod wait;
 pub mod watch;
 

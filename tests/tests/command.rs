@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use longhaul_tests::wait::{eventually, in_time};
-use longhaul_tests::{Api, Launch, Server, Tables};
+use longhaul_tests::{Api, Launch, Server, Tables, terminal::Terminal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
 
 const CLEAR: &str = "Clear.\n#scripted call=clear {\"ship\": \"Hope\"}\n#scripted turns=2";
 
@@ -54,56 +54,15 @@ impl User {
     }
 }
 
-/// A command in a terminal of its own, which `script` makes.
-struct Terminal {
-    child: Child,
-    keys: Option<ChildStdin>,
-    seen: String,
-}
-
-impl Terminal {
-    fn open(user: &User, words: &[&str]) -> Terminal {
-        let program = env::var("LONGHAUL_COMMAND").expect("it is named");
-        let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
-        let line: Vec<String> = [program.as_str()]
-            .iter()
-            .chain(words)
-            .chain(&["--server", &user.url])
-            .map(|word| quoted(word))
-            .collect();
-        let mut command = Command::new("script");
-        command.args(["-qefc", &line.join(" "), "/dev/null"]);
-        command.env_clear().env("HOME", user.home.path()).env("TERM", "xterm");
-        command.env("PATH", env::var("PATH").unwrap_or_default()).kill_on_drop(true);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is `script`");
-        let keys = child.stdin.take();
-        Terminal { child, keys, seen: String::new() }
-    }
-
-    async fn sees(&mut self, text: &str) {
-        let mut bytes = [0; 4096];
-        while !self.seen.contains(text) {
-            let out = self.child.stdout.as_mut().expect("it is piped");
-            let count = in_time(text, out.read(&mut bytes)).await.expect("the terminal goes on");
-            assert!(count > 0, "it ended without {text:?}: {}", self.seen);
-            self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    }
-
-    async fn types(&mut self, keys: &str) {
-        let stdin = self.keys.as_mut().expect("it is open");
-        stdin.write_all(keys.as_bytes()).await.expect("the terminal takes keys");
-        stdin.flush().await.expect("the terminal takes keys");
-    }
-
-    async fn ends(mut self) -> (Option<i32>, String) {
-        let out = self.child.stdout.as_mut().expect("it is piped");
-        let mut rest = Vec::new();
-        in_time("the terminal to close", out.read_to_end(&mut rest)).await.expect("it is read");
-        let status = self.child.wait().await.expect("it ends");
-        (status.code(), self.seen + &String::from_utf8_lossy(&rest))
-    }
+/// A command that uses the user's server, in a terminal of its own.
+fn terminal(user: &User, words: &[&str]) -> Terminal {
+    let words = [words, &["--server", &user.url]].concat();
+    let environment = [
+        ("HOME", user.home.path().display().to_string()),
+        ("TERM", "xterm".to_owned()),
+        ("PATH", env::var("PATH").unwrap_or_default()),
+    ];
+    Terminal::open(&words, &environment, user.home.path())
 }
 
 async fn harbour() -> Server {
@@ -142,7 +101,7 @@ async fn ctrl_c_detaches_and_the_run_goes_on() {
     let server = Launch::new().var("AUTH", "off").start().await;
     let user = User::of(&server);
     let task = "Write a haiku about tides.\n#scripted turns=3 latency_ms=900";
-    let mut terminal = Terminal::open(&user, &["run", task]);
+    let mut terminal = terminal(&user, &["run", task]);
     terminal.sees("turn 2").await;
     terminal.types("\u{3}").await;
     let (code, seen) = terminal.ends().await;
@@ -163,7 +122,7 @@ async fn ctrl_c_detaches_and_the_run_goes_on() {
 async fn what_waits_is_shown_and_decided_in_a_terminal() {
     let server = harbour().await;
     let user = User::of(&server);
-    let mut live = Terminal::open(&user, &["run", CLEAR]);
+    let mut live = terminal(&user, &["run", CLEAR]);
     live.sees("waits for a person").await;
     live.sees("longhaul approve ").await;
     live.sees("--reason").await;
@@ -175,7 +134,7 @@ async fn what_waits_is_shown_and_decided_in_a_terminal() {
     });
     let listed = listed.await;
     assert!(listed.contains("clear") && listed.contains("Hope"), "{listed}");
-    let mut approve = Terminal::open(&user, &["approve", &session, "2"]);
+    let mut approve = terminal(&user, &["approve", &session, "2"]);
     approve.sees("\"ship\": \"Hope\"").await;
     approve.sees("approve? [y/N]").await;
     // The digest of {"ship":"Hope"}, and the rule.

@@ -1,12 +1,20 @@
 //! The first of the two commands: `cargo xtask dev` serves, keeps its storage, survives a kill of everything, and has
 //! the limits of a deployment.
 
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
 use futures::future::join_all;
+use longhaul_tests::server::root;
+use longhaul_tests::wait::{PATIENCE, eventually};
 use longhaul_tests::{DevServer, Gate, ModelServer, Reply};
-use reqwest::Method;
+use reqwest::{Client, Method};
+use rustix::process::{Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
 
 /// Two of wrangler that look for a free port at once may find the same one.
 static ALONE: Mutex<()> = Mutex::const_new(());
@@ -149,4 +157,105 @@ async fn dev_serves_nothing_beside_the_worker_and_by_no_other_name() {
         let answer = dev.api().call(Method::GET, "/v1/agents", &[("host", &host)], None).await;
         assert_eq!(answer.status, status, "{host}: {}", answer.text);
     }
+}
+
+/// Each process below `dev` in turn is killed. Then requests are answered again, or `dev` has ended and said why.
+#[tokio::test]
+async fn dev_survives_each_of_its_children() {
+    let _alone = ALONE.lock().await;
+    let storage = TempDir::with_prefix("longhaul-dev-").expect("the temporary directory is writable");
+    let mut dev = DevServer::start(storage.path(), &[]).await;
+    let post = dev.api().start_task("Be there afterwards.").await;
+    dev.api().ended(&post).await;
+    // Of one program the later first: wrangler does not start esbuild again, without which it serves all the same.
+    let mut victims = Vec::new();
+    for program in ["workerd", "esbuild", "node"] {
+        let count = dev.processes().iter().filter(|(_, own)| own == program).count();
+        assert!(count > 0, "{program} is not below `dev`: {:?}", dev.processes());
+        victims.extend((0..count).rev().map(|place| (program, place)));
+    }
+    assert_eq!(victims.len(), dev.processes().len(), "{:?}", dev.processes());
+    for (program, place) in victims {
+        let of_program = dev.processes().into_iter().filter(|(_, own)| own == program).nth(place);
+        let (pid, _) = of_program.expect("it runs");
+        kill_process(pid, Signal::KILL).expect("it runs");
+        let killed = Instant::now();
+        // What is left of the old one may answer a last time: so three in a row count.
+        let mut answered = 0;
+        while answered < 3 && !dev.has_ended() {
+            assert!(killed.elapsed() < PATIENCE, "{program} is dead, and requests hang");
+            let is_answered = answers(&dev, &format!("/v1/sessions/{}", post.session)).await;
+            answered = if is_answered { answered + 1 } else { 0 };
+            sleep(Duration::from_millis(100)).await;
+        }
+        let (what, took) = (if dev.has_ended() { "an end" } else { "an answer" }, killed.elapsed());
+        println!("measured: after kill -9 of {program}: {what} within {took:.1?}");
+        if dev.has_ended() {
+            eventually("it says why", || async { dev.log().contains("ended by itself").then_some(()) }).await;
+            dev = DevServer::start(storage.path(), &[]).await;
+        }
+    }
+    assert!(!dev.log().contains("usage charges"), "{}", dev.log());
+}
+
+/// Whether a path is shown within a second.
+async fn answers(dev: &DevServer, path: &str) -> bool {
+    let asked = Client::new().get(dev.api().url(path)).timeout(Duration::from_secs(1)).send().await;
+    asked.is_ok_and(|answer| answer.status() == 200)
+}
+
+/// The line of README.md as it stands, with the storage where a person has it.
+#[tokio::test]
+async fn the_line_that_kills_the_server_works_as_it_stands() {
+    let _alone = ALONE.lock().await;
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README");
+    let mut lines =
+        readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| line.contains("kill -9"));
+    let (Some(line), None) = (lines.next(), lines.next()) else { panic!("one line kills the server") };
+    let folder = TempDir::with_prefix("longhaul-dev-").expect("the temporary directory is writable");
+    let dev = DevServer::start(&folder.path().join(".wrangler/state"), &[]).await;
+    let post = dev.api().start_task("Write a haiku about tides.\n#scripted turns=4 latency_ms=1500").await;
+    dev.api()
+        .event(&post.session, "the second turn", |event| {
+            event["type"] == "model.called" && event["iteration"] == 2
+        })
+        .await;
+    let killed =
+        Command::new("sh").args(["-c", line]).current_dir(folder.path()).status().expect("there is a shell");
+    assert!(killed.success(), "{line}");
+    let back = || async { dev.log().contains("it is started again").then_some(()) };
+    eventually("the restart", back).await;
+    eventually("an answer", || async { answers(&dev, "/healthz").await.then_some(()) }).await;
+    let run = dev.api().ended(&post).await;
+    assert_eq!((&run["status"], &run["iterations"]), (&json!("succeeded"), &json!(4)), "{run}");
+    let events = dev.api().events(&post.session).await;
+    assert!(events.iter().any(|event| event["type"] == "run.resumed"), "{events:?}");
+}
+
+/// What is wrong is said in place of "ready", and mended without a restart.
+#[tokio::test]
+async fn dev_says_which_variables_are_wrong() {
+    const WRONG: [(&str, &str); 7] = [
+        ("AUTH", "maybe"),
+        ("CAPTURE", "some"),
+        ("PRICES", "none"),
+        ("OPENAI_BASE_URL", "ftp//x"),
+        ("RETENTION_DAYS", "0"),
+        ("TOOL_POLICY", "deny"),
+        ("MODEL", "gpt"),
+    ];
+    let _alone = ALONE.lock().await;
+    let storage = TempDir::with_prefix("longhaul-dev-").expect("the temporary directory is writable");
+    let vars: Vec<String> = WRONG.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+    let arguments: Vec<&str> = vars.iter().flat_map(|var| ["--var", var]).collect();
+    let dev = DevServer::start(storage.path(), &arguments).await;
+    eventually("it says what is wrong", || async {
+        dev.log().contains("Mend it in .dev.vars").then_some(())
+    })
+    .await;
+    let log = dev.log();
+    for (name, _) in WRONG {
+        assert!(log.contains(&format!("\n  {name}")), "{name} is missing in {log}");
+    }
+    assert!(!log.contains("is ready on"), "{log}");
 }

@@ -21,7 +21,7 @@ use crate::{
     tools::Tools,
 };
 
-pub use crate::product::{KEEP_LAST_BUILD, serves_on};
+pub use crate::product::{KEEP_LAST_BUILD, note_failure, serves_on};
 
 /// For whom a project is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,53 +1,50 @@
 //! A project on this machine, as `wrangler dev` serves it.
 
+mod look;
+mod settings;
+
 use std::{
-    env, fs,
-    io::{self, Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
-    path::{self, PathBuf},
-    process::{Command, ExitCode, Stdio},
-    sync::mpsc::{self, Receiver},
+    fmt, fs,
+    net::SocketAddr,
+    os::unix::process::ExitStatusExt,
+    process::{ExitCode, ExitStatus},
+    sync::mpsc::Receiver,
     thread,
     time::Duration,
 };
 
+use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use crate::{
     build::{self, Grade},
-    migrations, pins,
+    events::{EVENTS, Events},
+    migrations,
     process::{self, Group},
-    product::KEEP_LAST_BUILD,
     project::Project,
-    report::{Stopwatch, Took},
+    report::{self, Stopwatch, Took},
     setup,
     tools::Tools,
 };
 
-/// Variables of local work, unless they are set: nobody needs a token, and the `AI` binding, which wrangler offers with
-/// `--local` too, cannot be called there.
-const LOCAL_VARS: [(&str, &str); 4] =
-    [("AUTH", "off"), ("MODEL", "scripted:haiku"), ("SCRIPTED", "on"), ("WORKERS_AI", "off")];
-/// What wrangler serves beside the Worker on the same port, unless it is told otherwise: a page and an API that read and
-/// change the storage of every tenant and ask for no token, and a record of the requests for that page.
-const WRANGLER_SWITCHES: [&str; 2] = ["X_LOCAL_EXPLORER", "X_LOCAL_OBSERVABILITY"];
-/// The variable that has the names which a server with `AUTH=off` answers to.
-const HOSTS_VAR: &str = "LOCAL_HOSTS";
-/// Options that are not handed on as they were given.
-const RESOLVED: [&str; 4] = ["--ip=", "--port=", "--host=", "--persist-to="];
-/// Variables that are secrets.
-const SECRETS: [&str; 8] = [
-    "API_TOKENS",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "NEXUS_API_KEY",
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    "WEBHOOK_SECRET",
-    "CREDENTIALS_KEY",
-];
+pub use look::answers;
+use look::{Seen, look};
+use settings::Settings;
+
 const POLL: Duration = Duration::from_millis(50);
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a server that cannot serve is looked at again.
+const FAULTY_POLL: Duration = Duration::from_secs(1);
+/// How long a server that has lost a process may be silent before it is started anew.
+const SILENCE_MAX: Duration = Duration::from_millis(700);
+/// How often in a row the server is started anew before it has answered.
+const RESTARTS_MAX: u32 = 3;
+/// Has the process group of the server, beside its storage: `kill -9 -$(cat .wrangler/state/server.pid)` is a crash.
+const PID_FILE: &str = "server.pid";
+/// What wrangler says when workerd has died. It starts it again, and for one of the two that it has this is not enough.
+const CRASHED: &str = "crashed unexpectedly";
+/// Lines of wrangler that nobody needs here: our own looks, and what the `AI` binding costs, which local work cannot call.
+const NOISE: [&str; 2] = ["GET /readyz ", "may incur usage charges"];
 
 /// Sets up, builds and serves until Ctrl-C, SIGTERM, or the end of wrangler. The arguments are wrangler's, and stronger
 /// than our own settings: `--port`, `--ip`, `--persist-to`, `--var`.
@@ -61,210 +58,171 @@ pub fn run(tools: &Tools, project: &Project, wrangler_args: Vec<String>) -> Resu
              write it into .dev.vars instead"
         );
     }
+    report::tell(&json!({"state": "building", "project": project.name()}))?;
     setup::run(tools)?;
     build::run(tools, project, Grade::Quick)?;
     if let Some(persist_to) = &settings.migrated {
         migrations::apply(tools, project, persist_to)?;
     }
-
-    println!("  > wrangler dev");
-    let mut server = Group::spawn(settings.command(tools, project, address)?)?;
-    let ready = when_it_answers(address);
-    loop {
-        if let Some(signal) = process::interrupted() {
-            server.stop();
-            return Ok(ExitCode::from(signal.exit_code()));
-        }
-        if let Some(status) = server.try_wait()? {
-            server.stop();
-            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-            eprintln!("error: wrangler ended by itself ({status})");
-            return Ok(ExitCode::from(code.max(1)));
-        }
-        if ready.try_recv().is_ok() {
-            println!("{} is ready on {} ({})", settings.title, url(address), Took(stopwatch.elapsed()));
-            io::stdout().flush()?;
-        }
-        thread::sleep(POLL);
-    }
+    let events = Events::open(&project.scratch().join("dev.events"))?;
+    Dev { tools, project, settings, address, events, stopwatch }.serve()
 }
 
-/// What to serve and where: our settings, weaker than what the user gave.
-struct Settings {
-    title: String,
-    ip: IpAddr,
-    /// 0 means any free one.
-    port: u16,
-    args: Vec<String>,
-    /// Secrets that the command line names.
-    shown_secrets: Vec<&'static str>,
-    /// The state whose databases get the project's tables; none with a configuration of the user's own.
-    migrated: Option<PathBuf>,
+/// What a server is started of, once or again.
+struct Dev<'a> {
+    tools: &'a Tools,
+    project: &'a Project,
+    settings: Settings,
+    address: SocketAddr,
+    events: Events,
+    stopwatch: Stopwatch,
 }
 
-impl Settings {
-    fn parse(project: &Project, user: Vec<String>) -> Result<Self> {
-        let ip = match option(&user, "--ip") {
-            Some("localhost") | None => IpAddr::from([127, 0, 0, 1]),
-            Some(ip) => ip.parse().with_context(|| format!("--ip {ip} is no IP address"))?,
-        };
-        let port = match option(&user, "--port") {
-            Some(port) => port.parse().with_context(|| format!("--port {port} is no port"))?,
-            None => pins::DEV_PORT,
-        };
-        let mut args = vec!["dev".to_owned(), "--local".to_owned()];
-        let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
-        let is_ours = !has_option(&user, &["--config", "-c"]);
-        if is_ours {
-            add("--config", display(project.config().to_path_buf()));
-        }
-        let persist_to = match option(&user, "--persist-to") {
-            Some(dir) => path::absolute(dir).with_context(|| format!("--persist-to {dir} is no folder"))?,
-            None => project.state(),
-        };
-        add("--persist-to", display(persist_to.clone()));
-        let config = project.config().to_path_buf();
-        let written = [config.with_file_name(".dev.vars"), config].map(|file| fs::read_to_string(file).ok());
-        for (name, value) in LOCAL_VARS {
-            let is_written =
-                written.iter().flatten().any(|text| text.lines().any(|line| assigns(line, name)));
-            if !sets(&user, name) && !is_written {
-                add("--var", format!("{name}:{value}"));
+/// A wrangler that runs.
+struct Server {
+    group: Group,
+    lines: Receiver<String>,
+    /// What is seen of it next.
+    look: Option<Receiver<Seen>>,
+}
+
+impl Dev<'_> {
+    fn serve(mut self) -> Result<ExitCode> {
+        report::say("  > wrangler dev");
+        let mut server = self.start()?;
+        let mut restarts = 0;
+        let mut faulty: Option<(Vec<(String, String)>, Stopwatch)> = None;
+        loop {
+            if let Some(signal) = process::interrupted() {
+                server.group.stop();
+                return Ok(ExitCode::from(signal.exit_code()));
             }
-        }
-        let hosts = hosts(&user, ip);
-        if !hosts.is_empty() {
-            add("--var", format!("{HOSTS_VAR}:{}", hosts.join(",")));
-        }
-        let shown_secrets = SECRETS.into_iter().filter(|name| sets(&user, name)).collect();
-        args.extend(without_ours(user));
-        let title = project.name().to_owned();
-        Ok(Self { title, ip, port, args, shown_secrets, migrated: is_ours.then_some(persist_to) })
-    }
-
-    /// The address to serve on, which nobody listens on at the moment.
-    fn free_address(&self) -> Result<SocketAddr> {
-        let wanted = SocketAddr::new(self.ip, self.port);
-        match TcpListener::bind(wanted).and_then(|listener| listener.local_addr()) {
-            Ok(address) => Ok(address),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                let other = if self.port == u16::MAX { self.port - 1 } else { self.port + 1 };
-                bail!(
-                    "port {} is in use: end what listens there, or choose another one, by `-- --port {other}`",
-                    self.port
-                )
+            let is_crashed = server.pass_on();
+            if is_crashed {
+                server.look = Some(look(self.address, Some(SILENCE_MAX)));
             }
-            Err(error) => Err(error).with_context(|| format!("cannot listen on {wanted}")),
-        }
-    }
-
-    fn command(&self, tools: &Tools, project: &Project, address: SocketAddr) -> Result<Command> {
-        let mut command = tools.wrangler()?;
-        command.args(&self.args);
-        // Wrangler runs the build of the configuration where it was started itself.
-        if let Some(dir) = project.config().parent().filter(|_| self.migrated.is_some()) {
-            command.current_dir(dir);
-        }
-        command.args(["--ip", &address.ip().to_string(), "--port", &address.port().to_string()]);
-        command.env(KEEP_LAST_BUILD, "1").stdin(Stdio::null());
-        for name in WRANGLER_SWITCHES {
-            if env::var_os(name).is_none() {
-                command.env(name, "false");
+            if let Some(status) = server.group.try_wait()? {
+                server.pass_on();
+                server.group.stop();
+                // Somebody killed it. What ends by itself would end again.
+                if status.signal().is_none() || restarts == RESTARTS_MAX {
+                    return Ok(ended(status));
+                }
+                restarts += 1;
+                server = self.restart(server)?;
             }
-        }
-        Ok(command)
-    }
-}
-
-/// The value of an option, given as `--name value` or `--name=value`; the last one counts.
-fn option<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
-    let mut found = None;
-    for (index, arg) in args.iter().enumerate() {
-        if arg == name {
-            found = args.get(index + 1).map(String::as_str);
-        } else if let Some(value) = arg.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
-            found = Some(value);
-        }
-    }
-    found
-}
-
-fn has_option(args: &[String], names: &[&str]) -> bool {
-    names.iter().any(|name| option(args, name).is_some())
-}
-
-/// The names that the server is asked by beside those of loopback: each `--host`, and the address of `--ip`.
-fn hosts(args: &[String], ip: IpAddr) -> Vec<String> {
-    let mut hosts = Vec::new();
-    for (index, arg) in args.iter().enumerate() {
-        let next = || args.get(index + 1).map(String::as_str);
-        let given = if arg == "--host" { next() } else { arg.strip_prefix("--host=") };
-        hosts.extend(given.map(str::to_owned));
-    }
-    if !ip.is_loopback() && !ip.is_unspecified() {
-        hosts.push(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
-    }
-    hosts
-}
-
-/// The user's arguments without those that are given once, resolved, and without `--host`: wrangler would give each
-/// request that name, whatever name it came by.
-fn without_ours(args: Vec<String>) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut args = args.into_iter();
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--ip" | "--port" | "--host" | "--persist-to" => drop(args.next()),
-            other if RESOLVED.iter().any(|option| other.starts_with(option)) => {}
-            _ => kept.push(arg),
-        }
-    }
-    kept
-}
-
-/// Whether the arguments for wrangler set a variable.
-fn sets(args: &[String], name: &str) -> bool {
-    let value = |arg: &str| arg.strip_prefix("--var=").unwrap_or(arg).strip_prefix(name).map(str::to_owned);
-    args.iter().filter_map(|arg| value(arg)).any(|rest| rest.starts_with(':'))
-}
-
-/// Whether a line of `.dev.vars` or `wrangler.toml` sets a variable.
-fn assigns(line: &str, name: &str) -> bool {
-    let line = line.trim_start();
-    let line = line.strip_prefix("export ").unwrap_or(line);
-    line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
-}
-
-/// Sends once, when the server answers. In a thread of its own, so that Ctrl-C never waits for an answer.
-fn when_it_answers(address: SocketAddr) -> Receiver<()> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        while !answers(address) {
+            for event in self.events.news()? {
+                report::tell(&event)?;
+                if event["state"] == "built" {
+                    server.look = Some(look(self.address, None));
+                }
+            }
+            match server.seen() {
+                Some(Seen::Ready) => {
+                    (restarts, faulty) = (0, None);
+                    self.say_ready()?;
+                }
+                Some(Seen::Faulty(faults)) => {
+                    restarts = 0;
+                    if faulty.as_ref().is_none_or(|(known, _)| *known != faults) {
+                        self.say_faults(&faults)?;
+                    }
+                    faulty = Some((faults, Stopwatch::start()));
+                }
+                Some(Seen::Silent) if restarts == RESTARTS_MAX => {
+                    server.group.stop();
+                    bail!("the server does not answer, however often it is started");
+                }
+                Some(Seen::Silent) => {
+                    restarts += 1;
+                    server = self.restart(server)?;
+                }
+                None => {}
+            }
+            let is_due = faulty.as_ref().is_some_and(|(_, since)| since.elapsed() > FAULTY_POLL);
+            if is_due && server.look.is_none() {
+                server.look = Some(look(self.address, None));
+            }
             thread::sleep(POLL);
         }
-        // Nobody listens any more when the server has ended before it answered.
-        sender.send(()).ok();
-    });
-    receiver
+    }
+
+    fn start(&self) -> Result<Server> {
+        let mut command = self.settings.command(self.tools, self.project, self.address)?;
+        command.env(EVENTS, self.events.path());
+        let (group, lines) = Group::spawn_with_lines(command)?;
+        let pid_file = self.settings.persist_to.join(PID_FILE);
+        fs::create_dir_all(&self.settings.persist_to)
+            .and_then(|()| fs::write(&pid_file, group.id().to_string()))
+            .with_context(|| format!("cannot write {}", pid_file.display()))?;
+        Ok(Server { group, lines, look: Some(look(self.address, None)) })
+    }
+
+    fn restart(&self, mut server: Server) -> Result<Server> {
+        let why = "a process of the server has died: it is started again, with what its storage has";
+        eprintln!("{}", red(why));
+        report::tell(&json!({"state": "restarting", "error": why}))?;
+        server.group.kill();
+        self.start()
+    }
+
+    fn say_ready(&self) -> Result<()> {
+        let (title, url) = (&self.settings.title, url(self.address));
+        report::say(format_args!("{title} is ready on {url} ({})", Took(self.stopwatch.elapsed())));
+        report::tell(&json!({"state": "ready", "project": title, "url": url}))?;
+        Ok(())
+    }
+
+    fn say_faults(&self, faults: &[(String, String)]) -> Result<()> {
+        let (title, url) = (&self.settings.title, url(self.address));
+        let mut lines = vec![format!("{title} cannot serve on {url}, because of its configuration:")];
+        lines.extend(faults.iter().map(|(name, detail)| format!("  {name}: {detail}")));
+        lines.push(
+            "Mend it in .dev.vars, in wrangler.toml or after `--var`: it serves once it is right.".to_owned(),
+        );
+        eprintln!("{}", red(lines.join("\n")));
+        let faults: Vec<Value> =
+            faults.iter().map(|(name, detail)| json!({"pointer": name, "detail": detail})).collect();
+        report::tell(&json!({"state": "misconfigured", "url": url, "errors": faults}))?;
+        Ok(())
+    }
 }
 
-/// One look at `/healthz`. A refused connection is an answer at once; a server that is still loading the worker
-/// holds the request until it can answer.
-pub fn answers(address: SocketAddr) -> bool {
-    let target = if address.ip().is_unspecified() {
-        SocketAddr::from(([127, 0, 0, 1], address.port()))
-    } else {
-        address
+impl Server {
+    /// Shows what wrangler says. Returns whether workerd has died.
+    fn pass_on(&mut self) -> bool {
+        let mut is_crashed = false;
+        while let Ok(line) = self.lines.try_recv() {
+            is_crashed |= line.contains(CRASHED);
+            if !NOISE.iter().any(|noise| line.contains(noise)) {
+                report::say(line);
+            }
+        }
+        is_crashed
+    }
+
+    fn seen(&mut self) -> Option<Seen> {
+        let seen = self.look.as_ref()?.try_recv().ok()?;
+        self.look = None;
+        Some(seen)
+    }
+}
+
+fn ended(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    eprintln!("{}", red(format_args!("error: wrangler ended by itself ({status})")));
+    ExitCode::from(code.max(1))
+}
+
+/// In red where it is read on a terminal.
+fn red(text: impl fmt::Display) -> String {
+    let style = match anstream::AutoStream::choice(&std::io::stderr()) {
+        anstream::ColorChoice::Never => Style::new(),
+        anstream::ColorChoice::Auto | anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi => {
+            AnsiColor::Red.on_default()
+        }
     };
-    let ask = || -> io::Result<bool> {
-        let mut stream = TcpStream::connect_timeout(&target, POLL)?;
-        stream.set_read_timeout(Some(HEALTH_TIMEOUT))?;
-        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n")?;
-        let mut status = [0; 12];
-        stream.read_exact(&mut status)?;
-        Ok(status.ends_with(b" 200"))
-    };
-    ask().unwrap_or(false)
+    format!("{style}{text}{style:#}")
 }
 
 fn url(address: SocketAddr) -> String {
@@ -272,104 +230,5 @@ fn url(address: SocketAddr) -> String {
         format!("http://localhost:{}", address.port())
     } else {
         format!("http://{address}")
-    }
-}
-
-fn display(path: PathBuf) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// The repository's own worker.
-    fn project() -> Project {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        Project::open(&root.join("crates/worker"), &root.join("wrangler.toml")).unwrap()
-    }
-
-    fn settings(args: &[&str]) -> Settings {
-        Settings::parse(&project(), args.iter().map(ToString::to_string).collect()).unwrap()
-    }
-
-    #[test]
-    fn ours_are_loopback_a_fixed_port_and_storage_on_disk() {
-        let ours = settings(&[]);
-        assert_eq!((ours.ip.to_string().as_str(), ours.port), ("127.0.0.1", 8787));
-        assert!(option(&ours.args, "--persist-to").unwrap().ends_with(".wrangler/state"));
-        assert!(ours.migrated.unwrap().ends_with(".wrangler/state"));
-        assert!(option(&ours.args, "--config").unwrap().ends_with("wrangler.toml"));
-        assert!(
-            ours.args.contains(&"AUTH:off".to_owned())
-                && ours.args.contains(&"MODEL:scripted:haiku".to_owned())
-                && ours.args.contains(&"WORKERS_AI:off".to_owned())
-        );
-    }
-
-    #[test]
-    fn what_the_user_gives_wins() {
-        let theirs = settings(&["--port", "9000", "--persist-to=/tmp/x", "--var", "MODEL:a", "AUTH:tokens"]);
-        assert_eq!(theirs.port, 9000);
-        assert_eq!(theirs.args.iter().filter(|arg| arg.starts_with("--persist-to")).count(), 1);
-        assert_eq!(theirs.migrated, Some(PathBuf::from("/tmp/x")));
-        assert_eq!(settings(&["--config", "own.toml"]).migrated, None);
-        let here = std::env::current_dir().unwrap();
-        assert_eq!(settings(&["--persist-to", "x"]).migrated, Some(here.join("x")));
-        assert!(!theirs.args.contains(&"AUTH:off".to_owned()));
-        assert!(theirs.args.contains(&"MODEL:a".to_owned()));
-        assert!(!theirs.args.contains(&"MODEL:scripted:haiku".to_owned()));
-        assert!(!theirs.args.contains(&"9000".to_owned()));
-    }
-
-    #[test]
-    fn names_of_the_server_become_a_variable_and_are_kept_from_wrangler() {
-        let hosts = |args: &[&str]| {
-            let settings = settings(args);
-            assert!(!settings.args.iter().any(|arg| arg.starts_with("--host")), "{:?}", settings.args);
-            settings.args.iter().find_map(|arg| arg.strip_prefix("LOCAL_HOSTS:").map(str::to_owned))
-        };
-        assert_eq!(hosts(&[]), None);
-        assert_eq!(
-            hosts(&["--host", "a.test", "--host=b.test", "--port", "1"]).as_deref(),
-            Some("a.test,b.test")
-        );
-        assert_eq!(hosts(&["--ip", "192.0.2.7"]).as_deref(), Some("192.0.2.7"));
-        assert_eq!(hosts(&["--ip=2001:db8::7", "--host", "a"]).as_deref(), Some("a,[2001:db8::7]"));
-        assert_eq!(hosts(&["--ip", "0.0.0.0"]), None, "whoever opens it to a network says by which names");
-    }
-
-    #[test]
-    fn a_secret_on_the_command_line_is_noticed() {
-        let shown =
-            settings(&["--var", "OPENAI_API_KEY:sk-x", "--var=API_TOKENS:a:b", "MODEL:a"]).shown_secrets;
-        assert_eq!(shown, ["API_TOKENS", "OPENAI_API_KEY"]);
-        assert!(settings(&["--var", "OPENAI_API_KEYS:x"]).shown_secrets.is_empty());
-    }
-
-    #[test]
-    fn wranglers_own_page_is_shut_unless_it_is_asked_for() {
-        let (tools, address) = (Tools::of_checkout(Path::new("/")).unwrap(), ([127, 0, 0, 1], 1).into());
-        let command = settings(&[]).command(&tools, &project(), address).unwrap();
-        for name in WRANGLER_SWITCHES {
-            let value = command.get_envs().find(|(known, _)| *known == name).and_then(|(_, value)| value);
-            assert_eq!(value.is_some_and(|value| value == "false"), env::var_os(name).is_none(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_port_in_use_is_named_with_the_cure() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let error = settings(&["--port", &port.to_string()]).free_address().unwrap_err().to_string();
-        assert!(error.contains(&format!("port {port} is in use")) && error.contains("-- --port"), "{error}");
-    }
-
-    #[test]
-    fn a_variable_in_a_file_is_seen() {
-        assert!(assigns("AUTH=tokens", "AUTH") && assigns("  export AUTH = \"tokens\"", "AUTH"));
-        assert!(!assigns("# AUTH=tokens", "AUTH") && !assigns("AUTHOR=me", "AUTH"));
     }
 }

@@ -10,9 +10,11 @@ mod bind;
 pub mod build;
 #[cfg(feature = "client")]
 pub mod client;
+mod configuration;
 mod dashboard;
 pub mod deploy;
 pub mod dev;
+mod events;
 pub mod fingerprint;
 pub mod migrations;
 pub mod new;
@@ -22,9 +24,11 @@ pub mod process;
 mod product;
 pub mod project;
 pub mod report;
+mod secrets;
 pub mod setup;
 pub mod text;
 pub mod tools;
+pub mod upgrade;
 
 pub use project::Project;
 pub use tools::Tools;

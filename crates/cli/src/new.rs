@@ -8,6 +8,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// What a change is checked by, where the project is kept on GitHub.
+pub const WORKFLOW: &str = ".github/workflows/ci.yml";
+
 /// What the project begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Template {
@@ -94,14 +97,14 @@ impl Source {
         })
     }
 
-    /// How a machine that has nothing gets the command of the same version.
-    fn install(&self) -> String {
+    /// How a machine that has nothing gets the command of the same version; none where only this machine has the library.
+    fn install(&self) -> Option<String> {
         match self {
-            Self::Registry => format!("cargo install longhaul-cli@{}", env!("CARGO_PKG_VERSION")),
-            Self::Git(url) => format!("cargo install longhaul-cli --git {url}"),
-            Self::Path(_) => {
-                "cargo install longhaul-cli # the library is a path on one machine: name its git".to_owned()
+            Self::Registry => {
+                Some(format!("cargo install longhaul-cli@{} --locked", env!("CARGO_PKG_VERSION")))
             }
+            Self::Git(url) => Some(format!("cargo install longhaul-cli --git {url} --locked")),
+            Self::Path(_) => None,
         }
     }
 }
@@ -124,39 +127,43 @@ pub fn run(dir: &Path, template: Template, source: &Source) -> Result<String> {
     if dir.exists() {
         bail!("{} is there already: choose another name, or move it away", dir.display());
     }
-    let post = format!("{{\"task\":{}}}", template.task());
-    let fill = |text: &str| -> Result<String> {
-        let filled = text
-            .replace("{{name}}", name)
-            .replace("{{crate}}", &name.replace('-', "_"))
-            .replace("{{longhaul}}", &source.dependency()?)
-            .replace("{{testing}}", &source.testing()?)
-            .replace("{{dependencies}}", template.dependencies())
-            .replace("{{post}}", &post)
-            .replace("{{task}}", template.task())
-            .replace("{{install}}", &source.install());
-        Ok(filled)
-    };
-    let files = [
-        ("Cargo.toml", include_str!("../templates/Cargo.toml.in")),
-        ("wrangler.toml", include_str!("../templates/wrangler.toml.in")),
-        (".gitignore", include_str!("../templates/gitignore.in")),
-        (".dev.vars.example", include_str!("../templates/dev.vars.example.in")),
-        ("README.md", include_str!("../templates/README.md.in")),
-        (".github/workflows/ci.yml", include_str!("../templates/ci.yml.in")),
-        ("src/lib.rs", template.code()),
-        ("tests/agent.rs", template.test()),
-        ("tests/served.rs", include_str!("../templates/tests/served.rs")),
-    ];
-    let files: Vec<_> =
-        files.into_iter().map(|(file, text)| Ok((file, fill(text)?))).collect::<Result<_>>()?;
-    for (file, text) in files {
+    for (file, text) in files(name, template, source)? {
         let path = dir.join(file);
         let parent = path.parent().unwrap_or(dir);
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(name.to_owned())
+}
+
+/// The files of a new project, each by its path from the project's folder.
+pub(crate) fn files(name: &str, template: Template, source: &Source) -> Result<Vec<(&'static str, String)>> {
+    let post = format!("{{\"task\":{}}}", template.task());
+    let (dependency, testing) = (source.dependency()?, source.testing()?);
+    let fill = |text: &str| {
+        text.replace("{{name}}", name)
+            .replace("{{crate}}", &name.replace('-', "_"))
+            .replace("{{longhaul}}", &dependency)
+            .replace("{{testing}}", &testing)
+            .replace("{{dependencies}}", template.dependencies())
+            .replace("{{post}}", &post)
+            .replace("{{task}}", template.task())
+    };
+    let mut files = vec![
+        ("Cargo.toml", fill(include_str!("../templates/Cargo.toml.in"))),
+        ("wrangler.toml", fill(include_str!("../templates/wrangler.toml.in"))),
+        (".gitignore", fill(include_str!("../templates/gitignore.in"))),
+        (".dev.vars.example", fill(include_str!("../templates/dev.vars.example.in"))),
+        ("README.md", fill(include_str!("../templates/README.md.in"))),
+        ("src/lib.rs", fill(template.code())),
+        ("tests/agent.rs", fill(template.test())),
+        ("tests/served.rs", fill(include_str!("../templates/tests/served.rs"))),
+    ];
+    if let Some(install) = source.install() {
+        let workflow = fill(include_str!("../templates/ci.yml.in")).replace("{{install}}", &install);
+        files.push((WORKFLOW, workflow));
+    }
+    Ok(files)
 }
 
 /// A name that a package and a Worker may have.
@@ -213,6 +220,14 @@ mod tests {
                     let text = fs::read_to_string(dir.join(file)).unwrap();
                     assert!(!text.is_empty() && !text.contains("{{"), "{file}: {text}");
                 }
+                let workflow = fs::read_to_string(dir.join(WORKFLOW)).ok();
+                let is_installed = |text: &str| {
+                    let mut runs = text.lines().filter_map(|line| line.trim().strip_prefix("- run: "));
+                    runs.next().is_some_and(|run| run.starts_with("cargo install longhaul-cli"))
+                };
+                let is_on_one_machine = matches!(source, Source::Path(_));
+                assert_eq!(workflow.is_none(), is_on_one_machine, "a path is on one machine");
+                assert!(workflow.is_none_or(|text| is_installed(&text) && !text.contains("{{")));
             }
         }
     }

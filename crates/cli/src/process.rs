@@ -1,13 +1,13 @@
 //! Child processes that never outlive us: each is the leader of a process group, and the group ends with us.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::Duration,
@@ -75,10 +75,24 @@ pub fn interrupted() -> Option<Signal> {
 
 /// Runs a command to its end and returns its output, stdout and stderr in the order they came. Each line is
 /// handed to `on_line` as it comes. Standard input is empty.
-pub fn run(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<String, CommandError> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+pub fn run(command: Command, on_line: impl FnMut(&str)) -> Result<String, CommandError> {
+    run_with(command, None, on_line)
+}
+
+/// The same with a text on standard input, where no other program sees it.
+pub fn run_with(
+    mut command: Command,
+    input: Option<&str>,
+    mut on_line: impl FnMut(&str),
+) -> Result<String, CommandError> {
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let shown = shown(&command);
     let mut group = Group::spawn(command)?;
+    if let Some((mut stdin, input)) = group.child.stdin.take().zip(input.map(str::to_owned)) {
+        // A program that ends before it has read everything says itself why.
+        thread::spawn(move || stdin.write_all(input.as_bytes()).ok());
+    }
     let (sender, lines) = mpsc::channel();
     forward_lines(group.child.stdout.take(), sender.clone());
     forward_lines(group.child.stderr.take(), sender);
@@ -132,6 +146,21 @@ impl Group {
         }
     }
 
+    /// The same, with what it says on stdout and stderr, line by line.
+    pub fn spawn_with_lines(mut command: Command) -> Result<(Self, Receiver<String>), CommandError> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = Self::spawn(command)?;
+        let (sender, lines) = mpsc::channel();
+        forward_lines(group.child.stdout.take(), sender.clone());
+        forward_lines(group.child.stderr.take(), sender);
+        Ok((group, lines))
+    }
+
+    /// The group's number, which is that of its first process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The child's status, if it has ended.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>, CommandError> {
         let status = self.child.try_wait();
@@ -146,6 +175,13 @@ impl Group {
             thread::sleep(POLL);
         }
         self.signal(OsSignal::KILL);
+    }
+
+    /// Ends the group on the spot.
+    pub fn kill(&mut self) {
+        self.signal(OsSignal::KILL);
+        // It is gone, or was before.
+        self.child.wait().ok();
     }
 
     fn wait(&mut self) -> Result<ExitStatus, CommandError> {
@@ -217,6 +253,11 @@ mod tests {
         seen.sort();
         assert_eq!(seen, ["one", "two"]);
         assert_eq!(output.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_given() {
+        assert_eq!(run_with(shell("cat"), Some("hush\n"), |_| {}).unwrap(), "hush\n");
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use serde_json::{Value, json};
+
 use crate::{
+    events,
     process::CommandError,
     report::{self, Mark, Progress, Stopwatch},
 };
@@ -19,6 +22,11 @@ pub const KEEP_LAST_BUILD: &str = "LONGHAUL_KEEP_LAST_BUILD";
 /// Whether a server waits for this build, and goes on with the last one should it fail.
 pub fn serves_on() -> bool {
     env::var_os(KEEP_LAST_BUILD).is_some()
+}
+
+/// Tells the server that waits for this build that it failed.
+pub fn note_failure(error: &anyhow::Error) {
+    events::note(&merged(json!({"state": "failed"}), report::failure_json(error)));
 }
 
 /// One thing that can be built.
@@ -69,6 +77,12 @@ pub(crate) fn build(scratch: &Path, product: &impl Product) -> Result<()> {
         return Ok(());
     }
 
+    let note = |state: &str, more: Value| {
+        if serves_on() {
+            events::note(&merged(json!({"state": state, "what": product.name()}), more));
+        }
+    };
+    note("building", json!({}));
     let progress = Progress::start(&title);
     match product.make(&progress) {
         Ok(note) => progress.finish(Mark::Ok, &note),
@@ -76,6 +90,7 @@ pub(crate) fn build(scratch: &Path, product: &impl Product) -> Result<()> {
             let is_broken = matches!(error.downcast_ref(), Some(CommandError::Failed { .. }));
             let is_kept = is_there && is_broken && serves_on();
             progress.finish(Mark::Failed, if is_kept { "the last build that worked stays" } else { "" });
+            note("failed", report::failure_json(&error));
             if is_kept {
                 report::failure(&error);
                 return Ok(());
@@ -84,5 +99,14 @@ pub(crate) fn build(scratch: &Path, product: &impl Product) -> Result<()> {
         }
     };
     fs::write(stamp, made()?)?;
+    note("built", json!({}));
     Ok(())
+}
+
+/// An object with the members of another.
+fn merged(mut object: Value, more: Value) -> Value {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
+    }
+    object
 }

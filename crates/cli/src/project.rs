@@ -13,7 +13,7 @@ use crate::{pins, text::read};
 /// What its configuration is called.
 pub const CONFIG: &str = "wrangler.toml";
 /// The library that every project depends on; the dashboard and the tables of the index come with it.
-const LIBRARY: &str = "longhaul";
+pub(crate) const LIBRARY: &str = "longhaul";
 
 /// One crate that is deployed, and where its parts are. Every path is absolute.
 #[derive(Debug)]
@@ -42,6 +42,14 @@ impl Project {
             );
         };
         Self::open(dir, &dir.join(CONFIG))
+    }
+
+    /// The crate of the folder, or of the nearest one above it, deployed by a configuration of another name or place.
+    pub fn of_config(from: &Path, config: &Path) -> Result<Self> {
+        let Some(dir) = from.ancestors().find(|dir| dir.join("Cargo.toml").is_file()) else {
+            bail!("there is no Cargo.toml in {} or above it: go to a project's folder", from.display());
+        };
+        Self::open(dir, config)
     }
 
     /// The crate of a folder, deployed by a configuration that may be elsewhere.
@@ -119,7 +127,13 @@ impl Project {
             let text = |name: &str| entry.get(name).and_then(toml::Value::as_str);
             let binding = text("binding").context("a D1 database has no binding")?.to_owned();
             let migrations = self.beside_config(text("migrations_dir").unwrap_or("migrations"));
-            Ok(Database { binding, migrations })
+            let name = text("database_name").unwrap_or(self.name());
+            Ok(Database {
+                binding,
+                name: name.to_owned(),
+                id: text("database_id").map(str::to_owned),
+                migrations,
+            })
         };
         entries.map(database).collect()
     }
@@ -174,6 +188,10 @@ impl Project {
 pub struct Database {
     /// The name that the code knows.
     pub binding: String,
+    /// Its name at the platform.
+    pub name: String,
+    /// Its id there, where the configuration has it.
+    pub id: Option<String>,
     /// The folder of its migrations.
     pub migrations: PathBuf,
 }
@@ -184,7 +202,7 @@ fn check_version(library: &str) -> Result<()> {
     if library != own {
         bail!(
             "the project has {LIBRARY} {library}, and this command is {own}: take one version, by \
-             `cargo install longhaul-cli@{library}`, or by `cargo update {LIBRARY} --precise {own}`"
+             `cargo install longhaul-cli@{library}`, or by `longhaul upgrade` where the command is the newer one"
         );
     }
     Ok(())
@@ -231,7 +249,7 @@ mod tests {
     fn another_version_of_the_library_is_refused_with_the_cure() {
         assert!(check_version(env!("CARGO_PKG_VERSION")).is_ok());
         let error = check_version("99.0.0").unwrap_err().to_string();
-        assert!(error.contains("longhaul-cli@99.0.0") && error.contains("--precise"), "{error}");
+        assert!(error.contains("longhaul-cli@99.0.0") && error.contains("longhaul upgrade"), "{error}");
     }
 
     #[test]
@@ -258,7 +276,8 @@ mod tests {
         assert_eq!((project.name(), project.library_name()), ("longhaul-worker", "longhaul_worker"));
         assert_eq!(project.wasm().unwrap(), root.join("crates/worker/build/index_bg.wasm"));
         assert_eq!(project.assets().unwrap(), root.join("dashboard/dist"));
-        let index = Database { binding: "DB".to_owned(), migrations: root.join("migrations") };
+        let (binding, name) = ("DB".to_owned(), "longhaul".to_owned());
+        let index = Database { binding, name, id: None, migrations: root.join("migrations") };
         assert_eq!(project.databases().unwrap(), [index]);
         for name in ["core", "durable", "worker"] {
             assert!(project.sources().contains(&root.join("crates").join(name)), "{name}");

@@ -2,14 +2,53 @@
 
 use std::{
     fmt,
-    io::{self, IsTerminal},
-    sync::LazyLock,
+    io::{self, IsTerminal, Write},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 use crate::process::CommandError;
+
+/// Whether standard output is for a program: JSON alone. What people read goes to standard error then.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From here on standard output has JSON alone.
+pub fn speak_json() {
+    IS_JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether standard output has JSON alone.
+pub fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
+}
+
+/// A line for people.
+pub fn say(line: impl fmt::Display) {
+    if is_json() {
+        eprintln!("{line}");
+    } else {
+        println!("{line}");
+    }
+}
+
+/// A line for programs, where one listens.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub fn tell(value: &Value) -> io::Result<()> {
+    if !is_json() {
+        return Ok(());
+    }
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{value}")?;
+    stdout.flush()
+}
 
 /// The steps under way at a terminal, one line each.
 static SPINNERS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
@@ -65,7 +104,7 @@ impl Progress {
             spinner
         });
         if spinner.is_none() {
-            println!("  > {title}");
+            say(format_args!("  > {title}"));
         }
         Self { title: title.to_owned(), spinner, stopwatch: Stopwatch::start() }
     }
@@ -80,6 +119,11 @@ impl Progress {
     /// Ends the step with its result, and returns the time it took.
     pub fn finish(self, mark: Mark, note: &str) -> Duration {
         self.finish_with(mark, note, || ())
+    }
+
+    /// Ends the step well, or not.
+    pub fn end(self, is_well: bool) {
+        self.finish(if is_well { Mark::Ok } else { Mark::Failed }, "");
     }
 
     /// The same, and tells more of it: no line of another step comes between.
@@ -123,17 +167,26 @@ pub fn done(mark: Mark, title: &str, note: &str, took: Duration) {
 }
 
 fn print_done(mark: Mark, title: &str, note: &str, took: Duration) {
-    println!("  {mark} {title:<18} {:>12}  {note}", Took(took));
+    say(format_args!("  {mark} {title:<18} {:>12}  {note}", Took(took)));
 }
 
 /// Tells why something failed, with what the failed command had to say.
 pub fn failure(error: &anyhow::Error) {
-    if let Some(CommandError::Failed { output, .. }) = error.downcast_ref() {
-        for line in news(output) {
-            eprintln!("{line}");
-        }
+    if let Some(output) = said(error) {
+        eprintln!("{output}");
     }
     eprintln!("error: {error:#}");
+}
+
+/// The same for programs: `{"error", "output"}`. The second is what a failed command had to say, or null.
+pub fn failure_json(error: &anyhow::Error) -> Value {
+    json!({"error": format!("{error:#}"), "output": said(error)})
+}
+
+fn said(error: &anyhow::Error) -> Option<String> {
+    let Some(CommandError::Failed { output, .. }) = error.downcast_ref() else { return None };
+    let lines: Vec<&str> = news(output).collect();
+    Some(lines.join("\n")).filter(|text| !text.is_empty())
 }
 
 /// What a failed command had to say of its failure: no progress, and nothing of the tests that passed.

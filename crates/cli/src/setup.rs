@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     nightly, process,
     report::{self, Mark, Progress, Stopwatch},
-    tools::{Tools, is_on_path},
+    tools::{Tools, check_node, is_on_path},
 };
 
 /// Installs what is missing, one named step after the other. Two runs at once wait for each other.
@@ -30,6 +30,40 @@ pub fn run(tools: &Tools) -> Result<()> {
         report::done(Mark::Ok, "set-up", "nothing is missing", stopwatch.elapsed());
     }
     Ok(())
+}
+
+/// Something that this machine lacks.
+#[derive(Debug)]
+pub struct Missing {
+    /// What it is, and who installs it.
+    pub text: String,
+    /// Whether `dev` and `build` install it.
+    pub is_installed: bool,
+}
+
+/// What a build would need that is not there.
+pub fn missing(tools: &Tools) -> Result<Vec<Missing>> {
+    let mut missing = Vec::new();
+    if !is_on_path("rustup") {
+        let text = "rustup is missing: install it from https://rustup.rs".to_owned();
+        missing.push(Missing { text, is_installed: false });
+    }
+    if nightly()?.is_none_or(|dir| !dir.join("lib/rustlib/src/rust/library/std").is_dir()) {
+        let text = format!("{} with rust-src is missing: `longhaul dev` installs it", pins::NIGHTLY);
+        missing.push(Missing { text, is_installed: true });
+    }
+    if !tools.are_ready().unwrap_or(false) {
+        let text = format!(
+            "wrangler and its Node are not in {}: `longhaul dev` installs them",
+            tools.dir().display()
+        );
+        missing.push(Missing { text, is_installed: true });
+        // Only npm needs the machine's own Node.
+        if let Err(error) = check_node() {
+            missing.push(Missing { text: error.to_string(), is_installed: false });
+        }
+    }
+    Ok(missing)
 }
 
 /// Held while something is installed; it is given back when it is dropped.

@@ -1,10 +1,36 @@
-//! Text files.
+//! Text of files and of people.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, BufRead, IsTerminal, Write},
+    path::Path,
+};
 
 use anyhow::{Context, Result};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 /// A text file's content; the error names the file.
 pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A line of standard input. On a terminal it is asked for, and not shown.
+pub(crate) fn hidden_line(question: &str) -> Result<String> {
+    let stdin = io::stdin();
+    let shown = stdin.is_terminal().then(|| tcgetattr(&stdin)).transpose()?;
+    if let Some(shown) = &shown {
+        eprint!("{question}");
+        io::stderr().flush()?;
+        let mut hidden = shown.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
+    }
+    let mut line = String::new();
+    let read = stdin.lock().read_line(&mut line);
+    if let Some(shown) = &shown {
+        tcsetattr(&stdin, OptionalActions::Now, shown)?;
+        eprintln!();
+    }
+    read?;
+    Ok(line)
 }

@@ -155,7 +155,7 @@ fn cache() -> Result<PathBuf> {
 }
 
 /// Whether this machine has a Node that can install the packages.
-fn check_node() -> Result<()> {
+pub(crate) fn check_node() -> Result<()> {
     let cure = format!(
         "install Node {} or later with npm from https://nodejs.org, then run this again",
         pins::NODE_MAJOR_MIN

@@ -1,6 +1,9 @@
 //! What is wrong with the project here and with the server, and how to mend it.
 
-use std::{env, fs, os::unix::fs::PermissionsExt, process::ExitCode};
+mod probe;
+mod project;
+
+use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -10,25 +13,6 @@ use super::{
     api::{Api, ApiError},
     words::visible,
 };
-use crate::Project;
-
-/// Bindings of a project that has everything, and what is missing without each.
-const BINDINGS: [(&str, &str); 5] = [
-    ("SESSIONS", "no run can be stored"),
-    ("TENANTS", "nothing bounds how many sessions of a tenant run at once"),
-    ("DB", "there is no list of runs, no inbox and no statistics"),
-    ("RATE_LIMIT", "nothing bounds how often a tenant asks"),
-    ("AI", "the models @cf/… of Workers AI cannot be asked"),
-];
-/// Variables that are secrets: in `wrangler.toml` everybody reads them who reads the repository.
-const SECRETS: [&str; 6] = [
-    "API_TOKENS",
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "NEXUS_API_KEY",
-    "WEBHOOK_SECRET",
-    "CREDENTIALS_KEY",
-];
 
 /// How a thing is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,7 +29,7 @@ struct Finding {
 
 /// Looks at everything, and ends with 1 where something is wrong.
 pub(super) fn run(api: &Api, json: bool) -> Result<ExitCode> {
-    let mut findings = of_project()?;
+    let mut findings = project::findings()?;
     findings.extend(of_server(api));
     let is_bad = findings.iter().any(|finding| finding.health == Health::Bad);
     if json {
@@ -91,60 +75,6 @@ fn bad(what: impl Into<String>) -> Finding {
     Finding { health: Health::Bad, what: what.into() }
 }
 
-/// The project in this folder, where there is one.
-fn of_project() -> Result<Vec<Finding>> {
-    let here = env::current_dir()?;
-    let Ok(project) = Project::find(&here) else {
-        return Ok(vec![warning("no project of longhaul's is here: only the server is looked at")]);
-    };
-    let wrangler = fs::read_to_string(project.config()).unwrap_or_default();
-    let mut findings = of_wrangler(&wrangler);
-    let secrets = project.dir().join(".dev.vars");
-    if let Ok(metadata) = fs::metadata(&secrets)
-        && metadata.permissions().mode() & 0o077 != 0
-    {
-        findings.push(warning(format!("others can read {}: chmod 600 it", secrets.display())));
-    }
-    Ok(findings)
-}
-
-fn of_wrangler(text: &str) -> Vec<Finding> {
-    let config: toml::Table = match text.parse() {
-        Ok(config) => config,
-        Err(error) => return vec![bad(format!("wrangler.toml cannot be read: {error}"))],
-    };
-    let mut findings = Vec::new();
-    for (name, without) in BINDINGS {
-        if is_bound(&toml::Value::Table(config.clone()), name) {
-            continue;
-        }
-        let what = format!("wrangler.toml has no binding {name}: {without}");
-        findings.push(if name == "SESSIONS" { bad(what) } else { warning(what) });
-    }
-    let vars = config.get("vars").and_then(toml::Value::as_table);
-    for name in SECRETS.into_iter().filter(|name| vars.is_some_and(|vars| vars.contains_key(*name))) {
-        findings.push(bad(format!(
-            "{name} is a secret, and stands in wrangler.toml: move it to .dev.vars, and to `wrangler secret put {name}`"
-        )));
-    }
-    if findings.is_empty() {
-        findings.push(good("wrangler.toml has every binding, and no secret"));
-    }
-    findings
-}
-
-/// Whether a binding of this name is anywhere in the configuration.
-fn is_bound(value: &toml::Value, name: &str) -> bool {
-    match value {
-        toml::Value::Table(table) => table.iter().any(|(key, value)| {
-            matches!(key.as_str(), "binding" | "name") && value.as_str() == Some(name)
-                || is_bound(value, name)
-        }),
-        toml::Value::Array(values) => values.iter().any(|value| is_bound(value, name)),
-        _ => false,
-    }
-}
-
 fn of_server(api: &Api) -> Vec<Finding> {
     let health = match api.get("/healthz") {
         Ok(health) => health,
@@ -159,6 +89,19 @@ fn of_server(api: &Api) -> Vec<Finding> {
     for text in health["warnings"].as_array().into_iter().flatten().filter_map(said) {
         findings.push(warning(text));
     }
+    match api.get("/readyz") {
+        Ok(_) => findings.push(good("its configuration can serve")),
+        Err(ApiError::Refused { code, detail, .. })
+            if code == "misconfigured" || code == "auth_not_configured" =>
+        {
+            let faults = detail.lines().map(str::trim).filter(|fault| !fault.is_empty());
+            findings.extend(faults.map(|fault| bad(format!("the server's configuration is wrong: {fault}"))));
+            // It answers nothing else.
+            return findings;
+        }
+        Err(error) => findings.push(bad(explained(&error))),
+    }
+    findings.extend(of_page(api, version));
     let deployment = match api.get("/v1/agents") {
         Ok(deployment) => deployment,
         Err(error) => {
@@ -169,14 +112,39 @@ fn of_server(api: &Api) -> Vec<Finding> {
     let agents = deployment["agents"].as_array().map(Vec::len).unwrap_or_default();
     let tenant = deployment["tenant"].as_str().unwrap_or_default();
     findings.push(good(format!("you are {tenant}; agents: {agents}")));
-    if deployment["index"] == false {
-        findings.push(warning("there is no index: bind a D1 database as DB and apply the migrations"));
-    }
+    findings.push(of_index(api, deployment["index"] == true));
     match api.get("/v1/models") {
         Ok(models) => findings.extend(of_models(&models)),
         Err(error) => findings.push(bad(explained(&error))),
     }
     findings
+}
+
+/// The page is of the version that its document names.
+fn of_page(api: &Api, version: &str) -> Option<Finding> {
+    let page = match api.get("/openapi.json") {
+        Ok(document) => document["info"]["version"].as_str().unwrap_or_default().to_owned(),
+        Err(_) => {
+            return Some(warning(
+                "the server has no page: wrangler.toml has no [assets], or nothing was built",
+            ));
+        }
+    };
+    let what = || format!("the page is version {page}, the server {version}: build and deploy both");
+    (page != version).then(|| warning(what()))
+}
+
+fn of_index(api: &Api, is_bound: bool) -> Finding {
+    if !is_bound {
+        return warning("there is no index: bind a D1 database as DB in wrangler.toml");
+    }
+    match api.get("/v1/traces?limit=1") {
+        Ok(_) => good("the index answers, and has its tables"),
+        Err(ApiError::Refused { code, .. }) if code == "index_unavailable" => bad(
+            "the index does not answer, or its tables are old: `longhaul dev` or `longhaul deploy` brings them up to date",
+        ),
+        Err(error) => bad(explained(&error)),
+    }
 }
 
 /// A warning, in words.
@@ -219,20 +187,6 @@ fn of_models(models: &Value) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_project_without_bindings_and_with_a_secret_is_told_so() {
-        let text = "[vars]\nOPENAI_API_KEY = \"sk\"\n[[durable_objects.bindings]]\nname = \"SESSIONS\"\n[ai]\nbinding = \"AI\"";
-        let findings = of_wrangler(text);
-        let texts: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
-        assert_eq!(findings.iter().filter(|it| it.health == Health::Bad).count(), 1, "{texts:?}");
-        assert!(
-            texts.iter().any(|text| text.contains("binding DB:"))
-                && !texts.iter().any(|text| text.contains("AI:"))
-        );
-        assert!(texts.iter().any(|text| text.contains("wrangler secret put OPENAI_API_KEY")));
-        assert_eq!(of_wrangler("= 1")[0].health, Health::Bad);
-    }
 
     #[test]
     fn a_model_that_cannot_be_asked_is_named_with_what_is_missing() {

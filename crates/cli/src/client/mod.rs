@@ -27,9 +27,16 @@ pub struct Options {
     /// LONGHAUL_TOKEN, or kept by `longhaul login`
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
-    /// Print what the server says as JSON, for programs
+    /// Print JSON for programs, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Options {
+    /// Whether standard output is for a program.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
 }
 
 /// A command that uses a server.

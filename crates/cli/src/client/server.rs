@@ -2,15 +2,17 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use serde_json::json;
 
 use super::api::Api;
+use crate::{report, text::hidden_line};
 
 /// Where a server is that nobody named.
 pub(super) const LOCAL: &str = "http://localhost:8787";
@@ -96,28 +98,15 @@ pub(super) fn login(url: Option<&str>) -> Result<()> {
     let place = place().context("there is no folder for a user's configuration: set HOME")?;
     keep(&place, &server)?;
     let tenant = deployment["tenant"].as_str().unwrap_or_default();
-    println!("{} is your server, and you are {tenant} there. Kept in {}", server.url, place.display());
+    let place = place.display();
+    report::say(format_args!("{} is your server, and you are {tenant} there. Kept in {place}", server.url));
+    report::tell(&json!({"server": server.url, "tenant": tenant, "kept_in": place.to_string()}))?;
     Ok(())
 }
 
 /// From the terminal without showing it, or else the first line of standard input.
 fn ask_for_token(url: &str) -> Result<String> {
-    let stdin = io::stdin();
-    let shown = stdin.is_terminal().then(|| tcgetattr(&stdin)).transpose()?;
-    if let Some(shown) = &shown {
-        eprint!("Token for {url} (empty where it needs none): ");
-        io::stderr().flush()?;
-        let mut hidden = shown.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
-    }
-    let mut line = String::new();
-    let read = stdin.lock().read_line(&mut line);
-    if let Some(shown) = &shown {
-        tcsetattr(&stdin, OptionalActions::Now, shown)?;
-        eprintln!();
-    }
-    read?;
+    let line = hidden_line(&format!("Token for {url} (empty where it needs none): "))?;
     let token = line.trim();
     if token.chars().any(|c| !c.is_ascii_graphic()) {
         bail!("a token has visible ASCII characters alone");
