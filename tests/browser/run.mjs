@@ -9,6 +9,7 @@ import { tests as index } from "./index.test.mjs";
 import { tests as keys } from "./keys.test.mjs";
 import { tests as live, THINKER } from "./live.test.mjs";
 import { tests as looks } from "./looks.test.mjs";
+import { tests as misconfigured, WRONG } from "./misconfigured.test.mjs";
 import { tests as models } from "./models.test.mjs";
 import { tests as noIndex } from "./no-index.test.mjs";
 import { TALKER, tests as reading, WRITER } from "./reading.test.mjs";
@@ -20,7 +21,7 @@ import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
 import { configWithoutIndex, DevServer } from "./support/server.mjs";
 
-const OTHERS = { tokens, "no-index": noIndex, tools, crash };
+const OTHERS = { tokens, misconfigured, "no-index": noIndex, tools, crash };
 const SUITES = { live, session, reading, keys, compare, index, models, hostile, looks, ...OTHERS };
 const TRACES = 1_000;
 
@@ -55,9 +56,12 @@ before(async () => {
     .join(",");
   // All are waited for: one that starts after another has failed would be left running.
   const started = await Promise.allSettled([
-    chosen.some((name) => name !== "tools") && start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
+    chosen.some((name) => !["tools", "misconfigured"].includes(name)) &&
+      start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
     wants("tools") && startTools(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
+    wants("misconfigured") &&
+      start("wrong", ...Object.entries(WRONG).flatMap(([name, value]) => ["--var", `${name}:${value}`])),
     wants("no-index") && start("unindexed", "--config", configWithoutIndex()),
   ]);
   const failed = started.find((one) => one.status === "rejected");
@@ -73,6 +77,7 @@ after(async () => {
 
 for (const name of chosen) {
   if (name === "tokens") SUITES[name](() => servers.closed);
+  else if (name === "misconfigured") SUITES[name](() => servers.wrong);
   else if (name === "tools") SUITES[name](() => servers.tools);
   else
     SUITES[name](

@@ -110,8 +110,10 @@ impl Config {
             false => lookup(name),
         };
         let var = |name: &str| whole(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
-        let access = Access::parse(var("AUTH").as_deref(), var("API_TOKENS").as_deref())
-            .map_err(|detail| errors.push(FieldError::new("AUTH, API_TOKENS", detail)));
+        let auth = var("AUTH");
+        let at_fault = if matches!(auth.as_deref(), None | Some("tokens")) { "API_TOKENS" } else { "AUTH" };
+        let access = Access::parse(auth.as_deref(), var("API_TOKENS").as_deref())
+            .map_err(|detail| errors.push(FieldError::new(at_fault, detail)));
         let local_hosts = LocalHosts::parse(var("LOCAL_HOSTS").as_deref()).unwrap_or_else(|detail| {
             errors.push(FieldError::new("LOCAL_HOSTS", detail));
             LocalHosts::default()

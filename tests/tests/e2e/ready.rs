@@ -48,5 +48,4 @@ async fn whoever_has_no_token_learns_whether_it_can_serve() {
     let ready = api.get("/readyz").await;
     Document::read().check("GET", "/readyz", &ready);
     assert_eq!(ready.ok(200)["status"], "ok");
-    assert_eq!(api.post("/readyz", &serde_json::json!({})).await.status, 405);
 }

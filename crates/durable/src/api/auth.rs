@@ -134,7 +134,7 @@ impl Access {
                     Ok(Self::Tokens(tokens))
                 }
             },
-            _ => Err("AUTH must be `tokens` or `off`".to_owned()),
+            _ => Err("must be `tokens` or `off`".to_owned()),
         }
     }
 
