@@ -225,3 +225,69 @@ async fn a_login_is_kept_for_its_server_and_a_wrong_token_is_not() {
     assert!(output.status.success() && told.contains("you are acme"), "{told}");
     assert!(!told.contains("annas-token"), "{told}");
 }
+
+/// Nothing else is on standard output, whatever became of the command.
+#[tokio::test]
+async fn every_command_prints_one_document_of_json() {
+    let server = Launch::new().var("AUTH", "off").index(Tables::Migrated).start().await;
+    let user = User::of(&server);
+    let document = |output: &Output| -> Value {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    };
+    let run = user.sees(&["run", "Write a haiku.", "--detach", "--json"]).await;
+    let run: Value = serde_json::from_str(&run).expect("one document");
+    let session = run["session"].as_str().expect("it has a session").to_owned();
+    for words in [
+        vec!["cancel", &session],
+        vec!["sessions"],
+        vec!["approvals"],
+        vec!["stats"],
+        vec!["trace", &session],
+        vec!["compare", "Write.", "--model", "scripted:haiku", "--model", "scripted:echo"],
+    ] {
+        let shown = document(&user.does(&[words.as_slice(), &["--json"]].concat()).await);
+        assert!(shown.is_object() && shown["error"].is_null(), "{words:?}: {shown}");
+    }
+    let doctor = document(&user.does(&["doctor", "--json"]).await);
+    let findings = doctor["findings"].as_array().expect("findings");
+    let good = |text: &str| {
+        findings
+            .iter()
+            .any(|it| it["health"] == "good" && it["what"].as_str().is_some_and(|what| what.contains(text)))
+    };
+    assert!(good("answers, version") && good("can serve") && good("the index answers"), "{doctor}");
+    let login = document(&user.does(&["login", "--json"]).await);
+    assert_eq!((&login["server"], &login["tenant"]), (&json!(server.base_url()), &json!("local")));
+    let made = document(&user.does(&["new", "my-agent", "--json"]).await);
+    assert_eq!(made["project"], "my-agent");
+    let mut upgrade = longhaul(&user.home.path().join("my-agent"));
+    // Cargo reads the project.
+    let home = env::var("HOME").unwrap_or_default();
+    for (name, folder) in [("RUSTUP_HOME", ".rustup"), ("CARGO_HOME", ".cargo")] {
+        upgrade.env(name, env::var(name).unwrap_or(format!("{home}/{folder}")));
+    }
+    upgrade.args(["upgrade", "--dry-run", "--json"]);
+    let upgraded = document(&upgrade.output().await.expect("the command starts"));
+    assert_eq!((&upgraded["dry_run"], &upgraded["changes"]), (&json!(true), &json!([])));
+    for words in
+        [vec!["steer", "nobody", "Hello."], vec!["deny", "nobody", "1", "--yes"], vec!["new", "my-agent"]]
+    {
+        let failed = user.does(&[words.as_slice(), &["--json"]].concat()).await;
+        let told = document(&failed);
+        assert!(failed.status.code() == Some(1) && told["error"].is_string(), "{words:?}: {told}");
+    }
+}
+
+/// A server that cannot serve is the first thing that is told.
+#[tokio::test]
+async fn the_doctor_names_the_variables_at_fault() {
+    let server =
+        Launch::new().var("AUTH", "off").var("CAPTURE", "some").var("RETENTION_DAYS", "0").start().await;
+    let doctor = User::of(&server).does(&["doctor"]).await;
+    let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{text}");
+    for name in ["CAPTURE: must be", "RETENTION_DAYS: must be"] {
+        assert!(text.contains(&format!("the server's configuration is wrong: {name}")), "{text}");
+    }
+}

@@ -4,7 +4,7 @@
 use std::{fs, process::Command};
 
 use longhaul_tests::{Api, DevServer, server::root, wait::eventually};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -29,7 +29,7 @@ async fn a_new_project_is_served_and_built_again_on_a_change() {
     let mut command = longhaul();
     command.current_dir(&project).env("LONGHAUL_TOOLS", root());
     command.env("CARGO_TARGET_DIR", root().join("target"));
-    command.arg("dev");
+    command.args(["dev", "--json"]);
     let dev = DevServer::of(command, &folder.path().join("storage"), &[]).await;
     let api = dev.api();
     let page = api.get("/").await;
@@ -49,11 +49,23 @@ async fn a_new_project_is_served_and_built_again_on_a_change() {
     let stays = || async { dev.log().contains("the last build that worked stays").then_some(()) };
     eventually("a build that fails", stays).await;
     assert!(dev.log().contains("error: "), "{}", dev.log());
+    let said = |state: &str| {
+        let lines = dev.log();
+        let mut events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| event["state"] == state)
+    };
+    let failed = eventually("a line of JSON", || async { said("failed") }).await;
+    assert!(failed["output"].as_str().is_some_and(|output| output.contains("this is no Rust")), "{failed}");
+    assert_eq!(said("building").expect("it was told")["project"], "harbour-agent");
+    let ready = said("ready").expect("it was told");
+    let url = dev.api().url("").replace("127.0.0.1", "localhost");
+    assert_eq!((&ready["url"], &ready["project"]), (&json!(url), &json!("harbour-agent")));
     assert_eq!(tide(&api).await, "09:12");
 
     let changed = Instant::now();
     fs::write(&code, text.replace("09:12", "09:30")).expect("the code can be written");
     eventually("the new tide", || async { (tide(&api).await == "09:30").then_some(()) }).await;
+    eventually("a line of JSON", || async { said("built") }).await;
     println!("measured: a changed line of a project is served after {:.1?}", changed.elapsed());
 }
 

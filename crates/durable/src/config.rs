@@ -156,7 +156,12 @@ impl Config {
         let is_on = switch("SCRIPTED", var("SCRIPTED"), false, &mut errors);
         let default_model = default_model(var("MODEL"), workers_ai.is_some(), !endpoints.is_empty());
         match default_model.as_deref().map(ModelName::parse) {
-            Some(Err(error)) => errors.push(FieldError::new("MODEL", error.to_string())),
+            Some(Err(error)) => {
+                let text = error.to_string();
+                // Anybody may read this: the value, which stands before the help, is not repeated.
+                let help = text.split_once("; ").map(|(_, help)| format!("is no name of a model: {help}"));
+                errors.push(FieldError::new("MODEL", help.unwrap_or(text)));
+            }
             // Of the built-in ones a request says what is missing.
             Some(Ok(name)) if !BUILT_IN_PREFIXES.contains(&name.prefix()) => {
                 let missing =
