@@ -2420,6 +2420,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            400: components["responses"]["InvalidParameter"];
             421: components["responses"]["UnknownHost"];
             503: components["responses"]["Unavailable"];
         };

@@ -35,7 +35,9 @@ impl Route {
             Self::Approvals => ApprovalsQuery::PARAMETERS,
             // The page's own address, which its files answer, whatever follows it.
             Self::Home => &["KEY"],
-            Self::Health | Self::Agents | Self::Models | Self::Compare | Self::StartSession => &[],
+            Self::Health | Self::Ready | Self::Agents | Self::Models | Self::Compare | Self::StartSession => {
+                &[]
+            }
             Self::Session { op, .. } => match op {
                 SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID],
                 SessionOp::ShowRun(_) => &["wait"],
