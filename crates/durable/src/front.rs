@@ -110,6 +110,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
             env::config_at(env, &request.inner().url(), Rc::clone(&config)).await?
         }
         Route::Health
+        | Route::Ready
         | Route::Home
         | Route::Traces
         | Route::Approvals
