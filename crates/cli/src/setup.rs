@@ -48,8 +48,8 @@ pub fn missing(tools: &Tools) -> Result<Vec<Missing>> {
         let text = "rustup is missing: install it from https://rustup.rs".to_owned();
         missing.push(Missing { text, is_installed: false });
     }
-    if nightly()?.is_none_or(|dir| !dir.join("lib/rustlib/src/rust/library/std").is_dir()) {
-        let text = format!("{} with rust-src is missing: `longhaul dev` installs it", pins::NIGHTLY);
+    if !nightly::is_ready()? {
+        let text = format!("{} with rust-src is missing: `longhaul dev` installs it", nightly::name()?);
         missing.push(Missing { text, is_installed: true });
     }
     if !tools.are_ready().unwrap_or(false) {
