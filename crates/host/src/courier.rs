@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::{Receipt, RunId, SinkFailure, Spent};
 use longhaul_trace::Trace;
+use vecmap::VecMap;
 
 use crate::{
     deployment::{Deployment, NEXUS_SINK, OTLP_SINK},
@@ -20,7 +19,7 @@ pub(crate) struct DeliveryOrder {
     /// What is delivered, or why it cannot be.
     pub(crate) cargo: Result<Cargo, SinkFailure>,
     /// The parts that the sink has, each with what it calls it.
-    pub(crate) sent: BTreeMap<String, String>,
+    pub(crate) sent: VecMap<String, String>,
     /// Whether no earlier request is unaccounted for.
     pub(crate) is_certain: bool,
 }

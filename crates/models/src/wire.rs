@@ -1,6 +1,6 @@
 //! What requests have in common: the conversation in turns, as strict servers want it.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use longhaul_core::{Message, ModelRequest, Opaque, Role, ToolCall, ToolOffer};
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ pub(crate) fn nine_letters(id: &str) -> String {
 /// after it and in order, and an id of its own.
 pub(crate) fn turns<'a>(request: &'a ModelRequest<'_>, place: SystemPlace, id_of: IdOf) -> Vec<Turn<'a>> {
     let offers = request.tools;
-    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: BTreeMap::new(), id_of, offers };
+    let mut turns = Turns { done: Vec::new(), open: Vec::new(), ids: Vec::new(), id_of, offers };
     if let (SystemPlace::FirstUser, Some(system)) = (place, &request.system) {
         turns.told().text = Cow::Borrowed(system);
     }
@@ -144,8 +144,8 @@ struct Turns<'a> {
     done: Vec<Turn<'a>>,
     /// Calls of the last message: their own id, that in this request, and the result.
     open: Vec<(&'a str, String, Option<&'a str>)>,
-    /// How many calls have each id.
-    ids: BTreeMap<String, u32>,
+    /// How many calls have each id, in the order of the ids.
+    ids: Vec<(String, u32)>,
     id_of: IdOf,
     offers: &'a [ToolOffer],
 }
@@ -192,15 +192,27 @@ impl<'a> Turns<'a> {
     fn unique(&mut self, id: &str) -> String {
         let id = (self.id_of)(id);
         let mut free = id.clone();
-        while self.ids.contains_key(&free) {
-            let count = self.ids.entry(id.clone()).or_insert(1);
-            *count += 1;
-            let next = format!("{id}_{count}");
-            // In the format's own form, unless that would be the same again.
-            free = Some((self.id_of)(&next)).filter(|own| *own != id).unwrap_or(next);
+        loop {
+            match self.place_of(&free) {
+                Err(place) => {
+                    self.ids.insert(place, (free.clone(), 1));
+                    return free;
+                }
+                Ok(taken) => {
+                    // Since the first round `id` is taken.
+                    let of_id = self.place_of(&id).unwrap_or(taken);
+                    let count = &mut self.ids[of_id].1;
+                    *count += 1;
+                    let next = format!("{id}_{count}");
+                    // In the format's own form, unless that would be the same again.
+                    free = Some((self.id_of)(&next)).filter(|own| *own != id).unwrap_or(next);
+                }
+            }
         }
-        self.ids.insert(free.clone(), 1);
-        free
+    }
+
+    fn place_of(&self, id: &str) -> Result<usize, usize> {
+        self.ids.binary_search_by(|(known, _)| known.as_str().cmp(id))
     }
 
     fn take_result(&mut self, message: &'a Message) {

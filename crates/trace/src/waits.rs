@@ -20,7 +20,7 @@ impl Trace {
         Some(ms.saturating_sub(self.waiting_ms()?))
     }
 
-    /// The models whose last attempt failed, in the order of their names.
+    /// The models whose last attempt failed, in the order of these attempts.
     pub fn failed_models(&self) -> Vec<&str> {
         let mut last: Vec<(&str, &Span)> = Vec::new();
         for span in self.spans.iter().filter(|span| span.status != SpanStatus::Unset) {
@@ -29,10 +29,8 @@ impl Trace {
                 last.push((&model.model, span));
             }
         }
-        last.retain(|(_, span)| span.status == SpanStatus::Error);
-        let mut names: Vec<&str> = last.into_iter().map(|(model, _)| model).collect();
-        names.sort_unstable();
-        names
+        let failed = last.into_iter().filter(|(_, span)| span.status == SpanStatus::Error);
+        failed.map(|(model, _)| model).collect()
     }
 
     /// The time from `since` to `until` in which somebody was asked and no attempt was under way.
@@ -42,12 +40,14 @@ impl Trace {
             let is_wait = span.wait.is_some();
             let is_attempt = span.model.is_some() || span.tool.as_ref().is_some_and(|tool| tool.attempt > 0);
             if is_wait || is_attempt {
-                let within = |at: TimeMs| at.clamp(since, until);
-                edges.push((within(span.started_at), is_wait, 1));
-                edges.push((within(span.ended_at.unwrap_or(until)), is_wait, -1));
+                for (at, change) in [(span.started_at, 1), (span.ended_at.unwrap_or(until), -1)] {
+                    let at = at.clamp(since, until);
+                    // A sort of the library takes more code than all of this.
+                    let place = edges.partition_point(|(before, _, _)| *before <= at);
+                    edges.insert(place, (at, is_wait, change));
+                }
             }
         }
-        edges.sort_unstable_by_key(|(at, _, _)| *at);
         let (mut waits, mut attempts, mut waited, mut last) = (0, 0, 0, since);
         for (at, is_wait, change) in edges {
             if waits > 0 && attempts == 0 {

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use vecmap::VecMap;
+
 use crate::{
     entry::Entry,
     ids::{Seq, TimeMs},
@@ -9,7 +11,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The parts that a sink has which takes a trace in several requests, and what it calls them.
-    pub sent: BTreeMap<String, String>,
+    pub sent: VecMap<String, String>,
     /// Attempts that have an outcome.
     pub attempts: u32,
     /// What comes next.
@@ -30,7 +32,7 @@ pub enum DeliveryState {
 impl Delivery {
     /// A delivery of a run that ended at `at`.
     pub(crate) fn due(at: TimeMs) -> Self {
-        Self { sent: BTreeMap::new(), attempts: 0, state: DeliveryState::Due(at) }
+        Self { sent: VecMap::new(), attempts: 0, state: DeliveryState::Due(at) }
     }
 
     /// When it is due; `None` where nothing more comes of it.

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use longhaul_models::{Format, Known, ModelName, PRICES_AS_OF, Price, Provider, SCRIPTED_MODELS};
 use serde::Serialize;
 
@@ -93,19 +91,28 @@ struct Capabilities {
 
 /// The models of a deployment: those that it, an agent or `PRICES` names, and those that it has seen; `seen` are those that the tenant's runs called, where the index tells.
 pub(crate) fn view(agents: &Agents, config: &Config, seen: Option<Vec<String>>) -> ModelsView {
-    let mut names = BTreeMap::new();
+    let mut names: Vec<(String, bool, bool)> = Vec::new();
     let of_agents = agents.iter().flat_map(|agent| agent.model.iter().chain(&agent.fallbacks));
     let scripted = SCRIPTED_MODELS.iter().filter(|_| config.scripted).map(|name| (*name).to_owned());
     let named = config.default_model.iter().chain(of_agents).cloned();
     for name in named.chain(config.prices.own_models().map(str::to_owned)).chain(scripted) {
-        names.insert(name, (true, false));
+        entry(&mut names, name).1 = true;
     }
     let index = seen.is_some();
     for name in seen.unwrap_or_default() {
-        names.entry(name).or_insert((false, false)).1 = true;
+        entry(&mut names, name).2 = true;
     }
-    let models = names.into_iter().map(|(name, (named, seen))| of_model(name, named, seen, config));
+    let models = names.into_iter().map(|(name, named, seen)| of_model(name, named, seen, config));
     ModelsView { models: models.collect(), index, prices_as_of: PRICES_AS_OF }
+}
+
+/// The entry of a name, which may be new, in the order of the names.
+fn entry(names: &mut Vec<(String, bool, bool)>, name: String) -> &mut (String, bool, bool) {
+    let place = names.binary_search_by(|(known, ..)| known.cmp(&name)).unwrap_or_else(|place| {
+        names.insert(place, (name, false, false));
+        place
+    });
+    &mut names[place]
 }
 
 fn of_model(model: String, named: bool, seen: bool, config: &Config) -> ModelView {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use longhaul_core::{RunId, Seq, limits};
 use longhaul_trace::index::{ApprovalsQuery, QueryFaults, StatsQuery, TracesQuery};
 
@@ -12,7 +10,7 @@ use super::{
 /// The parameters of a query string. Of a name that is given twice the last value holds.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
-    values: BTreeMap<String, String>,
+    values: Vec<(String, String)>,
 }
 
 /// Which events a reader wants.
@@ -113,7 +111,7 @@ impl Query {
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(String::as_str)
+        self.values.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
     /// Reads what an operation of a session takes, for its faults alone.

@@ -1,7 +1,8 @@
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use longhaul_core::{SinkFailure, TimeMs};
 use serde_json::Value as Json;
+use vecmap::VecMap;
 
 use crate::{
     content::Capture,
@@ -82,7 +83,7 @@ pub struct NexusDelivery<'a> {
     config: &'a NexusConfig,
     capture: Capture,
     /// Parts that the sink has, and what it calls them.
-    sent: BTreeMap<String, String>,
+    sent: VecMap<String, String>,
     /// The spans below the root that are not known to be there: parents come out first, from the end.
     unsent: Vec<&'a Span>,
     /// The spans that the sink has in the end.
@@ -117,7 +118,7 @@ impl<'a> NexusDelivery<'a> {
         trace: &'a Trace,
         config: &'a NexusConfig,
         capture: Capture,
-        sent: &BTreeMap<String, String>,
+        sent: &VecMap<String, String>,
         certainty: Certainty,
     ) -> Self {
         let below_root = || trace.finished_spans().filter(|span| span.parent_span_id.is_some());

@@ -8,6 +8,7 @@ use longhaul_trace::{
     nexus::{Certainty, NexusConfig, NexusDelivery, NexusMethod, NexusRequest, Progress},
 };
 use serde_json::{Value, json};
+use vecmap::VecMap;
 
 /// When the answers come, in milliseconds since the epoch: 2027-01-15T08:00:00Z.
 pub(crate) const NOW: u64 = 1_800_000_000_000;
@@ -49,7 +50,7 @@ pub(crate) struct Nexus {
     /// Every request, as method and path.
     pub(crate) requests: Vec<String>,
     /// The stored parts.
-    pub(crate) sent: BTreeMap<String, String>,
+    pub(crate) sent: VecMap<String, String>,
     /// Whether the answers to POSTs leave the id out.
     pub(crate) keeps_ids_back: bool,
 }
