@@ -292,6 +292,12 @@ impl<'a> Fold<'a> {
             (0..opened.len()).map(|place| user_span_id(self.trace_id, (call, attempt), place)).collect();
         for (span, id) in opened.iter().zip(&ids) {
             let above = span.parent.and_then(|place| ids.get(usize::try_from(place).ok()?));
+            // How long the attempt took was measured beside its spans: it begins with the first of them at the latest.
+            if above.is_none()
+                && let Some(attempt) = self.calls.iter_mut().rfind(|span| span.span_id == parent)
+            {
+                attempt.started_at = attempt.started_at.min(span.started_at);
+            }
             let ids = (*id, Some(*above.unwrap_or(&parent)));
             let attributes = attributes::of_fields(&span.fields);
             let mut nested = Span::begun(ids, span.name.clone(), span.started_at, attributes);

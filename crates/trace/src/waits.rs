@@ -10,7 +10,8 @@ impl Trace {
     /// `None` while the run is open.
     pub fn waiting_ms(&self) -> Option<u64> {
         let ended_at = self.ended_at?;
-        let called_at = self.called_at.unwrap_or(ended_at);
+        // A clock that was set back in between gives no time, and no panic.
+        let called_at = self.called_at.unwrap_or(ended_at).min(ended_at);
         Some(called_at.saturating_sub(self.started_at) + self.asked_ms(called_at, ended_at))
     }
 

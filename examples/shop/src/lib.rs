@@ -45,7 +45,6 @@ async fn ledger(cx: &ToolContext, method: &str, path: String) -> ToolResult<Valu
     }
 }
 
-/// The agents of the deployment.
 pub fn agents() -> Agents {
     let find = Tool::new("find", find).read().secrets(["LEDGER_KEY"]);
     let refund = Tool::new("refund", refund).once().reconcile(find_refund).secrets(["LEDGER_KEY"]);

@@ -142,7 +142,7 @@ async fn a_page_has_the_runs_that_were_asked_for() {
 async fn garbage_in_a_question_is_named() {
     let stage = Stage::builder(|_| Reply::turn(1, 1)).index(Tables::Migrated).start().await;
     let (long, too_long) = ("q".repeat(256), "q".repeat(257));
-    ask(&stage.api, "/v1/traces", &[("limit", "200"), ("q", &long), ("unknown", "x")]).await.ok(200);
+    ask(&stage.api, "/v1/traces", &[("limit", "200"), ("q", &long)]).await.ok(200);
     let nine: Vec<String> = (0..9).map(|n| format!("metadata.k{n}")).collect();
     let nine: Vec<(&str, &str)> = nine.iter().map(|name| (name.as_str(), "v")).collect();
     let traces: &[(Query<'_>, &[&str])] = &[
@@ -203,8 +203,7 @@ async fn no_text_breaks_the_list() {
             assert_eq!(ids(&page), [post.trace_id.as_str()], "{query:?}");
         }
     }
-    for query in
-        ["q=%00x", "q=%FF%FE", "q=%ED%A0%80", "metadata.%00=%00", "q", "=", "&&&", "q=%zz", "q=a&q=%00b"]
+    for query in ["q=%00x", "q=%FF%FE", "q=%ED%A0%80", "metadata.%00=%00", "q", "&&&", "q=%zz", "q=a&q=%00b"]
     {
         let page = stage.api.get(&format!("/v1/traces?{query}")).await.ok(200);
         assert!(page["traces"].is_array(), "{query}");
@@ -426,7 +425,7 @@ async fn figures_by_label_add_up_to_the_traces() {
     assert_eq!(ask(&stage.api, "/v1/stats", &[("agent", "nobody")]).await.ok(200)["models"], json!([]));
     for (query, expected) in [
         (("resumed", "true"), 1),
-        (("error_type", "refused"), 1),
+        (("error_type", "bad_request"), 1),
         (("model_failed", "true"), 1),
         (("min_duration_ms", "0"), 5),
         (("min_cost_usd", "1000"), 0),

@@ -3,7 +3,9 @@
 use futures::future::join_all;
 use longhaul_tests::storage::objects;
 use longhaul_tests::wait::{eventually, now_ms};
-use longhaul_tests::{Answer, Api, Call, Gate, Launch, ModelServer, Post, Reply, Stage, StageBuilder, api};
+use longhaul_tests::{
+    Answer, Api, Call, Gate, Launch, Memory, ModelServer, Post, Reply, Stage, StageBuilder, api,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -187,11 +189,17 @@ async fn twenty_posts_of_one_session_at_once_are_let_through_as_far_as_the_limit
     let path = format!("{SESSIONS}/{}/runs", first.session);
     let body = holding(0.1);
     let posts = join_all((0..20).map(|_| alice.post(&path, &body))).await;
-    assert_eq!((with_status(&posts, 202), with_status(&posts, 429)), (9, 11));
+    let taken = with_status(&posts, 202);
+    assert_eq!(taken + with_status(&posts, 429), 20);
+    // The answer to one post counts a run whose own answer is under way, and which is set aside until then: for that moment
+    // it counts twice. Fewer may get through then, where objects have to be made anew in between; more never.
+    let is_slow = Memory::of_environment() == Memory::Evicted;
+    assert!(taken == 9 || is_slow && (1..9).contains(&taken), "{taken} were taken");
     gate.open();
-    let last = Post { run: 10, ..first };
+    let runs = taken + 1;
+    let last = Post { run: runs.try_into().expect("they are few"), ..first };
     alice.ended(&last).await;
-    spent(&alice, 1.0, 0.15).await;
+    spent(&alice, 1.0, 0.015 * runs as f64).await;
 }
 
 #[tokio::test]

@@ -270,6 +270,7 @@ fn spans_that_a_tool_opened_are_below_its_attempt() {
     for tool in &tools {
         let query = trace.spans.iter().find(|span| span.parent_span_id == Some(tool.span_id)).unwrap();
         assert_eq!((query.name.as_str(), query.attribute("rows")), ("query", Some(&SpanValue::Int(3))));
+        assert_eq!(tool.started_at, START + 5, "it begins with the first of its spans at the latest");
         let parse = trace.spans.iter().find(|span| span.parent_span_id == Some(query.span_id)).unwrap();
         assert_eq!((parse.name.as_str(), parse.status), ("parse", SpanStatus::Error));
     }

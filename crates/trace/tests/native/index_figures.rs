@@ -285,6 +285,11 @@ fn waiting_is_the_queue_and_people_and_the_rest_is_work() {
         stage.answer("DONE", 50);
     });
     assert_eq!((retried.waiting_ms(), retried.working_ms()), (Some(0), Some(60_150)), "a retry is work");
+    let set_back = run_at("acme/back", 5_000, new_run("x"), |stage| {
+        stage.clock = 0;
+        stage.answer("DONE", 10);
+    });
+    assert_eq!((set_back.waiting_ms(), set_back.working_ms()), (Some(0), Some(0)), "nobody knows");
     let mut stage = Stage::default();
     stage.accept("first");
     stage.accept("second");
