@@ -19,14 +19,14 @@ pub(crate) fn hidden_line(question: &str) -> Result<String> {
     let stdin = io::stdin();
     let shown = stdin.is_terminal().then(|| tcgetattr(&stdin)).transpose()?;
     if let Some(shown) = &shown {
-        eprint!("{question}");
-        io::stderr().flush()?;
+        // Before it is asked for: whoever types at once is not shown it either.
         let mut hidden = shown.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&stdin, OptionalActions::Now, &hidden)?;
+        eprint!("{question}");
     }
     let mut line = String::new();
-    let read = stdin.lock().read_line(&mut line);
+    let read = io::stderr().flush().and_then(|()| stdin.lock().read_line(&mut line));
     if let Some(shown) = &shown {
         tcsetattr(&stdin, OptionalActions::Now, shown)?;
         eprintln!();

@@ -1,7 +1,5 @@
 //! What a sink may answer, and what must not leave for one.
 
-use std::collections::BTreeMap;
-
 use longhaul_core::{
     Record, RunId, Seq, decode_row,
     limits::{ERROR_CHARS_MAX, REMOTE_ID_BYTES_MAX},
@@ -41,7 +39,10 @@ pub(crate) fn nexus(answers: &[u8]) {
     for mode in ["native", "otlp"] {
         for certainty in [Certainty::Certain, Certainty::Uncertain] {
             let config = nexus_config(mode);
-            deliver(NexusDelivery::new(&trace, &config, Capture::Full, &BTreeMap::new(), certainty), answers);
+            deliver(
+                NexusDelivery::new(&trace, &config, Capture::Full, &Default::default(), certainty),
+                answers,
+            );
         }
     }
 }

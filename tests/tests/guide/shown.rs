@@ -11,7 +11,8 @@ const ID_CHARS_MIN: usize = 15;
 /// next: they count as the same.
 pub(crate) fn is_shown(output: &str, shown: &str) -> bool {
     // A line of its own stands for any lines, or for none.
-    let (output, shown) = (plain(output), plain(shown).replace("\n…\n", "\n…"));
+    let whole = |text: &str| ["\n", &plain(text)].concat();
+    let (output, shown) = (whole(output), whole(shown).replace("\n…\n", "\n…"));
     let mut parts = shown.split(LEFT_OUT);
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = output.strip_prefix(first) else { return false };
