@@ -191,7 +191,7 @@ impl TracesQuery {
             filter: RunFilter::read(&mut given),
             sort,
             limit: given.number("limit", 1, TRACES_MAX as u64).and_then(|limit| usize::try_from(limit).ok()),
-            cursor: cursor(&mut given, sort),
+            cursor: cursor(&mut given),
         };
         given.finish(query)
     }
@@ -253,25 +253,25 @@ impl TracesQuery {
 }
 
 impl TracesCursor {
-    fn parse(cursor: &str, sort: TracesSort) -> Option<Self> {
+    /// Of another order it begins where that figure would stand in this one.
+    fn parse(cursor: &str) -> Option<Self> {
         let (place, trace_id) = cursor.rsplit_once('-')?;
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let is_id = trace_id.len() == TRACE_ID_DIGITS && trace_id.bytes().all(is_digit);
-        let (figure, accepted_at) = match (sort.figure(), place.rsplit_once('-')) {
-            (None, None) => (None, place),
-            (Some(_), Some(("unknown", accepted_at))) => (None, accepted_at),
+        let (figure, accepted_at) = match place.rsplit_once('-') {
+            None => (None, place),
+            Some(("unknown", accepted_at)) => (None, accepted_at),
             // A cost may have an exponent with a minus of its own.
-            (Some(_), Some((figure, accepted_at))) => (Some(number(figure)?), accepted_at),
-            (None, Some(_)) | (Some(_), None) => return None,
+            Some((figure, accepted_at)) => (Some(number(figure)?), accepted_at),
         };
         is_id.then_some(Self { figure, accepted_at: digits(accepted_at)?, trace_id: trace_id.to_owned() })
     }
 }
 
-fn cursor(given: &mut Parameters<'_>, sort: TracesSort) -> Option<TracesCursor> {
-    let cursor = TracesCursor::parse(given.value("cursor")?, sort);
+fn cursor(given: &mut Parameters<'_>) -> Option<TracesCursor> {
+    let cursor = TracesCursor::parse(given.value("cursor")?);
     if cursor.is_none() {
-        given.fault("cursor", "must be the `next` of an earlier page in the same order");
+        given.fault("cursor", "must be the `next` of an earlier page");
     }
     cursor
 }

@@ -258,11 +258,15 @@ fn each_order_has_every_run_once_over_its_pages() {
         assert_eq!(seen, expected, "{sort}");
     }
     let id = "0123456789abcdef0123456789abcdef";
-    let of_another_order =
-        [("cost", format!("1-{id}")), ("accepted", format!("0.5-1-{id}")), ("cost", format!("-1-1-{id}"))];
-    for (sort, cursor) in of_another_order {
-        let faults = TracesQuery::parse([("sort", sort), ("cursor", &cursor)].into_iter()).unwrap_err();
-        assert_eq!(faults[0].0, "cursor");
+    for wrong in [format!("-1-1-{id}"), format!("x-1-{id}"), format!("01-1-{id}"), format!("1--{id}")] {
+        let faults = TracesQuery::parse([("sort", "cost"), ("cursor", &wrong)].into_iter()).unwrap_err();
+        assert_eq!(faults[0].0, "cursor", "{wrong}");
+    }
+    for (sort, cursor) in [("cost", format!("1-{id}")), ("accepted", format!("0.5-1-{id}"))] {
+        assert!(
+            TracesQuery::parse([("sort", sort), ("cursor", &*cursor)].into_iter()).is_ok(),
+            "of another order"
+        );
     }
     let exponent = format!("1e-7-1-{id}");
     assert!(TracesQuery::parse([("sort", "cost"), ("cursor", exponent.as_str())].into_iter()).is_ok());

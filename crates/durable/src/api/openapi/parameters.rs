@@ -130,7 +130,7 @@ pub(super) fn list_traces() -> Vec<Value> {
         field(
             "cursor",
             "The `next` of the page before, in the same order.",
-            json!({"type": "string", "pattern": "^((unknown|[0-9][0-9.e-]{0,30})-)?[0-9]{1,19}-[0-9a-f]{32}$"}),
+            json!({"type": "string", "pattern": "^((unknown|(0|[1-9][0-9]{0,15})([.][0-9]{1,20})?(e-?[0-9]{1,2})?)-)?[0-9]{1,19}-[0-9a-f]{32}$"}),
         ),
     ]);
     all
