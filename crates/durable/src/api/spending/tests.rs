@@ -502,8 +502,8 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    // The same cases each time: one in some ten thousand finds that a session which was erased twice under one name may count
-    // what its first life told late a second time. That refuses too much, never too little.
+    // The same cases each time. A chance one found what is not mended yet: of a session that was erased twice under one name,
+    // what its first life tells late may count a second time. More is held than was spent, never less.
     #![proptest_config(ProptestConfig {
         cases: 500,
         failure_persistence: None,
