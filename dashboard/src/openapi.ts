@@ -378,6 +378,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenants that a token names */
+        get: operations["listTenants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant}/suspension": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's name. */
+                tenant: components["parameters"]["Tenant"];
+            };
+            cookie?: never;
+        };
+        /** Says whether a tenant is suspended */
+        get: operations["showSuspension"];
+        /**
+         * Suspends a tenant: its open runs are cancelled, and it starts no further one; again it changes nothing
+         * @description It is stored before it is answered. The runs are cancelled one after the other then, whatever happens. What the tenant posts is 403; it can read, cancel and delete.
+         */
+        put: operations["suspendTenant"];
+        post?: never;
+        /** Lets a suspended tenant in again; again it changes nothing */
+        delete: operations["letTenantIn"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/traces": {
         parameters: {
             query?: never;
@@ -541,6 +583,8 @@ export interface components {
             session: components["schemas"]["Id"];
             /** @description What the call does, as much of it as the deployment lets out. */
             summary: string | null;
+            /** @description Whose it is. */
+            tenant: string;
             /** @description The tool's name. */
             tool: string;
         };
@@ -709,6 +753,8 @@ export interface components {
             default_model: string | null;
             /** @description Whether the deployment has an index of traces. */
             index: boolean;
+            /** @description Whether it is an operator's, who sees every tenant. */
+            operator: boolean;
             /** @description Whose token this is. */
             tenant: string;
         };
@@ -1159,7 +1205,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1381,7 +1427,7 @@ export interface components {
              * @enum {integer}
              */
             bucket_ms: 3600000 | 86400000;
-            /** @description The runs by the value of the label that `group` names; absent without it. */
+            /** @description The runs by the value of the label that `group` names, or by their tenant; absent without it. */
             grouped?: components["schemas"]["StatsGroups"] | null;
             /** @description The models, the one with the most calls first. */
             models: components["schemas"]["ModelStats"][];
@@ -1406,12 +1452,12 @@ export interface components {
             };
             /** @description What they used, their tools included: the sum over their traces. */
             usage: components["schemas"]["Usage"];
-            /** @description The label's value as text; null for runs without this label, and for the rest. */
+            /** @description The label's value as text, or the tenant's name; null for runs without this label, and for the rest. */
             value: string | null;
         };
         /** @description The runs of the time by the value of a label. */
         StatsGroups: {
-            /** @description What the runs are grouped by: `metadata.KEY`. */
+            /** @description What the runs are grouped by: `metadata.KEY`, or `tenant`. */
             by: string;
             /** @description The dearest first, then the one with the most runs. */
             groups: components["schemas"]["StatsGroup"][];
@@ -1430,6 +1476,24 @@ export interface components {
          * @enum {string}
          */
         StopReason: "done" | "finish_tool" | "max_iterations" | "budget_tokens" | "budget_cost" | "budget_tool_calls" | "deadline" | "cancelled" | "empty_response" | "model_refused" | "model_unavailable" | "tool_failed" | "tool_in_doubt" | "loop_detected" | "approval_expired" | "output_invalid" | "denied";
+        /** @description Whether a tenant is suspended. */
+        Suspension: {
+            /** @description Who suspended it; null where it is not. */
+            by: string | null;
+            /** @description How many of its sessions are still to be asked to cancel their runs. */
+            cancelling: number;
+            /** @description Since when; null where it is not. */
+            since: number | null;
+            /** @description Whether it is. */
+            suspended: boolean;
+            /** @description The tenant. */
+            tenant: string;
+        };
+        /** @description The tenants of a deployment. */
+        Tenants: {
+            /** @description Those that a token names, by name. */
+            tenants: string[];
+        };
         /** @description Milliseconds since the Unix epoch. */
         Time: number;
         /** @description A tool of an agent. */
@@ -1731,6 +1795,8 @@ export interface components {
             stop_reason: components["schemas"]["StopReason"] | null;
             /** @description What was to be done, as much of it as the deployment lets out. */
             task: string | null;
+            /** @description Whose it is. */
+            tenant: string;
             /** @description 32 hex digits. */
             trace_id: components["schemas"]["TraceId"];
             /** @description The sum over its calls. */
@@ -2028,7 +2094,7 @@ export interface components {
                 };
             };
         };
-        /** @description The token does not have the scope for this, or its owner started the run and somebody else must decide; or a page of another origin tried to change something. */
+        /** @description The token does not have the scope for this, or its owner started the run and somebody else must decide; the tenant is suspended; or a page of another origin tried to change something. */
         NotYours: {
             headers: {
                 [name: string]: unknown;
@@ -2036,7 +2102,7 @@ export interface components {
             content: {
                 "application/problem+json": components["schemas"]["Problem"] & {
                     /** @enum {unknown} */
-                    code?: "foreign_origin" | "scope" | "own_request";
+                    code?: "foreign_origin" | "scope" | "own_request" | "suspended";
                     /** @constant */
                     status?: 403;
                 };
@@ -2098,6 +2164,20 @@ export interface components {
                     code?: "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
                     /** @constant */
                     status?: 503;
+                };
+            };
+        };
+        /** @description A page of another origin asks, the token may not, or the tenant is suspended. */
+        Suspended: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "foreign_origin" | "scope" | "suspended";
+                    /** @constant */
+                    status?: 403;
                 };
             };
         };
@@ -2198,6 +2278,8 @@ export interface components {
         Run: number;
         /** @description The session's id. */
         Session: components["schemas"]["Id"];
+        /** @description The tenant's name. */
+        Tenant: components["schemas"]["Id"];
     };
     requestBodies: never;
     headers: {
@@ -2284,6 +2366,8 @@ export type StatsGroup = components['schemas']['StatsGroup'];
 export type StatsGroups = components['schemas']['StatsGroups'];
 export type Steer = components['schemas']['Steer'];
 export type StopReason = components['schemas']['StopReason'];
+export type Suspension = components['schemas']['Suspension'];
+export type Tenants = components['schemas']['Tenants'];
 export type Time = components['schemas']['Time'];
 export type Tool = components['schemas']['Tool'];
 export type ToolAnswered = components['schemas']['ToolAnswered'];
@@ -2324,6 +2408,7 @@ export type ResponseQueueFull = components['responses']['QueueFull'];
 export type ResponseRateLimited = components['responses']['RateLimited'];
 export type ResponseRunConflict = components['responses']['RunConflict'];
 export type ResponseSessionUnavailable = components['responses']['SessionUnavailable'];
+export type ResponseSuspended = components['responses']['Suspended'];
 export type ResponseTooManySessions = components['responses']['TooManySessions'];
 export type ResponseTooManyWatchers = components['responses']['TooManyWatchers'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
@@ -2334,6 +2419,7 @@ export type ParameterCall = components['parameters']['Call'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type ParameterRun = components['parameters']['Run'];
 export type ParameterSession = components['parameters']['Session'];
+export type ParameterTenant = components['parameters']['Tenant'];
 export type HeaderAllow = components['headers']['Allow'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
 export type HeaderRetryLater = components['headers']['RetryLater'];
@@ -2466,6 +2552,8 @@ export interface operations {
                 limit?: number;
                 /** @description The `next` of the page before. */
                 cursor?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -2511,7 +2599,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["Suspended"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["KeyConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -2525,7 +2613,10 @@ export interface operations {
     };
     listModels: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2570,7 +2661,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["Suspended"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["KeyConflict"];
             413: components["responses"]["BodyTooLarge"];
@@ -2584,7 +2675,10 @@ export interface operations {
     };
     showSession: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id. */
@@ -2616,7 +2710,10 @@ export interface operations {
     };
     deleteSession: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id. */
@@ -2690,7 +2787,10 @@ export interface operations {
     };
     showResult: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id. */
@@ -2724,7 +2824,10 @@ export interface operations {
     };
     cancelSession: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id. */
@@ -2767,6 +2870,8 @@ export interface operations {
                 deltas?: "true" | "false";
                 /** @description The same for readers that cannot send the header, which is stronger than this. */
                 lastEventId?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
             };
             header?: {
                 /** @description Where a reader of server-sent events stopped; unless it is empty, it is stronger than `after`. */
@@ -2818,7 +2923,10 @@ export interface operations {
     };
     listMessages: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
             header?: never;
             path: {
                 /** @description The session's id. */
@@ -2870,7 +2978,7 @@ export interface operations {
             202: components["responses"]["Accepted"];
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["Suspended"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["RunConflict"];
@@ -2888,6 +2996,8 @@ export interface operations {
             query?: {
                 /** @description How many seconds the answer may wait for the end of the run. */
                 wait?: number;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
             };
             header?: never;
             path: {
@@ -2925,6 +3035,8 @@ export interface operations {
             query?: {
                 /** @description `otlp` gives the finished spans as OTLP/JSON. */
                 format?: "json" | "otlp";
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
             };
             header?: never;
             path: {
@@ -2964,7 +3076,7 @@ export interface operations {
                 since?: components["schemas"]["Time"] | string;
                 /** @description The end, rounded up to the bucket, at most 92 days after `since`; by default now. */
                 until?: components["schemas"]["Time"] | string;
-                /** @description `metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time. */
+                /** @description `metadata.KEY`: the runs by the value of this label; `tenant`: by their tenant. With a filter below, the figures are those of the runs that were accepted in the time. */
                 group?: string;
                 /** @description One status, or several with commas between them. */
                 status?: string;
@@ -2992,6 +3104,8 @@ export interface operations {
                 min_cost_usd?: number;
                 /** @description A label's value, where KEY is the label's key; at most 8 labels. */
                 "metadata.KEY"?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
             };
             header?: never;
             path?: never;
@@ -3016,6 +3130,126 @@ export interface operations {
             429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["IndexUnavailable"];
+        };
+    };
+    listTenants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenants, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tenants"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    showSuspension: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's name. */
+                tenant: components["parameters"]["Tenant"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether it is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Suspension"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    suspendTenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's name. */
+                tenant: components["parameters"]["Tenant"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenant is suspended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    letTenantIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's name. */
+                tenant: components["parameters"]["Tenant"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenant is not suspended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
         };
     };
     listTraces: {
@@ -3047,6 +3281,8 @@ export interface operations {
                 min_cost_usd?: number;
                 /** @description A label's value, where KEY is the label's key; at most 8 labels. */
                 "metadata.KEY"?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
                 /** @description Accepted at this time or later. */
                 since?: components["schemas"]["Time"] | string;
                 /** @description Accepted before this time. */

@@ -279,6 +279,65 @@ async fn every_command_prints_one_document_of_json() {
     }
 }
 
+#[tokio::test]
+async fn an_operator_looks_at_each_tenant_and_suspends_one() {
+    let tokens = "acme:annas-token,other:bobs-token,ops/ian:an-operators-token[operator]";
+    let server = Launch::new().var("API_TOKENS", tokens).index(Tables::Migrated).start().await;
+    let user = User::of(&server);
+    let api = Api::new(server.base_url());
+    let (anna, bob) = (api.with_token("annas-token"), api.with_token("bobs-token"));
+    let mut runs = Vec::new();
+    for (api, task) in [(&anna, "Of anna."), (&bob, "Of bob.")] {
+        let run = api.start_task(task).await;
+        api.ended(&run).await;
+        runs.push(run);
+    }
+    let as_operator = async |words: &[&str]| {
+        let mut command = user.command(words);
+        command.env("LONGHAUL_TOKEN", "an-operators-token");
+        let output = in_time("the command to end", command.output()).await.expect("the command starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let listed = eventually("the runs of both", || async {
+        let (_, listed, _) = as_operator(&["sessions"]).await;
+        (listed.contains("Of anna.") && listed.contains("Of bob.")).then_some(listed)
+    })
+    .await;
+    let mut tenants: Vec<_> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    tenants.sort_unstable();
+    assert_eq!(tenants, ["TENANT", "acme", "other"]);
+    let (_, listed, _) = as_operator(&["sessions", "--tenant", "other"]).await;
+    assert!(
+        listed.starts_with("RUN") && listed.contains("Of bob.") && !listed.contains("Of anna."),
+        "{listed}"
+    );
+    let (code, shown, _) = as_operator(&["watch", &runs[1].session, "--tenant", "other"]).await;
+    assert!(code == Some(0) && shown.contains("succeeded"), "{shown}");
+    let (_, figures, _) = as_operator(&["stats", "--by-tenant"]).await;
+    assert!(
+        figures.contains("\nTENANT") && figures.contains("\nacme") && figures.contains("\nother"),
+        "{figures}"
+    );
+    let (code, _, said) = as_operator(&["run", "Mine.", "--tenant", "other"]).await;
+    assert!(code == Some(1) && said.contains("nothing is started or decided in another's name"), "{said}");
+
+    let (code, _, said) = as_operator(&["tenants", "suspend", "acme"]).await;
+    assert!(code == Some(1) && said.contains("say --yes"), "{said}");
+    assert_eq!(anna.post("/v1/sessions", &json!({"task": "Go."})).await.status, 202);
+    let (code, said, _) = as_operator(&["tenants", "suspend", "acme", "--yes"]).await;
+    assert!(code == Some(0) && said.contains("acme is suspended"), "{said}");
+    anna.post("/v1/sessions", &json!({"task": "Go."})).await.problem(403, "suspended");
+    let (_, listed, _) = as_operator(&["tenants"]).await;
+    assert!(listed.contains("acme    suspended") && listed.contains("other   may start runs"), "{listed}");
+    let (_, shown, _) = as_operator(&["tenants", "resume", "acme", "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).expect("one document");
+    assert_eq!((&shown["tenant"], &shown["suspended"]), (&json!("acme"), &json!(false)));
+    assert_eq!(anna.post("/v1/sessions", &json!({"task": "Go."})).await.status, 202);
+    let (code, _, said) = as_operator(&["tenants", "suspend", "acmee", "--yes"]).await;
+    assert!(code == Some(1) && said.contains("no token names a tenant `acmee`"), "{said}");
+}
+
 /// A server that cannot serve is the first thing that is told.
 #[tokio::test]
 async fn the_doctor_names_the_variables_at_fault() {

@@ -2,6 +2,7 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use longhaul_core::{limits, nano_usd};
+use longhaul_trace::index::Tenants;
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::RequestInit;
 use worker::{Context, Env, Headers, Request, Response};
@@ -15,13 +16,14 @@ use crate::{
         hosts::is_same_origin,
         models,
         problem::{FieldError, Outcome, Problem},
-        query,
+        query::{self, Query},
+        reach::reach,
         route::{Route, SessionOp, route},
         routes::Access,
         steer, views,
         wire::{
-            self, BY_HEADER, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER, SESSION_HEADER,
-            STEER_HEADER,
+            self, BY_HEADER, IDLE, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER, SESSION_HEADER,
+            SETTLED, STEER_HEADER, SUSPENSION_HEADER,
         },
     },
     config::Config,
@@ -92,13 +94,10 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         rate::check(env, &key).await?;
     }
     let caller = caller?;
-    let tenant = caller.tenant;
     refuse_foreign_origin(&request, &method)?;
     let (_, route) = routed?;
-    // Whoever decides may see what there is to decide.
-    if route != Route::Approvals || caller.check(Scope::Approve).is_err() {
-        caller.check(route.scope())?;
-    }
+    let query = Query::of_url(&request.inner().url());
+    let tenants = reach(&caller, &route, query.tenant())?;
     query::check(&route, &request.inner().url(), header("Last-Event-ID").as_deref(), now_ms())?;
     let config = match route {
         // What a model can do is asked of these alone.
@@ -115,31 +114,44 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         | Route::Traces
         | Route::Approvals
         | Route::Stats
+        | Route::Tenants
+        | Route::Suspension(_)
         | Route::Session { .. } => Rc::clone(&config),
     };
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
         Route::Ready => ready(env, &config),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
-        Route::Agents => http::json(200, &views::AgentsView::new(tenant, agents, &config)),
+        Route::Agents => http::json(200, &views::AgentsView::new(&caller, agents, &config)),
         Route::Models => {
-            let seen = index::models(env, tenant, now_ms()).await;
+            let seen = index::models(env, tenants, now_ms()).await;
             http::json(200, &models::view(agents, &config, seen))
         }
-        Route::Traces => index::traces(&request, env, tenant).await,
-        Route::Approvals => index::approvals(&request, env, tenant).await,
-        Route::Stats => index::stats(&request, env, tenant, now_ms()).await,
+        Route::Traces => index::traces(&request, env, tenants).await,
+        Route::Approvals => index::approvals(&request, env, tenants).await,
+        Route::Stats => index::stats(&request, env, tenants, now_ms()).await,
+        Route::Tenants => http::json(200, &views::TenantsView::new(&config.access)),
+        Route::Suspension(tenant) => suspension(&request, env, caller, &tenant, &config).await,
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
         Route::Session { session, op: SessionOp::StartRun } => {
             start(RunKind::Further, request, env, caller, Some(session), agents, &config).await
         }
         Route::Session { session, op } => {
+            let tenant = match tenants {
+                Tenants::One(tenant) => tenant,
+                Tenants::All => caller.tenant,
+            };
             let object = format!("{tenant}/{session}");
             let body = match op {
                 SessionOp::Approve(_) => Some(decision(&mut request).await?),
                 _ => None,
             };
+            if body.is_some()
+                && let Some(refusal) = refused_of_suspended(&request, env, caller, &config).await?
+            {
+                return Ok(refusal);
+            }
             let forwarded =
                 || forward(&request, caller, subprotocols.as_deref(), body.clone()).map_err(broken);
             // These methods may be asked again: an object that was reset meanwhile answers the second time.
@@ -154,6 +166,41 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
             ask_object(env, &object, forwarded()?).await.map_err(unanswered)
         }
     }
+}
+
+/// Asks a tenant's object about its suspension, with the request's method.
+async fn suspension(
+    request: &Request,
+    env: &Env,
+    caller: Caller<'_>,
+    tenant: &str,
+    config: &Config,
+) -> Outcome<Response> {
+    let Some(tenants) = objects(env, TENANTS) else {
+        let unbound =
+            FieldError::new(TENANTS, "is not bound: bind the class of the tenants in wrangler.toml");
+        return Err(Problem::misconfigured("bindings at fault: TENANTS").with_errors(vec![unbound]));
+    };
+    let forwarded = forward(request, caller, None, None).map_err(broken)?;
+    let is_known = if config.access.tenants().contains(tenant) { "1" } else { "0" };
+    forwarded.headers().set(SUSPENSION_HEADER, is_known).map_err(broken)?;
+    tenants.ask(tenant, forwarded).await.map_err(unanswered)
+}
+
+/// What a post that does not go through its tenant's object is answered where the tenant is suspended.
+async fn refused_of_suspended(
+    request: &Request,
+    env: &Env,
+    caller: Caller<'_>,
+    config: &Config,
+) -> Outcome<Option<Response>> {
+    // Without tokens there is no operator, and without the binding nobody can be suspended.
+    if !config.access.is_by_token() || objects(env, TENANTS).is_none() {
+        return Ok(None);
+    }
+    let answer = suspension(request, env, caller, caller.tenant, config).await?;
+    // An object of an earlier version says that no session is named.
+    Ok(Some(answer).filter(|answer| !matches!(answer.status_code(), SETTLED | IDLE)))
 }
 
 /// Reads and checks a decision, which goes on as it is.
@@ -218,7 +265,10 @@ async fn start(
         let body = wire::encode_steer(&message).map_err(|error| Problem::internal(error.to_string()))?;
         let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
         forwarded.headers().set(STEER_HEADER, "1").map_err(broken)?;
-        // The run has its slot, or waits for a person and needs none: the tenant's object is not asked.
+        if let Some(refusal) = refused_of_suspended(&request, env, caller, config).await? {
+            return Ok(refusal);
+        }
+        // The run has its slot, or waits for a person and needs none: the tenant's object is not asked for one.
         return ask_object(env, &format!("{tenant}/{session}"), forwarded).await.map_err(unanswered);
     }
     let going_on = match &session {

@@ -1,5 +1,5 @@
 use longhaul_trace::index::{
-    ApprovalsQuery, Statement, StatsQuery, TracesQuery, models_seen, models_statement,
+    ApprovalsQuery, Statement, StatsQuery, Tenants, TracesQuery, models_seen, models_statement,
 };
 use serde_json::Value;
 use worker::{Env, Request, Response};
@@ -15,39 +15,39 @@ use crate::{
 /// What SQLite says of a table or a column that no migration has made.
 const UNMADE: [&str; 2] = ["no such table", "no such column"];
 
-/// `GET /v1/traces`: a page of the tenant's runs.
-pub(crate) async fn traces(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
+/// `GET /v1/traces`: a page of the tenants' runs.
+pub(crate) async fn traces(request: &Request, env: &Env, tenants: Tenants<'_>) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
     let query = TracesQuery::parse(borrowed(&pairs)).map_err(refused)?;
-    let rows = rows(env, &query.to_statement(tenant)).await?;
+    let rows = rows(env, &query.to_statement(tenants)).await?;
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }
 
-/// `GET /v1/approvals`: a page of the tenant's calls that wait for a person.
-pub(crate) async fn approvals(request: &Request, env: &Env, tenant: &str) -> Outcome<Response> {
+/// `GET /v1/approvals`: a page of the tenants' calls that wait for a person.
+pub(crate) async fn approvals(request: &Request, env: &Env, tenants: Tenants<'_>) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
     let query = ApprovalsQuery::parse(borrowed(&pairs)).map_err(refused)?;
-    let rows = rows(env, &query.to_statement(tenant)).await?;
+    let rows = rows(env, &query.to_statement(tenants)).await?;
     http::json(200, &query.page(rows).map_err(unreadable)?)
 }
 
 /// `GET /v1/stats`: what each model and each tool did.
-pub(crate) async fn stats(request: &Request, env: &Env, tenant: &str, now: u64) -> Outcome<Response> {
+pub(crate) async fn stats(request: &Request, env: &Env, tenants: Tenants<'_>, now: u64) -> Outcome<Response> {
     let pairs = pairs(&request.inner().url());
     let query = StatsQuery::parse(borrowed(&pairs), now).map_err(refused)?;
-    let of_models = rows(env, &query.to_statement(tenant)).await?;
-    let of_tools = rows(env, &query.tools_statement(tenant)).await?;
+    let of_models = rows(env, &query.to_statement(tenants)).await?;
+    let of_tools = rows(env, &query.tools_statement(tenants)).await?;
     let mut stats = query.stats(of_models).map_err(unreadable)?;
     stats.tools = query.tools(of_tools).map_err(unreadable)?;
-    if let Some(statement) = query.groups_statement(tenant) {
+    if let Some(statement) = query.groups_statement(tenants) {
         stats.grouped = query.groups(rows(env, &statement).await?).map_err(unreadable)?;
     }
     http::json(200, &stats)
 }
 
-/// The models that the tenant's runs called of late; `None` where there is no index, or it does not answer.
-pub(crate) async fn models(env: &Env, tenant: &str, now: u64) -> Option<Vec<String>> {
-    let rows = d1::rows(env, &models_statement(tenant, now)).await?;
+/// The models that the tenants' runs called of late; `None` where there is no index, or it does not answer.
+pub(crate) async fn models(env: &Env, tenants: Tenants<'_>, now: u64) -> Option<Vec<String>> {
+    let rows = d1::rows(env, &models_statement(tenants, now)).await?;
     let read = rows.and_then(|rows| models_seen(rows).map_err(|error| error.to_string()));
     read.map_err(|error| tracing::error!(error, "the index of traces does not tell the models")).ok()
 }

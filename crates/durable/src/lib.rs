@@ -150,6 +150,7 @@ mod secrets;
 mod shell;
 mod sql;
 mod stream;
+mod suspended;
 mod tenant;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;

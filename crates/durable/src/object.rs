@@ -170,6 +170,8 @@ impl Inner {
             | Route::Models
             | Route::Traces
             | Route::Stats
+            | Route::Tenants
+            | Route::Suspension(_)
             | Route::Approvals => {
                 return Err(Problem::not_found("not a path of a session"));
             }
@@ -197,13 +199,15 @@ impl Inner {
     /// Answers the tenant's object, and leaves everything as it is: whether a run is open here, or was started with this
     /// key.
     fn is_busy(&self, key: &str) -> Outcome<Response> {
-        let is_busy = self.runtime().with_session(|session| {
+        let asked = self.runtime().with_session(|session| {
             // A run that waits for people alone takes no slot, however long it waits; nor do those that are queued.
-            let is_at_work = |run: &Run| !run.waits_for_people();
-            session.open_runs().next().is_some_and(is_at_work) || session.knows_key(key)
+            let waits = session.open_runs().next().map(Run::waits_for_people);
+            (waits == Some(false) || session.knows_key(key), waits.is_some())
         });
-        let status = if is_busy.map_err(problem_of)? { wire::BUSY } else { wire::IDLE };
-        Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
+        let (is_busy, is_open) = asked.map_err(problem_of)?;
+        let status = if is_busy { wire::BUSY } else { wire::IDLE };
+        let answer = Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)?;
+        if is_open { http::with_header(answer, wire::WAITING_HEADER, "1") } else { Ok(answer) }
     }
 
     /// The agent and the model of the latest run, for the Worker that reads the next one. The models of a comparison are

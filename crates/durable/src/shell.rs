@@ -89,6 +89,17 @@ macro_rules! objects {
                     self.0.fetch(request).await
                 }
             }
+
+            #[wasm_bindgen::prelude::wasm_bindgen]
+            impl $tenant {
+                /// What the tenant's object does by itself.
+                pub async fn alarm(
+                    &self,
+                ) -> ::std::result::Result<::worker::wasm_bindgen::JsValue, ::worker::wasm_bindgen::JsValue>
+                {
+                    self.0.alarm().await
+                }
+            }
         }
 
         pub use __longhaul_objects::{$session, $tenant};

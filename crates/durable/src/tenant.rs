@@ -1,8 +1,9 @@
 use std::{
     cell::RefCell,
-    panic::{RefUnwindSafe, UnwindSafe},
+    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe},
     rc::Rc,
     slice,
+    time::Duration,
 };
 
 use futures::{
@@ -10,8 +11,10 @@ use futures::{
     future::{LocalBoxFuture, Shared},
 };
 use js_sys::{Array, JsString, Promise, Reflect};
+use longhaul_core::TimeMs;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::{Env, Request, Response, State, js_sys::futures::JsFuture};
+use web_sys::RequestInit;
+use worker::{Env, Headers, Request, Response, State, js_sys::futures::JsFuture};
 
 use crate::{
     accounts::Accounts,
@@ -19,15 +22,18 @@ use crate::{
         problem::{Outcome, Problem},
         slots::{Admission, Slots},
         spending::{Passed, Spending, exhausted},
+        suspension::{Next, Suspension, SuspensionView, refused, retry_at},
         wire::{
-            BUSY_PATH, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY, RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH,
-            SETTLED, SPENT_HEADER, SPENT_PATH, decode_spent,
+            BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY,
+            RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER, SPENT_PATH,
+            SUSPENSION_HEADER, WAITING_HEADER, decode_spent,
         },
     },
     env, http, log,
     objects::{Objects, SESSIONS, objects},
     platform::now_ms,
     sql::{JournalError, Sql},
+    suspended::Suspended,
 };
 
 /// How many sessions a sweep asks at once.
@@ -48,7 +54,7 @@ const SLOTS_MAX: f64 = 10_000.0;
 
 /// A tenant's Durable Object: it knows which sessions of the tenant may have open runs, and lets no more of them start
 /// than `TENANT_SESSIONS_MAX`; and what the runs of a day may cost, of which it lets no more start than
-/// `TENANT_USD_PER_DAY` has room for. [`objects!`](crate::objects) declares the class that a deployment exports.
+/// `TENANT_USD_PER_DAY` has room for. While the tenant is suspended it lets none start. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct TenantObject(Rc<Tenant>);
 
 // An assertion, not a matter of memory safety: a panic between two awaits leaves a slot taken at worst, whose session
@@ -57,12 +63,14 @@ impl RefUnwindSafe for TenantObject {}
 impl UnwindSafe for TenantObject {}
 
 struct Tenant {
+    state: State,
     env: Env,
     name: Option<String>,
     sql: Sql,
     slots: RefCell<Option<Slots>>,
     sweep: RefCell<Option<Sweep>>,
     spending: RefCell<Spending<Accounts>>,
+    suspended: Suspended,
 }
 
 /// What a post holds of the tenant's slots while it is passed on.
@@ -84,13 +92,16 @@ impl TenantObject {
         let name = state.id().name();
         let sql = Sql::of(&state);
         let spending = RefCell::new(Spending::new(Accounts::new(&state)));
+        let suspended = Suspended::new(&state);
         Self(Rc::new(Tenant {
+            state,
             env,
             name,
             sql,
             slots: RefCell::default(),
             sweep: RefCell::default(),
             spending,
+            suspended,
         }))
     }
 
@@ -101,6 +112,18 @@ impl TenantObject {
     pub async fn fetch(&self, request: Request) -> worker::Result<Response> {
         self.0.answer(request).await.or_else(|problem| http::problem(&problem))
     }
+
+    /// Cancels what runs of a tenant that is suspended.
+    ///
+    /// # Errors
+    /// When not even the next alarm can be armed: the platform tries this one again.
+    pub fn alarm(&self) -> impl Future<Output = Result<JsValue, JsValue>> + UnwindSafe {
+        // A panic leaves sessions in the list that are asked again.
+        AssertUnwindSafe(async move {
+            let done = self.0.cancel_all().await;
+            done.map(|()| JsValue::UNDEFINED).map_err(|problem| JsValue::from_str(problem.code))
+        })
+    }
 }
 
 impl Tenant {
@@ -109,6 +132,11 @@ impl Tenant {
             return self.settle(told);
         }
         let header = |name: &str| request.headers().get(name).ok().flatten();
+        if let Some(is_known) = header(SUSPENSION_HEADER) {
+            let by = header(BY_HEADER).unwrap_or_default();
+            return self.suspension(&request.inner().method(), by, is_known == "1").await;
+        }
+        self.check_suspension()?;
         let session = header(SESSION_HEADER).ok_or_else(|| Problem::not_found("no session is named"))?;
         let key = header(KEY_HEADER);
         let config = env::config(&self.env)?;
@@ -186,7 +214,8 @@ impl Tenant {
         let sessions = self.with_spending(|spending| spending.begin_asking(asked_at))?;
         let Some(day) = self.spending.borrow().day() else { return Ok(false) };
         for some in sessions.chunks(SWEEP_AT_ONCE) {
-            for (session, answer) in some.iter().zip(self.ask_all(some, &format!("{SPENT_PATH}{day}")).await?)
+            for (session, answer) in
+                some.iter().zip(self.ask_all(some, &address(&format!("{SPENT_PATH}{day}"))).await?)
             {
                 let spent = answer.and_then(|answer| answer.headers().get(SPENT_HEADER).ok().flatten());
                 if let Some(spent) = spent.as_deref().and_then(decode_spent) {
@@ -217,6 +246,77 @@ impl Tenant {
             self.with_spending(|spending| spending.told(session, told, now_ms()))?;
         }
         Response::empty().map(|response| response.with_status(SETTLED)).map_err(http::unmade)
+    }
+
+    /// Shows whether the tenant is suspended, or changes it. The answer is held back until that is on disk.
+    async fn suspension(&self, method: &str, by: String, is_known: bool) -> Outcome<Response> {
+        let tenant = self.name.as_deref().unwrap_or_default();
+        if !is_known && self.suspended.is_unused().map_err(failed)? {
+            let detail = format!("no token names a tenant `{tenant}`, and it has never started a run");
+            return Err(Problem::not_found(detail));
+        }
+        match method {
+            "PUT" => {
+                // The tables that are listed.
+                self.with_slots(|_| ())?;
+                self.suspended.begin(Suspension::new(by, now_ms())).map_err(failed)?;
+                self.wake_at(now_ms()).await?;
+            }
+            "DELETE" => self.suspended.end().map_err(failed)?,
+            "POST" => self.check_suspension()?,
+            _ => {
+                let left = self.suspended.left().map_err(failed)?;
+                let suspension = self.suspended.get().map_err(failed)?;
+                return http::json(200, &SuspensionView::new(tenant, suspension.as_ref(), left));
+            }
+        }
+        Ok(Response::builder().with_status(SETTLED).with_headers(http::bare_headers()?).empty())
+    }
+
+    fn check_suspension(&self) -> Outcome<()> {
+        if self.suspended.get().map_err(failed)?.is_some() { Err(refused()) } else { Ok(()) }
+    }
+
+    /// Has the sessions of a suspended tenant cancel their runs, and arms the next alarm.
+    async fn cancel_all(&self) -> Outcome<()> {
+        let Some(suspension) = self.suspended.get().map_err(failed)? else { return Ok(()) };
+        // The platform gives an alarm up that died a few times.
+        self.wake_at(retry_at(now_ms())).await?;
+        let (headers, init) = (Headers::new(), RequestInit::new());
+        headers.set(BY_HEADER, &suspension.by).map_err(http::unmade)?;
+        init.set_method("POST");
+        let url = format!("https://session{CANCEL_PATH}");
+        let request = http::request_of(&url, &init, &headers).map_err(http::unmade)?;
+        let (mut after, mut asked) = (String::new(), 0);
+        while asked < SWEEP_MAX {
+            let some = self.suspended.some(&after, SWEEP_AT_ONCE).map_err(failed)?;
+            let Some(last) = some.last() else { break };
+            after.clone_from(last);
+            asked += some.len();
+            let answers = self.ask_all(&some, request.inner()).await?;
+            if self.suspended.get().map_err(failed)?.as_ref() != Some(&suspension) {
+                // It was let in meanwhile.
+                return Ok(());
+            }
+            for (session, answer) in some.iter().zip(answers) {
+                if answer.is_some_and(|answer| matches!(answer.status(), CANCELLED | IDLE)) {
+                    self.suspended.cancelled(session).map_err(failed)?;
+                }
+            }
+        }
+        match suspension.next(self.suspended.left().map_err(failed)?, now_ms()) {
+            Next::At(at) => self.wake_at(at).await,
+            Next::ListAgain => {
+                self.suspended.list_again().map_err(failed)?;
+                self.wake_at(now_ms()).await
+            }
+            Next::Rest => self.state.storage().delete_alarm().await.map_err(http::unmade),
+        }
+    }
+
+    async fn wake_at(&self, at: TimeMs) -> Outcome<()> {
+        let later = Duration::from_millis(at.saturating_sub(now_ms()));
+        self.state.storage().set_alarm(later).await.map_err(http::unmade)
     }
 
     async fn is_admitted(self: &Rc<Self>, session: &str) -> Outcome<bool> {
@@ -262,10 +362,19 @@ impl Tenant {
         let asked_at = now_ms();
         let sessions = self.with_slots(|slots| slots.to_be_asked(asked_at))?;
         for some in sessions[..sessions.len().min(SWEEP_MAX)].chunks(SWEEP_AT_ONCE) {
-            let answers = self.ask_if_busy(some, "").await?;
+            let mut idle = Vec::with_capacity(some.len());
+            for (session, answer) in some.iter().zip(self.ask_all(some, &address(BUSY_PATH)).await?) {
+                let waits = |answer: &web_sys::Response| answer.headers().has(WAITING_HEADER) == Ok(true);
+                let answer = answer.filter(|answer| answer.status() == IDLE);
+                // Before its slot is free, because then nothing else knows of the session.
+                if answer.as_ref().is_some_and(waits) {
+                    self.suspended.note_waiting(session).map_err(failed)?;
+                }
+                idle.push(answer.is_some());
+            }
             let has_room = self.with_slots(|slots| {
-                for (session, is_busy) in some.iter().zip(answers) {
-                    if is_busy { slots.note_busy(session) } else { slots.free_if_idle(session, asked_at) }
+                for (session, is_idle) in some.iter().zip(idle) {
+                    if is_idle { slots.free_if_idle(session, asked_at) } else { slots.note_busy(session) }
                 }
                 slots.has_room(sessions_max)
             })?;
@@ -278,7 +387,7 @@ impl Tenant {
 
     /// Whether sessions have open runs, or the run of a key. One that does not answer may have.
     async fn ask_if_busy(&self, sessions: &[String], key: &str) -> Outcome<Vec<bool>> {
-        let answers = self.ask_all(sessions, &format!("{BUSY_PATH}{key}")).await?;
+        let answers = self.ask_all(sessions, &address(&format!("{BUSY_PATH}{key}"))).await?;
         Ok(answers.map(|answer| answer.is_none_or(|answer| answer.status() != IDLE)).collect())
     }
 
@@ -286,11 +395,11 @@ impl Tenant {
     async fn ask_all(
         &self,
         sessions: &[String],
-        path: &str,
+        request: &JsValue,
     ) -> Outcome<impl Iterator<Item = Option<web_sys::Response>> + use<>> {
-        let (objects, address) = (self.sessions()?, JsValue::from(format!("https://session{path}")));
+        let objects = self.sessions()?;
         let asked = |session: &String| {
-            let asked = objects.begin(&self.object(session), &address);
+            let asked = objects.begin(&self.object(session), request);
             asked.unwrap_or_else(|error| Promise::resolve(&error))
         };
         let asked: Array = sessions.iter().map(asked).collect();
@@ -301,6 +410,8 @@ impl Tenant {
     }
 
     async fn ask(&self, session: &str, request: Request) -> Outcome<Response> {
+        // The tenant may have been suspended while its sessions were asked.
+        self.check_suspension()?;
         let asked = self.sessions()?;
         asked.ask(&self.object(session), request).await.map_err(unanswered)
     }
@@ -343,6 +454,11 @@ impl Tenant {
             Some((number, row.get(1).as_string()?))
         })))
     }
+}
+
+/// The address by which a session is asked.
+fn address(path: &str) -> JsValue {
+    JsValue::from(format!("https://session{path}"))
 }
 
 /// Only where there is no such session it is certain that no run of it is open.

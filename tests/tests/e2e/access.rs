@@ -135,8 +135,12 @@ async fn a_page_of_another_origin_changes_nothing() {
     let body =
         || Some(json!({"task": "Mine now.", "models": ["scripted:haiku", "scripted:echo"]}).to_string());
     for operation in document.operations() {
-        let path =
-            operation.path.replace("{session}", &post.session).replace("{run}", "1").replace("{call}", "1");
+        let path = operation
+            .path
+            .replace("{session}", &post.session)
+            .replace("{run}", "1")
+            .replace("{call}", "1")
+            .replace("{tenant}", "alice");
         let method: Method = operation.method.parse().expect("a method");
         let from = |origin: String| [("content-type", "application/json".to_owned()), ("origin", origin)];
         let https = own.replace("http:", "https:");

@@ -17,7 +17,7 @@ async fn a_run_is_listed_while_it_runs_and_after_its_end() {
     let row = listed(&stage.api, &post, "running").await;
     let mut expected = json!({
         "trace_id": post.trace_id, "session": post.session, "run": 1, "status": "running", "stop_reason": null,
-        "error_type": null, "agent": "default", "model": "openai:tiny", "task": "Be listed.", "result": null,
+        "error_type": null, "tenant": "local", "agent": "default", "model": "openai:tiny", "task": "Be listed.", "result": null,
         "metadata": metadata, "iterations": 0, "attempts": 1, "resumed": 0,
         "usage": {"input_tokens": null, "output_tokens": null, "total_tokens": null, "cost_usd": null},
         "accepted_at": row["accepted_at"], "started_at": row["started_at"], "ended_at": null, "duration_ms": null,

@@ -28,6 +28,7 @@ mod lives;
 mod matrix;
 mod nexus;
 mod openapi;
+mod operators;
 mod policy;
 mod privacy;
 mod providers;

@@ -41,7 +41,11 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
     let operations: Vec<Operation> = document.operations();
     for operation in operations.iter().filter(|operation| !STATIC.contains(&operation.path.as_str())) {
         let Operation { path, method } = operation;
-        let there = path.replace("{session}", "abc").replace("{run}", "1").replace("{call}", "1");
+        let there = path
+            .replace("{session}", "abc")
+            .replace("{run}", "1")
+            .replace("{call}", "1")
+            .replace("{tenant}", "alice");
         let known: Method = method.parse().expect("a method");
         if document.is_closed(operation) {
             for (api, token) in
@@ -80,11 +84,18 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
 #[tokio::test]
 async fn every_operation_refuses_a_parameter_that_it_does_not_know() {
     let document = Document::read();
-    let (_server, api) = Stage::offline().await;
+    let token = "an-operators-token";
+    let tokens = format!("ops/ian:{token}[admin,operator]");
+    let server = Launch::new().var("API_TOKENS", tokens).index(Tables::Migrated).start().await;
+    let api = Api::new(server.base_url()).with_token(token);
     let operations = document.operations();
     for operation in operations.iter().filter(|operation| !STATIC.contains(&operation.path.as_str())) {
         let Operation { path, method } = operation;
-        let there = path.replace("{session}", "abc").replace("{run}", "1").replace("{call}", "1");
+        let there = path
+            .replace("{session}", "abc")
+            .replace("{run}", "1")
+            .replace("{call}", "1")
+            .replace("{tenant}", "alice");
         let answer =
             api.call(method.parse().expect("a method"), &format!("{there}?bogus=1"), &[], None).await;
         assert_eq!(answer.problem(400, "invalid_parameter"), ["bogus"], "{method} {path}");

@@ -22,7 +22,12 @@ async fn a_tenant_over_its_rate_is_told_to_wait_by_every_operation() {
         alice.get("/v1/agents").await.ok(200);
     }
     for operation in document.operations() {
-        let path = operation.path.replace("{session}", "abc").replace("{run}", "1").replace("{call}", "1");
+        let path = operation
+            .path
+            .replace("{session}", "abc")
+            .replace("{run}", "1")
+            .replace("{call}", "1")
+            .replace("{tenant}", "alice");
         let method: Method = operation.method.parse().expect("a method");
         if document.is_closed(&operation) {
             let answer = alice.call(method, &path, &[], None).await;

@@ -53,6 +53,51 @@ async fn what_another_tenant_has_is_not_there_for_any_operation() {
     .await;
 }
 
+/// Every parameter that the document has is asked, with whatever could choose another's rows.
+#[tokio::test]
+async fn no_parameter_shows_what_another_tenant_has() {
+    let stage = with_tenants().await;
+    let (alice, bob) = (stage.api.with_token("alice-token"), stage.api.with_token("bob-token"));
+    let secrets = Secrets::of(&stage, &alice).await;
+    let before = secrets.shown(&alice).await;
+    let document = Document::read();
+    let (mut asked, mut refused) = (0, 0);
+    for operation in document.operations() {
+        let path = operation.path.replace("{session}", &secrets.ended.session);
+        let path = path.replace("{run}", "1").replace("{call}", "1").replace("{tenant}", "alice");
+        let ask = async |query: &str| {
+            let method: Method = operation.method.parse().expect("a method");
+            bob.call(method, &format!("{path}?{query}"), &[], None).await
+        };
+        let names = document.parameters(&operation);
+        for name in names.iter().filter(|name| document.is_closed(&operation) && *name != "tenant") {
+            for value in ["alice", "*", "%25", "' OR 1=1 --", "", "0", "tenant", "metadata.of"] {
+                let answer = ask(&format!("{}={value}", name.replace("KEY", "of"))).await;
+                assert!(!answer.text.contains(SECRET), "{operation:?} {name}={value}: {}", answer.text);
+                for id in [&secrets.open.session, &secrets.compared.session, &secrets.open.trace_id] {
+                    assert!(!answer.text.contains(id.as_str()), "{operation:?} {name}: {}", answer.text);
+                }
+                asked += 1;
+            }
+        }
+        if names.iter().any(|name| name == "tenant") {
+            for query in ["tenant=alice", "tenant=bob&tenant=alice", "TENANT=bob&tenant=alice"] {
+                let answer = ask(query).await;
+                answer.problem(403, "scope");
+                document.check(&operation.method, &operation.path, &answer);
+            }
+            for query in ["tenant=", "tenant=bob", "tenant=alice&tenant=bob"] {
+                let answer = ask(query).await;
+                assert!([200, 404].contains(&answer.status), "{operation:?} {query}: {}", answer.text);
+                assert!(!answer.text.contains(SECRET), "{operation:?} {query}: {}", answer.text);
+            }
+            refused += 1;
+        }
+    }
+    assert!(asked > 200 && refused >= 12, "{asked}, {refused}");
+    assert_eq!(secrets.shown(&alice).await, before, "something of alice's was changed");
+}
+
 /// The runs that the questions below start, each in three sessions of bob's own, but for those of one key.
 fn bobs_own() -> usize {
     3 + 1 + 3
@@ -69,7 +114,12 @@ struct Question {
 
 impl Question {
     async fn ask(&self, api: &Api, operation: &Operation, post: &Post) -> Answer {
-        let path = self.path.replace("{session}", &post.session).replace("{run}", "1").replace("{call}", "1");
+        let path = self
+            .path
+            .replace("{session}", &post.session)
+            .replace("{run}", "1")
+            .replace("{call}", "1")
+            .replace("{tenant}", "alice");
         let method: Method = operation.method.parse().expect("a method");
         api.call(method, &path, &self.headers, self.body.as_ref().map(Value::to_string)).await
     }
@@ -92,6 +142,9 @@ fn questions(operation: &Operation) -> Vec<Question> {
     match (operation.method.as_str(), operation.path.as_str()) {
         ("GET", "/" | "/healthz" | "/readyz" | "/openapi.json") => Vec::new(),
         ("GET", "/v1/agents" | "/v1/models") => vec![get("", 200)],
+        ("GET", "/v1/tenants") | ("GET" | "PUT" | "DELETE", "/v1/tenants/{tenant}/suspension") => {
+            vec![get("", 403)]
+        }
         ("GET", "/v1/stats" | "/v1/approvals") => vec![get("", 200)],
         ("GET", "/v1/traces") => {
             ["", "?limit=200", "?q=plum", "?status=running", "?metadata.of=alice", "?since=0"]

@@ -11,7 +11,7 @@ use ureq::{
     http::{Response, StatusCode},
 };
 
-use super::server::Server;
+use super::{escaped, server::Server};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,11 +66,22 @@ impl ApiError {
     }
 }
 
+/// How a path is changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change {
+    /// PUT.
+    Put,
+    /// DELETE.
+    Delete,
+}
+
 /// A server's API.
 #[derive(Clone)]
 pub(super) struct Api {
     agent: Agent,
     server: Server,
+    /// Whose things are meant, where an operator chooses.
+    tenant: Option<String>,
 }
 
 impl Api {
@@ -82,7 +93,12 @@ impl Api {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
             .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().into(), server: server.clone() }
+        Self { agent: config.build().into(), server: server.clone(), tenant: None }
+    }
+
+    /// The same for what is of a tenant.
+    pub(super) fn of_tenant(self, tenant: Option<&str>) -> Self {
+        Self { tenant: tenant.map(str::to_owned), ..self }
     }
 
     /// The server's address.
@@ -107,11 +123,40 @@ impl Api {
         self.text(path, &mut answer)
     }
 
+    /// Changes a path without a body.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) fn change(&self, method: Change, path: &str) -> Result<(), ApiError> {
+        let url = format!("{}{path}", self.server.url);
+        let token = self.server.token.as_ref().map(|token| format!("Bearer {token}"));
+        let answer = match method {
+            Change::Put => {
+                let request = self.agent.put(url);
+                token.into_iter().fold(request, |it, token| it.header("Authorization", token)).send_empty()
+            }
+            Change::Delete => {
+                let request = self.agent.delete(url);
+                token.into_iter().fold(request, |it, token| it.header("Authorization", token)).call()
+            }
+        };
+        self.checked(path, answer.map_err(|error| self.unreachable(&error))?)?;
+        Ok(())
+    }
+
+    /// The path with the tenant that was chosen.
+    fn chosen(&self, path: &str) -> String {
+        let Some(tenant) = &self.tenant else { return path.to_owned() };
+        let sign = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{sign}tenant={}", escaped(tenant))
+    }
+
     /// Posts JSON; with a key the same post is taken once.
     ///
     /// # Errors
     /// See [`ApiError`].
     pub(super) fn post(&self, path: &str, body: &Value, key: Option<&str>) -> Result<Value, ApiError> {
+        let path = &self.chosen(path);
         let mut request = self.agent.post(format!("{}{path}", self.server.url));
         request = request.header("Content-Type", "application/json");
         if let Some(token) = &self.server.token {
@@ -135,7 +180,8 @@ impl Api {
     }
 
     fn asked(&self, path: &str, accept: &str) -> Result<Response<Body>, ApiError> {
-        let mut request = self.agent.get(format!("{}{path}", self.server.url)).header("Accept", accept);
+        let url = format!("{}{}", self.server.url, self.chosen(path));
+        let mut request = self.agent.get(url).header("Accept", accept);
         if let Some(token) = &self.server.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
@@ -207,6 +253,16 @@ mod tests {
             "Unprocessable (422 invalid): \n  /task: is required\n  /model: is unknown"
         );
         assert!(!error.is_passing() && refused(StatusCode::SERVICE_UNAVAILABLE, &problem).is_passing());
+    }
+
+    #[test]
+    fn a_tenant_that_was_chosen_is_in_every_question() {
+        let server = Server { url: "http://127.0.0.1:1".to_owned(), token: None };
+        let api = Api::new(&server);
+        assert_eq!(api.chosen("/v1/traces?limit=1"), "/v1/traces?limit=1");
+        let api = api.of_tenant(Some("acme"));
+        assert_eq!(api.chosen("/v1/traces?limit=1"), "/v1/traces?limit=1&tenant=acme");
+        assert_eq!(api.chosen("/v1/sessions/s"), "/v1/sessions/s?tenant=acme");
     }
 
     #[test]

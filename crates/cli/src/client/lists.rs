@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     api::Api,
     escaped, print,
-    words::{dollars, duration, one_line, table, usage},
+    words::{dollars, duration, one_line, table, usage, with_tenants},
 };
 
 /// Characters of a task in a list.
@@ -63,6 +63,9 @@ pub struct Figures {
     /// Add the runs up by the value of a label
     #[arg(long, value_name = "KEY")]
     group: Option<String>,
+    /// Add the runs up by their tenant, for an operator
+    #[arg(long, conflicts_with = "group")]
+    by_tenant: bool,
 }
 
 fn label(text: &str) -> Result<(String, String), &'static str> {
@@ -128,6 +131,7 @@ fn grouped(page: &Value) -> String {
             word("task"),
         ]);
     }
+    with_tenants(&mut rows, order.iter().flat_map(|session| &runs[session]).copied());
     table(&rows)
 }
 
@@ -138,7 +142,8 @@ pub(super) fn stats(api: &Api, wanted: &Figures, json: bool) -> Result<()> {
     let since = u64::try_from(now)?.saturating_sub(wanted.days.saturating_mul(DAY_MS));
     let mut path = format!("/v1/stats?since={since}");
     wanted.choice.push_to(&mut path);
-    push(&mut path, "group", wanted.group.as_ref().map(|key| format!("metadata.{key}")).as_deref());
+    let by = wanted.group.as_ref().map(|key| format!("metadata.{key}"));
+    push(&mut path, "group", by.as_deref().or(wanted.by_tenant.then_some("tenant")));
     let stats = api.get(&path)?;
     print(json, &stats, || {
         let mut text = figures("MODEL", "model", &stats["models"], |row| usage(&row["usage"]));

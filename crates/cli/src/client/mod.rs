@@ -8,12 +8,13 @@ mod people;
 mod runs;
 mod server;
 mod stream;
+mod tenants;
 mod waterfall;
 mod words;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub struct Options {
     /// Print JSON for programs, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
+    /// Look at this tenant, or cancel what runs of it: for the token of an operator
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
 }
 
 impl Options {
@@ -107,6 +111,13 @@ pub enum Command {
     /// Show how models and tools do: calls, errors, latency, tokens, cost
     #[command(after_help = STATS_EXAMPLES)]
     Stats(lists::Figures),
+    /// List the tenants, suspend one, or let it in again: for the token of an operator
+    #[command(after_help = TENANTS_EXAMPLES)]
+    Tenants {
+        /// What to do with one of them
+        #[command(subcommand)]
+        act: Option<tenants::Act>,
+    },
     /// Find out what is wrong with the project here and with the server, and how to mend it
     Doctor,
     /// Keep a server and its token for these commands; the token is asked for
@@ -116,6 +127,28 @@ pub enum Command {
         #[arg(value_name = "URL")]
         url: Option<String>,
     },
+}
+
+impl Command {
+    /// Whether an operator may choose whose things are meant.
+    fn takes_tenant(&self) -> bool {
+        match self {
+            Self::Watch { .. }
+            | Self::Cancel { .. }
+            | Self::Approvals { .. }
+            | Self::Sessions(_)
+            | Self::Trace { .. }
+            | Self::Stats(_) => true,
+            Self::Run(_)
+            | Self::Steer { .. }
+            | Self::Approve(_)
+            | Self::Deny(_)
+            | Self::Compare { .. }
+            | Self::Tenants { .. }
+            | Self::Doctor
+            | Self::Login { .. } => false,
+        }
+    }
 }
 
 const RUN_EXAMPLES: &str = "\
@@ -161,6 +194,13 @@ Examples:
   longhaul stats --group customer
   longhaul stats --label customer=42 --model openai:gpt-5.5-mini";
 
+const TENANTS_EXAMPLES: &str = "\
+Examples:
+  longhaul tenants
+  longhaul tenants suspend acme
+  longhaul tenants resume acme
+  longhaul sessions --tenant acme --status running";
+
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   longhaul login https://runs.example.com
@@ -168,7 +208,7 @@ Examples:
 
 /// The examples of these commands' help.
 #[cfg(test)]
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 10] = [
     RUN_EXAMPLES,
     WATCH_EXAMPLES,
     STEER_EXAMPLES,
@@ -177,6 +217,7 @@ const EXAMPLES: [&str; 9] = [
     TRACE_EXAMPLES,
     COMPARE_EXAMPLES,
     STATS_EXAMPLES,
+    TENANTS_EXAMPLES,
     LOGIN_EXAMPLES,
 ];
 
@@ -190,7 +231,13 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
         server::login(url.as_deref().or(named))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let api = Api::new(&Server::find(named)?);
+    let tenant = options.tenant.as_deref();
+    if tenant.is_some() && !command.takes_tenant() {
+        bail!(
+            "--tenant is for commands that look, and for cancel: nothing is started or decided in another's name"
+        );
+    }
+    let api = Api::new(&Server::find(named)?).of_tenant(tenant);
     let json = options.json;
     match command {
         Command::Run(task) => return runs::start(&api, &task, json),
@@ -212,6 +259,7 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
         }
         Command::Compare { task, models } => return runs::compare(&api, &task, &models, json),
         Command::Stats(wanted) => lists::stats(&api, &wanted, json)?,
+        Command::Tenants { act } => return tenants::run(&api, act.as_ref(), json),
         Command::Doctor => return doctor::run(&api, json),
         Command::Login { .. } => {}
     }
@@ -275,7 +323,7 @@ mod tests {
             }
             understood += 1;
         }
-        assert_eq!(understood, 18);
+        assert_eq!(understood, 22);
     }
 
     #[test]

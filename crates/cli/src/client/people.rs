@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     api::Api,
     escaped, print,
-    words::{one_line, shown, table, visible},
+    words::{one_line, shown, table, visible, with_tenants},
 };
 
 /// Characters of a summary in a list.
@@ -75,6 +75,7 @@ pub(super) fn list(api: &Api, agent: Option<&str>, tool: Option<&str>, json: boo
             let what = if row["summary"].is_string() { word("summary") } else { word("arguments") };
             vec![word("session"), row["call"].to_string(), word("agent"), word("tool"), word("kind"), what]
         }));
+        with_tenants(&mut rows, waiting.iter());
         let more = if page["next"].is_null() { "" } else { "… and more\n" };
         format!("{}{more}", table(&rows))
     });
@@ -157,7 +158,7 @@ fn decide(
         decision["digest"] = request["digest"].clone();
     }
     let word = decision["decision"].as_str().unwrap_or_default().to_owned();
-    if !is_meant && !confirmed(&word)? {
+    if !is_meant && !confirmed(&format!("{word} it"))? {
         eprintln!("Nothing was decided.");
         return Ok(ExitCode::FAILURE);
     }
@@ -172,12 +173,12 @@ fn decide(
 }
 
 /// Whether a person at the terminal says yes.
-fn confirmed(word: &str) -> Result<bool> {
+pub(super) fn confirmed(what: &str) -> Result<bool> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        bail!("nobody can be asked whether to {word} it, because there is no terminal: say --yes");
+        bail!("nobody can be asked whether to {what}, because there is no terminal: say --yes");
     }
-    eprint!("{word}? [y/N] ");
+    eprint!("{what}? [y/N] ");
     io::stderr().flush()?;
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;

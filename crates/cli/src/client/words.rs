@@ -70,6 +70,18 @@ pub(super) fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A column of the tenants before the others, where a list has rows of several.
+pub(super) fn with_tenants<'a>(rows: &mut [Vec<String>], listed: impl Iterator<Item = &'a Value>) {
+    let tenants: Vec<&Value> = listed.map(|row| &row["tenant"]).collect();
+    if tenants.windows(2).all(|pair| pair[0] == pair[1]) {
+        return;
+    }
+    let names = tenants.iter().map(|tenant| visible(tenant.as_str().unwrap_or_default()));
+    for (row, name) in rows.iter_mut().zip(["TENANT".to_owned()].into_iter().chain(names)) {
+        row.insert(0, name);
+    }
+}
+
 /// A table: columns as wide as their widest cell, two spaces between them.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();

@@ -25,7 +25,8 @@ pub(crate) enum Scope {
     Approve,
     /// All of a tenant's, and to delete.
     Admin,
-    /// What concerns every tenant. No token has it that does not name it.
+    /// What concerns every tenant: to read, cancel and delete what is of any, and to suspend it. No token has it that does
+    /// not name it.
     Operator,
 }
 
@@ -62,7 +63,9 @@ impl Scopes {
 
     /// Whether they let somebody ask for this.
     pub(crate) fn allow(self, scope: Scope) -> bool {
-        self.names(scope) || scope != Scope::Operator && self.names(Scope::Admin)
+        self.names(scope)
+            || scope != Scope::Operator && self.names(Scope::Admin)
+            || scope == Scope::Read && self.names(Scope::Operator)
     }
 }
 
@@ -146,6 +149,12 @@ impl Access {
     /// Whether everybody may call, who can reach the server.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self, Self::Off)
+    }
+
+    /// The tenants that have a token, each once.
+    pub(crate) fn tenants(&self) -> BTreeSet<&str> {
+        let Self::Tokens(tokens) = self else { return BTreeSet::new() };
+        tokens.iter().map(|token| token.tenant.as_str()).collect()
     }
 
     /// The tenants that have a token which can be guessed, each once.
@@ -277,7 +286,8 @@ fn owned((index, pair): (usize, &str)) -> Result<Owned, String> {
     })
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a tenant or an actor can be called so.
+pub(crate) fn is_name(name: &str) -> bool {
     (1..=limits::ID_BYTES_MAX).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -410,7 +420,7 @@ mod tests {
             (all.clone(), all.clone(), all)
         );
         assert_eq!((scopes(&long('b')), scopes(&long('c'))), (vec!["read", "run"], vec!["read", "approve"]));
-        assert_eq!(scopes(&long('e')), ["operator"]);
+        assert_eq!(scopes(&long('e')), ["read", "operator"]);
         assert_eq!(caller(&long('c')).check(Scope::Run).unwrap_err().code, "scope");
         let found: Vec<_> = tokens(&text).map(str::to_owned).collect();
         assert_eq!(

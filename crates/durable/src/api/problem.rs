@@ -162,6 +162,7 @@ problems! {
     foreign_origin ForeignOrigin: 403 "Pages of another origin may not ask this";
     scope Scope: 403 "The token does not have the scope for this";
     own_request OwnRequest: 403 "Somebody else must decide";
+    suspended Suspended: 403 "The tenant is suspended";
     not_found NotFound: 404 "There is no such thing";
     method_not_allowed MethodNotAllowed: 405 "The method is not allowed here";
     idempotency_conflict IdempotencyConflict: 409 "The key was used with another body";

@@ -4,7 +4,7 @@ use longhaul_trace::index::{ApprovalsQuery, QueryFaults, StatsQuery, TracesQuery
 use super::{
     nearest,
     problem::{FieldError, FieldErrors, Outcome, Problem},
-    route::{LAST_EVENT_ID, Route, SessionOp},
+    route::{LAST_EVENT_ID, Route, SessionOp, TENANT},
 };
 
 /// The parameters of a query string. Of a name that is given twice the last value holds.
@@ -57,6 +57,8 @@ pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: 
         | Route::Agents
         | Route::Models
         | Route::Compare
+        | Route::Tenants
+        | Route::Suspension(_)
         | Route::StartSession => None,
     };
     for (name, detail) in faults.unwrap_or_default() {
@@ -112,6 +114,11 @@ impl Query {
 
     fn value(&self, name: &str) -> Option<&str> {
         self.values.iter().rev().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whose things an operator asks for.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        self.value(TENANT).filter(|tenant| !tenant.is_empty())
     }
 
     /// Reads what an operation of a session takes, for its faults alone.

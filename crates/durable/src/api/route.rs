@@ -9,6 +9,8 @@ use super::{
 
 /// The parameter of a reader that cannot send the header `Last-Event-ID`.
 pub(crate) const LAST_EVENT_ID: &str = "lastEventId";
+/// The parameter by which an operator chooses a tenant.
+pub(crate) const TENANT: &str = "tenant";
 
 /// What a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub(crate) enum Route {
     Stats,
     Approvals,
     StartSession,
+    Tenants,
+    Suspension(String),
     Session { session: String, op: SessionOp },
 }
 
@@ -35,28 +39,38 @@ impl Route {
             Self::Approvals => ApprovalsQuery::PARAMETERS,
             // The page's own address, which its files answer, whatever follows it.
             Self::Home => &["KEY"],
-            Self::Health | Self::Ready | Self::Agents | Self::Models | Self::Compare | Self::StartSession => {
-                &[]
-            }
+            Self::Health
+            | Self::Ready
+            | Self::Agents
+            | Self::Tenants
+            | Self::Compare
+            | Self::StartSession
+            | Self::Suspension(_) => &[],
+            Self::Models => &[TENANT],
             Self::Session { op, .. } => match op {
-                SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID],
-                SessionOp::ShowRun(_) => &["wait"],
-                SessionOp::Trace(_) => &["format"],
-                SessionOp::StartRun
-                | SessionOp::Show
+                SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID, TENANT],
+                SessionOp::ShowRun(_) => &["wait", TENANT],
+                SessionOp::Trace(_) => &["format", TENANT],
+                SessionOp::Show
                 | SessionOp::Messages
                 | SessionOp::Cancel
-                | SessionOp::Approve(_)
                 | SessionOp::Result(_)
-                | SessionOp::Delete => &[],
+                | SessionOp::Delete => &[TENANT],
+                SessionOp::StartRun | SessionOp::Approve(_) => &[],
             },
         }
+    }
+
+    /// Whether an operator may choose whose it is. What starts or decides something is always the caller's own tenant's.
+    pub(crate) fn takes_tenant(&self) -> bool {
+        self.query().contains(&TENANT)
     }
 
     /// The scope that a token needs for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
             Self::StartSession | Self::Compare => Scope::Run,
+            Self::Tenants | Self::Suspension(_) => Scope::Operator,
             Self::Session { op, .. } => match op {
                 SessionOp::StartRun | SessionOp::Cancel => Scope::Run,
                 SessionOp::Approve(_) => Scope::Approve,
@@ -126,6 +140,7 @@ struct Params<'a> {
     session: &'a str,
     run: &'a str,
     call: &'a str,
+    tenant: &'a str,
 }
 
 impl<'a> Params<'a> {
@@ -139,6 +154,7 @@ impl<'a> Params<'a> {
                 "{session}" => params.session = segment,
                 "{run}" => params.run = segment,
                 "{call}" => params.call = segment,
+                "{tenant}" => params.tenant = segment,
                 literal if literal == segment => {}
                 _ => return None,
             }
@@ -174,6 +190,10 @@ impl Operation {
             Self::ShowStats => return Some(Route::Stats),
             Self::ListApprovals => return Some(Route::Approvals),
             Self::StartSession => return Some(Route::StartSession),
+            Self::ListTenants => return Some(Route::Tenants),
+            Self::ShowSuspension | Self::SuspendTenant | Self::LetTenantIn => {
+                return is_id(params.tenant).then(|| Route::Suspension(params.tenant.to_owned()));
+            }
             Self::StartRun => SessionOp::StartRun,
             Self::ShowSession => SessionOp::Show,
             Self::ShowRun => SessionOp::ShowRun(params.run()?),
@@ -197,8 +217,8 @@ fn is_id(text: &str) -> bool {
 fn no_such_id() -> Problem {
     let bytes_max = limits::ID_BYTES_MAX;
     let detail = format!(
-        "no session, run or call has such an id: a session's has 1 to {bytes_max} letters, digits, `_` and `-`, and runs and \
-         calls count from 1"
+        "no session, run, call or tenant has such an id: a session's or a tenant's has 1 to {bytes_max} letters, digits, `_` \
+         and `-`, and runs and calls count from 1"
     );
     Problem::not_found(detail)
 }
@@ -229,6 +249,10 @@ mod tests {
             ("GET", "/v1/approvals", Route::Approvals),
             ("GET", "/v1/agents", Route::Agents),
             ("GET", "/v1/models", Route::Models),
+            ("GET", "/v1/tenants", Route::Tenants),
+            ("GET", "/v1/tenants/acme/suspension", Route::Suspension("acme".to_owned())),
+            ("PUT", "/v1/tenants/acme/suspension", Route::Suspension("acme".to_owned())),
+            ("DELETE", "/v1/tenants/acme/suspension", Route::Suspension("acme".to_owned())),
         ] {
             assert_eq!(route(method, path), Ok((Access::Token, expected)));
         }
@@ -249,7 +273,8 @@ mod tests {
     fn each_row_is_found_by_its_own_path() {
         for spec in ROUTES {
             let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
-            let params = Params { session: "abc", run: "7", call: "1" };
+            let path = path.replace("{tenant}", "acme");
+            let params = Params { session: "abc", run: "7", call: "1", tenant: "acme" };
             let expected = spec.operation.route(params).expect("the parameters have a possible form");
             assert_eq!(route(spec.method, &path), Ok((spec.access, expected)), "{spec:?}");
             let rows = ROUTES.iter().filter(|other| other.operation == spec.operation);

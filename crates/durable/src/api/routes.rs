@@ -35,6 +35,10 @@ pub(crate) enum Operation {
     ListTraces,
     ShowStats,
     ListApprovals,
+    ListTenants,
+    ShowSuspension,
+    SuspendTenant,
+    LetTenantIn,
     ListAgents,
     ListModels,
     Health,
@@ -69,7 +73,8 @@ const TOKEN: &[Code] = &[
 const JSON: &[Code] =
     &[Code::MalformedJson, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::InvalidRequest];
 /// A request that starts something.
-const START: &[Code] = &[Code::IdempotencyConflict, Code::TooManySessions, Code::BudgetExhausted];
+const START: &[Code] =
+    &[Code::IdempotencyConflict, Code::TooManySessions, Code::BudgetExhausted, Code::Suspended];
 /// A request that changes something.
 const CHANGE: &[Code] = &[Code::ForeignOrigin];
 /// A request that a session's object answers.
@@ -80,6 +85,8 @@ const NAMED: &[Code] = &[Code::NotFound];
 const READ: &[Code] = &[Code::TooManyWatchers];
 /// A request that asks the index of traces.
 const INDEX: &[Code] = &[Code::IndexNotConfigured, Code::IndexUnavailable];
+
+const SUSPENSION: &str = "/v1/tenants/{tenant}/suspension";
 
 /// Every operation. The methods of a path stand in the order in which `Allow` has them.
 pub(crate) const ROUTES: &[RouteSpec] = {
@@ -157,7 +164,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
                 OBJECT,
                 NAMED,
                 JSON,
-                &[Code::OwnRequest, Code::DigestMismatch, Code::ApprovalClosed],
+                &[Code::OwnRequest, Code::DigestMismatch, Code::ApprovalClosed, Code::Suspended],
             ],
         ),
         spec(
@@ -177,6 +184,10 @@ pub(crate) const ROUTES: &[RouteSpec] = {
         spec("GET", "/v1/traces", Operation::ListTraces, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/stats", Operation::ShowStats, Token, &[TOKEN, INDEX]),
         spec("GET", "/v1/approvals", Operation::ListApprovals, Token, &[TOKEN, INDEX]),
+        spec("GET", "/v1/tenants", Operation::ListTenants, Token, &[TOKEN]),
+        spec("GET", SUSPENSION, Operation::ShowSuspension, Token, &[TOKEN, OBJECT, NAMED]),
+        spec("PUT", SUSPENSION, Operation::SuspendTenant, Token, &[TOKEN, CHANGE, OBJECT, NAMED]),
+        spec("DELETE", SUSPENSION, Operation::LetTenantIn, Token, &[TOKEN, CHANGE, OBJECT, NAMED]),
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
         spec("GET", "/v1/models", Operation::ListModels, Token, &[TOKEN]),
         spec("GET", "/healthz", Operation::Health, Open, &[&[Code::InvalidParameter, Code::UnknownHost]]),

@@ -3,7 +3,7 @@ use longhaul_core::TimeMs;
 /// How long a full table is not looked through again, in milliseconds: a flood of refused posts costs nothing.
 const FULL_MS: u64 = 2_000;
 /// A post that was not heard of for so long, in milliseconds, is not waited for: its answer was lost.
-const POST_MS_MAX: u64 = 60_000;
+pub(crate) const POST_MS_MAX: u64 = 60_000;
 
 /// Which of a tenant's sessions have open runs, or may have: at most `sessions_max` of them.
 ///

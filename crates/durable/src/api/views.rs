@@ -7,7 +7,7 @@ use longhaul_core::{
 use longhaul_trace::{Origin, trace_id};
 use serde::Serialize;
 
-use super::auth::Access;
+use super::auth::{Access, Caller, Scope};
 use crate::{
     agent::{Agent, Agents},
     config::Config,
@@ -370,12 +370,28 @@ impl Health {
     }
 }
 
+/// The tenants of a deployment.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Tenants"))]
+pub(crate) struct TenantsView<'a> {
+    /// Those that a token names, by name.
+    tenants: Vec<&'a str>,
+}
+
+impl<'a> TenantsView<'a> {
+    pub(crate) fn new(access: &'a Access) -> Self {
+        Self { tenants: access.tenants().into_iter().collect() }
+    }
+}
+
 /// What a deployment offers to a tenant.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Deployment"))]
 pub(crate) struct AgentsView<'a> {
     /// Whose token this is.
     tenant: &'a str,
+    /// Whether it is an operator's, who sees every tenant.
+    operator: bool,
     /// Its agents; the first one is the default.
     #[cfg_attr(test, schemars(length(min = 1)))]
     agents: Vec<AgentView<'a>>,
@@ -442,7 +458,7 @@ struct ToolView<'a> {
 }
 
 impl<'a> AgentsView<'a> {
-    pub(crate) fn new(tenant: &'a str, agents: &'a Agents, config: &'a Config) -> Self {
+    pub(crate) fn new(caller: &Caller<'a>, agents: &'a Agents, config: &'a Config) -> Self {
         let tool = |tool: &'a Declared| ToolView {
             name: &tool.name,
             description: tool.description(),
@@ -465,7 +481,8 @@ impl<'a> AgentsView<'a> {
             output_schema: agent.output_schema.as_ref(),
         };
         Self {
-            tenant,
+            tenant: caller.tenant,
+            operator: caller.scopes.allow(Scope::Operator),
             agents: agents.iter().map(view).collect(),
             default_model: config.default_model.as_deref(),
             index: config.has_index,

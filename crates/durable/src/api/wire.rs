@@ -35,6 +35,15 @@ pub(crate) const SPENT_HEADER: &str = "X-Longhaul-Spent";
 pub(crate) const SPENT_PATH: &str = "/spent/";
 /// Tells a tenant's object what the runs of a session take of its limit: the session follows, that, and the time.
 pub(crate) const SETTLE_PATH: &str = "/settle/";
+/// A header of a request to a tenant's object about its suspension: `1` where a token names the tenant, else `0`. GET shows it,
+/// PUT and DELETE change it, and POST asks whether the tenant may post.
+pub(crate) const SUSPENSION_HEADER: &str = "X-Longhaul-Suspension";
+/// A header of a session that says it is idle: its run waits for people alone.
+pub(crate) const WAITING_HEADER: &str = "X-Longhaul-Waiting";
+/// The path by which a tenant's object has a session cancel its runs. The session takes its id from its own name.
+pub(crate) const CANCEL_PATH: &str = "/v1/sessions/own/cancel";
+/// The status of a session that has cancelled its runs.
+pub(crate) const CANCELLED: u16 = 202;
 /// The status of a tenant's object that knows what it was told.
 pub(crate) const SETTLED: u16 = 204;
 /// The status of a session that has open runs, or the run of that key.
@@ -234,6 +243,8 @@ mod tests {
         assert_eq!((SESSION_HEADER, KEY_HEADER), ("X-Longhaul-Session", "X-Longhaul-Key"));
         assert_eq!((BY_HEADER, READER_HEADER), ("X-Longhaul-By", "X-Longhaul-Reader"));
         assert_eq!((BUSY_PATH, BUSY, IDLE), ("/busy/", 204, 404));
+        assert_eq!((SUSPENSION_HEADER, WAITING_HEADER), ("X-Longhaul-Suspension", "X-Longhaul-Waiting"));
+        assert_eq!((CANCEL_PATH, CANCELLED), ("/v1/sessions/own/cancel", 202));
         let headers = (RESERVE_HEADER, DAY_HEADER, SPENT_HEADER);
         assert_eq!(headers, ("X-Longhaul-Reserve", "X-Longhaul-Day", "X-Longhaul-Spent"));
         assert_eq!((SPENT_PATH, SETTLE_PATH, SETTLED, NO_DAY), ("/spent/", "/settle/", 204, "none"));

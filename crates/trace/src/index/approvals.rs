@@ -3,9 +3,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    filter::Builder,
     parameters::{Parameters, QueryFaults, whole as digits},
     row::{Row, UnexpectedRow},
-    statement::{Param, Statement},
+    statement::{Param, Statement, Tenants},
     write::{text, whole},
 };
 
@@ -16,7 +17,8 @@ pub const APPROVALS_DEFAULT: usize = 50;
 
 const SELECT: &str = "\
 SELECT requested_at, session, seq, run, call, kind, tool, agent, effect, rule, digest, by_another, expires_at, summary, \
-arguments FROM approvals WHERE tenant = ?1 AND (requested_at, session, seq) > (?2, ?3, ?4) \
+arguments, tenant FROM approvals WHERE ";
+const CHOOSE: &str = " AND (requested_at, session, seq) > (?2, ?3, ?4) \
 AND (?5 IS NULL OR agent = ?5) AND (?6 IS NULL OR tool = ?6) ORDER BY requested_at, session, seq LIMIT ?7";
 
 /// What `GET /v1/approvals` asks for.
@@ -44,6 +46,8 @@ pub struct ApprovalsPage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApprovalSummary {
+    /// Whose it is.
+    pub tenant: String,
     /// The session's id.
     pub session: String,
     /// The run's number in its session.
@@ -78,7 +82,7 @@ pub struct ApprovalSummary {
 
 impl ApprovalsQuery {
     /// The names of its parameters; `KEY` stands for any key.
-    pub const PARAMETERS: &[&str] = &["status", "agent", "tool", "limit", "cursor"];
+    pub const PARAMETERS: &[&str] = &["status", "agent", "tool", "limit", "cursor", "tenant"];
 
     /// Reads a query string whose escapes are undone. Names that it does not know are for the caller to refuse.
     ///
@@ -104,11 +108,10 @@ impl ApprovalsQuery {
     }
 
     /// The statement that finds the page, one row more than fits in it.
-    pub fn to_statement(&self, tenant: &str) -> Statement {
+    pub fn to_statement<'a>(&self, tenants: impl Into<Tenants<'a>>) -> Statement {
         let (requested_at, session, seq) = &self.after;
         let filter = |name: &Option<String>| name.as_deref().map_or(Param::Null, text);
-        let params = vec![
-            text(tenant),
+        let params = [
             whole(*requested_at),
             text(session),
             whole(*seq),
@@ -116,7 +119,9 @@ impl ApprovalsQuery {
             filter(&self.tool),
             whole(self.limit() as u64 + 1),
         ];
-        Statement { sql: SELECT.to_owned(), params }
+        let mut builder = Builder::new(SELECT);
+        builder.of(tenants.into());
+        builder.rest(CHOOSE, params)
     }
 
     /// The page that the statement's rows make.
@@ -151,6 +156,7 @@ fn cursor(text: &str) -> Option<(TimeMs, String, u64)> {
 fn summary(row: Value) -> Result<ApprovalSummary, UnexpectedRow> {
     let mut row = Row::new(row)?;
     Ok(ApprovalSummary {
+        tenant: row.text("tenant")?,
         session: row.text("session")?,
         run: row.whole("run")?,
         call: row.whole("call")?,

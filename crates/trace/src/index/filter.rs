@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::{
     parameters::Parameters,
-    statement::{Param, Statement},
+    statement::{Param, Statement, Tenants},
     write::{json, metadata_member, status_word, text, whole},
 };
 
@@ -37,7 +37,7 @@ macro_rules! filter_parameters {
     ($($further:literal),*) => {
         &[
             "status", "model", "agent", "session", "q", "error_type", "resumed", "model_failed", "min_duration_ms",
-            "min_working_ms", "min_total_tokens", "min_cost_usd", "metadata.KEY", "since", "until", $($further),*
+            "min_working_ms", "min_total_tokens", "min_cost_usd", "metadata.KEY", "since", "until", "tenant", $($further),*
         ]
     };
 }
@@ -119,8 +119,8 @@ impl RunFilter {
     pub(super) fn is_any(&self) -> bool {
         // Less code than to compare each part.
         let (mut all, mut chosen) = (Builder::new(""), Builder::new(""));
-        all.choose("", &Self::default());
-        chosen.choose("", self);
+        all.choose(Tenants::All, &Self::default());
+        chosen.choose(Tenants::All, self);
         all.sql == chosen.sql
     }
 
@@ -169,6 +169,13 @@ impl Builder {
         Self { sql: sql.to_owned(), params: Vec::new() }
     }
 
+    /// The rest of a statement that has its places in its text.
+    pub(super) fn rest(mut self, sql: &str, params: impl IntoIterator<Item = Param>) -> Statement {
+        self.params.extend(params);
+        self.push(&[sql]);
+        self.finish()
+    }
+
     pub(super) fn finish(self) -> Statement {
         Statement { sql: self.sql, params: self.params }
     }
@@ -184,9 +191,18 @@ impl Builder {
         self.push(&["?", &place])
     }
 
-    /// The tenant, and what the filter asks for beside the times.
-    pub(super) fn choose(&mut self, tenant: &str, filter: &RunFilter) -> &mut Self {
-        self.push(&["tenant = "]).bind(text(tenant));
+    /// A row of these tenants. Every name is beyond the empty one.
+    pub(super) fn of(&mut self, tenants: Tenants<'_>) -> &mut Self {
+        let (is, name) = match tenants {
+            Tenants::One(tenant) => ("tenant = ", tenant),
+            Tenants::All => ("tenant > ", ""),
+        };
+        self.push(&[is]).bind(text(name))
+    }
+
+    /// The tenants, and what the filter asks for beside the times.
+    pub(super) fn choose(&mut self, tenants: Tenants<'_>, filter: &RunFilter) -> &mut Self {
+        self.of(tenants);
         let texts =
             [("agent", &filter.agent), ("session", &filter.session), ("error_type", &filter.error_type)];
         for (column, value) in texts {

@@ -14,9 +14,14 @@ use super::{
 /// Groups that are told one by one; what is beyond them is one more.
 pub const GROUPS_MAX: u64 = 100;
 
+/// What groups by the tenant.
+pub(super) const BY_TENANT: &str = "tenant";
+
 /// The value of a label as text, after `=`; nothing where a run has no such label. A number and the text of it are one value.
 const LABEL: &str = "coalesce((SELECT '=' || CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
 WHEN 'null' THEN 'null' ELSE atom END FROM json_each(metadata) WHERE key = ";
+/// A tenant's name in its place.
+const TENANT: &str = "'=' || tenant";
 
 /// The labels in their order, and the runs of each; then what their models' cells come to.
 const PLACES: &str = "), labels AS MATERIALIZED (SELECT label, row_number() OVER (ORDER BY sum(cost_usd) DESC, count(*) DESC, \
@@ -36,7 +41,7 @@ const OWN: &str = " UNION ALL SELECT place, NULL, key || coalesce(' ' || label, 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "StatsGroups"))]
 pub struct GroupsView {
-    /// What the runs are grouped by: `metadata.KEY`.
+    /// What the runs are grouped by: `metadata.KEY`, or `tenant`.
     pub by: String,
     /// The dearest first, then the one with the most runs.
     #[cfg_attr(feature = "schema", schemars(length(max = GROUPS_MAX)))]
@@ -49,7 +54,7 @@ pub struct GroupsView {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "StatsGroup"))]
 pub struct GroupStats {
-    /// The label's value as text; null for runs without this label, and for the rest.
+    /// The label's value as text, or the tenant's name; null for runs without this label, and for the rest.
     pub value: Option<String>,
     /// How many runs were accepted.
     pub runs: u64,
@@ -80,11 +85,14 @@ impl Serialize for GroupedModel {
 }
 
 /// The statement that finds the groups of the runs that `choose` chooses.
-pub(super) fn statement(choose: impl FnOnce(&mut Builder), key: &str) -> Statement {
+pub(super) fn statement(choose: impl FnOnce(&mut Builder), by: &str) -> Statement {
     let mut builder = Builder::new("WITH chosen AS MATERIALIZED (SELECT ");
-    builder.push(&[LABEL]).bind(text(key));
+    match by.strip_prefix(METADATA_PREFIX) {
+        Some(key) => builder.push(&[LABEL]).bind(text(key)).push(&[" LIMIT 1), '')"]),
+        None => builder.push(&[TENANT]),
+    };
     builder.push(&[
-        " LIMIT 1), '') AS label, status, resumed, input_tokens, output_tokens, total_tokens, cost_usd, models ",
+        " AS label, status, resumed, input_tokens, output_tokens, total_tokens, cost_usd, models ",
         "FROM traces WHERE ",
     ]);
     choose(&mut builder);
@@ -93,7 +101,7 @@ pub(super) fn statement(choose: impl FnOnce(&mut Builder), key: &str) -> Stateme
 }
 
 /// What the statement's rows come to.
-pub(super) fn view(filter: &RunFilter, key: &str, rows: Vec<Value>) -> Result<GroupsView, UnexpectedRow> {
+pub(super) fn view(filter: &RunFilter, by: &str, rows: Vec<Value>) -> Result<GroupsView, UnexpectedRow> {
     let mut groups: Vec<(u64, Group)> = Vec::new();
     for row in rows {
         let mut row = Row::new(row)?;
@@ -111,7 +119,7 @@ pub(super) fn view(filter: &RunFilter, key: &str, rows: Vec<Value>) -> Result<Gr
             (_, Some(_)) => {}
         }
     }
-    let mut view = GroupsView { by: [METADATA_PREFIX, key].concat(), groups: Vec::new(), rest: None };
+    let mut view = GroupsView { by: by.to_owned(), groups: Vec::new(), rest: None };
     for (place, group) in groups {
         if place > GROUPS_MAX {
             view.rest = Some(group.finish());

@@ -41,7 +41,7 @@ pub use hours::HourStats;
 pub use models::{MODELS_DAYS, MODELS_MAX, models_seen, models_statement};
 pub use parameters::QueryFaults;
 pub use row::UnexpectedRow;
-pub use statement::{Param, Statement};
+pub use statement::{Param, Statement, Tenants};
 pub use stats::{
     STATS_CHOSEN_HOURLY_DAYS_MAX, STATS_DAYS_DEFAULT, STATS_DAYS_MAX, STATS_HOURLY_DAYS_MAX, StatsQuery,
     StatsView,

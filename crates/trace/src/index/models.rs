@@ -2,9 +2,10 @@ use longhaul_core::TimeMs;
 use serde_json::Value;
 
 use super::{
+    filter::Builder,
     row::{Row, UnexpectedRow},
-    statement::Statement,
-    write::{DAY_MS, text, whole},
+    statement::{Statement, Tenants},
+    write::{DAY_MS, whole},
 };
 
 /// How many days back a model counts as seen.
@@ -12,13 +13,15 @@ pub const MODELS_DAYS: u64 = 31;
 /// Models that are told at most.
 pub const MODELS_MAX: u64 = 200;
 
-const SELECT: &str =
-    "SELECT DISTINCT model FROM model_days WHERE tenant = ?1 AND day >= ?2 ORDER BY model LIMIT ?3";
+const SELECT: &str = "SELECT DISTINCT model FROM model_days WHERE ";
+const CHOOSE: &str = " AND day >= ?2 ORDER BY model LIMIT ?3";
 
-/// The statement that finds the models which a tenant's runs called in the last [`MODELS_DAYS`] days.
-pub fn models_statement(tenant: &str, now: TimeMs) -> Statement {
+/// The statement that finds the models which the tenants' runs called in the last [`MODELS_DAYS`] days.
+pub fn models_statement<'a>(tenants: impl Into<Tenants<'a>>, now: TimeMs) -> Statement {
     let first = now.saturating_sub(MODELS_DAYS * DAY_MS) / DAY_MS * DAY_MS;
-    Statement { sql: SELECT.to_owned(), params: vec![text(tenant), whole(first), whole(MODELS_MAX)] }
+    let mut builder = Builder::new(SELECT);
+    builder.of(tenants.into());
+    builder.rest(CHOOSE, [whole(first), whole(MODELS_MAX)])
 }
 
 /// What the statement's rows come to.
@@ -34,6 +37,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::index::write::text;
 
     #[test]
     fn models_are_read_from_their_days() {

@@ -7,6 +7,21 @@ pub struct Statement {
     pub params: Vec<Param>,
 }
 
+/// Whose rows a question is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenants<'a> {
+    /// One tenant's.
+    One(&'a str),
+    /// All tenants', which an operator alone may see.
+    All,
+}
+
+impl<'a> From<&'a str> for Tenants<'a> {
+    fn from(tenant: &'a str) -> Self {
+        Self::One(tenant)
+    }
+}
+
 /// A parameter of a [`Statement`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Param {

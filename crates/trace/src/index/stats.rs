@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::{
     filter::{Builder, METADATA_PREFIX, RunFilter, filter_parameters, is_label},
-    groups::{self, GroupsView},
+    groups::{self, BY_TENANT, GroupsView},
     hours::{Hours, bucket},
     parameters::{Parameters, QueryFaults},
     row::{Row, UnexpectedRow},
-    statement::Statement,
+    statement::{Statement, Tenants},
     sums::{ModelStats, SUMS, TIMES, by_calls, named},
     tools::{self, ToolStats},
-    write::{DAY_MS, HOUR_MS, text, whole},
+    write::{DAY_MS, HOUR_MS, whole},
 };
 
 /// Days in the statistics when nothing is asked for.
@@ -23,15 +23,15 @@ pub const STATS_HOURLY_DAYS_MAX: u64 = 31;
 /// Days of chosen runs that are shown hour by hour: what the database gives grows with the hours.
 pub const STATS_CHOSEN_HOURLY_DAYS_MAX: u64 = 2;
 
-const SELECT_DAYS: &str = "\
-SELECT day, model, counters FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
-const SELECT_HOURS: &str = "\
-SELECT day, model, hours FROM model_days WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day";
+const SELECT_DAYS: &str = "SELECT day, model, counters FROM model_days WHERE ";
+const SELECT_HOURS: &str = "SELECT day, model, hours FROM model_days WHERE ";
+const OF_DAYS: &str = " AND day >= ?2 AND day < ?3 ORDER BY day";
 
 /// The database adds up: what comes out does not grow with the hours that are asked for.
 const SELECT_TOOLS: &str = "\
 SELECT substr(key, instr(key, ' ') + 1) AS name, substr(key, 1, instr(key, ' ') - 1) AS key, sum(value) AS total \
-FROM tool_hours, json_each(tool_hours.counters) WHERE tenant = ?1 AND hour >= ?2 AND hour < ?3 GROUP BY 1, 2";
+FROM tool_hours, json_each(tool_hours.counters) WHERE ";
+const OF_HOURS: &str = " AND hour >= ?2 AND hour < ?3 GROUP BY 1, 2";
 
 /// What `GET /v1/stats` asks for: all calls of a time, or those of the runs that a filter chooses, by the value of a label.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub struct StatsQuery {
     bucket_ms: u64,
     /// Without times: those are above.
     filter: RunFilter,
-    /// The key of the label.
+    /// `tenant`, or `metadata.KEY`.
     group: Option<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct StatsView {
     /// offered count as `(not offered)`.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<super::shape::ToolStats>"))]
     pub tools: Vec<ToolStats>,
-    /// The runs by the value of the label that `group` names; absent without it.
+    /// The runs by the value of the label that `group` names, or by their tenant; absent without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grouped: Option<GroupsView>,
 }
@@ -106,16 +106,15 @@ impl StatsQuery {
     }
 
     /// The statement that finds what models did.
-    pub fn to_statement(&self, tenant: &str) -> Statement {
+    pub fn to_statement<'a>(&self, tenants: impl Into<Tenants<'a>>) -> Statement {
+        let tenants = tenants.into();
         if self.filter.is_any() {
             let sql = if self.is_hourly() { SELECT_HOURS } else { SELECT_DAYS };
-            let first = self.since - self.since % DAY_MS;
-            return Statement {
-                sql: sql.to_owned(),
-                params: vec![text(tenant), whole(first), whole(self.until)],
-            };
+            let mut builder = Builder::new(sql);
+            builder.of(tenants);
+            return builder.rest(OF_DAYS, [whole(self.since - self.since % DAY_MS), whole(self.until)]);
         }
-        self.sums_of("models", tenant)
+        self.sums_of("models", tenants)
     }
 
     /// What the statement's rows come to; of tools and groups nothing.
@@ -133,12 +132,14 @@ impl StatsQuery {
     }
 
     /// The statement that adds up what tools did.
-    pub fn tools_statement(&self, tenant: &str) -> Statement {
+    pub fn tools_statement<'a>(&self, tenants: impl Into<Tenants<'a>>) -> Statement {
+        let tenants = tenants.into();
         if self.filter.is_any() {
-            let params = vec![text(tenant), whole(self.since), whole(self.until)];
-            return Statement { sql: SELECT_TOOLS.to_owned(), params };
+            let mut builder = Builder::new(SELECT_TOOLS);
+            builder.of(tenants);
+            return builder.rest(OF_HOURS, [whole(self.since), whole(self.until)]);
         }
-        self.sums_of("tools", tenant)
+        self.sums_of("tools", tenants)
     }
 
     /// What the rows of [`tools_statement`](Self::tools_statement) come to.
@@ -149,9 +150,10 @@ impl StatsQuery {
         tools::stats(rows)
     }
 
-    /// The statement that adds the runs up by the value of a label; `None` where none is asked for.
-    pub fn groups_statement(&self, tenant: &str) -> Option<Statement> {
-        self.group.as_deref().map(|key| groups::statement(|builder| self.choose(builder, tenant), key))
+    /// The statement that adds the runs up by the value of a label, or by their tenant; `None` where neither is asked for.
+    pub fn groups_statement<'a>(&self, tenants: impl Into<Tenants<'a>>) -> Option<Statement> {
+        let tenants = tenants.into();
+        self.group.as_deref().map(|by| groups::statement(|builder| self.choose(builder, tenants), by))
     }
 
     /// What the rows of [`groups_statement`](Self::groups_statement) come to.
@@ -159,19 +161,19 @@ impl StatsQuery {
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn groups(&self, rows: Vec<Value>) -> Result<Option<GroupsView>, UnexpectedRow> {
-        self.group.as_deref().map(|key| groups::view(&self.filter, key, rows)).transpose()
+        self.group.as_deref().map(|by| groups::view(&self.filter, by, rows)).transpose()
     }
 
     /// The runs that are meant.
-    fn choose(&self, builder: &mut Builder, tenant: &str) {
-        builder.choose(tenant, &self.filter).since(Some(self.since)).until(Some(self.until));
+    fn choose(&self, builder: &mut Builder, tenants: Tenants<'_>) {
+        builder.choose(tenants, &self.filter).since(Some(self.since)).until(Some(self.until));
     }
 
     /// What the cells of a column come to, by bucket.
-    fn sums_of(&self, column: &str, tenant: &str) -> Statement {
+    fn sums_of(&self, column: &str, tenants: Tenants<'_>) -> Statement {
         let mut builder = Builder::new("WITH chosen AS (SELECT accepted_at / ");
         builder.bind(whole(self.bucket_ms)).push(&[" AS bucket, ", column, " AS cell FROM traces WHERE "]);
-        self.choose(&mut builder, tenant);
+        self.choose(&mut builder, tenants);
         // D1 binds numbers as floats.
         builder.push(&[
             "), picked AS (SELECT CAST(bucket AS INTEGER) AS place, cell FROM chosen",
@@ -219,9 +221,9 @@ impl StatsQuery {
 }
 
 fn group(given: &mut Parameters<'_>) -> Option<String> {
-    let key = given.value("group")?.strip_prefix(METADATA_PREFIX).filter(|key| is_label(key));
-    if key.is_none() {
-        given.fault("group", "must be metadata.KEY, where KEY is a label's key");
+    let by = given.value("group")?;
+    if by != BY_TENANT && !by.strip_prefix(METADATA_PREFIX).is_some_and(is_label) {
+        given.fault("group", "must be `tenant`, or metadata.KEY, where KEY is a label's key");
     }
-    key.map(str::to_owned)
+    Some(by.to_owned())
 }

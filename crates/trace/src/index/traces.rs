@@ -6,7 +6,7 @@ use super::{
     filter::{Builder, DURATION, RunFilter, TRACE_ID_DIGITS, WORKING, filter_parameters},
     parameters::{Parameters, QueryFaults, whole as digits},
     row::{Row, UnexpectedRow},
-    statement::{Param, Statement},
+    statement::{Param, Statement, Tenants},
     write::{TAKEN_OVER_BY, text, whole},
 };
 
@@ -17,7 +17,7 @@ pub const TRACES_DEFAULT: usize = 50;
 const SELECT: &str = "\
 SELECT accepted_at, trace_id, session, run, status, stop_reason, error_type, agent, model, iterations, attempts, \
 resumed, input_tokens, output_tokens, total_tokens, cost_usd, started_at, ended_at, waiting_ms, failed_models, metadata, \
-task, result FROM traces WHERE ";
+task, result, tenant FROM traces WHERE ";
 
 /// What `GET /v1/traces` asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,6 +74,8 @@ pub struct TracesPage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TraceSummary {
+    /// Whose it is.
+    pub tenant: String,
     /// 32 hex digits.
     pub trace_id: String,
     /// The session's id.
@@ -197,9 +199,9 @@ impl TracesQuery {
     }
 
     /// The statement that finds the page, one row more than fits in it.
-    pub fn to_statement(&self, tenant: &str) -> Statement {
+    pub fn to_statement<'a>(&self, tenants: impl Into<Tenants<'a>>) -> Statement {
         let mut builder = Builder::new(SELECT);
-        builder.choose(tenant, &self.filter);
+        builder.choose(tenants.into(), &self.filter);
         builder.since(self.filter.since);
         let (until, cursor) = (self.filter.until, self.cursor.as_ref());
         let figure = self.sort.figure();
@@ -296,6 +298,7 @@ fn summary(row: Value) -> Result<TraceSummary, UnexpectedRow> {
     let failed_models =
         failed_models.split(',').filter(|model| !model.is_empty()).map(str::to_owned).collect();
     Ok(TraceSummary {
+        tenant: row.text("tenant")?,
         trace_id: row.text("trace_id")?,
         session: row.text("session")?,
         run: row.whole("run")?,

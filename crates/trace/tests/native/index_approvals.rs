@@ -39,6 +39,7 @@ fn a_call_is_listed_as_long_as_it_waits() {
     let page = database.approvals("acme", &[("status", "open")]);
     assert_eq!((page.approvals.len(), &page.next), (2, &None));
     let expected = ApprovalSummary {
+        tenant: "acme".to_owned(),
         session: "ses_1".to_owned(),
         run: 1,
         call: 2,

@@ -3,7 +3,10 @@
 use longhaul_core::{FaultKind, NewRun, RunId};
 use longhaul_trace::{
     Capture, Origin, Trace,
-    index::{ApprovalsPage, ApprovalsQuery, Param, Statement, StatsQuery, TraceSummary, TracesQuery, record},
+    index::{
+        ApprovalsPage, ApprovalsQuery, Param, Statement, StatsQuery, Tenants, TraceSummary, TracesQuery,
+        record,
+    },
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Sql};
 use serde_json::{Map, Value};
@@ -58,17 +61,31 @@ impl Database {
         self.rows(&Statement { sql: format!("SELECT * FROM {table}"), params: Vec::new() })
     }
 
-    pub(crate) fn traces(&self, tenant: &str, pairs: &[(&str, &str)]) -> Vec<TraceSummary> {
+    pub(crate) fn traces<'a>(
+        &self,
+        tenant: impl Into<Tenants<'a>>,
+        pairs: &[(&str, &str)],
+    ) -> Vec<TraceSummary> {
         let query = TracesQuery::parse(pairs.iter().copied()).unwrap();
         query.page(self.rows(&query.to_statement(tenant))).unwrap().traces
     }
 
-    pub(crate) fn approvals(&self, tenant: &str, pairs: &[(&str, &str)]) -> ApprovalsPage {
+    pub(crate) fn approvals<'a>(
+        &self,
+        tenant: impl Into<Tenants<'a>>,
+        pairs: &[(&str, &str)],
+    ) -> ApprovalsPage {
         let query = ApprovalsQuery::parse(pairs.iter().copied()).unwrap();
         query.page(self.rows(&query.to_statement(tenant))).unwrap()
     }
 
-    pub(crate) fn stats(&self, tenant: &str, pairs: &[(&str, &str)], now: u64) -> Value {
+    pub(crate) fn stats<'a>(
+        &self,
+        tenant: impl Into<Tenants<'a>>,
+        pairs: &[(&str, &str)],
+        now: u64,
+    ) -> Value {
+        let tenant = tenant.into();
         let query = StatsQuery::parse(pairs.iter().copied(), now).unwrap();
         let mut stats = query.stats(self.rows(&query.to_statement(tenant))).unwrap();
         stats.tools = query.tools(self.rows(&query.tools_statement(tenant))).unwrap();

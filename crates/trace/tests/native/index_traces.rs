@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use longhaul_core::{Fallback, FaultKind, NewRun};
 use longhaul_trace::{
     Capture, Trace,
-    index::{Param, Statement, TracesQuery, announce},
+    index::{Param, Statement, Tenants, TracesQuery, announce},
 };
 use rusqlite::{StatementStatus, params_from_iter};
 use serde_json::{Value, json};
@@ -61,12 +61,12 @@ fn the_answer_is_the_contracts() {
     assert_eq!(
         page,
         json!({"next": null, "traces": [
-            {"trace_id": null, "session": "ses_2", "run": 1, "status": "running", "stop_reason": null,
+            {"tenant": "acme", "trace_id": null, "session": "ses_2", "run": 1, "status": "running", "stop_reason": null,
              "error_type": null, "agent": "poet", "model": "openai:tiny", "task": null, "result": null,
              "metadata": {"customer": "42"}, "iterations": 0, "attempts": 1, "resumed": 0, "usage": unknown,
              "accepted_at": START + 5, "started_at": START + 5, "ended_at": null, "duration_ms": null,
              "working_ms": null, "waiting_ms": null, "failed_models": []},
-            {"trace_id": null, "session": "ses_1", "run": 1, "status": "succeeded", "stop_reason": "done",
+            {"tenant": "acme", "trace_id": null, "session": "ses_1", "run": 1, "status": "succeeded", "stop_reason": "done",
              "error_type": null, "agent": "poet", "model": "openai:tiny", "task": "Write a haiku.",
              "result": "Salt breath.", "metadata": {"customer": "42"}, "iterations": 1, "attempts": 1,
              "resumed": 0,
@@ -309,6 +309,44 @@ fn every_parameter_at_fault_is_named() {
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "x")).collect();
     assert_eq!(faults(&many), ["metadata"]);
     assert_eq!(faults(&many[1..]), [] as [&str; 0]);
+}
+
+/// What an operator sees, and nobody else: a tenant is in the key of each of its own questions.
+#[test]
+fn all_tenants_are_one_list_for_an_operator() {
+    let database = Database::new();
+    let mut all = Vec::new();
+    for (n, tenant) in (0..9).zip(["acme", "other", "zeta"].into_iter().cycle()) {
+        let trace = answered(&format!("{tenant}/ses_{n}"), n, new_run("x"));
+        database.record(tenant, &trace);
+        all.insert(0, (tenant.to_owned(), format!("ses_{n}")));
+    }
+    let listed = |tenants: Tenants<'_>, pairs: &[(&str, &str)]| {
+        let traces = database.traces(tenants, pairs).into_iter();
+        traces.map(|trace| (trace.tenant, trace.session)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Tenants::All, &[]), all);
+    for sort in ["duration", "tokens"] {
+        assert_eq!(listed(Tenants::All, &[("sort", sort)]).len(), all.len());
+    }
+    let of_acme: Vec<_> = all.iter().filter(|(tenant, _)| tenant == "acme").cloned().collect();
+    assert_eq!(listed(Tenants::One("acme"), &[]), of_acme);
+    for nobody in ["", "acm", "acmee", "%", "*"] {
+        assert_eq!(listed(Tenants::One(nobody), &[]), [], "{nobody}");
+    }
+    let now = START + 3_600_000;
+    let figures = |tenants: Tenants<'_>, pairs: &[(&str, &str)]| database.stats(tenants, pairs, now);
+    for pairs in [&[][..], &[("status", "succeeded")]] {
+        let answered = |tenants| figures(tenants, pairs)["models"][0]["answered"].clone();
+        assert_eq!((answered(Tenants::All), answered(Tenants::One("acme"))), (9.into(), 3.into()));
+    }
+    let grouped = &figures(Tenants::All, &[("group", "tenant")])["grouped"];
+    assert_eq!(grouped["by"], "tenant");
+    let runs: Vec<_> =
+        grouped["groups"].as_array().unwrap().iter().map(|group| (&group["value"], &group["runs"])).collect();
+    let three = serde_json::json!(3);
+    let names = ["acme", "other", "zeta"].map(serde_json::Value::from);
+    assert_eq!(runs, names.iter().map(|name| (name, &three)).collect::<Vec<_>>());
 }
 
 /// A search by key in the order of the key: no sort, and no step through rows of other tenants.

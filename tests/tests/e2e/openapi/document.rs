@@ -3,7 +3,7 @@ use longhaul_tests::Answer;
 use serde_json::{Map, Value, json};
 
 const TEXT: &str = include_str!("../../../../dashboard/static/openapi.json");
-const METHODS: [&str; 3] = ["get", "post", "delete"];
+const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// Headers of every answer of the API: no cache keeps it, and no browser takes it for a page.
 const EVERYWHERE: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
@@ -57,6 +57,13 @@ impl Document {
     /// Whether the operation needs a token.
     pub(crate) fn is_closed(&self, operation: &Operation) -> bool {
         self.operation(operation)["security"].is_null()
+    }
+
+    /// The names of the operation's query parameters.
+    pub(crate) fn parameters(&self, operation: &Operation) -> Vec<String> {
+        let all = self.operation(operation)["parameters"].as_array().into_iter().flatten();
+        let of_query = all.filter(|parameter| parameter["in"] == "query");
+        of_query.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
     }
 
     /// Panics unless the answer is one that the document gives the operation: status, headers, type and body.

@@ -45,6 +45,7 @@ fn the_file_is_what_the_code_says() {
 fn every_parameter_of_a_route_is_described_and_no_other() {
     for spec in ROUTES.iter().filter(|spec| spec.access != Access::Asset) {
         let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
+        let path = path.replace("{tenant}", "acme");
         let route = route(spec.method, &path).expect("the path has a possible form").1;
         let described = operations::described(spec.operation).parameters;
         let of_query = described.iter().filter(|parameter| parameter["in"] == "query");
@@ -147,6 +148,7 @@ fn document() -> Value {
                 "name": "Index",
                 "description": "All runs of a tenant, where the deployment has a database for them.",
             },
+            {"name": "Operators", "description": "Every tenant, for tokens with the scope `operator`."},
             {"name": "Deployment", "description": "What is deployed."},
         ],
         "x-limits": limits(),

@@ -73,10 +73,12 @@ pub(super) fn described(operation: Operation) -> Described {
         }
         Operation::ShowSession => {
             Described::new("showSession", "Sessions", "Shows a session and its runs, the newest first")
+                .taking(vec![parameters::tenant()])
                 .giving(200, json("The session.", "Session"))
         }
         Operation::DeleteSession => {
             Described::new("deleteSession", "Sessions", "Cancels what runs, then erases the session")
+                .taking(vec![parameters::tenant()])
                 .giving(204, json!({"description": "The session is erased."}))
         }
         Operation::ShowRun => Described::new("showRun", "Runs", "Shows a run")
@@ -84,6 +86,7 @@ pub(super) fn described(operation: Operation) -> Described {
             .giving(200, json("The run as it is now, or as it is when the wait is over.", "Run")),
         Operation::ListMessages => {
             Described::new("listMessages", "Sessions", "Shows the conversation, the oldest message first")
+                .taking(vec![parameters::tenant()])
                 .giving(200, json("The conversation.", "Conversation"))
         }
         Operation::ListEvents => events(),
@@ -92,6 +95,7 @@ pub(super) fn described(operation: Operation) -> Described {
             "Sessions",
             "Cancels the running and the queued runs; again it changes nothing",
         )
+        .taking(vec![parameters::tenant()])
         .giving(202, json("The session after the cancel.", "Session")),
         Operation::ResolveApproval => {
             Described::new("resolveApproval", "Sessions", "Decides about a tool call that waits for a person")
@@ -102,7 +106,9 @@ pub(super) fn described(operation: Operation) -> Described {
                 .with_body("Decision")
                 .giving(200, decided())
         }
-        Operation::ShowResult => Described::new("showResult", "Sessions", "Shows what a tool call gave, whole").giving(
+        Operation::ShowResult => Described::new("showResult", "Sessions", "Shows what a tool call gave, whole")
+            .taking(vec![parameters::tenant()])
+            .giving(
             200,
             json!({"description": "The result, whatever JSON it is.", "content": {"application/json": {"schema": {}}}}),
         ),
@@ -127,6 +133,26 @@ pub(super) fn described(operation: Operation) -> Described {
                 .taking(parameters::list_approvals())
                 .giving(200, json("A page of calls that wait.", "ApprovalPage"))
         }
+        Operation::ListTenants => Described::new("listTenants", "Operators", "Lists the tenants that a token names")
+            .giving(200, json("The tenants, by name.", "Tenants")),
+        Operation::ShowSuspension => {
+            Described::new("showSuspension", "Operators", "Says whether a tenant is suspended")
+                .giving(200, json("Whether it is.", "Suspension"))
+        }
+        Operation::SuspendTenant => Described::new(
+            "suspendTenant",
+            "Operators",
+            "Suspends a tenant: its open runs are cancelled, and it starts no further one; again it changes nothing",
+        )
+        .described(
+            "It is stored before it is answered. The runs are cancelled one after the other then, whatever happens. What the \
+             tenant posts is 403; it can read, cancel and delete.",
+        )
+        .giving(204, json!({"description": "The tenant is suspended."})),
+        Operation::LetTenantIn => {
+            Described::new("letTenantIn", "Operators", "Lets a suspended tenant in again; again it changes nothing")
+                .giving(204, json!({"description": "The tenant is not suspended."}))
+        }
         Operation::ListAgents => {
             Described::new("listAgents", "Deployment", "Shows what the deployment offers")
                 .giving(200, json("The agents of the deployment.", "Deployment"))
@@ -136,6 +162,7 @@ pub(super) fn described(operation: Operation) -> Described {
             "Deployment",
             "Says what is known of the models that the deployment names, or that the tenant's runs called",
         )
+        .taking(vec![parameters::tenant()])
         .giving(200, json("The models, by name.", "Models")),
         Operation::Health => {
             Described::new("health", "Deployment", "Says that the Worker lives, and its version")

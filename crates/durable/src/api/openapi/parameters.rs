@@ -36,6 +36,13 @@ pub(super) fn shared() -> Value {
             "description": "The number of the tool call in its session.",
             "schema": {"type": "integer", "minimum": 1, "maximum": u32::MAX},
         },
+        "Tenant": {
+            "name": "tenant",
+            "in": "path",
+            "required": true,
+            "description": "The tenant's name.",
+            "schema": reference("Id"),
+        },
         "IdempotencyKey": {
             "name": "Idempotency-Key",
             "in": "header",
@@ -53,19 +60,19 @@ pub(super) fn shared() -> Value {
 
 /// The shared parameters that a path has in braces.
 pub(super) fn of_path(path: &str) -> Vec<Value> {
-    let named = [("{session}", "Session"), ("{run}", "Run"), ("{call}", "Call")];
+    let named = [("{session}", "Session"), ("{run}", "Run"), ("{call}", "Call"), ("{tenant}", "Tenant")];
     let there = named.into_iter().filter(|(segment, _)| path.contains(segment));
     there.map(|(_, name)| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
 
 pub(super) fn show_run() -> Vec<Value> {
     let schema = json!({"type": "integer", "minimum": 0, "maximum": limits::WAIT_SECONDS_MAX});
-    vec![query("wait", "How many seconds the answer may wait for the end of the run.", schema)]
+    vec![query("wait", "How many seconds the answer may wait for the end of the run.", schema), tenant()]
 }
 
 pub(super) fn show_trace() -> Vec<Value> {
     let schema = json!({"enum": ["json", "otlp"], "default": "json"});
-    vec![query("format", "`otlp` gives the finished spans as OTLP/JSON.", schema)]
+    vec![query("format", "`otlp` gives the finished spans as OTLP/JSON.", schema), tenant()]
 }
 
 pub(super) fn list_events() -> Vec<Value> {
@@ -108,6 +115,7 @@ pub(super) fn list_events() -> Vec<Value> {
         ),
         last_id,
         last_id_in_url,
+        tenant(),
     ]
 }
 
@@ -176,7 +184,17 @@ fn run_filter() -> Vec<Value> {
             json!({"type": "number", "minimum": 0}),
         ),
         query("metadata.KEY", &label, text(limits::METADATA_VALUE_BYTES_MAX)),
+        tenant(),
     ]
+}
+
+/// Whose it is, where an operator asks.
+pub(super) fn tenant() -> Value {
+    field(
+        "tenant",
+        "Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none.",
+        json!({"type": "string", "maxLength": limits::ID_BYTES_MAX, "pattern": "^[A-Za-z0-9_-]*$"}),
+    )
 }
 
 pub(super) fn list_approvals() -> Vec<Value> {
@@ -195,6 +213,7 @@ pub(super) fn list_approvals() -> Vec<Value> {
             "The `next` of the page before.",
             json!({"type": "string", "pattern": "^[0-9]{1,19}-[0-9]{1,19}-[A-Za-z0-9_-]{1,64}$"}),
         ),
+        tenant(),
     ]
 }
 
@@ -208,8 +227,8 @@ pub(super) fn show_stats() -> Vec<Value> {
     let mut all = vec![field("since", &since, time()), field("until", &until, time())];
     all.push(field(
         "group",
-        "`metadata.KEY`: the runs by the value of this label. With a filter below, the figures are those of the runs that were accepted in the time.",
-        json!({"type": "string", "pattern": "^metadata\\..+$", "maxLength": "metadata.".len() + limits::METADATA_KEY_BYTES_MAX}),
+        "`metadata.KEY`: the runs by the value of this label; `tenant`: by their tenant. With a filter below, the figures are those of the runs that were accepted in the time.",
+        json!({"type": "string", "pattern": "^(tenant|metadata\\..+)$", "maxLength": "metadata.".len() + limits::METADATA_KEY_BYTES_MAX}),
     ));
     all.extend(run_filter());
     all

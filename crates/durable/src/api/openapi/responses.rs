@@ -117,10 +117,16 @@ fn described() -> Vec<Response> {
             None,
         ),
         new(
+            "Suspended",
+            &[Code::ForeignOrigin, Code::Scope, Code::Suspended],
+            "A page of another origin asks, the token may not, or the tenant is suspended.",
+            None,
+        ),
+        new(
             "NotYours",
-            &[Code::ForeignOrigin, Code::Scope, Code::OwnRequest],
-            "The token does not have the scope for this, or its owner started the run and somebody else must decide; or a \
-             page of another origin tried to change something.",
+            &[Code::ForeignOrigin, Code::Scope, Code::OwnRequest, Code::Suspended],
+            "The token does not have the scope for this, or its owner started the run and somebody else must decide; the \
+             tenant is suspended; or a page of another origin tried to change something.",
             None,
         ),
         new(

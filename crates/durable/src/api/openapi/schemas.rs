@@ -16,7 +16,7 @@ use super::{
     shapes,
 };
 use crate::{
-    api::{models, problem, server_frames, views},
+    api::{models, problem, server_frames, suspension, views},
     tool::Progress,
 };
 
@@ -31,6 +31,8 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<views::Accepted<'_>>();
         sent.subschema_for::<views::SessionView<'_>>();
         sent.subschema_for::<views::AgentsView<'_>>();
+        sent.subschema_for::<views::TenantsView<'_>>();
+        sent.subschema_for::<suspension::SuspensionView<'_>>();
         sent.subschema_for::<models::ModelsView>();
         sent.subschema_for::<views::Health>();
         sent.subschema_for::<shapes::Conversation>();
