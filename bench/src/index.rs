@@ -132,11 +132,11 @@ impl Ask for Sql {
         let started_at = Instant::now();
         let text = if question.route == "traces" {
             let query = TracesQuery::parse(pairs).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-            let rows = database::rows(&self.connection, &query.to_statement(&self.tenant))?;
+            let rows = database::rows(&self.connection, &query.to_statement(self.tenant.as_str()))?;
             serde_json::to_string(&query.page(rows)?)?
         } else {
             let query = StatsQuery::parse(pairs, self.now).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
-            let rows = database::rows(&self.connection, &query.to_statement(&self.tenant))?;
+            let rows = database::rows(&self.connection, &query.to_statement(self.tenant.as_str()))?;
             serde_json::to_string(&query.stats(rows)?)?
         };
         let took = started_at.elapsed();
