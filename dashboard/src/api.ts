@@ -3,6 +3,7 @@
  * said so, as problem+json) or `Unreachable` (nobody answered).
  */
 import { gate, token } from "./auth";
+import { chosenTenant } from "./router";
 import type {
   Accepted,
   ApprovalPage,
@@ -16,6 +17,8 @@ import type {
   Run,
   Session,
   Stats,
+  Suspension,
+  Tenants,
   Trace,
   TracePage,
 } from "./openapi";
@@ -149,6 +152,26 @@ export function wholeResult(id: string, call: number, signal?: AbortSignal): Pro
   return json(`/v1/sessions/${encodeURIComponent(id)}/calls/${call}/result`, { signal });
 }
 
+/** The tenants that a token names: for an operator. */
+export function tenants(signal?: AbortSignal): Promise<Tenants> {
+  return json("/v1/tenants", { signal });
+}
+
+/** Whether a tenant is suspended: for an operator. */
+export function suspension(tenant: string, signal?: AbortSignal): Promise<Suspension> {
+  return json(suspensionPath(tenant), { signal });
+}
+
+/** Cancels what runs of a tenant, and lets it start nothing. */
+export async function suspend(tenant: string, signal?: AbortSignal): Promise<void> {
+  await send(suspensionPath(tenant), { method: "PUT", signal });
+}
+
+/** Lets a tenant in again. */
+export async function letIn(tenant: string, signal?: AbortSignal): Promise<void> {
+  await send(suspensionPath(tenant), { method: "DELETE", signal });
+}
+
 /** A fresh `Idempotency-Key`. Keep it while the same body is tried again. */
 export function newIdempotencyKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -161,10 +184,21 @@ export function isAbort(error: unknown): boolean {
 }
 
 interface Request {
-  method?: "GET" | "POST" | "DELETE";
+  method?: "GET" | "POST" | "PUT" | "DELETE";
   body?: unknown;
   idempotencyKey?: string;
   signal?: AbortSignal | undefined;
+}
+
+function suspensionPath(tenant: string): string {
+  return `/v1/tenants/${encodeURIComponent(tenant)}/suspension`;
+}
+
+/** The path with the tenant that an operator has chosen. What starts or decides something is always the own tenant's. */
+export function ofTenant(method: string, path: string): string {
+  const tenant = chosenTenant();
+  const isOwn = (method === "POST" && !path.endsWith("/cancel")) || /^\/v1\/(agents|tenants)/.test(path);
+  return tenant === null || isOwn ? path : `${path}${path.includes("?") ? "&" : "?"}tenant=${encodeURIComponent(tenant)}`;
 }
 
 function runPath(id: string, number: number): string {
@@ -188,7 +222,7 @@ async function send(path: string, { method = "GET", body, idempotencyKey, signal
   if (body !== undefined) headers.set("Content-Type", "application/json");
   if (idempotencyKey !== undefined) headers.set("Idempotency-Key", idempotencyKey);
   const init = { method, headers, cache: "no-store", credentials: "omit", redirect: "error" } as const;
-  const response = await fetch(path, {
+  const response = await fetch(ofTenant(method, path), {
     ...init,
     body: body === undefined ? null : JSON.stringify(body),
     signal: signal ?? null,

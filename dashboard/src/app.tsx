@@ -2,8 +2,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { gate, token } from "./auth";
 import { Announcer } from "./components/announcer";
 import { Empty } from "./components/states";
+import { TenantBar } from "./components/tenants";
 import { TopBar } from "./components/top-bar";
-import { loadDeployment } from "./deployment";
+import { deploymentStore, loadDeployment } from "./deployment";
 import { ComparePage } from "./pages/compare";
 import { InboxPage } from "./pages/inbox";
 import { ModelsPage } from "./pages/models";
@@ -20,6 +21,7 @@ export function App() {
   const route = useRoute();
   const entry = useStore(gate);
   const user = useStore(token);
+  const isOperator = useStore(deploymentStore)?.operator === true;
   const main = useRef<HTMLElement>(null);
   useEffect(() => {
     const abort = new AbortController();
@@ -38,6 +40,7 @@ export function App() {
       </a>
       <TopBar page={pageOf(route)} />
       <main id="main" ref={main} tabIndex={-1}>
+        {entry.state === "open" && isOperator && <TenantBar route={route} />}
         {entry.state === "open" ? <Content route={route} /> : <SignInPage gate={entry} />}
       </main>
       <Announcer />
@@ -53,14 +56,15 @@ function pageOf({ path: [page = "runs"] }: Route): string {
 function Content({ route: { path, query } }: { route: Route }) {
   useSearchKey();
   const [page = "runs", session, run] = path;
+  const tenant = query.get("tenant") ?? "";
   if (page === "runs" && session === undefined) return <RunsPage query={query} />;
   if (page === "runs" && session !== undefined && run !== undefined && /^[1-9]\d{0,8}$/.test(run)) {
-    return <RunPage key={`${session}/${run}`} session={session} run={Number(run)} query={query} />;
+    return <RunPage key={`${tenant}/${session}/${run}`} session={session} run={Number(run)} query={query} />;
   }
   if (page === "sessions" && session !== undefined) {
-    return <SessionPage key={session} session={session} query={query} />;
+    return <SessionPage key={`${tenant}/${session}`} session={session} query={query} />;
   }
-  if (page === "compare") return <ComparePage key={session ?? ""} session={session ?? null} query={query} />;
+  if (page === "compare") return <ComparePage key={`${tenant}/${session ?? ""}`} session={session ?? null} query={query} />;
   if (page === "inbox") return <InboxPage />;
   if (page === "models") return <ModelsPage query={query} />;
   return (

@@ -1,6 +1,7 @@
 /** What this deployment offers: its agents, its default model, whether it has an index. */
 import * as api from "./api";
 import type { Deployment, Models } from "./openapi";
+import { chosenTenant } from "./router";
 import { readLocalList, writeLocalList } from "./storage";
 import { store } from "./store";
 
@@ -25,6 +26,12 @@ export async function loadDeployment(signal?: AbortSignal): Promise<Deployment> 
     () => undefined,
   );
   return found;
+}
+
+/** Whether the page shows what is of another tenant: an operator looks, and starts and decides nothing there. */
+export function isAnothers(deployment: Deployment | null): boolean {
+  const tenant = chosenTenant();
+  return tenant !== null && deployment !== null && tenant !== deployment.tenant;
 }
 
 /** Models to offer in a form: those that the deployment names or has called, then those that this browser used. */

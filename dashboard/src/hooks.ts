@@ -1,6 +1,7 @@
 /** Hooks that pages share: loading, polling, the time, what the browser says of itself. */
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, isAbort } from "./api";
+import { chosenTenant } from "./router";
 
 export interface Loaded<T> {
   /** The newest answer; it stays while a newer one is loaded or fails. */
@@ -16,14 +17,15 @@ export interface Loaded<T> {
 const POLL_BACKOFF_MS_MAX = 60_000;
 
 /**
- * Loads when `key` changes, and again `pollMs(data)` after each answer (null: not again). It rests while the page is
- * hidden, and slows down while there are errors. A new `key` drops the data of the old one.
+ * Loads when `name` or the chosen tenant changes, and again `pollMs(data)` after each answer (null: not again). It rests while the page is
+ * hidden, and slows down while there are errors. A new `name` drops the data of the old one.
  */
 export function useLoaded<T>(
-  key: string,
+  name: string,
   load: (signal: AbortSignal) => Promise<T>,
   pollMs: (data: T) => number | null = () => null,
 ): Loaded<T> {
+  const key = `${chosenTenant() ?? ""} ${name}`;
   const [state, setState] = useState<{ key: string; data: T | null; error: unknown }>({ key, data: null, error: null });
   const [round, setRound] = useState(0);
   const latest = useRef({ load, pollMs });

@@ -20,9 +20,17 @@ export function useRoute(): Route {
   return useStore(current);
 }
 
-/** The address of a route, for `href`. Entries that are empty or null are left out. */
+/** The tenant that an operator has chosen: it is in the address, and links keep it. Null where the page is of all, or of the own. */
+export function chosenTenant(): string | null {
+  return current.get().query.get("tenant") || null;
+}
+
+/** The address of a route, for `href`. Entries that are empty or null are left out; an empty `tenant` is of all tenants. */
 export function href(path: readonly string[], query?: Query): string {
   const search = new URLSearchParams();
+  const kept = chosenTenant();
+  const isNamed = query instanceof URLSearchParams ? query.has("tenant") : query !== undefined && "tenant" in query;
+  if (kept !== null && !isNamed) search.set("tenant", kept);
   const entries = query instanceof URLSearchParams ? query.entries() : Object.entries(query ?? {});
   for (const [name, value] of entries) {
     if (value !== null && value !== undefined && value !== "") search.append(name, String(value));

@@ -108,9 +108,9 @@ export function useTrace(session: string, run: number, version: string): { trace
 function browserPorts(session: string, run: number, user: string | null): StreamPorts {
   return {
     open(after, events) {
-      const url = new URL(`/v1/sessions/${encodeURIComponent(session)}/events`, location.href);
+      const query = new URLSearchParams({ run: String(run), after: String(after) });
+      const url = new URL(api.ofTenant("GET", `/v1/sessions/${encodeURIComponent(session)}/events?${query}`), location.href);
       url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-      url.search = new URLSearchParams({ run: String(run), after: String(after) }).toString();
       const socket = new WebSocket(url, subprotocols(user));
       socket.onmessage = ({ data }) => {
         if (typeof data === "string") events.onMessage(data);

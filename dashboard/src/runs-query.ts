@@ -58,7 +58,7 @@ export function filtered(query: URLSearchParams, changes: Record<string, string 
 
 /** Filters that are set, without the page. */
 export function filterCount(query: URLSearchParams): number {
-  return [...query.keys()].filter((name) => name !== "c").length;
+  return [...query.keys()].filter((name) => name !== "c" && name !== "tenant").length;
 }
 
 /** `key=value` as typed; null when it is none. */

@@ -15,13 +15,14 @@ import { tests as noIndex } from "./no-index.test.mjs";
 import { TALKER, tests as reading, WRITER } from "./reading.test.mjs";
 import { tests as session } from "./session.test.mjs";
 import { harbour, tests as tools } from "./tools.test.mjs";
+import { OPERATORS, tests as operators } from "./operators.test.mjs";
 import { TOKENS, tests as tokens } from "./tokens.test.mjs";
 import { closeBrowser } from "./support/browser.mjs";
 import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
 import { configWithoutIndex, DevServer } from "./support/server.mjs";
 
-const OTHERS = { tokens, misconfigured, "no-index": noIndex, tools, crash };
+const OTHERS = { tokens, operators, misconfigured, "no-index": noIndex, tools, crash };
 const SUITES = { live, session, reading, keys, compare, index, models, hostile, looks, ...OTHERS };
 const TRACES = 1_000;
 
@@ -56,10 +57,11 @@ before(async () => {
     .join(",");
   // All are waited for: one that starts after another has failed would be left running.
   const started = await Promise.allSettled([
-    chosen.some((name) => !["tools", "misconfigured"].includes(name)) &&
+    chosen.some((name) => !["tools", "misconfigured", "operators"].includes(name)) &&
       start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
     wants("tools") && startTools(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
+    wants("operators") && start("operated", "--var", "AUTH:tokens", "--var", `API_TOKENS:${OPERATORS}`),
     wants("misconfigured") &&
       start("wrong", ...Object.entries(WRONG).flatMap(([name, value]) => ["--var", `${name}:${value}`])),
     wants("no-index") && start("unindexed", "--config", configWithoutIndex()),
@@ -77,6 +79,7 @@ after(async () => {
 
 for (const name of chosen) {
   if (name === "tokens") SUITES[name](() => servers.closed);
+  else if (name === "operators") SUITES[name](() => servers.operated);
   else if (name === "misconfigured") SUITES[name](() => servers.wrong);
   else if (name === "tools") SUITES[name](() => servers.tools);
   else

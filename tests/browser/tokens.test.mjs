@@ -122,7 +122,7 @@ function stored(page) {
 }
 
 
-async function signIn(page, token) {
+export async function signIn(page, token) {
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
 }

@@ -3,8 +3,10 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import type { ApprovalRequest } from "../acts";
 import { exactTime, oneLine, shortId, visible, words } from "../format";
+import { deploymentStore, isAnothers } from "../deployment";
 import { inboxStore } from "../inbox";
 import { readJson, shownJson } from "../json";
+import { useStore } from "../store";
 import { announce } from "./announcer";
 import { CopyButton } from "./copy";
 import { Field, faultAt, faultsElsewhere } from "./field";
@@ -31,6 +33,7 @@ export function Approvals({ session, requests }: ApprovalsProps) {
     }
     known.current = requests.length;
   }, [requests.length]);
+  const isOfAnother = isAnothers(useStore(deploymentStore));
   if (requests.length === 0) return null;
   const note = () => (hasDecided.current = true);
   return (
@@ -38,7 +41,8 @@ export function Approvals({ session, requests }: ApprovalsProps) {
       <h2 id="approvals-title" ref={heading} tabIndex={-1}>
         <Icon name="clock" /> {requests.length === 1 ? "A call waits" : `${requests.length} calls wait`} for a person
       </h2>
-      {requests.map((request) => (
+      {isOfAnother && <p class="muted">It is of another tenant, and decided there.</p>}
+      {!isOfAnother && requests.map((request) => (
         <Approval key={request.seq} session={session} request={request} onDecided={note} />
       ))}
     </section>

@@ -1,11 +1,13 @@
 /** What can be done with a run: make it again, take its trace along, cancel it, erase it. */
 import { useState } from "preact/hooks";
 import * as api from "../api";
+import { deploymentStore, isAnothers } from "../deployment";
 import type { RunFold } from "../fold";
 import type { RunStatus, Trace } from "../openapi";
 import { href } from "../router";
 import { draftAgain, type Draft } from "../run-draft";
 import { isOpen } from "../status";
+import { useStore } from "../store";
 import { announce } from "./announcer";
 import { asked } from "../diff/lanes";
 import { askAgain } from "./compare-form";
@@ -28,7 +30,7 @@ interface RunActionsProps {
 export function RunActions({ session, run, status, fold, trace }: RunActionsProps) {
   return (
     <>
-      <RunAgain fold={fold} trace={trace} />
+      {!isAnothers(useStore(deploymentStore)) && <RunAgain fold={fold} trace={trace} />}
       <a class="button" href={href(["sessions", session], { view: "events", run })}>
         <Icon name="queue" /> Events
       </a>

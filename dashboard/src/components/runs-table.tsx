@@ -1,5 +1,5 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
-import { compact, count, oneLine, UNKNOWN, words } from "../format";
+import { compact, count, oneLine, UNKNOWN, visible, words } from "../format";
 import { useNow } from "../hooks";
 import type { TraceSummary } from "../openapi";
 import { href } from "../router";
@@ -8,7 +8,13 @@ import { Cost, Duration, Elapsed, ModelCount, ModelNames, Tokens, When } from ".
 import { Icon } from "./icon";
 import { StatusChip } from "./status";
 
-export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
+interface RunsTableProps {
+  rows: readonly TraceSummary[];
+  /** Whether each row says whose it is. */
+  tenants: "each" | "one";
+}
+
+export function RunsTable({ rows, tenants }: RunsTableProps) {
   const now = useNow(5_000);
   return (
     <table class="runs">
@@ -33,18 +39,20 @@ export function RunsTable({ rows }: { rows: readonly TraceSummary[] }) {
           <th scope="col" class="right">
             When
           </th>
+          {tenants === "each" && <th scope="col">Tenant</th>}
         </tr>
       </thead>
       <tbody>
         {rows.map((row) => (
-          <Row key={`${row.session}/${row.run}`} row={row} now={now} />
+          <Row key={`${row.tenant}/${row.session}/${row.run}`} row={row} now={now} tenants={tenants} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function Row({ row, now }: { row: TraceSummary; now: number }) {
+function Row({ row, now, tenants }: { row: TraceSummary; now: number } & Pick<RunsTableProps, "tenants">) {
+  const ofTenant = tenants === "each" ? { tenant: row.tenant } : undefined;
   const models = row.model.split(",");
   const answers = models.length > 1 ? comparedAnswers(row, models.length) : row.iterations;
   return (
@@ -54,7 +62,7 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
       </td>
       <td class="c-task">
         {row.status === "failed" && row.stop_reason !== null && <span class="reason">{words(row.stop_reason)}</span>}
-        <a href={href(["runs", row.session, String(row.run)])} dir="auto">
+        <a href={href(["runs", row.session, String(row.run)], ofTenant)} dir="auto">
           {row.task === null ? <em>content is not captured</em> : oneLine(row.task, 160)}
         </a>
         {row.resumed !== null && row.resumed > 0 && (
@@ -93,6 +101,13 @@ function Row({ row, now }: { row: TraceSummary; now: number }) {
       <td class="c-when right">
         <When at={row.accepted_at} now={now} />
       </td>
+      {ofTenant !== undefined && (
+        <td class="c-tenant">
+          <a href={href(["runs"], ofTenant)} title="The runs of this tenant">
+            {visible(row.tenant)}
+          </a>
+        </td>
+      )}
     </tr>
   );
 }

@@ -1,11 +1,13 @@
 /** The other runs of a session, and a box to go on with it. */
 import { useRef } from "preact/hooks";
 import * as api from "../api";
+import { deploymentStore, isAnothers } from "../deployment";
 import { duration, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
 import type { Run, RunStatus, Session } from "../openapi";
 import { href } from "../router";
 import { isOpen } from "../status";
+import { useStore } from "../store";
 import { Cost, Tokens, When } from "./figures";
 import { SayBox } from "./say-box";
 import { StatusChip } from "./status";
@@ -23,6 +25,7 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
   const last = useRef<Session | null>(null);
   last.current = data ?? last.current;
   const now = useNow(10_000);
+  const deployment = useStore(deploymentStore);
   const runs = last.current?.runs ?? [];
   const isComparison = runs.some((other) => other.comparison !== undefined);
   // The page's own run is known before the list is asked again.
@@ -37,7 +40,7 @@ export function SessionRuns({ session, run, status }: { session: string; run: nu
         </a>
       </h2>
       <RunList runs={runs} now={now} run={run} />
-      {!isComparison && <SayBox session={session} run={run} isUnderWay={isUnderWay} />}
+      {!isComparison && !isAnothers(deployment) && <SayBox session={session} run={run} isUnderWay={isUnderWay} />}
     </section>
   );
 }

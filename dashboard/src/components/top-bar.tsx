@@ -23,7 +23,7 @@ const THEMES: Record<Theme, { next: Theme; icon: IconName; word: string }> = {
 export function TopBar({ page }: { page: string }) {
   const isSignedIn = useStore(token) !== null;
   const waiting = inboxCount(useInbox());
-  const tenant = useStore(deploymentStore)?.tenant;
+  const deployment = useStore(deploymentStore);
   return (
     <header class="top-bar">
       <a class="brand" href={href(["runs"])}>
@@ -43,9 +43,12 @@ export function TopBar({ page }: { page: string }) {
         ))}
       </nav>
       <div class="top-end">
-        {isSignedIn && tenant && (
-          <span class="tenant" title="You see what this tenant owns">
-            {tenant}
+        {isSignedIn && deployment && (
+          <span
+            class="tenant"
+            title={deployment.operator ? "An operator: you see what every tenant owns" : "You see what this tenant owns"}
+          >
+            {deployment.tenant}
           </span>
         )}
         <ThemeButton />

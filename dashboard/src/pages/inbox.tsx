@@ -45,7 +45,7 @@ export function InboxPage() {
       {approvals.length > 0 && (
         <ol class="inbox">
           {approvals.map((approval) => (
-            <li key={`${approval.session}/${approval.request}`}>
+            <li key={`${approval.tenant}/${approval.session}/${approval.request}`}>
               <Waiting approval={approval} now={now} />
             </li>
           ))}
@@ -58,9 +58,10 @@ export function InboxPage() {
 
 function Waiting({ approval, now }: { approval: ApprovalSummary; now: number }) {
   const { tool, agent, kind, summary, rule, expires_at: expiresAt } = approval;
+  const ofTenant = useStore(deploymentStore)?.operator ? { tenant: approval.tenant } : undefined;
   const what = summary ?? (approval.arguments === null ? null : escaped(approval.arguments));
   return (
-    <a class="panel inbox-link" href={href(["runs", approval.session, String(approval.run)])}>
+    <a class="panel inbox-link" href={href(["runs", approval.session, String(approval.run)], ofTenant)}>
       <span class="inbox-tool">
         <Icon name="clock" />
         <bdi class="mono">{oneLine(tool, 64)}</bdi>
@@ -68,6 +69,11 @@ function Waiting({ approval, now }: { approval: ApprovalSummary; now: number }) 
       </span>
       <bdi class="inbox-what">{what === null ? <em>content is not captured</em> : oneLine(what, 200)}</bdi>
       <span class="inbox-facts muted">
+        {ofTenant && (
+          <span>
+            of <bdi>{oneLine(approval.tenant, 64)}</bdi>
+          </span>
+        )}
         <span>
           agent <bdi>{oneLine(agent, 60)}</bdi>
         </span>

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import { Icon } from "../components/icon";
+import { deploymentStore, isAnothers } from "../deployment";
 import { NewRunDialog } from "../components/new-run";
 import { Page } from "../components/page";
 import { RunsFilters } from "../components/runs-filters";
@@ -12,6 +13,7 @@ import type { TracePage } from "../openapi";
 import { href } from "../router";
 import { apiQuery, filterCount, newerPage, olderPage } from "../runs-query";
 import { isOpen } from "../status";
+import { useStore } from "../store";
 
 /** How often the list is asked for, in milliseconds: while something is open, and else. */
 const POLL_OPEN_MS = 2_000;
@@ -26,7 +28,8 @@ export function RunsPage({ query }: { query: URLSearchParams }) {
     ({ traces }) => (traces.some((row) => isOpen(row.status)) ? POLL_OPEN_MS : POLL_QUIET_MS),
   );
   const hasNoIndex = list.error instanceof api.ApiError && list.error.code === "index_not_configured";
-  const start = (
+  const deployment = useStore(deploymentStore);
+  const start = !isAnothers(deployment) && (
     <button type="button" class="button primary" onClick={() => setIsStarting(true)}>
       <Icon name="plus" /> New run
     </button>
@@ -52,6 +55,8 @@ function List({ list: { data: newest, error, loading: isLoading, reload }, query
   const data = last.current;
   const loading = isLoading && data === null;
   const rows = data?.traces ?? [];
+  const isOfAll = useStore(deploymentStore)?.operator === true && !query.get("tenant");
+  const tenants = isOfAll ? "each" : "one";
   const models = rows.flatMap((row) => [...row.model.split(","), row.answered_by ?? []].flat());
   return (
     <>
@@ -76,7 +81,7 @@ function List({ list: { data: newest, error, loading: isLoading, reload }, query
       {error !== null && data === null && <Failure error={error} onRetry={reload} />}
       {data !== null && rows.length > 0 && (
         <div class={isLoading ? "panel table-panel is-stale" : "panel table-panel"} aria-busy={isLoading}>
-          <RunsTable rows={rows} />
+          <RunsTable rows={rows} tenants={tenants} />
         </div>
       )}
       {newest !== null && rows.length === 0 && <None query={query} onStart={onStart} />}
@@ -94,6 +99,7 @@ function None({ query, onStart }: { query: URLSearchParams; onStart: () => void 
     );
     return <Empty title="No run matches" icon="search" actions={actions} />;
   }
+  if (query.get("tenant")) return <Empty title="This tenant has no runs" icon="search" />;
   if (query.has("c")) return <Empty title="No older runs" icon="search" />;
   const actions = (
     <button type="button" class="button primary" onClick={onStart}>

@@ -11,11 +11,13 @@ import { RunList } from "../components/session-runs";
 import { SessionConversation } from "../components/session-conversation";
 import { Banner, Empty, explained, Failure, Skeleton } from "../components/states";
 import { StatusChip } from "../components/status";
+import { deploymentStore, isAnothers } from "../deployment";
 import { count, shortId } from "../format";
 import { useLoaded, useNow } from "../hooks";
 import type { Run, Session, Usage } from "../openapi";
 import { href, setQuery } from "../router";
 import { isOpen } from "../status";
+import { useStore } from "../store";
 
 /** How often the session is asked for, in milliseconds: while something in it is open, and else. */
 const POLL_OPEN_MS = 2_000;
@@ -32,6 +34,7 @@ export function SessionPage({ session, query }: SessionPageProps) {
     (signal) => api.session(session, signal),
     (found) => (found.status !== null && isOpen(found.status) ? POLL_OPEN_MS : POLL_QUIET_MS),
   );
+  const deployment = useStore(deploymentStore);
   const isGone = error instanceof api.ApiError && error.status === 404;
   if (isGone) return <Gone />;
   if (data === null) {
@@ -82,7 +85,7 @@ export function SessionPage({ session, query }: SessionPageProps) {
       ) : (
         <>
           <SessionConversation session={data} />
-          {!data.runs.some(isComparison) && (
+          {!data.runs.some(isComparison) && !isAnothers(deployment) && (
             <section class="panel" aria-label="Go on with the session">
               <SayBox session={session} run={latest} isUnderWay={data.runs.some(isSteerable)} />
             </section>
