@@ -109,6 +109,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bulk/{receipt}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The receipt's id. */
+                receipt: components["parameters"]["Receipt"];
+            };
+            cookie?: never;
+        };
+        /** Shows how far a request for many sessions is */
+        get: operations["showReceipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancels the open runs of all sessions that have one that fits
+         * @description It goes on by itself, through restarts. At least one filter is required. A session with another open run, which does not fit, is left as it is.
+         */
+        post: operations["cancelMany"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/compare": {
         parameters: {
             query?: never;
@@ -157,7 +197,11 @@ export interface paths {
         put?: never;
         /** Starts a session with its first run */
         post: operations["startSession"];
-        delete?: never;
+        /**
+         * Erases all sessions that have a run that fits
+         * @description It goes on by itself, through restarts. At least one filter is required. A session with another run, which does not fit or was accepted after the request, is left as it is.
+         */
+        delete: operations["eraseMany"];
         options?: never;
         head?: never;
         patch?: never;
@@ -457,6 +501,11 @@ export interface components {
             /** @description The id of the run's trace. */
             trace_id: components["schemas"]["TraceId"];
         };
+        /**
+         * @description What is done to each session.
+         * @enum {string}
+         */
+        Action: "cancel" | "erase";
         /** @description An agent of the deployment. */
         Agent: {
             /** @description What it is for; null where nobody said. */
@@ -627,6 +676,40 @@ export interface components {
             tool_calls?: number | null;
             /** @description Tokens of all calls. */
             total_tokens?: number | null;
+        };
+        /** @description Paths of this server. */
+        BulkLinks: {
+            /** @description The receipt. */
+            self: string;
+        };
+        /** @description What has come of a request for many sessions so far. */
+        BulkReceipt: {
+            /** @description What is done to each session. */
+            action: components["schemas"]["Action"];
+            /** @description When it was asked. */
+            asked_at: components["schemas"]["Time"];
+            /** @description Who asked. */
+            by: string;
+            /** @description Those that are cancelled, or erased. */
+            done: number;
+            /** @description When it was over. */
+            ended_at: components["schemas"]["Time"] | null;
+            /** @description Those that could not be cancelled, or erased. */
+            failed: number;
+            /** @description The filter, as a query string. */
+            filter: string;
+            /** @description The receipt's id: of the latest 100 jobs that are over it is shown for 7 days. */
+            id: string;
+            /** @description Those that are left as they are, because a run of theirs does not fit the filter, or was accepted after the request. */
+            left: number;
+            /** @description Where the receipt is shown. */
+            links: components["schemas"]["BulkLinks"];
+            /** @description Sessions found so far. */
+            matched: number;
+            /** @description What went wrong last. */
+            reason: string | null;
+            /** @description Where it stands. */
+            state: components["schemas"]["State"];
         };
         /** @description The number of a call (of a model, later of a tool) in its session, from 1. All attempts of a call share it. */
         Call: number;
@@ -1205,7 +1288,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "too_many_jobs" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1420,6 +1503,11 @@ export interface components {
         };
         /** @description The id of a span; shown as 16 lower-case hex digits. Never all zero. */
         SpanId: string;
+        /**
+         * @description Where a job stands.
+         * @enum {string}
+         */
+        State: "working" | "done" | "gave_up";
         /** @description What each model did. */
         Stats: {
             /**
@@ -1909,6 +1997,34 @@ export interface components {
                 };
             };
         };
+        /** @description The job is stored; with the key of an earlier request it is that request's job. */
+        BulkAccepted: {
+            headers: {
+                /** @description `true` when the job was taken before; absent otherwise. */
+                "Idempotent-Replayed"?: "true";
+                /** @description The path of the receipt. */
+                Location: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["BulkReceipt"];
+            };
+        };
+        /** @description There is no index of traces, or something else is not configured or does not answer. */
+        BulkUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["RetryLater"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "index_not_configured" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+                    /** @constant */
+                    status?: 503;
+                };
+            };
+        };
         /** @description The cursor is beyond the last event of the session. */
         CursorBeyondEnd: {
             headers: {
@@ -2023,7 +2139,7 @@ export interface components {
                 };
             };
         };
-        /** @description The `Idempotency-Key` was used with another body. */
+        /** @description The `Idempotency-Key` was used with another request. */
         KeyConflict: {
             headers: {
                 [name: string]: unknown;
@@ -2080,7 +2196,7 @@ export interface components {
                 };
             };
         };
-        /** @description There is no such session, run or call: an id may be another tenant's, or have no possible form. */
+        /** @description There is no such session, run, call or receipt: an id may be another tenant's, or have no possible form. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -2181,6 +2297,21 @@ export interface components {
                 };
             };
         };
+        /** @description 8 requests of the tenant for many sessions are under way already, or the caller made too many requests. */
+        TooManyJobs: {
+            headers: {
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "rate_limited" | "too_many_jobs";
+                    /** @constant */
+                    status?: 429;
+                };
+            };
+        };
         /** @description Too many requests, or as many sessions of the tenant have open runs as may have, or its limit of the UTC day (`TENANT_USD_PER_DAY`) does not leave what the run may cost. */
         TooManySessions: {
             headers: {
@@ -2270,10 +2401,14 @@ export interface components {
         };
     };
     parameters: {
+        /** @description Makes a repeated request the same job, as long as its receipt is kept; it counts per tenant. */
+        BulkKey: string;
         /** @description The number of the tool call in its session. */
         Call: number;
         /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
         IdempotencyKey: string;
+        /** @description The receipt's id. */
+        Receipt: components["schemas"]["Id"];
         /** @description The run's number in its session. */
         Run: number;
         /** @description The session's id. */
@@ -2295,6 +2430,7 @@ export interface components {
     pathItems: never;
 }
 export type Accepted = components['schemas']['Accepted'];
+export type Action = components['schemas']['Action'];
 export type Agent = components['schemas']['Agent'];
 export type AgentLimits = components['schemas']['AgentLimits'];
 export type ApprovalPage = components['schemas']['ApprovalPage'];
@@ -2305,6 +2441,8 @@ export type Attempt = components['schemas']['Attempt'];
 export type Attributes = components['schemas']['Attributes'];
 export type BucketStats = components['schemas']['BucketStats'];
 export type Budget = components['schemas']['Budget'];
+export type BulkLinks = components['schemas']['BulkLinks'];
+export type BulkReceipt = components['schemas']['BulkReceipt'];
 export type Call = components['schemas']['Call'];
 export type CancelRequested = components['schemas']['CancelRequested'];
 export type Capabilities = components['schemas']['Capabilities'];
@@ -2361,6 +2499,7 @@ export type SessionBudget = components['schemas']['SessionBudget'];
 export type Span = components['schemas']['Span'];
 export type SpanEvent = components['schemas']['SpanEvent'];
 export type SpanId = components['schemas']['SpanId'];
+export type State = components['schemas']['State'];
 export type Stats = components['schemas']['Stats'];
 export type StatsGroup = components['schemas']['StatsGroup'];
 export type StatsGroups = components['schemas']['StatsGroups'];
@@ -2390,6 +2529,8 @@ export type Waiting = components['schemas']['Waiting'];
 export type Warning = components['schemas']['Warning'];
 export type ResponseAccepted = components['responses']['Accepted'];
 export type ResponseBodyTooLarge = components['responses']['BodyTooLarge'];
+export type ResponseBulkAccepted = components['responses']['BulkAccepted'];
+export type ResponseBulkUnavailable = components['responses']['BulkUnavailable'];
 export type ResponseCursorBeyondEnd = components['responses']['CursorBeyondEnd'];
 export type ResponseDecisionConflict = components['responses']['DecisionConflict'];
 export type ResponseEraseUnavailable = components['responses']['EraseUnavailable'];
@@ -2409,14 +2550,17 @@ export type ResponseRateLimited = components['responses']['RateLimited'];
 export type ResponseRunConflict = components['responses']['RunConflict'];
 export type ResponseSessionUnavailable = components['responses']['SessionUnavailable'];
 export type ResponseSuspended = components['responses']['Suspended'];
+export type ResponseTooManyJobs = components['responses']['TooManyJobs'];
 export type ResponseTooManySessions = components['responses']['TooManySessions'];
 export type ResponseTooManyWatchers = components['responses']['TooManyWatchers'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
 export type ResponseUnavailable = components['responses']['Unavailable'];
 export type ResponseUnknownHost = components['responses']['UnknownHost'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ParameterBulkKey = components['parameters']['BulkKey'];
 export type ParameterCall = components['parameters']['Call'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
+export type ParameterReceipt = components['parameters']['Receipt'];
 export type ParameterRun = components['parameters']['Run'];
 export type ParameterSession = components['parameters']['Session'];
 export type ParameterTenant = components['parameters']['Tenant'];
@@ -2580,6 +2724,98 @@ export interface operations {
             503: components["responses"]["IndexUnavailable"];
         };
     };
+    showReceipt: {
+        parameters: {
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The receipt's id. */
+                receipt: components["parameters"]["Receipt"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The receipt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkReceipt"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    cancelMany: {
+        parameters: {
+            query?: {
+                /** @description One status, or several with commas between them. */
+                status?: string;
+                /** @description A model's full name; a comparison has each of its models, a run the one asked for and the latest that took it over. */
+                model?: string;
+                /** @description An agent's name. */
+                agent?: string;
+                /** @description A session's id. */
+                session?: string;
+                /** @description A text in the task or the result, where ASCII letters match in either case; or the id of a session or a trace; or a run's address. */
+                q?: string;
+                /** @description What a failed run failed of. */
+                error_type?: string;
+                /** @description Whether the run survived a crash or an eviction. */
+                resumed?: boolean;
+                /** @description Whether the last attempt of one of its models failed. */
+                model_failed?: boolean;
+                /** @description It ended, and took at least so long. */
+                min_duration_ms?: number;
+                /** @description The same without the queue and the time that people took. */
+                min_working_ms?: number;
+                /** @description It used at least so many tokens. */
+                min_total_tokens?: number;
+                /** @description It cost at least so many US dollars. */
+                min_cost_usd?: number;
+                /** @description A label's value, where KEY is the label's key; at most 8 labels. */
+                "metadata.KEY"?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+                /** @description Runs that were accepted then or later. */
+                since?: components["schemas"]["Time"] | string;
+                /** @description Runs that were accepted earlier. */
+                until?: components["schemas"]["Time"] | string;
+            };
+            header?: {
+                /** @description Makes a repeated request the same job, as long as its receipt is kept; it counts per tenant. */
+                "Idempotency-Key"?: components["parameters"]["BulkKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: components["responses"]["BulkAccepted"];
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["KeyConflict"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["TooManyJobs"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["BulkUnavailable"];
+        };
+    };
     compare: {
         parameters: {
             query?: never;
@@ -2671,6 +2907,63 @@ export interface operations {
             429: components["responses"]["TooManySessions"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    eraseMany: {
+        parameters: {
+            query?: {
+                /** @description One status, or several with commas between them. */
+                status?: string;
+                /** @description A model's full name; a comparison has each of its models, a run the one asked for and the latest that took it over. */
+                model?: string;
+                /** @description An agent's name. */
+                agent?: string;
+                /** @description A session's id. */
+                session?: string;
+                /** @description A text in the task or the result, where ASCII letters match in either case; or the id of a session or a trace; or a run's address. */
+                q?: string;
+                /** @description What a failed run failed of. */
+                error_type?: string;
+                /** @description Whether the run survived a crash or an eviction. */
+                resumed?: boolean;
+                /** @description Whether the last attempt of one of its models failed. */
+                model_failed?: boolean;
+                /** @description It ended, and took at least so long. */
+                min_duration_ms?: number;
+                /** @description The same without the queue and the time that people took. */
+                min_working_ms?: number;
+                /** @description It used at least so many tokens. */
+                min_total_tokens?: number;
+                /** @description It cost at least so many US dollars. */
+                min_cost_usd?: number;
+                /** @description A label's value, where KEY is the label's key; at most 8 labels. */
+                "metadata.KEY"?: string;
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+                /** @description Runs that were accepted then or later. */
+                since?: components["schemas"]["Time"] | string;
+                /** @description Runs that were accepted earlier. */
+                until?: components["schemas"]["Time"] | string;
+            };
+            header?: {
+                /** @description Makes a repeated request the same job, as long as its receipt is kept; it counts per tenant. */
+                "Idempotency-Key"?: components["parameters"]["BulkKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: components["responses"]["BulkAccepted"];
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["KeyConflict"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["TooManyJobs"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["BulkUnavailable"];
         };
     };
     showSession: {
@@ -3328,6 +3621,7 @@ type WithRequired<T, K extends keyof T> = T & {
 export const LIMITS = {
   "answer_bytes": 4194304,
   "body_bytes": 1048576,
+  "bulk_jobs": 8,
   "client_frame_bytes": 4096,
   "compared_models": 8,
   "compared_models_min": 2,

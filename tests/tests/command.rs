@@ -136,7 +136,7 @@ async fn what_waits_is_shown_and_decided_in_a_terminal() {
     assert!(listed.contains("clear") && listed.contains("Hope"), "{listed}");
     let mut approve = terminal(&user, &["approve", &session, "2"]);
     approve.sees("\"ship\": \"Hope\"").await;
-    approve.sees("approve? [y/N]").await;
+    approve.sees("approve it? [y/N]").await;
     // The digest of {"ship":"Hope"}, and the rule.
     assert!(approve.seen.contains("1016c36287bec4b7b0ec3ed27eb121df21ef536a29fb33f092fe515d1e3258cb"));
     assert!(approve.seen.contains("clear.always_ask"), "{}", approve.seen);

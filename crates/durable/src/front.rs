@@ -13,6 +13,7 @@ use crate::{
         approvals,
         auth::{Caller, SUBPROTOCOL, Scope},
         body::{self, GoingOn, Media, RunKind},
+        bulk::Action,
         hosts::is_same_origin,
         models,
         problem::{FieldError, Outcome, Problem},
@@ -22,13 +23,13 @@ use crate::{
         routes::Access,
         steer, views,
         wire::{
-            self, BY_HEADER, IDLE, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER, SESSION_HEADER,
-            SETTLED, STEER_HEADER, SUSPENSION_HEADER,
+            self, BULK_PATH, BY_HEADER, IDLE, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER,
+            SESSION_HEADER, SETTLED, STEER_HEADER, SUSPENSION_HEADER,
         },
     },
     config::Config,
     env, http, index, log,
-    objects::{SESSIONS, TENANTS, objects},
+    objects::{Objects, SESSIONS, TENANTS, objects},
     platform::now_ms,
     rate,
     tenant::unanswered,
@@ -116,6 +117,9 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         | Route::Stats
         | Route::Tenants
         | Route::Suspension(_)
+        | Route::CancelMany
+        | Route::EraseMany
+        | Route::ShowReceipt(_)
         | Route::Session { .. } => Rc::clone(&config),
     };
     match route {
@@ -132,17 +136,16 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::Stats => index::stats(&request, env, tenants, now_ms()).await,
         Route::Tenants => http::json(200, &views::TenantsView::new(&config.access)),
         Route::Suspension(tenant) => suspension(&request, env, caller, &tenant, &config).await,
+        Route::CancelMany => many(&request, env, (caller, tenants), Some(Action::Cancel), None).await,
+        Route::EraseMany => many(&request, env, (caller, tenants), Some(Action::Erase), None).await,
+        Route::ShowReceipt(id) => many(&request, env, (caller, tenants), None, Some(id)).await,
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
         Route::Session { session, op: SessionOp::StartRun } => {
             start(RunKind::Further, request, env, caller, Some(session), agents, &config).await
         }
         Route::Session { session, op } => {
-            let tenant = match tenants {
-                Tenants::One(tenant) => tenant,
-                Tenants::All => caller.tenant,
-            };
-            let object = format!("{tenant}/{session}");
+            let object = format!("{}/{session}", one(tenants, caller));
             let body = match op {
                 SessionOp::Approve(_) => Some(decision(&mut request).await?),
                 _ => None,
@@ -176,11 +179,7 @@ async fn suspension(
     tenant: &str,
     config: &Config,
 ) -> Outcome<Response> {
-    let Some(tenants) = objects(env, TENANTS) else {
-        let unbound =
-            FieldError::new(TENANTS, "is not bound: bind the class of the tenants in wrangler.toml");
-        return Err(Problem::misconfigured("bindings at fault: TENANTS").with_errors(vec![unbound]));
-    };
+    let tenants = tenant_objects(env)?;
     let forwarded = forward(request, caller, None, None).map_err(broken)?;
     let is_known = if config.access.tenants().contains(tenant) { "1" } else { "0" };
     forwarded.headers().set(SUSPENSION_HEADER, is_known).map_err(broken)?;
@@ -201,6 +200,55 @@ async fn refused_of_suspended(
     let answer = suspension(request, env, caller, caller.tenant, config).await?;
     // An object of an earlier version says that no session is named.
     Ok(Some(answer).filter(|answer| !matches!(answer.status_code(), SETTLED | IDLE)))
+}
+
+fn tenant_objects(env: &Env) -> Outcome<Objects> {
+    objects(env, TENANTS).ok_or_else(|| {
+        let unbound =
+            FieldError::new(TENANTS, "is not bound: bind the class of the tenants in wrangler.toml");
+        Problem::misconfigured("bindings at fault: TENANTS").with_errors(vec![unbound])
+    })
+}
+
+/// The one tenant that something is asked of.
+fn one<'a>(tenants: Tenants<'a>, caller: Caller<'a>) -> &'a str {
+    match tenants {
+        Tenants::One(tenant) => tenant,
+        Tenants::All => caller.tenant,
+    }
+}
+
+/// Passes a request for many sessions on to the tenant's object, or shows what came of one. With a key the id is the same
+/// each time.
+async fn many(
+    request: &Request,
+    env: &Env,
+    (caller, tenants): (Caller<'_>, Tenants<'_>),
+    action: Option<Action>,
+    id: Option<String>,
+) -> Outcome<Response> {
+    let tenant = one(tenants, caller);
+    if action.is_some() {
+        index::check_bound(env)?;
+    }
+    let key = request.headers().get("Idempotency-Key").ok().flatten();
+    let id = match (id, key) {
+        (Some(id), _) => id,
+        (None, Some(key)) => body::id_of_key(tenant, &body::key(&key)?),
+        (None, None) => random_uuid().replace('-', ""),
+    };
+    let objects = tenant_objects(env)?;
+    let word = action.map_or("show", Action::as_str);
+    let filter = query::query_of(&request.inner().url()).to_owned();
+    let (init, headers) = (RequestInit::new(), Headers::new());
+    headers.set(BY_HEADER, &caller.by()).map_err(broken)?;
+    let url = format!("https://tenant{BULK_PATH}{word}/{id}?{filter}");
+    let asked = http::request_of(&url, &init, &headers).map_err(broken)?;
+    objects.ask(tenant, asked).await.map_err(|error| {
+        tracing::error!(%error, "the tenant's object did not answer");
+        let problem = Problem::session_unavailable("the tenant's object did not answer; ask again");
+        problem.with_header("Retry-After", "1")
+    })
 }
 
 /// Reads and checks a decision, which goes on as it is.

@@ -52,9 +52,18 @@ pub(crate) async fn models(env: &Env, tenants: Tenants<'_>, now: u64) -> Option<
     read.map_err(|error| tracing::error!(error, "the index of traces does not tell the models")).ok()
 }
 
+/// Refuses what needs the index where there is none.
+pub(crate) fn check_bound(env: &Env) -> Outcome<()> {
+    if d1::is_bound(env) { Ok(()) } else { Err(unbound()) }
+}
+
+fn unbound() -> Problem {
+    Problem::index_not_configured("bind a D1 database as DB and apply the migrations to it")
+}
+
 async fn rows(env: &Env, statement: &Statement) -> Outcome<Vec<Value>> {
     match d1::rows(env, statement).await {
-        None => Err(Problem::index_not_configured("bind a D1 database as DB and apply the migrations to it")),
+        None => Err(unbound()),
         Some(Ok(rows)) => Ok(rows),
         Some(Err(error)) => {
             tracing::error!(error, "the index of traces did not answer");

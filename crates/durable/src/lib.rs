@@ -124,6 +124,7 @@ mod agent;
 mod ai;
 mod api;
 mod backlog;
+mod bulk;
 mod config;
 mod d1;
 mod env;

@@ -172,6 +172,9 @@ impl Inner {
             | Route::Stats
             | Route::Tenants
             | Route::Suspension(_)
+            | Route::CancelMany
+            | Route::EraseMany
+            | Route::ShowReceipt(_)
             | Route::Approvals => {
                 return Err(Problem::not_found("not a path of a session"));
             }
@@ -188,12 +191,22 @@ impl Inner {
             SessionOp::Events => self.events(&request),
             SessionOp::Cancel => {
                 self.cancel_runs(self.by(&request))?;
-                self.show(202)
+                // A job for many sessions reads no answer.
+                if asked_at(&request).is_some() { empty(202) } else { self.show(202) }
             }
             SessionOp::Approve(call) => self.approve(call, request).await,
             SessionOp::Result(call) => self.result(call),
-            SessionOp::Delete => self.delete(self.by(&request)).await,
+            SessionOp::Delete => match asked_at(&request) {
+                Some(asked_at) if self.has_run_after(asked_at)? => empty(wire::LATER_RUNS),
+                Some(_) | None => self.delete(self.by(&request)).await,
+            },
         }
+    }
+
+    /// Whether a run was accepted after a job for many sessions was asked for, which is not to be erased with the others.
+    fn has_run_after(&self, asked_at: u64) -> Outcome<bool> {
+        let latest = self.runtime().with_session(|session| session.runs().last().map(|run| run.accepted_at));
+        Ok(latest.map_err(problem_of)?.is_some_and(|at| at > asked_at))
     }
 
     /// Answers the tenant's object, and leaves everything as it is: whether a run is open here, or was started with this
@@ -489,6 +502,15 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// When the job was asked for that does this to many sessions; nothing where a caller asks.
+fn asked_at(request: &Request) -> Option<u64> {
+    request.headers().get(wire::ASKED_AT_HEADER).ok().flatten()?.parse().ok()
+}
+
+fn empty(status: u16) -> Outcome<Response> {
+    Response::empty().map(|response| response.with_status(status)).map_err(http::unmade)
 }
 
 /// What the platform says of an alarm: how often it was tried before.

@@ -1,5 +1,5 @@
 use futures::{StreamExt, stream};
-use js_sys::{Promise, Reflect};
+use js_sys::{Array, Promise, Reflect};
 use longhaul_core::{Spent, TimeMs};
 use longhaul_host::{WireFault, WireResponse};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -34,6 +34,23 @@ impl Objects {
     /// Begins a request to an object, whose promise is of a response. `request` is a request or its address.
     pub(crate) fn begin(&self, object: &str, request: &JsValue) -> Result<Promise, JsValue> {
         self.by_name(object)?.fetch(request)
+    }
+
+    /// Asks objects all at once, each for its own. One that does not answer gives nothing.
+    ///
+    /// # Errors
+    /// When nothing at all comes back.
+    pub(crate) async fn ask_all(
+        &self,
+        requests: &[(String, JsValue)],
+    ) -> Result<impl Iterator<Item = Option<web_sys::Response>> + use<>, JsValue> {
+        let asked = |(object, request): &(String, JsValue)| {
+            self.begin(object, request).unwrap_or_else(|error| Promise::resolve(&error))
+        };
+        let asked: Array = requests.iter().map(asked).collect();
+        let answers = JsFuture::from(Promise::all_settled(&asked)).await?;
+        let response = |answer: JsValue| Reflect::get(&answer, &"value".into()).ok()?.dyn_into().ok();
+        Ok(Array::from(&answers).to_vec().into_iter().map(response))
     }
 
     /// Asks an object.

@@ -10,25 +10,28 @@ use futures::{
     FutureExt,
     future::{LocalBoxFuture, Shared},
 };
-use js_sys::{Array, JsString, Promise, Reflect};
+use js_sys::{Array, JsString};
 use longhaul_core::TimeMs;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::RequestInit;
-use worker::{Env, Headers, Request, Response, State, js_sys::futures::JsFuture};
+use worker::{Env, Headers, Request, Response, State};
 
 use crate::{
     accounts::Accounts,
     api::{
+        bulk::{Action, Order},
         problem::{Outcome, Problem},
+        query::query_of,
         slots::{Admission, Slots},
         spending::{Passed, Spending, exhausted},
         suspension::{Next, Suspension, SuspensionView, refused, retry_at},
         wire::{
-            BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY,
+            BULK_PATH, BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY,
             RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER, SPENT_PATH,
             SUSPENSION_HEADER, WAITING_HEADER, decode_spent,
         },
     },
+    bulk::{Bulk, STEPS_MAX},
     env, http, log,
     objects::{Objects, SESSIONS, objects},
     platform::now_ms,
@@ -54,7 +57,8 @@ const SLOTS_MAX: f64 = 10_000.0;
 
 /// A tenant's Durable Object: it knows which sessions of the tenant may have open runs, and lets no more of them start
 /// than `TENANT_SESSIONS_MAX`; and what the runs of a day may cost, of which it lets no more start than
-/// `TENANT_USD_PER_DAY` has room for. While the tenant is suspended it lets none start. [`objects!`](crate::objects) declares the class that a deployment exports.
+/// `TENANT_USD_PER_DAY` has room for. While the tenant is suspended it lets none start. Its alarm does what somebody asked to
+/// be done to many of its sessions. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct TenantObject(Rc<Tenant>);
 
 // An assertion, not a matter of memory safety: a panic between two awaits leaves a slot taken at worst, whose session
@@ -71,6 +75,7 @@ struct Tenant {
     sweep: RefCell<Option<Sweep>>,
     spending: RefCell<Spending<Accounts>>,
     suspended: Suspended,
+    bulk: Bulk,
 }
 
 /// What a post holds of the tenant's slots while it is passed on.
@@ -93,6 +98,7 @@ impl TenantObject {
         let sql = Sql::of(&state);
         let spending = RefCell::new(Spending::new(Accounts::new(&state)));
         let suspended = Suspended::new(&state);
+        let bulk = Bulk::new(&state, env.clone(), name.clone().unwrap_or_default());
         Self(Rc::new(Tenant {
             state,
             env,
@@ -102,6 +108,7 @@ impl TenantObject {
             sweep: RefCell::default(),
             spending,
             suspended,
+            bulk,
         }))
     }
 
@@ -113,14 +120,15 @@ impl TenantObject {
         self.0.answer(request).await.or_else(|problem| http::problem(&problem))
     }
 
-    /// Cancels what runs of a tenant that is suspended.
+    /// Cancels what runs of a tenant that is suspended, and goes on with what is to be done to many sessions.
     ///
     /// # Errors
     /// When not even the next alarm can be armed: the platform tries this one again.
     pub fn alarm(&self) -> impl Future<Output = Result<JsValue, JsValue>> + UnwindSafe {
+        let tenant = Rc::clone(&self.0);
         // A panic leaves sessions in the list that are asked again.
         AssertUnwindSafe(async move {
-            let done = self.0.cancel_all().await;
+            let done = tenant.on_alarm().await;
             done.map(|()| JsValue::UNDEFINED).map_err(|problem| JsValue::from_str(problem.code))
         })
     }
@@ -130,6 +138,9 @@ impl Tenant {
     async fn answer(self: &Rc<Self>, request: Request) -> Outcome<Response> {
         if let Some(told) = request.path().strip_prefix(SETTLE_PATH) {
             return self.settle(told);
+        }
+        if let Some(job) = request.path().strip_prefix(BULK_PATH) {
+            return self.many(job, &request).await;
         }
         let header = |name: &str| request.headers().get(name).ok().flatten();
         if let Some(is_known) = header(SUSPENSION_HEADER) {
@@ -179,6 +190,18 @@ impl Tenant {
         // Where that cannot be stored all stays reserved, and the session is asked.
         self.with_spending(|spending| spending.passed(&session, reservation, passed)).ok();
         answered.and_then(without_spent)
+    }
+
+    /// What is asked of a job for many sessions: the action, or to show it, and the job's id.
+    async fn many(&self, asked: &str, request: &Request) -> Outcome<Response> {
+        let (word, id) = asked.split_once('/').unwrap_or_default();
+        let Some(action) = Action::of(word) else { return self.bulk.show(id) };
+        let filter = query_of(&request.inner().url()).to_owned();
+        let by = request.headers().get(BY_HEADER).ok().flatten().unwrap_or_default();
+        let answer = self.bulk.take(Order { id: id.to_owned(), action, filter, by })?;
+        // Also one that is known: its alarm may have been given up.
+        self.wake_at(now_ms()).await?;
+        Ok(answer)
     }
 
     /// The slot of a session's post, where it is let through.
@@ -277,11 +300,25 @@ impl Tenant {
         if self.suspended.get().map_err(failed)?.is_some() { Err(refused()) } else { Ok(()) }
     }
 
-    /// Has the sessions of a suspended tenant cancel their runs, and arms the next alarm.
-    async fn cancel_all(&self) -> Outcome<()> {
-        let Some(suspension) = self.suspended.get().map_err(failed)? else { return Ok(()) };
-        // The platform gives an alarm up that died a few times.
+    /// Does what is due, and arms the next alarm.
+    async fn on_alarm(&self) -> Outcome<()> {
+        // The platform gives an alarm up that died a few times. This one comes also where the storage fails below.
         self.wake_at(retry_at(now_ms())).await?;
+        // An invocation makes a thousand requests at most.
+        let steps_max = if self.suspended.get().map_err(failed)?.is_some() { 2 } else { STEPS_MAX };
+        let worked = self.bulk.work(steps_max).await;
+        let cancel_at = self.cancel_all().await?;
+        // Nothing is awaited from here on: whoever asks for more meanwhile would lose the alarm that it armed.
+        let bulk_at = worked.and_then(|()| self.bulk.next_at()).unwrap_or_else(|_| Some(retry_at(now_ms())));
+        match cancel_at.into_iter().chain(bulk_at).min() {
+            Some(at) => self.wake_at(at).await,
+            None => self.state.storage().delete_alarm().await.map_err(http::unmade),
+        }
+    }
+
+    /// Has the sessions of a suspended tenant cancel their runs; when there is more to do.
+    async fn cancel_all(&self) -> Outcome<Option<TimeMs>> {
+        let Some(suspension) = self.suspended.get().map_err(failed)? else { return Ok(None) };
         let (headers, init) = (Headers::new(), RequestInit::new());
         headers.set(BY_HEADER, &suspension.by).map_err(http::unmade)?;
         init.set_method("POST");
@@ -295,8 +332,8 @@ impl Tenant {
             asked += some.len();
             let answers = self.ask_all(&some, request.inner()).await?;
             if self.suspended.get().map_err(failed)?.as_ref() != Some(&suspension) {
-                // It was let in meanwhile.
-                return Ok(());
+                // It was let in meanwhile, or suspended once more.
+                return Ok(Some(now_ms()));
             }
             for (session, answer) in some.iter().zip(answers) {
                 if answer.is_some_and(|answer| matches!(answer.status(), CANCELLED | IDLE)) {
@@ -304,14 +341,14 @@ impl Tenant {
                 }
             }
         }
-        match suspension.next(self.suspended.left().map_err(failed)?, now_ms()) {
-            Next::At(at) => self.wake_at(at).await,
+        Ok(match suspension.next(self.suspended.left().map_err(failed)?, now_ms()) {
+            Next::At(at) => Some(at),
             Next::ListAgain => {
                 self.suspended.list_again().map_err(failed)?;
-                self.wake_at(now_ms()).await
+                Some(now_ms())
             }
-            Next::Rest => self.state.storage().delete_alarm().await.map_err(http::unmade),
-        }
+            Next::Rest => None,
+        })
     }
 
     async fn wake_at(&self, at: TimeMs) -> Outcome<()> {
@@ -397,16 +434,9 @@ impl Tenant {
         sessions: &[String],
         request: &JsValue,
     ) -> Outcome<impl Iterator<Item = Option<web_sys::Response>> + use<>> {
-        let objects = self.sessions()?;
-        let asked = |session: &String| {
-            let asked = objects.begin(&self.object(session), request);
-            asked.unwrap_or_else(|error| Promise::resolve(&error))
-        };
-        let asked: Array = sessions.iter().map(asked).collect();
-        let answers =
-            JsFuture::from(Promise::all_settled(&asked)).await.map_err(|error| failed(error.into()))?;
-        let response = |answer: JsValue| Reflect::get(&answer, &"value".into()).ok()?.dyn_into().ok();
-        Ok(Array::from(&answers).to_vec().into_iter().map(response))
+        let request = |session: &String| (self.object(session), request.clone());
+        let requests: Vec<_> = sessions.iter().map(request).collect();
+        self.sessions()?.ask_all(&requests).await.map_err(|error| failed(error.into()))
     }
 
     async fn ask(&self, session: &str, request: Request) -> Outcome<Response> {

@@ -3,6 +3,7 @@
 mod access;
 mod approvals;
 mod budgets;
+mod bulk;
 mod cancel;
 mod clients;
 mod compare;

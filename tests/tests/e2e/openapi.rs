@@ -45,7 +45,8 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
             .replace("{session}", "abc")
             .replace("{run}", "1")
             .replace("{call}", "1")
-            .replace("{tenant}", "alice");
+            .replace("{tenant}", "alice")
+            .replace("{receipt}", "abc");
         let known: Method = method.parse().expect("a method");
         if document.is_closed(operation) {
             for (api, token) in
@@ -95,7 +96,8 @@ async fn every_operation_refuses_a_parameter_that_it_does_not_know() {
             .replace("{session}", "abc")
             .replace("{run}", "1")
             .replace("{call}", "1")
-            .replace("{tenant}", "alice");
+            .replace("{tenant}", "alice")
+            .replace("{receipt}", "abc");
         let answer =
             api.call(method.parse().expect("a method"), &format!("{there}?bogus=1"), &[], None).await;
         assert_eq!(answer.problem(400, "invalid_parameter"), ["bogus"], "{method} {path}");

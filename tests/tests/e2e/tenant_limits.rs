@@ -27,7 +27,8 @@ async fn a_tenant_over_its_rate_is_told_to_wait_by_every_operation() {
             .replace("{session}", "abc")
             .replace("{run}", "1")
             .replace("{call}", "1")
-            .replace("{tenant}", "alice");
+            .replace("{tenant}", "alice")
+            .replace("{receipt}", "abc");
         let method: Method = operation.method.parse().expect("a method");
         if document.is_closed(&operation) {
             let answer = alice.call(method, &path, &[], None).await;

@@ -169,6 +169,26 @@ impl Api {
         self.read(path, answer)
     }
 
+    /// Deletes what a path names; what the answer says, if anything. With a key the same request is taken once.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) fn delete(&self, path: &str, key: Option<&str>) -> Result<Value, ApiError> {
+        let path = &self.chosen(path);
+        let mut request = self.agent.delete(format!("{}{path}", self.server.url));
+        if let Some(token) = &self.server.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let answer = request.call().map_err(|error| self.unreachable(&error))?;
+        if answer.status() == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        self.read(path, answer)
+    }
+
     /// A stream of Server-Sent Events, as it comes; `None` where there is no more to come.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod api;
 mod doctor;
 mod lists;
 mod live;
+mod many;
 mod people;
 mod runs;
 mod server;
@@ -31,7 +32,7 @@ pub struct Options {
     /// Print JSON for programs, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
-    /// Look at this tenant, or cancel what runs of it: for the token of an operator
+    /// Look at this tenant, or cancel or erase what is its: for the token of an operator
     #[arg(long, global = true, value_name = "NAME")]
     tenant: Option<String>,
 }
@@ -67,10 +68,16 @@ pub enum Command {
         /// What the model reads before its next answer
         message: String,
     },
-    /// Cancel what runs in a session, and what is queued there
-    Cancel {
-        /// The session
-        session: String,
+    /// Cancel what runs in a session, and what is queued there; or in all sessions that fit
+    #[command(after_help = CANCEL_EXAMPLES)]
+    Cancel(many::Chosen),
+    /// Erase a session, or all sessions that fit
+    #[command(after_help = ERASE_EXAMPLES)]
+    Erase(many::Chosen),
+    /// Follow a request for many sessions to its end
+    Receipt {
+        /// The receipt's id
+        id: String,
     },
     /// List the calls that wait for a person, the oldest first
     Approvals {
@@ -134,7 +141,9 @@ impl Command {
     fn takes_tenant(&self) -> bool {
         match self {
             Self::Watch { .. }
-            | Self::Cancel { .. }
+            | Self::Cancel(_)
+            | Self::Erase(_)
+            | Self::Receipt { .. }
             | Self::Approvals { .. }
             | Self::Sessions(_)
             | Self::Trace { .. }
@@ -168,6 +177,21 @@ Examples:
 const STEER_EXAMPLES: &str = "\
 Examples:
   longhaul steer 5f0c 'Sail to Penzance instead.'";
+
+const CANCEL_EXAMPLES: &str = "\
+Examples:
+  longhaul cancel 5f0c
+  longhaul cancel --where metadata.customer=42 --where agent=shop
+
+With --where it ends with 0 when all is done, and 1 when something failed.";
+
+const ERASE_EXAMPLES: &str = "\
+Examples:
+  longhaul erase 5f0c
+  longhaul erase --where metadata.customer=42
+  longhaul erase --where status=failed --where until=2026-01-31 --yes --json
+
+A session is erased where all of its runs fit. With --where it ends with 0 when all is done, and 1 when something failed.";
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
@@ -208,10 +232,12 @@ Examples:
 
 /// The examples of these commands' help.
 #[cfg(test)]
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 12] = [
     RUN_EXAMPLES,
     WATCH_EXAMPLES,
     STEER_EXAMPLES,
+    CANCEL_EXAMPLES,
+    ERASE_EXAMPLES,
     APPROVE_EXAMPLES,
     DENY_EXAMPLES,
     TRACE_EXAMPLES,
@@ -234,7 +260,7 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
     let tenant = options.tenant.as_deref();
     if tenant.is_some() && !command.takes_tenant() {
         bail!(
-            "--tenant is for commands that look, and for cancel: nothing is started or decided in another's name"
+            "--tenant is for commands that look, cancel and erase: nothing is started or decided in another's name"
         );
     }
     let api = Api::new(&Server::find(named)?).of_tenant(tenant);
@@ -246,7 +272,9 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
             return runs::watch(&api, (&session, run), after, json);
         }
         Command::Steer { session, message } => runs::steer(&api, &session, &message, json)?,
-        Command::Cancel { session } => runs::cancel(&api, &session, json)?,
+        Command::Cancel(chosen) => return many::cancel(&api, &chosen, json),
+        Command::Erase(chosen) => return many::erase(&api, &chosen, json),
+        Command::Receipt { id } => return many::receipt(&api, &id, json),
         Command::Approvals { agent, tool } => {
             people::list(&api, agent.as_deref(), tool.as_deref(), json)?;
         }
@@ -323,7 +351,7 @@ mod tests {
             }
             understood += 1;
         }
-        assert_eq!(understood, 22);
+        assert_eq!(understood, 27);
     }
 
     #[test]

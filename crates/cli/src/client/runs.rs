@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{
-    api::Api,
+    api::{Api, ApiError},
     escaped,
     live::{Live, away},
     print,
@@ -170,13 +170,6 @@ pub(super) fn steer(api: &Api, session: &str, message: &str, json: bool) -> Resu
     Ok(())
 }
 
-/// Cancels a session's runs.
-pub(super) fn cancel(api: &Api, session: &str, json: bool) -> Result<()> {
-    let shown = api.post(&format!("/v1/sessions/{}/cancel", escaped(session)), &json!({}), None)?;
-    print(json, &shown, || format!("{session} is cancelled\n"));
-    Ok(())
-}
-
 /// The session and the run that `SESSION[/RUN]` names: the latest run where it names none.
 pub(super) fn find(api: &Api, named: &str) -> Result<(String, u64)> {
     if let Some((session, run)) = named.split_once('/') {
@@ -193,14 +186,19 @@ pub(super) fn run_path(session: &str, run: u64) -> String {
     format!("/v1/sessions/{}/runs/{run}", escaped(session))
 }
 
-/// Posts what must happen once: a try after a lost answer has the same key.
+/// Posts what must happen once.
 fn post_once(api: &Api, path: &str, body: &Value) -> Result<Value> {
+    once(|key| api.post(path, body, Some(key)))
+}
+
+/// Asks for what must happen once: a try after a lost answer has the same key.
+pub(super) fn once(ask: impl Fn(&str) -> Result<Value, ApiError>) -> Result<Value> {
     let key = random_word();
-    let posted = match api.post(path, body, Some(&key)) {
-        Err(error) if error.is_passing() => api.post(path, body, Some(&key)),
-        posted => posted,
+    let asked = match ask(&key) {
+        Err(error) if error.is_passing() => ask(&key),
+        asked => asked,
     };
-    Ok(posted?)
+    Ok(asked?)
 }
 
 /// 128 bits by which the standard library's maps are seeded: from the operating system.

@@ -84,7 +84,12 @@ pub(crate) fn new_run(
 
 /// The session of a tenant's key: the object itself is then the lock for concurrent posts.
 pub(crate) fn session_of_key(tenant: &str, idempotency: &Idempotency) -> String {
-    let digest = hex(&Sha256::digest(format!("{tenant}/{}", idempotency.key)));
+    id_of_key(tenant, &idempotency.key)
+}
+
+/// What a tenant makes with a key, whose digest this is.
+pub(crate) fn id_of_key(tenant: &str, key: &str) -> String {
+    let digest = hex(&Sha256::digest(format!("{tenant}/{key}")));
     format!("k{}", &digest[..31])
 }
 
@@ -139,7 +144,11 @@ impl Media<'_> {
         Media { content_type: Some("application/json"), content_encoding: None };
 }
 
-pub(super) fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
+/// The digest of an `Idempotency-Key`.
+///
+/// # Errors
+/// 400 where it has another form.
+pub(crate) fn key(key: &str) -> Result<String, Problem> {
     let visible = key.bytes().all(|b| (0x21..=0x7e).contains(&b));
     if !visible || !(1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) {
         let max = limits::IDEMPOTENCY_KEY_BYTES_MAX;
@@ -148,9 +157,13 @@ pub(super) fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Proble
             &format!("must be 1 to {max} visible ASCII characters"),
         ));
     }
+    Ok(hex(&Sha256::digest(key)))
+}
+
+pub(super) fn idempotency(key: &str, json: &Value) -> Result<Idempotency, Problem> {
     // `Value` keeps its keys sorted: the same JSON in another spelling is the same body.
     let canonical = json.to_string();
-    Ok(Idempotency { key: hex(&Sha256::digest(key)), body: hex(&Sha256::digest(canonical)) })
+    Ok(Idempotency { key: self::key(key)?, body: hex(&Sha256::digest(canonical)) })
 }
 
 fn read_run(

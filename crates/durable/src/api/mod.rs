@@ -4,6 +4,7 @@
 pub(crate) mod approvals;
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod bulk;
 pub(crate) mod fields;
 pub(crate) mod frames;
 pub(crate) mod hosts;

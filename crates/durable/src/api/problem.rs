@@ -179,6 +179,7 @@ problems! {
     invalid_request InvalidRequest: 422 "Fields are at fault";
     rate_limited RateLimited: 429 "Too many requests";
     too_many_sessions TooManySessions: 429 "Too many sessions have open runs";
+    too_many_jobs TooManyJobs: 429 "Too many requests for many sessions are under way";
     budget_exhausted BudgetExhausted: 429 "The tenant's limit of the day is used up";
     queue_full QueueFull: 429 "Too many runs wait in the session";
     too_many_steers TooManySteers: 429 "Too many messages are unread";

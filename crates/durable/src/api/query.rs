@@ -1,11 +1,14 @@
 use longhaul_core::{RunId, Seq, limits};
-use longhaul_trace::index::{ApprovalsQuery, QueryFaults, StatsQuery, TracesQuery};
+use longhaul_trace::index::{ApprovalsQuery, BulkQuery, QueryFaults, StatsQuery, TracesQuery};
 
 use super::{
     nearest,
     problem::{FieldError, FieldErrors, Outcome, Problem},
     route::{LAST_EVENT_ID, Route, SessionOp, TENANT},
 };
+
+/// A filter of many sessions, in bytes.
+pub(crate) const FILTER_BYTES_MAX: usize = 8 * 1024;
 
 /// The parameters of a query string. Of a name that is given twice the last value holds.
 #[derive(Debug, Default)]
@@ -41,8 +44,11 @@ pub(crate) enum TraceFormat {
 /// 400 with every parameter that the route does not know or whose value it does not take.
 pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: u64) -> Outcome<()> {
     let pairs = pairs(url);
+    if matches!(route, Route::CancelMany | Route::EraseMany) {
+        return check_many(url, &pairs);
+    }
     let mut errors = unknown(route.query(), &pairs);
-    let of_index = || pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let of_index = || borrowed(&pairs);
     let faults = match route {
         Route::Traces => TracesQuery::parse(of_index()).err(),
         Route::Approvals => ApprovalsQuery::parse(of_index()).err(),
@@ -59,12 +65,45 @@ pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: 
         | Route::Compare
         | Route::Tenants
         | Route::Suspension(_)
+        | Route::CancelMany
+        | Route::EraseMany
+        | Route::ShowReceipt(_)
         | Route::StartSession => None,
     };
     for (name, detail) in faults.unwrap_or_default() {
         errors.push(FieldError::new(name, detail));
     }
     if errors.is_empty() { Ok(()) } else { Err(Problem::parameters(errors)) }
+}
+
+/// Somebody who asks for many sessions says which.
+fn check_many(url: &str, pairs: &[(String, String)]) -> Outcome<()> {
+    if bulk(pairs)?.is_any() {
+        let detail = "at least one filter is required as a query parameter, such as `metadata.customer=42` or `agent=shop`: \
+                      without one every session would be meant";
+        return Err(Problem::invalid_parameter(detail));
+    }
+    if url.len() > FILTER_BYTES_MAX {
+        return Err(Problem::invalid_parameter(format!("the URL has more than {FILTER_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
+/// The filter of many sessions.
+///
+/// # Errors
+/// 400 with every parameter that is not known or cannot be read.
+pub(crate) fn bulk(pairs: &[(String, String)]) -> Outcome<BulkQuery> {
+    let mut errors = unknown(BulkQuery::PARAMETERS, pairs);
+    let read = BulkQuery::parse(borrowed(pairs));
+    for (name, detail) in read.as_ref().err().into_iter().flatten() {
+        errors.push(FieldError::new(name, detail));
+    }
+    read.ok().filter(|_| errors.is_empty()).ok_or_else(|| Problem::parameters(errors))
+}
+
+fn borrowed(pairs: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// 400 for what the index of traces finds wrong with a query.
@@ -224,10 +263,14 @@ fn finished<T>(read: impl FnOnce(&mut FieldErrors) -> T) -> Outcome<T> {
     if errors.is_empty() { Ok(made) } else { Err(Problem::parameters(errors)) }
 }
 
+/// The query string of a URL, as it stands there.
+pub(crate) fn query_of(url: &str) -> &str {
+    url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(""))
+}
+
 /// The parameters of a URL in their order, decoded as the URL standard says (application/x-www-form-urlencoded).
 pub(crate) fn pairs(url: &str) -> Vec<(String, String)> {
-    let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(""));
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+    form_urlencoded::parse(query_of(url).as_bytes()).into_owned().collect()
 }
 
 #[cfg(test)]
@@ -315,6 +358,27 @@ mod tests {
         }
         assert!(checked("POST", "/v1/sessions?model=x").is_err());
         assert!(checked("DELETE", "/v1/sessions/s?force=true").is_err());
+    }
+
+    #[test]
+    fn whoever_means_many_sessions_says_which() {
+        for (method, path) in [("POST", "/v1/cancel"), ("DELETE", "/v1/sessions")] {
+            for filter in
+                ["metadata.customer=42", "since=0", "agent=a&status=failed,cancelled", "metadata.a="]
+            {
+                assert_eq!(checked(method, &format!("{path}?{filter}")), Ok(()), "{filter}");
+            }
+            for none in ["", "?", "?agent=", "?status=&q="] {
+                let problem = checked(method, &format!("{path}{none}")).unwrap_err();
+                assert!(problem.detail.starts_with("at least one filter is required"), "{none}");
+            }
+            let problem =
+                checked(method, &format!("{path}?metadata.a=1&limit=5&stauts=x&since=x")).unwrap_err();
+            let named: Vec<_> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+            assert_eq!((problem.status, named), (400, vec!["limit", "stauts", "since"]));
+            let long = format!("{path}?agent=a&{}", "metadata.a=".repeat(1_000));
+            assert_eq!(checked(method, &long).unwrap_err().status, 400);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use longhaul_core::{CallId, RunId, limits};
-use longhaul_trace::index::{ApprovalsQuery, StatsQuery, TracesQuery};
+use longhaul_trace::index::{ApprovalsQuery, BulkQuery, StatsQuery, TracesQuery};
 
 use super::{
     auth::Scope,
@@ -27,6 +27,9 @@ pub(crate) enum Route {
     StartSession,
     Tenants,
     Suspension(String),
+    CancelMany,
+    EraseMany,
+    ShowReceipt(String),
     Session { session: String, op: SessionOp },
 }
 
@@ -37,6 +40,7 @@ impl Route {
             Self::Traces => TracesQuery::PARAMETERS,
             Self::Stats => StatsQuery::PARAMETERS,
             Self::Approvals => ApprovalsQuery::PARAMETERS,
+            Self::CancelMany | Self::EraseMany => BulkQuery::PARAMETERS,
             // The page's own address, which its files answer, whatever follows it.
             Self::Home => &["KEY"],
             Self::Health
@@ -46,7 +50,7 @@ impl Route {
             | Self::Compare
             | Self::StartSession
             | Self::Suspension(_) => &[],
-            Self::Models => &[TENANT],
+            Self::Models | Self::ShowReceipt(_) => &[TENANT],
             Self::Session { op, .. } => match op {
                 SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID, TENANT],
                 SessionOp::ShowRun(_) => &["wait", TENANT],
@@ -69,7 +73,8 @@ impl Route {
     /// The scope that a token needs for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::StartSession | Self::Compare => Scope::Run,
+            Self::StartSession | Self::Compare | Self::CancelMany => Scope::Run,
+            Self::EraseMany => Scope::Admin,
             Self::Tenants | Self::Suspension(_) => Scope::Operator,
             Self::Session { op, .. } => match op {
                 SessionOp::StartRun | SessionOp::Cancel => Scope::Run,
@@ -89,6 +94,7 @@ impl Route {
             | Self::Models
             | Self::Traces
             | Self::Stats
+            | Self::ShowReceipt(_)
             | Self::Approvals => Scope::Read,
         }
     }
@@ -141,6 +147,7 @@ struct Params<'a> {
     run: &'a str,
     call: &'a str,
     tenant: &'a str,
+    receipt: &'a str,
 }
 
 impl<'a> Params<'a> {
@@ -155,6 +162,7 @@ impl<'a> Params<'a> {
                 "{run}" => params.run = segment,
                 "{call}" => params.call = segment,
                 "{tenant}" => params.tenant = segment,
+                "{receipt}" => params.receipt = segment,
                 literal if literal == segment => {}
                 _ => return None,
             }
@@ -194,6 +202,11 @@ impl Operation {
             Self::ShowSuspension | Self::SuspendTenant | Self::LetTenantIn => {
                 return is_id(params.tenant).then(|| Route::Suspension(params.tenant.to_owned()));
             }
+            Self::CancelMany => return Some(Route::CancelMany),
+            Self::EraseMany => return Some(Route::EraseMany),
+            Self::ShowReceipt => {
+                return is_id(params.receipt).then(|| Route::ShowReceipt(params.receipt.to_owned()));
+            }
             Self::StartRun => SessionOp::StartRun,
             Self::ShowSession => SessionOp::Show,
             Self::ShowRun => SessionOp::ShowRun(params.run()?),
@@ -217,8 +230,8 @@ fn is_id(text: &str) -> bool {
 fn no_such_id() -> Problem {
     let bytes_max = limits::ID_BYTES_MAX;
     let detail = format!(
-        "no session, run, call or tenant has such an id: a session's or a tenant's has 1 to {bytes_max} letters, digits, `_` \
-         and `-`, and runs and calls count from 1"
+        "no session, run, call, receipt or tenant has such an id: a session's or a tenant's has 1 to {bytes_max} letters, digits, \
+         `_` and `-`, and runs and calls count from 1"
     );
     Problem::not_found(detail)
 }
@@ -247,6 +260,9 @@ mod tests {
             ("GET", "/v1/traces", Route::Traces),
             ("GET", "/v1/stats", Route::Stats),
             ("GET", "/v1/approvals", Route::Approvals),
+            ("POST", "/v1/cancel", Route::CancelMany),
+            ("DELETE", "/v1/sessions", Route::EraseMany),
+            ("GET", "/v1/bulk/abc", Route::ShowReceipt("abc".to_owned())),
             ("GET", "/v1/agents", Route::Agents),
             ("GET", "/v1/models", Route::Models),
             ("GET", "/v1/tenants", Route::Tenants),
@@ -272,9 +288,9 @@ mod tests {
     #[test]
     fn each_row_is_found_by_its_own_path() {
         for spec in ROUTES {
-            let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
-            let path = path.replace("{tenant}", "acme");
-            let params = Params { session: "abc", run: "7", call: "1", tenant: "acme" };
+            let path = spec.path.replace("{session}", "abc").replace("{receipt}", "abc");
+            let path = path.replace("{run}", "7").replace("{call}", "1").replace("{tenant}", "acme");
+            let params = Params { session: "abc", run: "7", call: "1", tenant: "acme", receipt: "abc" };
             let expected = spec.operation.route(params).expect("the parameters have a possible form");
             assert_eq!(route(spec.method, &path), Ok((spec.access, expected)), "{spec:?}");
             let rows = ROUTES.iter().filter(|other| other.operation == spec.operation);
@@ -304,7 +320,8 @@ mod tests {
             assert_eq!(session("POST", &format!("/approvals/{run}")), Err(404), "{run}");
         }
         // What the objects ask each other has no path of the API.
-        for path in ["/busy", "/busy/", "/busy/key", "/spent/20000", "/settle/a/b", "/latest"] {
+        for path in ["/busy", "/busy/", "/busy/key", "/spent/20000", "/settle/a/b", "/latest", "/bulk/show/a"]
+        {
             assert_eq!(route("GET", path).unwrap_err().status, 404);
         }
         assert_eq!(route("GET", "/v2").unwrap_err().status, 404);

@@ -39,6 +39,9 @@ pub(crate) enum Operation {
     ShowSuspension,
     SuspendTenant,
     LetTenantIn,
+    CancelMany,
+    EraseMany,
+    ShowReceipt,
     ListAgents,
     ListModels,
     Health,
@@ -87,6 +90,10 @@ const READ: &[Code] = &[Code::TooManyWatchers];
 const INDEX: &[Code] = &[Code::IndexNotConfigured, Code::IndexUnavailable];
 
 const SUSPENSION: &str = "/v1/tenants/{tenant}/suspension";
+
+/// A request for many sessions.
+const MANY: &[&[Code]] =
+    &[TOKEN, CHANGE, OBJECT, &[Code::IndexNotConfigured, Code::IdempotencyConflict, Code::TooManyJobs]];
 
 /// Every operation. The methods of a path stand in the order in which `Allow` has them.
 pub(crate) const ROUTES: &[RouteSpec] = {
@@ -188,6 +195,9 @@ pub(crate) const ROUTES: &[RouteSpec] = {
         spec("GET", SUSPENSION, Operation::ShowSuspension, Token, &[TOKEN, OBJECT, NAMED]),
         spec("PUT", SUSPENSION, Operation::SuspendTenant, Token, &[TOKEN, CHANGE, OBJECT, NAMED]),
         spec("DELETE", SUSPENSION, Operation::LetTenantIn, Token, &[TOKEN, CHANGE, OBJECT, NAMED]),
+        spec("POST", "/v1/cancel", Operation::CancelMany, Token, MANY),
+        spec("DELETE", "/v1/sessions", Operation::EraseMany, Token, MANY),
+        spec("GET", "/v1/bulk/{receipt}", Operation::ShowReceipt, Token, &[TOKEN, OBJECT, NAMED]),
         spec("GET", "/v1/agents", Operation::ListAgents, Token, &[TOKEN]),
         spec("GET", "/v1/models", Operation::ListModels, Token, &[TOKEN]),
         spec("GET", "/healthz", Operation::Health, Open, &[&[Code::InvalidParameter, Code::UnknownHost]]),

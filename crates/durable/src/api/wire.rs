@@ -44,6 +44,14 @@ pub(crate) const WAITING_HEADER: &str = "X-Longhaul-Waiting";
 pub(crate) const CANCEL_PATH: &str = "/v1/sessions/own/cancel";
 /// The status of a session that has cancelled its runs.
 pub(crate) const CANCELLED: u16 = 202;
+/// Asks a tenant's object for a job of many sessions: `cancel`, `erase` or `show` follows, and the job's id; a filter is the
+/// query string.
+pub(crate) const BULK_PATH: &str = "/bulk/";
+/// A header of a job's request to a session: when the job was asked for. A run that was accepted later keeps its session from
+/// being erased.
+pub(crate) const ASKED_AT_HEADER: &str = "X-Longhaul-Asked-At";
+/// The status of a session that has such a run.
+pub(crate) const LATER_RUNS: u16 = 412;
 /// The status of a tenant's object that knows what it was told.
 pub(crate) const SETTLED: u16 = 204;
 /// The status of a session that has open runs, or the run of that key.
@@ -247,6 +255,7 @@ mod tests {
         assert_eq!((CANCEL_PATH, CANCELLED), ("/v1/sessions/own/cancel", 202));
         let headers = (RESERVE_HEADER, DAY_HEADER, SPENT_HEADER);
         assert_eq!(headers, ("X-Longhaul-Reserve", "X-Longhaul-Day", "X-Longhaul-Spent"));
+        assert_eq!((BULK_PATH, ASKED_AT_HEADER, LATER_RUNS), ("/bulk/", "X-Longhaul-Asked-At", 412));
         assert_eq!((SPENT_PATH, SETTLE_PATH, SETTLED, NO_DAY), ("/spent/", "/settle/", 204, "none"));
     }
 }

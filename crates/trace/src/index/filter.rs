@@ -37,7 +37,7 @@ macro_rules! filter_parameters {
     ($($further:literal),*) => {
         &[
             "status", "model", "agent", "session", "q", "error_type", "resumed", "model_failed", "min_duration_ms",
-            "min_working_ms", "min_total_tokens", "min_cost_usd", "metadata.KEY", "since", "until", "tenant", $($further),*
+            "min_working_ms", "min_total_tokens", "min_cost_usd", "metadata.KEY", "since", "until", "tenant" $(, $further)*
         ]
     };
 }

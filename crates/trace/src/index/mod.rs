@@ -13,9 +13,12 @@
 //! let query = StatsQuery::parse(pairs, now)?;  // GET /v1/stats
 //! let mut view = query.stats(rows_of(query.to_statement(tenant)))?;
 //! view.tools = query.tools(rows_of(query.tools_statement(tenant)))?;
+//! let query = BulkQuery::parse(pairs)?;        // DELETE /v1/sessions, POST /v1/cancel
+//! let page = BulkQuery::sessions(rows_of(query.to_statement(tenant, runs, asked_at, after)))?;
 //! ```
 
 mod approvals;
+mod bulk;
 mod counters;
 mod filter;
 mod groups;
@@ -34,6 +37,7 @@ mod traces;
 mod write;
 
 pub use approvals::{APPROVALS_DEFAULT, APPROVALS_MAX, ApprovalSummary, ApprovalsPage, ApprovalsQuery};
+pub use bulk::{BULK_SESSIONS_MAX, BulkQuery, BulkRuns, BulkSession};
 pub use counters::{Counters, Percentiles};
 pub use filter::{METADATA_FILTERS_MAX, Q_BYTES_MAX, RunFilter, Sought};
 pub use groups::{GROUPS_MAX, GroupStats, GroupedModel, GroupsView};

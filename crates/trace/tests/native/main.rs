@@ -7,6 +7,7 @@ mod content;
 mod fold;
 mod index;
 mod index_approvals;
+mod index_bulk;
 mod index_database;
 mod index_figures;
 mod index_stats;

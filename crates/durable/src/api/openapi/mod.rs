@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use self::operations::Described;
 use super::{
+    bulk,
     problem::Code,
     route::route,
     routes::{Access, ROUTES, RouteSpec},
@@ -44,8 +45,9 @@ fn the_file_is_what_the_code_says() {
 #[test]
 fn every_parameter_of_a_route_is_described_and_no_other() {
     for spec in ROUTES.iter().filter(|spec| spec.access != Access::Asset) {
-        let path = spec.path.replace("{session}", "abc").replace("{run}", "7").replace("{call}", "1");
-        let path = path.replace("{tenant}", "acme");
+        let path =
+            ["{session}", "{receipt}"].iter().fold(spec.path.to_owned(), |path, id| path.replace(id, "abc"));
+        let path = path.replace("{run}", "7").replace("{call}", "1").replace("{tenant}", "acme");
         let route = route(spec.method, &path).expect("the path has a possible form").1;
         let described = operations::described(spec.operation).parameters;
         let of_query = described.iter().filter(|parameter| parameter["in"] == "query");
@@ -118,6 +120,7 @@ fn the_words_of_a_description_agree_with_the_limits() {
         ("ComparisonBudget", "deadline_ms", deadline),
         ("Problem", "errors", format!("at most {} of them", limits::FIELD_ERRORS_MAX)),
         ("Stats", "bucket_ms", format!("more than {STATS_HOURLY_DAYS_MAX} days")),
+        ("BulkReceipt", "id", format!("{} days", bulk::KEPT_MS / DAY_MS)),
     ] {
         let said = schemas[schema]["properties"][property]["description"].as_str().unwrap_or_default();
         assert!(said.contains(&words), "{schema}.{property} says {said:?}, not {words:?}");
@@ -174,6 +177,7 @@ fn limits() -> Value {
         "metadata_filters": METADATA_FILTERS_MAX,
         "stats_days": STATS_DAYS_MAX,
         "queued_runs": limits::QUEUED_RUNS_MAX,
+        "bulk_jobs": bulk::OPEN_MAX,
         "watchers": limits::WATCHERS_MAX,
         "client_frame_bytes": limits::CLIENT_FRAME_BYTES_MAX,
         "socket_frames": limits::SOCKET_FRAMES_MAX,
@@ -231,6 +235,7 @@ fn operation(described: Described, access: Access, problems: &BTreeSet<Code>) ->
 fn components() -> Value {
     let mut responses = responses::all();
     responses.insert("Accepted".to_owned(), operations::accepted());
+    responses.insert("BulkAccepted".to_owned(), operations::bulk_accepted());
     json!({
         "securitySchemes": {
             "token": {

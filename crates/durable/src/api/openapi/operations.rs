@@ -153,6 +153,27 @@ pub(super) fn described(operation: Operation) -> Described {
             Described::new("letTenantIn", "Operators", "Lets a suspended tenant in again; again it changes nothing")
                 .giving(204, json!({"description": "The tenant is not suspended."}))
         }
+        Operation::CancelMany => {
+            Described::new("cancelMany", "Index", "Cancels the open runs of all sessions that have one that fits")
+                .described(
+                    "It goes on by itself, through restarts. At least one filter is required. A session with another open \
+                     run, which does not fit, is left as it is.",
+                )
+                .taking(parameters::many())
+                .giving(202, json!({"$ref": "#/components/responses/BulkAccepted"}))
+        }
+        Operation::EraseMany => Described::new("eraseMany", "Index", "Erases all sessions that have a run that fits")
+            .described(
+                "It goes on by itself, through restarts. At least one filter is required. A session with another run, which \
+                 does not fit or was accepted after the request, is left as it is.",
+            )
+            .taking(parameters::many())
+            .giving(202, json!({"$ref": "#/components/responses/BulkAccepted"})),
+        Operation::ShowReceipt => {
+            Described::new("showReceipt", "Index", "Shows how far a request for many sessions is")
+                .taking(vec![parameters::tenant()])
+                .giving(200, json("The receipt.", "BulkReceipt"))
+        }
         Operation::ListAgents => {
             Described::new("listAgents", "Deployment", "Shows what the deployment offers")
                 .giving(200, json("The agents of the deployment.", "Deployment"))
@@ -236,6 +257,28 @@ fn decided() -> Value {
             },
         },
         "content": {"application/json": {"schema": reference("ApprovalResolved")}},
+    })
+}
+
+/// The answer of every request for many sessions.
+pub(super) fn bulk_accepted() -> Value {
+    json!({
+        "description": "The job is stored; with the key of an earlier request it is that request's job.",
+        "headers": {
+            "Location": {
+                "description": "The path of the receipt.",
+                "required": true,
+                "schema": {"type": "string", "format": "uri-reference"},
+            },
+            "Idempotent-Replayed": {
+                "description": "`true` when the job was taken before; absent otherwise.",
+                "schema": {"type": "string", "const": "true"},
+            },
+        },
+        "content": {"application/json": {"schema": reference("BulkReceipt")}},
+        "links": {
+            "receipt": {"operationId": "showReceipt", "parameters": {"receipt": "$response.body#/id"}},
+        },
     })
 }
 

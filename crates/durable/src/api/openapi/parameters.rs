@@ -43,24 +43,47 @@ pub(super) fn shared() -> Value {
             "description": "The tenant's name.",
             "schema": reference("Id"),
         },
+        "Receipt": {
+            "name": "receipt",
+            "in": "path",
+            "required": true,
+            "description": "The receipt's id.",
+            "schema": reference("Id"),
+        },
+        "BulkKey": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Makes a repeated request the same job, as long as its receipt is kept; it counts per tenant.",
+            "schema": key(),
+        },
         "IdempotencyKey": {
             "name": "Idempotency-Key",
             "in": "header",
             "description":
                 "Makes a repeated request the same run; it counts per tenant, or per session for a further run.",
-            "schema": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": limits::IDEMPOTENCY_KEY_BYTES_MAX,
-                "pattern": "^[!-~]+$",
-            },
+            "schema": key(),
         },
+    })
+}
+
+fn key() -> Value {
+    json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": limits::IDEMPOTENCY_KEY_BYTES_MAX,
+        "pattern": "^[!-~]+$",
     })
 }
 
 /// The shared parameters that a path has in braces.
 pub(super) fn of_path(path: &str) -> Vec<Value> {
-    let named = [("{session}", "Session"), ("{run}", "Run"), ("{call}", "Call"), ("{tenant}", "Tenant")];
+    let named = [
+        ("{session}", "Session"),
+        ("{run}", "Run"),
+        ("{call}", "Call"),
+        ("{tenant}", "Tenant"),
+        ("{receipt}", "Receipt"),
+    ];
     let there = named.into_iter().filter(|(segment, _)| path.contains(segment));
     there.map(|(_, name)| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
@@ -140,6 +163,17 @@ pub(super) fn list_traces() -> Vec<Value> {
             "The `next` of the page before, in the same order.",
             json!({"type": "string", "pattern": "^((unknown|(0|[1-9][0-9]{0,15})([.][0-9]{1,20})?(e-?[0-9]{1,2})?)-)?[0-9]{1,19}-[0-9a-f]{32}$"}),
         ),
+    ]);
+    all
+}
+
+/// Which sessions are meant: at least one filter has a value.
+pub(super) fn many() -> Vec<Value> {
+    let mut all = vec![json!({"$ref": "#/components/parameters/BulkKey"})];
+    all.extend(run_filter());
+    all.extend([
+        field("since", "Runs that were accepted then or later.", time()),
+        field("until", "Runs that were accepted earlier.", time()),
     ]);
     all
 }

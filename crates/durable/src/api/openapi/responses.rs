@@ -6,7 +6,7 @@ use longhaul_core::limits;
 use serde_json::{Map, Value, json};
 
 use super::references::reference;
-use crate::api::problem::Code;
+use crate::api::{bulk, problem::Code};
 
 /// A problem, or several of one status.
 struct Response {
@@ -144,7 +144,7 @@ fn described() -> Vec<Response> {
         new(
             "NotFound",
             &[Code::NotFound],
-            "There is no such session, run or call: an id may be another tenant's, or have no possible form.",
+            "There is no such session, run, call or receipt: an id may be another tenant's, or have no possible form.",
             None,
         ),
         new(
@@ -156,7 +156,7 @@ fn described() -> Vec<Response> {
         new(
             "KeyConflict",
             &[Code::IdempotencyConflict],
-            "The `Idempotency-Key` was used with another body.",
+            "The `Idempotency-Key` was used with another request.",
             None,
         ),
         new(
@@ -214,6 +214,15 @@ fn described() -> Vec<Response> {
             retry_after,
         ),
         new(
+            "TooManyJobs",
+            &[Code::RateLimited, Code::TooManyJobs],
+            &format!(
+                "{} requests of the tenant for many sessions are under way already, or the caller made too many requests.",
+                bulk::OPEN_MAX
+            ),
+            retry_after,
+        ),
+        new(
             "QueueFull",
             &[
                 Code::RateLimited,
@@ -267,6 +276,18 @@ fn described() -> Vec<Response> {
             "IndexUnavailable",
             &[Code::IndexNotConfigured, Code::IndexUnavailable, Code::AuthNotConfigured, Code::Misconfigured],
             "The deployment is not configured, or its index of traces does not answer.",
+            retry_later,
+        ),
+        new(
+            "BulkUnavailable",
+            &[
+                Code::IndexNotConfigured,
+                Code::AuthNotConfigured,
+                Code::Misconfigured,
+                Code::SessionUnavailable,
+                Code::StorageUnavailable,
+            ],
+            "There is no index of traces, or something else is not configured or does not answer.",
             retry_later,
         ),
         new(

@@ -16,7 +16,7 @@ use super::{
     shapes,
 };
 use crate::{
-    api::{models, problem, server_frames, suspension, views},
+    api::{bulk, models, problem, server_frames, suspension, views},
     tool::Progress,
 };
 
@@ -48,6 +48,7 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<TracesPage>();
         sent.subschema_for::<StatsView>();
         sent.subschema_for::<ApprovalsPage>();
+        sent.subschema_for::<bulk::Receipt>();
         sent.subschema_for::<problem::Details>();
     });
     schemas.values_mut().for_each(never_null_where_absent);

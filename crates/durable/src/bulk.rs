@@ -1,0 +1,188 @@
+use std::cell::RefCell;
+
+use js_sys::Array;
+use longhaul_core::TimeMs;
+use longhaul_trace::index::{BulkQuery, BulkSession};
+use serde_json::Value;
+use wasm_bindgen::JsValue;
+use web_sys::RequestInit;
+use worker::{Env, Headers, Response, State};
+
+use crate::{
+    api::{
+        bulk::{self, Answer, Job, Jobs, Order, Receipt, Step},
+        problem::{Outcome, Problem},
+        wire::{ASKED_AT_HEADER, BY_HEADER},
+    },
+    d1, http,
+    objects::{SESSIONS, objects},
+    platform::now_ms,
+    sql::{JournalError, Sql},
+};
+
+/// Steps of one alarm: each asks 32 sessions, and an invocation may make a thousand requests.
+pub(crate) const STEPS_MAX: usize = 24;
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS bulk (id TEXT PRIMARY KEY, job TEXT NOT NULL) STRICT";
+const READ: &str = "SELECT id, job FROM bulk ORDER BY rowid";
+const KEEP: &str =
+    "INSERT INTO bulk (id, job) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET job = excluded.job";
+const FORGET: &str = "DELETE FROM bulk WHERE id = ?";
+
+/// A tenant's jobs of many sessions, in its object's own SQLite storage. The object's alarm performs them.
+pub(crate) struct Bulk {
+    env: Env,
+    tenant: String,
+    sql: Sql,
+    jobs: RefCell<Option<Jobs>>,
+}
+
+impl Bulk {
+    pub(crate) fn new(state: &State, env: Env, tenant: String) -> Self {
+        Self { env, tenant, sql: Sql::of(state), jobs: RefCell::default() }
+    }
+
+    /// Takes an order, and gives its receipt. Whoever asks wakes the object then.
+    pub(crate) fn take(&self, order: Order) -> Outcome<Response> {
+        let (receipt, is_known) = self.with(|jobs| {
+            let taken = jobs.take(order, now_ms())?;
+            Ok((taken.job.receipt.clone(), taken.is_known))
+        })??;
+        if !is_known {
+            self.keep(&receipt.id)?;
+        }
+        let response = http::with_header(http::json(202, &receipt)?, "Location", &receipt.links.own)?;
+        if is_known { http::with_header(response, "Idempotent-Replayed", "true") } else { Ok(response) }
+    }
+
+    /// The receipt of a job.
+    pub(crate) fn show(&self, id: &str) -> Outcome<Response> {
+        let shown = self.with(|jobs| jobs.find(id).map(|job| http::json(200, &job.receipt)))?;
+        shown.ok_or_else(|| {
+            Problem::not_found("there is no such receipt; of a job that is over it is kept for a while")
+        })?
+    }
+
+    /// Performs what is due, in so many steps at most.
+    pub(crate) async fn work(&self, steps_max: usize) -> Outcome<()> {
+        for _ in 0..steps_max {
+            if !self.step().await? {
+                break;
+            }
+        }
+        let forgotten = self.with(|jobs| jobs.forget(now_ms()))?;
+        forgotten.into_iter().try_for_each(|id| self.write(FORGET, &Array::of1(&id.into())))
+    }
+
+    /// When there is something to do.
+    pub(crate) fn next_at(&self) -> Outcome<Option<TimeMs>> {
+        self.with(|jobs| jobs.next_at())
+    }
+
+    /// One step of the job whose turn it is; whether there was one.
+    async fn step(&self) -> Outcome<bool> {
+        let due = self.with(|jobs| jobs.due(now_ms()).map(|job| (job.receipt.clone(), job.step())))?;
+        let Some((receipt, step)) = due else { return Ok(false) };
+        match step {
+            Step::List(after) => {
+                let page = self.list(&receipt, &after).await;
+                self.change(&receipt.id, |job| job.listed(page, now_ms()))?;
+            }
+            Step::Ask(sessions) => {
+                let answers = self.ask(&receipt, &sessions).await;
+                self.change(&receipt.id, |job| job.answered(answers, now_ms()))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The sessions that fit, after the one that was listed last.
+    async fn list(&self, receipt: &Receipt, after: &str) -> Result<Vec<BulkSession>, String> {
+        let query = bulk::filter(&receipt.filter).map_err(|problem| problem.detail.clone())?;
+        let runs = receipt.action.runs();
+        let statement = query.to_statement(&self.tenant, runs, receipt.asked_at, after);
+        let rows = d1::rows(&self.env, &statement).await;
+        let rows = rows.unwrap_or_else(|| Err("no database is bound as DB".to_owned()))?;
+        BulkQuery::sessions(rows).map_err(|error| error.to_string())
+    }
+
+    /// Asks sessions as a caller would.
+    async fn ask(&self, receipt: &Receipt, sessions: &[String]) -> Vec<Answer> {
+        let silent = || Answer::None("a session did not answer".to_owned());
+        let Some(objects) = objects(&self.env, SESSIONS) else { return vec![silent(); sessions.len()] };
+        let object = |session: &String| format!("{}/{session}", self.tenant);
+        let requests: Vec<_> =
+            sessions.iter().map(|session| (object(session), request(receipt, session))).collect();
+        let Ok(responses) = objects.ask_all(&requests).await else { return vec![silent(); sessions.len()] };
+        let mut answers = Vec::with_capacity(sessions.len());
+        for response in responses {
+            answers.push(match response {
+                Some(response) => answer(response.into()).await,
+                None => silent(),
+            });
+        }
+        answers
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Job)) -> Outcome<()> {
+        self.with(|jobs| jobs.find(id).map(change))?;
+        self.keep(id)
+    }
+
+    fn keep(&self, id: &str) -> Outcome<()> {
+        let Some(text) = self.with(|jobs| jobs.find(id).map(|job| job.to_text()))? else { return Ok(()) };
+        self.write(KEEP, &Array::of2(&id.into(), &text.into()))
+    }
+
+    fn write(&self, statement: &str, params: &Array) -> Outcome<()> {
+        self.sql.run(statement, params).map(drop).map_err(|error| {
+            // What is in memory is not on disk: it is read again.
+            self.jobs.take();
+            unstored(error.into())
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Jobs) -> T) -> Outcome<T> {
+        let mut jobs = self.jobs.borrow_mut();
+        if jobs.is_none() {
+            *jobs = Some(self.read().map_err(unstored)?);
+        }
+        jobs.as_mut().map(act).ok_or_else(|| Problem::internal("the jobs were not read"))
+    }
+
+    fn read(&self) -> Result<Jobs, JournalError> {
+        self.sql.exec(CREATE)?;
+        let rows = self.sql.run(READ, &Array::new())?.raw()?.to_array()?;
+        let text = |row: &Array, place| row.get(place).as_string().unwrap_or_default();
+        let rows = rows.iter().map(|row| Array::from(&row)).map(|row| (text(&row, 0), text(&row, 1)));
+        Jobs::stored(rows).ok_or_else(|| JournalError::Storage("a job has another shape".to_owned()))
+    }
+}
+
+/// What a session is asked.
+fn request(receipt: &Receipt, session: &str) -> JsValue {
+    let (method, end) = receipt.action.request();
+    let (init, headers) = (RequestInit::new(), Headers::new());
+    init.set_method(method);
+    let asked_at = receipt.asked_at.to_string();
+    let set = headers.set(BY_HEADER, &receipt.by).and_then(|()| headers.set(ASKED_AT_HEADER, &asked_at));
+    let url = format!("https://session/v1/sessions/{session}{end}");
+    let made = set.and_then(|()| http::request_of(&url, &init, &headers));
+    // Without a request the platform refuses, and the session does not answer.
+    made.map_or(JsValue::UNDEFINED, |request| request.inner().into())
+}
+
+async fn answer(mut response: Response) -> Answer {
+    let status = response.status_code();
+    if status < 400 {
+        return Answer::of(status, "");
+    }
+    let body = response.bytes().await.unwrap_or_default();
+    let problem = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    Answer::of(status, problem["code"].as_str().unwrap_or_default())
+}
+
+fn unstored(error: JournalError) -> Problem {
+    tracing::error!(%error, "the jobs of the tenant cannot be kept");
+    Problem::storage_unavailable("nothing was changed; try again").with_header("Retry-After", "1")
+}
