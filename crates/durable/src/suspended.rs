@@ -28,8 +28,9 @@ const SOME: &str = "SELECT session FROM cancelling WHERE session > ? ORDER BY se
 const COUNT: &str = "SELECT COUNT(*) FROM cancelling";
 const CANCELLED: &str = "DELETE FROM cancelling WHERE session = ?";
 const WAITS: &str = "INSERT INTO waiting (session) VALUES (?)";
-/// The last ten thousand are kept.
-const FORGET_OLD: &str = "DELETE FROM waiting WHERE number <= (SELECT MAX(number) FROM waiting) - 10000";
+const FORGET_OLD: &str = "DELETE FROM waiting WHERE number <= (SELECT MAX(number) FROM waiting) - ?";
+/// Sessions that are kept in `waiting`: the last ones that came.
+const WAITING_MAX: f64 = 10_000.0;
 
 /// Whether a tenant is suspended, and which of its sessions are still to be cancelled: in its object's own SQLite storage.
 /// An object whose tenant was never suspended has no table of it.
@@ -109,7 +110,7 @@ impl Suspended {
     pub(crate) fn note_waiting(&self, session: &str) -> Result<(), JournalError> {
         self.sql.exec(CREATE)?;
         self.run(WAITS, &[session.into()])?;
-        self.run(FORGET_OLD, &[]).map(drop)
+        self.run(FORGET_OLD, &[WAITING_MAX.into()]).map(drop)
     }
 
     fn read(&self) -> Result<Option<Suspension>, JournalError> {
