@@ -181,7 +181,7 @@ async fn suspension(
 ) -> Outcome<Response> {
     let tenants = tenant_objects(env)?;
     let forwarded = forward(request, caller, None, None).map_err(broken)?;
-    let is_known = if config.access.tenants().contains(tenant) { "1" } else { "0" };
+    let is_known = if config.access.knows(tenant) { "1" } else { "0" };
     forwarded.headers().set(SUSPENSION_HEADER, is_known).map_err(broken)?;
     tenants.ask(tenant, forwarded).await.map_err(unanswered)
 }

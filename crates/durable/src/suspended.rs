@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 
 use js_sys::Array;
 use wasm_bindgen::JsValue;
@@ -36,8 +36,8 @@ const WAITING_MAX: f64 = 10_000.0;
 /// An object whose tenant was never suspended has no table of it.
 pub(crate) struct Suspended {
     sql: Sql,
-    /// As it is stored, once that was read.
-    known: RefCell<Option<Option<Suspension>>>,
+    /// As it is stored, once that was read; read anew after a change.
+    known: RefCell<Option<Option<Rc<Suspension>>>>,
 }
 
 impl Suspended {
@@ -45,13 +45,12 @@ impl Suspended {
         Self { sql: Sql::of(state), known: RefCell::default() }
     }
 
-    pub(crate) fn get(&self) -> Result<Option<Suspension>, JournalError> {
-        if let Some(known) = &*self.known.borrow() {
-            return Ok(known.clone());
+    pub(crate) fn get(&self) -> Result<Option<Rc<Suspension>>, JournalError> {
+        let mut known = self.known.borrow_mut();
+        if known.is_none() {
+            *known = Some(if self.count_of(EXISTS)? == 0 { None } else { self.read()?.map(Rc::new) });
         }
-        let read = if self.count_of(EXISTS)? == 0 { None } else { self.read()? };
-        *self.known.borrow_mut() = Some(read.clone());
-        Ok(read)
+        Ok(known.clone().flatten())
     }
 
     /// Whether nothing was ever stored here: the tenant has never started a run.
@@ -67,7 +66,7 @@ impl Suspended {
         self.sql.exec(CREATE)?;
         self.run(LIST, &[])?;
         self.run(SUSPEND, &[(suspension.since as f64).into(), suspension.by.as_str().into()])?;
-        *self.known.borrow_mut() = Some(Some(suspension));
+        *self.known.borrow_mut() = None;
         Ok(())
     }
 
@@ -75,7 +74,7 @@ impl Suspended {
     pub(crate) fn end(&self) -> Result<(), JournalError> {
         if self.get()?.is_some() {
             self.run(LET_IN, &[])?;
-            *self.known.borrow_mut() = Some(None);
+            *self.known.borrow_mut() = None;
             self.run(CLEAR, &[])?;
         }
         Ok(())
@@ -85,7 +84,6 @@ impl Suspended {
     pub(crate) fn list_again(&self) -> Result<(), JournalError> {
         self.run(LIST, &[])?;
         self.run(LISTED_AGAIN, &[])?;
-        // Read anew.
         *self.known.borrow_mut() = None;
         Ok(())
     }

@@ -26,9 +26,9 @@ use crate::{
         spending::{Passed, Spending, exhausted},
         suspension::{Next, Suspension, SuspensionView, refused, retry_at},
         wire::{
-            BULK_PATH, BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE, KEY_HEADER, NO_DAY,
-            RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER, SPENT_PATH,
-            SUSPENSION_HEADER, WAITING_HEADER, decode_spent,
+            ASKED_AT_HEADER, BULK_PATH, BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE,
+            KEY_HEADER, NO_DAY, RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER,
+            SPENT_PATH, SUSPENSION_HEADER, WAITING_HEADER, decode_spent,
         },
     },
     bulk::{Bulk, STEPS_MAX},
@@ -290,7 +290,7 @@ impl Tenant {
             _ => {
                 let left = self.suspended.left().map_err(failed)?;
                 let suspension = self.suspended.get().map_err(failed)?;
-                return http::json(200, &SuspensionView::new(tenant, suspension.as_ref(), left));
+                return http::json(200, &SuspensionView::new(tenant, suspension.as_deref(), left));
             }
         }
         Ok(Response::builder().with_status(SETTLED).with_headers(http::bare_headers()?).empty())
@@ -321,6 +321,8 @@ impl Tenant {
         let Some(suspension) = self.suspended.get().map_err(failed)? else { return Ok(None) };
         let (headers, init) = (Headers::new(), RequestInit::new());
         headers.set(BY_HEADER, &suspension.by).map_err(http::unmade)?;
+        // Nobody reads more of the answer than its status.
+        headers.set(ASKED_AT_HEADER, &suspension.since.to_string()).map_err(http::unmade)?;
         init.set_method("POST");
         let url = format!("https://session{CANCEL_PATH}");
         let request = http::request_of(&url, &init, &headers).map_err(http::unmade)?;
@@ -331,7 +333,8 @@ impl Tenant {
             after.clone_from(last);
             asked += some.len();
             let answers = self.ask_all(&some, request.inner()).await?;
-            if self.suspended.get().map_err(failed)?.as_ref() != Some(&suspension) {
+            let still = self.suspended.get().map_err(failed)?;
+            if still.is_none_or(|still| still.since != suspension.since) {
                 // It was let in meanwhile, or suspended once more.
                 return Ok(Some(now_ms()));
             }

@@ -151,6 +151,11 @@ impl Access {
         matches!(self, Self::Off)
     }
 
+    /// Whether a token names this tenant.
+    pub(crate) fn knows(&self, tenant: &str) -> bool {
+        matches!(self, Self::Tokens(tokens) if tokens.iter().any(|token| token.tenant == tenant))
+    }
+
     /// The tenants that have a token, each once.
     pub(crate) fn tenants(&self) -> BTreeSet<&str> {
         let Self::Tokens(tokens) = self else { return BTreeSet::new() };
