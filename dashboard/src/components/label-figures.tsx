@@ -53,8 +53,36 @@ export function LabelFigures({ range, label }: LabelFiguresProps) {
       {label !== null && data === null && error === null && <Skeleton lines={3} label="Loading the figures" />}
       {data !== null && data.grouped.groups.length === 0 && <Empty title="There was no run in this time" />}
       {data !== null && data.grouped.groups.length > 0 && label !== null && (
-        <LabelTable label={label} grouped={data.grouped} times={data.times} />
+        <LabelTable label={label} grouped={data.grouped} times={data.times} filter={`metadata.${label}`} />
       )}
+    </section>
+  );
+}
+
+/** What the runs of each tenant came to, for an operator who looks at all of them. */
+export function TenantFigures({ range }: { range: Range }) {
+  const { data, error } = useLoaded(
+    `tenants/${JSON.stringify(range)}`,
+    async (signal) => {
+      const times = rangeTimes(range, Date.now());
+      const { grouped } = await api.stats({ ...times, group: "tenant" }, signal);
+      return grouped ? { grouped, times } : null;
+    },
+    () => REFRESH_MS,
+  );
+  return (
+    <section class="panel model-figures label-figures" aria-labelledby="tenants-title">
+      <div class="panel-head">
+        <h2 id="tenants-title">By tenant</h2>
+        {data !== null && <Csv grouped={data.grouped} />}
+      </div>
+      {error !== null && (
+        <p class="field-error" role="alert">
+          {explained(error).title}. {visible(explained(error).detail)}
+        </p>
+      )}
+      {data === null && error === null && <Skeleton lines={3} label="Loading the figures" />}
+      {data !== null && <LabelTable label="tenant" grouped={data.grouped} times={data.times} filter="tenant" />}
     </section>
   );
 }
@@ -114,11 +142,18 @@ interface LabelTableProps {
   label: string;
   grouped: StatsGroups;
   times: { since: number; until: number };
+  /** The filter of the runs page that chooses the runs of a value. */
+  filter: string;
 }
 
-function LabelTable({ label, grouped: { groups, rest }, times }: LabelTableProps) {
+function LabelTable({ label, grouped: { groups, rest }, times, filter }: LabelTableProps) {
   return (
-    <div class="model-table-scroll" role="region" aria-label="Labels in figures" tabIndex={0}>
+    <div
+      class="model-table-scroll"
+      role="region"
+      aria-label={filter === "tenant" ? "Tenants in figures" : "Labels in figures"}
+      tabIndex={0}
+    >
       <table class="model-table">
         <thead>
           <tr>
@@ -138,7 +173,7 @@ function LabelTable({ label, grouped: { groups, rest }, times }: LabelTableProps
               {group.value === null ? (
                 <em class="muted">without the label</em>
               ) : (
-                <a href={href(["runs"], { [`metadata.${label}`]: group.value, ...times })} title="These runs">
+                <a href={href(["runs"], { [filter]: group.value, ...times })} title="These runs">
                   <bdi>{oneLine(group.value, 80)}</bdi>
                 </a>
               )}

@@ -5,7 +5,7 @@ import { parseRange, rangeQuery, rangeTimes, HOUR_MS, type Range } from "../char
 import { looks as looksOf, shownModels } from "../charts/series";
 import { parseSort, sortQuery } from "../charts/sort";
 import { errorRate, PERCENTILES, TOKEN_KINDS } from "../charts/metrics";
-import { LabelFigures } from "../components/label-figures";
+import { LabelFigures, TenantFigures } from "../components/label-figures";
 import { ModelCharts, type Percentiles } from "../components/model-charts";
 import { ModelTable, ModelToggles } from "../components/model-table";
 import { Page } from "../components/page";
@@ -13,10 +13,12 @@ import { RangeForm } from "../components/range-form";
 import { Banner, Empty, explained, Failure, Skeleton } from "../components/states";
 import { ToolTable } from "../components/tool-table";
 import { Icon } from "../components/icon";
+import { deploymentStore } from "../deployment";
 import { count, exactTime, percent } from "../format";
 import { useLoaded } from "../hooks";
 import { href, navigate, setQuery } from "../router";
 import type { ModelStats, Stats } from "../openapi";
+import { useStore } from "../store";
 
 /** How often the figures are asked for again, in milliseconds. */
 const REFRESH_MS = 30_000;
@@ -59,6 +61,7 @@ interface FiguresProps {
 }
 
 function Figures({ answer: { stats, at }, query, range }: FiguresProps) {
+  const isOfAll = useStore(deploymentStore)?.operator === true && !query.get("tenant");
   const [highlighted, setHighlighted] = useState<string | null>(null);
   const looks = looksOf(stats.models.map(({ model }) => model));
   const shown = shownModels(stats, query.getAll("model"));
@@ -102,6 +105,7 @@ function Figures({ answer: { stats, at }, query, range }: FiguresProps) {
           <ToolTable tools={stats.tools} />
         </section>
       )}
+      {isOfAll && <TenantFigures range={range} />}
       <LabelFigures range={range} label={query.get("label")} />
       <section class="model-over-time" aria-labelledby="charts-title">
         <div class="panel-head">

@@ -242,6 +242,32 @@ async fn an_operator_sees_every_tenant_and_changes_what_it_names() {
     assert_eq!(traces("").await, of_alice);
 }
 
+#[tokio::test]
+async fn an_operator_cancels_and_erases_many_of_one_tenant_alone() {
+    let (stage, _gate) = holding().await;
+    let [alice, bob, operator] = callers(&stage.api);
+    let (of_alice, of_bob) = (alice.start_task("Hold.").await, bob.start_task("Hold.").await);
+    for (api, run) in [(&alice, &of_alice), (&bob, &of_bob)] {
+        listed(api, run, "running").await;
+    }
+    let many = async |api: &Api, method: Method, path: &str| api.call(method, path, &[], None).await;
+    let running = "status=running,cancelled,failed";
+    for path in [format!("/v1/cancel?{running}"), format!("/v1/cancel?{running}&tenant=a%2Fb")] {
+        let refused = many(&operator, Method::POST, &path).await;
+        assert!([400, 403].contains(&refused.status), "{path}: {}", refused.text);
+    }
+    many(&alice, Method::POST, &format!("/v1/cancel?{running}&tenant=bob")).await.problem(403, "scope");
+    many(&operator, Method::POST, &format!("/v1/cancel?{running}&tenant=alice")).await.ok(202);
+    assert_eq!(alice.ended(&of_alice).await["status"], "cancelled");
+    listed(&alice, &of_alice, "cancelled").await;
+    many(&operator, Method::DELETE, &format!("{SESSIONS}?{running}&tenant=alice")).await.ok(202);
+    eventually("alice's session to be erased", || async {
+        (alice.get(&format!("{SESSIONS}/{}", of_alice.session)).await.status == 404).then_some(())
+    })
+    .await;
+    assert_eq!(bob.run(&of_bob).await["status"], "running", "another tenant's is left alone");
+}
+
 /// What is listed, each with its tenant.
 fn sessions_of(page: &Value) -> Vec<(String, String)> {
     let traces = page["traces"].as_array().expect("a page");
