@@ -14,6 +14,8 @@ const POST_MS_MAX: TimeMs = 10_000;
 const ASK_MS_MIN: TimeMs = 30_000;
 /// Accounts in memory that are newer than what is stored.
 const FRESH_MAX: usize = 1_000;
+/// Erased sessions of one name whose late words are known for old. What is told of an older one would count again.
+const ERASED_MAX: usize = 64;
 
 /// What the runs of a tenant may cost that are let through in one UTC day, and what they take of it.
 ///
@@ -47,8 +49,8 @@ struct Posts {
     count: u32,
     /// What was reserved for those that came back.
     done: u64,
-    /// The newest that one of them brought.
-    told: Option<Spent>,
+    /// The newest that they brought, of each life of the session that they came to.
+    told: Vec<Spent>,
 }
 
 /// Where the accounts of one day are stored. Absent from it is whatever takes nothing.
@@ -66,7 +68,7 @@ pub(crate) trait Book {
 }
 
 /// What a session takes of the day's limit, in billionths of a US dollar.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// For posts that are on their way, or whose answers were lost.
     reserved: u64,
@@ -74,8 +76,8 @@ pub(crate) struct Account {
     posted_at: TimeMs,
     /// What was spent in sessions of this name that were erased since.
     of_erased: u64,
-    /// The last one of them.
-    erased: Option<Life>,
+    /// The last of them, at most [`ERASED_MAX`].
+    erased: Vec<Life>,
     /// What the session told last.
     told: Spent,
 }
@@ -131,7 +133,9 @@ impl<B: Book> Spending<B> {
         let Some(today) = &mut self.today else { return Ok(None) };
         match today.posts.iter_mut().find(|posts| posts.session == session) {
             Some(posts) => posts.count += 1,
-            None => today.posts.push(Posts { session: session.to_owned(), count: 1, done: 0, told: None }),
+            None => {
+                today.posts.push(Posts { session: session.to_owned(), count: 1, done: 0, told: Vec::new() })
+            }
         }
         Ok(Some(Reservation { day: today.day, amount }))
     }
@@ -155,8 +159,10 @@ impl<B: Book> Spending<B> {
         match passed {
             Passed::Told(spent) => {
                 posts.done += reservation.amount;
-                if posts.told.is_none_or(|told| is_newer(&spent, &told)) {
-                    posts.told = Some(spent);
+                match posts.told.iter_mut().find(|told| told.life == spent.life) {
+                    Some(told) if !is_newer(&spent, told) => {}
+                    Some(told) => *told = spent,
+                    None => posts.told.push(spent),
                 }
             }
             Passed::Refused => posts.done += reservation.amount,
@@ -167,10 +173,8 @@ impl<B: Book> Spending<B> {
         }
         let Posts { done, told, .. } = today.posts.swap_remove(place);
         let before = self.find(session)?;
-        let mut account = Account { reserved: before.reserved.saturating_sub(done), ..before };
-        if let Some(told) = told {
-            account.learn(told);
-        }
+        let mut account = Account { reserved: before.reserved.saturating_sub(done), ..before.clone() };
+        told.into_iter().for_each(|spent| account.learn(spent));
         let Some(today) = &mut self.today else { return Ok(()) };
         // What is stored takes as much: the next that the session tells is stored.
         if account.taken() == before.taken() && today.fresh.len() < FRESH_MAX {
@@ -197,7 +201,7 @@ impl<B: Book> Spending<B> {
         if spent.head == Seq(0) && (is_on_its_way || before.posted_at >= at) {
             return Ok(());
         }
-        let mut account = before;
+        let mut account = before.clone();
         account.learn(spent);
         if !is_on_its_way && account.is_over(at) {
             account.reserved = 0;
@@ -270,7 +274,7 @@ impl Today {
     }
 
     fn fresh_of(&self, session: &str) -> Option<Account> {
-        self.fresh.iter().find(|(own, _)| own == session).map(|(_, account)| *account)
+        self.fresh.iter().find(|(own, _)| own == session).map(|(_, account)| account.clone())
     }
 
     fn refresh(&mut self, session: &str, account: Account) {
@@ -292,7 +296,7 @@ impl Account {
 
     /// Whether there is nothing that anybody has to remember.
     pub(crate) fn is_empty(&self) -> bool {
-        self.taken() == 0 && self.is_settled() && self.erased.is_none() && self.told.head == Seq(0)
+        self.taken() == 0 && self.is_settled() && self.erased.is_empty() && self.told.head == Seq(0)
     }
 
     /// Whether no post is on its way any more, as far as anybody can tell.
@@ -307,8 +311,8 @@ impl Account {
     /// Takes what the session tells, unless it told something newer. A session of another life comes on top of the one
     /// before it, which told all that it cost before it was erased.
     fn learn(&mut self, spent: Spent) {
-        let is_gone = |life: Option<Life>| life.is_some() && life == self.erased;
-        if spent.head > Seq(0) && is_gone(spent.life) {
+        let is_gone = spent.life.is_some_and(|life| self.erased.contains(&life));
+        if spent.head > Seq(0) && is_gone {
             return;
         }
         if self.told.head == Seq(0) || is_newer(&spent, &self.told) {
@@ -316,7 +320,10 @@ impl Account {
                 self.told.head > Seq(0) && (spent.head == Seq(0) || spent.life != self.told.life);
             if is_another {
                 self.of_erased = self.of_erased.saturating_add(self.told.nano_usd);
-                self.erased = self.told.life;
+                self.erased.extend(self.told.life);
+                if self.erased.len() > ERASED_MAX {
+                    self.erased.remove(0);
+                }
             }
             self.told = spent;
         }
@@ -331,8 +338,7 @@ fn is_newer(spent: &Spent, told: &Spent) -> bool {
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { reserved, posted_at, of_erased, erased, told } = self;
-        let erased = life_text(*erased);
-        write!(f, "{reserved} {posted_at} {of_erased} {erased} {}", encode_spent(told))
+        write!(f, "{reserved} {posted_at} {of_erased} {} {}", lives_text(erased), encode_spent(told))
     }
 }
 
@@ -345,10 +351,22 @@ impl Account {
             reserved: next()?.parse().ok()?,
             posted_at: next()?.parse().ok()?,
             of_erased: next()?.parse().ok()?,
-            erased: life_of(next()?)?,
+            erased: lives_of(next()?)?,
             told: decode_spent(next()?)?,
         })
     }
+}
+
+/// Lives as one word.
+fn lives_text(lives: &[Life]) -> String {
+    let words: Vec<_> = lives.iter().map(|life| life_text(Some(*life))).collect();
+    if words.is_empty() { life_text(None) } else { words.join(",") }
+}
+
+/// The lives of a word; `None` where it is no such word.
+fn lives_of(word: &str) -> Option<Vec<Life>> {
+    let lives: Option<Vec<_>> = word.split(',').map(life_of).collect();
+    Some(lives?.into_iter().flatten().collect())
 }
 
 /// The days from 1970 to a time.

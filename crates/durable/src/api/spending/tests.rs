@@ -1,6 +1,6 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
@@ -281,12 +281,12 @@ fn a_storage_that_fails_lets_nothing_through_and_forgets_nothing() {
 
 #[test]
 fn an_account_is_stored_in_these_words() {
-    let text = "5 1700000000000 7 00000000000000ab 20000.00000000000000cd.9.11.1";
+    let text = "5 1700000000000 7 00000000000000ab,00000000000000ce 20000.00000000000000cd.9.11.1";
     let account = Account {
         reserved: 5,
         posted_at: 1_700_000_000_000,
         of_erased: 7,
-        erased: Some(Life(0xab)),
+        erased: vec![Life(0xab), Life(0xce)],
         told: spent(0xcd, 9, 11, true),
     };
     assert_eq!((account.to_string().as_str(), Account::parse(text)), (text, Some(account)));
@@ -294,6 +294,39 @@ fn an_account_is_stored_in_these_words() {
     for wrong in ["", "1", "1 2 3 -", "1 2 3 - x", "1 2 3 y 4.-.0.0.0"] {
         assert_eq!(Account::parse(wrong), None, "{wrong}");
     }
+}
+
+#[test]
+fn a_session_that_was_erased_often_is_known_by_each_of_its_lives() {
+    let mut spending = accepted("a", 2);
+    let mut hear = |life, head| {
+        spending.told("a", (spent(life, head, 1, false), NOON + 1), NOON + 1).unwrap();
+        left(&mut spending, NOON + 1)
+    };
+    assert_eq!([hear(1, 3), hear(2, 3), hear(3, 3)], [99, 98, 97]);
+    assert_eq!([hear(1, 2), hear(2, 2), hear(1, 9)], [97; 3], "what the first two told late");
+}
+
+#[test]
+fn posts_that_came_to_two_lives_of_a_session_count_both() {
+    let mut spending = spending();
+    let [first, second] = [21, 48].map(|amount| reserve(&mut spending, "a", amount, NOON).unwrap());
+    spending.told("a", (spent(1, 2, 21, false), NOON), NOON).unwrap();
+    spending.passed("a", second, Passed::Told(spent(2, 1, 48, true))).unwrap();
+    spending.passed("a", first, Passed::Told(spent(1, 1, 21, true))).unwrap();
+    assert_eq!(left(&mut spending, NOON), 100 - 69);
+}
+
+#[test]
+fn no_more_lives_are_kept_than_are_allowed() {
+    let mut account = Account::default();
+    for life in 1..=200 {
+        account.learn(spent(life, 3, 1, false));
+    }
+    assert_eq!(
+        (account.erased.len(), account.erased.first(), account.taken()),
+        (ERASED_MAX, Some(&Life(136)), 200)
+    );
 }
 
 #[test]
@@ -502,12 +535,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    // The same cases each time. A chance one found what is not mended yet: of a session that was erased twice under one name,
-    // what its first life tells late may count a second time. More is held than was spent, never less.
     #![proptest_config(ProptestConfig {
         cases: 500,
         failure_persistence: None,
-        rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::default()
     })]
 
