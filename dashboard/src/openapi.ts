@@ -207,6 +207,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/sessions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a session of an export
+         * @description All of it is checked and replayed before anything is kept. The session begins another life: its runs have new trace ids. Runs that were open are cancelled. No sink is told again of what happened before; the index lists the runs again.
+         */
+        post: operations["importSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions/{session}": {
         parameters: {
             query?: never;
@@ -310,6 +330,29 @@ export interface paths {
          * @description Every reader gets every event after the cursor, once and in the same order.
          */
         get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Gives the session's journal as a text
+         * @description Each line is a JSON object: a head, the rows, after each the results that it does not hold whole, and an end with the count and the SHA-256 of the lines before it. A text without that end is not whole.
+         */
+        get: operations["exportSession"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1288,7 +1331,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "too_many_jobs" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "session_exists" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "too_many_jobs" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -1983,7 +2026,7 @@ export interface components {
                 "application/json": components["schemas"]["Accepted"];
             };
         };
-        /** @description The body is larger than 1 MiB. */
+        /** @description The body is larger than 1 MiB, or that of an import larger than 95 MiB. */
         BodyTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -2125,7 +2168,7 @@ export interface components {
                 };
             };
         };
-        /** @description The body is JSON, and fields of it are at fault; `errors` names every one. */
+        /** @description The body is JSON, and fields of it are at fault; `errors` names every one, or the line of an import. */
         InvalidRequest: {
             headers: {
                 [name: string]: unknown;
@@ -2268,6 +2311,20 @@ export interface components {
                 };
             };
         };
+        /** @description There is a session of this name, or one is being imported. */
+        SessionExists: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "session_exists";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
         /** @description The deployment is not configured, or the session or its storage does not answer: ask again. */
         SessionUnavailable: {
             headers: {
@@ -2385,7 +2442,7 @@ export interface components {
                 };
             };
         };
-        /** @description The body is not declared as `application/json`. */
+        /** @description The body is not declared as `application/json`, or that of an import as `application/x-ndjson`. */
         UnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
@@ -2548,6 +2605,7 @@ export type ResponseNotYours = components['responses']['NotYours'];
 export type ResponseQueueFull = components['responses']['QueueFull'];
 export type ResponseRateLimited = components['responses']['RateLimited'];
 export type ResponseRunConflict = components['responses']['RunConflict'];
+export type ResponseSessionExists = components['responses']['SessionExists'];
 export type ResponseSessionUnavailable = components['responses']['SessionUnavailable'];
 export type ResponseSuspended = components['responses']['Suspended'];
 export type ResponseTooManyJobs = components['responses']['TooManyJobs'];
@@ -2966,6 +3024,47 @@ export interface operations {
             503: components["responses"]["BulkUnavailable"];
         };
     };
+    importSession: {
+        parameters: {
+            query: {
+                /** @description The id that the session gets. */
+                session: components["schemas"]["Id"];
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description The session. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["SessionExists"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
     showSession: {
         parameters: {
             query?: {
@@ -3208,6 +3307,41 @@ export interface operations {
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             416: components["responses"]["CursorBeyondEnd"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["TooManyWatchers"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    exportSession: {
+        parameters: {
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The session's id. */
+                session: components["parameters"]["Session"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The journal. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
             421: components["responses"]["UnknownHost"];
             429: components["responses"]["TooManyWatchers"];
             500: components["responses"]["Internal"];

@@ -60,6 +60,21 @@ pub fn relive(storage: &Path, times: u64) -> u64 {
     seq - 1
 }
 
+/// Whether an import has kept rows aside in a session. The server may run: it is a copy that is looked into, and one that was
+/// torn has nothing.
+pub fn has_aside(storage: &Path) -> bool {
+    let has = |file: &PathBuf| {
+        let folder = tempfile::tempdir().ok()?;
+        let copy = folder.path().join("copy.sqlite");
+        fs::copy(file, &copy).ok()?;
+        // Without one all is in the file.
+        fs::copy(file.with_extension("sqlite-wal"), copy.with_extension("sqlite-wal")).ok();
+        let connection = Connection::open(&copy).ok()?;
+        connection.query_row("SELECT COUNT(*) FROM aside", [], |row| row.get::<_, i64>(0)).ok()
+    };
+    databases(storage).iter().filter_map(has).any(|count| count > 0)
+}
+
 /// Bytes of the database of the one session that has a journal, its log included. The server may run.
 pub fn bytes(storage: &Path) -> u64 {
     let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());

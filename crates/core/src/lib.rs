@@ -65,6 +65,7 @@
 // A new entry or state must be looked at wherever one is told from another: the compiler then shows where.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod archive;
 mod backoff;
 mod decide;
 mod decode;
@@ -87,6 +88,7 @@ mod step;
 mod tool;
 mod views;
 
+pub use archive::{Exporter, Importer, Piece, Unfit};
 pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_ms};
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
@@ -106,7 +108,7 @@ pub use message::{
 };
 pub use reading::{OWN_TOOLS, Reading};
 pub use schema::{Misfit, compare, is_same, misfits, output_schema_faults, schema_faults, told_misfits};
-pub use settings::{Budget, Fallback, Gateway, Rate, Reserved, RunSettings};
+pub use settings::{Budget, Fallback, Gateway, Imported, Rate, Reserved, RunSettings};
 pub use state::{
     call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
     delivery::{Delivery, DeliveryState, Notice},

@@ -18,6 +18,12 @@ pub const USER_SPAN_TEXT_BYTES_MAX: usize = 512;
 pub const REMOTE_ID_BYTES_MAX: usize = 128;
 /// A request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The body of an import, in bytes: the platform takes 100 MB.
+pub const IMPORT_BYTES_MAX: usize = 95 * 1024 * 1024;
+/// One line of it, in bytes: no row that a session writes is as long.
+pub const IMPORT_LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long an import that broke off may keep its rows aside, in milliseconds.
+pub const IMPORT_ABANDONED_MS: u64 = 3_600_000;
 /// A task, in bytes of UTF-8.
 pub const TASK_BYTES_MAX: usize = 256 * 1024;
 /// An agent's or a request's instructions, in bytes of UTF-8.

@@ -3,7 +3,11 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{message::Usage, tool::ToolOffer};
+use crate::{
+    ids::{Seq, TimeMs},
+    message::Usage,
+    tool::ToolOffer,
+};
 
 /// What a run was configured with when it was accepted; a later deployment does not change a run under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +73,18 @@ pub struct RunSettings {
     /// [`Budget::cost_usd`] is set aside there until its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_day: Option<NonZeroU32>,
+    /// That the session's journal came from elsewhere, in the acceptance of its first run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+}
+
+/// What an import says of the journal that it brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The last position that came from elsewhere.
+    pub seq: Seq,
+    /// When.
+    pub at: TimeMs,
 }
 
 /// What a model costs, in US dollars per million tokens.

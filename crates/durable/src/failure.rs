@@ -1,5 +1,5 @@
 use longhaul_core::Refusal;
-use longhaul_host::HostError;
+use longhaul_host::{HostError, ImportError};
 
 use crate::{
     api::problem::{FieldError, Problem},
@@ -29,6 +29,21 @@ pub(crate) fn problem_of(error: HostError<JournalError>) -> Problem {
             tracing::error!(%error, "the journal contradicts itself");
             Problem::internal("the session's journal cannot be replayed")
         }
+    }
+}
+
+/// The answer to an import that is not taken.
+pub(crate) fn problem_of_import(error: ImportError<JournalError>) -> Problem {
+    let detail = format!("{error}: nothing was kept");
+    match error {
+        ImportError::Exists => Problem::session_exists(detail),
+        ImportError::TooLarge => Problem::body_too_large(detail),
+        ImportError::BrokeOff(_) => Problem::malformed_json(detail),
+        ImportError::Unfit(unfit) => {
+            let at_fault = FieldError::new(format!("line {}", unfit.line), unfit.why);
+            Problem::invalid_request(detail).with_errors(vec![at_fault])
+        }
+        ImportError::Host(error) => problem_of(error),
     }
 }
 

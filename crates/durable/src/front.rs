@@ -28,7 +28,9 @@ use crate::{
         },
     },
     config::Config,
-    env, http, index, log,
+    env, http, index,
+    large::EXPORT_TYPE,
+    log,
     objects::{Objects, SESSIONS, TENANTS, objects},
     platform::now_ms,
     rate,
@@ -120,6 +122,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         | Route::CancelMany
         | Route::EraseMany
         | Route::ShowReceipt(_)
+        | Route::Import
         | Route::Session { .. } => Rc::clone(&config),
     };
     match route {
@@ -141,6 +144,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::ShowReceipt(id) => many(&request, env, (caller, tenants), None, Some(id)).await,
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
+        Route::Import => import(&request, env, caller, one(tenants, caller)).await,
         Route::Session { session, op: SessionOp::StartRun } => {
             start(RunKind::Further, request, env, caller, Some(session), agents, &config).await
         }
@@ -155,8 +159,10 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
             {
                 return Ok(refusal);
             }
-            let forwarded =
-                || forward(&request, caller, subprotocols.as_deref(), body.clone()).map_err(broken);
+            let forwarded = || {
+                forward(&request, caller, subprotocols.as_deref(), body.as_ref().map(JsValue::from))
+                    .map_err(broken)
+            };
             // These methods may be asked again: an object that was reset meanwhile answers the second time.
             for _ in 1..ATTEMPTS_MAX {
                 match ask_object(env, &object, forwarded()?).await {
@@ -251,6 +257,21 @@ async fn many(
     })
 }
 
+/// Passes an import on to its object as it comes. It is asked once: the body is gone then.
+async fn import(request: &Request, env: &Env, caller: Caller<'_>, tenant: &str) -> Outcome<Response> {
+    let header = |name: &str| request.headers().get(name).ok().flatten();
+    if !header("Content-Type").is_some_and(|it| it.starts_with(EXPORT_TYPE)) {
+        let detail = format!("send what an export gave, with `Content-Type: {EXPORT_TYPE}`");
+        return Err(Problem::unsupported_media_type(detail));
+    }
+    let url = request.inner().url();
+    let query = Query::of_url(&url);
+    let object = format!("{tenant}/{}", query.session()?);
+    let body = request.inner().body().map(JsValue::from);
+    let forwarded = forward(request, caller, None, body).map_err(broken)?;
+    ask_object(env, &object, forwarded).await.map_err(unanswered)
+}
+
 /// Reads and checks a decision, which goes on as it is.
 async fn decision(request: &mut Request) -> Outcome<String> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
@@ -311,7 +332,7 @@ async fn start(
     if let Some(session) = session.as_ref().filter(|_| steer::is_steer(&peeked)) {
         let message = steer::steer(media, &bytes, key.as_deref(), caller.by())?;
         let body = wire::encode_steer(&message).map_err(|error| Problem::internal(error.to_string()))?;
-        let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
+        let forwarded = forward(&request, caller, None, Some(body.into())).map_err(broken)?;
         forwarded.headers().set(STEER_HEADER, "1").map_err(broken)?;
         if let Some(refusal) = refused_of_suspended(&request, env, caller, config).await? {
             return Ok(refusal);
@@ -331,7 +352,7 @@ async fn start(
         (None, None) => random_uuid().replace('-', ""),
     };
     let body = wire::encode(&run).map_err(|error| Problem::internal(error.to_string()))?;
-    let forwarded = forward(&request, caller, None, Some(body)).map_err(broken)?;
+    let forwarded = forward(&request, caller, None, Some(body.into())).map_err(broken)?;
     // Without the binding nobody counts the tenant's sessions, and without tokens only what they cost.
     let reserved = config.tenant_nano_usd.and(run.settings.budget.cost_usd).map(nano_usd);
     match objects(env, TENANTS).filter(|_| config.access.is_by_token() || reserved.is_some()) {
@@ -395,7 +416,7 @@ fn forward(
     request: &Request,
     caller: Caller<'_>,
     subprotocols: Option<&str>,
-    body: Option<String>,
+    body: Option<JsValue>,
 ) -> worker::Result<Request> {
     let headers = Headers::new();
     headers.set(BY_HEADER, &caller.by())?;
@@ -414,7 +435,7 @@ fn forward(
     let method = request.inner().method();
     init.set_method(if method == "HEAD" { "GET" } else { &method });
     if let Some(body) = body {
-        init.set_body(&JsValue::from(body));
+        init.set_body(&body);
     }
     http::request_of(&request.inner().url(), &init, &headers)
 }

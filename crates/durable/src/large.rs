@@ -9,7 +9,7 @@ use worker::Response;
 
 use crate::{
     api::problem::{Outcome, Problem},
-    backlog::{HANDED_BYTES_MAX, has_room},
+    backlog::{HANDED_BYTES_MAX, Held, has_room},
     failure::{broken, problem_of},
     http,
     platform::Cloudflare,
@@ -18,6 +18,8 @@ use crate::{
 
 /// Text of one piece of a list that is answered in pieces, in bytes.
 const PIECE_BYTES_MAX: usize = 256 * 1024;
+/// What an export is, and an import must be.
+pub(crate) const EXPORT_TYPE: &str = "application/x-ndjson";
 /// An answer that is handed over whole and is not counted among what waits for readers, in bytes.
 const SMALL_BYTES_MAX: usize = 64 * 1024;
 
@@ -108,6 +110,27 @@ pub(crate) fn listed(
     let headers = http::headers("application/json")?;
     let response = Response::builder().with_status(status).with_headers(headers);
     response.from_stream(first.chain(others)).map_err(broken)
+}
+
+/// The session's journal as a text. It is read as the reader takes it; one that cannot be read to its end has no end.
+pub(crate) fn export(driver: &Rc<Driver<Cloudflare>>) -> Outcome<Response> {
+    let export = driver.runtime().export().map_err(problem_of)?;
+    check_backlog(&driver.runtime().ports().watchers, PIECE_BYTES_MAX)?;
+    let state = (Rc::clone(driver), Some(export), None::<Held>);
+    let pieces = futures::stream::unfold(state, |(driver, export, held)| {
+        // The reader asks for more: it has what it was handed.
+        drop(held);
+        let more = export.map(|export| match driver.runtime().export_more(export, PIECE_BYTES_MAX) {
+            Ok((text, export)) => {
+                let held = driver.runtime().ports().watchers.backlog.hold(text.len());
+                (Ok(text.into_bytes()), (driver, export, Some(held)))
+            }
+            Err(error) => (Err(worker::Error::RustError(error.to_string())), (driver, None, None)),
+        });
+        futures::future::ready(more)
+    });
+    let response = Response::builder().with_headers(http::headers(EXPORT_TYPE)?);
+    response.from_stream(pieces).map_err(broken)
 }
 
 /// Writes items of a list as JSON, from a place on, as many as make a piece; the place after them, `None` when the list

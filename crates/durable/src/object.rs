@@ -4,7 +4,10 @@ use std::{
     time::Duration,
 };
 
-use futures::future::{Either, select};
+use futures::{
+    StreamExt,
+    future::{Either, select},
+};
 use js_sys::Reflect;
 use longhaul_core::{CallId, Entry, Input, NewRun, Record, Refusal, Run, RunId, Seq, Session, limits};
 use longhaul_host::{Clock, Deployment, Driver, Hooks, HostError, NoHooks, Runtime};
@@ -23,7 +26,7 @@ use crate::{
         views, wire,
     },
     env,
-    failure::{STORAGE_RETRY_AFTER_S, no_such_run, problem_of},
+    failure::{STORAGE_RETRY_AFTER_S, no_such_run, problem_of, problem_of_import},
     frames::{Frames, Reader, refuse},
     hands::Hands,
     http,
@@ -162,6 +165,7 @@ impl Inner {
         self.keep_driving()?;
         let op = match route {
             Route::StartSession | Route::Compare => return self.start(request).await,
+            Route::Import => return self.import(request).await,
             Route::Session { op, .. } => op,
             Route::Health
             | Route::Ready
@@ -196,6 +200,7 @@ impl Inner {
             }
             SessionOp::Approve(call) => self.approve(call, request).await,
             SessionOp::Result(call) => self.result(call),
+            SessionOp::Export => large::export(&self.driver),
             SessionOp::Delete => match asked_at(&request) {
                 Some(asked_at) if self.has_run_after(asked_at)? => empty(wire::LATER_RUNS),
                 Some(_) | None => self.delete(self.by(&request)).await,
@@ -434,6 +439,16 @@ impl Inner {
             return stream::sse(&self.driver, query);
         }
         self.body(stream::page(self.runtime(), query)?)
+    }
+
+    /// Makes a session of what is sent.
+    async fn import(&self, mut request: Request) -> Outcome<Response> {
+        // A request without a body has no stream.
+        let body =
+            request.stream().map_or_else(|_| futures::stream::empty().boxed_local(), StreamExt::boxed_local);
+        self.runtime().import(body).await.map_err(problem_of_import)?;
+        self.keep_driving()?;
+        self.show(201)
     }
 
     /// Cancels, takes the runs out of the index of traces, and erases the storage: in this order, so that what fails can

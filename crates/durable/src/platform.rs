@@ -2,9 +2,9 @@ use std::{rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
-use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolOutcome, WholeResult};
+use longhaul_core::{CallId, Found, Journal, Piece, Record, Seq, TimeMs, ToolOutcome, WholeResult};
 use longhaul_host::{
-    Audience, Clock, Delta, NoRoom, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest,
+    Archive, Audience, Clock, Delta, NoRoom, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest,
     WireResponse,
 };
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -80,6 +80,24 @@ impl Journal for Cloudflare {
 
     fn is_unreadable(error: &JournalError) -> bool {
         matches!(error, JournalError::Decode(_))
+    }
+}
+
+impl Archive for Cloudflare {
+    fn row(&self, at: Seq) -> Result<Option<String>, JournalError> {
+        self.journal.row(at)
+    }
+
+    fn set_aside(&self, piece: &Piece) -> Result<(), JournalError> {
+        self.journal.set_aside(piece)
+    }
+
+    fn adopt(&self) -> Result<(), JournalError> {
+        self.journal.adopt()
+    }
+
+    fn forget_aside(&self) -> Result<(), JournalError> {
+        self.journal.forget_aside()
     }
 }
 

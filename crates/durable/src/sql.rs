@@ -1,7 +1,9 @@
 use std::cell::Cell;
 
 use js_sys::{Array, Function, IteratorNext, JsString, Promise};
-use longhaul_core::{CallId, DecodeError, Journal, Record, Seq, WholeResult, decode_row, encode_row, limits};
+use longhaul_core::{
+    CallId, DecodeError, Journal, Piece, Record, Seq, WholeResult, decode_row, encode_row, limits,
+};
 use thiserror::Error;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 use worker::{State, js_sys::futures::JsFuture};
@@ -30,6 +32,14 @@ const READ_RESULT: &str = "SELECT json, 0 FROM tool_result WHERE call = ? AND 1 
 /// The rows from the one that holds position `?` on.
 const READ: &str = "SELECT seq, entries FROM journal \
                     WHERE seq >= COALESCE((SELECT MAX(seq) FROM journal WHERE seq <= ?), 0) ORDER BY seq LIMIT ?";
+/// The tables that an import fills, under the names of [`aside`].
+const CREATE_ALL: [&str; 3] = [CREATE, CREATE_PARTS, CREATE_RESULTS];
+const FORGET_ASIDE: &str =
+    "DROP TABLE IF EXISTS aside; DROP TABLE IF EXISTS aside_part; DROP TABLE IF EXISTS aside_result";
+/// The tables of a session that has no entry are empty.
+const ADOPT: &str = "DROP TABLE IF EXISTS journal; ALTER TABLE aside RENAME TO journal; \
+                     DROP TABLE IF EXISTS journal_part; ALTER TABLE aside_part RENAME TO journal_part; \
+                     DROP TABLE IF EXISTS tool_result; ALTER TABLE aside_result RENAME TO tool_result";
 /// Twice this is what a long answer takes. Nothing reads position 0.
 const FILL: &str =
     "INSERT OR REPLACE INTO journal_part (seq, part, text) VALUES (0, ?, CAST(zeroblob(?) AS TEXT))";
@@ -110,34 +120,59 @@ impl SqlJournal {
 
     /// Several rows at once: a failure of any rolls all of them back.
     fn append_rows(&self, seq: Seq, text: &str, results: &[WholeResult]) -> Result<(), JournalError> {
+        let writing = Writing::new(seq, text, results);
         let sql = self.sql.clone();
-        let (row, parts) = if text.len() > ROW_BYTES_MAX { ("", text) } else { (text, "") };
-        let row = JsString::from(row);
-        let parts: Vec<JsString> = split(parts, ROW_BYTES_MAX).map(JsString::from).collect();
-        let results: Vec<(f64, JsString)> = results
-            .iter()
-            .map(|result| (f64::from(result.call.0), JsString::from(result.json.as_str())))
-            .collect();
-        let write = move || -> Result<JsValue, JsValue> {
-            sql.insert(INSERT, number(seq), &row)?;
-            if !parts.is_empty() {
+        self.transact(move || {
+            if !writing.parts.is_empty() {
                 sql.exec(CREATE_PARTS)?;
             }
-            for (part, text) in parts.iter().enumerate() {
-                sql.insert_part(INSERT_PART, number(seq), part as f64, text)?;
-            }
-            if !results.is_empty() {
+            if !writing.results.is_empty() {
                 sql.exec(CREATE_RESULTS)?;
             }
-            for (call, json) in &results {
-                sql.insert(INSERT_RESULT, *call, json)?;
-            }
-            Ok(JsValue::UNDEFINED)
-        };
+            writing.write(&sql, [INSERT, INSERT_PART, INSERT_RESULT])
+        })
+    }
+
+    /// Carries out `write` as a whole, or rolls it back.
+    fn transact(&self, mut write: impl FnMut() -> Result<(), JsValue> + 'static) -> Result<(), JournalError> {
+        let write = move || write().map(|()| JsValue::UNDEFINED);
         let write =
             Closure::<dyn FnMut() -> Result<JsValue, JsValue>>::wrap_assert_unwind_safe(Box::new(write));
         self.storage.transaction_sync(write.as_ref().unchecked_ref())?;
         Ok(())
+    }
+
+    /// Keeps a part of another journal aside. What it belongs to is whole only when [`adopt`](Self::adopt) says so.
+    pub(crate) fn set_aside(&self, piece: &Piece) -> Result<(), JournalError> {
+        for create in CREATE_ALL {
+            self.sql.exec(&aside(create))?;
+        }
+        match piece {
+            Piece::Row { seq, text } => Writing::new(*seq, text, &[]),
+            Piece::Result(result) => {
+                Writing { row: None, ..Writing::new(Seq(0), "", std::slice::from_ref(result)) }
+            }
+        }
+        .write(&self.sql, [&aside(INSERT), &aside(INSERT_PART), &aside(INSERT_RESULT)])?;
+        Ok(())
+    }
+
+    pub(crate) fn adopt(&self) -> Result<(), JournalError> {
+        let sql = self.sql.clone();
+        self.transact(move || sql.exec(ADOPT).map(drop))
+    }
+
+    pub(crate) fn forget_aside(&self) -> Result<(), JournalError> {
+        self.sql.exec(FORGET_ASIDE)?;
+        Ok(())
+    }
+
+    /// The row that begins at a position, as it is stored.
+    pub(crate) fn row(&self, at: Seq) -> Result<Option<String>, JournalError> {
+        let found = self.sql.query(READ, number(at), 1.0)?.raw()?.step()?;
+        let is_it = |row: &Array| position(&row.get(0)) == Some(at.0);
+        let text = found.filter(is_it).and_then(|row| row.get(1).as_string());
+        text.map(|text| if text.is_empty() { self.read_parts(at) } else { Ok(text) }).transpose()
     }
 
     fn read_parts(&self, seq: Seq) -> Result<String, JournalError> {
@@ -150,6 +185,46 @@ impl SqlJournal {
         }
         Ok(text)
     }
+}
+
+/// What a row comes to in SQLite, in JavaScript's memory.
+struct Writing {
+    seq: f64,
+    row: Option<JsString>,
+    parts: Vec<JsString>,
+    results: Vec<(f64, JsString)>,
+}
+
+impl Writing {
+    fn new(seq: Seq, text: &str, results: &[WholeResult]) -> Self {
+        let (row, parts) = if text.len() > ROW_BYTES_MAX { ("", text) } else { (text, "") };
+        let result = |it: &WholeResult| (f64::from(it.call.0), JsString::from(it.json.as_str()));
+        Self {
+            seq: number(seq),
+            row: Some(JsString::from(row)),
+            parts: split(parts, ROW_BYTES_MAX).map(JsString::from).collect(),
+            results: results.iter().map(result).collect(),
+        }
+    }
+
+    /// By the statements for the row, its parts and its results.
+    fn write(&self, sql: &Sql, [row, part, result]: [&str; 3]) -> Result<(), JsValue> {
+        if let Some(text) = &self.row {
+            sql.insert(row, self.seq, text)?;
+        }
+        for (place, text) in self.parts.iter().enumerate() {
+            sql.insert_part(part, self.seq, place as f64, text)?;
+        }
+        for (call, json) in &self.results {
+            sql.insert(result, *call, json)?;
+        }
+        Ok(())
+    }
+}
+
+/// A statement about the tables that an import fills.
+fn aside(statement: &str) -> String {
+    statement.replace("journal", "aside").replace("tool_result", "aside_result")
 }
 
 impl Journal for SqlJournal {

@@ -120,7 +120,15 @@ impl<P: Ports> Runtime<P> {
         if self.listing.rows.get() != Rows::Whole {
             self.list_again().await?;
         }
-        self.write_index(record(self.deployment.tenant(), trace, self.deployment.capture)).await
+        let (tenant, capture) = (self.deployment.tenant(), self.deployment.capture);
+        let is_imported =
+            self.with_session(|session| session.run(trace.run).is_some_and(|run| run.is_imported));
+        self.write_index(match is_imported {
+            // Its calls were counted where they were made.
+            Ok(true) => vec![list_again(tenant, trace, capture)],
+            Ok(false) | Err(_) => record(tenant, trace, capture),
+        })
+        .await
     }
 
     /// Shows an open run in the index of traces. Nothing depends on it: the run's end is written anyway. Whether it

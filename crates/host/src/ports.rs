@@ -1,5 +1,5 @@
 use futures::future::LocalBoxFuture;
-use longhaul_core::{Found, Journal, Record, TimeMs, ToolError, ToolOrder, ToolOutcome};
+use longhaul_core::{Found, Journal, Piece, Record, Seq, TimeMs, ToolError, ToolOrder, ToolOutcome};
 
 use thiserror::Error;
 
@@ -9,9 +9,36 @@ use crate::{
 };
 
 /// Everything that the runtime needs from where it runs.
-pub trait Ports: Journal + Clock + Transport + Platform + Audience + 'static {}
+pub trait Ports: Archive + Clock + Transport + Platform + Audience + 'static {}
 
-impl<T: Journal + Clock + Transport + Platform + Audience + 'static> Ports for T {}
+impl<T: Archive + Clock + Transport + Platform + Audience + 'static> Ports for T {}
+
+/// A journal that can be copied as it is, and made of a copy.
+pub trait Archive: Journal {
+    /// The row that begins at a position, as it is stored; `None` where none does.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn row(&self, at: Seq) -> Result<Option<String>, Self::Error>;
+
+    /// Keeps a part of another journal aside, where nothing reads it.
+    ///
+    /// # Errors
+    /// When it was not stored.
+    fn set_aside(&self, piece: &Piece) -> Result<(), Self::Error>;
+
+    /// Makes what is kept aside the journal, whole or not at all. There must be no entry yet.
+    ///
+    /// # Errors
+    /// When nothing changed.
+    fn adopt(&self) -> Result<(), Self::Error>;
+
+    /// Forgets what is kept aside.
+    ///
+    /// # Errors
+    /// When it is still there.
+    fn forget_aside(&self) -> Result<(), Self::Error>;
+}
 
 /// A tool's call as it was promised, with what its code may ask.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 mod parts;
 
-use std::panic::AssertUnwindSafe;
+use std::{cell::Cell, panic::AssertUnwindSafe};
 
 use futures::{
     FutureExt, StreamExt,
@@ -37,6 +37,7 @@ pub struct Runtime<P: Ports> {
     pub(crate) outbox: Outbox,
     pub(crate) listing: Listing,
     pub(crate) retiring: Retiring,
+    pub(crate) imports: Cell<u64>,
     memory: Memory,
     alarm: Alarm,
     signal: Signal,
@@ -54,6 +55,7 @@ impl<P: Ports> Runtime<P> {
             outbox: Outbox::default(),
             listing: Listing::default(),
             retiring: Retiring::default(),
+            imports: Cell::default(),
             memory: Memory::default(),
             alarm: Alarm::default(),
             signal: Signal::default(),

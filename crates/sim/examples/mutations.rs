@@ -91,7 +91,18 @@ fn judge(copy: &Path) -> Result<Option<String>> {
         ("the tests of core and models", &["--package", "longhaul-core", "--package", "longhaul-models"]),
         (
             "the tests of the platform's edges",
-            &["--package", "longhaul-sim", "--test", "edges", "--test", "retention", "--test", "field"],
+            &[
+                "--package",
+                "longhaul-sim",
+                "--test",
+                "edges",
+                "--test",
+                "retention",
+                "--test",
+                "field",
+                "--test",
+                "importing",
+            ],
         ),
         ("the tests of trace and host", &["--package", "longhaul-trace", "--package", "longhaul-host"]),
     ];

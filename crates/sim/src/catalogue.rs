@@ -6,6 +6,7 @@ use longhaul_core::StopReason::{
 use longhaul_models::Format;
 
 use crate::{
+    archive::Origin,
     clients::{Action, Note, OF_CALLS, OF_NOTHING, Post, Verdict},
     enumerate::Depth,
     incidents::Incident,
@@ -47,11 +48,29 @@ pub fn catalogue() -> Vec<Scenario> {
         ("spending limits", limited()),
         ("formats", in_each_format()),
         ("retention", beside_retention()),
+        ("imports", imports()),
     ];
     let named = groups.into_iter().flat_map(|(group, scenarios)| {
         scenarios.into_iter().map(move |scenario| Scenario { group, ..scenario })
     });
     named.collect()
+}
+
+/// Sessions that come from another world.
+fn imports() -> Vec<Scenario> {
+    let here = |name| {
+        let everywhere = Scenario::new(name, Done).index(IndexPlan::default()).nexus(NexusPlan::native(&[]));
+        // Another chance than where it comes from, which would give it the same life.
+        Scenario { seed: 8, ..everywhere.hook(&[]).limited(&[]) }
+    };
+    vec![
+        here("an import").importing(Origin::Ended),
+        here("an import with a large result").importing(Origin::Large),
+        here("an import of a run under way").importing(Origin::UnderWay),
+        here("an import that the index does not list at once")
+            .index(IndexPlan::default().recording(&[IndexReply::Refused, IndexReply::Lost]))
+            .importing(Origin::Ended),
+    ]
 }
 
 /// Runs that may spend so much, and what they buy. An answer is 15 tokens, each for a thousandth of a dollar; what is set aside

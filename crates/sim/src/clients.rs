@@ -7,6 +7,8 @@ use longhaul_core::{
 use longhaul_host::{Deployment, NEXUS_SINK, OTLP_SINK};
 use serde_json::json;
 
+use crate::archive::Origin;
+
 /// After a lost connection or a failure a caller asks again, in milliseconds.
 const PATIENCE_MS: u64 = 50;
 /// A schema that the arguments of every call fit, and none of what a model writes.
@@ -26,6 +28,8 @@ pub enum Action {
     Cancel,
     /// Deletes the session.
     Delete,
+    /// Imports the export of a session of another world.
+    Import(Origin),
     /// Decides about a tool call that waits for approval.
     Decide(Verdict),
     /// Reads something.
@@ -186,6 +190,7 @@ impl Post {
                     Box::new(Budget { total_tokens: Some(total_tokens), ..Budget::default() })
                 }),
                 tenant_day: None,
+                imported: None,
             },
             idempotency: self.is_keyed.then(|| Idempotency { key: self.key.to_owned(), body: self.body() }),
             by: None,

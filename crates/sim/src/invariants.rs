@@ -39,6 +39,11 @@ impl fmt::Display for Violation {
 /// The oracle: what does not hold in a world at rest, whatever happened to it.
 pub fn check(scenario: &Scenario, end: &End) -> Vec<Violation> {
     let mut found = Findings::default();
+    if let Some(origin) = scenario.origin() {
+        found.it_is_imported(origin, end);
+        found.0.extend(end.outside.offences.iter().cloned());
+        return found.0;
+    }
     let outside = &end.outside;
     let erased = outside.disk.erased().iter().map(|rows| {
         let records = rows.iter().flat_map(|row| row.records.iter().cloned());

@@ -20,6 +20,7 @@
 //! [`explore`] makes worlds up, each from the number that is its seed.
 
 mod acted;
+mod archive;
 mod catalogue;
 mod clients;
 mod crashes;
@@ -51,6 +52,7 @@ mod tools;
 mod window;
 mod world;
 
+pub use archive::Origin;
 pub use catalogue::catalogue;
 pub use clients::{Action, Answered, Clients, Post, Verdict};
 pub use crashes::{CleanRun, End, Unfinished, run_clean, survive};

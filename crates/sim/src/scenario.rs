@@ -6,6 +6,7 @@ use longhaul_models::{Format, Prices};
 use longhaul_trace::{Capture, OtlpConfig, Resource, redact::Redaction};
 
 use crate::{
+    archive::Origin,
     catalogue::catalogue,
     clients::{Action, Post},
     enumerate::Depth,
@@ -134,6 +135,7 @@ impl Scenario {
             Action::Steer(_)
             | Action::Cancel
             | Action::Delete
+            | Action::Import(_)
             | Action::Decide(_)
             | Action::Touch
             | Action::Evict => None,
@@ -214,6 +216,22 @@ impl Scenario {
     #[must_use]
     pub fn patient(self, rest_horizon_ms: u64) -> Self {
         Self { rest_horizon_ms, ..self }
+    }
+
+    /// Imports a session in place of the first post.
+    #[must_use]
+    pub fn importing(mut self, origin: Origin) -> Self {
+        self.actions = vec![(0, Action::Import(origin))];
+        self.ends.clear();
+        self
+    }
+
+    /// The session that is imported, where one is.
+    pub fn origin(&self) -> Option<Origin> {
+        self.actions.iter().find_map(|(_, action)| match action {
+            Action::Import(origin) => Some(*origin),
+            _ => None,
+        })
     }
 
     /// Replaces the first post.

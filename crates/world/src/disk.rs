@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, rc::Rc};
 
-use longhaul_core::{CallId, Entry, Record, Seq, TimeMs, WholeResult, decode_row, encode_row};
+use longhaul_core::{CallId, Entry, Piece, Record, Seq, TimeMs, WholeResult, decode_row, encode_row};
 
 /// What survives a process: the rows of the journal, and the alarm.
 #[derive(Debug, Clone, Default)]
@@ -8,6 +8,8 @@ pub struct Disk {
     rows: Vec<Rc<Row>>,
     /// The results that rows do not hold whole.
     results: BTreeMap<CallId, Rc<str>>,
+    /// What an import keeps where nobody reads it.
+    aside: Option<Box<Disk>>,
     /// When the alarm is due. While its handler runs it stays, until the handler returns or sets another.
     pub alarm: Option<TimeMs>,
     /// Whether each append fails.
@@ -94,10 +96,48 @@ impl Disk {
         self.rows.push(Rc::new(Row { text, records }));
     }
 
+    /// The row that begins at a position, as it is stored.
+    pub fn row(&self, at: Seq) -> Option<&str> {
+        let is_it = |row: &&Rc<Row>| row.records.first().is_some_and(|record| record.seq == at);
+        self.rows.iter().find(is_it).map(|row| row.text.as_str())
+    }
+
+    /// Keeps a part of another journal aside, in any order.
+    pub fn set_aside(&mut self, piece: &Piece) {
+        let aside = self.aside.get_or_insert_default();
+        match piece {
+            Piece::Row { seq, text } => {
+                let records = decode_row(*seq, text).expect("the importer decoded it");
+                aside.keep(text.clone(), records);
+                aside.rows.sort_by_key(|row| row.records.first().map(|record| record.seq));
+            }
+            Piece::Result(result) => {
+                aside.results.insert(result.call, Rc::from(result.json.as_str()));
+            }
+        }
+    }
+
+    /// Makes the journal of what is kept aside, whatever was there.
+    pub fn adopt(&mut self) {
+        let aside = self.aside.take().unwrap_or_default();
+        (self.rows, self.results, self.open_runs) = (aside.rows, aside.results, aside.open_runs);
+    }
+
+    /// Whether something is kept aside.
+    pub fn has_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Forgets what is kept aside.
+    pub fn forget_aside(&mut self) {
+        self.aside = None;
+    }
+
     /// Forgets rows and alarm.
     pub fn erase(&mut self) {
         self.erased.push(std::mem::take(&mut self.rows));
         self.results.clear();
+        self.aside = None;
         self.alarm = None;
         self.open_runs = 0;
     }

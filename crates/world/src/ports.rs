@@ -1,9 +1,10 @@
 use std::rc::Rc;
 
 use futures::{FutureExt, future::LocalBoxFuture};
-use longhaul_core::{CallId, Found, Journal, Record, Seq, TimeMs, ToolOutcome, WholeResult};
+use longhaul_core::{CallId, Found, Journal, Piece, Record, Seq, TimeMs, ToolOutcome, WholeResult};
 use longhaul_host::{
-    Audience, Clock, Delta, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest, WireResponse,
+    Archive, Audience, Clock, Delta, NotErased, Platform, ToolJob, Transport, WireFault, WireRequest,
+    WireResponse,
 };
 use thiserror::Error;
 
@@ -54,6 +55,36 @@ impl<S: Surroundings> Journal for Ports<S> {
 
     fn is_unreadable(error: &DiskError) -> bool {
         *error == DiskError::Unreadable
+    }
+}
+
+impl<S: Surroundings> Archive for Ports<S> {
+    fn row(&self, at: Seq) -> Result<Option<String>, DiskError> {
+        self.0.row(at)
+    }
+
+    fn set_aside(&self, piece: &Piece) -> Result<(), DiskError> {
+        self.0.change(&[], |disk| {
+            disk.set_aside(piece);
+            true
+        })
+    }
+
+    fn adopt(&self) -> Result<(), DiskError> {
+        self.0.change(&[], |disk| {
+            disk.adopt();
+            true
+        })
+    }
+
+    fn forget_aside(&self) -> Result<(), DiskError> {
+        if !self.0.outside.borrow().disk().has_aside() {
+            return Ok(());
+        }
+        self.0.change(&[], |disk| {
+            disk.forget_aside();
+            true
+        })
     }
 }
 

@@ -106,6 +106,15 @@ impl<S: Surroundings> Process<S> {
     }
 
     pub(crate) fn append(&self, records: &[Record], results: &[WholeResult]) -> Result<(), DiskError> {
+        self.change(records, |disk| disk.append(records, results))
+    }
+
+    /// Changes the rows, of the journal or aside, where that goes well; a change says whether it could be made.
+    pub(crate) fn change(
+        &self,
+        records: &[Record],
+        change: impl FnOnce(&mut Disk) -> bool,
+    ) -> Result<(), DiskError> {
         let is_full = self.outside.borrow().disk().is_full;
         let fault = self.operate(Op::Append)?.or_else(|| self.fault_of_append(records));
         match fault.or_else(|| is_full.then_some(Fault::StorageError)) {
@@ -116,13 +125,24 @@ impl<S: Surroundings> Process<S> {
             Some(Fault::CrashBefore | Fault::TurnLost) => return Err(DiskError::Dead),
             Some(Fault::AnswerLost) => {
                 self.outside.borrow_mut().note(Mishap::StorageError);
-                self.write(|disk| disk.append(records, results));
+                self.write(change);
                 return Err(DiskError::Failed);
             }
             Some(Fault::CrashAfter | Fault::CallerLost) | None => {}
         }
-        let stored = self.write(|disk| disk.append(records, results));
-        if stored { Ok(()) } else { Err(DiskError::Conflict) }
+        if self.write(change) { Ok(()) } else { Err(DiskError::Conflict) }
+    }
+
+    pub(crate) fn row(&self, at: Seq) -> Result<Option<String>, DiskError> {
+        self.checked_read(|disk| disk.row(at).map(str::to_owned))
+    }
+
+    fn checked_read<T>(&self, read: impl FnOnce(&Disk) -> T) -> Result<T, DiskError> {
+        if self.operate(Op::Read)?.is_some() {
+            self.outside.borrow_mut().note(Mishap::StorageError);
+            return Err(DiskError::Failed);
+        }
+        Ok(read(self.outside.borrow().disk()))
     }
 
     pub(crate) fn read(&self, after: Seq, limit: usize) -> Result<Vec<Record>, DiskError> {
@@ -137,11 +157,7 @@ impl<S: Surroundings> Process<S> {
     }
 
     pub(crate) fn result(&self, call: CallId) -> Result<Option<String>, DiskError> {
-        if self.operate(Op::Read)?.is_some() {
-            self.outside.borrow_mut().note(Mishap::StorageError);
-            return Err(DiskError::Failed);
-        }
-        Ok(self.outside.borrow().disk().results().get(&call).map(|json| json.to_string()))
+        self.checked_read(|disk| disk.results().get(&call).map(|json| json.to_string()))
     }
 
     pub(crate) fn set_alarm(&self, at: TimeMs) {

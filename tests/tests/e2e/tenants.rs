@@ -174,8 +174,19 @@ fn questions(operation: &Operation) -> Vec<Question> {
             };
             vec![post(json!({"task": "Mine now."}), 404), keyed]
         }
+        // The name is free as far as bob can see.
+        ("POST", "/v1/sessions/import") => vec![Question {
+            path: format!("{}?session={{session}}", operation.path),
+            headers: vec![("content-type", "application/x-ndjson")],
+            ..post(json!({"longhaul": 1}), 422)
+        }],
         ("GET" | "DELETE", "/v1/sessions/{session}")
-        | ("GET", "/v1/sessions/{session}/messages" | "/v1/sessions/{session}/calls/{call}/result") => {
+        | (
+            "GET",
+            "/v1/sessions/{session}/messages"
+            | "/v1/sessions/{session}/export"
+            | "/v1/sessions/{session}/calls/{call}/result",
+        ) => {
             vec![get("", 404)]
         }
         ("GET", "/v1/sessions/{session}/events") => {

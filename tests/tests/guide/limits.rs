@@ -60,6 +60,9 @@ fn thousands(value: u64) -> String {
 fn figures_are_those_of_the_code() {
     let named = named![
         BODY_BYTES_MAX,
+        IMPORT_BYTES_MAX,
+        IMPORT_LINE_BYTES_MAX,
+        IMPORT_ABANDONED_MS,
         TASK_BYTES_MAX,
         INSTRUCTIONS_BYTES_MAX,
         NAME_BYTES_MAX,

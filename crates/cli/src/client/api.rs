@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use ureq::{
-    Agent, Body,
+    Agent, Body, SendBody,
     http::{Response, StatusCode},
 };
 
@@ -186,6 +186,34 @@ impl Api {
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
+        self.read(path, answer)
+    }
+
+    /// A long text, as it comes.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) fn download(&self, path: &str) -> Result<BufReader<impl Read + use<>>, ApiError> {
+        let answer = self.checked(path, self.asked(path, "*/*")?)?;
+        Ok(BufReader::new(answer.into_body().into_reader()))
+    }
+
+    /// Posts a long text, as it is read.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub(super) fn upload(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: &mut dyn Read,
+    ) -> Result<Value, ApiError> {
+        let mut request = self.agent.post(format!("{}{}", self.server.url, self.chosen(path)));
+        request = request.header("Content-Type", media_type);
+        if let Some(token) = &self.server.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        let answer = request.send(SendBody::from_reader(body)).map_err(|error| self.unreachable(&error))?;
         self.read(path, answer)
     }
 

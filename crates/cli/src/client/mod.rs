@@ -1,6 +1,7 @@
 //! The commands that use a server: start a run and watch it, decide, steer, look, compare, and find out what is wrong.
 
 mod api;
+mod archive;
 mod doctor;
 mod lists;
 mod live;
@@ -13,7 +14,7 @@ mod tenants;
 mod waterfall;
 mod words;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -32,7 +33,7 @@ pub struct Options {
     /// Print JSON for programs, and nothing else, on standard output
     #[arg(long, global = true)]
     json: bool,
-    /// Look at this tenant, or cancel or erase what is its: for the token of an operator
+    /// Look at this tenant, cancel, erase, export or import what is its: for the token of an operator
     #[arg(long, global = true, value_name = "NAME")]
     tenant: Option<String>,
 }
@@ -125,6 +126,21 @@ pub enum Command {
         #[command(subcommand)]
         act: Option<tenants::Act>,
     },
+    /// Print a session's journal, to be kept in a file and imported again
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export {
+        /// The session
+        session: String,
+    },
+    /// Make a session of an export. Its runs that were open are cancelled
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+        /// The id that the session gets; else that of the exported one
+        #[arg(long = "as", value_name = "SESSION")]
+        session: Option<String>,
+    },
     /// Find out what is wrong with the project here and with the server, and how to mend it
     Doctor,
     /// Keep a server and its token for these commands; the token is asked for
@@ -147,6 +163,8 @@ impl Command {
             | Self::Approvals { .. }
             | Self::Sessions(_)
             | Self::Trace { .. }
+            | Self::Export { .. }
+            | Self::Import { .. }
             | Self::Stats(_) => true,
             Self::Run(_)
             | Self::Steer { .. }
@@ -225,6 +243,15 @@ Examples:
   longhaul tenants resume acme
   longhaul sessions --tenant acme --status running";
 
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  longhaul export 5f0c > 5f0c.jsonl";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  longhaul import 5f0c.jsonl
+  longhaul import 5f0c.jsonl --as 5f0c-again";
+
 const LOGIN_EXAMPLES: &str = "\
 Examples:
   longhaul login https://runs.example.com
@@ -244,6 +271,8 @@ const EXAMPLES: [&str; 12] = [
     COMPARE_EXAMPLES,
     STATS_EXAMPLES,
     TENANTS_EXAMPLES,
+    EXPORT_EXAMPLES,
+    IMPORT_EXAMPLES,
     LOGIN_EXAMPLES,
 ];
 
@@ -260,7 +289,7 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
     let tenant = options.tenant.as_deref();
     if tenant.is_some() && !command.takes_tenant() {
         bail!(
-            "--tenant is for commands that look, cancel and erase: nothing is started or decided in another's name"
+            "--tenant is for commands that look, cancel, erase, export and import: nothing is started or decided in another's name"
         );
     }
     let api = Api::new(&Server::find(named)?).of_tenant(tenant);
@@ -288,6 +317,8 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
         Command::Compare { task, models } => return runs::compare(&api, &task, &models, json),
         Command::Stats(wanted) => lists::stats(&api, &wanted, json)?,
         Command::Tenants { act } => return tenants::run(&api, act.as_ref(), json),
+        Command::Export { session } => archive::export(&api, &session)?,
+        Command::Import { file, session } => archive::import(&api, &file, session.as_deref(), json)?,
         Command::Doctor => return doctor::run(&api, json),
         Command::Login { .. } => {}
     }
@@ -338,7 +369,7 @@ mod tests {
             0 => part.split_whitespace().map(str::to_owned).collect(),
             _ => vec![part.to_owned()],
         });
-        words.take_while(|word| word != "<").collect()
+        words.take_while(|word| !matches!(word.as_str(), "<" | ">")).collect()
     }
 
     #[test]
@@ -351,7 +382,7 @@ mod tests {
             }
             understood += 1;
         }
-        assert_eq!(understood, 27);
+        assert_eq!(understood, 30);
     }
 
     #[test]

@@ -2,6 +2,7 @@ use crate::{
     entry::Entry,
     ids::{CallId, Life, Seq, TimeMs},
     limits,
+    settings::Imported,
     state::purse::Purse,
     tool::told,
 };
@@ -22,6 +23,8 @@ pub(crate) struct Ledger {
     pub(crate) last_activity: TimeMs,
     /// What the session's first run was accepted with.
     pub(crate) life: Option<Life>,
+    /// What came from elsewhere.
+    pub(crate) imported: Option<Imported>,
     /// What its runs may spend.
     pub(crate) purse: Purse,
     /// The number of the last call.
@@ -35,16 +38,21 @@ impl Ledger {
         if let Entry::RunAccepted { life, settings, .. } = entry
             && self.head == Seq(0)
         {
-            self.life = *life;
+            (self.life, self.imported) = (*life, settings.imported);
             self.purse = Purse::of(settings.session_budget.as_deref().copied().unwrap_or_default());
         }
         self.head = seq;
-        self.last_activity = at;
+        self.last_activity = self.imported.map_or(at, |imported| at.max(imported.at));
         self.bytes += held_bytes(entry);
         self.purse.evolve(entry);
         if let Some(call) = entry.opened_call() {
             self.calls = self.calls.max(call.0);
         }
+    }
+
+    /// Whether the entry at a position was written elsewhere.
+    pub(crate) fn has_imported(&self, seq: Seq) -> bool {
+        self.imported.is_some_and(|imported| seq <= imported.seq)
     }
 
     /// The number of the next call.

@@ -10,7 +10,7 @@ use crate::{
     settings::{Budget, Fallback, Rate},
     state::{
         call::{Answer, Ask, Call, CallError, CallState, Recovery, Settled},
-        delivery::{self, Delivery, Notice},
+        delivery::{self, Delivery, DeliveryState, Notice},
         round::{Opening, Round},
         spec::RunSpec,
         steer::Steers,
@@ -49,6 +49,8 @@ pub struct Run {
     pub deliveries: BTreeMap<String, Delivery>,
     /// Its events that [`WEBHOOK_SINK`](crate::WEBHOOK_SINK) gets.
     pub notices: Vec<Notice>,
+    /// Whether it was accepted elsewhere: its calls were counted there, and paid for.
+    pub is_imported: bool,
     /// Where its messages begin in the conversation.
     pub(crate) first_message: usize,
     /// Whether an attempt failed.
@@ -154,6 +156,7 @@ impl Run {
             resumed: 0,
             deliveries: BTreeMap::new(),
             notices: Vec::new(),
+            is_imported: false,
             first_message: 0,
             has_failures: false,
             fallen_back: 0,
@@ -203,6 +206,19 @@ impl Run {
             | Entry::ApprovalResolved { .. } => self.take_call((seq, at), entry, messages),
             Entry::RunSteered { .. } if self.is_open() => self.steers.take(entry),
             Entry::RunSteered { .. } | Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
+        }
+    }
+
+    /// What was due elsewhere was sent there, or is not known to have been: it is not sent again. The index here does not
+    /// list the run.
+    pub(crate) fn owe_index_alone(&mut self) {
+        self.notices.clear();
+        for (sink, delivery) in &mut self.deliveries {
+            if sink == INDEX_SINK {
+                *delivery = Delivery::due(0);
+            } else if delivery.due_at().is_some() {
+                delivery.state = DeliveryState::Parked;
+            }
         }
     }
 
@@ -556,7 +572,7 @@ impl Run {
         let traced = settings.sinks.iter().map(String::as_str);
         traced
             .filter(move |sink| is_kept || *sink == INDEX_SINK)
-            .chain(settings.tenant_day.map(|_| TENANT_SINK))
+            .chain(self.tenant_day().map(|_| TENANT_SINK))
     }
 
     /// When the run ends for lack of time, whatever it does then.

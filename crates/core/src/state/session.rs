@@ -196,7 +196,9 @@ impl Session {
     pub(crate) fn evolve(&mut self, mut record: Record) {
         let (at, entry) = (record.at, &record.entry);
         self.ledger.evolve(record.seq, at, entry);
-        if let Some(run) = Run::accepted(&record) {
+        let is_imported = self.ledger.has_imported(record.seq);
+        if let Some(mut run) = Run::accepted(&record) {
+            run.is_imported = is_imported;
             self.transcript.accept(&run, &mut record.entry);
             self.runs.push(run);
             return;
@@ -211,6 +213,9 @@ impl Session {
         let mut entry = record.entry;
         self.transcript.take(run, &mut entry);
         run.evolve((record.seq, at), &entry, messages);
+        if is_imported {
+            run.owe_index_alone();
+        }
         if matches!(entry, Entry::RunEnded { .. }) {
             let open = &self.runs[self.first_open..];
             self.first_open += open.iter().take_while(|run| !run.is_open()).count();

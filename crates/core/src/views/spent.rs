@@ -58,9 +58,9 @@ impl Session {
 }
 
 impl Run {
-    /// The day whose limit of the tenant it counts in.
+    /// The day whose limit of the tenant it counts in; none where it was let through elsewhere.
     pub fn tenant_day(&self) -> Option<u32> {
-        self.spec.settings.tenant_day.map(NonZeroU32::get)
+        self.spec.settings.tenant_day.filter(|_| !self.is_imported).map(NonZeroU32::get)
     }
 
     /// What it cost, or at least what is set aside for it: its calls under way are paid for out of that.

@@ -35,13 +35,13 @@ fn asking(tools: &[&str]) -> ModelAnswer {
 }
 
 /// A stage whose model has asked for these tools.
-fn asked(tools: &[&str]) -> Stage {
+pub(crate) fn asked(tools: &[&str]) -> Stage {
     let mut stage = Stage::started(equipped(|_| {}));
     stage.answer_with(asking(tools));
     stage
 }
 
-fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Vec<String> {
+pub(crate) fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Vec<String> {
     let (call, timing) = (stage.flight_of(call), stage.timing());
     stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() })
 }

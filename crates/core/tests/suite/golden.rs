@@ -11,6 +11,8 @@ use longhaul_core::{
 };
 use serde_json::{Value, json};
 
+use crate::importing;
+
 /// Set to `write`, the journals of this version are written, and what all journals show.
 const SWITCH: &str = "GOLDEN";
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -131,6 +133,38 @@ fn what_a_later_version_added_is_ignored_where_that_is_safe_and_refused_where_no
     assert!(text.contains("row 7") && text.contains("bored"), "{text}");
 }
 
+/// An export of each is imported; but for the first row, and what the import adds, every byte is the same.
+#[test]
+fn journals_of_all_released_versions_are_imported() {
+    for (name, golden) in goldens() {
+        let rows: Vec<(Seq, String)> = golden["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (Seq(row["seq"].as_u64().unwrap()), row["entries"].to_string()))
+            .collect();
+        // The results of these are not beside them.
+        if rows.iter().any(|(_, text)| text.contains("result_digest")) {
+            continue;
+        }
+        let (text, moment) = (importing::text_of(&rows, &BTreeMap::new()), importing::moment());
+        let (imported, _) =
+            importing::imported(&text, moment).unwrap_or_else(|unfit| panic!("{name}: {unfit}"));
+        assert_eq!(imported[1..rows.len()], rows[1..], "{name}");
+        let session = Session::replay(
+            imported
+                .iter()
+                .flat_map(|(seq, text)| decode_row(*seq, text).unwrap())
+                .collect::<Vec<_>>()
+                .iter(),
+        )
+        .unwrap();
+        assert!(session.open_runs().next().is_none(), "{name}");
+        let (before, after) = (session_of(&golden), session.conversation());
+        assert_eq!(after[..before.conversation().len()], before.conversation(), "{name}");
+    }
+}
+
 /// A row that is lost, or stored twice, is never passed over.
 #[test]
 fn a_journal_with_a_row_missing_or_doubled_is_refused() {
@@ -193,7 +227,7 @@ fn every_entry_that_version_1_writes_is_in_its_golden_journal() {
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Members that may be missing: each by the end of its path.
-const OPTIONAL: [&str; 84] = [
+const OPTIONAL: [&str; 85] = [
     "/output_schema",
     "/output_error",
     "run.ended/output",
@@ -275,6 +309,7 @@ const OPTIONAL: [&str; 84] = [
     "tool.called/cost_usd",
     "/rates",
     "/final_answer",
+    "/imported",
     "/session_budget",
     "trace.flushed/event",
     "trace.failed/event",
@@ -292,11 +327,12 @@ fn is_writing() -> bool {
     env::var(SWITCH).is_ok_and(|value| value == "write")
 }
 
-fn stories() -> [(String, Vec<Vec<Record>>); 11] {
+fn stories() -> [(String, Vec<Vec<Record>>); 12] {
     [
         (VERSION.to_owned(), story::session()),
         (format!("{VERSION}-comparison"), story::comparison()),
         (format!("{VERSION}-life"), story::life()),
+        (format!("{VERSION}-imported"), story::imported()),
         (format!("{VERSION}-fallback"), story::fallback()),
         (format!("{VERSION}-estimated"), story::estimated()),
         (format!("{VERSION}-tools"), story::tools()),

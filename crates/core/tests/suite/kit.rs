@@ -60,6 +60,11 @@ impl MemoryJournal {
         self.read(Seq(0), usize::MAX).unwrap()
     }
 
+    /// The rows, as they are stored.
+    pub(crate) fn stored(&self) -> Vec<(Seq, String)> {
+        self.rows.borrow().clone()
+    }
+
     pub(crate) fn row_count(&self) -> usize {
         self.rows.borrow().len()
     }
@@ -259,6 +264,7 @@ pub(crate) fn run(task: &str) -> NewRun {
             final_answer: false,
             session_budget: None,
             tenant_day: None,
+            imported: None,
         },
         idempotency: None,
         by: None,

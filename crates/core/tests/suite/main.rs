@@ -23,6 +23,8 @@ mod falling;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod importing;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod looping;

@@ -44,6 +44,7 @@ fn run_accepted() {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
     };
     let metadata: BTreeMap<String, Value> =
         [("customer".to_owned(), json!("42")), ("settings".to_owned(), json!(1.5))].into();
@@ -86,6 +87,7 @@ fn run_accepted() {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
     };
     let least = accepted(plain, BTreeMap::new(), None);
     pinned(
@@ -217,6 +219,7 @@ fn run_accepted_of_a_sampled_comparison() {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
     };
     pinned(
         Entry::RunAccepted {

@@ -295,6 +295,7 @@ fn read_run(
             session_budget: session_budget.map(Box::new),
             // The tenant's object says it.
             tenant_day: None,
+            imported: None,
         },
         idempotency,
         by: None,

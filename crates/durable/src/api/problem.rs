@@ -170,6 +170,7 @@ problems! {
     session_budget_exhausted SessionBudgetExhausted: 409 "The session's budget is used up";
     comparison_takes_no_runs ComparisonTakesNoRuns: 409 "A comparison takes no further run";
     nothing_to_steer NothingToSteer: 409 "No run is under way";
+    session_exists SessionExists: 409 "There is a session of this name";
     digest_mismatch DigestMismatch: 409 "The digest is of other arguments";
     approval_closed ApprovalClosed: 409 "Nobody decides about this any more";
     body_too_large BodyTooLarge: 413 "The body is too large";

@@ -4,7 +4,7 @@ use longhaul_trace::index::{ApprovalsQuery, BulkQuery, QueryFaults, StatsQuery, 
 use super::{
     nearest,
     problem::{FieldError, FieldErrors, Outcome, Problem},
-    route::{LAST_EVENT_ID, Route, SessionOp, TENANT},
+    route::{LAST_EVENT_ID, Route, SessionOp, TENANT, is_id},
 };
 
 /// A filter of many sessions, in bytes.
@@ -69,6 +69,10 @@ pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: 
         | Route::EraseMany
         | Route::ShowReceipt(_)
         | Route::StartSession => None,
+        Route::Import => {
+            Query::new(pairs).session_of(&mut errors);
+            None
+        }
     };
     for (name, detail) in faults.unwrap_or_default() {
         errors.push(FieldError::new(name, detail));
@@ -172,6 +176,7 @@ impl Query {
             | SessionOp::Cancel
             | SessionOp::Approve(_)
             | SessionOp::Result(_)
+            | SessionOp::Export
             | SessionOp::Delete => {}
         }
     }
@@ -184,6 +189,27 @@ impl Query {
             errors.push(FieldError::new(name, format!("must be a whole number from {min} to {max}")));
         }
         number
+    }
+
+    /// The id that an imported session gets.
+    ///
+    /// # Errors
+    /// 400 when it is none.
+    pub(crate) fn session(&self) -> Outcome<&str> {
+        finished(|errors| self.session_of(errors))
+    }
+
+    fn session_of(&self, errors: &mut FieldErrors) -> &str {
+        let id = self.value("session").unwrap_or_default();
+        // That one is a path of its own.
+        if !is_id(id) || id == "import" {
+            let detail = format!(
+                "must be the id that the session gets: 1 to {} letters, digits, `_` and `-`, and not `import`",
+                limits::ID_BYTES_MAX
+            );
+            errors.push(FieldError::new("session", detail));
+        }
+        id
     }
 
     /// How many seconds an answer may wait for the end of a run.

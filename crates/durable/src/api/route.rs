@@ -30,6 +30,7 @@ pub(crate) enum Route {
     CancelMany,
     EraseMany,
     ShowReceipt(String),
+    Import,
     Session { session: String, op: SessionOp },
 }
 
@@ -43,6 +44,7 @@ impl Route {
             Self::CancelMany | Self::EraseMany => BulkQuery::PARAMETERS,
             // The page's own address, which its files answer, whatever follows it.
             Self::Home => &["KEY"],
+            Self::Import => &["session", TENANT],
             Self::Health
             | Self::Ready
             | Self::Agents
@@ -59,6 +61,7 @@ impl Route {
                 | SessionOp::Messages
                 | SessionOp::Cancel
                 | SessionOp::Result(_)
+                | SessionOp::Export
                 | SessionOp::Delete => &[TENANT],
                 SessionOp::StartRun | SessionOp::Approve(_) => &[],
             },
@@ -76,10 +79,11 @@ impl Route {
             Self::StartSession | Self::Compare | Self::CancelMany => Scope::Run,
             Self::EraseMany => Scope::Admin,
             Self::Tenants | Self::Suspension(_) => Scope::Operator,
+            Self::Import => Scope::Admin,
             Self::Session { op, .. } => match op {
                 SessionOp::StartRun | SessionOp::Cancel => Scope::Run,
                 SessionOp::Approve(_) => Scope::Approve,
-                SessionOp::Delete => Scope::Admin,
+                SessionOp::Delete | SessionOp::Export => Scope::Admin,
                 SessionOp::Show
                 | SessionOp::ShowRun(_)
                 | SessionOp::Messages
@@ -112,6 +116,7 @@ pub(crate) enum SessionOp {
     Approve(CallId),
     Result(CallId),
     Trace(RunId),
+    Export,
     Delete,
 }
 
@@ -123,7 +128,9 @@ pub(crate) fn route(method: &str, path: &str) -> Result<(Access, Route), Problem
     // A HEAD is a GET whose body the server drops (RFC 9110, section 9.3.2).
     let wanted = if method == "HEAD" { "GET" } else { method };
     let mut allowed = Vec::new();
-    for spec in ROUTES {
+    // A path that is named goes before one with a parameter.
+    let is_named = ROUTES.iter().any(|spec| spec.path == path);
+    for spec in ROUTES.iter().filter(|spec| !is_named || spec.path == path) {
         let Some(params) = Params::of(spec.path, path) else { continue };
         if spec.method == wanted {
             let route = spec.operation.route(params).ok_or_else(no_such_id)?;
@@ -207,6 +214,7 @@ impl Operation {
             Self::ShowReceipt => {
                 return is_id(params.receipt).then(|| Route::ShowReceipt(params.receipt.to_owned()));
             }
+            Self::ImportSession => return Some(Route::Import),
             Self::StartRun => SessionOp::StartRun,
             Self::ShowSession => SessionOp::Show,
             Self::ShowRun => SessionOp::ShowRun(params.run()?),
@@ -217,12 +225,13 @@ impl Operation {
             Self::ShowResult => SessionOp::Result(params.call()?),
             Self::ShowTrace => SessionOp::Trace(params.run()?),
             Self::DeleteSession => SessionOp::Delete,
+            Self::ExportSession => SessionOp::Export,
         };
         is_id(params.session).then(|| Route::Session { session: params.session.to_owned(), op })
     }
 }
 
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=limits::ID_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -257,6 +266,7 @@ mod tests {
         for (method, path, expected) in [
             ("POST", "/v1/sessions", Route::StartSession),
             ("POST", "/v1/compare", Route::Compare),
+            ("POST", "/v1/sessions/import", Route::Import),
             ("GET", "/v1/traces", Route::Traces),
             ("GET", "/v1/stats", Route::Stats),
             ("GET", "/v1/approvals", Route::Approvals),
@@ -274,6 +284,7 @@ mod tests {
         }
         assert_eq!(session("GET", ""), Ok(SessionOp::Show));
         assert_eq!(session("DELETE", ""), Ok(SessionOp::Delete));
+        assert_eq!(session("GET", "/export"), Ok(SessionOp::Export));
         assert_eq!(session("POST", "/runs"), Ok(SessionOp::StartRun));
         assert_eq!(session("GET", "/runs/7"), Ok(SessionOp::ShowRun(RunId(7))));
         assert_eq!(session("GET", "/runs/7/trace"), Ok(SessionOp::Trace(RunId(7))));
@@ -305,6 +316,10 @@ mod tests {
         assert_eq!(problem.headers, [("Allow", "GET, DELETE".to_owned())]);
         let problem = serde_json::to_value(problem).unwrap();
         assert_eq!(problem["detail"], "PUT is not allowed for /v1/sessions/abc; allowed: GET, DELETE");
+        assert_eq!(
+            route("DELETE", "/v1/sessions/import").unwrap_err().headers,
+            [("Allow", "POST".to_owned())]
+        );
         assert_eq!(session("GET", "/cancel"), Err(405));
         assert_eq!(route("GET", "/v1/sessions").unwrap_err().status, 405);
     }

@@ -165,6 +165,7 @@ mod tests {
             final_answer: false,
             session_budget: None,
             tenant_day: None,
+            imported: None,
         }
     }
 

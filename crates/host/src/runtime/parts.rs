@@ -1,4 +1,4 @@
-use longhaul_core::{CallId, Cause, Deadline, Entry, Record, Seq, Session, TimeMs};
+use longhaul_core::{CallId, Cause, Deadline, Entry, Record, Seq, Session, TimeMs, limits};
 
 use super::Runtime;
 use crate::{
@@ -57,8 +57,30 @@ impl<P: Ports> Runtime<P> {
     pub fn alarm_began(&self) {
         let now = self.ports.now();
         let is_for_now = |(at, reason)| at <= now && reason != Deadline::Retention;
-        let is_due = self.next_deadline().is_ok_and(|next| next.is_some_and(is_for_now));
+        let next = self.next_deadline();
+        if matches!(next, Ok(None)) {
+            self.forget_abandoned();
+        }
+        let is_due = next.is_ok_and(|next| next.is_some_and(is_for_now));
         self.alarm.began(if is_due { Due::Now } else { Due::Later });
+    }
+
+    /// An import has kept something aside, which goes if nothing becomes of it.
+    pub(crate) fn arm_for_import(&self) {
+        self.alarm.set(&self.ports, self.ports.now() + limits::IMPORT_ABANDONED_MS);
+    }
+
+    /// The journal is another one: it is replayed, and what is due in it begins.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(crate) fn begin_anew(&self) -> Result<(), HostError<P::Error>> {
+        self.memory.erase();
+        self.drop_work();
+        self.load()?;
+        self.arm()?;
+        self.signal.raise();
+        Ok(())
     }
 
     /// Arms the alarm for a time soon, whatever is due: after a failure, or before a retry budget is used up.

@@ -228,6 +228,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
             final_answer: false,
             session_budget: None,
             tenant_day: None,
+            imported: None,
         },
         idempotency: None,
         by: None,

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 
 use longhaul_core::{
     Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK,
-    Idempotency, InDoubt, Leave, Life, Message, Observed, OnExpiry, Record, RequestKind, Role, RunError,
-    RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage, UserSpan,
+    Idempotency, Imported, InDoubt, Leave, Life, Message, Observed, OnExpiry, Record, RequestKind, Role,
+    RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage,
+    UserSpan,
 };
 use serde_json::{Value, json};
 
@@ -126,6 +127,16 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
     story.rows
 }
 
+/// The same session, whose first run came from elsewhere.
+pub(crate) fn imported() -> Vec<Vec<Record>> {
+    let mut rows = life();
+    let at = rows[1][0].at + 50;
+    if let Entry::RunAccepted { settings, .. } = &mut rows[0][0].entry {
+        settings.imported = Some(Imported { seq: Seq(4), at: at });
+    }
+    rows
+}
+
 /// A session whose first model is given up, and whose second is asked.
 pub(crate) fn fallback() -> Vec<Vec<Record>> {
     let mut story = Story::default();
@@ -137,6 +148,7 @@ pub(crate) fn fallback() -> Vec<Vec<Record>> {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
         ..open_settings()
     };
     story.row(0, vec![story.accepted(1, settings), called(1, 1, 1, 0)]);
@@ -552,6 +564,7 @@ fn full_settings() -> RunSettings {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
     }
 }
 
@@ -577,6 +590,7 @@ fn bare_settings() -> RunSettings {
         final_answer: false,
         session_budget: None,
         tenant_day: None,
+        imported: None,
     }
 }
 

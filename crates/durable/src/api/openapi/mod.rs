@@ -223,7 +223,11 @@ fn operation(described: Described, access: Access, problems: &BTreeSet<Code>) ->
         operation["parameters"] = json!(described.parameters);
     }
     if let Some(body) = described.body {
-        let content = json!({"application/json": {"schema": references::reference(body)}});
+        // The one body that is no JSON has no schema.
+        let content = match body {
+            "Export" => json!({"application/x-ndjson": {"schema": {"type": "string"}}}),
+            body => json!({"application/json": {"schema": references::reference(body)}}),
+        };
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     if access != Access::Token {

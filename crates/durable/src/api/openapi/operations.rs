@@ -81,6 +81,25 @@ pub(super) fn described(operation: Operation) -> Described {
                 .taking(vec![parameters::tenant()])
                 .giving(204, json!({"description": "The session is erased."}))
         }
+        Operation::ExportSession => Described::new("exportSession", "Sessions", "Gives the session's journal as a text")
+            .described(
+                "Each line is a JSON object: a head, the rows, after each the results that it does not hold whole, and an end \
+                 with the count and the SHA-256 of the lines before it. A text without that end is not whole.",
+            )
+            .taking(vec![parameters::tenant()])
+            .giving(
+                200,
+                json!({"description": "The journal.", "content": {"application/x-ndjson": {"schema": {}}}}),
+            ),
+        Operation::ImportSession => Described::new("importSession", "Sessions", "Makes a session of an export")
+            .described(
+                "All of it is checked and replayed before anything is kept. The session begins another life: its runs have new \
+                 trace ids. Runs that were open are cancelled. No sink is told again of what happened before; the index lists \
+                 the runs again.",
+            )
+            .taking(parameters::import_session())
+            .with_body("Export")
+            .giving(201, json("The session.", "Session")),
         Operation::ShowRun => Described::new("showRun", "Runs", "Shows a run")
             .taking(parameters::show_run())
             .giving(200, json("The run as it is now, or as it is when the wait is over.", "Run")),

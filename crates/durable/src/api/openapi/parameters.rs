@@ -88,6 +88,12 @@ pub(super) fn of_path(path: &str) -> Vec<Value> {
     there.map(|(_, name)| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
 
+pub(super) fn import_session() -> Vec<Value> {
+    let mut session = query("session", "The id that the session gets.", reference("Id"));
+    session["required"] = json!(true);
+    vec![session, tenant()]
+}
+
 pub(super) fn show_run() -> Vec<Value> {
     let schema = json!({"type": "integer", "minimum": 0, "maximum": limits::WAIT_SECONDS_MAX});
     vec![query("wait", "How many seconds the answer may wait for the end of the run.", schema), tenant()]

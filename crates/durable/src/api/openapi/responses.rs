@@ -130,6 +130,12 @@ fn described() -> Vec<Response> {
             None,
         ),
         new(
+            "SessionExists",
+            &[Code::SessionExists],
+            "There is a session of this name, or one is being imported.",
+            None,
+        ),
+        new(
             "DecisionConflict",
             &[Code::DigestMismatch, Code::ApprovalClosed],
             "The digest is of other arguments than those that are asked about, or nobody decides about the call any more.",
@@ -179,13 +185,17 @@ fn described() -> Vec<Response> {
         new(
             "BodyTooLarge",
             &[Code::BodyTooLarge],
-            &format!("The body is larger than {} MiB.", limits::BODY_BYTES_MAX / MIB),
+            &format!(
+                "The body is larger than {} MiB, or that of an import larger than {} MiB.",
+                limits::BODY_BYTES_MAX / MIB,
+                limits::IMPORT_BYTES_MAX / MIB
+            ),
             None,
         ),
         new(
             "UnsupportedMediaType",
             &[Code::UnsupportedMediaType],
-            "The body is not declared as `application/json`.",
+            "The body is not declared as `application/json`, or that of an import as `application/x-ndjson`.",
             None,
         ),
         new(
@@ -197,7 +207,7 @@ fn described() -> Vec<Response> {
         new(
             "InvalidRequest",
             &[Code::InvalidRequest],
-            "The body is JSON, and fields of it are at fault; `errors` names every one.",
+            "The body is JSON, and fields of it are at fault; `errors` names every one, or the line of an import.",
             None,
         ),
         new(
