@@ -213,7 +213,7 @@ impl Importer {
         let (seq, Moment { now, seed }) = (self.session.head(), self.moment);
         if let Some(Record { entry: Entry::RunAccepted { life, settings, .. }, .. }) = self.first.first_mut()
         {
-            (*life, settings.imported) = (Some(Life(seed)), Some(Imported { seq, at: now }));
+            (*life, settings.imported) = (Some(Life(seed)), Some(Box::new(Imported { seq, at: now })));
         }
         let mut pieces = vec![Piece::Row { seq: Seq(1), text: encode_row(&self.first) }];
         let cancelled = self.session.decide(Input::Cancel { by: IMPORTER.to_owned() }, self.moment);

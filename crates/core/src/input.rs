@@ -25,6 +25,10 @@ pub struct Moment {
 
 /// What happened outside.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::large_enum_variant, reason = "an input is made once, and moved into its decision")
+)]
 pub enum Input {
     /// Somebody posted a task.
     Accept(NewRun),

@@ -75,7 +75,7 @@ pub struct RunSettings {
     pub tenant_day: Option<NonZeroU32>,
     /// That the session's journal came from elsewhere, in the acceptance of its first run alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub imported: Option<Imported>,
+    pub imported: Option<Box<Imported>>,
 }
 
 /// What an import says of the journal that it brought.

@@ -259,7 +259,7 @@ Examples:
 
 /// The examples of these commands' help.
 #[cfg(test)]
-const EXAMPLES: [&str; 12] = [
+const EXAMPLES: [&str; 14] = [
     RUN_EXAMPLES,
     WATCH_EXAMPLES,
     STEER_EXAMPLES,

@@ -38,7 +38,7 @@ impl Ledger {
         if let Entry::RunAccepted { life, settings, .. } = entry
             && self.head == Seq(0)
         {
-            (self.life, self.imported) = (*life, settings.imported);
+            (self.life, self.imported) = (*life, settings.imported.as_deref().copied());
             self.purse = Purse::of(settings.session_budget.as_deref().copied().unwrap_or_default());
         }
         self.head = seq;

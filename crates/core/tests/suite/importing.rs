@@ -124,7 +124,7 @@ fn no_sink_is_told_again_but_the_index_which_lists_the_run() {
     let step = here
         .session
         .decide(Input::Flushed { run, sink, event: None, receipt: Receipt::whole(3) }, here.moment());
-    let _ = here.session.commit(step.unwrap(), &here.journal).unwrap();
+    drop(here.session.commit(step.unwrap(), &here.journal).unwrap());
     assert_eq!(here.session.deliveries_due(u64::MAX), [], "it is listed once");
 }
 
@@ -143,7 +143,7 @@ fn an_import_is_as_young_as_the_day_on_which_it_came() {
         Input::Flushed { run, sink, event: None, receipt: Receipt::whole(3) },
         Moment { now: START, seed: 0 },
     );
-    let _ = here.session.commit(step.unwrap(), &here.journal).unwrap();
+    drop(here.session.commit(step.unwrap(), &here.journal).unwrap());
     assert_eq!(here.deadline(), (START + 3 * RETENTION_MS, Deadline::Retention));
 }
 
@@ -173,7 +173,7 @@ fn a_run_that_comes_after_it_is_of_here() {
     let next = run_with("Next.", |run| run.settings.tenant_day = std::num::NonZeroU32::new(20_001));
     let mut here = Stage { session, ..Stage::new() };
     let step = here.session.decide(Input::Accept(next), moment()).unwrap();
-    let _ = here.session.commit(step, &here.journal).unwrap();
+    drop(here.session.commit(step, &here.journal).unwrap());
     let run = here.session.run(RunId(2)).unwrap();
     assert_eq!((run.is_imported, run.tenant_day()), (false, Some(20_001)));
     assert_eq!(here.session.life(), Some(Life(99)));

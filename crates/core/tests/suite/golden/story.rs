@@ -2,6 +2,7 @@
 //! struct is written out, without a rest: whoever adds a field or a variant is led here by the compiler.
 
 mod estimated;
+mod imported;
 mod output;
 mod refusals;
 mod spent;
@@ -12,13 +13,13 @@ use std::collections::BTreeMap;
 
 use longhaul_core::{
     Budget, CallId, Cause, Effect, Entry, Fallback, FaultKind, FinalRule, FinishReason, Gateway, INDEX_SINK,
-    Idempotency, Imported, InDoubt, Leave, Life, Message, Observed, OnExpiry, Record, RequestKind, Role,
-    RunError, RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage,
-    UserSpan,
+    Idempotency, InDoubt, Leave, Life, Message, Observed, OnExpiry, Record, RequestKind, Role, RunError,
+    RunId, RunSettings, RunStatus, Seq, StopReason, Timing, ToolCall, ToolError, ToolOffer, Usage, UserSpan,
 };
 use serde_json::{Value, json};
 
 pub(crate) use estimated::estimated;
+pub(crate) use imported::imported;
 pub(crate) use output::output;
 pub(crate) use refusals::{REFUSALS, refusals};
 pub(crate) use spent::spent;
@@ -125,16 +126,6 @@ pub(crate) fn life() -> Vec<Vec<Record>> {
     }
     story.row(1_000, vec![(2, second), called(2, 2, 1, 0)]);
     story.rows
-}
-
-/// The same session, whose first run came from elsewhere.
-pub(crate) fn imported() -> Vec<Vec<Record>> {
-    let mut rows = life();
-    let at = rows[1][0].at + 50;
-    if let Entry::RunAccepted { settings, .. } = &mut rows[0][0].entry {
-        settings.imported = Some(Imported { seq: Seq(4), at: at });
-    }
-    rows
 }
 
 /// A session whose first model is given up, and whose second is asked.
