@@ -350,3 +350,46 @@ async fn the_doctor_names_the_variables_at_fault() {
         assert!(text.contains(&format!("the server's configuration is wrong: {name}")), "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_session_goes_into_a_file_and_comes_back() {
+    let server = Launch::new().var("AUTH", "off").start().await;
+    let user = User::of(&server);
+    let api = Api::new(server.base_url());
+    let post = api.start_task("Be kept.").await;
+    api.ended(&post).await;
+    let text = user.sees(&["export", &post.session]).await;
+    assert!(text.starts_with(r#"{"longhaul":1,"session":""#) && text.contains("Be kept."), "{text}");
+    let file = user.home.path().join("kept.jsonl");
+    std::fs::write(&file, &text).expect("the folder is there");
+    let file = file.to_str().expect("it is UTF-8");
+
+    let taken = user.does(&["import", file]).await;
+    let said = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(taken.status.code() == Some(1) && said.contains("409 session_exists"), "{said}");
+    let copied = user.sees(&["import", file, "--as", "copy"]).await;
+    assert_eq!(copied, "copy is imported: 1 run, 0 of them cancelled\n");
+    assert_eq!(api.get("/v1/sessions/copy/messages").await.ok(200)["messages"][0]["content"], "Be kept.");
+    let mut child = user
+        .command(&["import", "-", "--as", "piped", "--json"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut keys = child.stdin.take().expect("it is piped");
+    keys.write_all(text.as_bytes()).await.expect("it reads");
+    drop(keys);
+    let piped = in_time("the import", child.wait_with_output()).await.expect("it ends");
+    let shown: Value = serde_json::from_slice(&piped.stdout).expect("it is JSON");
+    assert_eq!(shown["session"], "piped");
+
+    std::fs::write(file, text.replace("Be kept.", "Be lost.")).expect("the file is there");
+    let changed = user.does(&["import", file, "--as", "changed"]).await;
+    let said = String::from_utf8_lossy(&changed.stderr).into_owned();
+    assert!(changed.status.code() == Some(1) && said.contains("the text was changed"), "{said}");
+    std::fs::write(file, "no export").expect("the file is there");
+    let foreign = user.does(&["import", file]).await;
+    let said = String::from_utf8_lossy(&foreign.stderr).into_owned();
+    assert!(foreign.status.code() == Some(1) && said.contains("is no export of a session"), "{said}");
+    let gone = user.does(&["export", "nobody"]).await;
+    assert_eq!(gone.status.code(), Some(1));
+}

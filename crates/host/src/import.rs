@@ -13,7 +13,7 @@ use crate::{memory::HostError, ports::Ports, runtime::Runtime};
 #[derive(Debug, Error)]
 pub enum ImportError<E: std::error::Error + 'static> {
     /// The caller must choose another name, or erase what is there.
-    #[error("there is a session of this name")]
+    #[error("the id is taken")]
     Exists,
     /// The caller must send less.
     #[error("the body is too large")]

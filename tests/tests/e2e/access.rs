@@ -37,6 +37,23 @@ async fn a_wrong_token_is_401_and_a_right_one_is_let_in() {
     api.get("/healthz").await.ok(200);
 }
 
+/// While a token is rotated, the old one and the new one are of one name.
+#[tokio::test]
+async fn two_tokens_of_one_name_are_one_caller() {
+    let (old, new) = ("the-old-token-of-ci", "the-new-token-of-ci");
+    let tokens = format!("acme/ci:{old}[run,read], acme/ci:{new}[run,read]");
+    let mut server = Launch::new().var("API_TOKENS", tokens).start().await;
+    let api = Api::new(server.base_url());
+    let post = api.with_token(old).start_task("Be rotated.").await;
+    api.with_token(new).ended(&post).await;
+    server.change_var("API_TOKENS", format!("acme/ci:{new}[run,read]"));
+    server.kill9().await;
+    server.restart().await;
+    api.with_token(old).get("/v1/agents").await.problem(401, "unauthorized");
+    let run = api.with_token(new).ended(&post).await;
+    assert_eq!(run["status"], "succeeded");
+}
+
 /// A short token works, as it did; whoever may know is told, and nobody else.
 #[tokio::test]
 async fn a_token_that_can_be_guessed_is_named_in_the_log_and_to_its_tenant() {

@@ -253,3 +253,25 @@ async fn it_is_for_admins() {
     import(&boss, "copy", &text).await.ok(201);
     assert!(!text.contains("a-token-of"), "{text}");
 }
+
+/// Whoever keeps the backups needs no token of each tenant.
+#[tokio::test]
+async fn an_operator_moves_a_session_from_one_tenant_to_another() {
+    let tokens = "alice:alice-token,bob:bob-token,ops/ian:an-operators-token[operator]";
+    let server = Launch::new().var("API_TOKENS", tokens).start().await;
+    let api = Api::new(server.base_url());
+    let (alice, bob, operator) =
+        (api.with_token("alice-token"), api.with_token("bob-token"), api.with_token("an-operators-token"));
+    let post = alice.start_task("Be moved.").await;
+    alice.ended(&post).await;
+    let path = format!("/v1/sessions/{}/export", post.session);
+    bob.get(&format!("{path}?tenant=alice")).await.problem(403, "scope");
+    operator.get(&path).await.problem(403, "scope");
+    let text = operator.get(&format!("{path}?tenant=alice")).await;
+    assert_eq!(text.status, 200, "{}", text.text);
+    import(&operator, "moved", &text.text).await.problem(403, "scope");
+    import(&operator, "moved&tenant=bob", &text.text).await.ok(201);
+    let messages = bob.get("/v1/sessions/moved/messages").await.ok(200);
+    assert_eq!(messages["messages"][0]["content"], "Be moved.");
+    alice.get("/v1/sessions/moved").await.problem(404, "not_found");
+}
