@@ -3053,7 +3053,7 @@ export interface operations {
             };
             400: components["responses"]["MalformedBody"];
             401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
+            403: components["responses"]["Suspended"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["SessionExists"];
             413: components["responses"]["BodyTooLarge"];

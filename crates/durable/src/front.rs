@@ -138,13 +138,15 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::Approvals => index::approvals(&request, env, tenants).await,
         Route::Stats => index::stats(&request, env, tenants, now_ms()).await,
         Route::Tenants => http::json(200, &views::TenantsView::new(&config.access)),
-        Route::Suspension(tenant) => suspension(&request, env, caller, &tenant, &config).await,
+        Route::Suspension(tenant) => {
+            ask_about_suspension(&request, env, caller, (&tenant, None), &config).await
+        }
         Route::CancelMany => many(&request, env, (caller, tenants), Some(Action::Cancel), None).await,
         Route::EraseMany => many(&request, env, (caller, tenants), Some(Action::Erase), None).await,
         Route::ShowReceipt(id) => many(&request, env, (caller, tenants), None, Some(id)).await,
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
-        Route::Import => import(&request, env, caller, one(tenants, caller)).await,
+        Route::Import => import(&request, env, (caller, one(tenants, caller)), &config).await,
         Route::Session { session, op: SessionOp::StartRun } => {
             start(RunKind::Further, request, env, caller, Some(session), agents, &config).await
         }
@@ -155,7 +157,8 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
                 _ => None,
             };
             if body.is_some()
-                && let Some(refusal) = refused_of_suspended(&request, env, caller, &config).await?
+                && let Some(refusal) =
+                    refused_of_suspended(&request, env, caller, (caller.tenant, None), &config).await?
             {
                 return Ok(refusal);
             }
@@ -178,32 +181,37 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
 }
 
 /// Asks a tenant's object about its suspension, with the request's method.
-async fn suspension(
+async fn ask_about_suspension(
     request: &Request,
     env: &Env,
     caller: Caller<'_>,
-    tenant: &str,
+    (tenant, session): (&str, Option<&str>),
     config: &Config,
 ) -> Outcome<Response> {
     let tenants = tenant_objects(env)?;
     let forwarded = forward(request, caller, None, None).map_err(broken)?;
+    if let Some(session) = session {
+        forwarded.headers().set(SESSION_HEADER, session).map_err(broken)?;
+    }
     let is_known = if config.access.knows(tenant) { "1" } else { "0" };
     forwarded.headers().set(SUSPENSION_HEADER, is_known).map_err(broken)?;
     tenants.ask(tenant, forwarded).await.map_err(unanswered)
 }
 
-/// What a post that does not go through its tenant's object is answered where the tenant is suspended.
+/// What a post that does not go through its tenant's object is answered where the tenant is suspended. A session that is
+/// imported is named: the object notes it.
 async fn refused_of_suspended(
     request: &Request,
     env: &Env,
     caller: Caller<'_>,
+    of: (&str, Option<&str>),
     config: &Config,
 ) -> Outcome<Option<Response>> {
     // Without tokens there is no operator, and without the binding nobody can be suspended.
     if !config.access.is_by_token() || objects(env, TENANTS).is_none() {
         return Ok(None);
     }
-    let answer = suspension(request, env, caller, caller.tenant, config).await?;
+    let answer = ask_about_suspension(request, env, caller, of, config).await?;
     // An object of an earlier version says that no session is named.
     Ok(Some(answer).filter(|answer| !matches!(answer.status_code(), SETTLED | IDLE)))
 }
@@ -258,7 +266,12 @@ async fn many(
 }
 
 /// Passes an import on to its object as it comes. It is asked once: the body is gone then.
-async fn import(request: &Request, env: &Env, caller: Caller<'_>, tenant: &str) -> Outcome<Response> {
+async fn import(
+    request: &Request,
+    env: &Env,
+    (caller, tenant): (Caller<'_>, &str),
+    config: &Config,
+) -> Outcome<Response> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     if !header("Content-Type").is_some_and(|it| it.starts_with(EXPORT_TYPE)) {
         let detail = format!("send what an export gave, with `Content-Type: {EXPORT_TYPE}`");
@@ -266,7 +279,14 @@ async fn import(request: &Request, env: &Env, caller: Caller<'_>, tenant: &str) 
     }
     let url = request.inner().url();
     let query = Query::of_url(&url);
-    let object = format!("{tenant}/{}", query.session()?);
+    let session = query.session()?;
+    // Its runs go on, and have no slot: a suspension finds them all the same.
+    if let Some(refusal) =
+        refused_of_suspended(request, env, caller, (tenant, Some(&session)), config).await?
+    {
+        return Ok(refusal);
+    }
+    let object = format!("{tenant}/{session}");
     let body = request.inner().body().map(JsValue::from);
     let forwarded = forward(request, caller, None, body).map_err(broken)?;
     ask_object(env, &object, forwarded).await.map_err(unanswered)
@@ -334,7 +354,9 @@ async fn start(
         let body = wire::encode_steer(&message).map_err(|error| Problem::internal(error.to_string()))?;
         let forwarded = forward(&request, caller, None, Some(body.into())).map_err(broken)?;
         forwarded.headers().set(STEER_HEADER, "1").map_err(broken)?;
-        if let Some(refusal) = refused_of_suspended(&request, env, caller, config).await? {
+        if let Some(refusal) =
+            refused_of_suspended(&request, env, caller, (caller.tenant, None), config).await?
+        {
             return Ok(refusal);
         }
         // The run has its slot, or waits for a person and needs none: the tenant's object is not asked for one.

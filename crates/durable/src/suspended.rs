@@ -9,7 +9,8 @@ use crate::{
     sql::{JournalError, Sql},
 };
 
-/// `slot` is there already: the tenant's object has read it. A session whose run waits for people alone has no slot.
+/// `slot` is there already: the tenant's object has read it. A session whose run waits for people alone has no slot, nor has
+/// one that is imported.
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS waiting (number INTEGER PRIMARY KEY, session TEXT NOT NULL) STRICT; \
     CREATE TABLE IF NOT EXISTS cancelling (session TEXT PRIMARY KEY) STRICT, WITHOUT ROWID; \
     CREATE TABLE IF NOT EXISTS suspension (id INTEGER PRIMARY KEY, since INTEGER NOT NULL, actor TEXT NOT NULL, \

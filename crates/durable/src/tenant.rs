@@ -145,7 +145,8 @@ impl Tenant {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         if let Some(is_known) = header(SUSPENSION_HEADER) {
             let by = header(BY_HEADER).unwrap_or_default();
-            return self.suspension(&request.inner().method(), by, is_known == "1").await;
+            let imported = header(SESSION_HEADER);
+            return self.suspension(&request.inner().method(), by, is_known == "1", imported).await;
         }
         self.check_suspension()?;
         let session = header(SESSION_HEADER).ok_or_else(|| Problem::not_found("no session is named"))?;
@@ -272,7 +273,13 @@ impl Tenant {
     }
 
     /// Shows whether the tenant is suspended, or changes it. The answer is held back until that is on disk.
-    async fn suspension(&self, method: &str, by: String, is_known: bool) -> Outcome<Response> {
+    async fn suspension(
+        &self,
+        method: &str,
+        by: String,
+        is_known: bool,
+        imported: Option<String>,
+    ) -> Outcome<Response> {
         let tenant = self.name.as_deref().unwrap_or_default();
         if !is_known && self.suspended.is_unused().map_err(failed)? {
             let detail = format!("no token names a tenant `{tenant}`, and it has never started a run");
@@ -286,7 +293,12 @@ impl Tenant {
                 self.wake_at(now_ms()).await?;
             }
             "DELETE" => self.suspended.end().map_err(failed)?,
-            "POST" => self.check_suspension()?,
+            "POST" => {
+                self.check_suspension()?;
+                if let Some(session) = imported {
+                    self.suspended.note_waiting(&session).map_err(failed)?;
+                }
+            }
             _ => {
                 let left = self.suspended.left().map_err(failed)?;
                 let suspension = self.suspended.get().map_err(failed)?;

@@ -268,6 +268,38 @@ async fn an_operator_cancels_and_erases_many_of_one_tenant_alone() {
     assert_eq!(bob.run(&of_bob).await["status"], "running", "another tenant's is left alone");
 }
 
+/// An imported run goes on without a slot.
+#[tokio::test]
+async fn a_suspended_tenant_imports_nothing_and_what_it_imported_is_cancelled() {
+    let document = Document::read();
+    let (stage, _gate) = holding().await;
+    let [alice, _, operator] = callers(&stage.api);
+    let run = alice.start_task("Hold.").await;
+    stage.model.wait_for_calls(1).await;
+    let export = alice.get(&format!("{SESSIONS}/{}/export", run.session)).await;
+    assert_eq!(export.status, 200, "{}", export.text);
+    let import = async |api: &Api, name: &str| {
+        let path = format!("{SESSIONS}/import?session={name}");
+        let headers = [("content-type", "application/x-ndjson")];
+        let answer = api.call(Method::POST, &path, &headers, Some(export.text.clone())).await;
+        document.check("POST", "/v1/sessions/import", &answer);
+        answer
+    };
+    import(&alice, "copy").await.ok(201);
+    import(&operator, "restored&tenant=alice").await.ok(201);
+    assert_eq!(change(&operator, Method::PUT).await.status, 204);
+    for session in [run.session.as_str(), "copy", "restored"] {
+        let path = format!("{SESSIONS}/{session}/runs/1");
+        eventually("the run to be cancelled", || async {
+            (alice.get(&path).await.ok(200)["status"] == "cancelled").then_some(())
+        })
+        .await;
+    }
+    import(&alice, "late").await.problem(403, "suspended");
+    import(&operator, "late&tenant=alice").await.problem(403, "suspended");
+    alice.get(&format!("{SESSIONS}/late")).await.problem(404, "not_found");
+}
+
 /// What is listed, each with its tenant.
 fn sessions_of(page: &Value) -> Vec<(String, String)> {
     let traces = page["traces"].as_array().expect("a page");

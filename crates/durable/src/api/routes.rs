@@ -151,6 +151,7 @@ pub(crate) const ROUTES: &[RouteSpec] = {
                 OBJECT,
                 &[
                     Code::MalformedJson,
+                    Code::Suspended,
                     Code::SessionExists,
                     Code::BodyTooLarge,
                     Code::UnsupportedMediaType,

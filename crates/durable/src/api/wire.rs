@@ -36,7 +36,7 @@ pub(crate) const SPENT_PATH: &str = "/spent/";
 /// Tells a tenant's object what the runs of a session take of its limit: the session follows, that, and the time.
 pub(crate) const SETTLE_PATH: &str = "/settle/";
 /// A header of a request to a tenant's object about its suspension: `1` where a token names the tenant, else `0`. GET shows it,
-/// PUT and DELETE change it, and POST asks whether the tenant may post.
+/// PUT and DELETE change it, and POST asks whether the tenant may post; with [`SESSION_HEADER`] for a session that is imported.
 pub(crate) const SUSPENSION_HEADER: &str = "X-Longhaul-Suspension";
 /// A header of a session that says it is idle: its run waits for people alone.
 pub(crate) const WAITING_HEADER: &str = "X-Longhaul-Waiting";
