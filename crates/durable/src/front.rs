@@ -281,8 +281,7 @@ async fn import(
     let query = Query::of_url(&url);
     let session = query.session()?;
     // Its runs go on, and have no slot: a suspension finds them all the same.
-    if let Some(refusal) =
-        refused_of_suspended(request, env, caller, (tenant, Some(&session)), config).await?
+    if let Some(refusal) = refused_of_suspended(request, env, caller, (tenant, Some(session)), config).await?
     {
         return Ok(refusal);
     }
