@@ -204,6 +204,20 @@ fn questions(deep: String, now: u64) -> Vec<Question> {
     for (name, word) in WORDS {
         list.push(question(&format!("a word: {name}"), "traces", &[("q", word)]));
     }
+    for (name, pair) in [
+        ("an error's word", ("error_type", "timeout")),
+        ("survived a crash", ("resumed", "true")),
+        ("a model of it failed", ("model_failed", "true")),
+        ("took a minute and more", ("min_duration_ms", "60000")),
+        ("cost two tenths of a cent and more", ("min_cost_usd", "0.002")),
+        ("cost a dollar: none", ("min_cost_usd", "1")),
+        ("the dearest first", ("sort", "cost")),
+        ("the longest first", ("sort", "duration")),
+    ] {
+        list.push(question(name, "traces", &[pair]));
+    }
+    let dear = [("sort", "cost"), ("metadata.customer", "42")];
+    list.push(question("the dearest of a label", "traces", &dear));
     let everything = [
         ("status", "succeeded"),
         ("model", RARE_MODEL),
@@ -215,6 +229,12 @@ fn questions(deep: String, now: u64) -> Vec<Question> {
     for days in [1, 7, 30, 90] {
         list.push(question(&format!("statistics of {days} days"), "stats", &[("since", &ago(days))]));
     }
+    let by_customer = [("since", ago(90)), ("group", "metadata.customer".to_owned())];
+    let by_customer = by_customer.each_ref().map(|(name, value)| (*name, value.as_str()));
+    list.push(question("statistics of 90 days by a label", "stats", &by_customer));
+    let failed = [("since", ago(90)), ("status", "failed".to_owned())];
+    let failed = failed.each_ref().map(|(name, value)| (*name, value.as_str()));
+    list.push(question("statistics of 90 days, failed", "stats", &failed));
     list
 }
 

@@ -9,8 +9,37 @@ export const RANGES = [
 
 export const METADATA_PREFIX = "metadata.";
 
+/** The orders of the list: the server's word, and ours. The first is the server's own. */
+export const ORDERS = [
+  ["", "newest first"],
+  ["duration", "longest first"],
+  ["working", "most work first"],
+  ["waiting", "longest wait first"],
+  ["tokens", "most tokens first"],
+  ["cost", "dearest first"],
+] as const;
+
+/** Filters by a run's figures. A person gives them in `unit`; the server takes `factor` as many, whole ones or not. */
+export const FIGURES = [
+  { name: "min_duration_ms", label: "Took at least", unit: "seconds", factor: 1_000, isWhole: true },
+  { name: "min_working_ms", label: "Worked at least", unit: "seconds", factor: 1_000, isWhole: true },
+  { name: "min_total_tokens", label: "Used at least", unit: "tokens", factor: 1, isWhole: true },
+  { name: "min_cost_usd", label: "Cost at least", unit: "US dollars", factor: 1, isWhole: false },
+] as const;
+
+/** Filters that are on or off. */
+export const FLAGS = [
+  ["resumed", "Survived a crash"],
+  ["model_failed", "A model failed"],
+] as const;
+
+/** Those that the page shows under "More filters". */
+export const RARE = ["error_type", ...FIGURES.map(({ name }) => name), ...FLAGS.map(([name]) => name)];
+
 /** Names in the address that the server knows too. */
-const PASSED = ["status", "model", "agent", "q", "session", "since", "until"];
+const PASSED = ["status", "model", "agent", "q", "session", "since", "until", "sort", ...RARE];
+/** Names in the address that choose no runs. */
+const NO_FILTERS = ["c", "tenant", "sort"];
 const RUNS_PER_PAGE = 50;
 const MINUTE_MS = 60_000;
 
@@ -58,7 +87,7 @@ export function filtered(query: URLSearchParams, changes: Record<string, string 
 
 /** Filters that are set, without the page. */
 export function filterCount(query: URLSearchParams): number {
-  return [...query.keys()].filter((name) => name !== "c" && name !== "tenant").length;
+  return [...query.keys()].filter((name) => !NO_FILTERS.includes(name)).length;
 }
 
 /** `key=value` as typed; null when it is none. */
@@ -67,4 +96,11 @@ export function parseMetadata(text: string): [key: string, value: string] | null
   const key = text.slice(0, Math.max(0, at)).trim();
   const value = text.slice(at + 1).trim();
   return key === "" || value === "" ? null : [key, value];
+}
+
+/** A figure as typed, as the server takes it; null when it is none. */
+export function parseFigure(text: string, { factor, isWhole }: (typeof FIGURES)[number]): string | null {
+  const value = Number(text) * factor;
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) return null;
+  return String(isWhole ? Math.round(value) : value);
 }

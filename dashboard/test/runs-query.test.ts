@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { href, parseHash } from "../src/router";
-import { apiQuery, filterCount, filtered, newerPage, olderPage, parseMetadata } from "../src/runs-query";
+import { apiQuery, FIGURES, filterCount, filtered, newerPage, olderPage, parseFigure, parseMetadata } from "../src/runs-query";
 
 test("the address says what the server is asked", () => {
   const query = new URLSearchParams("status=failed,running&metadata.customer=4%262&c=one&c=two&span=x&q=a+b");
@@ -33,4 +33,13 @@ test("an address is read as it was written", () => {
   assert.equal(route.query.toString(), "q=%C3%BC%26%3D%23");
   assert.deepEqual([...parseHash("#/runs/%E0%A4%A").path], ["runs", "%E0%A4%A"]);
   assert.deepEqual([...parseHash("").path], []);
+});
+
+test("a figure is typed in its unit, and the server is told in its own", () => {
+  const [took, , tokens, cost] = FIGURES;
+  assert.deepEqual([parseFigure("1.5", took), parseFigure(" 2 ", tokens), parseFigure("0.05", cost)], ["1500", "2", "0.05"]);
+  for (const text of ["", " ", "-1", "x"]) assert.equal(parseFigure(text, cost), null);
+  const query = new URLSearchParams("sort=cost&min_duration_ms=1500&resumed=true");
+  assert.equal(apiQuery(query, 0).toString(), "sort=cost&min_duration_ms=1500&resumed=true&limit=50");
+  assert.equal(filterCount(query), 2);
 });

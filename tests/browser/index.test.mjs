@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Api } from "./support/api.mjs";
+import { accessible } from "./support/axe.mjs";
 import { scenario } from "./support/browser.mjs";
 import { counts, eventually, shows } from "./support/expect.mjs";
 import { go } from "./support/pages.mjs";
@@ -30,8 +31,8 @@ export function tests(server) {
       const filters = page.getByRole("search", { name: "Filters" });
       await filters.getByRole("button", { name: "Failed" }).click();
       await showsWhat("status=failed", ({ status }) => status === "failed");
-      await filters.getByLabel("Model").fill("openai:model-0");
-      await filters.getByLabel("Model").press("Enter");
+      await filters.getByLabel("Model", { exact: true }).fill("openai:model-0");
+      await filters.getByLabel("Model", { exact: true }).press("Enter");
       await showsWhat("status=failed&model=openai:model-0", ({ model }) => model === "openai:model-0");
       await filters.getByRole("button", { name: "All", exact: true }).click();
       await filters.getByLabel("Metadata").fill("environment=staging");
@@ -50,7 +51,7 @@ export function tests(server) {
       await page.reload();
       await showsWhat(all, () => true);
       assert.equal(await filters.getByRole("searchbox").inputValue(), "HARBOUR");
-      assert.equal(await filters.getByLabel("Model").inputValue(), "openai:model-0");
+      assert.equal(await filters.getByLabel("Model", { exact: true }).inputValue(), "openai:model-0");
       await filters.getByRole("button", { name: /environment\s*=\s*staging/ }).click();
       await showsWhat("model=openai:model-0&q=HARBOUR", () => true);
       await page.goBack();
@@ -68,6 +69,71 @@ export function tests(server) {
       assert.equal(await filters.getByRole("searchbox").inputValue(), "");
     },
   );
+
+  scenario("runs are found by what went wrong and what they took, and sorted", { server }, async ({ page, server }) => {
+    const api = new Api(server);
+    const filters = page.getByRole("search", { name: "Filters" });
+    const rows = page.locator("table.runs tbody tr");
+    const showsWhat = async (query, holds) => {
+      const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
+      assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
+      const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
+      await eventually(
+        () => links(page),
+        (found) => String(found) === String(expected),
+        `the rows of ${query}`,
+      );
+      return traces;
+    };
+    await go(page, "#/runs");
+    await counts(rows, PER_PAGE);
+    await filters.getByText("More filters").click();
+    await accessible(page);
+    await filters.getByLabel("Survived a crash").check();
+    await showsWhat("resumed=true", ({ resumed }) => resumed > 0);
+    await shows(filters.locator("summary"), "More filters (1)");
+    await filters.getByLabel("Survived a crash").uncheck();
+    const failed = await api.request("/v1/traces?status=failed&limit=200");
+    const word = failed.traces.map(({ error_type: type }) => type).find((type) => type !== null);
+    // What is half typed stays while the list is loaded again.
+    await filters.getByLabel("Error").fill(word);
+    await page.waitForResponse((response) => response.url().includes("/v1/traces"));
+    await page.waitForResponse((response) => response.url().includes("/v1/traces"));
+    assert.equal(await filters.getByLabel("Error").inputValue(), word);
+    await filters.getByLabel("Error").press("Enter");
+    await showsWhat(`error_type=${word}`, ({ error_type: type }) => type === word);
+    await filters.getByLabel("Error").fill("");
+    await filters.getByLabel("Error").press("Enter");
+    await filters.getByLabel("Took at least").fill("2.5");
+    await filters.getByLabel("Took at least").press("Enter");
+    await showsWhat("min_duration_ms=2500", ({ duration_ms: ms }) => ms >= 2_500);
+    await filters.getByLabel("Cost at least").fill("0.001");
+    await filters.getByLabel("Cost at least").press("Enter");
+    const both = "min_duration_ms=2500&min_cost_usd=0.001";
+    await showsWhat(both, ({ duration_ms: ms, usage }) => ms >= 2_500 && usage.cost_usd >= 0.001);
+    await filters.getByLabel("Order").selectOption({ label: "dearest first" });
+    const sorted = await showsWhat(`${both}&sort=cost`, () => true);
+    const costs = sorted.map(({ usage }) => usage.cost_usd);
+    assert.deepEqual(costs, [...costs].sort((a, b) => b - a));
+    await page.reload();
+    await showsWhat(`${both}&sort=cost`, () => true);
+    assert.equal(await filters.getByLabel("Took at least").inputValue(), "2.5");
+    await page.getByRole("link", { name: "Next" }).click();
+    await shows(page.locator(".pager"), "Page 2");
+    await page.getByRole("link", { name: "Previous" }).click();
+    await showsWhat(`${both}&sort=cost`, () => true);
+
+    const { session, run, trace_id: trace } = sorted[0];
+    for (const sought of [session, trace, `${server.url}/#/runs/${session}/${run}`]) {
+      await go(page, "#/runs");
+      await filters.getByRole("searchbox").fill(sought);
+      await eventually(
+        () => links(page),
+        (found) => String(found) === `#/runs/${session}/${run}`,
+        `the run of ${sought}`,
+      );
+    }
+  });
 
   scenario("a thousand runs are paged to the end and back", { server }, async ({ page }) => {
     await go(page, "#/runs?model=openai:model-1");

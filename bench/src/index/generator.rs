@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result};
 use longhaul_core::{
-    CallId, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunId, RunStatus, Seq,
+    CallId, Cause, Entry, FaultKind, FinishReason, Message, Observed, Record, Role, RunId, RunStatus, Seq,
     StopReason, Timing, Usage,
 };
 use longhaul_trace::{
@@ -99,7 +99,7 @@ fn write(connection: &Connection, tenant: &str, trace: &Trace, capture: Capture)
     Ok(())
 }
 
-/// One in fifty is open, one in twelve fails, one in fifty is cancelled.
+/// One in fifty is open, one in twelve fails, one in fifty is cancelled; one in thirty survived a crash.
 fn run(tenant: &str, place: u64, at: u64, random: &mut Random) -> Result<Trace> {
     let mut journal = Journal { records: Vec::new(), at };
     let model = match random.below(1_000) {
@@ -111,6 +111,9 @@ fn run(tenant: &str, place: u64, at: u64, random: &mut Random) -> Result<Trace> 
     let calls = 1 + random.below(6);
     let outcome = random.below(600);
     for iteration in 1..=calls {
+        if iteration == 1 && (200..220).contains(&outcome) {
+            journal.push(Entry::RunResumed { cause: Cause::Crash, outstanding: Vec::new() });
+        }
         if random.below(15) == 0 {
             journal.failed(random, model, iteration);
         }
@@ -121,7 +124,10 @@ fn run(tenant: &str, place: u64, at: u64, random: &mut Random) -> Result<Trace> 
     match outcome {
         0..12 => journal.called(model, calls, 1),
         12..24 => journal.ended(RunStatus::Cancelled, StopReason::Cancelled, None),
-        24..74 => journal.ended(RunStatus::Failed, StopReason::ModelUnavailable, None),
+        24..74 => {
+            journal.failed(random, model, calls);
+            journal.ended(RunStatus::Failed, StopReason::ModelUnavailable, None);
+        }
         _ => {
             let result = random.text(1_500);
             journal.ended(RunStatus::Succeeded, StopReason::Done, Some(result));

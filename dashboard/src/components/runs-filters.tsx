@@ -1,11 +1,23 @@
 /** The filters of the runs page. They live in the address; this only shows and changes it. */
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { deploymentStore, knownModels } from "../deployment";
 import { visible } from "../format";
 import { useDebounced, useMedia } from "../hooks";
 import { SEARCH_FIELD, wasSearchAsked } from "../keys";
 import { href, navigate } from "../router";
-import { filterCount, filtered, METADATA_PREFIX, parseMetadata, RANGES } from "../runs-query";
+import {
+  FIGURES,
+  filterCount,
+  filtered,
+  FLAGS,
+  METADATA_PREFIX,
+  ORDERS,
+  parseFigure,
+  parseMetadata,
+  RANGES,
+  RARE,
+} from "../runs-query";
 import { OPEN_STATUSES } from "../status";
 import { useStore } from "../store";
 import { Icon } from "./icon";
@@ -30,7 +42,8 @@ export function RunsFilters({ query, models }: FiltersProps) {
   const set = (changes: Record<string, string | null>, mode: "push" | "replace" = "push") =>
     navigate(href(["runs"], filtered(query, changes)), mode);
   const count = filterCount(query) - (query.has("q") ? 1 : 0) - (query.has("status") ? 1 : 0);
-  const more = <More query={query} models={models} set={set} />;
+  const rare = RARE.filter((name) => query.has(name)).length;
+  const common = <More query={query} models={models} set={set} />;
   return (
     <search class="filters" aria-label="Filters">
       <div class="switch statuses" role="group" aria-label="Status">
@@ -46,16 +59,29 @@ export function RunsFilters({ query, models }: FiltersProps) {
         ))}
       </div>
       <Search query={query} set={set} />
-      {isWide ? (
-        more
-      ) : (
-        <details class="more-filters" open={count > 0}>
-          <summary>More filters{count > 0 && ` (${count})`}</summary>
-          {more}
-        </details>
-      )}
+      {isWide && common}
+      <Folded count={isWide ? rare : count}>
+        {!isWide && common}
+        <Rare query={query} set={set} />
+      </Folded>
       <Labels query={query} set={set} />
     </search>
+  );
+}
+
+/** Filters that are shown when somebody asks for them, or when one of them is set. */
+function Folded({ count, children }: { count: number; children: ComponentChildren }) {
+  const isSet = count > 0;
+  const [isOpen, setIsOpen] = useState(isSet);
+  // The address may bring one; one that is removed folds nothing under the eyes of its reader.
+  useEffect(() => {
+    if (isSet) setIsOpen(true);
+  }, [isSet]);
+  return (
+    <details class="more-filters" open={isOpen} onToggle={(event) => setIsOpen(event.currentTarget.open)}>
+      <summary>More filters{isSet && ` (${count})`}</summary>
+      {children}
+    </details>
   );
 }
 
@@ -80,9 +106,9 @@ function Search({ query, set }: { query: URLSearchParams; set: Set }) {
       <input
         ref={field}
         type="search"
-        aria-label="Search in task and result"
+        aria-label="Search in task and result, or find an id"
         aria-keyshortcuts="/"
-        placeholder="Search in task and result"
+        placeholder="Text, id or address of a run"
         {...{ [SEARCH_FIELD]: true }}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
@@ -103,12 +129,11 @@ function More({ query, models, set }: { query: URLSearchParams; models: readonly
     <div class="filter-row">
       <label>
         <span class="label">Model</span>
-        <input
+        <Typed
           list="filter-models"
           placeholder="any"
-          value={query.get("model") ?? ""}
-          spellcheck={false}
-          onChange={(event) => set({ model: event.currentTarget.value.trim() })}
+          asked={query.get("model") ?? ""}
+          onTyped={(text) => set({ model: text.trim() })}
         />
         <datalist id="filter-models">
           {knownModels(deployment, models).map((model) => (
@@ -146,6 +171,81 @@ function More({ query, models, set }: { query: URLSearchParams; models: readonly
         </>
       )}
       <MetadataField set={set} />
+      <label>
+        <span class="label">Order</span>
+        <select value={query.get("sort") ?? ""} onChange={(event) => set({ sort: event.currentTarget.value })}>
+          {ORDERS.map(([value, word]) => (
+            <option key={value} value={value}>
+              {word}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+interface TypedProps {
+  /** What the address has. */
+  asked: string;
+  onTyped: (text: string) => void;
+  placeholder: string;
+  /** Whether it takes a figure. */
+  isFigure?: boolean;
+  /** The id of what is offered. */
+  list?: string;
+}
+
+/** A field whose text counts once it is left or entered. The list is loaded again meanwhile, and takes nothing from it. */
+function Typed({ asked, onTyped, placeholder, isFigure = false, list }: TypedProps) {
+  const [text, setText] = useState(asked);
+  useEffect(() => setText(asked), [asked]);
+  return (
+    <input
+      {...(isFigure ? { type: "number", min: "0", step: "any" } : { list })}
+      placeholder={placeholder}
+      spellcheck={false}
+      autocapitalize="off"
+      value={text}
+      onInput={(event) => setText(event.currentTarget.value)}
+      onChange={(event) => onTyped(event.currentTarget.value)}
+    />
+  );
+}
+
+/** What a run failed of, what it took and what it went through. */
+function Rare({ query, set }: { query: URLSearchParams; set: Set }) {
+  return (
+    <div class="filter-row rare">
+      <label>
+        <span class="label">Error</span>
+        <Typed
+          placeholder="any, or a word like timeout"
+          asked={query.get("error_type") ?? ""}
+          onTyped={(text) => set({ error_type: text.trim() })}
+        />
+      </label>
+      {FIGURES.map((figure) => (
+        <label key={figure.name}>
+          <span class="label">{figure.label}</span>
+          <Typed
+            isFigure
+            placeholder={figure.unit}
+            asked={query.has(figure.name) ? String(Number(query.get(figure.name)) / figure.factor) : ""}
+            onTyped={(text) => set({ [figure.name]: parseFigure(text, figure) })}
+          />
+        </label>
+      ))}
+      {FLAGS.map(([name, label]) => (
+        <label key={name} class="check">
+          <input
+            type="checkbox"
+            checked={query.get(name) === "true"}
+            onChange={(event) => set({ [name]: event.currentTarget.checked ? "true" : null })}
+          />
+          {label}
+        </label>
+      ))}
     </div>
   );
 }

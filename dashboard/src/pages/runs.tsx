@@ -126,11 +126,12 @@ function Pager({ query, next, isLoading }: PagerProps) {
   const newer = newerPage(query);
   if (newer === null && next === null) return null;
   const page = query.getAll("c").length + 1;
+  const [back, on] = query.get("sort") ? ["Previous", "Next"] : ["Newer", "Older"];
   return (
     <nav class="pager" aria-label="Pages of runs">
       {newer ? (
         <a class="button" href={href(["runs"], newer)} rel="prev">
-          <Icon name="left" /> Newer
+          <Icon name="left" /> {back}
         </a>
       ) : (
         <span />
@@ -143,7 +144,7 @@ function Pager({ query, next, isLoading }: PagerProps) {
           rel="next"
           aria-disabled={isLoading || undefined}
         >
-          Older <Icon name="right" />
+          {on} <Icon name="right" />
         </a>
       ) : (
         <span />
