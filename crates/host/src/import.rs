@@ -123,8 +123,9 @@ impl<P: Ports> Runtime<P> {
             if self.imports.get() != number {
                 return Err(ImportError::Exists);
             }
+            let searched = rest.len();
             rest.extend_from_slice(&chunk);
-            if let Err(error) = self.take_lines(&mut importer, &mut rest) {
+            if let Err(error) = self.take_lines(&mut importer, &mut rest, searched) {
                 break Err(error);
             }
         };
@@ -146,12 +147,19 @@ impl<P: Ports> Runtime<P> {
         if is_free { Ok(()) } else { Err(ImportError::Exists) }
     }
 
-    /// Takes the whole lines, and leaves what has no end yet.
-    fn take_lines(&self, importer: &mut Importer, rest: &mut Vec<u8>) -> Result<(), ImportError<P::Error>> {
+    /// Takes the whole lines, and leaves what has no end yet. No line ends before `searched`.
+    fn take_lines(
+        &self,
+        importer: &mut Importer,
+        rest: &mut Vec<u8>,
+        mut searched: usize,
+    ) -> Result<(), ImportError<P::Error>> {
         let mut from = 0;
-        while let Some(length) = rest[from..].iter().position(|byte| *byte == b'\n') {
-            self.take_line(importer, &rest[from..from + length])?;
-            from += length + 1;
+        while let Some(length) = rest[searched..].iter().position(|byte| *byte == b'\n') {
+            let end = searched + length;
+            self.take_line(importer, &rest[from..end])?;
+            from = end + 1;
+            searched = from;
         }
         rest.drain(..from);
         if rest.len() > IMPORT_LINE_BYTES_MAX {

@@ -275,3 +275,40 @@ async fn an_operator_moves_a_session_from_one_tenant_to_another() {
     assert_eq!(messages["messages"][0]["content"], "Be moved.");
     alice.get("/v1/sessions/moved").await.problem(404, "not_found");
 }
+
+/// An export of one run that has so many results of a mebibyte.
+fn with_results(text: &str, count: u64) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let json = format!("\"{}\"", "x".repeat(1024 * 1024 - 2));
+    let digest: String = Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut large = format!("{}\n{}\n", lines[0], lines[1]);
+    // The first row has two entries.
+    for number in 0..count {
+        let (seq, call) = (number + 3, number + 100);
+        let entry = json!({
+            "run": 1, "at": 1, "type": "tool.answered", "call": call, "attempt": 1, "tool": "look", "result": "head",
+            "result_bytes": json.len(), "result_digest": digest, "latency_ms": 1, "tool_call_id": "c",
+        });
+        large.push_str(&format!("{{\"row\":{seq},\"entries\":[{entry}]}}\n"));
+        large.push_str(&format!("{{\"call\":{call},\"result\":{json}}}\n"));
+    }
+    let ended = json!({
+        "run": 1, "at": 2, "type": "run.ended", "status": "succeeded", "stop_reason": "done", "usage": {}, "iterations": 1,
+    });
+    large.push_str(&format!("{{\"row\":{},\"entries\":[{ended}]}}\n", count + 3));
+    sealed(&large)
+}
+
+#[tokio::test]
+async fn a_large_session_goes_out_and_in_and_one_that_is_too_large_is_refused() {
+    let (_server, api) = Stage::offline().await;
+    let post = api.start_task("Be large.").await;
+    api.ended(&post).await;
+    let text = export(&api, &post.session).await;
+    let large = with_results(&text, 24);
+    import(&api, "large", &large).await.ok(201);
+    let again = api.get("/v1/sessions/large/export").await.text;
+    assert!(rows(&again) == rows(&large), "it is the same");
+    import(&api, "larger", &with_results(&text, 96)).await.problem(413, "body_too_large");
+    api.get("/v1/sessions/larger").await.problem(404, "not_found");
+}
