@@ -393,3 +393,56 @@ async fn a_session_goes_into_a_file_and_comes_back() {
     let gone = user.does(&["export", "nobody"]).await;
     assert_eq!(gone.status.code(), Some(1));
 }
+
+#[tokio::test]
+async fn many_sessions_are_cancelled_and_erased_by_a_filter() {
+    let tokens = "acme:annas-token,ops/ian:an-operators-token[operator]";
+    let server = Launch::new().var("API_TOKENS", tokens).index(Tables::Migrated).start().await;
+    let user = User::of(&server);
+    let anna = Api::new(server.base_url()).with_token("annas-token");
+    let mut runs = Vec::new();
+    for (task, customer) in
+        [("End.", "42"), ("Go on.\n#scripted turns=6 latency_ms=60000", "42"), ("End.", "7")]
+    {
+        let body = json!({"task": task, "metadata": {"customer": customer}});
+        runs.push(anna.start(&body).await);
+    }
+    let index = server.index();
+    eventually("the runs in the index, the ends among them", || async {
+        let rows = index.rows("SELECT 1 FROM traces WHERE ended_at IS NOT NULL").await;
+        let open = index.rows("SELECT 1 FROM traces WHERE ended_at IS NULL").await;
+        (rows.len() == 2 && open.len() == 1).then_some(())
+    })
+    .await;
+    let does = async |token: &str, words: &[&str]| {
+        let mut command = user.command(words);
+        let output = command.env("LONGHAUL_TOKEN", token).output();
+        let output = in_time("the command to end", output).await.expect("the command starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let filter = ["--where", "metadata.customer=42"];
+    let asks = |word: &'static str, more: &[&'static str]| [&[word][..], &filter, more].concat();
+    // Nobody can be asked, and nothing is done.
+    let (code, _, said) = does("annas-token", &asks("erase", &[])).await;
+    assert!(code == Some(1) && said.contains("whether to erase for ever all sessions where"), "{said}");
+    let (code, said, _) = does("annas-token", &asks("cancel", &["--yes"])).await;
+    assert_eq!((code, said.as_str()), (Some(0), "1 of 1 sessions are cancelled\n"));
+    assert_eq!(anna.ended(&runs[1]).await["status"], "cancelled");
+    let (code, said, _) =
+        does("an-operators-token", &asks("erase", &["--yes", "--json", "--tenant", "acme"])).await;
+    let receipt: Value = serde_json::from_str(&said).expect("one document");
+    assert_eq!((code, &receipt["done"], &receipt["state"]), (Some(0), &json!(2), &json!("done")), "{said}");
+    assert_eq!(receipt["by"], "ops/ian");
+    for run in &runs[..2] {
+        anna.get(&format!("/v1/sessions/{}", run.session)).await.problem(404, "not_found");
+    }
+    let id = receipt["id"].as_str().expect("an id");
+    let (code, said, _) = does("annas-token", &["receipt", id]).await;
+    assert_eq!((code, said.as_str()), (Some(0), "2 of 2 sessions are erased\n"));
+    let (code, _, _) = does("annas-token", &["erase", &runs[2].session, "--yes"]).await;
+    assert_eq!(code, Some(0));
+    anna.get(&format!("/v1/sessions/{}", runs[2].session)).await.problem(404, "not_found");
+    let (code, _, said) = does("annas-token", &["cancel", "--where", "custommer=42", "--yes"]).await;
+    assert!(code == Some(1) && said.contains("custommer: is not known"), "{said}");
+}
