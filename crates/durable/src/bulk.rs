@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 
 use js_sys::Array;
 use longhaul_core::TimeMs;
@@ -10,7 +10,7 @@ use worker::{Env, Headers, Response, State};
 
 use crate::{
     api::{
-        bulk::{self, Answer, Job, Jobs, Order, Receipt, Step},
+        bulk::{self, Answer, Jobs, Order, Receipt, Step},
         problem::{Outcome, Problem},
         wire::{ASKED_AT_HEADER, BY_HEADER},
     },
@@ -29,6 +29,12 @@ const KEEP: &str =
     "INSERT INTO bulk (id, job) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET job = excluded.job";
 const FORGET: &str = "DELETE FROM bulk WHERE id = ?";
 
+/// What came of a step.
+enum Done {
+    Listed(Result<Vec<BulkSession>, String>),
+    Answered(Vec<Answer>),
+}
+
 /// A tenant's jobs of many sessions, in its object's own SQLite storage. The object's alarm performs them.
 pub(crate) struct Bulk {
     env: Env,
@@ -44,10 +50,10 @@ impl Bulk {
 
     /// Takes an order, and gives its receipt. Whoever asks wakes the object then.
     pub(crate) fn take(&self, order: Order) -> Outcome<Response> {
-        let (receipt, is_known) = self.with(|jobs| {
-            let taken = jobs.take(order, now_ms())?;
-            Ok((taken.job.receipt.clone(), taken.is_known))
-        })??;
+        let mut jobs = self.jobs()?;
+        let taken = jobs.take(order, now_ms())?;
+        let (receipt, is_known) = (taken.job.receipt.clone(), taken.is_known);
+        drop(jobs);
         if !is_known {
             self.keep(&receipt.id)?;
         }
@@ -57,7 +63,7 @@ impl Bulk {
 
     /// The receipt of a job.
     pub(crate) fn show(&self, id: &str) -> Outcome<Response> {
-        let shown = self.with(|jobs| jobs.find(id).map(|job| http::json(200, &job.receipt)))?;
+        let shown = self.jobs()?.find(id).map(|job| http::json(200, &job.receipt));
         shown.ok_or_else(|| {
             Problem::not_found("there is no such receipt; of a job that is over it is kept for a while")
         })?
@@ -70,34 +76,38 @@ impl Bulk {
                 break;
             }
         }
-        let forgotten = self.with(|jobs| jobs.forget(now_ms()))?;
+        let forgotten = self.jobs()?.forget(now_ms());
         forgotten.into_iter().try_for_each(|id| self.write(FORGET, &Array::of1(&id.into())))
     }
 
     /// When there is something to do.
     pub(crate) fn next_at(&self) -> Outcome<Option<TimeMs>> {
-        self.with(|jobs| jobs.next_at())
+        Ok(self.jobs()?.next_at())
     }
 
     /// One step of the job whose turn it is; whether there was one.
     async fn step(&self) -> Outcome<bool> {
-        let due = self.with(|jobs| jobs.due(now_ms()).map(|job| (job.receipt.clone(), job.step())))?;
+        let due = self.jobs()?.due(now_ms()).map(|job| (job.receipt.clone(), job.step()));
         let Some((receipt, step)) = due else { return Ok(false) };
-        match step {
-            Step::List(after) => {
-                let page = self.list(&receipt, &after).await;
-                self.change(&receipt.id, |job| job.listed(page, now_ms()))?;
-            }
-            Step::Ask(sessions) => {
-                let answers = self.ask(&receipt, &sessions).await;
-                self.change(&receipt.id, |job| job.answered(answers, now_ms()))?;
+        let done = match step {
+            Step::List(after) => Done::Listed(self.list(&receipt, &after).await),
+            Step::Ask(sessions) => Done::Answered(self.ask(&receipt, &sessions).await),
+        };
+        if let Some(job) = self.jobs()?.find(&receipt.id) {
+            match done {
+                Done::Listed(page) => job.listed(page, now_ms()),
+                Done::Answered(answers) => job.answered(answers, now_ms()),
             }
         }
+        self.keep(&receipt.id)?;
         Ok(true)
     }
 
     /// The sessions that fit, after the one that was listed last.
     async fn list(&self, receipt: &Receipt, after: &str) -> Result<Vec<BulkSession>, String> {
+        if self.tenant.is_empty() {
+            return Err("the tenant's object has no name".to_owned());
+        }
         let query = bulk::filter(&receipt.filter).map_err(|problem| problem.detail.clone())?;
         let runs = receipt.action.runs();
         let statement = query.to_statement(&self.tenant, runs, receipt.asked_at, after);
@@ -124,13 +134,8 @@ impl Bulk {
         answers
     }
 
-    fn change(&self, id: &str, change: impl FnOnce(&mut Job)) -> Outcome<()> {
-        self.with(|jobs| jobs.find(id).map(change))?;
-        self.keep(id)
-    }
-
     fn keep(&self, id: &str) -> Outcome<()> {
-        let Some(text) = self.with(|jobs| jobs.find(id).map(|job| job.to_text()))? else { return Ok(()) };
+        let Some(text) = self.jobs()?.find(id).map(|job| job.to_text()) else { return Ok(()) };
         self.write(KEEP, &Array::of2(&id.into(), &text.into()))
     }
 
@@ -142,12 +147,13 @@ impl Bulk {
         })
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Jobs) -> T) -> Outcome<T> {
+    /// The jobs, in memory. Nothing is awaited while somebody has them.
+    fn jobs(&self) -> Outcome<RefMut<'_, Jobs>> {
         let mut jobs = self.jobs.borrow_mut();
         if jobs.is_none() {
             *jobs = Some(self.read().map_err(unstored)?);
         }
-        jobs.as_mut().map(act).ok_or_else(|| Problem::internal("the jobs were not read"))
+        Ok(RefMut::map(jobs, Option::get_or_insert_default))
     }
 
     fn read(&self) -> Result<Jobs, JournalError> {

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use longhaul_tests::wait::eventually;
-use longhaul_tests::{Api, Call, Fault, Launch, Post, Reply, Stage, Tables};
+use longhaul_tests::{Api, Call, Fault, Launch, Post, Reply, Stage, StageBuilder, Tables};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::openapi::document::Document;
 
 /// Posts at once: more would only wait in the server.
 const POSTS_AT_ONCE: usize = 50;
+const PRICES: &str = r#"{"openai:tiny": {"input": 1000, "output": 1000}}"#;
 
 #[tokio::test]
 async fn all_sessions_of_a_customer_are_erased_through_a_kill_and_none_of_anothers() {
@@ -36,6 +37,7 @@ async fn all_sessions_of_a_customer_are_erased_through_a_kill_and_none_of_anothe
     assert_eq!(half["state"], "working", "{half}");
     server.kill9().await;
     server.restart().await;
+    server.index().set(Fault::None).await;
     // Nobody asks for anything: the rows alone are watched.
     let index = server.index();
     eventually("the rows of the customer's runs to be gone", || async {
@@ -108,7 +110,8 @@ async fn open_runs_that_fit_are_cancelled_and_no_other_tenants() {
 
 #[tokio::test]
 async fn a_session_with_a_run_that_does_not_fit_is_left() {
-    let stage = indexed().await;
+    // A session tells what it cost before it is erased: it asks the object that waits for it.
+    let stage = indexed().var("TENANT_USD_PER_DAY", "100").var("PRICES", PRICES).start().await;
     let api = &stage.api;
     let (whole, mixed) = (done(api, "42").await, done(api, "42").await);
     let further = json!({"task": "End.", "metadata": {"customer": "7"}});
@@ -127,7 +130,7 @@ async fn a_session_with_a_run_that_does_not_fit_is_left() {
 /// The index was asked before the run came: the session itself knows better.
 #[tokio::test]
 async fn a_run_that_came_after_the_request_keeps_its_session() {
-    let stage = indexed().await;
+    let stage = indexed().start().await;
     let api = &stage.api;
     let (gone, kept) = (done(api, "42").await, done(api, "42").await);
     all_listed(api, 2, "42").await;
@@ -210,7 +213,7 @@ async fn many(api: &Api, count: usize, customer: &str) -> Vec<Post> {
 }
 
 async fn start(api: &Api, customer: &str) -> Post {
-    api.start(&json!({"task": "End.", "metadata": {"customer": customer}})).await
+    api.start(&json!({"task": "End.\n#scripted turns=1", "metadata": {"customer": customer}})).await
 }
 
 async fn done(api: &Api, customer: &str) -> Post {
@@ -257,8 +260,8 @@ fn counts(receipt: &Value) -> [u64; 4] {
     ["matched", "done", "left", "failed"].map(|name| receipt[name].as_u64().expect("a receipt counts"))
 }
 
-async fn indexed() -> Stage {
-    Stage::builder(|call: &Call| Reply::turn(call.turn(), 1)).index(Tables::Migrated).start().await
+fn indexed() -> StageBuilder {
+    Stage::builder(|call: &Call| Reply::turn(call.turn(), 1)).index(Tables::Migrated)
 }
 
 async fn with_tenants() -> Stage {

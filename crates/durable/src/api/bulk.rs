@@ -19,7 +19,7 @@ pub(crate) const RECEIPTS_MAX: usize = 100;
 pub(crate) const KEPT_MS: TimeMs = 7 * 24 * 3_600_000;
 /// How many sessions are asked at once.
 pub(crate) const AT_ONCE: usize = 32;
-/// How often a session is asked that does not answer: with the waits between, about five minutes.
+/// How often a session is asked that does not answer: with the waits between, about four minutes.
 pub(crate) const SESSION_TRIES_MAX: u32 = 10;
 /// How often the index is asked that does not answer: about a quarter of an hour.
 pub(crate) const INDEX_TRIES_MAX: u32 = 20;
@@ -317,7 +317,6 @@ impl Job {
             reason,
             ..
         } = &self.receipt;
-        let state = STATES[*state as usize];
         let numbers = [
             *asked_at,
             ended_at.unwrap_or_default(),
@@ -331,7 +330,7 @@ impl Job {
         ];
         let numbers = numbers.map(|number| number.to_string()).join(" ");
         let reason = reason.as_deref().unwrap_or_default();
-        let head = [action.as_str(), state, filter, by, &numbers, reason, &self.after];
+        let head = [action.as_str(), state.as_str(), filter, by, &numbers, reason, &self.after];
         let mut text = head.join("\n");
         for session in &self.page {
             text.push('\n');
@@ -345,17 +344,15 @@ impl Job {
         let mut lines = text.split('\n');
         let mut next = || lines.next();
         let action = Action::of(next()?)?;
-        let state = match next()? {
-            "working" => State::Working,
-            "done" => State::Done,
-            "gave_up" => State::GaveUp,
-            _ => return None,
-        };
+        let state = State::of(next()?)?;
         let (filter, by, numbers) = (next()?, next()?, next()?);
         let (reason, after) = (next()?, next()?);
-        let mut numbers = numbers.split(' ').map(str::parse::<u64>);
-        let mut number = || numbers.next()?.ok();
-        let asked_at = number()?;
+        // A later version may know more of them.
+        let numbers: Vec<u64> = numbers.split(' ').map_while(|number| number.parse().ok()).collect();
+        let &[asked_at, ended_at, matched, done, left, failed, stuck, tries, due, ..] = numbers.as_slice()
+        else {
+            return None;
+        };
         let receipt = Receipt {
             id: id.to_owned(),
             action,
@@ -363,15 +360,14 @@ impl Job {
             filter: filter.to_owned(),
             by: by.to_owned(),
             asked_at,
-            ended_at: number().map(|at| (at > 0).then_some(at))?,
-            matched: number()?,
-            done: number()?,
-            left: number()?,
-            failed: number()?,
+            ended_at: (ended_at > 0).then_some(ended_at),
+            matched,
+            done,
+            left,
+            failed,
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
             links: Links::of(id),
         };
-        let (stuck, tries, due) = (number()?, number()?, number()?);
         let page: Vec<String> = lines.map(str::to_owned).collect();
         let stuck = page.len().min(usize::try_from(stuck).ok()?);
         let tries = u32::try_from(tries).ok()?;
@@ -379,8 +375,18 @@ impl Job {
     }
 }
 
-/// By the places of [`State`].
-const STATES: [&str; 3] = ["working", "done", "gave_up"];
+impl State {
+    const ALL: [(&str, Self); 3] =
+        [("working", Self::Working), ("done", Self::Done), ("gave_up", Self::GaveUp)];
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == word).map(|(_, state)| state)
+    }
+
+    fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
 
 impl Links {
     fn of(id: &str) -> Self {

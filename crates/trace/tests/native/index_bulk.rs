@@ -139,3 +139,29 @@ fn a_query_without_a_filter_says_so() {
     }
     assert!(is_any(&[("status", "gone"), ("since", "x")]).is_err());
 }
+
+/// D1 takes 100 parameters for a statement.
+#[test]
+fn every_filter_at_once_is_one_statement() {
+    let database = Database::new();
+    let mut pairs = vec![
+        ("status", "queued,running,waiting,succeeded,failed,cancelled"),
+        ("model", "openai:tiny"),
+        ("agent", "poet"),
+        ("session", "ses_1"),
+        ("q", "0123456789abcdef0123456789abcdef"),
+        ("error_type", "timeout"),
+        ("resumed", "true"),
+        ("model_failed", "false"),
+        ("min_duration_ms", "1"),
+        ("min_working_ms", "1"),
+        ("min_total_tokens", "1"),
+        ("min_cost_usd", "0.5"),
+        ("since", "1"),
+        ("until", "2"),
+    ];
+    let labels: Vec<String> = (0..8).map(|number| format!("metadata.label{number}")).collect();
+    pairs.extend(labels.iter().map(|label| (label.as_str(), "42")));
+    assert_eq!(found(&database, &pairs, BulkRuns::Listed), []);
+    assert_eq!(found(&database, &pairs, BulkRuns::Open), []);
+}

@@ -125,12 +125,15 @@ fn a_job_is_kept_in_these_lines() {
     let text = "erase\ndone\nmetadata.customer=42\nacme/ann\n\
                 1800000000000 1800000000009 3 3 0 0 0 0 1800000000009\na session did not answer\ns0002";
     assert_eq!(job.to_text(), text);
-    assert_eq!(Job::of_text("j", text), Some(job));
+    assert_eq!(Job::of_text("j", text).as_ref(), Some(&job));
     for wrong in ["", "later\nworking", "erase\nlater\n\n\n\n\n", "erase\nworking\n\n\n1 2\n\n"] {
         assert_eq!(Job::of_text("j", wrong), None, "{wrong}");
     }
-    for state in [State::Working, State::Done, State::GaveUp] {
-        assert_eq!(serde_json::to_value(state).unwrap(), STATES[state as usize]);
+    let more = text.replace(" 1800000000009\n", " 1800000000009 7\n");
+    assert_eq!(Job::of_text("j", &more), Some(job), "a number of a later version");
+    for (word, state) in State::ALL {
+        assert_eq!((State::of(word), state.as_str()), (Some(state), word));
+        assert_eq!(serde_json::to_value(state).unwrap(), word);
     }
     for (word, action) in Action::ALL {
         assert_eq!((Action::of(word), action.as_str()), (Some(action), word));
