@@ -180,7 +180,7 @@ impl Importer {
             return Err("a row has an entry at least".to_owned());
         }
         if is_first {
-            self.first.clone_from(&records);
+            self.first = records.clone();
         }
         for record in records {
             if let Entry::ToolAnswered { call, result_digest: Some(digest), .. } = &record.entry {

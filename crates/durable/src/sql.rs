@@ -122,22 +122,21 @@ impl SqlJournal {
     fn append_rows(&self, seq: Seq, text: &str, results: &[WholeResult]) -> Result<(), JournalError> {
         let writing = Writing::new(seq, text, results);
         let sql = self.sql.clone();
-        self.transact(move || {
+        self.transact(Box::new(move || {
             if !writing.parts.is_empty() {
                 sql.exec(CREATE_PARTS)?;
             }
             if !writing.results.is_empty() {
                 sql.exec(CREATE_RESULTS)?;
             }
-            writing.write(&sql, [INSERT, INSERT_PART, INSERT_RESULT])
-        })
+            writing.write(&sql, [INSERT, INSERT_PART, INSERT_RESULT])?;
+            Ok(JsValue::UNDEFINED)
+        }))
     }
 
     /// Carries out `write` as a whole, or rolls it back.
-    fn transact(&self, mut write: impl FnMut() -> Result<(), JsValue> + 'static) -> Result<(), JournalError> {
-        let write = move || write().map(|()| JsValue::UNDEFINED);
-        let write =
-            Closure::<dyn FnMut() -> Result<JsValue, JsValue>>::wrap_assert_unwind_safe(Box::new(write));
+    fn transact(&self, write: Box<dyn FnMut() -> Result<JsValue, JsValue>>) -> Result<(), JournalError> {
+        let write = Closure::wrap_assert_unwind_safe(write);
         self.storage.transaction_sync(write.as_ref().unchecked_ref())?;
         Ok(())
     }
@@ -159,7 +158,7 @@ impl SqlJournal {
 
     pub(crate) fn adopt(&self) -> Result<(), JournalError> {
         let sql = self.sql.clone();
-        self.transact(move || sql.exec(ADOPT).map(drop))
+        self.transact(Box::new(move || sql.exec(ADOPT).map(|_| JsValue::UNDEFINED)))
     }
 
     pub(crate) fn forget_aside(&self) -> Result<(), JournalError> {
