@@ -137,7 +137,11 @@ impl Ask for Sql {
         } else {
             let query = StatsQuery::parse(pairs, self.now).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
             let rows = database::rows(&self.connection, &query.to_statement(self.tenant.as_str()))?;
-            serde_json::to_string(&query.stats(rows)?)?
+            let mut stats = query.stats(rows)?;
+            if let Some(statement) = query.groups_statement(self.tenant.as_str()) {
+                stats.grouped = query.groups(database::rows(&self.connection, &statement)?)?;
+            }
+            serde_json::to_string(&stats)?
         };
         let took = started_at.elapsed();
         Ok(Answer { took, body: serde_json::from_str(&text)?, bytes: text.len() })

@@ -9,11 +9,17 @@ use serde_json::{Map, Value};
 
 use crate::server::here;
 
-/// Makes the tables.
+/// Makes the tables, as a deployment does.
 pub(crate) fn migrate(file: &Path) -> Result<()> {
-    let migration = here().join("../migrations/0001_traces.sql");
-    let sql = fs::read_to_string(&migration).with_context(|| migration.display().to_string())?;
-    Connection::open(file)?.execute_batch(&sql)?;
+    let directory = here().join("../migrations");
+    let files = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
+    let mut migrations = files.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    migrations.sort();
+    let connection = Connection::open(file)?;
+    for migration in migrations {
+        let sql = fs::read_to_string(&migration).with_context(|| migration.display().to_string())?;
+        connection.execute_batch(&sql)?;
+    }
     Ok(())
 }
 
