@@ -488,6 +488,8 @@ impl Entry {
 pub const INDEX_SINK: &str = "index";
 /// The sink that gets events, one by one, in place of traces.
 pub const WEBHOOK_SINK: &str = "webhook";
+/// What [`WEBHOOK_SINK`] is told of where it wants to hear of failed runs alone.
+pub const RUN_FAILED: &str = "run.failed";
 
 /// The sink that gets what a session's runs have cost, in place of a trace: their tenant's spending limit.
 pub const TENANT_SINK: &str = "tenant";

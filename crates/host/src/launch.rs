@@ -198,16 +198,7 @@ impl<P: Ports> Runtime<P> {
         let DeliveryOrder { run, sink, .. } = order;
         match outcome {
             Ok(receipt) => Input::Flushed { run, sink, event: None, receipt },
-            Err(failure) => {
-                tracing::warn!(
-                    session = self.deployment.session,
-                    run = run.0,
-                    sink,
-                    ?failure,
-                    "the sink did not take the trace"
-                );
-                Input::FlushFailed { run, sink, event: None, failure }
-            }
+            Err(failure) => Input::FlushFailed { run, sink, event: None, failure },
         }
     }
 

@@ -35,6 +35,7 @@ mod otlp;
 mod outbox;
 mod perform;
 mod ports;
+mod report;
 mod retention;
 mod retiring;
 mod runtime;

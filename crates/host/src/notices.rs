@@ -57,15 +57,7 @@ impl<P: Ports> Runtime<P> {
         let (sink, event) = (WEBHOOK_SINK.to_owned(), Some(event));
         match outcome {
             Ok(()) => Input::Flushed { run, sink, event, receipt: Receipt::whole(0) },
-            Err(failure) => {
-                tracing::warn!(
-                    session = self.deployment.session,
-                    run = run.0,
-                    ?failure,
-                    "the webhook did not take the event"
-                );
-                Input::FlushFailed { run, sink, event, failure }
-            }
+            Err(failure) => Input::FlushFailed { run, sink, event, failure },
         }
     }
 }

@@ -34,6 +34,11 @@ pub(crate) mod otlp {
             refuse("otlp", &endpoints, lookup)
         }
 
+        /// Where it is.
+        pub fn url(&self) -> &str {
+            match *self {}
+        }
+
         /// Headers of each request.
         pub fn headers(&self) -> &[(String, String)] {
             match *self {}
@@ -58,6 +63,11 @@ pub mod nexus {
         pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigErrors> {
             refuse("nexus", &["NEXUS_API_KEY"], lookup)
         }
+
+        /// Where it is.
+        pub fn url(&self) -> &str {
+            match *self {}
+        }
     }
 }
 
@@ -77,6 +87,11 @@ pub(crate) mod webhook {
         /// Lists both that are.
         pub fn parse(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, ConfigErrors> {
             refuse("webhooks", &["WEBHOOK_URL", "WEBHOOK_SECRET"], lookup)
+        }
+
+        /// Where it is.
+        pub fn url(&self) -> &str {
+            match *self {}
         }
 
         /// The types of the events that are sent.

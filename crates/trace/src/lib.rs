@@ -65,6 +65,7 @@ pub use otlp::{
 };
 pub use resource::Resource;
 pub use span::{Attribute, ModelSpan, Span, SpanEvent, SpanKind, SpanStatus, ToolSpan, Value, WaitSpan};
+pub use time::iso8601;
 pub use view::{SpanView, TraceView, VIEW_CONTENT_BYTES_MAX};
 #[cfg(feature = "webhooks")]
 pub use webhook::{WEBHOOK_ANSWER_BYTES_MAX, WebhookConfig, is_gone, webhook_id};

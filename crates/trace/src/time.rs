@@ -5,7 +5,7 @@ const DAY_MS: u64 = 86_400_000;
 const MONTH_DAYS_MAX: u64 = 31;
 
 /// A time as ISO 8601 with milliseconds, in UTC.
-pub(crate) fn iso8601(at: TimeMs) -> String {
+pub fn iso8601(at: TimeMs) -> String {
     let (year, month, day) = civil(at / DAY_MS);
     let ms = at % DAY_MS;
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use longhaul_core::{CallId, Entry, Record, RunId, RunSpec, RunStatus, Seq, StopReason, TimeMs};
+use longhaul_core::{CallId, Entry, RUN_FAILED, Record, RunId, RunSpec, RunStatus, Seq, StopReason, TimeMs};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::Sha256;
@@ -23,7 +23,9 @@ const SECRET: &str = "WEBHOOK_SECRET";
 const EVENTS: &str = "WEBHOOK_EVENTS";
 const PUBLIC_URL: &str = "PUBLIC_URL";
 /// What may be sent.
-const ALL_EVENTS: [&str; 2] = ["approval.requested", "run.ended"];
+const ALL_EVENTS: [&str; 3] = ["approval.requested", "run.ended", RUN_FAILED];
+/// How many of these are sent where nobody chooses.
+const DEFAULT_EVENTS: usize = 2;
 const SECRET_PREFIX: &str = "whsec_";
 /// A key, in bytes, as the specification has it.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -77,14 +79,14 @@ impl WebhookConfig {
             keys.is_some(),
             "must be one or two secrets with a space between them: whsec_ and 24 to 64 bytes in base64",
         );
-        let events = set(EVENTS).map_or_else(
-            || ALL_EVENTS.map(str::to_owned).to_vec(),
+        let events: Vec<String> = set(EVENTS).map_or_else(
+            || ALL_EVENTS[..DEFAULT_EVENTS].iter().map(|&name| name.to_owned()).collect(),
             |text| text.split(',').map(|name| name.trim().to_owned()).collect(),
         );
         check(
             EVENTS,
             events.iter().all(|name| ALL_EVENTS.contains(&name.as_str())),
-            "must be names of events with commas between them; there are approval.requested and run.ended",
+            "must be names of events with commas between them; there are approval.requested, run.ended and run.failed",
         );
         match keys {
             Some(keys) if errors.is_empty() => Ok(Some(Self { url, keys, events, public_url })),
@@ -180,7 +182,11 @@ impl WebhookConfig {
         let run = record.run;
         let url = self.public_url.as_ref().map(|url| format!("{url}/#/runs/{session}/{run}"));
         let data = Data { tenant, session, run, agent: &spec.agent, news, url };
-        let body = Body { r#type: record.entry.type_name(), timestamp: iso8601(record.at), data };
+        // Whoever wants to hear of each end gets a failed one as such an end: an event is sent once.
+        let ends_silently = !spec.settings.webhook_events.iter().any(|name| name == "run.ended");
+        let is_end = matches!(record.entry, Entry::RunEnded { .. });
+        let r#type = if is_end && ends_silently { RUN_FAILED } else { record.entry.type_name() };
+        let body = Body { r#type, timestamp: iso8601(record.at), data };
         Some(serde_json::to_vec(&body).expect("its keys are texts"))
     }
 }
@@ -365,7 +371,8 @@ mod tests {
         for good in ["http://127.0.0.1:1/x", "http://[::1]:1", "http://localhost", "HTTPS://h/a?b=c"] {
             assert!(parse(&[(URL, good), (SECRET, WHSEC)]).is_ok(), "{good}");
         }
-        assert_eq!(config(&[]).events(), ALL_EVENTS);
+        assert_eq!(config(&[]).events(), ["approval.requested", "run.ended"]);
+        assert_eq!(config(&[(EVENTS, "run.failed")]).events(), ["run.failed"]);
         assert_eq!(config(&[(EVENTS, " run.ended ")]).events(), ["run.ended"]);
         assert!(!format!("{:?}", config(&[])).contains("MfKQ"));
     }
@@ -422,7 +429,11 @@ mod tests {
             "result": "so far", "error": {"code": "deadline", "message": "late"}, "iterations": 3,
             "url": "https://runs.example.com/#/runs/s1/1",
         });
-        assert_eq!(told_of["data"], data);
+        assert_eq!(
+            (&told_of["data"], &told_of["type"]),
+            (&data, &Value::from("run.failed")),
+            "nobody chose run.ended"
+        );
         let off = told(ended, Capture::Off);
         assert_eq!(
             (&off["data"]["error"], off["data"].get("result")),

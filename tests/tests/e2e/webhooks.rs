@@ -111,6 +111,57 @@ async fn the_events_are_chosen_and_a_receiver_that_is_gone_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_failed_run_is_told_and_logged_and_a_good_one_is_logged_alone() {
+    let hook = receiver(&[]).await;
+    let stage = Stage::builder(|call| {
+        let is_bad = call.messages().iter().any(|message| message.to_string().contains("Break."));
+        if is_bad { longhaul_tests::Reply::status(401) } else { longhaul_tests::Reply::turn(1, 1) }
+    })
+    .var("WEBHOOK_URL", format!("{}/path-of-mine", hook.origin()))
+    .var("WEBHOOK_SECRET", SECRET)
+    .var("WEBHOOK_EVENTS", "run.failed")
+    .var("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9/path-of-theirs")
+    .start()
+    .await;
+    let good = stage.api.start(&json!({"task": "Write of sk-proj-0123456789abcdefghij."})).await;
+    assert_eq!(stage.api.ended(&good).await["status"], "succeeded");
+    let bad = stage.api.start(&json!({"task": "Break."})).await;
+    let run = stage.api.ended(&bad).await;
+    assert_eq!(run["status"], "failed");
+    let told = arrived(&hook, 1).await;
+    assert_eq!((told.len(), &told[0].body["type"]), (1, &json!("run.failed")));
+    assert_eq!(told[0].body["data"]["session"], json!(bad.session));
+    let trouble = |event: &Value| event["type"] == "trace.failed" && event["sink"] == "otlp";
+    stage.api.event(&bad.session, "the sink is down", trouble).await;
+    let lines = eventually("the log has both ends and the sink", || async {
+        let log = stage.server.log();
+        let lines: Vec<Value> =
+            log.lines().filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok()).collect();
+        let ends = lines.iter().filter(|line| line["message"] == "the run ended").count();
+        (ends >= 2 && log.contains("otlp at 127.0.0.1:9 took nothing")).then_some(lines)
+    })
+    .await;
+    let of = |session: &str| {
+        lines
+            .iter()
+            .find(|line| line["message"] == "the run ended" && line["session"] == session)
+            .expect("each end is a line")
+    };
+    let (failed, succeeded) = (of(&bad.session), of(&good.session));
+    assert_eq!((&failed["level"], &succeeded["level"]), (&json!("error"), &json!("info")));
+    for (field, value) in [("status", &run["status"]), ("stop_reason", &run["stop_reason"])] {
+        assert_eq!(&failed[field], value, "{failed}");
+    }
+    assert_eq!(failed["error"], run["error"]["code"], "{failed}");
+    assert!(succeeded["tokens"].is_u64() && succeeded["ms"].is_u64() && failed["run"] == 1, "{succeeded}");
+    assert_eq!(succeeded["trace"].as_str().map(str::len), Some(32));
+    let log = stage.server.log();
+    for text in ["sk-proj-", "Break.", "path-of-mine", "path-of-theirs", "MfKQ9r8GKYq"] {
+        assert!(!log.contains(text), "{text}: {log}");
+    }
+}
+
+#[tokio::test]
 async fn a_variable_at_fault_is_named() {
     let stage = Stage::builder(|_| longhaul_tests::Reply::turn(1, 1))
         .var("WEBHOOK_URL", "http://example.com")

@@ -3,7 +3,9 @@ use std::{collections::BTreeMap, ops::Range, rc::Rc};
 use serde_json::Value;
 
 use crate::{
-    entry::{Entry, INDEX_SINK, Idempotency, Record, RunError, RunStatus, StopReason, TENANT_SINK},
+    entry::{
+        Entry, INDEX_SINK, Idempotency, RUN_FAILED, Record, RunError, RunStatus, StopReason, TENANT_SINK,
+    },
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
     output::parsed,
@@ -224,8 +226,10 @@ impl Run {
 
     /// Whether somebody outside is told of an entry.
     fn tells_of(&self, entry: &Entry) -> bool {
+        let tells = |event: &str| self.spec.settings.webhook_events.iter().any(|name| name == event);
         let is_news = matches!(entry, Entry::ApprovalRequested { .. } | Entry::RunEnded { .. });
-        is_news && self.spec.settings.webhook_events.iter().any(|name| name == entry.type_name())
+        let is_failure = matches!(entry, Entry::RunEnded { status: RunStatus::Failed, .. });
+        is_news && tells(entry.type_name()) || is_failure && tells(RUN_FAILED)
     }
 
     /// What is still to be delivered: when.

@@ -315,6 +315,23 @@ fn a_run_that_was_accepted_without_a_webhook_tells_nobody() {
 }
 
 #[test]
+fn a_webhook_for_failed_runs_hears_of_those_alone_and_once() {
+    let only = |events: &[&str]| {
+        let events = events.iter().map(|&name| name.to_owned()).collect();
+        run_with("Write.", |run| run.settings.webhook_events = events)
+    };
+    let mut good = Stage::started(only(&["run.failed"]));
+    good.answer("DONE");
+    assert_eq!(good.session.notices_due(u64::MAX), []);
+    for events in [&["run.failed"][..], &["run.ended", "run.failed"]] {
+        let mut bad = Stage::started(only(events));
+        bad.fail(FaultKind::Unauthorized);
+        let ended = bad.session.head();
+        assert_eq!(bad.session.notices_due(u64::MAX), [(RunId(1), ended)], "{events:?}");
+    }
+}
+
+#[test]
 fn what_a_webhook_has() {
     let flushed = Entry::TraceFlushed {
         sink: "webhook".to_owned(),

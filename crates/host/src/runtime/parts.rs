@@ -137,7 +137,10 @@ impl<P: Ports> Runtime<P> {
         if self.memory.is_empty() {
             self.memory.replay(&self.ports)?;
             self.drop_work();
-            self.memory.read(|session| self.note_gaps(session));
+            self.memory.read(|session| {
+                self.note_gaps(session);
+                self.report_untold(session);
+            });
         }
         Ok(())
     }
@@ -158,6 +161,7 @@ impl<P: Ports> Runtime<P> {
             self.memory.read(|session| self.note_gaps(session));
         }
         self.outbox.note(records, survived);
+        self.memory.read(|session| self.report(session, records));
     }
 
     /// The storage failed, or holds what cannot be read: it is left alone for a while.

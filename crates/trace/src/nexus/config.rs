@@ -40,6 +40,11 @@ pub enum NexusMode {
 }
 
 impl NexusConfig {
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Reads `NEXUS_API_KEY`, `NEXUS_URL`, `NEXUS_AGENT_ID` and `NEXUS_MODE` through `lookup`. `None` without a key:
     /// nothing is sent then, and the other variables do not matter. An empty variable counts as one that is not set.
     ///
