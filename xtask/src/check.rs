@@ -20,7 +20,7 @@ use crate::{
     judges::{self, Judge},
     pins, process,
     report::{self, Mark, Progress, Stopwatch, Took},
-    setup, sim, tidy,
+    setup, sim,
     workspace::Workspace,
 };
 
@@ -290,7 +290,7 @@ fn fmt(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 }
 
 fn run_tidy(workspace: &Workspace, _progress: &Progress) -> Result<Report> {
-    Ok(tidy::run(workspace.root())?.into())
+    Ok(longhaul_tidy::run(workspace.root())?.into())
 }
 
 fn dashboard(workspace: &Workspace, progress: &Progress) -> Result<Report> {

@@ -15,7 +15,6 @@ mod openapi;
 mod pins;
 mod setup;
 mod sim;
-mod tidy;
 mod workspace;
 
 use std::{num::NonZeroU32, process::ExitCode};
@@ -23,7 +22,7 @@ use std::{num::NonZeroU32, process::ExitCode};
 use clap::{Parser, Subcommand};
 use longhaul_cli::{
     build::{self, Grade},
-    dev, fingerprint, process, report,
+    dev, process, report,
 };
 
 use crate::{check::Selection, workspace::Workspace};
@@ -136,7 +135,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Api => api::write(&workspace)?,
         Task::Openapi => openapi::run(&workspace)?,
         Task::Tidy => {
-            let summary = tidy::run(workspace.root())?;
+            let summary = longhaul_tidy::run(workspace.root())?;
             println!("{summary}");
         }
     }

@@ -3,7 +3,6 @@
 use std::{
     env,
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -54,7 +53,7 @@ impl Workspace {
 
     /// The names of the examples, sorted.
     pub(crate) fn examples(&self) -> Result<Vec<String>> {
-        crates_in(&self.root.join("examples"))
+        longhaul_tidy::crates_in(&self.root.join("examples"))
     }
 
     /// Rust tools that are built for this checkout.
@@ -127,26 +126,4 @@ impl Workspace {
             .map(str::to_owned)
             .with_context(|| format!("Cargo.lock has no {name}"))
     }
-}
-
-/// The crates below crates/ that can end up in the wasm, relative to the root. What is built for Cloudflare is
-/// left out, as are the crates that only run on the machine itself.
-pub(crate) fn wasm_crates(root: &Path) -> Result<Vec<PathBuf>> {
-    const NOT_LINKED: [&str; 4] = ["worker", "world", "sim", "cli"];
-    let names = crates_in(&root.join("crates"))?;
-    let linked = names.into_iter().filter(|name| !NOT_LINKED.contains(&name.as_str()));
-    Ok(linked.map(|name| Path::new("crates").join(name)).collect())
-}
-
-/// The names of the directories with a Cargo.toml, sorted.
-pub(crate) fn crates_in(parent: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))? {
-        let entry = entry?;
-        if entry.path().join("Cargo.toml").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::Result;
 
-use super::collect;
-use crate::workspace::read;
+use crate::collect;
+use longhaul_cli::text::read;
 
 /// The crates whose files are looked at.
 const LISTED: [&str; 5] = ["core", "models", "trace", "host", "durable"];

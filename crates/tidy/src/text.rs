@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::workspace::read;
+use longhaul_cli::text::read;
 
 const DOCUMENTS: [&str; 2] = ["README.md", "ARCHITECTURE.md"];
 const PLACES: [&str; 2] = ["crates/", "examples/"];

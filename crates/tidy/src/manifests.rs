@@ -1,13 +1,15 @@
 //! Cargo.toml, package.json and wrangler.toml agree with each other and with what is there.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use cargo_metadata::Metadata;
+use longhaul_cli::text::read;
 use serde_json::Value as Json;
 use toml::{Table, Value};
-
-use crate::workspace::{self, read};
 
 /// All disagreements.
 pub(super) fn problems(root: &Path, metadata: &Metadata) -> Result<Vec<String>> {
@@ -23,7 +25,7 @@ pub(super) fn problems(root: &Path, metadata: &Metadata) -> Result<Vec<String>> 
     let lock: Json = serde_json::from_str(&read(&root.join("package-lock.json"))?)?;
     problems.extend(npm_problems(&packages, &lock));
 
-    let crates = workspace::wasm_crates(root)?;
+    let crates = wasm_crates(root)?;
     for (config, own) in wrangler_configs(root)? {
         let wrangler: Table = toml::from_str(&read(&root.join(&config))?)?;
         let up = if own.starts_with("examples") { "../../" } else { "" };
@@ -117,10 +119,19 @@ fn watch_problems(config: &str, wrangler: &Table, expected: &[String]) -> Vec<St
 /// Each wrangler.toml, with the directory of the crate that it deploys; both relative to the root.
 fn wrangler_configs(root: &Path) -> Result<Vec<(String, String)>> {
     let mut configs = vec![("wrangler.toml".to_owned(), "crates/worker".to_owned())];
-    for example in workspace::crates_in(&root.join("examples")).context("examples")? {
+    for example in crate::crates_in(&root.join("examples")).context("examples")? {
         configs.push((format!("examples/{example}/wrangler.toml"), format!("examples/{example}")));
     }
     Ok(configs)
+}
+
+/// The crates below crates/ that can end up in the wasm, relative to the root. What is built for Cloudflare is
+/// left out, as are the crates that only run on the machine itself.
+fn wasm_crates(root: &Path) -> Result<Vec<PathBuf>> {
+    const NOT_LINKED: [&str; 5] = ["worker", "world", "sim", "cli", "tidy"];
+    let names = crate::crates_in(&root.join("crates"))?;
+    let linked = names.into_iter().filter(|name| !NOT_LINKED.contains(&name.as_str()));
+    Ok(linked.map(|name| Path::new("crates").join(name)).collect())
 }
 
 #[cfg(test)]

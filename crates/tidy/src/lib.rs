@@ -1,4 +1,4 @@
-//! Rules that the compiler does not know: who may depend on whom, how long things may be, and that documents and
+//! What `cargo xtask tidy` judges: rules that the compiler does not know: who may depend on whom, how long things may be, and that documents and
 //! manifests speak of what exists. Each problem is one line that says what to do.
 
 mod circles;
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use cargo_metadata::MetadataCommand;
 
-use crate::{fingerprint::SKIPPED_DIRS, workspace::read};
+use longhaul_cli::{fingerprint::SKIPPED_DIRS, text::read};
 
 /// Lines of one file of sources.
 const FILE_LINES_MAX: usize = 800;
@@ -26,7 +26,7 @@ const EXAMPLE_LINES_MAX: usize = 120;
 const ARCHITECTURE_LINES_MAX: usize = 150;
 
 /// Checks everything and returns what was looked at. Fails with all problems at once.
-pub(crate) fn run(root: &Path) -> Result<String> {
+pub fn run(root: &Path) -> Result<String> {
     let metadata = MetadataCommand::new()
         .manifest_path(root.join("Cargo.toml"))
         .no_deps()
@@ -107,6 +107,19 @@ fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The names of the directories with a Cargo.toml, sorted.
+pub fn crates_in(parent: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(parent).with_context(|| format!("cannot list {}", parent.display()))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]
