@@ -280,7 +280,7 @@ async fn import(
     let url = request.inner().url();
     let query = Query::of_url(&url);
     let session = query.session()?;
-    // Its runs go on, and have no slot: a suspension finds them all the same.
+    // It has no slot. The object notes it, so that a suspension finds it all the same.
     if let Some(refusal) = refused_of_suspended(request, env, caller, (tenant, Some(session)), config).await?
     {
         return Ok(refusal);

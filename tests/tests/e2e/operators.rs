@@ -268,7 +268,7 @@ async fn an_operator_cancels_and_erases_many_of_one_tenant_alone() {
     assert_eq!(bob.run(&of_bob).await["status"], "running", "another tenant's is left alone");
 }
 
-/// An imported run goes on without a slot.
+/// Its open runs came in cancelled; a suspension finds those imports all the same.
 #[tokio::test]
 async fn a_suspended_tenant_imports_nothing_and_what_it_imported_is_cancelled() {
     let document = Document::read();
