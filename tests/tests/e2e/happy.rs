@@ -241,7 +241,7 @@ async fn health_routes_and_methods_are_as_the_contract_says() {
     }
     let answer = api.call(Method::PUT, "/v1/sessions", &[], None).await;
     answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "POST");
+    assert_eq!(answer.header("allow"), "POST, DELETE");
     let answer = api.call(Method::PATCH, "/v1/sessions/abc", &[], None).await;
     answer.problem(405, "method_not_allowed");
     let allow: Vec<&str> = answer.header("allow").split(',').map(str::trim).collect();
