@@ -123,6 +123,6 @@ function stored(page) {
 
 
 export async function signIn(page, token) {
-  await page.getByLabel("Token").fill(token);
+  await page.getByLabel("Token", { exact: true }).fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
 }

@@ -17,6 +17,11 @@ counts = {"requests": 0, "server_errors": 0}
 counting = threading.Lock()
 
 
+@schemathesis.serializer("application/x-ndjson")
+def as_it_is(context, value):
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else json.dumps(value).encode()
+
+
 @schemathesis.hook
 def after_call(context, case, response):
     with counting:

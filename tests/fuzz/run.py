@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fuzzes the HTTP API of a running server with schemathesis, by the OpenAPI document of this repository.
 
-    cargo xtask dev -- --port 20123 --var AUTH:tokens --var API_TOKENS:fuzz:fuzz-token
-    LONGHAUL_TOKEN=fuzz-token python3 tests/fuzz/run.py --url http://127.0.0.1:20123 --seconds 300
+    cargo xtask dev -- --port 20123 --var AUTH:tokens --var "API_TOKENS:fuzz/all:token-of-an-operator[admin,operator]"
+    LONGHAUL_TOKEN=token-of-an-operator python3 tests/fuzz/run.py --url http://127.0.0.1:20123 --seconds 300
 
 The server gets some thousand runs, so it should be one that may be thrown away; its models should be the scripted ones.
 The exit code is 0 when nothing was found. What was found is printed with a curl command that shows it again.

@@ -23,7 +23,8 @@ const POLL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(120);
 const WORKER: &str = "wrangler.toml";
 const TENANT: &str = "fuzz";
-const TOKEN: &str = "fuzz-token";
+/// Of somebody who may do everything: no valid request is refused for its token.
+const TOKEN: &str = "token-of-an-operator";
 /// What run.py says at its end, with numbers after it.
 const COUNTED: &str = "counted: ";
 
@@ -48,7 +49,7 @@ impl Server {
         let mut command = workspace.wrangler()?;
         command.args(["dev", "--local", "--config"]).arg(&config).arg("--persist-to").arg(&state);
         command.args(["--ip", "127.0.0.1", "--port", &address.port().to_string()]);
-        let tokens = format!("API_TOKENS:{TENANT}:{TOKEN}");
+        let tokens = format!("API_TOKENS:{TENANT}/all:{TOKEN}[admin,operator]");
         for variable in ["AUTH:tokens", &tokens, "MODEL:scripted:haiku", "TENANT_SESSIONS_MAX:1000"] {
             command.args(["--var", variable]);
         }
