@@ -12,19 +12,8 @@ export function tests(server) {
     "a thousand runs are filtered, and the filters live in the address",
     { server },
     async ({ page, server }) => {
-      const api = new Api(server);
       const rows = page.locator("table.runs tbody tr");
-      /** Awaits that the page shows just what the index answers to the same question. */
-      const showsWhat = async (query, holds) => {
-        const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
-        assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
-        const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
-        await eventually(
-          () => links(page),
-          (found) => String(found) === String(expected),
-          `the rows of ${query}`,
-        );
-      };
+      const showsWhat = comparing(page, new Api(server));
       await go(page, "#/runs");
       await counts(rows, PER_PAGE);
 
@@ -74,17 +63,7 @@ export function tests(server) {
     const api = new Api(server);
     const filters = page.getByRole("search", { name: "Filters" });
     const rows = page.locator("table.runs tbody tr");
-    const showsWhat = async (query, holds) => {
-      const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
-      assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
-      const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
-      await eventually(
-        () => links(page),
-        (found) => String(found) === String(expected),
-        `the rows of ${query}`,
-      );
-      return traces;
-    };
+    const showsWhat = comparing(page, api);
     await go(page, "#/runs");
     await counts(rows, PER_PAGE);
     await filters.getByText("More filters").click();
@@ -193,4 +172,19 @@ export function tests(server) {
 
 function links(page) {
   return page.locator("table.runs:not(.is-stale *) .c-task a").evaluateAll((all) => all.map((link) => link.hash));
+}
+
+/** Awaits that the page shows just what the index answers to the same question, and gives that. */
+function comparing(page, api) {
+  return async (query, holds) => {
+    const { traces } = await api.request(`/v1/traces?limit=${PER_PAGE}&${query}`);
+    assert.ok(traces.length > 0 && traces.every(holds), `${query} finds what it says`);
+    const expected = traces.map(({ session, run }) => `#/runs/${session}/${run}`);
+    await eventually(
+      () => links(page),
+      (found) => String(found) === String(expected),
+      `the rows of ${query}`,
+    );
+    return traces;
+  };
 }
