@@ -1,0 +1,19 @@
+//! A client of remote MCP servers, of both eras of the protocol: the stateless one (revision 2026-07-28) and the one with
+//! sessions before it. What a server says is data: it is read with limits, and reaches nobody as anything else.
+//!
+//! Absent from this crate, on purpose: sockets, a clock, randomness, JavaScript and the `worker` crate. Whoever uses it gives
+//! it a way out, a [`Wire`].
+//!
+//! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
+//! promise of stability.
+
+pub mod client;
+pub mod limits;
+mod names;
+pub mod oauth;
+mod servers;
+mod wire;
+
+pub use names::{NAME_SEPARATOR, offered_name};
+pub use servers::{Oauth, Secret, Server, Servers};
+pub use wire::{Reply, Request, Wire};
