@@ -27,10 +27,13 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("nothing is waited for")
 }
 
+/// An address, the status of what is there, and its body.
+type There = (String, u16, Vec<u8>);
+
 /// What is at which address; anything else is 404. It remembers what it was asked.
 #[derive(Clone, Default)]
 struct Net {
-    there: Rc<RefCell<Vec<(String, u16, Vec<u8>)>>>,
+    there: Rc<RefCell<Vec<There>>>,
     asked: Rc<RefCell<Vec<Request>>>,
 }
 
