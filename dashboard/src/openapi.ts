@@ -605,15 +605,19 @@ export interface components {
             /** @description When the request expires. */
             expires_at?: components["schemas"]["Time"];
             /** @description What is asked: whether the call is made, where this is absent. */
-            kind?: ("call" | "in_doubt") | null;
+            kind?: ("call" | "in_doubt" | "input" | "authorize") | null;
             /** @description The rule that asks. */
             rule?: string;
-            /** @description What the call does, in a sentence of the tool's own code. */
+            /** @description The JSON Schema of the answer that the tool's server asks for, an object's. */
+            schema?: unknown;
+            /** @description What the call does, in a sentence of the tool's own code; what a server asks for, in its words. */
             summary?: string;
             /** @description The tool's name. */
             tool: string;
             /** @constant */
             type: "approval.requested";
+            /** @description The page that a person is to visit. */
+            url?: string;
         } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -633,7 +637,9 @@ export interface components {
              * @description How: `approve` and `deny` are of journals from before there were tools.
              * @enum {string}
              */
-            decision: "approved" | "edited" | "denied" | "expired" | "settled" | "retried" | "withdrawn" | "approve" | "deny";
+            decision: "approved" | "edited" | "denied" | "expired" | "settled" | "retried" | "answered" | "authorized" | "withdrawn" | "approve" | "deny";
+            /** @description What the tool's server is answered. */
+            input?: unknown;
             /** @description Why. */
             reason: string | null;
             /** @constant */
@@ -896,7 +902,7 @@ export interface components {
             type: string;
         };
         /** @description What happened to a run. */
-        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ToolFailed"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["RunSteered"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
+        Event: components["schemas"]["RunAccepted"] | components["schemas"]["ModelCalled"] | components["schemas"]["ModelAnswered"] | components["schemas"]["ModelFailed"] | components["schemas"]["ToolCalled"] | components["schemas"]["ToolAnswered"] | components["schemas"]["ToolFailed"] | components["schemas"]["ToolsListed"] | components["schemas"]["ToolPending"] | components["schemas"]["ApprovalRequested"] | components["schemas"]["ApprovalResolved"] | components["schemas"]["RunResumed"] | components["schemas"]["RunSteered"] | components["schemas"]["CancelRequested"] | components["schemas"]["RunEnded"] | components["schemas"]["TraceSent"] | components["schemas"]["TraceFlushed"] | components["schemas"]["TraceFailed"];
         /** @description A page of events. */
         EventPage: {
             /** @description The events after the cursor, in the order of `seq`. */
@@ -1704,7 +1710,9 @@ export interface components {
             iteration?: number;
             /** @description The rule that allowed it, or asked a person. */
             rule?: string;
-            /** @description The tool's name. */
+            /** @description The server that performs it, by its name in the deployment; absent where that is the deployment's own code. */
+            server?: string;
+            /** @description The tool's name; `tools/list` where a server is asked for its tools. */
             tool: string;
             /** @constant */
             type: "tool.called";
@@ -1755,6 +1763,27 @@ export interface components {
             /** @description A text, or JSON; null where there is none. */
             result: string | null;
         };
+        /** @description A call goes on at its server: it is gone on with later, or when a person has answered. */
+        ToolPending: {
+            /** @description The attempt that said so. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description From the request to the answer, in milliseconds. */
+            latency_ms: number;
+            /** @description When its server is asked again; absent where a person is asked. */
+            retry_at?: components["schemas"]["Time"];
+            /** @description The tool's name. */
+            tool: string;
+            /** @constant */
+            type: "tool.pending";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tool.pending";
+        });
         /** @description What a tool says of its progress, as a frame between events. It is not stored. */
         ToolProgress: {
             /** @description The attempt. */
@@ -1789,6 +1818,45 @@ export interface components {
             /** @description The tool's name. */
             tool: string;
         };
+        /** @description A server said which tools it has, or nothing more comes of asking it and `error` says why. */
+        ToolsListed: {
+            /** @description The attempt that answered, from 1. */
+            attempt: components["schemas"]["Attempt"];
+            /** @description The call. */
+            call: components["schemas"]["Call"];
+            /** @description Names of tools that are not what they were when the tenant saw them last. */
+            changed?: string[];
+            /** @description How many tools the run is offered. */
+            count: number;
+            /** @description The digest of all definitions: SHA-256 in lower-case hex. */
+            digest?: string;
+            /** @description What the server has besides, and why the run is not offered it. */
+            dropped?: {
+                /** @description The server's own name of it. */
+                name: string;
+                /** @description Why. */
+                why: string;
+            }[];
+            /** @description Why there is no list. */
+            error?: (string | {
+                /** @description `invalid_arguments`, `unknown_tool`, `denied`, `refused`, `budget`, `repeated`, `cancelled`, `failed`, `timeout`, `in_doubt` or `too_large`. */
+                code: string;
+                /** @description For the model and for people. */
+                message: string;
+            }) | null;
+            /** @description From the request to the list, in milliseconds. */
+            latency_ms: number;
+            /** @description The server's name. */
+            server: string;
+            /** @constant */
+            type: "tools.listed";
+        } & (WithRequired<components["schemas"]["Envelope"], "type"> & {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tools.listed";
+        });
         /** @description The trace of a run; one under way has no end. It stays with the session's owner, so it has the content. */
         Trace: {
             agent: string;
@@ -1988,18 +2056,22 @@ export interface components {
             /** @description When the time to decide is over; null where it never is. */
             expires_at: components["schemas"]["Time"] | null;
             /**
-             * @description What is asked: whether the call is made, or what became of it.
+             * @description What is asked: whether the call is made, what became of it, what its server asks for, or to let that be used.
              * @enum {string}
              */
-            kind: "call" | "in_doubt";
+            kind: "call" | "in_doubt" | "input" | "authorize";
             /** @description The `seq` of its `approval.requested`, which names the request. */
             request: number;
             /** @description The rule that asks. */
             rule: string | null;
+            /** @description The JSON Schema of the answer that the tool's server asks for; null where it asks for none. */
+            schema: unknown;
             /** @description What the call does, in a sentence of the tool's own code; null where it has none. */
             summary: string | null;
             /** @description The tool's name. */
             tool: string;
+            /** @description The page that a person is to visit; null where there is none. */
+            url: string | null;
         };
         /** @description Something unsafe that works. */
         Warning: {
@@ -2571,8 +2643,10 @@ export type ToolCall = components['schemas']['ToolCall'];
 export type ToolCalled = components['schemas']['ToolCalled'];
 export type ToolFailed = components['schemas']['ToolFailed'];
 export type ToolOfSpan = components['schemas']['ToolOfSpan'];
+export type ToolPending = components['schemas']['ToolPending'];
 export type ToolProgress = components['schemas']['ToolProgress'];
 export type ToolStats = components['schemas']['ToolStats'];
+export type ToolsListed = components['schemas']['ToolsListed'];
 export type Trace = components['schemas']['Trace'];
 export type TraceFailed = components['schemas']['TraceFailed'];
 export type TraceFlushed = components['schemas']['TraceFlushed'];

@@ -7,9 +7,10 @@ use crate::{
     done::FinalRule,
     fault::FaultKind,
     ids::{CallId, Life, RunId, Seq, TimeMs},
+    input::Dropped,
     message::{FinishReason, Message, Usage},
     settings::{Gateway, Reserved, RunSettings},
-    tool::{Effect, Leave, RequestKind, ToolError},
+    tool::{Effect, Leave, RequestKind, ToolError, ToolOffer},
 };
 
 /// An entry of the journal in its place. Its public form is an event of the API.
@@ -178,8 +179,11 @@ pub enum Entry {
         /// The answer of the run that asked for it, from 1.
         #[serde(skip_serializing_if = "is_zero")]
         iteration: u32,
-        /// The tool's name.
+        /// The tool's name; `tools/list` where a server is asked for its tools.
         tool: String,
+        /// The server that performs it, by its name in the deployment; absent where that is the deployment's own code.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        server: Option<String>,
         /// Its arguments.
         arguments: Value,
         /// What a crash may do to it.
@@ -259,6 +263,66 @@ pub enum Entry {
         #[cfg_attr(feature = "schema", schemars(skip))]
         observed: Observed,
     },
+    /// A server said which tools it has, or nothing more comes of asking it and `error` says why.
+    #[serde(rename = "tools.listed")]
+    ToolsListed {
+        /// The call.
+        call: CallId,
+        /// The attempt that answered, from 1.
+        attempt: u32,
+        /// The server's name.
+        server: String,
+        /// How many tools the run is offered.
+        count: u32,
+        /// What the server has besides, and why the run is not offered it.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        dropped: Vec<Dropped>,
+        /// Names of tools that are not what they were when the tenant saw them last.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<String>,
+        /// The digest of all definitions: SHA-256 in lower-case hex.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// Why there is no list.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<ToolError>,
+        /// The tools, as the run is offered them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        offers: Vec<ToolOffer>,
+        /// From the request to the list, in milliseconds.
+        latency_ms: u64,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        observed: Observed,
+    },
+    /// A call goes on at its server: it is gone on with later, or when a person has answered.
+    #[serde(rename = "tool.pending")]
+    ToolPending {
+        /// The call.
+        call: CallId,
+        /// The attempt that said so.
+        attempt: u32,
+        /// The tool's name.
+        tool: String,
+        /// When its server is asked again; absent where a person is asked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_at: Option<TimeMs>,
+        /// What it is gone on with.
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        handle: Value,
+        /// Whether going on twice does no more than once.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        repeatable: bool,
+        /// From the request to the answer, in milliseconds.
+        latency_ms: u64,
+        /// What was seen around the attempt.
+        #[serde(skip_serializing_if = "Observed::is_empty")]
+        #[cfg_attr(feature = "schema", schemars(skip))]
+        observed: Observed,
+    },
     /// A tool call waits for a person.
     #[serde(rename = "approval.requested")]
     ApprovalRequested {
@@ -277,9 +341,15 @@ pub enum Entry {
         /// The arguments' digest: SHA-256 over their RFC 8785 form, in lower-case hex.
         #[serde(skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
-        /// What the call does, in a sentence of the tool's own code.
+        /// What the call does, in a sentence of the tool's own code; what a server asks for, in its words.
         #[serde(skip_serializing_if = "Option::is_none")]
         summary: Option<String>,
+        /// The JSON Schema of the answer that the tool's server asks for, an object's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        schema: Option<Value>,
+        /// The page that a person is to visit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
         /// The rule that asks.
         #[serde(skip_serializing_if = "Option::is_none")]
         rule: Option<String>,
@@ -303,11 +373,14 @@ pub enum Entry {
         /// The call.
         call: CallId,
         /// How: `approve` and `deny` are of journals from before there were tools.
-        #[cfg_attr(feature = "schema", schemars(extend("enum" = ["approved", "edited", "denied", "expired", "settled", "retried", "withdrawn", "approve", "deny"])))]
+        #[cfg_attr(feature = "schema", schemars(extend("enum" = ["approved", "edited", "denied", "expired", "settled", "retried", "answered", "authorized", "withdrawn", "approve", "deny"])))]
         decision: String,
         /// The arguments with which the call is made instead.
         #[serde(skip_serializing_if = "Option::is_none")]
         arguments: Option<Value>,
+        /// What the tool's server is answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<Value>,
         /// Why.
         reason: Option<String>,
         /// Who decided: `tenant/actor`, a tenant, or `system:…`.
@@ -408,7 +481,7 @@ pub enum Entry {
 }
 
 /// Fields of an entry that its public event does not show. Its schema skips them too.
-pub const PRIVATE_FIELDS: [&str; 10] = [
+pub const PRIVATE_FIELDS: [&str; 13] = [
     "settings",
     "idempotency",
     "life",
@@ -419,6 +492,9 @@ pub const PRIVATE_FIELDS: [&str; 10] = [
     "observed",
     "tool_call_id",
     "begun",
+    "offers",
+    "handle",
+    "repeatable",
 ];
 
 /// Fields that every event has, in the order in which it shows them.
@@ -471,6 +547,8 @@ impl Entry {
             Self::ToolCalled { .. } => "tool.called",
             Self::ToolAnswered { .. } => "tool.answered",
             Self::ToolFailed { .. } => "tool.failed",
+            Self::ToolsListed { .. } => "tools.listed",
+            Self::ToolPending { .. } => "tool.pending",
             Self::ApprovalRequested { .. } => "approval.requested",
             Self::ApprovalResolved { .. } => "approval.resolved",
             Self::RunResumed { .. } => "run.resumed",

@@ -11,7 +11,7 @@ use crate::{
     limits,
     message::ModelAnswer,
     settings::RunSettings,
-    tool::{ToolAsk, ToolError},
+    tool::{Resumption, ToolAsk, ToolError, ToolOffer},
 };
 
 /// What the edge reads once per input: the only time and the only chance that the core sees.
@@ -94,6 +94,13 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// A person let the deployment use a server: the calls that wait for that are made once more.
+    Authorized {
+        /// The server.
+        server: String,
+        /// Who.
+        by: String,
+    },
     /// The session was replayed: what was promised and not answered is made again.
     Resume(Cause),
     /// Time passed: what is due begins.
@@ -149,8 +156,72 @@ pub enum ToolOutcome {
     },
     /// The run cannot go on, and why.
     Fatal(String),
+    /// A server said which tools it has.
+    Listed(Box<Listed>),
+    /// The call goes on at its server: it is to be gone on with.
+    Pending(Box<Pending>),
+    /// The server wants a person to let the deployment use it. Nothing was done.
+    Unauthorized {
+        /// The page on which they do.
+        url: String,
+        /// What it is about, in a sentence.
+        message: String,
+    },
     /// It was stopped under way: whether it did anything is unknown, as after a death.
     CutOff,
+}
+
+/// The tools of a server.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// As the run is to be offered them, in the server's order.
+    pub tools: Vec<ToolOffer>,
+    /// What the server has besides, and why the run is not offered it.
+    pub dropped: Vec<Dropped>,
+    /// Names of tools that are not what they were when the tenant saw them last.
+    pub changed: Vec<String>,
+    /// The digest of all definitions.
+    pub digest: Option<String>,
+}
+
+/// A tool of a server that a run is not offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub struct Dropped {
+    /// The server's own name of it.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A call that goes on at its server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    /// What it is gone on with.
+    pub handle: Value,
+    /// Whether going on twice does no more than once.
+    pub is_repeatable: bool,
+    /// What it waits for.
+    pub wait: Wait,
+}
+
+/// What a call waits for that goes on at its server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wait {
+    /// To be looked after, in so many milliseconds.
+    Poll {
+        /// The milliseconds.
+        after_ms: u64,
+    },
+    /// A person.
+    Input {
+        /// What they are asked: data of the server's.
+        message: String,
+        /// The schema of their answer, an object's; only a yes where there is none.
+        schema: Option<Value>,
+        /// The page that they are to visit.
+        url: Option<String>,
+    },
 }
 
 /// What became of a tool call that was cut off.
@@ -177,8 +248,13 @@ pub enum Decision {
         /// What the model is told, as a person's word.
         result: Value,
     },
-    /// It was cut off: it is made once more.
+    /// It was cut off, or the server can be used now: it is made once more.
     Retry,
+    /// Its server asks for something: this is it.
+    Answer {
+        /// An object that fits the request's schema.
+        input: Value,
+    },
     /// It is not made, and the model is told.
     Deny {
         /// Why.
@@ -302,6 +378,8 @@ pub struct ToolOrder {
     pub call: CallRef,
     /// The tool, and what it is given.
     pub ask: Rc<ToolAsk>,
+    /// What it goes on with; absent where it begins.
+    pub resume: Option<Rc<Resumption>>,
     /// The attempt is [cut off](ToolOutcome::CutOff) when it has not returned by then: a tool's own limit, or the run's
     /// deadline if that comes first.
     pub give_up_at: TimeMs,
@@ -369,4 +447,7 @@ pub enum Refusal {
     /// The edited arguments are none that the call may be made with.
     #[error("the call cannot be made with these arguments: {0}")]
     EditRefused(String),
+    /// The answer is not what the server asks for.
+    #[error("the answer does not fit what is asked for: {0}")]
+    AnswerRefused(String),
 }

@@ -160,6 +160,12 @@ pub const POLICY_RULES_MAX: usize = 500;
 pub const SUMMARY_CHARS_MAX: usize = 300;
 /// Tools of an agent. Servers take 128, and two are the runtime's own.
 pub const TOOLS_MAX: usize = 126;
+/// Tools that a model is offered, those of servers and of the runtime's own among them: model servers take no more.
+pub const OFFERED_TOOLS_MAX: usize = 128;
+/// Servers whose tools a run is offered.
+pub const SERVERS_MAX: usize = 8;
+/// How often a person is asked about one call to let its server be used.
+pub const AUTHORIZATIONS_MAX: u32 = 3;
 /// The name of a tool, in characters of `[A-Za-z0-9_-]`.
 pub const TOOL_NAME_BYTES_MAX: usize = 64;
 /// Arguments of one tool call as JSON, in bytes.

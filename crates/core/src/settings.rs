@@ -50,6 +50,9 @@ pub struct RunSettings {
     /// The tools that its models are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolOffer>,
+    /// The servers whose tools they are offered beside these, by name: each is asked for them when the run begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<String>,
     /// How long transient faults of a call are borne, in milliseconds; [`crate::limits::RETRY_PATIENCE_MS_DEFAULT`] when
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

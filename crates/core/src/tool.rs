@@ -58,6 +58,23 @@ pub enum OnExpiry {
     Fail,
 }
 
+/// The name under which a server is asked for its tools. No tool of a model's can have it.
+pub const LIST_TOOLS: &str = "tools/list";
+
+/// Where a tool is that a server performs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// The server's name in the deployment.
+    pub server: String,
+    /// The server's own name of the tool.
+    pub tool: String,
+    /// What its client needs to call it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub extra: Value,
+    /// The digest of its definition: SHA-256 over the RFC 8785 form, in lower-case hex.
+    pub digest: String,
+}
+
 /// A tool that a run is offered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOffer {
@@ -93,6 +110,9 @@ pub struct ToolOffer {
     /// What becomes of a call about which nobody decides.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_expiry: OnExpiry,
+    /// The server that performs it; the deployment's own code where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Box<Remote>>,
 }
 
 impl ToolOffer {
@@ -110,6 +130,7 @@ impl ToolOffer {
             reconciles: false,
             in_doubt: InDoubt::default(),
             on_expiry: OnExpiry::default(),
+            remote: None,
         }
     }
 
@@ -142,6 +163,8 @@ pub struct ToolAsk {
     pub is_edited: bool,
     /// What the tool says that an attempt costs, in US dollars.
     pub cost_usd: Option<f64>,
+    /// The server that is asked; the deployment's own code where there is none.
+    pub server: Option<String>,
 }
 
 impl ToolAsk {
@@ -156,7 +179,20 @@ impl ToolAsk {
             rule: None,
             is_edited: false,
             cost_usd: None,
+            server: None,
         }
+    }
+
+    /// A server is asked for its tools.
+    pub(crate) fn listing(server: &str) -> Self {
+        let arguments = Value::Object(serde_json::Map::new());
+        let ask = Self::new(String::new(), LIST_TOOLS.to_owned(), arguments, Effect::Read);
+        Self { leave: Some(Leave::Allow), server: Some(server.to_owned()), ..ask }
+    }
+
+    /// Whether a server is asked for its tools: no model asked for that, and none is told.
+    pub fn is_listing(&self) -> bool {
+        self.tool == LIST_TOOLS && self.server.is_some()
     }
 }
 
@@ -220,6 +256,10 @@ pub struct Question {
     pub by_another: bool,
     /// Whether a person must decide, whatever the tool says about a request that expires.
     pub needs_person: bool,
+    /// The schema of what they are asked for; an object's.
+    pub schema: Option<Value>,
+    /// The page that they are to visit.
+    pub url: Option<String>,
 }
 
 /// The deployment's rules for tool calls: a function of what is proposed, and of nothing that changes meanwhile.
@@ -260,6 +300,10 @@ pub enum RequestKind {
     Call,
     /// What became of a call that was cut off.
     InDoubt,
+    /// What the server of the tool asks for, before the call goes on.
+    Input,
+    /// To let the deployment use the server of the tool, before the call is made once more.
+    Authorize,
 }
 
 /// A request to a person.
@@ -277,6 +321,32 @@ pub struct Request {
     pub rule: Option<String>,
     /// Whether somebody else must decide than who started or steered the run.
     pub by_another: bool,
+    /// The schema of what is asked for.
+    pub schema: Option<Value>,
+    /// The page that is to be visited.
+    pub url: Option<String>,
+}
+
+/// What a person made of a server's request for input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaction {
+    /// This is it.
+    Accept(Value),
+    /// They would rather not.
+    Decline,
+    /// Nobody answered in time.
+    Cancel,
+}
+
+/// What a call goes on with that waits at its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// As the server's client gave it: nobody else reads it.
+    pub handle: Value,
+    /// Whether going on twice does no more than once.
+    pub is_repeatable: bool,
+    /// What a person made of the request that came with the handle.
+    pub reaction: Option<Reaction>,
 }
 
 /// Why a call of a tool has no result: the model is told.

@@ -66,6 +66,7 @@ pub(crate) fn problem_of_refusal(refusal: Refusal) -> Problem {
         Refusal::OwnRequest => Problem::own_request(detail),
         Refusal::WrongDecision { .. } => field("/decision"),
         Refusal::EditRefused(_) => field("/arguments"),
+        Refusal::AnswerRefused(_) => field("/input"),
     }
 }
 

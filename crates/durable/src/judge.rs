@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longhaul_core::{Judge, OfferJudge, Proposed, Question, Verdict, limits};
+use longhaul_core::{Judge, OfferJudge, Proposed, Question, Verdict, limits, misfits, told_misfits};
 use serde_json::Value;
 
 use crate::{
@@ -22,9 +22,10 @@ pub(crate) struct ToolJudge {
 
 impl Judge for ToolJudge {
     fn judge(&self, proposed: &Proposed<'_>) -> Verdict {
-        let tool = self.agents.tool(proposed.agent, &proposed.offer.name);
+        let tool = self.code_of(proposed);
         let own = match tool {
             Some(tool) => tool.judge(proposed.arguments),
+            None if proposed.offer.remote.is_some() => judge_by_schema(proposed),
             // Its code is gone, which the call itself will say.
             None => OfferJudge.judge(proposed),
         };
@@ -38,7 +39,7 @@ impl Judge for ToolJudge {
     }
 
     fn cost_usd(&self, proposed: &Proposed<'_>) -> Result<Option<f64>, String> {
-        let tool = self.agents.tool(proposed.agent, &proposed.offer.name);
+        let tool = self.code_of(proposed);
         tool.map_or(Ok(None), |tool| tool.cost_usd(proposed.arguments))
     }
 }
@@ -47,6 +48,12 @@ impl ToolJudge {
     /// The rules of a deployment that has these agents.
     pub(crate) fn new(agents: Rc<Agents>, config: &Config) -> Self {
         Self { agents, policy: config.tool_policy.clone(), expires_ms_max: config.retention_ms }
+    }
+
+    /// The tool's code; a server's tool has none here, whatever it is called.
+    fn code_of(&self, proposed: &Proposed<'_>) -> Option<&Declared> {
+        let is_local = proposed.offer.remote.is_none();
+        self.agents.tool(proposed.agent, &proposed.offer.name).filter(|_| is_local)
     }
 
     /// What a person is asked, and what the tool says of it, whoever asks.
@@ -66,6 +73,13 @@ impl ToolJudge {
             ..question
         })
     }
+}
+
+/// What the schema of a server's tool says of a call, and whether the server's calls are asked about.
+fn judge_by_schema(proposed: &Proposed<'_>) -> Verdict {
+    let schema = proposed.offer.parameters.as_ref();
+    let found = schema.map_or_else(Vec::new, |schema| misfits(schema, proposed.arguments));
+    if found.is_empty() { OfferJudge.judge(proposed) } else { Verdict::Invalid(told_misfits(&found)) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use futures::StreamExt;
-use longhaul_core::{Fault, Found, Message, ModelAnswer, Observed, ToolCall, ToolOutcome};
+use longhaul_core::{
+    Fault, Found, Listed, Message, ModelAnswer, Observed, ToolCall, ToolError, ToolOutcome, Wait,
+};
 use serde_json::Value;
 
 use crate::wire::{Body, WireFault, WireResponse};
@@ -104,8 +106,36 @@ impl SecretNet {
             }
             ToolOutcome::Failed(error) => self.clean(error.message_mut()),
             ToolOutcome::Retry { message, .. } | ToolOutcome::Fatal(message) => self.clean(message),
+            ToolOutcome::Listed(listed) => self.listed(listed),
+            ToolOutcome::Unauthorized { message, .. } => self.clean(message),
+            ToolOutcome::Pending(pending) => {
+                if self.value(&mut pending.handle) {
+                    // It must go back as it came, and no secret is stored.
+                    let why = "the server put a secret of this deployment into what the call goes on with";
+                    *outcome = ToolOutcome::Failed(ToolError::failed(why));
+                } else if let Wait::Input { message, schema, url } = &mut pending.wait {
+                    [Some(message), url.as_mut()].into_iter().flatten().for_each(|it| self.clean(it));
+                    if let Some(schema) = schema {
+                        self.value(schema);
+                    }
+                }
+            }
             ToolOutcome::CutOff => {}
         }
+    }
+
+    /// What a server says of its tools.
+    fn listed(&self, listed: &mut Listed) {
+        let Listed { tools, dropped, changed, digest: _ } = listed;
+        for tool in tools {
+            tool.description.iter_mut().for_each(|it| self.clean(it));
+            let extra = tool.remote.as_mut().map(|remote| &mut remote.extra);
+            for value in tool.parameters.iter_mut().chain(extra) {
+                self.value(value);
+            }
+        }
+        let names = dropped.iter_mut().flat_map(|it| [&mut it.name, &mut it.why]);
+        names.chain(changed).for_each(|it| self.clean(it));
     }
 
     /// What a tool found out about a call that was cut off.

@@ -42,6 +42,8 @@ impl<P: Ports> Runtime<P> {
                 | Entry::ToolCalled { .. }
                 | Entry::ToolAnswered { .. }
                 | Entry::ToolFailed { .. }
+                | Entry::ToolsListed { .. }
+                | Entry::ToolPending { .. }
                 | Entry::ApprovalRequested { .. }
                 | Entry::ApprovalResolved { .. }
                 | Entry::RunResumed { .. }

@@ -148,6 +148,7 @@ impl Post {
             max_iterations: if is_compared { 1 } else { longhaul_core::limits::ITERATIONS_MAX },
             metadata: BTreeMap::new(),
             settings: RunSettings {
+                servers: Vec::new(),
                 instructions: None,
                 sentinel: "DONE".to_owned(),
                 budget: Budget {

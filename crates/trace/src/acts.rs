@@ -24,6 +24,8 @@ const CODES: [&str; 11] = [
     "too_large",
 ];
 const CANCELLED: &str = "cancelled";
+/// What an attempt comes to that a server refused for want of a person's leave.
+const UNAUTHORIZED: &str = "unauthorized";
 /// Decisions that no person took.
 const EXPIRED: &str = "expired";
 const WITHDRAWN: &str = "withdrawn";
@@ -48,6 +50,7 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             attempt,
             iteration,
             tool,
+            server,
             arguments,
             effect,
             verdict,
@@ -70,6 +73,7 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             let description = described(&tool.tool);
             let mut span = tool_span(scene, at, tool, description);
             span.attributes.extend(attributes::of_leave(*verdict, rule.as_deref()));
+            span.attributes.extend(server.as_deref().map(attributes::of_server));
             if let Some(cost_usd) = *cost_usd {
                 let usage = Usage { cost_usd: Some(cost_usd), ..Usage::default() };
                 attributes::push_usage(&mut span.attributes, &usage);
@@ -127,6 +131,17 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
                 answered(span, at, (*latency_ms, None, Some(error)));
             }
         }
+        Entry::ToolsListed { call, attempt, error, latency_ms, .. } => {
+            if let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt)) {
+                answered(span, at, (*latency_ms, None, error.as_ref()));
+            }
+        }
+        // It did what it was to do: the call goes on in another attempt.
+        Entry::ToolPending { call, attempt, latency_ms, .. } => {
+            if let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt)) {
+                answered(span, at, (*latency_ms, None, None));
+            }
+        }
         Entry::ApprovalRequested {
             call,
             attempt,
@@ -135,6 +150,8 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             arguments,
             digest,
             summary,
+            schema: _,
+            url: _,
             rule,
             by_another,
             effect,
@@ -142,6 +159,12 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             tool_call_id,
         } => {
             let kind = kind.unwrap_or_default();
+            if kind == RequestKind::Authorize
+                && let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt))
+                && span.ended_at.is_none()
+            {
+                span.refail(at, UNAUTHORIZED);
+            }
             if kind == RequestKind::InDoubt
                 && let Some(span) = spans.iter_mut().rfind(|span| is_attempt(span, *call, *attempt))
             {
@@ -170,13 +193,14 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
             };
             spans.push(wait_span(scene, at, nth, wait));
         }
-        Entry::ApprovalResolved { call, decision, arguments, reason, by } => {
+        Entry::ApprovalResolved { call, decision, arguments, input, reason, by } => {
             let open = |span: &&mut Span| span.ended_at.is_none() && is_wait(span, *call);
             if let Some(span) = spans.iter_mut().rev().find(open) {
                 decided(span, at, (decision, by));
                 if let Some(wait) = &mut span.wait {
                     wait.reason.clone_from(reason);
                     wait.edited.clone_from(arguments);
+                    wait.result.clone_from(input);
                 }
             }
         }

@@ -185,6 +185,11 @@ pub(crate) fn of_leave(verdict: Option<Leave>, rule: Option<&str>) -> Vec<Attrib
     word.into_iter().chain(rule).collect()
 }
 
+/// The server that performs a tool, by its name in the deployment.
+pub(crate) fn of_server(server: &str) -> Attribute {
+    Attribute::new("longhaul.tool.server", cut(server))
+}
+
 /// The rule for which a tool's call was not made.
 pub(crate) fn of_denial(rule: &str) -> [Attribute; 2] {
     [Attribute::new("longhaul.tool.verdict", "deny"), Attribute::new("longhaul.tool.rule", cut(rule))]
@@ -202,6 +207,8 @@ pub(crate) fn kind_word(kind: RequestKind) -> &'static str {
     match kind {
         RequestKind::Call => "call",
         RequestKind::InDoubt => "in_doubt",
+        RequestKind::Input => "input",
+        RequestKind::Authorize => "authorize",
     }
 }
 

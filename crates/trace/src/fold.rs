@@ -173,7 +173,9 @@ impl<'a> Fold<'a> {
                 self.act(record);
             }
             Entry::ToolAnswered { call, attempt, observed, .. }
-            | Entry::ToolFailed { call, attempt, observed, .. } => {
+            | Entry::ToolFailed { call, attempt, observed, .. }
+            | Entry::ToolsListed { call, attempt, observed, .. }
+            | Entry::ToolPending { call, attempt, observed, .. } => {
                 self.act(record);
                 self.nest(
                     (*call, *attempt),
@@ -437,6 +439,8 @@ fn settle(span: &mut Span, outcome: &Entry, answer: Option<usize>) {
         | Entry::ToolCalled { .. }
         | Entry::ToolAnswered { .. }
         | Entry::ToolFailed { .. }
+        | Entry::ToolsListed { .. }
+        | Entry::ToolPending { .. }
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }

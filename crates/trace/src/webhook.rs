@@ -171,6 +171,8 @@ impl WebhookConfig {
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }
             | Entry::RunSteered { .. }

@@ -1,6 +1,6 @@
 use crate::{
     decide::{
-        after::{first_asks, next_ask},
+        after::{first_asks, listing_asks, next_ask},
         budget::last_by,
         calls::begin,
         draft::Draft,
@@ -22,7 +22,7 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     let life = d.earlier_runs().is_empty().then_some(Life(d.seed()));
     let NewRun { task, agent, model, models, max_iterations, metadata, mut settings, idempotency, by } = new;
     if models.is_empty() {
-        if !settings.tools.is_empty() {
+        if !settings.tools.is_empty() || !settings.servers.is_empty() {
             settings.tools.push(Reading::offer());
         }
         settings.tools.extend(finish_offer(&settings));
@@ -43,7 +43,9 @@ pub(crate) fn accept(d: &mut Draft<'_>, new: NewRun) -> Result<(), Refusal> {
     d.write(id, entry);
     // Its own texts do not keep it from beginning: the session had room when it came.
     if waiting == 0 && d.run(id).exhausts(&d.limits(id), d.now()).is_none() {
+        let listings = listing_asks(d.run(id));
         let asks = match last_by(d, id) {
+            _ if !listings.is_empty() => listings,
             Some(_) => vec![next_ask(d.run(id), true)],
             None => first_asks(d.run(id)),
         };

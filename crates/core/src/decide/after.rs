@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use crate::{
     decide::gate::named,
     done::FinalRule,
@@ -12,6 +14,7 @@ use crate::{
         round::Round,
         run::{Run, Stand},
     },
+    tool::ToolAsk,
     views::tools::{NextTool, is_loop, next_tool},
 };
 
@@ -68,7 +71,9 @@ pub(crate) fn after(run: &Run, room: Room) -> Next {
         Stand::InFlight | Stand::Waiting => next_of_tools(run, room.now).unwrap_or(Next::Wait),
         Stand::Queued if is_late => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Queued if room.first != Some(run.id) => Next::Wait,
-        Stand::Queued => spent().or_else(last).unwrap_or_else(|| Next::Call(first_asks(run))),
+        Stand::Queued => {
+            spent().or_else(|| listings(run)).or_else(last).unwrap_or_else(|| Next::Call(first_asks(run)))
+        }
         Stand::Answered(_) if spec.is_comparison() => Next::End(Stop::plain(StopReason::Done)),
         Stand::TimeUp => Next::End(Stop::limit(StopReason::Deadline)),
         Stand::Failed(_) if is_late => Next::End(Stop::limit(StopReason::Deadline)),
@@ -136,6 +141,18 @@ pub(crate) fn time_up(run: &Run) -> Stop {
         None if has_answer => Stop::plain(StopReason::Done),
         None | Some(_) => Stop::limit(StopReason::Deadline),
     }
+}
+
+/// The servers that a run asks for their tools before anything else.
+fn listings(run: &Run) -> Option<Next> {
+    let asks = listing_asks(run);
+    (!asks.is_empty()).then_some(Next::Call(asks))
+}
+
+/// The same as what is asked.
+pub(crate) fn listing_asks(run: &Run) -> Vec<Ask> {
+    let servers = if run.spec.is_comparison() { &[] } else { run.spec.settings.servers.as_slice() };
+    servers.iter().map(|server| Ask::Tool(Rc::new(ToolAsk::listing(server)))).collect()
 }
 
 /// Each model of a comparison, or the one of any other run.

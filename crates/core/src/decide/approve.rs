@@ -1,5 +1,7 @@
 //! What a person decides about a call that waits for them, and what becomes of one about which nobody decides.
 
+use serde_json::Value;
+
 use crate::{
     decide::{
         after::Stop,
@@ -9,11 +11,13 @@ use crate::{
         follow::follow,
         gate::judge,
     },
-    entry::StopReason,
+    entry::{Entry, StopReason},
     ids::{CallId, CallRef, RunId, Seq},
     input::{Decision, Refusal},
+    limits,
+    schema::{misfits, told_misfits},
     state::call::Call,
-    tool::{OnExpiry, RequestKind, ToolAsk, ToolError, Verdict},
+    tool::{OnExpiry, Request, RequestKind, ToolAsk, ToolError, Verdict},
 };
 
 /// Who decides where nobody did in time.
@@ -68,15 +72,70 @@ pub(crate) fn decided(d: &mut Draft<'_>, decided: Decided) -> Result<(), Refusal
         (RequestKind::InDoubt, Decision::Retry) => {
             resolve(d, run, id, ("retried", None, None, by));
         }
-        (RequestKind::Call, Decision::Settle { .. } | Decision::Retry) => {
+        (RequestKind::Input, Decision::Answer { input }) => answered(d, (run, id), (request, input), by)?,
+        (RequestKind::Input, Decision::Deny { reason }) => resolve(d, run, id, ("denied", None, reason, by)),
+        (RequestKind::Authorize, Decision::Retry) => resolve(d, run, id, ("authorized", None, None, by)),
+        (RequestKind::Authorize, Decision::Deny { reason }) => deny(d, run, &call, ("denied", reason, by)),
+        (RequestKind::Input, Decision::Approve { .. } | Decision::Settle { .. } | Decision::Retry) => {
+            return Err(Refusal::WrongDecision { takes: "answer or deny" });
+        }
+        (
+            RequestKind::Authorize,
+            Decision::Approve { .. } | Decision::Settle { .. } | Decision::Answer { .. },
+        ) => {
+            return Err(Refusal::WrongDecision {
+                takes: "retry, after the page at its url was visited, or deny",
+            });
+        }
+        (RequestKind::Call, Decision::Settle { .. } | Decision::Retry | Decision::Answer { .. }) => {
             return Err(Refusal::WrongDecision { takes: "approve or deny" });
         }
-        (RequestKind::InDoubt, Decision::Approve { .. } | Decision::Deny { .. }) => {
+        (
+            RequestKind::InDoubt,
+            Decision::Approve { .. } | Decision::Deny { .. } | Decision::Answer { .. },
+        ) => {
             return Err(Refusal::WrongDecision { takes: "settle or retry" });
         }
     }
     follow(d, run);
     Ok(())
+}
+
+/// A person answered what the server of a tool asks for.
+fn answered(
+    d: &mut Draft<'_>,
+    (run, call): (RunId, CallId),
+    (request, input): (&Request, Value),
+    by: String,
+) -> Result<(), Refusal> {
+    if input.to_string().len() > limits::TOOL_ARGUMENTS_BYTES_MAX {
+        let text = format!("it has more than {} bytes", limits::TOOL_ARGUMENTS_BYTES_MAX);
+        return Err(Refusal::AnswerRefused(text));
+    }
+    if !input.is_object() {
+        return Err(Refusal::AnswerRefused("it is no object".to_owned()));
+    }
+    let found = request.schema.as_ref().map_or_else(Vec::new, |schema| misfits(schema, &input));
+    if !found.is_empty() {
+        return Err(Refusal::AnswerRefused(told_misfits(&found)));
+    }
+    let (decision, arguments, reason) = ("answered".to_owned(), None, None);
+    d.write(run, Entry::ApprovalResolved { call, decision, arguments, input: Some(input), reason, by });
+    Ok(())
+}
+
+/// A person let the deployment use a server: what waits for that goes on.
+pub(crate) fn authorized(d: &mut Draft<'_>, server: &str, by: &str) {
+    let waits = |call: &Call| {
+        let is_asked = call.request().is_some_and(|(request, _)| request.kind == RequestKind::Authorize);
+        is_asked && call.tool().is_some_and(|ask| ask.server.as_deref() == Some(server))
+    };
+    let Some(run) = d.open_runs().find(|run| run.calls().iter().any(waits)) else { return d.ignore() };
+    let (run, calls) = (run.id, run.calls().iter().filter(|call| waits(call)).map(|call| call.id));
+    for call in calls.collect::<Vec<_>>() {
+        resolve(d, run, call, ("authorized", None, None, by.to_owned()));
+    }
+    follow(d, run);
 }
 
 /// The call that a decision is about, with its run.
@@ -106,6 +165,9 @@ pub(crate) fn expire(d: &mut Draft<'_>, run: RunId, call: &Call) {
             resolve(d, run, call.id, ("expired", None, None, by));
             refuse(d, run, (call.id, call.tries.attempt), ask, unknown());
         }
+        // It goes on, and its server is told.
+        (RequestKind::Input, _) => resolve(d, run, call.id, ("expired", None, None, by)),
+        (RequestKind::Authorize, _) => deny(d, run, call, ("expired", None, by)),
         (RequestKind::Call, OnExpiry::Approve) if needs_person(d, run, ask) => {
             deny(d, run, call, ("expired", None, by));
         }

@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Observed},
     given::Given,
     ids::{CallId, CallRef, RunId, TimeMs},
-    input::{Command, ModelCall, ToolOrder},
+    input::{Command, Dropped, Listed, ModelCall, ToolOrder},
     journal::WholeResult,
     limits,
     reading::READ_RESULT,
@@ -18,7 +18,7 @@ use crate::{
         call::{Ask, Call},
         run::Run,
     },
-    tool::{ToolAsk, ToolError},
+    tool::{ToolAsk, ToolError, ToolOffer},
     views::request::window,
 };
 
@@ -90,16 +90,18 @@ fn promise(
                 attempt,
                 iteration: run.iterations,
                 tool: ask.tool.clone(),
+                server: ask.server.clone(),
                 arguments: ask.arguments.clone(),
                 effect: Some(ask.effect),
                 verdict: ask.leave,
                 rule: ask.rule.clone(),
                 cost_usd: ask.cost_usd,
-                tool_call_id: Some(ask.tool_call_id.clone()),
+                tool_call_id: Some(ask.tool_call_id.clone()).filter(|_| !ask.is_listing()),
             };
             let timeout_ms = run.offer(&ask.tool).and_then(|offer| offer.timeout_ms);
             let give_up_at = give_up_at(run, now, timeout_ms.unwrap_or(limits::TOOL_TIMEOUT_MS));
-            let order = ToolOrder { call: promised, ask: ask.clone(), give_up_at };
+            let resume = run.call(call).and_then(|call| call.resume.clone());
+            let order = ToolOrder { call: promised, ask: ask.clone(), resume, give_up_at };
             let is_own = ask.tool == READ_RESULT;
             (entry, if is_own { Command::ReadResult(order) } else { Command::CallTool(order) })
         }
@@ -139,6 +141,9 @@ impl Told {
 /// Answers the call of a tool.
 pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told) {
     let Told { outcome, by, latency_ms, observed } = told;
+    if ask.is_listing() {
+        return listed(d, call, ask, (outcome.map(|_| Listed::default()), latency_ms, observed));
+    }
     let (given, error) = match outcome.and_then(|value| Given::of(call.call, value)) {
         Ok(given) => (given, None),
         Err(error) => (Given::default(), Some(error)),
@@ -163,6 +168,49 @@ pub(crate) fn answer(d: &mut Draft<'_>, call: CallRef, ask: &ToolAsk, told: Told
     if let Some(json) = whole {
         d.keep(WholeResult { call: call.call, json });
     }
+}
+
+/// What came of asking a server for its tools. What the run has no room for is left out, and so is what has the name of another
+/// one.
+pub(crate) fn listed(
+    d: &mut Draft<'_>,
+    call: CallRef,
+    ask: &ToolAsk,
+    (outcome, latency_ms, observed): (Result<Listed, ToolError>, u64, Observed),
+) {
+    let (listed, error) = match outcome {
+        Ok(listed) => (listed, None),
+        Err(error) => (Listed::default(), Some(error)),
+    };
+    let Listed { tools, mut dropped, changed, digest } = listed;
+    let mut offers: Vec<ToolOffer> = Vec::new();
+    let known = d.run(call.run).spec.settings.tools.as_slice();
+    for offer in tools {
+        let why = if known.len() + offers.len() >= limits::OFFERED_TOOLS_MAX {
+            "the run has as many tools as a model takes"
+        } else if known.iter().chain(&offers).any(|other| other.name == offer.name) {
+            "another tool has this name"
+        } else {
+            offers.push(offer);
+            continue;
+        };
+        let name = offer.remote.map_or(offer.name, |remote| remote.tool);
+        dropped.push(Dropped { name, why: why.to_owned() });
+    }
+    let entry = Entry::ToolsListed {
+        call: call.call,
+        attempt: call.attempt,
+        server: ask.server.clone().unwrap_or_default(),
+        count: u32::try_from(offers.len()).unwrap_or(u32::MAX),
+        dropped,
+        changed,
+        digest,
+        error,
+        offers,
+        latency_ms,
+        observed,
+    };
+    d.write(call.run, entry);
 }
 
 const UNKNOWN: &str = "the call was cut off; whether it did anything is unknown. It is not made again";

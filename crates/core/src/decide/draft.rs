@@ -163,6 +163,8 @@ impl<'a> Draft<'a> {
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunResumed { .. }

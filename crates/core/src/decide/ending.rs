@@ -75,8 +75,8 @@ fn settle(d: &mut Draft<'_>, id: RunId) {
             if call.is_awaiting() {
                 resolve(d, id, call.id, ("withdrawn", None, None, "system:end".to_owned()));
             }
-            // One that a person was asked about was cut off before.
-            let may_have_happened = call.is_in_flight() || call.is_awaiting() && call.tries.attempt > 0;
+            let is_under_way = call.is_in_flight() || call.resume.is_some();
+            let may_have_happened = is_under_way || call.is_in_doubt();
             let is_in_doubt = may_have_happened && !ask.effect.may_repeat();
             let why = if is_in_doubt { unknown() } else { cancelled() };
             refuse(d, id, (call.id, call.tries.attempt), ask, why);
@@ -98,5 +98,6 @@ pub(crate) fn resolve(
     call: CallId,
     (decision, arguments, reason, by): (&str, Option<Value>, Option<String>, String),
 ) {
-    d.write(run, Entry::ApprovalResolved { call, decision: decision.to_owned(), arguments, reason, by });
+    let decision = decision.to_owned();
+    d.write(run, Entry::ApprovalResolved { call, decision, arguments, input: None, reason, by });
 }

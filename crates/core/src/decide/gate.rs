@@ -35,6 +35,8 @@ pub(crate) fn use_tool(d: &mut Draft<'_>, run: RunId, call: &ToolCall) {
         arguments.as_ref().cloned().unwrap_or_default(),
         offer.as_ref().map_or(Effect::Once, |offer| offer.effect),
     );
+    let server = offer.as_ref().and_then(|offer| Some(offer.remote.as_ref()?.server.clone()));
+    let ask = ToolAsk { server, ..ask };
     let pass = match &offer {
         _ if call.is_finish() => Pass::refuse(unfinished(d, run, call)),
         Some(offer) if arguments.is_ok() => pass(d, run, call, offer, &ask.arguments),
@@ -60,6 +62,8 @@ pub(crate) fn use_again(d: &mut Draft<'_>, run: RunId, id: CallId) {
     let Some(ask) = call.tool() else { return again(d, run, id) };
     let (is_ready, attempt) = (call.state == CallState::Ready, call.tries.attempt);
     let cost_usd = match is_ready {
+        // The runtime asks, and no rule is about that.
+        true if ask.is_listing() => Ok(None),
         true => pass_again(d, run, ask, attempt),
         false => afford(d, run, ask.cost_usd).map(|()| ask.cost_usd).map_err(|why| (why, None)),
     };
@@ -227,6 +231,8 @@ pub(crate) fn request(
         arguments: ask.arguments,
         digest: question.digest,
         summary: question.summary,
+        schema: question.schema,
+        url: question.url,
         rule: question.rule,
         by_another: question.by_another,
         effect: Some(ask.effect),

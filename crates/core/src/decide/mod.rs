@@ -62,6 +62,7 @@ impl Session {
             Input::Decided { call, request, decision, digest, by } => {
                 approve::decided(d, Decided { call, request, decision, digest, by })?;
             }
+            Input::Authorized { server, by } => approve::authorized(d, &server, &by),
             Input::Resume(cause) => due::resume(d, cause),
             Input::Tick => due::tick(d),
             Input::PartSent { run, sink, part, remote_id } => {

@@ -7,7 +7,7 @@ use crate::{
     decide::{
         after::Stop,
         budget::afford,
-        calls::{Told, again, answer, refuse, unknown},
+        calls::{Told, again, answer, listed, refuse, unknown},
         draft::Draft,
         ending::end_now,
         follow::follow,
@@ -16,7 +16,7 @@ use crate::{
     },
     entry::{Entry, Observed, StopReason, Timing},
     ids::{CallRef, RunId, TimeMs},
-    input::{Command, Found, ToolOrder, ToolOutcome},
+    input::{Command, Found, Pending, ToolOrder, ToolOutcome, Wait},
     limits,
     state::call::{Call, Recovery},
     tool::{InDoubt, Question, RequestKind, ToolAsk, ToolError, Verdict},
@@ -41,6 +41,18 @@ pub(crate) fn returned(d: &mut Draft<'_>, call: CallRef, outcome: ToolOutcome, s
         ToolOutcome::Fatal(message) => {
             answer(d, call, &ask, told(Err(ToolError::failed(message.clone())), observed));
             end_now(d, call.run, Stop::tool_failed(StopReason::ToolFailed, &message));
+        }
+        ToolOutcome::Listed(it) => listed(d, call, &ask, (Ok(*it), latency_ms, observed)),
+        ToolOutcome::Pending(pending) => wait(d, call, &ask, (*pending, latency_ms, observed)),
+        ToolOutcome::Unauthorized { message, .. }
+            if awaited.tries.authorizations >= limits::AUTHORIZATIONS_MAX =>
+        {
+            answer(d, call, &ask, told(Err(ToolError::failed(message)), observed));
+        }
+        ToolOutcome::Unauthorized { url, message } => {
+            let question = Question { summary: Some(message), url: Some(url), ..Question::default() };
+            let about = (RequestKind::Authorize, ToolAsk::clone(&ask), question, limits::APPROVAL_MS_DEFAULT);
+            request(d, call.run, (call.call, call.attempt), about);
         }
         ToolOutcome::CutOff => match d.run(call.run).recovery(&awaited) {
             Recovery::Reconcile => reconcile(d, call.run, &awaited),
@@ -83,7 +95,7 @@ pub(crate) fn reconcile(d: &mut Draft<'_>, run: RunId, call: &Call) {
     let Some(ask) = call.tool() else { return };
     let give_up_at = d.now().saturating_add(limits::TOOL_TIMEOUT_MS);
     let call = CallRef { run, call: call.id, attempt: call.tries.attempt };
-    d.order(Command::Reconcile(ToolOrder { call, ask: ask.clone(), give_up_at }));
+    d.order(Command::Reconcile(ToolOrder { call, ask: ask.clone(), resume: None, give_up_at }));
 }
 
 /// Nobody knows what became of a call that must not be made twice: the tool declares who is told.
@@ -110,6 +122,32 @@ pub(crate) fn doubt(d: &mut Draft<'_>, run: RunId, call: &Call) {
             let text = format!("a call of {} was cut off; whether it did anything is unknown", ask.tool);
             end_now(d, run, Stop::tool_failed(StopReason::ToolInDoubt, &text));
         }
+    }
+}
+
+/// A call goes on at its server: it is looked after later, or when a person has answered.
+fn wait(
+    d: &mut Draft<'_>,
+    call: CallRef,
+    ask: &ToolAsk,
+    (pending, latency_ms, observed): (Pending, u64, Observed),
+) {
+    let Pending { handle, is_repeatable: repeatable, wait } = pending;
+    let (retry_at, question) = match wait {
+        Wait::Poll { after_ms } => (Some(d.now().saturating_add(after_ms)), None),
+        Wait::Input { message, schema, url } => {
+            (None, Some(Question { summary: Some(message), schema, url, ..Question::default() }))
+        }
+    };
+    let CallRef { run, call, attempt } = call;
+    let tool = ask.tool.clone();
+    d.write(
+        run,
+        Entry::ToolPending { call, attempt, tool, retry_at, handle, repeatable, latency_ms, observed },
+    );
+    if let Some(question) = question {
+        let about = (RequestKind::Input, ask.clone(), question, limits::APPROVAL_MS_DEFAULT);
+        request(d, run, (call, attempt), about);
     }
 }
 

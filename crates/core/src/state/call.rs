@@ -8,7 +8,7 @@ use crate::{
     limits,
     message::{FinishReason, ToolCall, Usage},
     settings::Reserved,
-    tool::{Request, ToolAsk},
+    tool::{Request, RequestKind, Resumption, ToolAsk},
 };
 
 /// Something that a run waits for: of a model, of a tool, of a person.
@@ -24,6 +24,8 @@ pub struct Call {
     pub state: CallState,
     /// Messages of the conversation that its request leaves out, from the beginning. Of a model's call alone.
     pub dropped_messages: u32,
+    /// What it goes on with, where it waits at a server.
+    pub resume: Option<Rc<Resumption>>,
     /// What was set aside for its latest attempt.
     pub reserved: Option<Reserved>,
     /// Whether that is still set aside: the attempt is not counted yet.
@@ -59,8 +61,10 @@ pub struct Tries {
     pub paid_failures: u32,
     /// When the first of them failed.
     pub first_failure_at: Option<TimeMs>,
-    /// Attempts that a crash cut off.
+    /// Attempts that a crash cut off; of a call that waits at its server, since it last said so.
     pub interruptions: u32,
+    /// How often a person was asked to let its server be used.
+    pub authorizations: u32,
 }
 
 /// Where a call stands.
@@ -160,7 +164,8 @@ impl Call {
     pub(crate) fn new(id: CallId, ask: Ask) -> Self {
         let state = CallState::InFlight;
         let tries = Tries::default();
-        Self { id, ask, tries, state, dropped_messages: 0, reserved: None, is_reserved: false, message: None }
+        let (dropped_messages, reserved, is_reserved) = (0, None, false);
+        Self { id, ask, tries, state, dropped_messages, resume: None, reserved, is_reserved, message: None }
     }
 
     /// What is set aside for the attempt that is not counted yet.
@@ -238,6 +243,11 @@ impl Call {
         matches!(self.state, CallState::Awaiting { .. })
     }
 
+    /// Whether a person is asked what became of it.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.request().is_some_and(|(request, _)| request.kind == RequestKind::InDoubt)
+    }
+
     /// What a person is asked, and until when.
     pub fn request(&self) -> Option<(&Request, Option<TimeMs>)> {
         match &self.state {
@@ -266,7 +276,9 @@ impl Call {
     /// `reconciles` says whether its tool can be asked what became of it.
     pub(crate) fn recovery(&self, reconciles: bool) -> Recovery {
         let is_cut_off_for_ever = self.tries.interruptions >= limits::INTERRUPTIONS_MAX;
+        let is_repeatable = self.resume.as_ref().is_some_and(|resume| resume.is_repeatable);
         match &self.ask {
+            Ask::Tool(_) if is_repeatable && !is_cut_off_for_ever => Recovery::Again,
             Ask::Tool(ask) if !ask.effect.may_repeat() && reconciles && !is_cut_off_for_ever => {
                 Recovery::Reconcile
             }

@@ -88,6 +88,8 @@ pub(crate) fn evolve(deliveries: &mut BTreeMap<String, Delivery>, notices: &mut 
         | Entry::ToolCalled { .. }
         | Entry::ToolAnswered { .. }
         | Entry::ToolFailed { .. }
+        | Entry::ToolsListed { .. }
+        | Entry::ToolPending { .. }
         | Entry::ApprovalRequested { .. }
         | Entry::ApprovalResolved { .. }
         | Entry::RunResumed { .. }

@@ -6,8 +6,8 @@ use crate::{
     entry::Entry,
     ids::{CallId, Seq, TimeMs},
     settings::Reserved,
-    state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled},
-    tool::{Effect, Leave, Request, ToolAsk},
+    state::call::{Answer, Ask, Call, CallError, CallState, Party, Settled, Tries},
+    tool::{Effect, Leave, Reaction, Request, RequestKind, Resumption, ToolAsk},
 };
 
 /// What an entry says of a call.
@@ -18,6 +18,12 @@ pub(crate) enum CallFact {
     Requested { until: Option<TimeMs>, request: Request },
     /// A person lets it be made, perhaps with other arguments.
     Approved { arguments: Option<Value> },
+    /// A person answered what its server asks for, or did not; where it waits for that.
+    Reacted(Reaction),
+    /// A person let the deployment use its server.
+    Authorized,
+    /// It goes on at its server, to be looked after at that time or when a person has answered.
+    Pending { resume: Resumption, retry_at: Option<TimeMs> },
     /// An attempt of a tool's failed, and another one is made.
     Postponed { retry_at: TimeMs },
     /// An attempt failed.
@@ -41,6 +47,7 @@ impl Call {
                 CallState::InFlight
             }
             CallFact::Requested { until, request } => {
+                self.tries.authorizations += u32::from(request.kind == RequestKind::Authorize);
                 CallState::Awaiting { whom: Party::Person, until, request: Rc::new(request) }
             }
             CallFact::Approved { arguments } => {
@@ -53,6 +60,25 @@ impl Call {
                     }
                 }
                 CallState::Ready
+            }
+            CallFact::Reacted(reaction) => {
+                let is_asked = self.request().is_some_and(|(request, _)| request.kind == RequestKind::Input);
+                match self.resume.as_mut().filter(|_| is_asked) {
+                    Some(resume) => {
+                        Rc::make_mut(resume).reaction = Some(reaction);
+                        CallState::Ready
+                    }
+                    // The entry after it has the call's answer.
+                    None => return,
+                }
+            }
+            CallFact::Authorized => CallState::Ready,
+            CallFact::Pending { resume, retry_at } => {
+                self.resume = Some(Rc::new(resume));
+                // It got on.
+                self.tries = Tries { attempt: self.tries.attempt, ..Tries::default() };
+                // Where a person is asked, the next entry says so.
+                CallState::Retrying { at: retry_at.unwrap_or(TimeMs::MAX) }
             }
             CallFact::Postponed { retry_at } => {
                 self.tries.failures += 1;
@@ -95,12 +121,15 @@ impl Entry {
         match self {
             Self::ModelCalled { call, .. }
             | Self::ToolCalled { call, tool_call_id: Some(_), .. }
+            | Self::ToolCalled { call, server: Some(_), .. }
             | Self::ApprovalRequested { call, tool_call_id: Some(_), .. }
             | Self::ToolAnswered { call, tool_call_id: Some(_), .. } => Some(*call),
             Self::ToolCalled { .. }
             | Self::ApprovalRequested { .. }
             | Self::ToolAnswered { .. }
             | Self::ToolFailed { .. }
+            | Self::ToolsListed { .. }
+            | Self::ToolPending { .. }
             | Self::ModelAnswered { .. }
             | Self::ModelFailed { .. }
             | Self::ApprovalResolved { .. }
@@ -125,9 +154,13 @@ impl Entry {
             Self::ModelCalled { model, iteration, last, .. } => {
                 Some(Ask::Model { model: model.clone(), iteration: *iteration, is_last: *last })
             }
-            Self::ToolCalled { tool_call_id, tool, arguments, effect, verdict, rule, .. } => {
+            Self::ToolCalled { tool_call_id: None, server: Some(server), .. } => {
+                Some(Ask::Tool(Rc::new(ToolAsk::listing(server))))
+            }
+            Self::ToolCalled { tool_call_id, tool, server, arguments, effect, verdict, rule, .. } => {
                 let ask = ask(tool_call_id, tool, arguments, *effect)?;
-                Some(Ask::Tool(Rc::new(ToolAsk { leave: *verdict, rule: rule.clone(), ..ask })))
+                let (leave, rule, server) = (*verdict, rule.clone(), server.clone());
+                Some(Ask::Tool(Rc::new(ToolAsk { leave, rule, server, ..ask })))
             }
             Self::ApprovalRequested { tool_call_id, tool, arguments, effect, rule, .. } => {
                 let ask = ask(tool_call_id, tool, arguments, *effect)?;
@@ -140,6 +173,8 @@ impl Entry {
             Self::ModelAnswered { .. }
             | Self::ModelFailed { .. }
             | Self::ToolFailed { .. }
+            | Self::ToolsListed { .. }
+            | Self::ToolPending { .. }
             | Self::ApprovalResolved { .. }
             | Self::RunAccepted { .. }
             | Self::RunResumed { .. }
@@ -168,6 +203,18 @@ impl Entry {
                 let may_be_paid_for = *begun || error_type.may_be_paid_for();
                 (call, CallFact::Failed { error, retry_at: *retry_at, may_be_paid_for })
             }
+            Self::ToolCalled { call, attempt, server: Some(_), tool_call_id: None, .. } => {
+                let (attempt, dropped_messages, fallback, reserved) = (*attempt, 0, None, None);
+                (call, CallFact::Called { attempt, dropped_messages, fallback, reserved })
+            }
+            Self::ToolsListed { call, .. } => {
+                (call, CallFact::Settled(Settled::Returned { is_error: false }))
+            }
+            Self::ToolPending { call, retry_at, handle, repeatable, .. } => {
+                let (handle, is_repeatable) = (handle.clone(), *repeatable);
+                let resume = Resumption { handle, is_repeatable, reaction: None };
+                (call, CallFact::Pending { resume, retry_at: *retry_at })
+            }
             Self::ToolCalled { call, attempt, cost_usd, tool_call_id: Some(_), .. } => {
                 let reserved =
                     cost_usd.is_some().then(|| Reserved { cost_usd: *cost_usd, ..Reserved::default() });
@@ -182,6 +229,8 @@ impl Entry {
                 summary,
                 rule,
                 by_another,
+                schema,
+                url,
                 tool_call_id: Some(_),
                 ..
             } => {
@@ -192,6 +241,8 @@ impl Entry {
                     summary: summary.clone(),
                     rule: rule.clone(),
                     by_another: *by_another,
+                    schema: schema.clone(),
+                    url: url.clone(),
                 };
                 (call, CallFact::Requested { until: *expires_at, request })
             }
@@ -200,15 +251,26 @@ impl Entry {
             {
                 (call, CallFact::Approved { arguments: arguments.clone() })
             }
+            Self::ApprovalResolved { call, decision, input, .. } => {
+                let fact = match (decision.as_str(), input) {
+                    ("answered", input) => {
+                        CallFact::Reacted(Reaction::Accept(input.clone().unwrap_or_default()))
+                    }
+                    ("denied", _) => CallFact::Reacted(Reaction::Decline),
+                    ("expired", _) => CallFact::Reacted(Reaction::Cancel),
+                    ("authorized", _) => CallFact::Authorized,
+                    // Any other decision shows in the entry after it: the call has its answer.
+                    (_, _) => return None,
+                };
+                (call, fact)
+            }
             Self::ToolFailed { call, retry_at: Some(retry_at), .. } => {
                 (call, CallFact::Postponed { retry_at: *retry_at })
             }
             Self::ToolAnswered { call, error, tool_call_id: Some(_), .. } => {
                 (call, CallFact::Settled(Settled::Returned { is_error: error.is_some() }))
             }
-            // Any other decision shows in the entry after it: the call has its answer.
-            Self::ApprovalResolved { .. }
-            | Self::ToolCalled { .. }
+            Self::ToolCalled { .. }
             | Self::ToolFailed { .. }
             | Self::ToolAnswered { .. }
             | Self::ApprovalRequested { .. }

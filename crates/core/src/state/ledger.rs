@@ -4,7 +4,7 @@ use crate::{
     limits,
     settings::Imported,
     state::purse::Purse,
-    tool::told,
+    tool::{ToolOffer, told},
 };
 
 /// What a run takes in memory beside its texts, in bytes.
@@ -66,6 +66,13 @@ impl Ledger {
     }
 }
 
+/// What a tool takes in memory that a server has, in bytes.
+fn offer_bytes(offer: &ToolOffer) -> usize {
+    let schema = offer.parameters.as_ref().map_or(0, |schema| schema.to_string().len());
+    let extra = offer.remote.as_ref().map_or(0, |remote| remote.extra.to_string().len());
+    CALL_BYTES + offer.description.as_ref().map_or(0, String::len) + schema + extra
+}
+
 /// What an entry adds to the memory that its session takes, in bytes. A task counts when it is accepted.
 fn held_bytes(entry: &Entry) -> usize {
     match entry {
@@ -93,6 +100,9 @@ fn held_bytes(entry: &Entry) -> usize {
         }
         // Kept as long as the call is open, and with what the model is told.
         Entry::ApprovalResolved { arguments: Some(arguments), .. } => arguments.to_string().len(),
+        Entry::ApprovalResolved { input: Some(input), .. } => input.to_string().len(),
+        Entry::ToolPending { handle, .. } => handle.to_string().len(),
+        Entry::ToolsListed { offers, .. } => offers.iter().map(offer_bytes).sum(),
         Entry::ToolAnswered { .. }
         | Entry::ToolFailed { .. }
         | Entry::ModelCalled { .. }

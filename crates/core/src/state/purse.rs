@@ -31,6 +31,8 @@ impl Purse {
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunSteered { .. }

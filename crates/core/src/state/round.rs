@@ -53,6 +53,11 @@ impl Round {
         !self.calls.is_empty() && self.calls.iter().all(Call::is_tool_error)
     }
 
+    /// Whether these ask servers for their tools: nothing was said yet.
+    fn is_of_listings(&self) -> bool {
+        self.calls.iter().any(|call| call.tool().is_some_and(|ask| ask.is_listing()))
+    }
+
     /// Whether these are calls of `finish` alone.
     pub(crate) fn is_of_finish(&self) -> bool {
         self.calls.iter().all(|call| call.tool().is_some_and(|ask| ask.tool == FINISH_TOOL))
@@ -97,6 +102,8 @@ impl Round {
         let has_loop = spec.sentinel().is_some();
         if is_known || !has_loop {
             Opening::Nothing
+        } else if self.is_of_listings() {
+            Opening::Task
         } else if has_unread {
             Opening::Steered
         } else if is_of_tools {

@@ -204,8 +204,15 @@ impl Run {
             | Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. } => self.take_call((seq, at), entry, messages),
+            Entry::ToolsListed { offers, .. } => {
+                self.take_call((seq, at), entry, messages);
+                if !offers.is_empty() {
+                    Rc::make_mut(&mut self.spec).settings.tools.extend_from_slice(offers);
+                }
+            }
             Entry::RunSteered { .. } if self.is_open() => self.steers.take(entry),
             Entry::RunSteered { .. } | Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}
         }
@@ -279,6 +286,8 @@ impl Run {
                 self.closed_requests.extend(request.map(|seq| (*call, seq)));
             }
             Entry::RunAccepted { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::RunSteered { .. }
             | Entry::CancelRequested { .. }
@@ -335,6 +344,8 @@ impl Run {
             | Entry::ModelFailed { .. }
             | Entry::ToolCalled { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunAccepted { .. }
@@ -370,7 +381,8 @@ impl Run {
             self.repeats = Some(Repeats::after(self.repeats.as_ref(), asked));
         }
         // A tool's message has its place from the start: the results stay in the order of the calls.
-        let message = is_of_tool.then_some(messages);
+        let is_listing = matches!(&ask, Ask::Tool(ask) if ask.is_listing());
+        let message = (is_of_tool && !is_listing).then_some(messages);
         round.calls.push(Call { message, ..Call::new(id, ask) });
         self.phase = Phase::Open(round);
     }

@@ -9,8 +9,8 @@ use crate::{
     settings::{Budget, RunSettings},
 };
 
-/// What a run was accepted with, but for its task. It never changes.
-#[derive(Debug, PartialEq)]
+/// What a run was accepted with, but for its task, and the tools that its servers have. Nothing else of it changes.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunSpec {
     /// The agent's name.
     pub agent: String,

@@ -80,6 +80,8 @@ impl Length {
             | Entry::ModelFailed { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalResolved { .. }
             | Entry::RunSteered { .. }
             | Entry::RunResumed { .. }
@@ -179,6 +181,8 @@ impl Transcript {
             Entry::ToolCalled { .. }
             | Entry::ToolAnswered { .. }
             | Entry::ToolFailed { .. }
+            | Entry::ToolsListed { .. }
+            | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::RunSteered { .. }
             | Entry::RunAccepted { .. }
@@ -242,6 +246,8 @@ fn edited(run: &Run, call: CallId) -> Option<&Value> {
 
 /// Whether an entry is the first of a tool's call, in a run that is open.
 fn is_new(run: &Run, entry: &Entry) -> bool {
-    let is_of_tool = !matches!(entry, Entry::ModelCalled { .. });
+    // No model asked for a listing, and none is told.
+    let is_listing = matches!(entry, Entry::ToolCalled { tool_call_id: None, .. });
+    let is_of_tool = !is_listing && !matches!(entry, Entry::ModelCalled { .. });
     is_of_tool && run.is_open() && entry.opened_call().is_some_and(|call| run.call(call).is_none())
 }

@@ -6,8 +6,8 @@ use std::{
 use longhaul_core::{
     Budget, CallId, CallRef, Cause, Command, CommitError, Committed, Deadline, Entry, Fault, FaultKind,
     FinishReason, Input, Journal, Judge, Message, ModelAnswer, Moment, NewRun, Observed, OfferJudge, Record,
-    Refusal, Role, RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage, WholeResult,
-    decode_row, encode_row,
+    Refusal, RequestKind, Role, RunId, RunSettings, Seq, Session, TimeMs, Timing, ToolError, Usage,
+    WholeResult, decode_row, encode_row,
 };
 use serde_json::json;
 use thiserror::Error;
@@ -244,6 +244,7 @@ pub(crate) fn run(task: &str) -> NewRun {
         max_iterations: 6,
         metadata: BTreeMap::new(),
         settings: RunSettings {
+            servers: Vec::new(),
             instructions: None,
             sentinel: "DONE".to_owned(),
             budget: Budget::default(),
@@ -374,8 +375,19 @@ fn line(record: &Record, now: TimeMs) -> String {
         Entry::ToolFailed { call, attempt, error, retry_at, .. } => {
             format!("{name} {call}.{attempt} {}, again {}", code(error), later(retry_at))
         }
-        Entry::ApprovalRequested { call, kind: Some(_), expires_at, .. } => {
+        Entry::ToolsListed { call, attempt, server, count, dropped, error, .. } => {
+            let dropped: Vec<&str> = dropped.iter().map(|it| it.name.as_str()).collect();
+            let said = error.as_ref().map_or_else(|| format!("{count}, without {dropped:?}"), code);
+            format!("{name} {call}.{attempt} {server} {said}")
+        }
+        Entry::ToolPending { call, attempt, retry_at, .. } => {
+            format!("{name} {call}.{attempt}, again {}", later(retry_at))
+        }
+        Entry::ApprovalRequested { call, kind: Some(RequestKind::InDoubt), expires_at, .. } => {
             format!("{name} {call} in doubt until {}", later(expires_at))
+        }
+        Entry::ApprovalRequested { call, kind: Some(kind), expires_at, .. } => {
+            format!("{name} {call} {} until {}", word(kind), later(expires_at))
         }
         Entry::ApprovalRequested { call, tool, expires_at, .. } => {
             format!("{name} {call} {tool} until {}", later(expires_at))

@@ -19,6 +19,7 @@ use crate::kit::seen;
 #[test]
 fn run_accepted() {
     let settings = RunSettings {
+        servers: Vec::new(),
         instructions: Some("Be brief.".to_owned()),
         sentinel: "DONE".to_owned(),
         budget: Budget {
@@ -67,6 +68,7 @@ fn run_accepted() {
         &["task", "agent", "model", "max_iterations", "metadata"],
     );
     let plain = RunSettings {
+        servers: Vec::new(),
         instructions: None,
         sentinel: "DONE".to_owned(),
         budget: Budget::default(),
@@ -199,6 +201,7 @@ fn model_failed_after_it_had_begun() {
 #[test]
 fn run_accepted_of_a_sampled_comparison() {
     let settings = RunSettings {
+        servers: Vec::new(),
         instructions: None,
         sentinel: "DONE".to_owned(),
         budget: Budget::default(),
@@ -363,6 +366,7 @@ fn tool_called_and_answered() {
     let tool = || "search".to_owned();
     pinned(
         Entry::ToolCalled {
+            server: None,
             call: CallId(4),
             attempt: 0,
             tool: tool(),
@@ -421,6 +425,7 @@ fn tool_calls_that_are_driven() {
     let (tool, id) = (|| "search".to_owned(), || Some("call_1".to_owned()));
     pinned(
         Entry::ToolCalled {
+            server: None,
             call: CallId(4),
             attempt: 2,
             tool: tool(),
@@ -455,6 +460,8 @@ fn tool_calls_that_are_driven() {
     );
     pinned(
         Entry::ApprovalRequested {
+            schema: None,
+            url: None,
             call: CallId(4),
             tool: tool(),
             arguments: json!({"usd": 3}),
@@ -478,6 +485,7 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
     let (tool, id) = (|| "pay".to_owned(), || Some("call_1".to_owned()));
     pinned(
         Entry::ToolCalled {
+            server: None,
             call: CallId(4),
             attempt: 1,
             iteration: 2,
@@ -525,6 +533,8 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
     );
     pinned(
         Entry::ApprovalRequested {
+            schema: None,
+            url: None,
             call: CallId(4),
             attempt: 1,
             kind: Some(RequestKind::InDoubt),
@@ -555,6 +565,7 @@ fn tool_calls_with_all_that_a_deployment_says_of_them() {
     );
     pinned(
         Entry::ApprovalResolved {
+            input: None,
             call: CallId(4),
             decision: "edited".to_owned(),
             arguments: Some(json!({"usd": 2})),
@@ -578,6 +589,8 @@ fn settings_that_offer_tools() {
 fn approval_requested_and_resolved() {
     pinned(
         Entry::ApprovalRequested {
+            schema: None,
+            url: None,
             call: CallId(4),
             tool: "pay".to_owned(),
             arguments: json!({"usd": 3}),
@@ -595,6 +608,7 @@ fn approval_requested_and_resolved() {
         &["call", "tool", "arguments"],
     );
     let resolved = |reason| Entry::ApprovalResolved {
+        input: None,
         call: CallId(4),
         decision: "deny".to_owned(),
         reason,

@@ -75,6 +75,7 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
     let call = CallId(9);
     let entries = [
         Entry::ToolCalled {
+            server: None,
             call,
             attempt: 0,
             tool: "t".to_owned(),
@@ -101,6 +102,8 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             observed: Observed::default(),
         },
         Entry::ApprovalRequested {
+            schema: None,
+            url: None,
             call,
             tool: "t".to_owned(),
             arguments: serde_json::json!({}),
@@ -115,6 +118,7 @@ fn entries_of_tools_and_approvals_replay_although_nothing_writes_them_yet() {
             by_another: false,
         },
         Entry::ApprovalResolved {
+            input: None,
             call,
             decision: "deny".to_owned(),
             reason: None,

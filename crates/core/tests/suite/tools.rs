@@ -412,6 +412,7 @@ impl Judge for Strict {
                 expires_ms: Some(5_000),
                 by_another: true,
                 needs_person: true,
+                ..Question::default()
             }),
             _ => Verdict::Allow { rule: Some("/rules/2".to_owned()) },
         }

@@ -37,7 +37,7 @@ fn read(json: Value, errors: &mut FieldErrors) -> Option<Decided> {
     let mut fields = Fields::of(json, "", errors);
     let word = fields.string("decision", limits::NAME_BYTES_MAX);
     if word.is_none() && !fields.errors().has("/decision") {
-        fields.fail::<()>("decision", "is required: approve, deny, settle or retry");
+        fields.fail::<()>("decision", "is required: approve, deny, answer, settle or retry");
     }
     let word = word.unwrap_or_default();
     let arguments = match fields.take("arguments") {
@@ -46,11 +46,18 @@ fn read(json: Value, errors: &mut FieldErrors) -> Option<Decided> {
         }
         arguments => arguments,
     };
+    let input = match fields.take("input") {
+        Some(value) if !value.is_object() => {
+            fields.fail("input", format!("must be an object, not {}", json_type(&value)))
+        }
+        input => input,
+    };
     let reason = fields.string("reason", limits::REASON_BYTES_MAX);
     // Null is a result.
     let result = fields.take_any("result");
     for (name, is_there, goes_with) in [
         ("arguments", arguments.is_some(), "approve"),
+        ("input", input.is_some(), "answer"),
         ("reason", reason.is_some(), "deny"),
         ("result", result.is_some(), "settle"),
     ] {
@@ -69,8 +76,12 @@ fn read(json: Value, errors: &mut FieldErrors) -> Option<Decided> {
         "settle" if result.is_none() => fields.fail("result", "is required to settle a call: what it gave"),
         "settle" => result.map(|result| Decision::Settle { result }),
         "retry" => Some(Decision::Retry),
+        "answer" if input.is_none() && !fields.errors().has("/input") => {
+            fields.fail("input", "is required to answer: what the server of the tool asks for")
+        }
+        "answer" => input.map(|input| Decision::Answer { input }),
         "" => None,
-        _ => fields.fail("decision", "must be approve, deny, settle or retry"),
+        _ => fields.fail("decision", "must be approve, deny, answer, settle or retry"),
     };
     fields.finish();
     Some(Decided { decision: decision?, request, digest })
@@ -117,6 +128,8 @@ mod tests {
         let settled = json!({"decision": "settle", "result": null});
         assert_eq!(read(&settled), plain(Decision::Settle { result: json!(null) }));
         assert_eq!(read(&json!({"decision": "retry"})), plain(Decision::Retry));
+        let answered = json!({"decision": "answer", "input": {"name": "Ann"}});
+        assert_eq!(read(&answered), plain(Decision::Answer { input: json!({"name": "Ann"}) }));
     }
 
     #[test]
@@ -131,6 +144,9 @@ mod tests {
             (json!({"decision": "deny", "arguments": {}, "result": 1}), vec!["/arguments", "/result"]),
             (json!({"decision": "approve", "arguments": [], "reason": "x"}), vec!["/arguments", "/reason"]),
             (json!({"decision": "settle"}), vec!["/result"]),
+            (json!({"decision": "answer"}), vec!["/input"]),
+            (json!({"decision": "answer", "input": "Ann"}), vec!["/input"]),
+            (json!({"decision": "approve", "input": {}}), vec!["/input"]),
             (
                 json!({"decision": "deny", "reason": "x".repeat(limits::REASON_BYTES_MAX + 1)}),
                 vec!["/reason"],

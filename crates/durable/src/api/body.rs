@@ -264,6 +264,7 @@ fn read_run(
         max_iterations: max_iterations.unwrap_or(agent.max_iterations),
         metadata: metadata.unwrap_or_default(),
         settings: RunSettings {
+            servers: Vec::new(),
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {

@@ -73,7 +73,7 @@ struct WaitingView<'a> {
     call: CallId,
     /// The `seq` of its `approval.requested`, which names the request.
     request: Seq,
-    /// What is asked: whether the call is made, or what became of it.
+    /// What is asked: whether the call is made, what became of it, what its server asks for, or to let that be used.
     kind: RequestKind,
     /// The tool's name.
     tool: &'a str,
@@ -85,6 +85,10 @@ struct WaitingView<'a> {
     summary: Option<&'a str>,
     /// The rule that asks.
     rule: Option<&'a str>,
+    /// The JSON Schema of the answer that the tool's server asks for; null where it asks for none.
+    schema: Option<&'a serde_json::Value>,
+    /// The page that a person is to visit; null where there is none.
+    url: Option<&'a str>,
     /// When the time to decide is over; null where it never is.
     expires_at: Option<TimeMs>,
 }
@@ -102,6 +106,8 @@ impl<'a> WaitingView<'a> {
             digest: request.digest.as_deref(),
             summary: request.summary.as_deref(),
             rule: request.rule.as_deref(),
+            schema: request.schema.as_ref(),
+            url: request.url.as_deref(),
             expires_at,
         })
     }

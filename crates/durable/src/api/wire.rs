@@ -145,6 +145,7 @@ mod tests {
 
     fn settings() -> RunSettings {
         RunSettings {
+            servers: Vec::new(),
             instructions: None,
             sentinel: "DONE".to_owned(),
             budget: Budget::default(),

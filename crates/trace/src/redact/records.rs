@@ -48,11 +48,27 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
             optional(tool_call_id, redact);
             json(arguments, redact);
         }
-        Entry::ApprovalRequested { tool, arguments, tool_call_id, summary, .. } => {
+        Entry::ApprovalRequested { tool, arguments, tool_call_id, summary, schema, .. } => {
             text(tool, redact);
             optional(tool_call_id, redact);
             json(arguments, redact);
             optional(summary, redact);
+            if let Some(schema) = schema {
+                json(schema, redact);
+            }
+        }
+        Entry::ToolsListed { dropped, changed, error, offers, observed, .. } => {
+            let names = dropped.iter_mut().flat_map(|it| [&mut it.name, &mut it.why]);
+            names.chain(changed).for_each(|it| text(it, redact));
+            if let Some(error) = error {
+                text(error.message_mut(), redact);
+            }
+            offers.iter_mut().for_each(|offer| optional(&mut offer.description, redact));
+            self::observed(observed, redact);
+        }
+        Entry::ToolPending { tool, observed, .. } => {
+            text(tool, redact);
+            self::observed(observed, redact);
         }
         Entry::ToolFailed { tool, error, observed, .. } => {
             text(tool, redact);
@@ -70,10 +86,10 @@ fn entry(entry: &mut Entry, redact: Rule<'_>) {
                 text(error.message_mut(), redact);
             }
         }
-        Entry::ApprovalResolved { reason, arguments, .. } => {
+        Entry::ApprovalResolved { reason, arguments, input, .. } => {
             optional(reason, redact);
-            if let Some(arguments) = arguments {
-                json(arguments, redact);
+            for given in [arguments, input].into_iter().flatten() {
+                json(given, redact);
             }
         }
         Entry::RunEnded { result, output, error, .. } => {

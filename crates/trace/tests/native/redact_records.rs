@@ -99,6 +99,7 @@ fn entries() -> Vec<Entry> {
             observed: observed(),
         },
         Entry::ToolCalled {
+            server: None,
             call,
             attempt: 0,
             tool: secret(),
@@ -125,6 +126,8 @@ fn entries() -> Vec<Entry> {
             observed: Observed::default(),
         },
         Entry::ApprovalRequested {
+            schema: None,
+            url: None,
             call,
             tool: "search".to_owned(),
             arguments,
@@ -139,6 +142,7 @@ fn entries() -> Vec<Entry> {
             by_another: false,
         },
         Entry::ApprovalResolved {
+            input: None,
             call,
             decision: "deny".to_owned(),
             reason: Some(secret()),

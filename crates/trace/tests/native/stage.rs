@@ -208,6 +208,7 @@ pub(crate) fn new_run(task: &str) -> NewRun {
         max_iterations: 6,
         metadata: BTreeMap::from([("customer".to_owned(), "42".into())]),
         settings: RunSettings {
+            servers: Vec::new(),
             instructions: Some("Be brief.".to_owned()),
             sentinel: "DONE".to_owned(),
             budget: Budget::default(),

@@ -177,6 +177,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
     let offers = vec![
         ToolOffer::new("look", Effect::Read),
         ToolOffer {
+            remote: None,
             name: "pay".to_owned(),
             effect: Effect::Once,
             approval_ms: Some(60_000),
@@ -207,6 +208,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
         message.tool_calls = vec![asked("look", "a"), asked("pay", "b")];
     }
     let look = |attempt| Entry::ToolCalled {
+        server: None,
         call: CallId(2),
         attempt,
         iteration: 1,
@@ -249,6 +251,8 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
             }
         };
     let asked = |attempt, kind, whole: bool| Entry::ApprovalRequested {
+        schema: None,
+        url: None,
         call: CallId(3),
         attempt,
         kind,
@@ -265,6 +269,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
     let row = vec![(1, answered(2, 2, "look", (None, Some(error), None))), (1, asked(0, None, true))];
     story.row(100, row);
     let resolved = |decision: &str, arguments| Entry::ApprovalResolved {
+        input: None,
         call: CallId(3),
         decision: decision.to_owned(),
         arguments,
@@ -272,6 +277,7 @@ pub(crate) fn tools() -> Vec<Vec<Record>> {
         by: "acme/lead".to_owned(),
     };
     let pay = |attempt| Entry::ToolCalled {
+        server: None,
         call: CallId(3),
         attempt,
         iteration: 1,
@@ -444,6 +450,7 @@ impl Story {
         self.row(100, vec![answered_bare(run, call)]);
         let (first, second) = (CallId(call + 1), CallId(call + 2));
         let resolved = |call, decision: &str, reason: Option<&str>| Entry::ApprovalResolved {
+            input: None,
             call,
             decision: decision.to_owned(),
             reason: reason.map(str::to_owned),
@@ -466,6 +473,8 @@ impl Story {
         };
         for entry in [
             Entry::ApprovalRequested {
+                schema: None,
+                url: None,
                 call: first,
                 tool: tool.clone(),
                 arguments: arguments.clone(),
@@ -481,6 +490,7 @@ impl Story {
             },
             resolved(first, "approve", None),
             Entry::ToolCalled {
+                server: None,
                 call: first,
                 attempt: 0,
                 tool: tool.clone(),
@@ -494,6 +504,7 @@ impl Story {
             },
             answered(first, Some(json!({"found": ["ebb", 1, null]})), None),
             Entry::ToolCalled {
+                server: None,
                 call: second,
                 attempt: 0,
                 tool: tool.clone(),
@@ -507,6 +518,8 @@ impl Story {
             },
             answered(second, None, Some(ToolError::Text("no network".to_owned()))),
             Entry::ApprovalRequested {
+                schema: None,
+                url: None,
                 call: second,
                 tool,
                 arguments,
@@ -530,6 +543,7 @@ impl Story {
 
 fn full_settings() -> RunSettings {
     RunSettings {
+        servers: Vec::new(),
         instructions: Some("Be brief.".to_owned()),
         sentinel: "FINIS".to_owned(),
         budget: Budget {
@@ -561,6 +575,7 @@ fn full_settings() -> RunSettings {
 
 fn bare_settings() -> RunSettings {
     RunSettings {
+        servers: Vec::new(),
         instructions: None,
         sentinel: "DONE".to_owned(),
         budget: Budget { total_tokens: None, cost_usd: None, deadline_ms: None, tool_calls: None },

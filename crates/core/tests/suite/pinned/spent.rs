@@ -26,6 +26,7 @@ fn model_called_with_what_is_set_aside_for_its_last_answer() {
 fn tool_called_with_what_it_costs() {
     pinned(
         Entry::ToolCalled {
+            server: None,
             call: CallId(4),
             attempt: 1,
             iteration: 1,

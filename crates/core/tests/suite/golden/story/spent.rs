@@ -40,6 +40,7 @@ pub(crate) fn spent() -> Vec<Vec<Record>> {
         message.tool_calls = vec![ToolCall { id, name, arguments }];
     }
     let search = Entry::ToolCalled {
+        server: None,
         call: CallId(2),
         attempt: 1,
         iteration: 1,
