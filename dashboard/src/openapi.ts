@@ -864,12 +864,16 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description `approve` or `deny` a call that is to be made; `settle` one of which nobody knows whether it was made, with what it gave, or `retry` it.
+             * @description `approve` or `deny` a call that is to be made; `settle` one of which nobody knows whether it was made, with what it gave, or `retry` it; `answer` what the server of a tool asks for, or `deny` it; `retry` one whose server can be used now.
              * @enum {string}
              */
-            decision: "approve" | "deny" | "settle" | "retry";
+            decision: "approve" | "deny" | "settle" | "retry" | "answer";
             /** @description The digest of the arguments that were seen: another one refuses the decision. */
             digest?: string | null;
+            /** @description With `answer`: what the server of the tool is answered, which fits the request's `schema`. */
+            input?: {
+                [key: string]: unknown;
+            } | null;
             /** @description With `deny`: why, for the model, at most 4 KiB of UTF-8. */
             reason?: string | null;
             /** @description The `seq` of the `approval.requested` that is answered; by default the last one of the call. */

@@ -7,10 +7,9 @@ use crate::{
     done::FinalRule,
     fault::FaultKind,
     ids::{CallId, Life, RunId, Seq, TimeMs},
-    input::Dropped,
     message::{FinishReason, Message, Usage},
     settings::{Gateway, Reserved, RunSettings},
-    tool::{Effect, Leave, RequestKind, ToolError, ToolOffer},
+    tool::{Dropped, Effect, Leave, RequestKind, ToolError, ToolOffer},
 };
 
 /// An entry of the journal in its place. Its public form is an event of the API.

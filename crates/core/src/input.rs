@@ -11,7 +11,7 @@ use crate::{
     limits,
     message::ModelAnswer,
     settings::RunSettings,
-    tool::{Resumption, ToolAsk, ToolError, ToolOffer},
+    tool::{Dropped, Resumption, ToolAsk, ToolError, ToolOffer},
 };
 
 /// What the edge reads once per input: the only time and the only chance that the core sees.
@@ -182,16 +182,6 @@ pub struct Listed {
     pub changed: Vec<String>,
     /// The digest of all definitions.
     pub digest: Option<String>,
-}
-
-/// A tool of a server that a run is not offered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-pub struct Dropped {
-    /// The server's own name of it.
-    pub name: String,
-    /// Why.
-    pub why: String,
 }
 
 /// A call that goes on at its server.

@@ -98,7 +98,7 @@ pub use entry::{
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};
 pub use input::{
-    Command, Decision, Dropped, Found, Input, Listed, ModelCall, Moment, NewRun, Pending, Receipt, Refusal,
+    Command, Decision, Found, Input, Listed, ModelCall, Moment, NewRun, Pending, Receipt, Refusal,
     SinkFailure, Steer, ToolOrder, ToolOutcome, Wait,
 };
 pub use journal::{DecodeError, Journal, WholeResult, decode_row, encode_row};
@@ -120,8 +120,8 @@ pub use state::{
 };
 pub use step::{CommitError, Committed, Step};
 pub use tool::{
-    Effect, InDoubt, Judge, LIST_TOOLS, Leave, OfferJudge, OnExpiry, Proposed, Question, Reaction, Remote,
-    Request, RequestKind, Resumption, ToolAsk, ToolError, ToolOffer, Verdict,
+    Dropped, Effect, InDoubt, Judge, LIST_TOOLS, Leave, OfferJudge, OnExpiry, Proposed, Question, Reaction,
+    Remote, Request, RequestKind, Resumption, ToolAsk, ToolError, ToolOffer, Verdict,
 };
 pub use views::{
     deadline::Deadline,

@@ -327,6 +327,16 @@ pub struct Request {
     pub url: Option<String>,
 }
 
+/// A tool of a server that a run is not offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+pub struct Dropped {
+    /// The server's own name of it.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
 /// What a person made of a server's request for input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {

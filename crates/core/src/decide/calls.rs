@@ -9,7 +9,7 @@ use crate::{
     entry::{Entry, Observed},
     given::Given,
     ids::{CallId, CallRef, RunId, TimeMs},
-    input::{Command, Dropped, Listed, ModelCall, ToolOrder},
+    input::{Command, Listed, ModelCall, ToolOrder},
     journal::WholeResult,
     limits,
     reading::READ_RESULT,
@@ -18,7 +18,7 @@ use crate::{
         call::{Ask, Call},
         run::Run,
     },
-    tool::{ToolAsk, ToolError, ToolOffer},
+    tool::{Dropped, ToolAsk, ToolError, ToolOffer},
     views::request::window,
 };
 

@@ -161,11 +161,13 @@ struct ComparisonBudget {
 #[schemars(deny_unknown_fields)]
 pub(super) struct Decision {
     /// `approve` or `deny` a call that is to be made; `settle` one of which nobody knows whether it was made, with what it
-    /// gave, or `retry` it.
-    #[schemars(extend("enum" = ["approve", "deny", "settle", "retry"]))]
+    /// gave, or `retry` it; `answer` what the server of a tool asks for, or `deny` it; `retry` one whose server can be used now.
+    #[schemars(extend("enum" = ["approve", "deny", "settle", "retry", "answer"]))]
     decision: String,
     /// With `approve`: the arguments with which the call is made instead of the model's.
     arguments: Option<Map<String, Value>>,
+    /// With `answer`: what the server of the tool is answered, which fits the request's `schema`.
+    input: Option<Map<String, Value>>,
     /// With `deny`: why, for the model, at most 4 KiB of UTF-8.
     #[schemars(length(min = 1, max = limits::REASON_BYTES_MAX), regex(pattern = r"\S"))]
     reason: Option<String>,
