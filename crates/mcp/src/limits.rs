@@ -28,3 +28,13 @@ pub const POLL_MS_MAX: u64 = 60_000;
 pub const STEP_UPS_MAX: u32 = 3;
 /// How long a link to authorise is good for, in milliseconds.
 pub const STATE_MS: u64 = 3_600_000;
+/// How often a stream that breaks off is gone on with, in the era of sessions.
+pub const RESUMES_MAX: u32 = 8;
+/// How long to wait before that where the server does not say, in milliseconds.
+pub const RETRY_MS_DEFAULT: u64 = 1_000;
+/// The most that a server may have a client wait before that, in milliseconds.
+pub const RETRY_MS_MAX: u64 = 30_000;
+/// One image, sound or file of a result that is kept, as base64, in bytes. Of a larger one its type and size are told.
+pub const DATA_BYTES_MAX: usize = 256 * 1024;
+/// A tool's name at its server, in bytes.
+pub const TOOL_NAME_BYTES_MAX: usize = 128;

@@ -35,7 +35,7 @@ pub enum SseError {
 ///   body needs no blank line before it.
 /// - A field `error` is an event of that type, and a line of bare JSON is data.
 ///
-/// `retry` is ignored, since reconnecting is not this parser's matter. Other data without its closing blank line at the end of
+/// `retry` is kept for whoever reconnects. Other data without its closing blank line at the end of
 /// the stream is never dispatched, as the standard says.
 #[derive(Debug, Default)]
 pub struct SseParser {
@@ -50,6 +50,7 @@ pub struct SseParser {
     data: String,
     extent: Extent,
     last_id: Rc<str>,
+    retry_ms: Option<u64>,
 }
 
 impl SseParser {
@@ -76,6 +77,11 @@ impl SseParser {
             self.end_line(on_event)?;
         }
         Ok(())
+    }
+
+    /// What the stream said last of when to reconnect, in milliseconds.
+    pub fn retry_ms(&self) -> Option<u64> {
+        self.retry_ms
     }
 
     /// The body ended here, without a fault: hands over a last event that is whole.
@@ -146,6 +152,10 @@ impl SseParser {
             }
             "id" if !value.contains('\0') => {
                 self.last_id = Rc::from(value);
+                Ok(())
+            }
+            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                self.retry_ms = value.parse().ok();
                 Ok(())
             }
             "" | "id" | "retry" => Ok(()),

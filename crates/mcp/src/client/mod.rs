@@ -1,8 +1,22 @@
 //! One server, asked for its tools and to perform one.
 
+mod challenge;
+mod content;
+mod era;
+mod headers;
+mod input;
+mod listing;
+mod rpc;
+mod tasks;
+
 use std::cell::RefCell;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+use self::{
+    era::{Era, Rpc},
+    rpc::{Said, shown},
+};
 
 use crate::wire::Wire;
 
@@ -21,7 +35,15 @@ pub struct Client<'a, W> {
 
 /// What a client learned of a server: its era, its session. Nothing of it must be kept.
 #[derive(Debug, Clone, Default)]
-pub struct Known {}
+pub struct Known {
+    era: Option<Era>,
+    /// The version that was agreed on, in the era of sessions.
+    version: Option<String>,
+    /// `Mcp-Session-Id`, where the server gives one.
+    session: Option<String>,
+    /// The id of the last request.
+    last_id: u64,
+}
 
 /// The tools of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -152,17 +174,117 @@ pub struct Challenge {
     pub error: Option<String>,
 }
 
+/// How often one attempt goes on at once with a server that only wants its state back.
+const AT_ONCE_MAX: u32 = 8;
+
 impl<W: Wire> Client<'_, W> {
     /// The server's tools.
     ///
     /// # Errors
     /// When there is no list.
     pub async fn list(&self) -> Result<Listing, Failure> {
-        todo!("written next")
+        listing::list(self).await
     }
 
     /// Performs a call, or goes on with one.
-    pub async fn call(&self, _ask: &Ask<'_>) -> Outcome {
-        todo!("written next")
+    pub async fn call(&self, ask: &Ask<'_>) -> Outcome {
+        self.remember(ask.extra);
+        let Some(resume) = &ask.resume else { return self.perform(ask, Map::new()).await };
+        let handle = resume.handle;
+        if handle.get("task").is_some() {
+            tasks::go_on(self, ask, resume).await
+        } else if handle.get("session").is_some() {
+            input::go_on_in_session(self, ask, resume).await
+        } else {
+            match input::answered(handle, resume.input) {
+                input::Next::Ask(outcome) => outcome,
+                input::Next::Send(more) => self.perform(ask, more).await,
+            }
+        }
+    }
+
+    /// Calls the tool, `more` being what goes beside its arguments.
+    async fn perform(&self, ask: &Ask<'_>, more: Map<String, Value>) -> Outcome {
+        let (mut more, mut extra, mut has_relisted) = (more, ask.extra.clone(), false);
+        for _ in 0..AT_ONCE_MAX {
+            let mut params = Map::new();
+            params.insert("name".to_owned(), ask.tool.into());
+            params.insert("arguments".to_owned(), ask.arguments.clone());
+            params.extend(more.clone());
+            let headers = headers::of_arguments(&extra, ask.arguments);
+            let traceparent = ask.traceparent;
+            let rpc = Rpc { method: "tools/call", params, name: Some(ask.tool), headers, traceparent };
+            match self.request(&rpc).await {
+                Said::Result(result) => match self.outcome_of(&result, ask) {
+                    Step::Out(outcome) => return outcome,
+                    // It wants its state back, and nothing else.
+                    Step::AtOnce(again) => more = again,
+                },
+                Said::Error { code: era::HEADER_MISMATCH, .. } if !has_relisted => {
+                    has_relisted = true;
+                    match self.list().await {
+                        Ok(listing) => {
+                            let known = listing.tools.into_iter().find(|tool| tool.name == ask.tool);
+                            extra = known.map_or(Value::Null, |tool| tool.extra);
+                        }
+                        Err(Failure::Unauthorized(challenge)) => return Outcome::Unauthorized(challenge),
+                        Err(Failure::Transient(message, after_ms)) => {
+                            return Outcome::Busy { message, after_ms };
+                        }
+                        Err(Failure::Permanent(why)) => return Outcome::Failed(why),
+                    }
+                }
+                Said::Asked(asked) => return input::in_session(self, asked),
+                said => return refused(said),
+            }
+        }
+        Outcome::Failed("the server asks to be called again and again".to_owned())
+    }
+
+    /// What a result comes to.
+    fn outcome_of(&self, result: &Value, ask: &Ask<'_>) -> Step {
+        match result["resultType"].as_str() {
+            None | Some("complete") => Step::Out(content::outcome(result, ask.extra)),
+            Some("task") => Step::Out(tasks::begun(result)),
+            Some("input_required") => input::required(result),
+            Some(other) => {
+                let text = format!("the server answered with a result of an unknown type, {}", shown(other));
+                Step::Out(Outcome::Failed(text))
+            }
+        }
     }
 }
+
+/// What follows from a result.
+enum Step {
+    /// This is what came of the call.
+    Out(Outcome),
+    /// The call is made again at once, with this beside its arguments.
+    AtOnce(Map<String, Value>),
+}
+
+/// What comes of a call that brought no result.
+fn refused(said: Said) -> Outcome {
+    match said {
+        Said::Unauthorized(challenge) => Outcome::Unauthorized(challenge),
+        Said::Busy { message, after_ms } => Outcome::Busy { message, after_ms },
+        Said::Lost(why) => Outcome::Lost(why),
+        // It may have been performed: what it gave cannot be read.
+        Said::Nonsense(why) => Outcome::Lost(why),
+        Said::Refused { message, .. } => Outcome::Failed(format!("the server refuses the call: {message}")),
+        Said::Error { code, message, .. } => {
+            Outcome::Failed(format!("the server refuses the call ({code}): {message}"))
+        }
+        Said::Result(_) | Said::Asked(_) | Said::Taken => {
+            Outcome::Failed("the server answered what was not asked".to_owned())
+        }
+    }
+}
+
+/// What the client says of itself.
+fn client_info() -> Value {
+    json!({"name": "longhaul", "version": env!("CARGO_PKG_VERSION")})
+}
+
+#[cfg(test)]
+mod tests;
