@@ -567,6 +567,8 @@ export interface components {
             output_schema?: {
                 [key: string]: unknown;
             };
+            /** @description The MCP servers that each of its runs asks for further tools, by name. */
+            servers: string[];
             /** @description What its models may call, unless a run names fewer. */
             tools: components["schemas"]["Tool"][];
         };

@@ -81,7 +81,9 @@ pub(crate) fn needed(vars: &[(String, String)], example: &str) -> Vec<Need> {
         let servers: Value = serde_json::from_str(&text).unwrap_or_default();
         for server in servers.as_object().into_iter().flat_map(|servers| servers.values()) {
             let headers = server["headers"].as_object().into_iter().flat_map(|headers| headers.values());
-            let names = headers.filter_map(|header| header["secret"].as_str()).chain(server["key"].as_str());
+            let names = headers.filter_map(|header| header["secret"].as_str());
+            let names = names.chain(server["key"].as_str());
+            let names = names.chain(server["oauth"]["client_secret"]["secret"].as_str());
             names.for_each(|name| add(name, &format!("{long} names it"), true));
         }
     }
@@ -242,9 +244,12 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://o"),
             ("PROVIDERS", r#"{"a": {"key": "A_KEY", "headers": {"x": {"secret": "B"}, "y": "plain"}},"#),
             ("PROVIDERS_2", r#""b": {}}"#),
-            ("MCP_SERVERS", r#"{"m": {"headers": {"x-key": {"secret": "M_KEY"}}}}"#),
+            (
+                "MCP_SERVERS",
+                r#"{"m": {"headers": {"x-key": {"secret": "M_KEY"}}, "oauth": {"client_secret": {"secret": "M_S"}}}}"#,
+            ),
         ];
-        let required = ["ANTHROPIC_API_KEY", "WEBHOOK_SECRET", "NEXUS_API_KEY", "B", "A_KEY", "M_KEY"];
+        let required = ["ANTHROPIC_API_KEY", "WEBHOOK_SECRET", "NEXUS_API_KEY", "B", "A_KEY", "M_KEY", "M_S"];
         assert_eq!(names(&vars, "", true), required);
         assert_eq!(names(&vars, "", false), ["OPENAI_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS"]);
         let example = "OPENAI_API_KEY=\nexport LEDGER_TOKEN = x\nMODEL=a\n# OTHER_KEY=\n";

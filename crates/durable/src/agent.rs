@@ -9,12 +9,18 @@ use longhaul_core::{
     output_schema_faults, told_misfits,
 };
 
+use longhaul_mcp::{
+    Server, Servers, is_server_name,
+    limits::{SERVERS_MAX, URL_BYTES_MAX},
+    oauth::{Reach, address_fault},
+};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     policy::Policy,
+    servers::SERVER_NAME,
     tool::{Declared, Egress, Tool, schema},
 };
 
@@ -53,6 +59,7 @@ pub struct Agent {
     pub(crate) fallbacks: Vec<String>,
     pub(crate) tools: Vec<Declared>,
     pub(crate) output_schema: Option<Value>,
+    servers: Vec<Server>,
     egress: Egress,
     policy: Option<Rc<Policy>>,
 }
@@ -87,6 +94,7 @@ impl Agent {
             fallbacks: Vec::new(),
             output_schema: None,
             tools: Vec::new(),
+            servers: Vec::new(),
             egress: Egress::default(),
             policy: None,
         }
@@ -117,6 +125,32 @@ impl Agent {
         assert!(self.tools.len() < TOOLS_MAX, "an agent has at most {TOOLS_MAX} tools");
         assert!(self.find_tool(&tool.name).is_none(), "a tool is there once: {}", tool.name);
         self.tools.push(tool);
+        self
+    }
+
+    /// A remote MCP server, by https: its tools are the agent's too, each by the name `<server>__<tool>`. A call of them happens
+    /// once at most. Headers, effects and whatever else a server needs are said in the variable `MCP_SERVERS`: its entry of the
+    /// same name is then the server, for the agents that it is for.
+    ///
+    /// ```
+    /// use longhaul::Agent;
+    ///
+    /// let support = Agent::new("support").mcp("crm", "https://crm.example.com/mcp");
+    /// ```
+    ///
+    /// # Panics
+    /// When the name is not 1 to 32 of `[A-Za-z0-9_-]`, has `__` in it or a `_` at an end of it, when the agent has a server of
+    /// this name already, or eight of them, or when the address is no public one of https.
+    #[must_use]
+    #[track_caller]
+    pub fn mcp(mut self, name: &str, url: &str) -> Self {
+        assert!(is_server_name(name), "an MCP server's name {SERVER_NAME}: {name}");
+        assert!(self.servers.len() < SERVERS_MAX, "an agent has at most {SERVERS_MAX} MCP servers");
+        assert!(self.servers.iter().all(|server| server.name != name), "an MCP server is there once: {name}");
+        assert!(url.len() <= URL_BYTES_MAX, "an MCP server's address has at most {URL_BYTES_MAX} bytes");
+        let fault = address_fault(url, Reach::Public);
+        assert!(fault.is_none(), "an MCP server's address {}: {name}", fault.unwrap_or_default());
+        self.servers.push(Server::new(name, url));
         self
     }
 
@@ -382,6 +416,25 @@ impl Agents {
     /// The code of an agent's tool.
     pub(crate) fn tool(&self, agent: &str, tool: &str) -> Option<&Declared> {
         self.by_name.get(agent)?.find_tool(tool)
+    }
+
+    /// The MCP servers of an agent, at most one of a name: its own, and those of the deployment that are for it, which come
+    /// first.
+    pub(crate) fn servers_of(&self, deployment: &Servers, agent: &str) -> Vec<Server> {
+        let of_deployment = deployment.0.iter().filter(|server| server.is_for(agent));
+        let mut all: Vec<Server> = of_deployment.cloned().collect();
+        for own in self.by_name.get(agent).into_iter().flat_map(|agent| &agent.servers) {
+            if all.iter().all(|server| server.name != own.name) {
+                all.push(own.clone());
+            }
+        }
+        all
+    }
+
+    /// A server of an agent.
+    #[allow(dead_code, reason = "what calls servers comes next")]
+    pub(crate) fn server(&self, deployment: &Servers, agent: &str, name: &str) -> Option<Server> {
+        self.servers_of(deployment, agent).into_iter().find(|server| server.name == name)
     }
 
     /// Where an agent's tools may send requests.

@@ -9,6 +9,7 @@ use longhaul_core::{
     nano_usd,
 };
 use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
+use longhaul_mcp::{Servers, oauth::Reach};
 use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens, decimal};
 use longhaul_trace::{
     Capture, ConfigErrors, OtlpConfig, Resource, WebhookConfig, nexus::NexusConfig, redact::Redaction,
@@ -18,7 +19,7 @@ use crate::{
     agent::Agent,
     api::{auth::Access, hosts::LocalHosts, problem::FieldError},
     policy::Policy,
-    providers, secrets,
+    providers, secrets, servers,
 };
 
 /// The model of requests and agents that name none, when Workers AI is bound.
@@ -28,7 +29,7 @@ const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
 /// Variables that may go on in others: JSON, and the tokens.
-const LONG_VARIABLES: [&str; 4] = ["API_TOKENS", "PRICES", "PROVIDERS", "TOOL_POLICY"];
+const LONG_VARIABLES: [&str; 5] = ["API_TOKENS", servers::MCP_SERVERS, "PRICES", "PROVIDERS", "TOOL_POLICY"];
 /// The parts that such a variable has at most.
 const PARTS_MAX: u8 = 9;
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -81,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) tenant_nano_usd: Option<u64>,
     /// The window of a model that the built-in table does not know, in tokens.
     pub(crate) context_tokens: u64,
+    /// The MCP servers of every agent, or of those that each names.
+    pub(crate) mcp: Rc<Servers>,
 }
 
 /// What a deployment has beside its variables.
@@ -131,6 +134,11 @@ impl Config {
             Policy::parse("TOOL_POLICY", &json).map_err(|faults| errors.extend(faults)).ok().map(Rc::new)
         });
         let endpoints = providers::endpoints(&var, &mut errors);
+        let reach = match &access {
+            Ok(access) if access.is_off() => Reach::Loopback,
+            _ => Reach::Public,
+        };
+        let mcp = Rc::new(servers::servers(&var, reach, &mut errors));
         let days = number("RETENTION_DAYS", var("RETENTION_DAYS"), 30, 3_650, &mut errors);
         let timeout = number(
             "MODEL_TIMEOUT_MS",
@@ -197,6 +205,7 @@ impl Config {
                 tenant_sessions_max: usize::try_from(sessions).expect("it is at most a thousand"),
                 tenant_nano_usd: per_day,
                 context_tokens: window,
+                mcp,
             }),
             _ => Err(errors),
         }
@@ -501,6 +510,7 @@ mod tests {
             ("SCRIPTED", "yes"),
             ("WORKERS_AI", "local"),
             ("TOOL_POLICY", "deny"),
+            ("MCP_SERVERS", "crm"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -524,6 +534,7 @@ mod tests {
             "SCRIPTED",
             "WORKERS_AI",
             "TOOL_POLICY",
+            "MCP_SERVERS",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }

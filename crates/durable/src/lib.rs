@@ -148,6 +148,7 @@ mod policy;
 mod providers;
 mod rate;
 mod secrets;
+mod servers;
 mod shell;
 mod sql;
 mod stream;

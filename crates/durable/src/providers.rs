@@ -30,7 +30,7 @@ const OWN_HEADERS: [&str; 9] = [
 const SECRET_WORDS: [&str; 5] = ["auth", "cookie", "key", "secret", "token"];
 
 /// Gives a variable or a secret by its name.
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The servers that models are asked at over HTTP, by the prefix of their models.
 pub(crate) fn endpoints(var: Lookup<'_>, errors: &mut Vec<FieldError>) -> Endpoints {
@@ -128,15 +128,21 @@ fn provider_of(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldE
     };
     let headers = fields.take("headers").map(|value| headers(value, pointer, var, fields.errors()));
     fields.finish();
-    Some(Endpoint {
-        api_key,
-        headers: headers.unwrap_or_default(),
-        system_in_first_user,
-        ..Endpoint::new(format?, &base_url?)
-    })
+    let headers = headers.into_iter().flatten().map(|header| (header.name, header.value)).collect();
+    Some(Endpoint { api_key, headers, system_in_first_user, ..Endpoint::new(format?, &base_url?) })
 }
 
-fn headers(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldErrors) -> Vec<(String, String)> {
+/// A header of each request to a server.
+pub(crate) struct Header {
+    /// Its name, in lower case.
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// The variable that the value is from.
+    pub(crate) variable: Option<String>,
+}
+
+/// Reads the field `headers` of what `pointer` points to.
+pub(crate) fn headers(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldErrors) -> Vec<Header> {
     let pointer = format!("{pointer}/headers");
     let Value::Object(given) = value else {
         faults.push(FieldError::new(pointer, format!("must be an object, not {}", json_type(&value))));
@@ -154,8 +160,12 @@ fn headers(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldError
         } else if name.is_empty() || !name.bytes().all(is_of_header_name) {
             faults.push(FieldError::new(&pointer, "is no name of a header"));
         }
-        match header_value(value, &pointer, var, faults) {
-            Some(value) if is_header_value(&value) => read.push((name, value)),
+        let given = match value {
+            Value::String(text) => Some((text, None)),
+            other => named_secret(other, &pointer, var, faults).map(|(name, value)| (value, Some(name))),
+        };
+        match given {
+            Some((value, variable)) if is_header_value(&value) => read.push(Header { name, value, variable }),
             Some(_) => faults.push(FieldError::new(
                 pointer,
                 format!("must be 1 to {PROVIDER_HEADER_BYTES_MAX} visible ASCII characters and spaces"),
@@ -166,19 +176,23 @@ fn headers(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldError
     read
 }
 
-fn header_value(value: Value, pointer: &str, var: Lookup<'_>, faults: &mut FieldErrors) -> Option<String> {
-    if let Value::String(text) = value {
-        return Some(text);
-    }
+/// Reads `{"secret": "NAME"}`: the name of a variable, and its value.
+pub(crate) fn named_secret(
+    value: Value,
+    pointer: &str,
+    var: Lookup<'_>,
+    faults: &mut FieldErrors,
+) -> Option<(String, String)> {
     let mut fields = Fields::of(value, pointer, faults);
-    let value = match fields.string("secret", VARIABLE_BYTES_MAX).map(|name| secret(&name, var)) {
-        Some(Ok(value)) => Some(value),
-        Some(Err(detail)) => fields.fail("secret", detail),
+    let named = fields.string("secret", VARIABLE_BYTES_MAX).map(|name| (secret(&name, var), name));
+    let read = match named {
+        Some((Ok(value), name)) => Some((name, value)),
+        Some((Err(detail), _)) => fields.fail("secret", detail),
         None if fields.errors().has(pointer) || fields.errors().has(&format!("{pointer}/secret")) => None,
         None => fields.fail("secret", "is required: the name of a secret"),
     };
     fields.finish();
-    value
+    read
 }
 
 /// The secret of a name. The name is the operator's, and no secret.
@@ -222,14 +236,21 @@ pub(crate) fn secrets(var: Lookup<'_>) -> (Vec<String>, Vec<String>) {
     for provider in providers.as_object().into_iter().flat_map(Map::values) {
         secrets.extend(provider["key"].as_str().and_then(var));
         urls.extend(provider["base_url"].as_str().map(str::to_owned));
-        for (name, value) in provider["headers"].as_object().into_iter().flatten() {
-            let name = name.to_ascii_lowercase();
-            let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word));
-            secrets.extend(value.as_str().filter(|_| is_secret).map(str::to_owned));
-            secrets.extend(value["secret"].as_str().and_then(var));
-        }
+        secrets.extend(header_secrets(&provider["headers"], var));
     }
     (secrets, urls)
+}
+
+/// The secrets among headers: the values of variables, and what stands in a header whose name says so.
+pub(crate) fn header_secrets(headers: &Value, var: Lookup<'_>) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for (name, value) in headers.as_object().into_iter().flatten() {
+        let name = name.to_ascii_lowercase();
+        let is_secret = SECRET_WORDS.iter().any(|word| name.contains(word));
+        secrets.extend(value.as_str().filter(|_| is_secret).map(str::to_owned));
+        secrets.extend(value["secret"].as_str().and_then(var));
+    }
+    secrets
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use longhaul_host::SecretNet;
 use longhaul_trace::OtlpConfig;
 
-use crate::{api::auth, providers};
+use crate::{api::auth, providers, servers};
 
 /// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
 /// log.
@@ -47,9 +47,10 @@ pub(crate) fn texts(lookup: &dyn Fn(&str) -> Option<String>, otlp: Option<&OtlpC
             Kind::Url => secrets.extend(credentials(&value)),
         }
     }
-    let (given, urls) = providers::secrets(lookup);
-    secrets.extend(given);
-    secrets.extend(urls.iter().flat_map(|url| credentials(url)));
+    for (given, urls) in [providers::secrets(lookup), servers::secrets(lookup)] {
+        secrets.extend(given);
+        secrets.extend(urls.iter().flat_map(|url| credentials(url)));
+    }
     // As they are sent: decoded.
     secrets.extend(otlp.into_iter().flat_map(OtlpConfig::headers).map(|(_, value)| value.clone()));
     secrets
@@ -83,6 +84,9 @@ mod tests {
     const PROVIDERS: &str = r#"{"groq":{"format":"chat","base_url":"https://user:password-3@h/v1","key":"GROQ_KEY",
         "headers":{"x-auth-token":"token-in-a-header","x-title":"title-of-mine"}},"b":{"headers":{"x":{"secret":"TEAM"}}}}"#;
 
+    const MCP_SERVERS: &str = r#"{"crm":{"url":"https://user:password-4@h/mcp","headers":{"x-team":{"secret":"CRM_KEY"},
+        "authorization":"bearer-in-a-header"},"oauth":{"client_secret":{"secret":"CRM_CLIENT"}}}}"#;
+
     #[test]
     fn every_secret_that_is_configured_is_found() {
         let vars = [
@@ -96,6 +100,9 @@ mod tests {
             ("PROVIDERS", PROVIDERS),
             ("GROQ_KEY", "key-of-groq"),
             ("TEAM", "team-of-mine"),
+            ("MCP_SERVERS", MCP_SERVERS),
+            ("CRM_KEY", "key-of-crm"),
+            ("CRM_CLIENT", "secret-of-client"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h"),
         ];
         let lookup = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
@@ -116,6 +123,10 @@ mod tests {
             "team-of-mine",
             "token-in-a-header",
             "password-3",
+            "key-of-crm",
+            "bearer-in-a-header",
+            "secret-of-client",
+            "password-4",
         ] {
             assert_eq!(net.text(&format!("<{secret}>")).as_deref(), Some("<[secret removed]>"), "{secret}");
         }

@@ -14,6 +14,6 @@ pub mod oauth;
 mod servers;
 mod wire;
 
-pub use names::{NAME_SEPARATOR, offered_name};
+pub use names::{NAME_SEPARATOR, is_server_name, offered_name};
 pub use servers::{Oauth, Secret, Server, Servers};
 pub use wire::{Reply, Request, Wire};

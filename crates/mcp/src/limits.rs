@@ -17,7 +17,7 @@ pub const DEFINITIONS_BYTES_MAX: usize = 256 * 1024;
 /// What is kept of a call that is to be gone on with, as JSON, in bytes.
 pub const HANDLE_BYTES_MAX: usize = 64 * 1024;
 /// Servers of a run at most.
-pub const SERVERS_MAX: usize = 8;
+pub use longhaul_core::limits::SERVERS_MAX;
 /// A server's name, in bytes.
 pub const SERVER_NAME_BYTES_MAX: usize = 32;
 /// The least time between two looks at a task, in milliseconds, whatever its server says.
@@ -38,3 +38,11 @@ pub const RETRY_MS_MAX: u64 = 30_000;
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
 /// A tool's name at its server, in bytes.
 pub const TOOL_NAME_BYTES_MAX: usize = 128;
+/// Patterns in a list of tools that are offered or are not.
+pub const PATTERNS_MAX: usize = 256;
+/// One of them, and a tool's name in a deployment's variable, in bytes.
+pub const PATTERN_BYTES_MAX: usize = 256;
+/// An address in a deployment's variable, in bytes.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// The id of a client and the scopes it asks for in a deployment's variable, in bytes.
+pub const CLIENT_BYTES_MAX: usize = 2_048;

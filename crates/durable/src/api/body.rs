@@ -253,6 +253,12 @@ fn read_run(
     for (place, name) in unpriced.enumerate().filter(|(_, name)| config.prices.price(name).is_none()) {
         errors.push(FieldError::new(pointer_of_model(kind, place), format!("{name} {UNPRICED}")));
     }
+    let servers = servers_of(kind, agents, agent, config);
+    if servers.len() > limits::SERVERS_MAX {
+        let (count, max) = (servers.len(), limits::SERVERS_MAX);
+        let detail = format!("has {count} MCP servers, its own and those of MCP_SERVERS: at most {max}");
+        errors.push(FieldError::new("/agent", detail));
+    }
     let rates = asked.filter_map(|name| rate_of(config, name)).collect();
     // A comparison sends its task alone.
     let context_tokens = (kind != RunKind::Comparison).then(|| config.context_tokens(agent, &model));
@@ -264,7 +270,7 @@ fn read_run(
         max_iterations: max_iterations.unwrap_or(agent.max_iterations),
         metadata: metadata.unwrap_or_default(),
         settings: RunSettings {
-            servers: Vec::new(),
+            servers,
             instructions: instructions.or_else(|| agent.instructions.clone()),
             sentinel: agent.sentinel.clone(),
             budget: Budget {
@@ -301,6 +307,17 @@ fn read_run(
         idempotency,
         by: None,
     })
+}
+
+/// The MCP servers that a run asks for their tools. The models of a comparison call none.
+fn servers_of(kind: RunKind, agents: &Agents, agent: &Agent, config: &Config) -> Vec<String> {
+    match kind {
+        RunKind::Run | RunKind::Further => {
+            let servers = agents.servers_of(&config.mcp, &agent.name);
+            servers.into_iter().map(|server| server.name).collect()
+        }
+        RunKind::Comparison => Vec::new(),
+    }
 }
 
 /// Where a request names the model at a place among those that it asks: first its own, or those of a comparison.

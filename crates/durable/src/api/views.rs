@@ -426,6 +426,8 @@ struct AgentView<'a> {
     limits: LimitsView,
     /// What its models may call, unless a run names fewer.
     tools: Vec<ToolView<'a>>,
+    /// The MCP servers that each of its runs asks for further tools, by name.
+    servers: Vec<String>,
     /// The JSON schema of its results, unless a run says otherwise; absent where they are any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
@@ -484,6 +486,11 @@ impl<'a> AgentsView<'a> {
                 tool_calls: agent.tool_calls,
             },
             tools: agent.tools.iter().map(tool).collect(),
+            servers: agents
+                .servers_of(&config.mcp, &agent.name)
+                .into_iter()
+                .map(|server| server.name)
+                .collect(),
             output_schema: agent.output_schema.as_ref(),
         };
         Self {

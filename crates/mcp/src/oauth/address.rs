@@ -102,6 +102,11 @@ pub fn host_of(url: &str) -> Option<&str> {
     address.origin.split_once("://").map(|(_, host)| host)
 }
 
+/// Why a deployment sends no request to an address; `None` where it may.
+pub fn address_fault(url: &str, reach: Reach) -> Option<&'static str> {
+    Address::read(url, reach).err()
+}
+
 /// Whether an address is one of https.
 pub fn is_https(url: &str) -> bool {
     Address::parse(url).is_ok_and(|address| address.is_https)

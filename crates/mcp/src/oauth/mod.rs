@@ -21,7 +21,7 @@ mod tokens;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Reach, host_of, is_https};
+pub use address::{Reach, address_fault, host_of, is_https};
 pub use discovery::{Discovery, Issuer, discover};
 pub use error::OauthError;
 pub use identity::{CALLBACK_PATH, DOCUMENT_PATH, Identity, choose, document, register};

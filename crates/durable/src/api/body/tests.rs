@@ -479,3 +479,39 @@ fn a_key_is_visible_ascii_and_the_body_is_compared_as_json() {
     assert_eq!(session.len(), 32);
     assert_ne!(session, session_of_key("bob", &first.idempotency.unwrap()));
 }
+
+#[test]
+fn a_run_asks_the_servers_of_its_agent_and_of_the_deployment() {
+    let servers =
+        r#"{"crm":{"url":"https://crm.test/new"},"hr":{"url":"https://hr.test","agents":["staff"]}}"#;
+    let lookup = |name: &str| (name == "MCP_SERVERS").then(|| servers.to_owned());
+    let config = Config::parse(&lookup, Bindings::default()).ok().unwrap();
+    let many = (0..8).fold(Agent::new("many"), |agent, n| agent.mcp(&format!("s{n}"), "https://s.test"));
+    let agents = Agents::new([
+        Agent::new("sales").mcp("crm", "https://crm.test/old").mcp("docs", "https://docs.test/mcp"),
+        Agent::new("staff"),
+        many,
+    ]);
+    let read = |kind: RunKind, body: Value| {
+        new_run(kind, JSON, body.to_string().as_bytes(), None, &agents, &config, None)
+    };
+    let servers = |agent: &str| {
+        read(RunKind::Run, json!({"task": "x", "agent": agent})).map(|run| run.settings.servers)
+    };
+    assert_eq!(servers("sales").unwrap(), ["crm", "docs"]);
+    assert_eq!(servers("staff").unwrap(), ["crm", "hr"]);
+    assert_eq!(pointers(&servers("many").unwrap_err()), ["/agent"]);
+    let of = |agent: &str, name: &str| agents.server(&config.mcp, agent, name).map(|server| server.url);
+    assert_eq!(of("sales", "crm").as_deref(), Some("https://crm.test/new"));
+    assert_eq!(of("sales", "docs").as_deref(), Some("https://docs.test/mcp"));
+    assert_eq!((of("sales", "hr"), of("staff", "docs"), of("nobody", "docs")), (None, None, None));
+    let models = json!(["scripted:haiku", "scripted:slow"]);
+    let comparison = read(RunKind::Comparison, json!({"task": "x", "agent": "sales", "models": models}));
+    assert_eq!(comparison.unwrap().settings.servers, [""; 0]);
+}
+
+#[test]
+#[should_panic(expected = "an MCP server's address is not https: crm")]
+fn an_agents_server_is_a_public_one() {
+    drop(Agent::new("a").mcp("crm", "http://crm.test"));
+}
