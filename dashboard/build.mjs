@@ -19,6 +19,9 @@ const PAGE_GZIP_BYTES_MAX = 150 * 1024;
 /** Files that are served as they stand, and files that say how. */
 const COPIED = ["_headers", "_redirects", "favicon.svg", "openapi.json"];
 
+/** The page itself, and the addresses by which people come from outside: its router has them in the fragment. */
+const PAGES = ["index.html", "oauth/callback.html", "oauth/start.html"];
+
 const root = dirname(fileURLToPath(import.meta.url));
 const out = process.argv.indexOf("--out");
 const dist = out < 0 ? join(root, "dist") : resolve(process.argv[out + 1]);
@@ -59,10 +62,9 @@ function writePage({ errors, metafile }) {
   for (const path of files(dist)) if (!written.includes(path)) rmSync(join(dist, path));
   for (const name of COPIED) copyFileSync(join(statics, name), join(dist, name));
   const html = readFileSync(join(statics, "index.html"), "utf8");
-  writeFileSync(
-    join(dist, "index.html"),
-    html.replace("{{js}}", () => bundle(".js")).replace("{{css}}", () => bundle(".css")),
-  );
+  const page = html.replace("{{js}}", () => bundle(".js")).replace("{{css}}", () => bundle(".css"));
+  mkdirSync(join(dist, "oauth"), { recursive: true });
+  for (const name of PAGES) writeFileSync(join(dist, name), page);
   const problems = readFileSync(join(root, "problems.md"), "utf8");
   writeFileSync(join(dist, "problems.html"), problemsPage(problems, bundle(".css")));
 }

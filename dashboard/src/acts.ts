@@ -38,7 +38,7 @@ export interface ApprovalRequest {
   /** The position of its event, which names it. */
   seq: number;
   call: number;
-  /** `call`: whether it is made. `in_doubt`: what became of it. */
+  /** `call`: whether it is made. `in_doubt`: what became of it. `input`: what its server asks. `authorize`: its server wants a token. */
   kind: string;
   tool: string;
   arguments: unknown;
@@ -47,6 +47,10 @@ export interface ApprovalRequest {
   summary: string | null;
   rule: string | null;
   isForAnother: boolean;
+  /** The JSON Schema of what is asked for; undefined where nothing is. */
+  schema: unknown;
+  /** The page that a person is to visit. */
+  url: string | null;
   at: number;
   expiresAt: number | null;
   /** Null while it is open. */
@@ -114,6 +118,8 @@ interface ApprovalRequested {
   summary?: string | null;
   rule?: string | null;
   by_another?: boolean;
+  schema?: unknown;
+  url?: string | null;
   expires_at?: number | null;
 }
 interface ApprovalResolved {
@@ -268,6 +274,8 @@ function requested(act: ApprovalRequested & { seq: number; at: number }): Approv
     summary: act.summary ?? null,
     rule: act.rule ?? null,
     isForAnother: act.by_another ?? false,
+    schema: act.schema,
+    url: act.url ?? null,
     at: act.at,
     expiresAt: act.expires_at ?? null,
     resolvedAt: null,

@@ -11,6 +11,8 @@ import type {
   Deployment,
   EventPage,
   FieldError,
+  McpAuthorization,
+  McpLink,
   Models,
   NewComparison,
   NewRun,
@@ -140,11 +142,22 @@ export type Decision =
   | { decision: "approve"; request: number; digest?: string; arguments?: unknown }
   | { decision: "deny"; request: number; digest?: string; reason?: string }
   | { decision: "settle"; request: number; result: unknown }
-  | { decision: "retry"; request: number };
+  | { decision: "retry"; request: number }
+  | { decision: "answer"; request: number; input: Record<string, unknown> };
 
 /** Decides about a call that waits for a person. The first answer to a request holds. */
 export async function decide(id: string, call: number, body: Decision, signal?: AbortSignal): Promise<void> {
   await send(`/v1/sessions/${encodeURIComponent(id)}/approvals/${call}`, { method: "POST", body, signal });
+}
+
+/** Makes a link by which whoever is signed in authorizes an MCP server. */
+export function openLink(server: string, signal?: AbortSignal): Promise<McpLink> {
+  return json("/v1/mcp/links", { method: "POST", body: { server }, signal });
+}
+
+/** Hands over what a person brought back from the issuer of an MCP server. */
+export function authorize(brought: Record<string, string>, signal?: AbortSignal): Promise<McpAuthorization> {
+  return json("/v1/mcp/authorizations", { method: "POST", body: brought, signal });
 }
 
 /** The whole of a result of which events have head and tail. */

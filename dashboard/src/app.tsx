@@ -5,6 +5,7 @@ import { Empty } from "./components/states";
 import { TenantBar } from "./components/tenants";
 import { TopBar } from "./components/top-bar";
 import { deploymentStore, loadDeployment } from "./deployment";
+import { AuthorizedPage, AuthorizePage } from "./pages/authorize";
 import { ComparePage } from "./pages/compare";
 import { InboxPage } from "./pages/inbox";
 import { ModelsPage } from "./pages/models";
@@ -65,6 +66,8 @@ function Content({ route: { path, query } }: { route: Route }) {
     return <SessionPage key={`${tenant}/${session}`} session={session} query={query} />;
   }
   if (page === "compare") return <ComparePage key={`${tenant}/${session ?? ""}`} session={session ?? null} query={query} />;
+  if (page === "authorize") return <AuthorizePage server={query.get("server") ?? ""} />;
+  if (page === "authorized") return <AuthorizedPage />;
   if (page === "inbox") return <InboxPage />;
   if (page === "models") return <ModelsPage query={query} />;
   return (

@@ -1,4 +1,6 @@
 import "./styles/index.css";
+// Before anything else looks at the address.
+import "./arrival";
 
 import { render } from "preact";
 import { App } from "./app";

@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oauth/client.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says who the deployment is, for issuers of tokens that take a document's address as a client's id */
+        get: operations["clientDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/openapi.json": {
         parameters: {
             query?: never;
@@ -164,6 +181,86 @@ export interface paths {
          */
         post: operations["compare"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp/authorizations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes what a person brought back from the page of an MCP server's issuer
+         * @description A code is redeemed, and the token serves the whole tenant. Sessions that wait for the server go on. An error is answered as one: nothing is changed then.
+         */
+        post: operations["authorizeMcp"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a link by which whoever asks authorises an MCP server
+         * @description The server is asked who issues its tokens, and the deployment registers there if it must. The link is good for an hour, once, and only whoever asked can bring its answer.
+         */
+        post: operations["openMcpLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the deployment's MCP servers, and which of them the tenant has authorised */
+        get: operations["listMcpServers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mcp/servers/{server}/authorization": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The server's name. */
+                server: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forgets the tokens of an MCP server; again it changes nothing
+         * @description The issuer is not told: there a token may stay good until it is over.
+         */
+        delete: operations["forgetMcpAuthorization"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1013,6 +1110,82 @@ export interface components {
             /** @description Tokens of the answer. */
             output: number;
         };
+        /** @description What came of a person's visit to the issuer of an MCP server. */
+        McpAuthorization: {
+            /** @description Whether the deployment has a token now. */
+            authorized: boolean;
+            /** @description What the issuer says that gave none, a word: `access_denied`. */
+            error: string | null;
+            /** @description What it says besides. */
+            error_description: string | null;
+            /** @description Until when the token is good; null where the issuer does not say, or there is none. */
+            expires_at: components["schemas"]["Time"] | null;
+            /** @description The scopes that were granted; null where the issuer does not say. */
+            scope: string | null;
+            /** @description The server. */
+            server: string;
+        };
+        /** @description A link by which a person authorises an MCP server. */
+        McpLink: {
+            /** @description Until when the link is good. */
+            expires_at: components["schemas"]["Time"];
+            /** @description The host of that page. */
+            host: string;
+            /** @description The scopes that are asked for; null where the issuer chooses. */
+            scope: string | null;
+            /** @description The server. */
+            server: string;
+            /** @description Where the person authorises: a page of the server's issuer. It is for whoever asked, once. */
+            url: string;
+        };
+        /** @description What a person brings back from an issuer: `code` or `error` (which goes first), as the address that they came back to has it. */
+        McpReturn: {
+            /** @description The code, which is redeemed. */
+            code?: string | null;
+            /** @description Why there is no code, a word. */
+            error?: string | null;
+            /** @description The same in words. */
+            error_description?: string | null;
+            /** @description Who sent them. */
+            iss?: string | null;
+            /** @description Which link it is the answer to. */
+            state: string;
+        } | {
+            code: string;
+        } | {
+            error: string;
+        };
+        /** @description An MCP server, and whether the tenant has authorised it. */
+        McpServer: {
+            /** @description Whether the deployment has a token for it, or can renew one. One that wants none needs none. */
+            authorized: boolean;
+            /** @description When they did. */
+            authorized_at: components["schemas"]["Time"] | null;
+            /** @description Who authorised it; null where nobody has. */
+            by: string | null;
+            /** @description Until when the token is good; null where the issuer does not say. Where it can be renewed, it is by need. */
+            expires_at: components["schemas"]["Time"] | null;
+            /** @description The host that it is at; null where its address has none. */
+            host: string | null;
+            /** @description Its name. */
+            name: string;
+            /** @description What is wrong with what is kept, and who must act; null where nothing is. */
+            problem: string | null;
+            /** @description Whether the token is renewed without a person. */
+            renewable: boolean;
+            /** @description The scopes that were granted. */
+            scope: string | null;
+        };
+        /** @description An MCP server of the deployment. */
+        McpServerName: {
+            /** @description Its name. */
+            server: string;
+        };
+        /** @description The MCP servers of the deployment. */
+        McpServers: {
+            /** @description By name. */
+            servers: components["schemas"]["McpServer"][];
+        };
         /** @description One message of the conversation, in the shape that models take. */
         Message: {
             /** @description The text, UTF-8. */
@@ -1343,7 +1516,7 @@ export interface components {
          * @description A word for programs that says what went wrong.
          * @enum {string}
          */
-        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "session_exists" | "digest_mismatch" | "approval_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "too_many_jobs" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "session_unavailable" | "storage_unavailable";
+        ProblemCode: "malformed_json" | "invalid_parameter" | "unauthorized" | "foreign_origin" | "scope" | "own_request" | "suspended" | "not_found" | "method_not_allowed" | "idempotency_conflict" | "session_full" | "session_budget_exhausted" | "comparison_takes_no_runs" | "nothing_to_steer" | "session_exists" | "digest_mismatch" | "approval_closed" | "link_closed" | "body_too_large" | "unsupported_media_type" | "cursor_beyond_end" | "unknown_host" | "invalid_request" | "rate_limited" | "too_many_sessions" | "too_many_jobs" | "budget_exhausted" | "queue_full" | "too_many_steers" | "too_many_watchers" | "index_not_configured" | "index_unavailable" | "internal" | "auth_not_configured" | "misconfigured" | "mcp_unauthorizable" | "session_unavailable" | "storage_unavailable";
         /** @description A run. */
         Run: {
             /** @description When it was stored. */
@@ -2274,6 +2447,20 @@ export interface components {
                 };
             };
         };
+        /** @description Nobody waits for this `state`: it was used, it is over, somebody else opened the link, or another issuer answers. */
+        LinkClosed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "link_closed";
+                    /** @constant */
+                    status?: 409;
+                };
+            };
+        };
         /** @description The body is not JSON, or a parameter or header cannot be read or is not known; `errors` names each one. */
         MalformedBody: {
             headers: {
@@ -2285,6 +2472,21 @@ export interface components {
                     code?: "malformed_json" | "invalid_parameter";
                     /** @constant */
                     status?: 400;
+                };
+            };
+        };
+        /** @description The server, or its issuer of tokens, does not do what it must; `detail` says who must act. Or something is not configured or does not answer. */
+        McpUnauthorizable: {
+            headers: {
+                "Retry-After": components["headers"]["RetryLater"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {unknown} */
+                    code?: "auth_not_configured" | "misconfigured" | "mcp_unauthorizable" | "session_unavailable" | "storage_unavailable";
+                    /** @constant */
+                    status?: 503;
                 };
             };
         };
@@ -2542,6 +2744,8 @@ export interface components {
         Call: number;
         /** @description Makes a repeated request the same run; it counts per tenant, or per session for a further run. */
         IdempotencyKey: string;
+        /** @description The server's name. */
+        McpServer: components["schemas"]["Id"];
         /** @description The receipt's id. */
         Receipt: components["schemas"]["Id"];
         /** @description The run's number in its session. */
@@ -2601,6 +2805,12 @@ export type Health = components['schemas']['Health'];
 export type Id = components['schemas']['Id'];
 export type Links = components['schemas']['Links'];
 export type LongPrice = components['schemas']['LongPrice'];
+export type McpAuthorization = components['schemas']['McpAuthorization'];
+export type McpLink = components['schemas']['McpLink'];
+export type McpReturn = components['schemas']['McpReturn'];
+export type McpServer = components['schemas']['McpServer'];
+export type McpServerName = components['schemas']['McpServerName'];
+export type McpServers = components['schemas']['McpServers'];
 export type Message = components['schemas']['Message'];
 export type Metadata = components['schemas']['Metadata'];
 export type Model = components['schemas']['Model'];
@@ -2677,7 +2887,9 @@ export type ResponseInternal = components['responses']['Internal'];
 export type ResponseInvalidParameter = components['responses']['InvalidParameter'];
 export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseKeyConflict = components['responses']['KeyConflict'];
+export type ResponseLinkClosed = components['responses']['LinkClosed'];
 export type ResponseMalformedBody = components['responses']['MalformedBody'];
+export type ResponseMcpUnauthorizable = components['responses']['McpUnauthorizable'];
 export type ResponseMethodNotAllowed = components['responses']['MethodNotAllowed'];
 export type ResponseMissingScope = components['responses']['MissingScope'];
 export type ResponseNotFound = components['responses']['NotFound'];
@@ -2698,6 +2910,7 @@ export type ResponseUnsupportedMediaType = components['responses']['UnsupportedM
 export type ParameterBulkKey = components['parameters']['BulkKey'];
 export type ParameterCall = components['parameters']['Call'];
 export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
+export type ParameterMcpServer = components['parameters']['McpServer'];
 export type ParameterReceipt = components['parameters']['Receipt'];
 export type ParameterRun = components['parameters']['Run'];
 export type ParameterSession = components['parameters']['Session'];
@@ -2748,6 +2961,30 @@ export interface operations {
             };
             400: components["responses"]["InvalidParameter"];
             421: components["responses"]["UnknownHost"];
+        };
+    };
+    clientDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metadata of an OAuth client. 404 where `PUBLIC_URL` is not set. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            404: components["responses"]["NotFound"];
+            421: components["responses"]["UnknownHost"];
+            503: components["responses"]["Unavailable"];
         };
     };
     describe: {
@@ -2981,6 +3218,141 @@ export interface operations {
             421: components["responses"]["UnknownHost"];
             422: components["responses"]["InvalidRequest"];
             429: components["responses"]["TooManySessions"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    authorizeMcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpReturn"];
+            };
+        };
+        responses: {
+            /** @description What came of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpAuthorization"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Suspended"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["LinkClosed"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["McpUnauthorizable"];
+        };
+    };
+    openMcpLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["McpServerName"];
+            };
+        };
+        responses: {
+            /** @description The link. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpLink"];
+                };
+            };
+            400: components["responses"]["MalformedBody"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Suspended"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["BodyTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["UnknownHost"];
+            422: components["responses"]["InvalidRequest"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["McpUnauthorizable"];
+        };
+    };
+    listMcpServers: {
+        parameters: {
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The servers. No token is among what is said of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["McpServers"];
+                };
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["MissingScope"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["SessionUnavailable"];
+        };
+    };
+    forgetMcpAuthorization: {
+        parameters: {
+            query?: {
+                /** @description Whose: for a token with the scope `operator`, whose lists are of all tenants without it. Any other token names its own, or none. */
+                tenant?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The server's name. */
+                server: components["parameters"]["McpServer"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deployment has no token of the server. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidParameter"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            421: components["responses"]["UnknownHost"];
+            429: components["responses"]["RateLimited"];
             500: components["responses"]["Internal"];
             503: components["responses"]["SessionUnavailable"];
         };

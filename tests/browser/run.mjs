@@ -2,6 +2,7 @@
 // Debian's; screenshots go to `LONGHAUL_ARTIFACTS`.
 
 import { after, before } from "node:test";
+import { Issuer, tests as authorize, variables } from "./authorize.test.mjs";
 import { tests as compare } from "./compare.test.mjs";
 import { tests as crash } from "./crash.test.mjs";
 import { HOSTILE, tests as hostile } from "./hostile.test.mjs";
@@ -20,9 +21,9 @@ import { TOKENS, tests as tokens } from "./tokens.test.mjs";
 import { closeBrowser } from "./support/browser.mjs";
 import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
-import { configWithoutIndex, DevServer } from "./support/server.mjs";
+import { configWithoutIndex, DevServer, freePort } from "./support/server.mjs";
 
-const OTHERS = { tokens, operators, misconfigured, "no-index": noIndex, tools, crash };
+const OTHERS = { authorize, tokens, operators, misconfigured, "no-index": noIndex, tools, crash };
 const SUITES = { live, session, reading, keys, compare, index, models, hostile, looks, ...OTHERS };
 const TRACES = 1_000;
 
@@ -32,6 +33,7 @@ const wants = (...names) => names.some((name) => chosen.includes(name));
 
 const servers = {};
 let provider = null;
+let issuer = null;
 
 before(async () => {
   provider = await new ModelServer((asked) => {
@@ -48,6 +50,13 @@ before(async () => {
   const start = async (name, ...args) => {
     servers[name] = await new DevServer({ args }).start();
   };
+  const startAuthorize = async () => {
+    issuer = await new Issuer().start();
+    const port = await freePort();
+    const vars = Object.entries(variables(issuer, `http://127.0.0.1:${port}`));
+    const args = vars.flatMap(([name, value]) => ["--var", `${name}:${value}`]);
+    servers.authorize = await new DevServer({ args, port }).start();
+  };
   const startTools = async () => {
     const args = ["--var", `OPENAI_BASE_URL:${provider.baseUrl}`];
     servers.tools = await new DevServer({ build: ["--example", "tools"], args }).start();
@@ -57,9 +66,10 @@ before(async () => {
     .join(",");
   // All are waited for: one that starts after another has failed would be left running.
   const started = await Promise.allSettled([
-    chosen.some((name) => !["tools", "misconfigured", "operators"].includes(name)) &&
+    chosen.some((name) => !["tools", "misconfigured", "operators", "authorize"].includes(name)) &&
       start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
     wants("tools") && startTools(),
+    wants("authorize") && startAuthorize(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
     wants("operators") && start("operated", "--var", "AUTH:tokens", "--var", `API_TOKENS:${OPERATORS}`),
     wants("misconfigured") &&
@@ -75,6 +85,7 @@ after(async () => {
   await closeBrowser();
   await Promise.all(Object.values(servers).map((server) => server.stop()));
   provider?.stop();
+  issuer?.stop();
 });
 
 for (const name of chosen) {
@@ -82,6 +93,11 @@ for (const name of chosen) {
   else if (name === "operators") SUITES[name](() => servers.operated);
   else if (name === "misconfigured") SUITES[name](() => servers.wrong);
   else if (name === "tools") SUITES[name](() => servers.tools);
+  else if (name === "authorize")
+    SUITES[name](
+      () => servers.authorize,
+      () => issuer,
+    );
   else
     SUITES[name](
       () => servers.main,

@@ -27,6 +27,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The body as JSON; null where it is none.
     pub body: Value,
+    /// The body as text.
+    pub text: String,
 }
 
 impl Asked {
@@ -76,6 +78,7 @@ impl FarSide {
                 path,
                 headers: request.headers().clone(),
                 body: serde_json::from_slice(request.body()).unwrap_or(Value::Null),
+                text: String::from_utf8_lossy(request.body()).into_owned(),
             };
             noted.lock().expect("no test panics here").push(it.clone());
             let handler = Arc::clone(&handler);

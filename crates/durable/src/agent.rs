@@ -431,6 +431,17 @@ impl Agents {
         all
     }
 
+    /// The MCP servers of all agents, at most one of a name.
+    pub(crate) fn all_servers(&self, deployment: &Servers) -> Servers {
+        let mut all = deployment.0.clone();
+        for own in self.iter().flat_map(|agent| &agent.servers) {
+            if all.iter().all(|server| server.name != own.name) {
+                all.push(own.clone());
+            }
+        }
+        Servers(all)
+    }
+
     /// A server of an agent.
     #[allow(dead_code, reason = "what calls servers comes next")]
     pub(crate) fn server(&self, deployment: &Servers, agent: &str, name: &str) -> Option<Server> {

@@ -9,7 +9,10 @@ use longhaul_core::{
     nano_usd,
 };
 use longhaul_host::{Deployment, Endpoints, Hooks, NEXUS_SINK, OTLP_SINK, SecretNet, WorkersAi};
-use longhaul_mcp::{Servers, oauth::Reach};
+use longhaul_mcp::{
+    Servers,
+    oauth::{Reach, host_of},
+};
 use longhaul_models::{BUILT_IN_PREFIXES, ModelName, Prices, Provider, context_tokens, decimal};
 use longhaul_trace::{
     Capture, ConfigErrors, OtlpConfig, Resource, WebhookConfig, nexus::NexusConfig, redact::Redaction,
@@ -33,6 +36,8 @@ const LONG_VARIABLES: [&str; 5] = ["API_TOKENS", servers::MCP_SERVERS, "PRICES",
 /// The parts that such a variable has at most.
 const PARTS_MAX: u8 = 9;
 const DAY_MS: u64 = 24 * 3_600_000;
+/// The least length of `CREDENTIALS_KEY`.
+const CREDENTIALS_KEY_BYTES_MIN: usize = 32;
 /// Sessions of one tenant that may have open runs at once, by default.
 const TENANT_SESSIONS_DEFAULT: u32 = 100;
 /// The most that a deployment may allow: the tenant's object asks each of them when all are taken.
@@ -82,6 +87,10 @@ pub(crate) struct Config {
     pub(crate) tenant_nano_usd: Option<u64>,
     /// The window of a model that the built-in table does not know, in tokens.
     pub(crate) context_tokens: u64,
+    /// The deployment's own address, without a slash at its end.
+    pub(crate) public_url: Option<Rc<str>>,
+    /// What tokens of MCP servers are kept under: a secret.
+    pub(crate) credentials_key: Option<Rc<str>>,
     /// The MCP servers of every agent, or of those that each names.
     pub(crate) mcp: Rc<Servers>,
 }
@@ -157,6 +166,22 @@ impl Config {
             &mut errors,
         );
         let per_day = usd_per_day(var("TENANT_USD_PER_DAY"), bindings.tenants, &mut errors);
+        let public_url = var("PUBLIC_URL").map(|url| Rc::<str>::from(url.trim_end_matches('/')));
+        // Where webhooks are in the build, they say it.
+        if cfg!(not(feature = "webhooks")) && public_url.as_deref().is_some_and(|url| host_of(url).is_none())
+        {
+            errors.push(FieldError::new(
+                "PUBLIC_URL",
+                "must be the deployment's own address: https://, and a host",
+            ));
+        }
+        let credentials_key = var("CREDENTIALS_KEY").map(Rc::<str>::from);
+        if credentials_key.as_deref().is_some_and(|key| key.len() < CREDENTIALS_KEY_BYTES_MIN) {
+            let detail = format!(
+                "must have at least {CREDENTIALS_KEY_BYTES_MIN} bytes that nobody can guess: `openssl rand -base64 32`"
+            );
+            errors.push(FieldError::new("CREDENTIALS_KEY", detail));
+        }
         let gateway_id = var("AI_GATEWAY_ID");
         let is_workers_ai_off = !switch(WORKERS_AI, var(WORKERS_AI), true, &mut errors);
         let workers_ai = (bindings.ai && !is_workers_ai_off).then_some(WorkersAi { gateway_id });
@@ -205,6 +230,8 @@ impl Config {
                 tenant_sessions_max: usize::try_from(sessions).expect("it is at most a thousand"),
                 tenant_nano_usd: per_day,
                 context_tokens: window,
+                public_url,
+                credentials_key,
                 mcp,
             }),
             _ => Err(errors),
@@ -506,6 +533,7 @@ mod tests {
             ("WEBHOOK_SECRET", "s3cret"),
             ("WEBHOOK_EVENTS", "everything"),
             ("PUBLIC_URL", "runs.example.com"),
+            ("CREDENTIALS_KEY", "short"),
             ("LOCAL_HOSTS", "http://box.test"),
             ("SCRIPTED", "yes"),
             ("WORKERS_AI", "local"),
@@ -528,6 +556,7 @@ mod tests {
             "WEBHOOK_SECRET",
             "WEBHOOK_EVENTS",
             "PUBLIC_URL",
+            "CREDENTIALS_KEY",
             "TENANT_SESSIONS_MAX",
             "TENANT_USD_PER_DAY",
             "LOCAL_HOSTS",

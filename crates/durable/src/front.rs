@@ -2,7 +2,9 @@ use std::rc::Rc;
 
 use futures::StreamExt;
 use longhaul_core::{limits, nano_usd};
+use longhaul_mcp::oauth::document;
 use longhaul_trace::index::Tenants;
+use serde_json::{Value, json};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use web_sys::RequestInit;
 use worker::{Context, Env, Headers, Request, Response};
@@ -15,7 +17,7 @@ use crate::{
         body::{self, GoingOn, Media, RunKind},
         bulk::Action,
         hosts::is_same_origin,
-        models,
+        mcp, models,
         problem::{FieldError, Outcome, Problem},
         query::{self, Query},
         reach::reach,
@@ -23,8 +25,8 @@ use crate::{
         routes::Access,
         steer, views,
         wire::{
-            self, BULK_PATH, BY_HEADER, IDLE, KEY_HEADER, LATEST_PATH, READER_HEADER, RESERVE_HEADER,
-            SESSION_HEADER, SETTLED, STEER_HEADER, SUSPENSION_HEADER,
+            self, BULK_PATH, BY_HEADER, IDLE, KEY_HEADER, LATEST_PATH, MCP_PATH, READER_HEADER,
+            RESERVE_HEADER, SESSION_HEADER, SETTLED, STEER_HEADER, SUSPENSION_HEADER,
         },
     },
     config::Config,
@@ -88,6 +90,9 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     if routed == Ok((Access::Open, Route::Ready)) {
         return ready(env, &config);
     }
+    if routed == Ok((Access::Open, Route::ClientDocument)) {
+        return client_document(&config);
+    }
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let subprotocols = header("Sec-WebSocket-Protocol");
     let caller = config.access.caller(header("Authorization").as_deref(), subprotocols.as_deref());
@@ -122,6 +127,11 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         | Route::CancelMany
         | Route::EraseMany
         | Route::ShowReceipt(_)
+        | Route::McpServers
+        | Route::McpLink
+        | Route::McpAuthorization
+        | Route::ForgetMcp(_)
+        | Route::ClientDocument
         | Route::Import
         | Route::Session { .. } => Rc::clone(&config),
     };
@@ -144,6 +154,25 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::CancelMany => many(&request, env, (caller, tenants), Some(Action::Cancel), None).await,
         Route::EraseMany => many(&request, env, (caller, tenants), Some(Action::Erase), None).await,
         Route::ShowReceipt(id) => many(&request, env, (caller, tenants), None, Some(id)).await,
+        Route::McpServers => {
+            let body = mcp::listed(&agents.all_servers(&config.mcp));
+            ask_about_mcp(env, one(tenants, caller), caller, ("servers", ""), &body).await
+        }
+        Route::McpLink => {
+            let body = read_json(&mut request, mcp::named).await?;
+            let known = agents.all_servers(&config.mcp).0.into_iter().find(|known| known.name == body);
+            let server = known.ok_or_else(|| mcp::unknown(&body))?;
+            let body = json!({"url": server.url});
+            ask_about_mcp(env, caller.tenant, caller, ("link/", &server.name), &body).await
+        }
+        Route::McpAuthorization => {
+            let returned = read_json(&mut request, mcp::returned).await?;
+            ask_about_mcp(env, caller.tenant, caller, ("authorization", ""), &returned.to_json()).await
+        }
+        Route::ForgetMcp(server) => {
+            ask_about_mcp(env, one(tenants, caller), caller, ("forget/", &server), &Value::Null).await
+        }
+        Route::ClientDocument => client_document(&config),
         Route::Compare => start(RunKind::Comparison, request, env, caller, None, agents, &config).await,
         Route::StartSession => start(RunKind::Run, request, env, caller, None, agents, &config).await,
         Route::Import => import(&request, env, (caller, one(tenants, caller)), &config).await,
@@ -293,13 +322,47 @@ async fn import(
 
 /// Reads and checks a decision, which goes on as it is.
 async fn decision(request: &mut Request) -> Outcome<String> {
+    let read = |media: Media<'_>, body: &[u8]| approvals::decided(media, body).map(|_| body.to_vec());
+    String::from_utf8(read_json(request, read).await?).map_err(http::unmade)
+}
+
+/// Reads a body in the way that is given.
+async fn read_json<T>(
+    request: &mut Request,
+    read: impl FnOnce(Media<'_>, &[u8]) -> Outcome<T>,
+) -> Outcome<T> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     let (content_type, content_encoding) = (header("Content-Type"), header("Content-Encoding"));
     let body = read_body(request).await?;
     let media =
         Media { content_type: content_type.as_deref(), content_encoding: content_encoding.as_deref() };
-    approvals::decided(media, &body)?;
-    String::from_utf8(body).map_err(http::unmade)
+    read(media, &body)
+}
+
+/// Asks a tenant's object about MCP servers.
+async fn ask_about_mcp(
+    env: &Env,
+    tenant: &str,
+    caller: Caller<'_>,
+    (word, server): (&str, &str),
+    body: &Value,
+) -> Outcome<Response> {
+    let tenants = tenant_objects(env)?;
+    let (init, headers) = (RequestInit::new(), Headers::new());
+    init.set_method("POST");
+    init.set_body(&body.to_string().into());
+    headers.set(BY_HEADER, &caller.by()).map_err(broken)?;
+    let url = format!("https://tenant{MCP_PATH}{word}{server}");
+    let asked = http::request_of(&url, &init, &headers).map_err(broken)?;
+    tenants.ask(tenant, asked).await.map_err(unanswered)
+}
+
+/// Who the deployment is, for issuers of tokens that look it up.
+fn client_document(config: &Config) -> Outcome<Response> {
+    let unknown =
+        || Problem::not_found("PUBLIC_URL is not set: the deployment does not know its own address");
+    let url = config.public_url.as_deref().ok_or_else(unknown)?;
+    http::json(200, &document(url))
 }
 
 /// The Worker lives, whatever else is wrong. A tenant that offers its token is told what is unsafe; guesses count here,

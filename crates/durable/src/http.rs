@@ -42,7 +42,7 @@ pub(crate) fn request_of(url: &str, init: &RequestInit, headers: &Headers) -> wo
 }
 
 /// Why no answer came. Of an unknown host or a TLS that failed the platform says only that something failed inside it.
-fn reason(error: &worker::Error) -> String {
+pub(crate) fn reason(error: &worker::Error) -> String {
     let text = error.to_string();
     if text.contains("internal error; reference") {
         "no connection could be made: is the host known, and its TLS?".to_owned()
@@ -140,7 +140,10 @@ pub(crate) fn bare_headers() -> Outcome<Headers> {
 }
 
 /// Hangs up when it is dropped before its end; a body that was read to its end leaves the connection for the next call.
-fn guarded(stream: impl Stream<Item = worker::Result<Vec<u8>>> + 'static, hang_up: HangUp) -> Body {
+pub(crate) fn guarded(
+    stream: impl Stream<Item = worker::Result<Vec<u8>>> + 'static,
+    hang_up: HangUp,
+) -> Body {
     let state = (stream.boxed_local(), hang_up);
     let chunks = futures::stream::unfold(state, |(mut stream, hang_up)| async move {
         match stream.next().await {

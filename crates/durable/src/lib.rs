@@ -126,6 +126,7 @@ mod api;
 mod backlog;
 mod bulk;
 mod config;
+mod credentials;
 mod d1;
 mod env;
 mod failure;
@@ -141,6 +142,7 @@ mod index;
 mod judge;
 mod large;
 mod log;
+mod mcp;
 mod object;
 mod objects;
 mod platform;
@@ -157,6 +159,7 @@ mod tenant;
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 mod tool;
+mod vault;
 mod watchers;
 
 pub use agent::{Agent, Agents};

@@ -179,6 +179,11 @@ impl Inner {
             | Route::CancelMany
             | Route::EraseMany
             | Route::ShowReceipt(_)
+            | Route::McpServers
+            | Route::McpLink
+            | Route::McpAuthorization
+            | Route::ForgetMcp(_)
+            | Route::ClientDocument
             | Route::Approvals => {
                 return Err(Problem::not_found("not a path of a session"));
             }

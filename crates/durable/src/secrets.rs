@@ -7,7 +7,7 @@ use crate::{api::auth, providers, servers};
 
 /// Where the deployment's own secrets are: what is added here is taken out of everything that a far side sends, and of the
 /// log.
-const SECRET_VARIABLES: [(&str, Kind); 10] = [
+const SECRET_VARIABLES: [(&str, Kind); 11] = [
     ("API_TOKENS", Kind::Tokens),
     ("OPENAI_API_KEY", Kind::Whole),
     ("NEXUS_API_KEY", Kind::Whole),
@@ -17,6 +17,7 @@ const SECRET_VARIABLES: [(&str, Kind); 10] = [
     ("ANTHROPIC_API_KEY", Kind::Whole),
     ("ANTHROPIC_BASE_URL", Kind::Url),
     ("WEBHOOK_SECRET", Kind::Whole),
+    ("CREDENTIALS_KEY", Kind::Whole),
     // Many a receiver is known by its address alone.
     ("WEBHOOK_URL", Kind::Whole),
 ];

@@ -12,6 +12,7 @@ use futures::{
 };
 use js_sys::{Array, JsString};
 use longhaul_core::TimeMs;
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::RequestInit;
 use worker::{Env, Headers, Request, Response, State};
@@ -27,11 +28,12 @@ use crate::{
         suspension::{Next, Suspension, SuspensionView, refused, retry_at},
         wire::{
             ASKED_AT_HEADER, BULK_PATH, BUSY_PATH, BY_HEADER, CANCEL_PATH, CANCELLED, DAY_HEADER, IDLE,
-            KEY_HEADER, NO_DAY, RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER,
+            KEY_HEADER, MCP_PATH, NO_DAY, RESERVE_HEADER, SESSION_HEADER, SETTLE_PATH, SETTLED, SPENT_HEADER,
             SPENT_PATH, SUSPENSION_HEADER, WAITING_HEADER, decode_spent,
         },
     },
     bulk::{Bulk, STEPS_MAX},
+    credentials::Credentials,
     env, http, log,
     objects::{Objects, SESSIONS, objects},
     platform::now_ms,
@@ -58,7 +60,7 @@ const SLOTS_MAX: f64 = 10_000.0;
 /// A tenant's Durable Object: it knows which sessions of the tenant may have open runs, and lets no more of them start
 /// than `TENANT_SESSIONS_MAX`; and what the runs of a day may cost, of which it lets no more start than
 /// `TENANT_USD_PER_DAY` has room for. While the tenant is suspended it lets none start. Its alarm does what somebody asked to
-/// be done to many of its sessions. [`objects!`](crate::objects) declares the class that a deployment exports.
+/// be done to many of its sessions, and tells sessions that wait for an MCP server that somebody authorised it. [`objects!`](crate::objects) declares the class that a deployment exports.
 pub struct TenantObject(Rc<Tenant>);
 
 // An assertion, not a matter of memory safety: a panic between two awaits leaves a slot taken at worst, whose session
@@ -76,6 +78,7 @@ struct Tenant {
     spending: RefCell<Spending<Accounts>>,
     suspended: Suspended,
     bulk: Bulk,
+    credentials: Credentials,
 }
 
 /// What a post holds of the tenant's slots while it is passed on.
@@ -99,6 +102,7 @@ impl TenantObject {
         let spending = RefCell::new(Spending::new(Accounts::new(&state)));
         let suspended = Suspended::new(&state);
         let bulk = Bulk::new(&state, env.clone(), name.clone().unwrap_or_default());
+        let credentials = Credentials::new(&state, env.clone(), name.clone().unwrap_or_default());
         Self(Rc::new(Tenant {
             state,
             env,
@@ -109,6 +113,7 @@ impl TenantObject {
             spending,
             suspended,
             bulk,
+            credentials,
         }))
     }
 
@@ -141,6 +146,10 @@ impl Tenant {
         }
         if let Some(job) = request.path().strip_prefix(BULK_PATH) {
             return self.many(job, &request).await;
+        }
+        let path = request.path();
+        if let Some(asked) = path.strip_prefix(MCP_PATH) {
+            return self.mcp(asked, request).await;
         }
         let header = |name: &str| request.headers().get(name).ok().flatten();
         if let Some(is_known) = header(SUSPENSION_HEADER) {
@@ -203,6 +212,31 @@ impl Tenant {
         // Also one that is known: its alarm may have been given up.
         self.wake_at(now_ms()).await?;
         Ok(answer)
+    }
+
+    /// What is asked about an MCP server, by a session or by the Worker.
+    async fn mcp(&self, asked: &str, mut request: Request) -> Outcome<Response> {
+        let by = request.headers().get(BY_HEADER).ok().flatten().unwrap_or_default();
+        let bytes = request.bytes().await.map_err(http::unmade)?;
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let (word, server) = asked.split_once('/').unwrap_or((asked, ""));
+        match word {
+            "token" => self.credentials.token(server, &body).await,
+            "pins" => self.credentials.pins(server, &body),
+            "servers" => self.credentials.servers(&body).await,
+            "forget" => self.credentials.forget(server).await,
+            "link" => {
+                self.check_suspension()?;
+                self.credentials.link(server, body["url"].as_str().unwrap_or_default(), &by).await
+            }
+            "authorization" => {
+                self.check_suspension()?;
+                let answer = self.credentials.authorize(&body, &by).await?;
+                self.wake_at(now_ms()).await?;
+                Ok(answer)
+            }
+            _ => Err(Problem::not_found("the tenant's object has no such path")),
+        }
     }
 
     /// The slot of a session's post, where it is let through.
@@ -319,10 +353,12 @@ impl Tenant {
         // An invocation makes a thousand requests at most.
         let steps_max = if self.suspended.get().map_err(failed)?.is_some() { 2 } else { STEPS_MAX };
         let worked = self.bulk.work(steps_max).await;
+        let told = self.credentials.tell().await;
         let cancel_at = self.cancel_all().await?;
         // Nothing is awaited from here on: whoever asks for more meanwhile would lose the alarm that it armed.
         let bulk_at = worked.and_then(|()| self.bulk.next_at()).unwrap_or_else(|_| Some(retry_at(now_ms())));
-        match cancel_at.into_iter().chain(bulk_at).min() {
+        let tell_at = told.unwrap_or_else(|_| Some(retry_at(now_ms())));
+        match cancel_at.into_iter().chain(bulk_at).chain(tell_at).min() {
             Some(at) => self.wake_at(at).await,
             None => self.state.storage().delete_alarm().await.map_err(http::unmade),
         }

@@ -2,17 +2,18 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api";
 import type { ApprovalRequest } from "../acts";
-import { exactTime, oneLine, shortId, visible, words } from "../format";
+import { exactTime, shortId } from "../format";
 import { deploymentStore, isAnothers } from "../deployment";
 import { inboxStore } from "../inbox";
 import { readJson, shownJson } from "../json";
 import { useStore } from "../store";
 import { announce } from "./announcer";
+import { ApprovalHead, Complaint } from "./approval-parts";
+import { Asked } from "./asked";
 import { CopyButton } from "./copy";
-import { Field, faultAt, faultsElsewhere } from "./field";
+import { Field, faultAt } from "./field";
 import { Icon } from "./icon";
 import { useSending } from "./sending";
-import { explained } from "./states";
 import { TextBlock } from "./text";
 
 interface ApprovalsProps {
@@ -42,9 +43,10 @@ export function Approvals({ session, requests }: ApprovalsProps) {
         <Icon name="clock" /> {requests.length === 1 ? "A call waits" : `${requests.length} calls wait`} for a person
       </h2>
       {isOfAnother && <p class="muted">It is of another tenant, and decided there.</p>}
-      {!isOfAnother && requests.map((request) => (
-        <Approval key={request.seq} session={session} request={request} onDecided={note} />
-      ))}
+      {!isOfAnother && requests.map((request) => {
+        const Form = request.kind === "input" || request.kind === "authorize" ? Asked : Approval;
+        return <Form key={request.seq} session={session} request={request} onDecided={note} />;
+      })}
     </section>
   );
 }
@@ -108,27 +110,7 @@ function Approval({ session, request, onDecided }: ApprovalProps) {
   const about = mode === "view" ? null : (fault ?? faultAt(error, pointer));
   return (
     <form class="form approval" ref={form} onSubmit={(event) => void submit(event)} noValidate>
-      <div class="approval-head">
-        <h3>
-          <bdi class="mono">{visible(request.tool)}</bdi>
-        </h3>
-        <span class="muted">
-          call {request.call}
-          {request.effect !== null && ` · ${words(request.effect)}`}
-          {request.rule !== null && (
-            <>
-              {" · asked by "}
-              <bdi>{oneLine(request.rule, 80)}</bdi>
-            </>
-          )}
-          {request.isForAnother && " · not by whoever started the run"}
-        </span>
-      </div>
-      {request.summary !== null && (
-        <p class="approval-summary">
-          <bdi>{visible(request.summary)}</bdi>
-        </p>
-      )}
+      <ApprovalHead request={request} />
       {isInDoubt && (
         <p class="approval-summary">
           This call was cut off, and nobody knows whether it did anything. Find out; then say what came of it, or have
@@ -226,22 +208,5 @@ const SAID: Record<api.Decision["decision"], string> = {
   deny: "Denied",
   settle: "Settled",
   retry: "Made again",
+  answer: "Answered",
 };
-
-/** What the server says that is about no field of the form. */
-function Complaint({ error, pointer }: { error: unknown; pointer: string | null }) {
-  if (error === null) return null;
-  const { title, detail } = explained(error);
-  const elsewhere = faultsElsewhere(error, pointer === null ? [] : [pointer]);
-  if (pointer !== null && faultAt(error, pointer) !== null && elsewhere.length === 0) return null;
-  return (
-    <div class="field-error" role="alert">
-      {visible(detail === "" ? title : `${title}: ${detail}`)}
-      {elsewhere.map((fault) => (
-        <div key={fault.pointer}>
-          <code>{visible(fault.pointer)}</code> {visible(fault.detail)}
-        </div>
-      ))}
-    </div>
-  );
-}

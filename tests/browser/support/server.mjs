@@ -34,11 +34,11 @@ export class DevServer {
   #log = "";
 
   /** `args` are wrangler's, `build` are those of the build. It does not run before `start`. */
-  constructor({ storage = temporaryDirectory("storage"), args = [], build = [] } = {}) {
+  constructor({ storage = temporaryDirectory("storage"), args = [], build = [], port = null } = {}) {
     this.storage = storage;
     this.args = args;
     this.build = build;
-    this.port = null;
+    this.port = port;
   }
 
   get url() {

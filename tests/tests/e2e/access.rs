@@ -158,7 +158,8 @@ async fn a_page_of_another_origin_changes_nothing() {
             .replace("{run}", "1")
             .replace("{call}", "1")
             .replace("{tenant}", "alice")
-            .replace("{receipt}", "abc");
+            .replace("{receipt}", "abc")
+            .replace("{server}", "crm");
         let method: Method = operation.method.parse().expect("a method");
         let from = |origin: String| [("content-type", "application/json".to_owned()), ("origin", origin)];
         let https = own.replace("http:", "https:");

@@ -46,7 +46,8 @@ async fn every_operation_needs_a_token_and_has_its_methods_alone() {
             .replace("{run}", "1")
             .replace("{call}", "1")
             .replace("{tenant}", "alice")
-            .replace("{receipt}", "abc");
+            .replace("{receipt}", "abc")
+            .replace("{server}", "crm");
         let known: Method = method.parse().expect("a method");
         if document.is_closed(operation) {
             for (api, token) in
@@ -97,7 +98,8 @@ async fn every_operation_refuses_a_parameter_that_it_does_not_know() {
             .replace("{run}", "1")
             .replace("{call}", "1")
             .replace("{tenant}", "alice")
-            .replace("{receipt}", "abc");
+            .replace("{receipt}", "abc")
+            .replace("{server}", "crm");
         let needed = if path.ends_with("/import") { "&session=abc" } else { "" };
         let there = format!("{there}?bogus=1{needed}");
         let answer = api.call(method.parse().expect("a method"), &there, &[], None).await;

@@ -28,7 +28,8 @@ async fn a_tenant_over_its_rate_is_told_to_wait_by_every_operation() {
             .replace("{run}", "1")
             .replace("{call}", "1")
             .replace("{tenant}", "alice")
-            .replace("{receipt}", "abc");
+            .replace("{receipt}", "abc")
+            .replace("{server}", "crm");
         let method: Method = operation.method.parse().expect("a method");
         if document.is_closed(&operation) {
             let answer = alice.call(method, &path, &[], None).await;

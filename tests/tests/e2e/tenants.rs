@@ -65,7 +65,7 @@ async fn no_parameter_shows_what_another_tenant_has() {
     for operation in document.operations() {
         let path = operation.path.replace("{session}", &secrets.ended.session);
         let path = path.replace("{run}", "1").replace("{call}", "1").replace("{tenant}", "alice");
-        let path = path.replace("{receipt}", "abc");
+        let path = path.replace("{receipt}", "abc").replace("{server}", "crm");
         let ask = async |query: &str| {
             let method: Method = operation.method.parse().expect("a method");
             let needed = if path.ends_with("/import") { "&session=another" } else { "" };
@@ -94,7 +94,7 @@ async fn no_parameter_shows_what_another_tenant_has() {
                 let answer = ask(&format!("{query}&{}", if is_many { "q=plum" } else { "" })).await;
                 // An import without a body of its kind is none.
                 assert!(
-                    [200, 202, 404, 415].contains(&answer.status),
+                    [200, 202, 204, 404, 415].contains(&answer.status),
                     "{operation:?} {query}: {}",
                     answer.text
                 );
@@ -129,7 +129,8 @@ impl Question {
             .replace("{run}", "1")
             .replace("{call}", "1")
             .replace("{tenant}", "alice")
-            .replace("{receipt}", "abc");
+            .replace("{receipt}", "abc")
+            .replace("{server}", "crm");
         let method: Method = operation.method.parse().expect("a method");
         api.call(method, &path, &self.headers, self.body.as_ref().map(Value::to_string)).await
     }
@@ -150,8 +151,11 @@ fn questions(operation: &Operation) -> Vec<Question> {
     };
     let models = json!(["openai:one", "openai:two"]);
     match (operation.method.as_str(), operation.path.as_str()) {
-        ("GET", "/" | "/healthz" | "/readyz" | "/openapi.json") => Vec::new(),
-        ("GET", "/v1/agents" | "/v1/models") => vec![get("", 200)],
+        ("GET", "/" | "/healthz" | "/readyz" | "/openapi.json" | "/oauth/client.json") => Vec::new(),
+        ("GET", "/v1/agents" | "/v1/models" | "/v1/mcp/servers") => vec![get("", 200)],
+        ("POST", "/v1/mcp/links") => vec![post(json!({"server": "crm"}), 422)],
+        ("POST", "/v1/mcp/authorizations") => vec![post(json!({"code": "a", "state": "b"}), 409)],
+        ("DELETE", "/v1/mcp/servers/{server}/authorization") => vec![get("", 204)],
         ("GET", "/v1/tenants") | ("GET" | "PUT" | "DELETE", "/v1/tenants/{tenant}/suspension") => {
             vec![get("", 403)]
         }
@@ -282,6 +286,8 @@ async fn with_tenants() -> Stage {
     Stage::builder(script)
         .var("AUTH", "tokens")
         .var("API_TOKENS", "alice:alice-token,bob:bob-token")
+        .var("PUBLIC_URL", "https://runs.example.com")
+        .var("CREDENTIALS_KEY", "a-key-of-more-than-thirty-two-bytes")
         .index(Tables::Migrated)
         .start()
         .await

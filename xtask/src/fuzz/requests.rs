@@ -50,7 +50,10 @@ impl Server {
         command.args(["dev", "--local", "--config"]).arg(&config).arg("--persist-to").arg(&state);
         command.args(["--ip", "127.0.0.1", "--port", &address.port().to_string()]);
         let tokens = format!("API_TOKENS:{TENANT}/all:{TOKEN}[admin,operator]");
-        for variable in ["AUTH:tokens", &tokens, "MODEL:scripted:haiku", "TENANT_SESSIONS_MAX:1000"] {
+        let own =
+            ["PUBLIC_URL:https://runs.example.com", "CREDENTIALS_KEY:a-key-of-more-than-thirty-two-bytes"];
+        let others = ["AUTH:tokens", &tokens, "MODEL:scripted:haiku", "TENANT_SESSIONS_MAX:1000"];
+        for variable in own.into_iter().chain(others) {
             command.args(["--var", variable]);
         }
         command.env(KEEP_LAST_BUILD, "1").stdin(Stdio::null());

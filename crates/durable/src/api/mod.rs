@@ -8,10 +8,12 @@ pub(crate) mod bulk;
 pub(crate) mod fields;
 pub(crate) mod frames;
 pub(crate) mod hosts;
+pub(crate) mod mcp;
 pub(crate) mod models;
 mod nearest;
 #[cfg(test)]
 mod openapi;
+pub(crate) mod pins;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod reach;

@@ -173,6 +173,7 @@ problems! {
     session_exists SessionExists: 409 "There is a session of this name";
     digest_mismatch DigestMismatch: 409 "The digest is of other arguments";
     approval_closed ApprovalClosed: 409 "Nobody decides about this any more";
+    link_closed LinkClosed: 409 "Nobody waits for this answer";
     body_too_large BodyTooLarge: 413 "The body is too large";
     unsupported_media_type UnsupportedMediaType: 415 "The body must be JSON";
     cursor_beyond_end CursorBeyondEnd: 416 "The cursor is beyond the end";
@@ -190,6 +191,7 @@ problems! {
     internal Internal: 500 "Something broke here";
     auth_not_configured AuthNotConfigured: 503 "Access is not configured";
     misconfigured Misconfigured: 503 "The deployment is misconfigured";
+    mcp_unauthorizable McpUnauthorizable: 503 "The MCP server cannot be authorized";
     session_unavailable SessionUnavailable: 503 "The session does not answer";
     storage_unavailable StorageUnavailable: 503 "The storage does not answer";
 }

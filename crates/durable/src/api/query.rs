@@ -68,6 +68,11 @@ pub(crate) fn check(route: &Route, url: &str, last_event_id: Option<&str>, now: 
         | Route::CancelMany
         | Route::EraseMany
         | Route::ShowReceipt(_)
+        | Route::McpServers
+        | Route::McpLink
+        | Route::McpAuthorization
+        | Route::ForgetMcp(_)
+        | Route::ClientDocument
         | Route::StartSession => None,
         Route::Import => {
             Query::new(pairs).session_of(&mut errors);

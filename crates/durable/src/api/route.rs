@@ -30,6 +30,11 @@ pub(crate) enum Route {
     CancelMany,
     EraseMany,
     ShowReceipt(String),
+    McpServers,
+    McpLink,
+    McpAuthorization,
+    ForgetMcp(String),
+    ClientDocument,
     Import,
     Session { session: String, op: SessionOp },
 }
@@ -47,12 +52,15 @@ impl Route {
             Self::Import => &["session", TENANT],
             Self::Health
             | Self::Ready
+            | Self::ClientDocument
+            | Self::McpLink
+            | Self::McpAuthorization
             | Self::Agents
             | Self::Tenants
             | Self::Compare
             | Self::StartSession
             | Self::Suspension(_) => &[],
-            Self::Models | Self::ShowReceipt(_) => &[TENANT],
+            Self::Models | Self::ShowReceipt(_) | Self::McpServers | Self::ForgetMcp(_) => &[TENANT],
             Self::Session { op, .. } => match op {
                 SessionOp::Events => &["after", "limit", "run", "deltas", LAST_EVENT_ID, TENANT],
                 SessionOp::ShowRun(_) => &["wait", TENANT],
@@ -77,7 +85,8 @@ impl Route {
     pub(crate) fn scope(&self) -> Scope {
         match self {
             Self::StartSession | Self::Compare | Self::CancelMany => Scope::Run,
-            Self::EraseMany => Scope::Admin,
+            Self::EraseMany | Self::ForgetMcp(_) => Scope::Admin,
+            Self::McpLink | Self::McpAuthorization => Scope::Approve,
             Self::Tenants | Self::Suspension(_) => Scope::Operator,
             Self::Import => Scope::Admin,
             Self::Session { op, .. } => match op {
@@ -99,6 +108,8 @@ impl Route {
             | Self::Traces
             | Self::Stats
             | Self::ShowReceipt(_)
+            | Self::McpServers
+            | Self::ClientDocument
             | Self::Approvals => Scope::Read,
         }
     }
@@ -155,6 +166,7 @@ struct Params<'a> {
     call: &'a str,
     tenant: &'a str,
     receipt: &'a str,
+    server: &'a str,
 }
 
 impl<'a> Params<'a> {
@@ -170,6 +182,7 @@ impl<'a> Params<'a> {
                 "{call}" => params.call = segment,
                 "{tenant}" => params.tenant = segment,
                 "{receipt}" => params.receipt = segment,
+                "{server}" => params.server = segment,
                 literal if literal == segment => {}
                 _ => return None,
             }
@@ -214,6 +227,13 @@ impl Operation {
             Self::ShowReceipt => {
                 return is_id(params.receipt).then(|| Route::ShowReceipt(params.receipt.to_owned()));
             }
+            Self::ListMcpServers => return Some(Route::McpServers),
+            Self::OpenMcpLink => return Some(Route::McpLink),
+            Self::AuthorizeMcp => return Some(Route::McpAuthorization),
+            Self::ForgetMcp => {
+                return is_id(params.server).then(|| Route::ForgetMcp(params.server.to_owned()));
+            }
+            Self::ClientDocument => return Some(Route::ClientDocument),
             Self::ImportSession => return Some(Route::Import),
             Self::StartRun => SessionOp::StartRun,
             Self::ShowSession => SessionOp::Show,
@@ -239,7 +259,7 @@ pub(crate) fn is_id(text: &str) -> bool {
 fn no_such_id() -> Problem {
     let bytes_max = limits::ID_BYTES_MAX;
     let detail = format!(
-        "no session, run, call, receipt or tenant has such an id: a session's or a tenant's has 1 to {bytes_max} letters, digits, \
+        "no session, run, call, receipt, server or tenant has such an id: a session's or a tenant's has 1 to {bytes_max} letters, digits, \
          `_` and `-`, and runs and calls count from 1"
     );
     Problem::not_found(detail)
@@ -262,6 +282,7 @@ mod tests {
         assert_eq!(route("GET", "/healthz"), Ok((Access::Open, Route::Health)));
         assert_eq!(route("HEAD", "/healthz"), Ok((Access::Open, Route::Health)));
         assert_eq!(route("GET", "/readyz"), Ok((Access::Open, Route::Ready)));
+        assert_eq!(route("GET", "/oauth/client.json"), Ok((Access::Open, Route::ClientDocument)));
         assert_eq!(route("GET", "/"), Ok((Access::Asset, Route::Home)));
         for (method, path, expected) in [
             ("POST", "/v1/sessions", Route::StartSession),
@@ -273,6 +294,10 @@ mod tests {
             ("POST", "/v1/cancel", Route::CancelMany),
             ("DELETE", "/v1/sessions", Route::EraseMany),
             ("GET", "/v1/bulk/abc", Route::ShowReceipt("abc".to_owned())),
+            ("GET", "/v1/mcp/servers", Route::McpServers),
+            ("POST", "/v1/mcp/links", Route::McpLink),
+            ("POST", "/v1/mcp/authorizations", Route::McpAuthorization),
+            ("DELETE", "/v1/mcp/servers/crm/authorization", Route::ForgetMcp("crm".to_owned())),
             ("GET", "/v1/agents", Route::Agents),
             ("GET", "/v1/models", Route::Models),
             ("GET", "/v1/tenants", Route::Tenants),
@@ -301,7 +326,9 @@ mod tests {
         for spec in ROUTES {
             let path = spec.path.replace("{session}", "abc").replace("{receipt}", "abc");
             let path = path.replace("{run}", "7").replace("{call}", "1").replace("{tenant}", "acme");
-            let params = Params { session: "abc", run: "7", call: "1", tenant: "acme", receipt: "abc" };
+            let path = path.replace("{server}", "crm");
+            let params =
+                Params { session: "abc", run: "7", call: "1", tenant: "acme", receipt: "abc", server: "crm" };
             let expected = spec.operation.route(params).expect("the parameters have a possible form");
             assert_eq!(route(spec.method, &path), Ok((spec.access, expected)), "{spec:?}");
             let rows = ROUTES.iter().filter(|other| other.operation == spec.operation);
@@ -335,8 +362,17 @@ mod tests {
             assert_eq!(session("POST", &format!("/approvals/{run}")), Err(404), "{run}");
         }
         // What the objects ask each other has no path of the API.
-        for path in ["/busy", "/busy/", "/busy/key", "/spent/20000", "/settle/a/b", "/latest", "/bulk/show/a"]
-        {
+        for path in [
+            "/busy",
+            "/busy/",
+            "/busy/key",
+            "/spent/20000",
+            "/settle/a/b",
+            "/latest",
+            "/bulk/show/a",
+            "/mcp/token/crm",
+            "/authorized/crm",
+        ] {
             assert_eq!(route("GET", path).unwrap_err().status, 404);
         }
         assert_eq!(route("GET", "/v2").unwrap_err().status, 404);

@@ -52,6 +52,16 @@ pub(crate) const BULK_PATH: &str = "/bulk/";
 pub(crate) const ASKED_AT_HEADER: &str = "X-Longhaul-Asked-At";
 /// The status of a session that has such a run.
 pub(crate) const LATER_RUNS: u16 = 412;
+/// Asks a tenant's object about an MCP server: `token/` and `pins/` and the server's name, from a session; `link/`,
+/// `authorization`, `servers` and `forget/` from the Worker. The bodies are JSON.
+pub(crate) const MCP_PATH: &str = "/mcp/";
+/// Tells a session that waits for an MCP server that somebody authorised it: the server's name follows, and [`BY_HEADER`] says
+/// who did.
+pub(crate) const AUTHORIZED_PATH: &str = "/authorized/";
+/// The status of a tenant's object that has a token only once a person has authorised the server.
+pub(crate) const PERSON: u16 = 202;
+/// The status of a tenant's object that has no token now: ask again later.
+pub(crate) const LATER: u16 = 503;
 /// The status of a tenant's object that knows what it was told.
 pub(crate) const SETTLED: u16 = 204;
 /// The status of a session that has open runs, or the run of that key.
@@ -259,5 +269,6 @@ mod tests {
         assert_eq!(headers, ("X-Longhaul-Reserve", "X-Longhaul-Day", "X-Longhaul-Spent"));
         assert_eq!((BULK_PATH, ASKED_AT_HEADER, LATER_RUNS), ("/bulk/", "X-Longhaul-Asked-At", 412));
         assert_eq!((SPENT_PATH, SETTLE_PATH, SETTLED, NO_DAY), ("/spent/", "/settle/", 204, "none"));
+        assert_eq!((MCP_PATH, AUTHORIZED_PATH, PERSON, LATER), ("/mcp/", "/authorized/", 202, 503));
     }
 }

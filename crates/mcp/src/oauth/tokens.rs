@@ -73,6 +73,12 @@ impl Tokens {
         self.expires_at.is_none_or(|at| at > now_ms + LEEWAY_MS)
     }
 
+    /// The same without what would renew them: the issuer has taken it back.
+    #[must_use]
+    pub fn not_renewable(self) -> Self {
+        Self { refresh: None, ..self }
+    }
+
     /// Whether new ones can be had without a person.
     pub fn can_refresh(&self) -> bool {
         self.refresh.is_some()

@@ -48,6 +48,7 @@ fn every_parameter_of_a_route_is_described_and_no_other() {
         let path =
             ["{session}", "{receipt}"].iter().fold(spec.path.to_owned(), |path, id| path.replace(id, "abc"));
         let path = path.replace("{run}", "7").replace("{call}", "1").replace("{tenant}", "acme");
+        let path = path.replace("{server}", "crm");
         let route = route(spec.method, &path).expect("the path has a possible form").1;
         let described = operations::described(spec.operation).parameters;
         let of_query = described.iter().filter(|parameter| parameter["in"] == "query");
@@ -151,6 +152,7 @@ fn document() -> Value {
                 "name": "Index",
                 "description": "All runs of a tenant, where the deployment has a database for them.",
             },
+            {"name": "MCP", "description": "Remote MCP servers, and who has authorised them."},
             {"name": "Operators", "description": "Every tenant, for tokens with the scope `operator`."},
             {"name": "Deployment", "description": "What is deployed."},
         ],

@@ -193,6 +193,55 @@ pub(super) fn described(operation: Operation) -> Described {
                 .taking(vec![parameters::tenant()])
                 .giving(200, json("The receipt.", "BulkReceipt"))
         }
+        Operation::ListMcpServers => Described::new(
+            "listMcpServers",
+            "MCP",
+            "Lists the deployment's MCP servers, and which of them the tenant has authorised",
+        )
+        .taking(vec![parameters::tenant()])
+        .giving(200, json("The servers. No token is among what is said of them.", "McpServers")),
+        Operation::OpenMcpLink => Described::new(
+            "openMcpLink",
+            "MCP",
+            "Makes a link by which whoever asks authorises an MCP server",
+        )
+        .described(
+            "The server is asked who issues its tokens, and the deployment registers there if it must. The link is good for an \
+             hour, once, and only whoever asked can bring its answer.",
+        )
+        .with_body("McpServerName")
+        .giving(200, json("The link.", "McpLink")),
+        Operation::AuthorizeMcp => Described::new(
+            "authorizeMcp",
+            "MCP",
+            "Takes what a person brought back from the page of an MCP server's issuer",
+        )
+        .described(
+            "A code is redeemed, and the token serves the whole tenant. Sessions that wait for the server go on. An error is \
+             answered as one: nothing is changed then.",
+        )
+        .with_body("McpReturn")
+        .giving(200, json("What came of it.", "McpAuthorization")),
+        Operation::ForgetMcp => Described::new(
+            "forgetMcpAuthorization",
+            "MCP",
+            "Forgets the tokens of an MCP server; again it changes nothing",
+        )
+        .described("The issuer is not told: there a token may stay good until it is over.")
+        .taking(vec![parameters::tenant()])
+        .giving(204, json!({"description": "The deployment has no token of the server."})),
+        Operation::ClientDocument => Described::new(
+            "clientDocument",
+            "MCP",
+            "Says who the deployment is, for issuers of tokens that take a document's address as a client's id",
+        )
+        .giving(
+            200,
+            json!({
+                "description": "The metadata of an OAuth client. 404 where `PUBLIC_URL` is not set.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            }),
+        ),
         Operation::ListAgents => {
             Described::new("listAgents", "Deployment", "Shows what the deployment offers")
                 .giving(200, json("The agents of the deployment.", "Deployment"))

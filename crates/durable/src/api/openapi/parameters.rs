@@ -50,6 +50,13 @@ pub(super) fn shared() -> Value {
             "description": "The receipt's id.",
             "schema": reference("Id"),
         },
+        "McpServer": {
+            "name": "server",
+            "in": "path",
+            "required": true,
+            "description": "The server's name.",
+            "schema": reference("Id"),
+        },
         "BulkKey": {
             "name": "Idempotency-Key",
             "in": "header",
@@ -83,6 +90,7 @@ pub(super) fn of_path(path: &str) -> Vec<Value> {
         ("{call}", "Call"),
         ("{tenant}", "Tenant"),
         ("{receipt}", "Receipt"),
+        ("{server}", "McpServer"),
     ];
     let there = named.into_iter().filter(|(segment, _)| path.contains(segment));
     there.map(|(_, name)| json!({"$ref": format!("#/components/parameters/{name}")})).collect()

@@ -142,6 +142,12 @@ fn described() -> Vec<Response> {
             None,
         ),
         new(
+            "LinkClosed",
+            &[Code::LinkClosed],
+            "Nobody waits for this `state`: it was used, it is over, somebody else opened the link, or another issuer answers.",
+            None,
+        ),
+        new(
             "UnknownHost",
             &[Code::UnknownHost],
             "A server with `AUTH=off` answers to loopback's names and to those in `LOCAL_HOSTS` alone.",
@@ -280,6 +286,19 @@ fn described() -> Vec<Response> {
                 Code::StorageUnavailable,
             ],
             "The deployment is not configured, or the session or its storage does not answer: ask again.",
+            retry_later,
+        ),
+        new(
+            "McpUnauthorizable",
+            &[
+                Code::AuthNotConfigured,
+                Code::Misconfigured,
+                Code::McpUnauthorizable,
+                Code::SessionUnavailable,
+                Code::StorageUnavailable,
+            ],
+            "The server, or its issuer of tokens, does not do what it must; `detail` says who must act. Or something is not \
+             configured or does not answer.",
             retry_later,
         ),
         new(

@@ -16,7 +16,7 @@ use super::{
     shapes,
 };
 use crate::{
-    api::{bulk, models, problem, server_frames, suspension, views},
+    api::{bulk, mcp, models, problem, server_frames, suspension, views},
     tool::Progress,
 };
 
@@ -34,6 +34,9 @@ pub(super) fn all() -> Map<String, Value> {
         sent.subschema_for::<views::TenantsView<'_>>();
         sent.subschema_for::<suspension::SuspensionView<'_>>();
         sent.subschema_for::<models::ModelsView>();
+        sent.subschema_for::<mcp::LinkView<'_>>();
+        sent.subschema_for::<mcp::AuthorizationView<'_>>();
+        sent.subschema_for::<mcp::ServersView>();
         sent.subschema_for::<views::Health>();
         sent.subschema_for::<shapes::Conversation>();
         sent.subschema_for::<shapes::EventPage>();
@@ -65,6 +68,8 @@ pub(super) fn all() -> Map<String, Value> {
         taken.subschema_for::<shapes::OfSession>();
         taken.subschema_for::<shapes::NewComparison>();
         taken.subschema_for::<shapes::Decision>();
+        taken.subschema_for::<shapes::McpServerName>();
+        taken.subschema_for::<shapes::McpReturn>();
         taken.subschema_for::<shapes::ClientFrame>();
     });
     new_session(&mut requests);

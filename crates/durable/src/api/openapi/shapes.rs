@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::references::reference;
-use crate::api::views;
+use crate::api::{mcp, views};
 
 /// What is to be done; null counts as absent.
 #[derive(JsonSchema)]
@@ -52,6 +52,38 @@ pub(super) struct NewRun {
     /// Whether the task joins the run under way: what is here starts one.
     #[schemars(extend("enum" = [false, null]))]
     steer: Option<bool>,
+}
+
+/// An MCP server of the deployment.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct McpServerName {
+    /// Its name.
+    #[schemars(length(min = 1, max = mcp::NAME_BYTES_MAX), regex(pattern = r"\S"))]
+    server: String,
+}
+
+/// What a person brings back from an issuer: `code` or `error` (which goes first), as the address that they came back to has it.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["code"], "properties": {"code": {"type": "string"}}},
+    {"required": ["error"], "properties": {"error": {"type": "string"}}}]))]
+pub(super) struct McpReturn {
+    /// The code, which is redeemed.
+    #[schemars(length(min = 1, max = mcp::RETURNED_BYTES_MAX), regex(pattern = r"\S"))]
+    code: Option<String>,
+    /// Which link it is the answer to.
+    #[schemars(length(min = 1, max = mcp::NAME_BYTES_MAX), regex(pattern = r"\S"))]
+    state: String,
+    /// Who sent them.
+    #[schemars(length(min = 1, max = mcp::RETURNED_BYTES_MAX), regex(pattern = r"\S"))]
+    iss: Option<String>,
+    /// Why there is no code, a word.
+    #[schemars(length(min = 1, max = mcp::NAME_BYTES_MAX), regex(pattern = r"\S"))]
+    error: Option<String>,
+    /// The same in words.
+    #[schemars(length(min = 1, max = mcp::RETURNED_BYTES_MAX), regex(pattern = r"\S"))]
+    error_description: Option<String>,
 }
 
 /// The next run of a session, or a message to the one under way.
