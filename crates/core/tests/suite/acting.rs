@@ -24,7 +24,7 @@ fn equipped(change: impl FnOnce(&mut NewRun)) -> NewRun {
 }
 
 /// An answer that asks for these tools, whose ids are their names with a place.
-fn asking(tools: &[&str]) -> ModelAnswer {
+pub(crate) fn asking(tools: &[&str]) -> ModelAnswer {
     let call = |(place, name): (usize, &&str)| ToolCall {
         id: format!("{name}-{place}"),
         name: (*name).to_owned(),
@@ -46,7 +46,7 @@ pub(crate) fn returned(stage: &mut Stage, call: u32, outcome: ToolOutcome) -> Ve
     stage.send(Input::Returned { call, outcome, timing, observed: Observed::default() })
 }
 
-fn decided(stage: &mut Stage, call: u32, decision: Decision) -> Vec<String> {
+pub(crate) fn decided(stage: &mut Stage, call: u32, decision: Decision) -> Vec<String> {
     stage.send(Input::Decided {
         call: CallId(call),
         request: None,
@@ -57,7 +57,7 @@ fn decided(stage: &mut Stage, call: u32, decision: Decision) -> Vec<String> {
 }
 
 /// The latest messages of the conversation: who speaks, which call it answers, and the text.
-fn told(stage: &Stage, count: usize) -> Vec<(Role, Option<&str>, &str)> {
+pub(crate) fn told(stage: &Stage, count: usize) -> Vec<(Role, Option<&str>, &str)> {
     let messages = stage.session.messages();
     let shown = messages[messages.len() - count..].iter();
     shown.map(|it| (it.role, it.tool_call_id.as_deref(), it.content.as_str())).collect()

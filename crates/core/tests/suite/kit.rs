@@ -300,7 +300,11 @@ pub(crate) fn lines(committed: &Committed, now: TimeMs) -> Vec<String> {
         }
         Command::CallTool(order) => {
             let ask = &order.ask;
-            format!("> {} {} {}", ask.tool, ask.arguments, attempt(order.call))
+            let on = order.resume.as_ref().map_or_else(String::new, |resume| {
+                let reaction = resume.reaction.as_ref().map(|it| format!(" with {it:?}")).unwrap_or_default();
+                format!(" on {}{reaction}", resume.handle)
+            });
+            format!("> {} {} {}{on}", ask.tool, ask.arguments, attempt(order.call))
         }
         Command::ReadResult(order) => {
             format!("> reads {} {}", order.ask.arguments, attempt(order.call))

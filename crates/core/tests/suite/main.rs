@@ -41,6 +41,8 @@ mod reading;
 #[cfg(test)]
 mod resuming;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
 mod spending;
 #[cfg(test)]
 mod steering;
