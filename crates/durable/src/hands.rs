@@ -6,6 +6,7 @@ use longhaul_host::{SecretNet, ToolJob};
 
 use crate::{
     agent::Agents,
+    mcp::Remotes,
     tool::{Called, Declared, Outlet, Progress, ToolContext, Voice},
 };
 
@@ -15,6 +16,7 @@ pub(crate) struct Hands {
     pub(crate) tenant: String,
     pub(crate) session: String,
     pub(crate) secrets: SecretNet,
+    pub(crate) servers: Remotes,
 }
 
 impl Hands {
@@ -26,6 +28,9 @@ impl Hands {
         now: fn() -> TimeMs,
         publish: impl Fn(&Progress) + 'static,
     ) -> LocalBoxFuture<'static, ToolOutcome> {
+        if job.order.ask.server.is_some() {
+            return self.servers.call(job, &outlet);
+        }
         match self.code_of(job, outlet, now, publish) {
             Some((tool, cx)) => tool.call(job.order.ask.arguments.clone(), cx),
             None => {

@@ -32,6 +32,7 @@ use crate::{
     http,
     judge::ToolJudge,
     large, log,
+    mcp::Remotes,
     platform::{Cloudflare, now_ms},
     stream,
     watchers::close,
@@ -80,12 +81,10 @@ impl SessionObject {
             let agents = Rc::new(agents);
             let judge = Rc::new(ToolJudge::new(Rc::clone(&agents), &config));
             let deployment = config.deployment(&name, Rc::new(hooks), judge);
-            let hands = Hands {
-                agents,
-                tenant: deployment.tenant().to_owned(),
-                session: deployment.session.clone(),
-                secrets: config.secrets.clone(),
-            };
+            let (tenant, session) = (deployment.tenant().to_owned(), deployment.session.clone());
+            let of = (tenant.clone(), session.clone());
+            let servers = Remotes::new(Rc::clone(&config), Rc::clone(&agents), of);
+            let hands = Hands { agents, tenant, session, secrets: config.secrets.clone(), servers };
             let runtime = Runtime::new(Cloudflare::new(Rc::clone(&state), env, hands), deployment);
             Ok(Inner { state: Rc::clone(&state), driver: Driver::new(runtime) })
         });
@@ -156,6 +155,9 @@ impl Inner {
         }
         if path == wire::LATEST_PATH {
             return self.latest();
+        }
+        if let Some(server) = path.strip_prefix(wire::AUTHORIZED_PATH) {
+            return self.authorized(server.to_owned(), self.by(&request));
         }
         if let Some(day) = path.strip_prefix(wire::SPENT_PATH) {
             let answer = Response::empty().map(|response| response.with_status(wire::SETTLED));
@@ -242,6 +244,13 @@ impl Inner {
         });
         let latest = latest.map_err(problem_of)?;
         http::json(200, &latest.ok_or_else(|| Problem::not_found("the session has no run to go on from"))?)
+    }
+
+    /// Somebody let the deployment use a server: what waits here for that goes on.
+    fn authorized(&self, server: String, by: String) -> Outcome<Response> {
+        self.runtime().submit(Input::Authorized { server, by }).map_err(problem_of)?;
+        self.keep_driving()?;
+        empty(wire::SETTLED)
     }
 
     /// What the runs of a day take of their tenant's limit, for its object.

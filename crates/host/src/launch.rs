@@ -6,6 +6,8 @@ use longhaul_core::{
     SinkFailure, TimeMs, Timing, ToolOrder, ToolOutcome,
 };
 
+use longhaul_trace::{span_id, trace_id};
+
 use crate::{
     courier::{Cargo, DeliveryOrder, NO_ANSWER, SentPart, span_count},
     flights::{Flight, InFlight},
@@ -89,10 +91,17 @@ impl<P: Ports> Runtime<P> {
     ) -> Result<(CallRef, ToolJob), HostError<P::Error>> {
         order.give_up_at = order.give_up_at.min(invocation.ends_at());
         let call = order.call;
-        let job = self.with_session(|session| ToolJob {
-            key: self.deployment.key_of_call(session.life(), call.run, call.call),
-            agent: session.run(call.run).map(|run| run.spec.agent.clone()).unwrap_or_default(),
-            order,
+        let job = self.with_session(|session| {
+            let run = session.run(call.run);
+            let trace = trace_id(self.deployment.origin(session), call.run);
+            let span = span_id(trace, Some((call.call, call.attempt)));
+            ToolJob {
+                key: self.deployment.key_of_call(session.life(), call.run, call.call),
+                agent: run.map(|run| run.spec.agent.clone()).unwrap_or_default(),
+                remote: run.and_then(|run| run.offer(&order.ask.tool)?.remote.clone()),
+                traceparent: format!("00-{trace}-{span}-01"),
+                order,
+            }
         })?;
         Ok((call, job))
     }

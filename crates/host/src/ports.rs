@@ -1,5 +1,5 @@
 use futures::future::LocalBoxFuture;
-use longhaul_core::{Found, Journal, Piece, Record, Seq, TimeMs, ToolError, ToolOrder, ToolOutcome};
+use longhaul_core::{Found, Journal, Piece, Record, Remote, Seq, TimeMs, ToolError, ToolOrder, ToolOutcome};
 
 use thiserror::Error;
 
@@ -49,6 +49,10 @@ pub struct ToolJob {
     pub agent: String,
     /// What a far side recognises the call by, whichever attempt it is: no other call has this key.
     pub key: String,
+    /// The server that performs it; the deployment's own code where there is none.
+    pub remote: Option<Box<Remote>>,
+    /// The trace context of the attempt (W3C Trace Context, `traceparent`).
+    pub traceparent: String,
 }
 
 /// Time and chance.
@@ -66,7 +70,6 @@ pub trait Transport {
     /// Sends a request. Dropping the future, or the body that it gives, hangs up.
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>>;
 
-    /// Calls a tool. Dropping the future stops it.
     /// Calls a tool. Dropping the future stops it.
     fn call_tool(&self, job: &ToolJob) -> LocalBoxFuture<'static, ToolOutcome> {
         let text = format!("this deployment has no tool {}", job.order.ask.tool);

@@ -11,9 +11,11 @@ pub mod client;
 pub mod limits;
 mod names;
 pub mod oauth;
+mod offers;
 mod servers;
 mod wire;
 
 pub use names::{NAME_SEPARATOR, is_server_name, offered_name};
+pub use offers::offers;
 pub use servers::{Oauth, Secret, Server, Servers};
 pub use wire::{Reply, Request, Wire};

@@ -2,5 +2,7 @@
 
 pub(crate) mod credentials;
 mod outbound;
+mod remotes;
 
 pub(crate) use outbound::Outbound;
+pub(crate) use remotes::Remotes;

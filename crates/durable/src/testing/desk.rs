@@ -23,7 +23,7 @@ use crate::{
 /// What a world is made of.
 pub(super) struct Setup {
     pub(super) agents: Rc<Agents>,
-    pub(super) config: Config,
+    pub(super) config: Rc<Config>,
     pub(super) deployment: Deployment,
 }
 

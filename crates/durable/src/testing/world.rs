@@ -22,6 +22,7 @@ use crate::{
     config::{Bindings, Config},
     hands::Hands,
     judge::ToolJudge,
+    mcp::Remotes,
     tool::ToolResult,
 };
 
@@ -640,11 +641,15 @@ impl World {
         config.endpoints = endpoints(&config, &agents);
         let judge = Rc::new(ToolJudge::new(Rc::clone(&agents), &config));
         let deployment = config.deployment(OBJECT, Rc::clone(&self.hooks), judge);
+        let config = Rc::new(config);
+        let (tenant, session) = (deployment.tenant().to_owned(), deployment.session.clone());
+        let of = (tenant.clone(), session.clone());
         let hands = Hands {
             agents: Rc::clone(&agents),
-            tenant: deployment.tenant().to_owned(),
-            session: deployment.session.clone(),
+            tenant,
+            session,
             secrets: config.secrets.clone(),
+            servers: Remotes::new(Rc::clone(&config), Rc::clone(&agents), of),
         };
         self.change(|outside| outside.hands = Some(Rc::new(hands)));
         let setup = Rc::new(Setup { agents, config, deployment });

@@ -77,6 +77,15 @@ impl Outlet {
         }
     }
 
+    /// The same, where there is a platform.
+    pub(crate) fn platform(&self) -> Option<&Env> {
+        match self {
+            Self::Platform(env) => Some(env),
+            #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
+            Self::Test(_) => None,
+        }
+    }
+
     /// Completes after that time.
     pub(crate) async fn sleep(&self, time: Duration) {
         match self {
