@@ -2,6 +2,7 @@
 // Debian's; screenshots go to `LONGHAUL_ARTIFACTS`.
 
 import { after, before } from "node:test";
+import { tests as asked } from "./asked.test.mjs";
 import { Issuer, tests as authorize, variables } from "./authorize.test.mjs";
 import { tests as compare } from "./compare.test.mjs";
 import { tests as crash } from "./crash.test.mjs";
@@ -23,12 +24,12 @@ import { fillIndex } from "./support/index.mjs";
 import { ModelServer } from "./support/model-server.mjs";
 import { configWithoutIndex, DevServer, freePort } from "./support/server.mjs";
 
-const OTHERS = { authorize, tokens, operators, misconfigured, "no-index": noIndex, tools, crash };
+const OTHERS = { authorize, asked, tokens, operators, misconfigured, "no-index": noIndex, tools, crash };
 const SUITES = { live, session, reading, keys, compare, index, models, hostile, looks, ...OTHERS };
 const TRACES = 1_000;
 
-const asked = process.argv.slice(2);
-const chosen = Object.keys(SUITES).filter((name) => asked.length === 0 || asked.includes(name));
+const named = process.argv.slice(2);
+const chosen = Object.keys(SUITES).filter((name) => named.length === 0 || named.includes(name));
 const wants = (...names) => names.some((name) => chosen.includes(name));
 
 const servers = {};
@@ -66,9 +67,9 @@ before(async () => {
     .join(",");
   // All are waited for: one that starts after another has failed would be left running.
   const started = await Promise.allSettled([
-    chosen.some((name) => !["tools", "misconfigured", "operators", "authorize"].includes(name)) &&
+    chosen.some((name) => !["tools", "asked", "misconfigured", "operators", "authorize"].includes(name)) &&
       start("main", "--var", `OPENAI_BASE_URL:${provider.baseUrl}`),
-    wants("tools") && startTools(),
+    wants("tools", "asked") && startTools(),
     wants("authorize") && startAuthorize(),
     wants("tokens") && start("closed", "--var", "AUTH:tokens", "--var", `API_TOKENS:${tokens}`),
     wants("operators") && start("operated", "--var", "AUTH:tokens", "--var", `API_TOKENS:${OPERATORS}`),
@@ -92,7 +93,7 @@ for (const name of chosen) {
   if (name === "tokens") SUITES[name](() => servers.closed);
   else if (name === "operators") SUITES[name](() => servers.operated);
   else if (name === "misconfigured") SUITES[name](() => servers.wrong);
-  else if (name === "tools") SUITES[name](() => servers.tools);
+  else if (name === "tools" || name === "asked") SUITES[name](() => servers.tools);
   else if (name === "authorize")
     SUITES[name](
       () => servers.authorize,
