@@ -45,6 +45,8 @@ pub struct Answered {
     pub status: u16,
     /// Where it sends the caller.
     pub location: Option<String>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
 }
@@ -52,12 +54,18 @@ pub struct Answered {
 impl Answered {
     /// A status with a JSON body.
     pub fn json(status: u16, body: &Value) -> Answered {
-        Answered { status, location: None, body: body.to_string() }
+        Answered { status, location: None, headers: Vec::new(), body: body.to_string() }
+    }
+
+    /// The same with one more header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Answered {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// A redirect.
     pub fn redirect(status: u16, to: impl Into<String>) -> Answered {
-        Answered { status, location: Some(to.into()), body: String::new() }
+        Answered { status, location: Some(to.into()), headers: Vec::new(), body: String::new() }
     }
 }
 
@@ -83,9 +91,12 @@ impl FarSide {
             noted.lock().expect("no test panics here").push(it.clone());
             let handler = Arc::clone(&handler);
             async move {
-                let Answered { status, location, body } = handler(it).await;
+                let Answered { status, location, headers, body } = handler(it).await;
                 let mut response =
                     Response::builder().status(status).header("content-type", "application/json");
+                for (name, value) in headers {
+                    response = response.header(name, value);
+                }
                 if let Some(location) = location {
                     let value = HeaderValue::from_str(&location).expect("a test's header value is valid");
                     response = response.header(HeaderName::from_static("location"), value);

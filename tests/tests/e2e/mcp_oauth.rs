@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use longhaul_tests::{Answered, Api, Asked, FarSide, Launch, Server};
+use longhaul_tests::oracle::of_type;
+use longhaul_tests::wait::eventually;
+use longhaul_tests::{Answered, Api, Asked, FarSide, Launch, Post, Server};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
@@ -15,6 +17,7 @@ use crate::openapi::document::Document;
 const KEY: &str = "a-key-of-more-than-thirty-two-bytes";
 const TOKEN: &str = "token-of-the-issuer-4711";
 const REFRESH: &str = "refresh-of-the-issuer-0815";
+const BETTER: &str = "token-with-more-rights-42";
 const SECRET: &str = "secret-of-the-client-1234";
 const LINKS: &str = "/v1/mcp/links";
 const AUTHORIZATIONS: &str = "/v1/mcp/authorizations";
@@ -72,10 +75,37 @@ fn answer(origin: &str, token: &Value, asked: &Asked) -> Answered {
                 "token_endpoint_auth_methods_supported": ["client_secret_post"]}),
         ),
         "/register" => Answered::json(201, &json!({"client_id": "client-1", "client_secret": SECRET})),
+        "/mcp" => mcp(origin, asked),
         "/token" if token.get("error").is_some() => Answered::json(400, token),
         "/token" => Answered::json(200, token),
         _ => Answered::json(404, &Value::Null),
     }
+}
+
+/// The MCP server: it lists its tools for any token of the issuer, and performs one for a token with the right to write.
+fn mcp(origin: &str, asked: &Asked) -> Answered {
+    let wants = |status, error: &str, scope: &str| {
+        let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+        let challenge = format!("Bearer {error}scope=\"{scope}\", resource_metadata=\"{metadata}\"");
+        Answered::json(status, &Value::Null).with("www-authenticate", challenge)
+    };
+    let Some(token) = asked.header("authorization").strip_prefix("Bearer ") else {
+        return wants(401, "", "read");
+    };
+    let result = match asked.body["method"].as_str().unwrap_or_default() {
+        "tools/list" => {
+            json!({"resultType": "complete", "tools": [{"name": "find", "inputSchema": {"type": "object"}}]})
+        }
+        "tools/call" if token == TOKEN => return wants(403, "error=\"insufficient_scope\", ", "write"),
+        "tools/call" => json!({"resultType": "complete", "content": [{"type": "text", "text": "Found it."}]}),
+        _ => {
+            return Answered::json(
+                404,
+                &json!({"jsonrpc": "2.0", "id": asked.body["id"], "error": {"code": -32601, "message": "unknown"}}),
+            );
+        }
+    };
+    Answered::json(200, &json!({"jsonrpc": "2.0", "id": asked.body["id"], "result": result}))
 }
 
 fn launch(far: &Far) -> Launch {
@@ -193,6 +223,84 @@ async fn a_person_authorises_a_server_and_nothing_shows_the_token() {
     document.check("DELETE", "/v1/mcp/servers/{server}/authorization", &forgotten);
     assert_eq!(forgotten.status, 204);
     assert_eq!(crm(&api).await["authorized"], false);
+}
+
+/// The open request of a run that waits for a person to authorise its server.
+async fn waits(api: &Api, post: &Post) -> Value {
+    eventually("somebody is asked", || async {
+        let run = api.run(post).await;
+        assert_ne!(run["status"], "failed", "{run}");
+        let asked = run["waiting_for"].get(0).cloned();
+        asked.filter(|asked| asked["kind"] == "authorize")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_waits_for_a_person_who_authorises_and_once_more_for_more_rights() {
+    let far = Far::start().await;
+    let (mut server, api) = with_far(&far).await;
+    let post = api.start_task("Look.\n#scripted call=crm__find {}\n#scripted turns=2").await;
+    let asked = waits(&api, &post).await;
+    assert_eq!(asked["url"], "https://runs.example.com/oauth/start?server=crm", "{asked}");
+    // Nobody comes before a kill.
+    server.crash().await;
+    let (_, pairs) = opened(&api).await;
+    assert_eq!(of(&pairs, "scope"), "read", "as the server's challenge says");
+    far.answers_with(json!({"access_token": TOKEN, "token_type": "Bearer", "scope": "read"}));
+    api.post(AUTHORIZATIONS, &brought(&far, of(&pairs, "state"))).await.ok(200);
+    eventually("more rights are asked for", || async {
+        let more = waits(&api, &post).await;
+        (more["request"] != asked["request"]).then_some(())
+    })
+    .await;
+    let (_, pairs) = opened(&api).await;
+    assert_eq!(of(&pairs, "scope"), "read write", "those that there are, and the new one");
+    far.answers_with(json!({"access_token": BETTER, "token_type": "Bearer"}));
+    api.post(AUTHORIZATIONS, &brought(&far, of(&pairs, "state"))).await.ok(200);
+    let run = api.ended(&post).await;
+    assert_eq!(run["status"], "succeeded", "{run}");
+    let events = api.events(&post.session).await;
+    let resolved = of_type(&events, "approval.resolved");
+    let how: Vec<_> = resolved.iter().map(|event| (&event["decision"], &event["by"])).collect();
+    assert_eq!(how, [(&json!("authorized"), &json!("local")), (&json!("authorized"), &json!("local"))]);
+    let found = of_type(&events, "tool.answered");
+    assert!(found.iter().any(|event| event["result"].to_string().contains("Found it.")), "{found:?}");
+    let everything = json!(events).to_string()
+        + &api.get(&format!("/v1/sessions/{}/runs/1/trace", post.session)).await.text
+        + &server.log();
+    let kept = stored(&server.storage());
+    for secret in [TOKEN, BETTER, SECRET] {
+        assert!(!everything.contains(secret), "{secret} is shown");
+        assert!(
+            !kept.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()),
+            "{secret} is on disk as it is"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_is_renewed_once_whoever_asks() {
+    let far = Far::start().await;
+    let (_server, api) = with_far(&far).await;
+    let (_, pairs) = opened(&api).await;
+    far.answers_with(
+        json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 0, "refresh_token": REFRESH}),
+    );
+    api.post(AUTHORIZATIONS, &brought(&far, of(&pairs, "state"))).await.ok(200);
+    far.answers_with(json!({"access_token": BETTER, "token_type": "Bearer", "expires_in": 3600}));
+    let task = "Look.\n#scripted call=crm__find {}\n#scripted turns=2";
+    let posts = futures::future::join_all((0..6).map(|_| api.start_task(task))).await;
+    for post in &posts {
+        assert_eq!(api.ended(post).await["status"], "succeeded");
+    }
+    let asked = far.asked("/token");
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(
+        asked[1].text.contains("grant_type=refresh_token") && asked[1].text.contains(REFRESH),
+        "{}",
+        asked[1].text
+    );
 }
 
 #[tokio::test]

@@ -148,7 +148,6 @@ pub(crate) struct TokenAsk {
 
 impl TokenAsk {
     /// As the session sends it.
-    #[allow(dead_code, reason = "the object of a session comes next")]
     pub(crate) fn to_json(&self) -> Value {
         let challenge = self.challenge.as_ref().map(|it| {
             json!({"status": it.status, "resource_metadata": it.resource_metadata, "scope": it.scope, "error": it.error})

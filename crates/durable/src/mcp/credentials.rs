@@ -1,8 +1,5 @@
 //! What a session asks its tenant's object about an MCP server.
 
-#![allow(dead_code, reason = "the object of a session comes next")]
-
-use longhaul_core::TimeMs;
 use serde_json::{Map, Value};
 use web_sys::RequestInit;
 use worker::{Env, Headers, Response};
@@ -19,7 +16,7 @@ use crate::{
 /// What a session gets for a server that wants a token. A token is a secret: it goes to the server, and nowhere else.
 pub(crate) enum Granted {
     /// The token.
-    Token { token: String, expires_at: Option<TimeMs> },
+    Token(String),
     /// A person must authorise, at this page of the deployment. The session is told of it.
     Person { url: String },
     /// Nobody can help as things are: a sentence for the model, and for whoever runs the deployment.
@@ -44,7 +41,7 @@ pub(crate) async fn token(env: &Env, tenant: &str, server: &str, ask: &TokenAsk)
     let text = |field: &str| json[field].as_str().map(str::to_owned);
     let reason = || text("reason").unwrap_or_else(|| format!("the tenant's object answered {status}"));
     match (status, text("token"), text("url")) {
-        (200, Some(token), _) => Granted::Token { token, expires_at: json["expires_at"].as_u64() },
+        (200, Some(token), _) => Granted::Token(token),
         (PERSON, _, Some(url)) => Granted::Person { url },
         (LATER, ..) | (500.., ..) => Granted::Later(reason()),
         _ => Granted::Refused(reason()),

@@ -219,7 +219,7 @@ impl Attempt {
             refused: refused.as_deref().map(sha256_hex),
         };
         match token(env, &self.tenant, server, &ask).await {
-            Granted::Token { token, .. } => {
+            Granted::Token(token) => {
                 self.memory.token.replace(Some(token));
                 None
             }
