@@ -81,7 +81,7 @@ impl<P: Ports> Runtime<P> {
     /// When the event is refused or could not be stored: then nothing changed.
     pub fn submit(&self, event: Input) -> Result<Vec<Record>, HostError<P::Error>> {
         self.load()?;
-        if matches!(event, Input::Decided { .. }) {
+        if matches!(event, Input::Decided { .. } | Input::Authorized { .. }) {
             self.resume_first()?;
         }
         let survived = self.memory.survived();

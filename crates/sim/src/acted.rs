@@ -21,6 +21,8 @@ struct Told {
     failures: u32,
     /// Whether a person had it made again whose outcome nobody knew.
     retried: u32,
+    /// How often it went on at its server, or a person let that be used.
+    gone_on: u32,
     /// Answers that it has.
     answers: u32,
     /// The code of its error.
@@ -48,7 +50,8 @@ impl Findings {
             let count = times.entry((it.incarnation, it.run, it.call)).or_default();
             *count += u32::from(it.did);
             // Of `ship` a person may have it made again.
-            let happens_once = matches!(it.tool.as_str(), "send" | "pay" | "post" | "burn");
+            let happens_once =
+                matches!(it.tool.as_str(), "send" | "pay" | "post" | "burn" | "far__pay" | "far__send");
             self.expect(11, !happens_once || *count <= 1, || format!("{}: {count} times", what()));
         }
     }
@@ -83,7 +86,7 @@ impl Findings {
             });
             self.expect(
                 11,
-                told.attempts <= 1 + told.failures + told.retried + outside.interruptions(),
+                told.attempts <= 1 + told.failures + told.retried + told.gone_on + outside.interruptions(),
                 || format!("call {call}: {} attempts", told.attempts),
             );
             // Whoever is told that nothing happened is told so only where nothing did.
@@ -112,7 +115,7 @@ impl Findings {
                 (told.effect, told.reads) = (*effect, tool == READ);
                 self.expect(11, *attempt == told.attempts + 1, || format!("call {call}: attempt {attempt}"));
                 self.expect(11, told.answers == 0, || format!("call {call} was made after its answer"));
-                let is_known = told.failures > 0 || told.retried > 0 || tool == "post";
+                let is_known = told.failures + told.retried + told.gone_on > 0 || tool == "post";
                 let repeats = *effect == Some(Effect::Once) && *attempt > 1 && !is_known;
                 self.expect(11, !repeats, || format!("call {call}: made a second time"));
                 self.expect(12, !told.is_awaiting, || format!("call {call} was made, and not approved"));
@@ -137,6 +140,14 @@ impl Findings {
                 };
                 self.expect(13, !told.is_awaiting, || format!("call {call} was answered undecided"));
             }
+            Entry::ToolPending { call, attempt, .. } => {
+                let told = calls.entry((run, *call)).or_default();
+                told.gone_on += 1;
+                self.expect(11, *attempt == told.attempts, || {
+                    format!("call {call}: attempt {attempt} goes on")
+                });
+            }
+            Entry::ToolsListed { call, .. } => calls.entry((run, *call)).or_default().answers += 1,
             Entry::ApprovalRequested { call, effect, .. } => {
                 let told = calls.entry((run, *call)).or_default();
                 (told.effect, told.is_awaiting) = (*effect, true);
@@ -144,6 +155,7 @@ impl Findings {
             Entry::ApprovalResolved { call, decision, .. } => {
                 let told = calls.entry((run, *call)).or_default();
                 told.retried += u32::from(decision == "retried");
+                told.gone_on += u32::from(decision == "authorized");
                 told.is_settled |= decision == "settled";
                 self.expect(12, told.is_awaiting, || format!("call {call} was decided twice"));
                 told.is_awaiting = false;

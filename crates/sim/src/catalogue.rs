@@ -1,6 +1,9 @@
-use longhaul_core::StopReason::{
-    self, Cancelled, Deadline, Done, EmptyResponse, FinishTool, LoopDetected, MaxIterations, ModelRefused,
-    OutputInvalid, ToolFailed,
+use longhaul_core::{
+    LIST_TOOLS,
+    StopReason::{
+        self, Cancelled, Deadline, Done, EmptyResponse, FinishTool, LoopDetected, MaxIterations,
+        ModelRefused, OutputInvalid, ToolFailed,
+    },
 };
 
 use longhaul_models::Format;
@@ -42,6 +45,7 @@ pub fn catalogue() -> Vec<Scenario> {
         ("nexus", at_nexus()),
         ("all sinks", at_all_sinks()),
         ("tools", acting()),
+        ("servers", at_a_server()),
         ("messages", steered()),
         ("webhooks", told()),
         ("budgets", budgets()),
@@ -589,6 +593,59 @@ fn acting() -> Vec<Scenario> {
             .first(Post { deadline_ms: Some(5_000), ..Post::default() })
             .tools(plan().ask(1, &["pay", "look"])),
         Scenario::new("deleted with four calls open", Cancelled).tools(stuck()).then(5_000, Action::Delete),
+    ]
+}
+
+/// Tools of a server: what it lists, and calls that wait there.
+fn at_a_server() -> Vec<Scenario> {
+    use ToolReply::{Ask, Bar, Busy, Fail, Hang, Task};
+    let plan = || ToolPlan::default().with_server();
+    let acting = |name, tools| {
+        let model = ModelPlan { done_at: Some(2), ..ModelPlan::default() };
+        Scenario::new(name, Done).model(model).tools(tools)
+    };
+    let decide = |nth, is_approved| Action::Decide(Verdict { nth, is_approved, is_edited: false });
+    let authorize = |nth| Action::Decide(Verdict { nth, is_approved: true, is_edited: true });
+    vec![
+        acting("tools of a server", plan().ask(1, &["far__look", "far__pay"])),
+        acting(
+            "a server that is down for a while",
+            plan().ask(1, &["far__look"]).reply(LIST_TOOLS, &[Busy; 2]),
+        ),
+        acting("a server without tools", plan().ask(1, &["far__look"]).reply(LIST_TOOLS, &[Fail])),
+        acting("a server that hangs", plan().ask(1, &["far__pay"]).reply(LIST_TOOLS, &[Hang])),
+        acting("a task", plan().ask(1, &["far__pay", "far__look"]).reply("far__pay", &[Task; 3])),
+        acting("a task that asks a person", plan().ask(1, &["far__pay"]).reply("far__pay", &[Task, Ask]))
+            .then(3 * DAY_MS, decide(1, true))
+            .patient(8 * DAY_MS),
+        acting(
+            "a server that asks a person",
+            plan().ask(1, &["far__send", "far__look"]).reply("far__send", &[Ask]),
+        )
+        .then(3 * DAY_MS, decide(1, true))
+        .patient(8 * DAY_MS),
+        acting("a person would rather not", plan().ask(1, &["far__send"]).reply("far__send", &[Ask; 2]))
+            .then(HOUR_MS, decide(1, false))
+            .patient(9 * DAY_MS),
+        acting("a server to be authorised", plan().ask(1, &["far__pay"]).reply(LIST_TOOLS, &[Bar]))
+            .then(HOUR_MS, authorize(1)),
+        acting(
+            "a call to be authorised",
+            plan().ask(1, &["far__pay", "far__send"]).reply("far__pay", &[Bar; 2]),
+        )
+        .then(HOUR_MS, authorize(1))
+        .then(2 * HOUR_MS, decide(2, true)),
+        acting("nobody authorises", plan().ask(1, &["far__pay"]).reply(LIST_TOOLS, &[Bar]))
+            .patient(8 * DAY_MS),
+        Scenario::new("cancelled with a task at its server", Cancelled)
+            .model(at_once())
+            .tools(plan().ask(1, &["far__pay"]).reply("far__pay", &[Task; 9]))
+            .then(8_000, Action::Cancel)
+            // Cut off before the server had said that it is a task, it is in doubt, and the model goes on.
+            .or(&[Done]),
+        Scenario::new("deadline while a server lists", Deadline)
+            .tools(plan().ask(1, &["far__pay"]).reply(LIST_TOOLS, &[Hang; 9]))
+            .first(Post { deadline_ms: Some(5_000), ..Post::default() }),
     ]
 }
 

@@ -294,16 +294,17 @@ pub struct Verdict {
 impl Verdict {
     /// What the core is told.
     pub(crate) fn decision(self, kind: RequestKind) -> Decision {
-        if kind == RequestKind::InDoubt {
-            match self.is_approved {
-                true => Decision::Retry,
-                false => Decision::Settle { result: "it arrived".into() },
-            }
-        } else if self.is_approved {
+        match (kind, self.is_approved) {
+            (RequestKind::InDoubt | RequestKind::Authorize, true) => Decision::Retry,
+            (RequestKind::InDoubt, false) => Decision::Settle { result: "it arrived".into() },
+            (RequestKind::Input, true) => Decision::Answer { input: json!({"name": "Ann"}) },
             // No model asks for these.
-            Decision::Approve { arguments: self.is_edited.then(|| json!({"n": 1_000 + self.nth})) }
-        } else {
-            Decision::Deny { reason: Some("too dear".to_owned()) }
+            (RequestKind::Call, true) => {
+                Decision::Approve { arguments: self.is_edited.then(|| json!({"n": 1_000 + self.nth})) }
+            }
+            (RequestKind::Call | RequestKind::Input | RequestKind::Authorize, false) => {
+                Decision::Deny { reason: Some("too dear".to_owned()) }
+            }
         }
     }
 }

@@ -271,8 +271,8 @@ impl Account {
                 let asked = message.tool_calls.iter().map(|call| format!("{} {}", call.name, call.arguments));
                 self.asked.push((asked.collect(), 0));
             }
-            Entry::ToolCalled { call, attempt, cost_usd, .. } => {
-                self.tool_calls += u32::from(*attempt == 1);
+            Entry::ToolCalled { call, attempt, cost_usd, tool_call_id, .. } => {
+                self.tool_calls += u32::from(*attempt == 1 && tool_call_id.is_some());
                 self.lose(|known| known == *call);
                 let cost = cost_usd.map(|cost| Usage { cost_usd: Some(cost), ..Usage::default() });
                 self.reserved.extend(cost.map(|cost| (*call, cost)));

@@ -1,7 +1,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use futures::StreamExt;
-use longhaul_core::{Entry, Idempotency, Input, Refusal, RunId, Seq, Steer};
+use longhaul_core::{Entry, Idempotency, Input, Refusal, RequestKind, RunId, Seq, Steer};
 use longhaul_host::{HostError, ImportError, Runtime};
 use longhaul_world::{DiskError, Object};
 
@@ -9,6 +9,7 @@ use crate::{
     archive::Origin,
     clients::{Action, Verdict},
     outside::Outside,
+    tools::SERVER,
     world::SimPorts,
 };
 
@@ -42,9 +43,11 @@ impl Desk {
             Action::Post(post) => {
                 let outside = self.runtime().ports().0.outside.borrow();
                 let (offers, day) = (outside.tools.offers(), outside.tenant.day());
+                let servers = outside.tools.servers();
                 drop(outside);
                 let mut new = post.new_run(self.runtime().deployment(), offers);
                 new.settings.tenant_day = day;
+                new.settings.servers = if new.models.is_empty() { servers } else { Vec::new() };
                 self.submit(Input::Accept(new))
             }
             Action::Steer(note) => {
@@ -144,7 +147,12 @@ impl Desk {
         if let Some((call, kind)) = requests.take(verdict.nth).nth(verdict.nth - 1) {
             let decision = verdict.decision(kind);
             let (request, digest, by) = (None, None, "tenant".to_owned());
-            match self.runtime().submit(Input::Decided { call, request, decision, digest, by }) {
+            // Somebody may let the server be used without a word about this call.
+            let decided = match kind == RequestKind::Authorize && verdict.is_edited {
+                true => Input::Authorized { server: SERVER.to_owned(), by },
+                false => Input::Decided { call, request, decision, digest, by },
+            };
+            match self.runtime().submit(decided) {
                 // Somebody, or the time, was first.
                 Ok(_) | Err(HostError::Refused(_)) => {}
                 Err(error) => return Err(error.into()),

@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use longhaul_core::{
-    CallId, Effect, Entry, Found, InDoubt, Judge, OfferJudge, Proposed, RunId, ToolError, ToolOffer,
-    ToolOrder, ToolOutcome, Verdict, limits,
+    CallId, Effect, Entry, Found, InDoubt, Judge, Listed, OfferJudge, Pending, Proposed, Remote, RunId,
+    ToolError, ToolOffer, ToolOrder, ToolOutcome, Verdict, Wait, limits,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,13 @@ const TOOLS: [(&str, Effect, Option<u64>); 8] = [
     // Fails its run where nobody knows what became of a call.
     ("burn", Effect::Once, None),
 ];
+/// The server of every world whose plan has one.
+pub(crate) const SERVER: &str = "far";
+/// Its tools: each may happen once but the last.
+const REMOTE: [(&str, Effect); 3] =
+    [("far__pay", Effect::Once), ("far__send", Effect::Once), ("far__look", Effect::Read)];
+/// How long a task takes until its server is asked again, in milliseconds.
+const POLL_MS: u64 = 5_000;
 /// The runtime's own tool: models ask it for pieces of the result of call 2, one after the other.
 pub(crate) const READ: &str = "read_result";
 /// How long a piece is that is asked for by its place in an answer, in bytes.
@@ -47,6 +54,8 @@ pub struct ToolPlan {
     pub is_of_first_run: bool,
     /// How long a person has to approve a payment, in milliseconds; a week when absent.
     pub approval_ms: Option<u64>,
+    /// Whether there is a server with tools.
+    pub has_server: bool,
     /// What an attempt of a tool costs, in US dollars; those that are not there say nothing of it.
     pub costs: BTreeMap<&'static str, f64>,
 }
@@ -70,6 +79,12 @@ pub enum ToolReply {
     Busy,
     /// It does nothing, and ends the run.
     Close,
+    /// It goes on at its server, as a task.
+    Task,
+    /// Its server asks a person first.
+    Ask,
+    /// Its server wants somebody to let it be used, and does nothing.
+    Bar,
 }
 
 /// The tools: what they did outlives every process that called them.
@@ -133,6 +148,12 @@ impl ToolPlan {
         Self { is_of_first_run: true, ..self }
     }
 
+    /// A plan in which there is a server with tools.
+    #[must_use]
+    pub fn with_server(self) -> Self {
+        Self { has_server: true, ..self }
+    }
+
     /// A plan in which a person has so long to approve a payment, in milliseconds.
     #[must_use]
     pub fn expires_in(self, ms: u64) -> Self {
@@ -162,6 +183,11 @@ impl Tools {
     /// What runs are offered.
     pub(crate) fn offers(&self) -> Vec<ToolOffer> {
         self.plan.offers()
+    }
+
+    /// The servers whose tools they are offered.
+    pub(crate) fn servers(&self) -> Vec<String> {
+        self.plan.has_server.then(|| SERVER.to_owned()).into_iter().collect()
     }
 
     /// What an attempt of a tool costs.
@@ -207,6 +233,20 @@ pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
     let place = u64::from(order.call.call.0 % 4);
     world.sleep(LATENCY_MS - 7 * place).await;
     match reply {
+        ToolReply::Return if order.ask.is_listing() => ToolOutcome::Listed(Box::new(listed())),
+        ToolReply::Task => pending(&order, true, Wait::Poll { after_ms: POLL_MS }),
+        ToolReply::Ask => {
+            let schema = json!({"type": "object", "required": ["name"]});
+            let is_of_task = order.resume.as_ref().is_some_and(|resume| resume.is_repeatable);
+            pending(
+                &order,
+                is_of_task,
+                Wait::Input { message: "Who?".to_owned(), schema: Some(schema), url: None },
+            )
+        }
+        ToolReply::Bar => {
+            ToolOutcome::Unauthorized { url: "/oauth/start".to_owned(), message: "Let it.".to_owned() }
+        }
         ToolReply::Return => ToolOutcome::Done(json!({"did": order.ask.tool, "call": order.call.call})),
         ToolReply::Large => ToolOutcome::Done(large_result(&order)),
         ToolReply::Poison => {
@@ -221,6 +261,26 @@ pub(crate) async fn perform(world: Rc<World>, order: ToolOrder) -> ToolOutcome {
             std::panic::resume_unwind(Box::new("a panic that the scenario asked for"))
         }
     }
+}
+
+/// What the server has.
+fn listed() -> Listed {
+    let offer = |(name, effect): (&str, Effect)| {
+        let (_, tool) = name.split_once("__").expect("a server's tool has its name");
+        let remote = Remote {
+            server: SERVER.to_owned(),
+            tool: tool.to_owned(),
+            extra: Value::Null,
+            digest: "d".to_owned(),
+        };
+        ToolOffer { remote: Some(Box::new(remote)), ..ToolOffer::new(name, effect) }
+    };
+    Listed { tools: REMOTE.into_iter().map(offer).collect(), ..Listed::default() }
+}
+
+fn pending(order: &ToolOrder, is_repeatable: bool, wait: Wait) -> ToolOutcome {
+    let handle = json!({"of": order.call.call});
+    ToolOutcome::Pending(Box::new(Pending { handle, is_repeatable, wait }))
 }
 
 /// A result that its entry has only head and tail of.
@@ -243,6 +303,14 @@ pub(crate) fn reconcile(outside: &Outside, order: &ToolOrder) -> Found {
     }
 }
 
+/// Whether an attempt does something. A task is done where it is begun, not where it is looked after; what asks a person is
+/// done with their answer.
+fn does(order: &ToolOrder, reply: ToolReply) -> bool {
+    let is_looked_after = order.resume.as_ref().is_some_and(|resume| resume.is_repeatable);
+    let nothing = matches!(reply, ToolReply::Busy | ToolReply::Close | ToolReply::Ask | ToolReply::Bar);
+    !nothing && !is_looked_after && !order.ask.is_listing()
+}
+
 /// Writes down what is performed, and what the journal said at that moment.
 fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
     let (run, call, attempt) = (order.call.run, order.call.call, order.call.attempt);
@@ -253,7 +321,9 @@ fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
             Entry::ToolCalled { call: own, attempt: promised, arguments, .. } if *own == call => {
                 was_promised |= *promised == attempt && *arguments == order.ask.arguments;
             }
-            Entry::ToolAnswered { call: own, .. } => came_late |= *own == call,
+            Entry::ToolAnswered { call: own, .. } | Entry::ToolsListed { call: own, .. } => {
+                came_late |= *own == call;
+            }
             Entry::ApprovalResolved { call: own, decision, arguments, .. } if *own == call => {
                 was_approved |= match arguments {
                     None => decision == "approved",
@@ -276,7 +346,7 @@ fn note(outside: &mut Outside, order: &ToolOrder) -> ToolReply {
         tool,
         was_promised,
         was_approved,
-        did: !matches!(reply, ToolReply::Busy | ToolReply::Close),
+        did: does(order, reply),
         came_late,
     });
     reply
