@@ -107,6 +107,23 @@ interface ToolFailed {
   retry_at: number | null;
   latency_ms?: number;
 }
+interface ToolsListed {
+  type: "tools.listed";
+  call: number;
+  attempt: number;
+  count: number;
+  dropped?: readonly { name: string; why: string }[];
+  changed?: readonly string[];
+  error?: ToolError | null;
+  latency_ms: number;
+}
+interface ToolPending {
+  type: "tool.pending";
+  call: number;
+  attempt: number;
+  retry_at?: number | null;
+  latency_ms: number;
+}
 interface ApprovalRequested {
   type: "approval.requested";
   call: number;
@@ -131,7 +148,7 @@ interface ApprovalResolved {
   by: string;
 }
 type ToolError = string | { code: string; message: string };
-type Act = (ToolCalled | ToolAnswered | ToolFailed | ApprovalRequested | ApprovalResolved) & {
+type Act = (ToolCalled | ToolAnswered | ToolFailed | ToolsListed | ToolPending | ApprovalRequested | ApprovalResolved) & {
   seq: number;
   at: number;
 };
@@ -155,8 +172,25 @@ export function takeAct<T extends Acts>(state: T, event: RunEvent): T {
       const change = { errorType: code, errorMessage: message, retryAt: act.retry_at };
       return settle(state, act, { outcome: "failed", endedAt: at, latencyMs: act.latency_ms ?? null, ...change });
     }
+    case "tools.listed": {
+      const { count, dropped = [], changed = [], latency_ms: latencyMs } = act;
+      if (act.error) {
+        const { code, message } = read(act.error);
+        return settle(state, act, { outcome: "failed", endedAt: at, latencyMs, errorType: code, errorMessage: message });
+      }
+      return settle(state, act, { outcome: "answered", endedAt: at, latencyMs, result: { count, dropped, changed } });
+    }
+    case "tool.pending": {
+      const { retry_at: retryAt = null, latency_ms: latencyMs } = act;
+      return settle(state, act, { outcome: "answered", endedAt: at, latencyMs, retryAt, result: "It goes on at its server." });
+    }
     case "approval.requested": {
-      const tools = act.kind === "in_doubt" ? doubted(state.tools, act.call, at) : state.tools;
+      const tools =
+        act.kind === "in_doubt"
+          ? doubted(state.tools, act.call, at)
+          : act.kind === "authorize"
+            ? barred(state.tools, act.call, at)
+            : state.tools;
       return { ...state, tools, requests: [...state.requests, requested(act)] };
     }
     case "approval.resolved": {
@@ -243,6 +277,15 @@ function doubted(tools: readonly ToolAttempt[], call: number, at: number): reado
   return tools.map((tool) =>
     tool.call === call && (tool.outcome === "running" || tool.outcome === "interrupted")
       ? { ...tool, outcome: "failed", errorType: "in_doubt", endedAt: tool.endedAt ?? at }
+      : tool,
+  );
+}
+
+/** The attempt that a server refused for want of somebody's leave. */
+function barred(tools: readonly ToolAttempt[], call: number, at: number): readonly ToolAttempt[] {
+  return tools.map((tool) =>
+    tool.call === call && tool.outcome === "running"
+      ? { ...tool, outcome: "failed", errorType: "unauthorized", endedAt: at }
       : tool,
   );
 }

@@ -201,3 +201,43 @@ test("JSON shows what nobody would see, and stays the same JSON", () => {
   assert.equal(shownJson(undefined), "null");
   assert("fault" in readJson("{"));
 });
+
+test("what waits at a server has ended for now, and goes on in the next attempt", () => {
+  const lists = (call: number, server: string, attempt = 1) => ({ ...toolCalled(call, "tools/list", attempt), server });
+  const listed = (call: number, more: object) => ({
+    ...{ type: "tools.listed", call, attempt: 1, server: "crm", count: 2, latency_ms: 30 },
+    ...more,
+  });
+  const pending = (attempt: number, more: object = {}) => ({
+    ...{ type: "tool.pending", call: 5, attempt, tool: "crm__pay", latency_ms: 20 },
+    ...more,
+  });
+  const state = folded(
+    events(
+      accepted,
+      lists(1, "crm"),
+      lists(2, "down"),
+      lists(3, "mail"),
+      listed(1, { dropped: [{ name: "odd", why: "too long" }] }),
+      listed(2, { server: "down", count: 0, ...error("failed") }),
+      requested(3, { kind: "authorize", tool: "tools/list", url: "/oauth/start?server=mail" }),
+      resolved(3, "authorized"),
+      lists(3, "mail", 2),
+      toolCalled(5, "crm__pay"),
+      pending(1, { retry_at: 9_000 }),
+      toolCalled(5, "crm__pay", 2),
+      pending(2),
+      requested(5, { kind: "input", tool: "crm__pay", schema: { type: "object" } }),
+    ),
+  );
+  assert.deepEqual(outcomes(state), [
+    "1.1 answered",
+    "2.1 failed failed",
+    "3.1 failed unauthorized",
+    "3.2 running",
+    "5.1 answered",
+    "5.2 answered",
+  ]);
+  assert.deepEqual(openRequests(state).map(({ call, kind }) => `${call} ${kind}`), ["5 input"]);
+  assert.equal(state.tools[4]?.retryAt, 9_000);
+});
