@@ -207,11 +207,11 @@ impl Run {
             | Entry::ToolPending { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalResolved { .. } => self.take_call((seq, at), entry, messages),
-            Entry::ToolsListed { offers, .. } => {
+            Entry::ToolsListed { offers, server, error, .. } => {
                 self.take_call((seq, at), entry, messages);
-                if !offers.is_empty() {
-                    Rc::make_mut(&mut self.spec).settings.tools.extend_from_slice(offers);
-                }
+                let spec = Rc::make_mut(&mut self.spec);
+                spec.settings.tools.extend_from_slice(offers);
+                spec.absent_servers.extend(error.is_some().then(|| server.clone()));
             }
             Entry::RunSteered { .. } if self.is_open() => self.steers.take(entry),
             Entry::RunSteered { .. } | Entry::RunAccepted { .. } | Entry::CancelRequested { .. } => {}

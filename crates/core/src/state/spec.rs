@@ -32,6 +32,8 @@ pub struct RunSpec {
     pub by: Option<String>,
     /// What the task counts as in a context window.
     pub(crate) task_tokens: u64,
+    /// The servers that did not say which tools they have.
+    pub(crate) absent_servers: Vec<String>,
 }
 
 impl RunSpec {
@@ -64,6 +66,7 @@ impl RunSpec {
             idempotency: idempotency.clone(),
             by: by.clone(),
             task_tokens: estimated_tokens(task),
+            absent_servers: Vec::new(),
         })
     }
 

@@ -284,6 +284,11 @@ fn system_message(spec: &RunSpec, dropped_messages: u32, is_last: bool) -> Strin
         text.push_str("\n\n");
         text.push_str(LEFT_OUT);
     }
+    if !spec.absent_servers.is_empty() {
+        // By name alone: what a server says is no instruction.
+        let names = spec.absent_servers.join(", ");
+        text.push_str(&format!("\n\nThe tools of these servers cannot be used in this run: {names}."));
+    }
     if is_last {
         text.push_str("\n\n");
         text.push_str(LAST);

@@ -76,6 +76,8 @@ fn a_run_asks_its_servers_for_their_tools_before_it_asks_its_model() {
         ]
     );
     let request = stage.session.model_request(stage.flight()).unwrap();
+    let system = request.system.as_deref().unwrap_or_default();
+    assert!(system.ends_with("The tools of these servers cannot be used in this run: mail."), "{system}");
     let names: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["read_result", "finish", "crm__pay", "crm__look"]);
     // What nobody asked for is told to nobody, and counts for nobody.
