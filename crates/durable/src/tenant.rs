@@ -353,12 +353,14 @@ impl Tenant {
         // An invocation makes a thousand requests at most.
         let steps_max = if self.suspended.get().map_err(failed)?.is_some() { 2 } else { STEPS_MAX };
         let worked = self.bulk.work(steps_max).await;
+        let began = now_ms();
         let told = self.credentials.tell().await;
         let cancel_at = self.cancel_all().await?;
         // Nothing is awaited from here on: whoever asks for more meanwhile would lose the alarm that it armed.
         let bulk_at = worked.and_then(|()| self.bulk.next_at()).unwrap_or_else(|_| Some(retry_at(now_ms())));
         let tell_at = told.unwrap_or_else(|_| Some(retry_at(now_ms())));
-        match cancel_at.into_iter().chain(bulk_at).chain(tell_at).min() {
+        let more_at = self.credentials.next_at(began).unwrap_or_else(|_| Some(retry_at(now_ms())));
+        match cancel_at.into_iter().chain(bulk_at).chain(tell_at).chain(more_at).min() {
             Some(at) => self.wake_at(at).await,
             None => self.state.storage().delete_alarm().await.map_err(http::unmade),
         }

@@ -318,11 +318,12 @@ impl Credentials {
                 return Err(unauthorizable(error));
             }
         };
-        self.keep_tokens(&means, server, url, (by, now), &tokens).await?;
         // What was missing is there; how often it was asked for is still to be known.
         let mut need = self.need(&means, server, url).await?;
         need["scope"] = Value::Null;
         self.store.keep(&means.key, (Kind::Need, server), (now, ""), &need).await.map_err(failed)?;
+        self.keep_tokens(&means, server, url, (by, now), &tokens).await?;
+        // In the same turn, as is the alarm: a death keeps all of it or nothing.
         self.store.authorized(server, by, now).map_err(failed)?;
         authorization(server, Some(&tokens), None, None)
     }
@@ -400,6 +401,7 @@ impl Credentials {
     pub(crate) async fn tell(&self) -> Outcome<Option<TimeMs>> {
         let now = now_ms();
         self.store.give_up(now.saturating_sub(TOLD_MS)).map_err(failed)?;
+        let (least, most) = TELL_AGAIN_MS;
         let (mut after, mut told, mut again_at) = (0.0, 0, None::<TimeMs>);
         let Some(sessions) = objects(&self.env, SESSIONS) else { return Ok(None) };
         loop {
@@ -411,19 +413,29 @@ impl Credentials {
             after = last.number;
             told += TOLD_AT_ONCE;
             let object = |session: &str| format!("{}/{session}", self.tenant);
+            let (some, later): (Vec<_>, Vec<_>) = some.into_iter().partition(|it| it.since <= now);
+            again_at = later.iter().map(|it| it.since).chain(again_at).min();
             let requests: Vec<_> =
                 some.iter().map(|it| (object(&it.session), told_by(&it.server, &it.by))).collect();
             let answers = sessions.ask_all(&requests).await.map_err(|error| failed(error.into()))?;
             for (it, answer) in some.iter().zip(answers) {
                 if answer.is_some_and(|answer| matches!(answer.status(), SETTLED | IDLE)) {
-                    self.store.told(it.number).map_err(failed)?;
-                    continue;
+                    if !it.again {
+                        self.store.told(it).map_err(failed)?;
+                        continue;
+                    }
+                    self.store.tell_again(it, now + least).map_err(failed)?;
                 }
-                let (least, most) = TELL_AGAIN_MS;
                 let at = now + (now.saturating_sub(it.since) / 4).clamp(least, most);
-                again_at = Some(again_at.map_or(at, |known| known.min(at)));
+                again_at = again_at.into_iter().chain([at]).min();
             }
         }
+    }
+
+    /// When to go on, of what was authorised since the alarm began; nothing is awaited for it.
+    pub(crate) fn next_at(&self, began: TimeMs) -> Outcome<Option<TimeMs>> {
+        let now = now_ms();
+        Ok(self.store.is_untold(began, now).map_err(failed)?.then_some(now))
     }
 
     async fn lock(&self, server: &str) -> OwnedMutexGuard<()> {

@@ -15,7 +15,7 @@ use crate::{
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS mcp_secret (kind TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
     note TEXT NOT NULL, sealed TEXT NOT NULL, PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID; \
     CREATE TABLE IF NOT EXISTS mcp_waiting (number INTEGER PRIMARY KEY, server TEXT NOT NULL, session TEXT NOT NULL, \
-    since INTEGER NOT NULL, actor TEXT, UNIQUE (server, session)) STRICT; \
+    since INTEGER NOT NULL, actor TEXT, again INTEGER NOT NULL, UNIQUE (server, session)) STRICT; \
     CREATE TABLE IF NOT EXISTS mcp_pin (server TEXT PRIMARY KEY, tools TEXT NOT NULL) STRICT, WITHOUT ROWID";
 const EXISTS: &str = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'mcp_secret'";
 const READ: &str = "SELECT at, note, sealed FROM mcp_secret WHERE kind = ? AND name = ?";
@@ -24,14 +24,19 @@ const KEEP: &str = "INSERT INTO mcp_secret (kind, name, at, note, sealed) VALUES
 const FORGET: &str = "DELETE FROM mcp_secret WHERE kind = ? AND name = ?";
 const FORGET_OLD: &str = "DELETE FROM mcp_secret WHERE kind = 'flow' AND (at <= ? OR name NOT IN \
     (SELECT name FROM mcp_secret WHERE kind = 'flow' ORDER BY at DESC LIMIT ?))";
-const WAITS: &str = "INSERT INTO mcp_waiting (server, session, since) VALUES (?, ?, ?) ON CONFLICT (server, session) \
+const WAITS: &str = "INSERT INTO mcp_waiting (server, session, since, again) VALUES (?, ?, ?, 0) ON CONFLICT (server, session) \
     DO UPDATE SET since = excluded.since, actor = NULL";
 const FORGET_FIRST: &str =
     "DELETE FROM mcp_waiting WHERE number <= (SELECT MAX(number) FROM mcp_waiting) - ?";
-const AUTHORIZED: &str = "UPDATE mcp_waiting SET actor = ?, since = ? WHERE server = ? AND actor IS NULL";
-const UNTOLD: &str = "SELECT number, server, session, actor, since FROM mcp_waiting WHERE actor IS NOT NULL AND number > ? \
+/// A session that has only begun to wait may not have stored that it does: it is told once more.
+const AUTHORIZED: &str = "UPDATE mcp_waiting SET actor = ?, again = since > ? - 10000, since = ? WHERE server = ? AND actor IS NULL";
+const AGAIN: &str =
+    "UPDATE mcp_waiting SET again = 0, since = ? WHERE number = ? AND since = ? AND actor IS NOT NULL";
+const UNTOLD: &str = "SELECT number, server, session, actor, since, again FROM mcp_waiting WHERE actor IS NOT NULL AND number > ? \
     ORDER BY number LIMIT ?";
-const TOLD: &str = "DELETE FROM mcp_waiting WHERE number = ?";
+const TOLD: &str = "DELETE FROM mcp_waiting WHERE number = ? AND since = ? AND actor IS NOT NULL";
+const IS_UNTOLD: &str =
+    "SELECT number FROM mcp_waiting WHERE actor IS NOT NULL AND since BETWEEN ? AND ? LIMIT 1";
 const GIVE_UP: &str = "DELETE FROM mcp_waiting WHERE actor IS NOT NULL AND since <= ?";
 const READ_PINS: &str = "SELECT tools FROM mcp_pin WHERE server = ?";
 const KEEP_PINS: &str = "INSERT INTO mcp_pin (server, tools) VALUES (?, ?) ON CONFLICT (server) DO UPDATE SET tools = excluded.tools";
@@ -79,6 +84,8 @@ pub(super) struct Untold {
     pub(super) session: String,
     pub(super) by: String,
     pub(super) since: TimeMs,
+    /// Whether it is told once more after it has answered.
+    pub(super) again: bool,
 }
 
 /// The rows of a tenant's credentials, in its object's own SQLite storage. They are made when something is kept.
@@ -172,7 +179,8 @@ impl Store {
 
     /// All sessions that wait for a server are to be told.
     pub(super) fn authorized(&self, server: &str, by: &str, now: TimeMs) -> Result<(), JournalError> {
-        self.write(AUTHORIZED, &[by.into(), (now as f64).into(), server.into()])
+        let now = JsValue::from(now as f64);
+        self.write(AUTHORIZED, &[by.into(), now.clone(), now, server.into()])
     }
 
     /// Sessions that are to be told, after the one with that number.
@@ -182,20 +190,26 @@ impl Store {
             .into_iter()
             .filter_map(|row| {
                 let text = |place| row.get(place).as_string();
-                let number = row.get(0).as_f64()?;
-                Some(Untold {
-                    number,
-                    server: text(1)?,
-                    session: text(2)?,
-                    by: text(3)?,
-                    since: time(&row.get(4)),
-                })
+                let (since, again) = (time(&row.get(4)), row.get(5).as_f64() == Some(1.0));
+                let (number, server, session, by) = (row.get(0).as_f64()?, text(1)?, text(2)?, text(3)?);
+                Some(Untold { number, server, session, by, since, again })
             })
             .collect())
     }
 
-    pub(super) fn told(&self, number: f64) -> Result<(), JournalError> {
-        self.rows(TOLD, &[number.into()]).map(drop)
+    /// Whether sessions were to be told in that time, and still are.
+    pub(super) fn is_untold(&self, from: TimeMs, to: TimeMs) -> Result<bool, JournalError> {
+        Ok(!self.rows(IS_UNTOLD, &[(from as f64).into(), (to as f64).into()])?.is_empty())
+    }
+
+    /// A session was told. It may wait anew by now: then its row has another time.
+    pub(super) fn told(&self, it: &Untold) -> Result<(), JournalError> {
+        self.rows(TOLD, &[it.number.into(), (it.since as f64).into()]).map(drop)
+    }
+
+    /// The same, and it is told once more, then.
+    pub(super) fn tell_again(&self, it: &Untold, at: TimeMs) -> Result<(), JournalError> {
+        self.rows(AGAIN, &[(at as f64).into(), it.number.into(), (it.since as f64).into()]).map(drop)
     }
 
     /// Sessions that were to be told since then are not told any more.
