@@ -99,7 +99,7 @@ impl SecretNet {
     }
 
     /// What a tool gave, or why it gave nothing.
-    pub(crate) fn returned(&self, outcome: &mut ToolOutcome) {
+    pub fn returned(&self, outcome: &mut ToolOutcome) {
         match outcome {
             ToolOutcome::Done(value) => {
                 self.value(value);

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use longhaul_core::{Pending, Reaction, ToolError, ToolOutcome, Wait};
-use longhaul_host::ToolJob;
+use longhaul_host::{SecretNet, ToolJob};
 use longhaul_mcp::{
     Reply, Request, Secret, Server, Wire,
     client::{self, Ask, Challenge, Client, Failure, Known, Listing, Outcome},
@@ -58,7 +58,7 @@ impl Remotes {
     /// Asks a server for its tools, or has it perform one.
     pub(crate) fn call(&self, job: &ToolJob, outlet: &Outlet) -> LocalBoxFuture<'static, ToolOutcome> {
         match self.attempt(job, outlet) {
-            Ok(attempt) => async move { attempt.make().await }.boxed_local(),
+            Ok(attempt) => async move { attempt.without_token(attempt.make().await) }.boxed_local(),
             Err(error) => std::future::ready(ToolOutcome::Failed(error)).boxed_local(),
         }
     }
@@ -94,6 +94,14 @@ impl Remotes {
 }
 
 impl Attempt {
+    /// What a server says may repeat the token that it was sent, which nobody else must see.
+    fn without_token(&self, mut outcome: ToolOutcome) -> ToolOutcome {
+        if let Some(token) = self.memory.token.borrow().as_deref() {
+            SecretNet::new([token]).returned(&mut outcome);
+        }
+        outcome
+    }
+
     /// Makes the request, and once more where another token may help.
     async fn make(&self) -> ToolOutcome {
         let mut challenge = match self.once().await {
