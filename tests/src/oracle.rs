@@ -114,9 +114,14 @@ fn assert_shape(event: &Value) {
         ),
         "model.failed" => (&["call", "attempt", "error_type", "message", "retry_at"], &["usage"]),
         "tool.called" => (
-            &["call", "attempt", "iteration", "tool", "arguments", "effect", "verdict"],
-            &["rule", "cost_usd"],
+            &["call", "attempt", "tool", "arguments", "effect", "verdict"],
+            &["iteration", "rule", "cost_usd", "server"],
         ),
+        "tools.listed" => (
+            &["call", "attempt", "server", "count", "latency_ms"],
+            &["dropped", "changed", "digest", "error"],
+        ),
+        "tool.pending" => (&["call", "attempt", "tool", "latency_ms"], &["retry_at"]),
         "tool.answered" => (
             &["call", "tool", "latency_ms"],
             &["attempt", "result", "error", "rule", "by", "result_bytes", "result_digest"],
@@ -124,9 +129,9 @@ fn assert_shape(event: &Value) {
         "tool.failed" => (&["call", "attempt", "tool", "error", "retry_at", "latency_ms"], &[]),
         "approval.requested" => (
             &["call", "tool", "arguments", "effect", "expires_at"],
-            &["attempt", "kind", "digest", "summary", "rule", "by_another"],
+            &["attempt", "kind", "digest", "summary", "rule", "by_another", "schema", "url"],
         ),
-        "approval.resolved" => (&["call", "decision", "reason", "by"], &["arguments"]),
+        "approval.resolved" => (&["call", "decision", "reason", "by"], &["arguments", "input"]),
         "run.resumed" => (&["cause", "outstanding"], &[]),
         "run.ended" => (&["status", "stop_reason", "result", "error", "usage", "iterations"], &["output"]),
         "run.steered" => (&["message", "by"], &[]),
@@ -144,6 +149,9 @@ fn assert_shape(event: &Value) {
     assert!(missing.is_empty(), "{kind} lacks {missing:?}: {event}");
     let extra: Vec<_> = present.difference(&wanted).filter(|field| !optional.contains(field)).collect();
     assert!(extra.is_empty(), "{kind} has the unknown {extra:?}: {event}");
+    // A server is asked for its tools before any answer.
+    let is_before = kind == "tool.called" && event["tool"] == "tools/list";
+    assert!(kind != "tool.called" || is_before == event["iteration"].is_null(), "{event}");
     assert!(
         event["at"].as_u64().is_some_and(|at| at > 1_600_000_000_000),
         "no time in milliseconds: {event}"

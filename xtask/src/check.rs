@@ -161,6 +161,13 @@ const STEPS: &[Step] = &[
     .fetches(|workspace, progress| judges::MODEL.find(workspace, progress).map(drop)),
     Step::new(Lane::Served, "litellm", "streams, translations and errors of LiteLLM's proxy", run_litellm)
         .fetches(|workspace, progress| judges::LITELLM.find(workspace, progress).map(drop)),
+    Step::new(
+        Lane::Served,
+        judges::MCP,
+        "the client of MCP servers, by the protocol's own suite and a server of others",
+        run_mcp,
+    )
+    .fetches(|workspace, progress| judges::mcp(workspace, progress).map(drop)),
     Step::new(Lane::Served, "browser", "the dashboard in Chromium, against workerd", browser)
         .fetches(|workspace, progress| chromium::find(workspace, progress).map(drop)),
 ];
@@ -481,6 +488,13 @@ fn run_model(workspace: &Workspace, progress: &Progress) -> Result<Report> {
 
 fn run_litellm(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     judged(workspace, &judges::LITELLM, &["--test", "servers"], "litellm::", progress)
+}
+
+fn run_mcp(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let dir = judges::mcp(workspace, progress)?;
+    let mut command = end_to_end(workspace, &["--test", judges::MCP], 1)?;
+    command.arg("--ignored").env(judges::MCP_VARIABLE, dir);
+    cargo(command, progress)
 }
 
 /// The tests that `cargo test` leaves out, because they need a program that is not there by itself.

@@ -1,5 +1,5 @@
-//! Programs of others that judge ours: an OTLP backend, the providers' own types, and models' servers. Each has a Python
-//! environment of its own under `.tools`, with what its list names.
+//! Programs of others that judge ours: an OTLP backend, the providers' own types, models' servers, and MCP's own suite. Each has
+//! an environment of its own under `.tools`, Python's or npm's, with what its list names.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     pins,
     process::{self, CommandError},
     report::{Mark, Progress},
-    workspace::{Workspace, is_on_path},
+    workspace::{Workspace, is_on_path, read},
 };
 
 const PYTHON: &str = "python3";
@@ -70,6 +70,37 @@ pub(crate) const LITELLM: Judge = Judge {
     program: "bin/litellm",
     variable: "LONGHAUL_LITELLM",
 };
+
+/// The judges of our client of MCP servers, which are npm's packages.
+pub(crate) const MCP: &str = "mcp";
+/// Tells the tests where they are.
+pub(crate) const MCP_VARIABLE: &str = "LONGHAUL_MCP_JUDGES";
+
+/// Finds the judges of our client of MCP servers, and installs them where they are missing; two runs at once wait for each
+/// other. They are packages of their own: nobody who builds needs them.
+pub(crate) fn mcp(workspace: &Workspace, progress: &Progress) -> Result<PathBuf> {
+    let dir = workspace.tools().join(MCP);
+    let listed =
+        ["package.json", "package-lock.json"].map(|name| workspace.root().join("tests/mcp").join(name));
+    let wanted = listed.iter().map(|path| read(path)).collect::<Result<String>>()?;
+    let is_installed = || fs::read_to_string(stamp(&dir)).is_ok_and(|installed| installed == wanted);
+    if !is_installed() {
+        let _lock = lock(workspace.packages())?;
+        if !is_installed() {
+            fs::create_dir_all(&dir)?;
+            for path in &listed {
+                fs::copy(path, dir.join(path.file_name().context("a file has a name")?))?;
+            }
+            let mut npm = Command::new("npm");
+            npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(&dir);
+            npm.env("PATH", workspace.path_with_node()?).env("npm_config_update_notifier", "false");
+            process::run(npm, |line| progress.line(line))?;
+            fs::write(stamp(&dir), &wanted)?;
+        }
+    }
+    Ok(dir)
+}
 
 impl Judge {
     /// Finds the program, and installs its environment where that is missing; two runs at once wait for each other. The

@@ -443,7 +443,6 @@ impl Agents {
     }
 
     /// A server of an agent.
-    #[allow(dead_code, reason = "what calls servers comes next")]
     pub(crate) fn server(&self, deployment: &Servers, agent: &str, name: &str) -> Option<Server> {
         self.servers_of(deployment, agent).into_iter().find(|server| server.name == name)
     }

@@ -38,6 +38,8 @@ pub const RETRY_MS_MAX: u64 = 30_000;
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
 /// A tool's name at its server, in bytes.
 pub const TOOL_NAME_BYTES_MAX: usize = 128;
+/// How long a server may take, in the era of sessions, to open the stream of what it says beside its answers, in milliseconds.
+pub const LISTEN_WITHIN_MS: u64 = 1_000;
 /// Patterns in a list of tools that are offered or are not.
 pub const PATTERNS_MAX: usize = 256;
 /// One of them, and a tool's name in a deployment's variable, in bytes.

@@ -28,6 +28,7 @@ mod input;
 mod limits;
 mod lives;
 mod matrix;
+mod mcp;
 mod mcp_oauth;
 mod nexus;
 mod openapi;

@@ -92,7 +92,17 @@ impl<W: Wire> Client<'_, W> {
         }
     }
 
+    /// Asks as one of the newer era; once more where the server refuses that version, and says that it is one of its own.
     async fn modern(&self, rpc: &Rpc<'_>) -> Said {
+        match self.modern_once(rpc).await {
+            Said::Error { code: UNSUPPORTED_VERSION, data, .. } if supports(&data, &[MODERN]) => {
+                self.modern_once(rpc).await
+            }
+            said => said,
+        }
+    }
+
+    async fn modern_once(&self, rpc: &Rpc<'_>) -> Said {
         let capabilities = json!({"elicitation": {"form": {}, "url": {}},
             "extensions": {"io.modelcontextprotocol/tasks": {}}});
         let mut meta = json!({
@@ -113,7 +123,7 @@ impl<W: Wire> Client<'_, W> {
         ];
         headers.extend(rpc.name.map(|name| ("mcp-name".to_owned(), headers::encoded(name))));
         headers.extend(rpc.headers.iter().cloned());
-        self.exchange(&Exchange { headers, id, has_session: false, message: &message }).await
+        self.exchange(&Exchange { headers, id, ..Exchange::of(&message) }).await
     }
 
     /// Asks in the era of sessions. A session that is gone is begun anew: the server says that it did nothing.
@@ -142,7 +152,11 @@ impl<W: Wire> Client<'_, W> {
         let id = self.next_id();
         let message = json!({"jsonrpc": "2.0", "id": id, "method": rpc.method, "params": params});
         let headers = self.session_headers();
-        self.exchange(&Exchange { headers, id, has_session: true, message: &message }).await
+        let exchange = Exchange { headers, id, has_session: true, ..Exchange::of(&message) };
+        match rpc.method {
+            "tools/call" => self.exchange_and_listen(&exchange).await,
+            _ => self.exchange(&exchange).await,
+        }
     }
 
     /// The headers of a request in a session.
@@ -163,7 +177,7 @@ impl<W: Wire> Client<'_, W> {
         let params = json!({"protocolVersion": WITH_SESSIONS[0], "capabilities": {"elicitation": {"form": {}, "url": {}}},
             "clientInfo": client_info()});
         let message = json!({"jsonrpc": "2.0", "id": id, "method": "initialize", "params": params});
-        let exchange = Exchange { headers: Vec::new(), id, has_session: false, message: &message };
+        let exchange = Exchange { id, ..Exchange::of(&message) };
         let result = match self.exchange(&exchange).await {
             Said::Result(result) => result,
             said => return Err(said),
@@ -193,10 +207,7 @@ impl<W: Wire> Client<'_, W> {
 /// Whether a server that was asked as one of the newer era says that it is of the older.
 fn is_for_older(said: &Said) -> bool {
     match said {
-        Said::Error { code: UNSUPPORTED_VERSION, data, .. } => {
-            let supported = data["supported"].as_array().into_iter().flatten();
-            supported.filter_map(Value::as_str).any(|version| WITH_SESSIONS.contains(&version))
-        }
+        Said::Error { code: UNSUPPORTED_VERSION, data, .. } => supports(data, &WITH_SESSIONS),
         Said::Error { code: HEADER_MISMATCH | MISSING_CAPABILITY, .. }
         | Said::Error { status: 404, code: METHOD_NOT_FOUND, .. } => false,
         Said::Error { status: 400..500, .. } => true,
@@ -210,6 +221,12 @@ fn is_for_older(said: &Said) -> bool {
         | Said::Lost(_)
         | Said::Nonsense(_) => false,
     }
+}
+
+/// Whether a refusal of a version names one of these.
+fn supports(data: &Value, versions: &[&str]) -> bool {
+    let supported = data["supported"].as_array().into_iter().flatten();
+    supported.filter_map(Value::as_str).any(|version| versions.contains(&version))
 }
 
 /// Whether a server of the older era may have answered what it was asked as one of the newer: a result of that has a type.

@@ -152,7 +152,8 @@ pub(super) async fn go_on_in_session<W: Wire>(
             "the server has the answer, and no way to say what came of the call".to_owned(),
         );
     };
-    let exchange = Exchange { headers, id: handle["request"].clone(), has_session: true, message: &message };
+    let id = handle["request"].clone();
+    let exchange = Exchange { headers, id, has_session: true, ..Exchange::of(&message) };
     match client.resume(&exchange, last_id).await {
         Said::Result(result) => content::outcome(&result, ask.extra),
         Said::Asked(asked) => {

@@ -43,6 +43,8 @@ pub struct Known {
     session: Option<String>,
     /// The id of the last request.
     last_id: u64,
+    /// Whether it says nothing beside its answers, in the era of sessions.
+    is_silent: bool,
 }
 
 /// The tools of a server.

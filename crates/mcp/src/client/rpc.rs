@@ -1,12 +1,19 @@
 //! One JSON-RPC message to a server, and what comes back for it: as JSON, or as events.
 
-use futures::StreamExt;
+use std::{cell::RefCell, pin::pin};
+
+use futures::{
+    StreamExt,
+    future::{Either, pending, select},
+};
 use longhaul_models::{SseEvent, SseParser};
 use serde_json::{Value, json};
 
 use super::{Challenge, Client, challenge::challenge_of};
 use crate::{
-    limits::{ANSWER_BYTES_MAX, MESSAGE_BYTES_MAX, RESUMES_MAX, RETRY_MS_DEFAULT, RETRY_MS_MAX},
+    limits::{
+        ANSWER_BYTES_MAX, LISTEN_WITHIN_MS, MESSAGE_BYTES_MAX, RESUMES_MAX, RETRY_MS_DEFAULT, RETRY_MS_MAX,
+    },
     wire::{Reply, Request, Wire},
 };
 
@@ -52,6 +59,21 @@ pub(super) struct Exchange<'a> {
     /// Whether a stream that breaks off is gone on with, and requests of the server are answered.
     pub(super) has_session: bool,
     pub(super) message: &'a Value,
+    /// Where the stream of its answer is to be gone on with, as far as it was read.
+    pub(super) last_id: RefCell<Option<String>>,
+}
+
+impl<'a> Exchange<'a> {
+    /// One that has no answer, outside of sessions.
+    pub(super) fn of(message: &'a Value) -> Self {
+        Self {
+            headers: Vec::new(),
+            id: Value::Null,
+            has_session: false,
+            message,
+            last_id: RefCell::default(),
+        }
+    }
 }
 
 /// What is known of a stream of events.
@@ -93,9 +115,13 @@ impl<W: Wire> Client<'_, W> {
     }
 
     async fn reopen(&self, exchange: &Exchange<'_>, last_id: &str) -> Result<Reply, Said> {
+        self.open_stream(exchange, Some(last_id)).await
+    }
+
+    async fn open_stream(&self, exchange: &Exchange<'_>, last_id: Option<&str>) -> Result<Reply, Said> {
         let mut headers = self.headers.to_vec();
         headers.push(("accept".to_owned(), "text/event-stream".to_owned()));
-        headers.push(("last-event-id".to_owned(), last_id.to_owned()));
+        headers.extend(last_id.map(|id| ("last-event-id".to_owned(), id.to_owned())));
         headers.extend(exchange.headers.iter().cloned());
         let request = Request { method: "GET", url: self.url.to_owned(), headers, body: Vec::new() };
         self.wire.send(request).await.map_err(|why| Said::Lost(format!("no answer came: {why}")))
@@ -146,6 +172,40 @@ impl<W: Wire> Client<'_, W> {
         Said::Lost("the stream broke off again and again".to_owned())
     }
 
+    /// Sends a request of a session, and listens to what the server says beside its answer: some ask a person there.
+    pub(super) async fn exchange_and_listen(&self, exchange: &Exchange<'_>) -> Said {
+        let Some(beside) = self.open_beside(exchange).await else { return self.exchange(exchange).await };
+        let listen = async {
+            // An answer to no request: nothing but a request of the server's ends it.
+            let other = Exchange { headers: exchange.headers.clone(), ..Exchange::of(exchange.message) };
+            match self.read_events(beside, &Exchange { has_session: true, ..other }).await {
+                Ok(Said::Asked(asked)) => asked,
+                Ok(_) | Err(_) => pending().await,
+            }
+        };
+        match select(pin!(self.exchange(exchange)), pin!(listen)).await {
+            Either::Left((said, _)) => said,
+            // What comes of the call comes where it was made.
+            Either::Right((asked, _)) => {
+                Said::Asked(Asked { last_event_id: exchange.last_id.borrow().clone(), ..asked })
+            }
+        }
+    }
+
+    /// The stream of what a server says beside its answers. Many have none, and some say nothing before there is something to say.
+    async fn open_beside(&self, exchange: &Exchange<'_>) -> Option<Reply> {
+        if self.known.borrow().is_silent {
+            return None;
+        }
+        let opened = pin!(self.open_stream(exchange, None));
+        let reply = match select(opened, self.wire.sleep(LISTEN_WITHIN_MS)).await {
+            Either::Left((opened, _)) => opened.ok()?,
+            Either::Right(_) => return None,
+        };
+        self.known.borrow_mut().is_silent = reply.status == 405;
+        Some(reply).filter(|reply| reply.status == 200)
+    }
+
     async fn read_events(&self, mut reply: Reply, exchange: &Exchange<'_>) -> Result<Said, Broken> {
         let mut stream = Stream::default();
         loop {
@@ -170,6 +230,7 @@ impl<W: Wire> Client<'_, W> {
             let mut events = Vec::new();
             let pushed = stream.parser.push(&chunk, &mut |event| events.push(event));
             stream.last_id = last_of(&events).or(stream.last_id.take());
+            exchange.last_id.borrow_mut().clone_from(&stream.last_id);
             if let Some(said) = self.take_events(&events, exchange).await {
                 return Ok(said);
             }
@@ -212,7 +273,7 @@ impl<W: Wire> Client<'_, W> {
 
     /// Sends what has no answer. Whether the server takes it changes nothing.
     pub(super) async fn respond(&self, message: &Value, headers: Vec<(String, String)>) -> Said {
-        let exchange = Exchange { headers, id: Value::Null, has_session: false, message };
+        let exchange = Exchange { headers, ..Exchange::of(message) };
         Box::pin(self.exchange(&exchange)).await
     }
 }

@@ -15,6 +15,9 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[derive(Clone, Default)]
 struct Far(Rc<RefCell<Script>>);
 
+/// How a body ends that never does.
+const HANG: &[u8] = b"HANG";
+
 /// A status, headers, a body.
 type Scripted = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
@@ -65,9 +68,15 @@ impl Wire for Far {
             return async { Err("nobody is there".to_owned()) }.boxed_local();
         };
         let body = String::from_utf8_lossy(&body).replace("\"ID\"", &id.to_string()).into_bytes();
+        let (body, hangs) = match body.strip_suffix(HANG) {
+            Some(begun) => (begun.to_vec(), true),
+            None => (body, false),
+        };
         let chunks: Vec<Result<Vec<u8>, String>> = body.chunks(7).map(|it| Ok(it.to_vec())).collect();
+        let rest = if hangs { stream::pending().boxed_local() } else { stream::empty().boxed_local() };
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        async move { Ok(Reply { status, headers, body: stream::iter(chunks).boxed_local() }) }.boxed_local()
+        async move { Ok(Reply { status, headers, body: stream::iter(chunks).chain(rest).boxed_local() }) }
+            .boxed_local()
     }
 
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
@@ -137,6 +146,7 @@ fn a_server_of_the_older_era_is_greeted_and_its_session_kept() {
     let methods: Vec<_> = far.asked().iter().map(|(_, body)| body["method"].clone()).collect();
     assert_eq!(methods, ["tools/list", "initialize", "notifications/initialized", "tools/list"]);
     // The session is gone: a new one is begun, and the call is made in it.
+    known.borrow_mut().is_silent = true;
     far.says(404, "text/plain", "");
     far.json(greeting).says(202, "", "").result(json!({"content": [{"type": "text", "text": "sun"}]}));
     assert_eq!(called(&far, &known, &Value::Null, None), Outcome::Done("sun".into()));
@@ -144,10 +154,60 @@ fn a_server_of_the_older_era_is_greeted_and_its_session_kept() {
     assert_eq!(methods, ["tools/call", "initialize", "notifications/initialized", "tools/call"]);
     // Another process, which has only what the run was offered.
     let (far, known) = (Far::default(), RefCell::<Known>::default());
+    known.borrow_mut().is_silent = true;
     far.json(json!({"jsonrpc": "2.0", "id": "ID", "error": {"code": -1, "message": "go away"}}));
     let outcome = called(&far, &known, &json!({"sessions": true}), None);
     assert_eq!(outcome, Outcome::Failed("the server refuses the call (-1): go away".into()));
     assert_eq!(far.asked()[0].1["method"], "initialize");
+}
+
+#[test]
+fn what_a_server_asks_outside_the_answer_is_heard() {
+    let known = RefCell::new(Known {
+        era: Some(Era::Sessions),
+        version: Some("2025-11-25".into()),
+        session: Some("s1".into()),
+        ..Known::default()
+    });
+    let asks = json!({"jsonrpc": "2.0", "id": 9, "method": "elicitation/create", "params": {"message": "Who?",
+        "requestedSchema": {"type": "object"}}});
+    let far = Far::default();
+    far.says(200, "text/event-stream", format!("data: {asks}\n\nHANG"));
+    far.says(200, "text/event-stream", "id: e1\ndata: {}\n\nHANG");
+    match called(&far, &known, &Value::Null, None) {
+        Outcome::Input { handle, message, .. } => {
+            assert_eq!((&handle["id"], &handle["last_event_id"]), (&json!(9), &json!("e1")), "{handle}");
+            assert_eq!(message, "Who?");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(far.header(0, "mcp-session-id").as_deref(), Some("s1"));
+    assert_eq!(far.header(0, "last-event-id"), None);
+    let methods: Vec<_> = far.asked().into_iter().map(|(method, _)| method).collect();
+    assert_eq!(methods, ["GET", "POST"]);
+    // A server that has no such stream is waited for where it was asked.
+    far.says(405, "text/plain", "").result(json!({"content": [{"type": "text", "text": "sun"}]}));
+    assert_eq!(called(&far, &known, &Value::Null, None), Outcome::Done("sun".into()));
+    far.result(json!({"content": [{"type": "text", "text": "rain"}]}));
+    assert_eq!(
+        called(&far, &known, &Value::Null, None),
+        Outcome::Done("rain".into()),
+        "it is not asked again"
+    );
+}
+
+#[test]
+fn a_version_that_is_refused_and_named_is_offered_once_more() {
+    let refusal = json!({"jsonrpc": "2.0", "id": "ID", "error": {"code": -32022, "message": "no", "data":
+        {"supported": ["2026-07-28"]}}});
+    let (far, known) = (Far::default(), RefCell::<Known>::default());
+    far.says(400, "application/json", &refusal).result(json!({"resultType": "complete", "tools": []}));
+    assert_eq!(listed(&far, &known), Ok(Listing::default()));
+    let ids: Vec<_> = far.asked().iter().map(|(_, body)| body["id"].clone()).collect();
+    assert_eq!(ids, [1, 2]);
+    far.says(400, "application/json", &refusal).says(400, "application/json", &refusal);
+    assert!(listed(&far, &known).is_err());
+    assert_eq!(far.asked().len(), 2, "not again and again");
 }
 
 #[test]
@@ -235,6 +295,7 @@ fn a_stream_of_a_session_is_gone_on_with_after_the_time_that_the_server_says() {
     let (far, known) = (Far::default(), RefCell::<Known>::default());
     known.borrow_mut().era = Some(Era::Sessions);
     known.borrow_mut().version = Some("2025-11-25".to_owned());
+    known.borrow_mut().is_silent = true;
     let ping = json!({"jsonrpc": "2.0", "id": "p", "method": "ping"});
     far.says(200, "text/event-stream", format!("id: e1\nretry: 500\ndata: \n\ndata: {ping}\n\n"));
     far.says(202, "", "");
@@ -253,6 +314,7 @@ fn a_person_is_asked_in_the_middle_of_a_call_of_a_session() {
     let (far, known) = (Far::default(), RefCell::<Known>::default());
     known.borrow_mut().era = Some(Era::Sessions);
     known.borrow_mut().version = Some("2025-11-25".to_owned());
+    known.borrow_mut().is_silent = true;
     known.borrow_mut().session = Some("s".to_owned());
     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer", "default": 7}}});
     let asks = json!({"jsonrpc": "2.0", "id": 9, "method": "elicitation/create",
