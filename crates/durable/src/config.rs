@@ -464,6 +464,7 @@ mod tests {
     /// The step `features` runs it, in a build with no feature.
     #[cfg(not(any(
         feature = "anthropic",
+        feature = "mcp",
         feature = "nexus",
         feature = "otlp",
         feature = "responses",
@@ -477,6 +478,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp"),
             ("NEXUS_API_KEY", "nexus"),
             ("WEBHOOK_URL", "webhooks"),
+            ("MCP_SERVERS", "mcp"),
             ("ANTHROPIC_BASE_URL", "anthropic"),
             ("ANTHROPIC_API_KEY", "anthropic"),
             ("PROVIDERS/a/format", "responses"),

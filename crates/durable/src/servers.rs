@@ -1,6 +1,6 @@
 use longhaul_core::{Effect, limits::NAME_BYTES_MAX};
 use longhaul_mcp::{
-    Oauth, Secret, Server, Servers, is_server_name,
+    LEFT_OUT, Oauth, Secret, Server, Servers, is_server_name,
     limits::{CLIENT_BYTES_MAX, LISTED_MAX, PATTERN_BYTES_MAX, PATTERNS_MAX, SERVERS_MAX, URL_BYTES_MAX},
     oauth::{Reach, address_fault},
 };
@@ -30,6 +30,10 @@ const EFFECTS: &str = "must be `read`, `idempotent` or `once`";
 /// The MCP servers of a deployment: every fault of its variable is noted.
 pub(crate) fn servers(var: Lookup<'_>, reach: Reach, errors: &mut Vec<FieldError>) -> Servers {
     let Some(json) = var(MCP_SERVERS) else { return Servers::default() };
+    if let Some(why) = LEFT_OUT {
+        errors.push(FieldError::new(MCP_SERVERS, why));
+        return Servers::default();
+    }
     let mut fail = |detail: String| errors.push(FieldError::new(MCP_SERVERS, detail));
     let given = match serde_json::from_slice::<Value>(json.as_bytes()) {
         Ok(Value::Object(servers)) => servers,

@@ -7,6 +7,13 @@
 //! A part of `longhaul`, which is what a project depends on. This API is internal: it changes with any release, without a
 //! promise of stability.
 
+/// Why no server is asked in this build; `None` in one that has the feature.
+pub const LEFT_OUT: Option<&str> = if cfg!(feature = "mcp") {
+    None
+} else {
+    Some("needs the cargo feature `mcp` of longhaul, which this build leaves out")
+};
+
 pub mod client;
 pub mod limits;
 mod names;
