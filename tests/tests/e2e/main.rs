@@ -30,6 +30,7 @@ mod lives;
 mod matrix;
 mod mcp;
 mod mcp_oauth;
+mod mistakes;
 mod nexus;
 mod openapi;
 mod operators;
