@@ -77,6 +77,16 @@ impl<W: Write> Live<W> {
             }
             "model.answered" => self.answered(event),
             "model.failed" => self.failed(event, &word("error_type"), &word("message")),
+            "tool.called" if event["tool"] == "tools/list" => {
+                self.line(DIM, &format!("→ asks {} for its tools", word("server")))
+            }
+            "tools.listed" if event["error"].is_null() => {
+                let dropped = event["dropped"].as_array().map_or(0, Vec::len);
+                let without = if dropped == 0 { String::new() } else { format!(", {dropped} left out") };
+                self.line(DIM, &format!("← {} has {} tools{without}", word("server"), number("count")))
+            }
+            "tools.listed" => self.tool_error("✗", event, &word("server")),
+            "tool.pending" => self.line(DIM, &format!("… {} goes on at its server", word("tool"))),
             "tool.called" => {
                 let arguments = one_line(&event["arguments"].to_string(), LINE_CHARS_MAX);
                 self.line(Style::new(), &format!("→ {} {arguments}", word("tool")))
@@ -153,16 +163,23 @@ impl<W: Write> Live<W> {
             .map_or_else(|| format!("{} {}", shown(&event["tool"]), event["arguments"]), str::to_owned);
         let why = match event["kind"].as_str() {
             Some("in_doubt") => "was cut off, and nobody knows whether it happened",
+            Some("input") => "waits for an answer to its server",
+            Some("authorize") => "waits for somebody to let its server be used",
             Some(_) | None => "waits for a person",
         };
         self.line(ASKS, &format!("? call {call} {why}: {}", visible(&summary)))?;
         if let Some(rule) = event["rule"].as_str() {
             self.line(DIM, &format!("  asked by {}", visible(rule)))?;
         }
-        self.line(
-            DIM,
-            &format!("  longhaul approve {session} {call}  or  longhaul deny {session} {call} --reason …"),
-        )
+        let deny = format!("longhaul deny {session} {call} --reason …");
+        let url = event["url"].as_str().map(visible);
+        let hint = match (event["kind"].as_str(), url) {
+            (Some("authorize"), Some(url)) => format!("open {url}  or  {deny}"),
+            (Some("input"), Some(url)) => format!("visit {url}, and answer on the run's page  or  {deny}"),
+            (Some("input"), None) => format!("answer on the run's page  or  {deny}"),
+            (_, _) => format!("longhaul approve {session} {call}  or  {deny}"),
+        };
+        self.line(DIM, &format!("  {hint}"))
     }
 
     fn ended(&mut self, event: &Value) -> io::Result<()> {
