@@ -140,6 +140,8 @@ pub const TOOL_TIMEOUT_MS: u64 = 60_000;
 pub const TOOL_TIMEOUT_MS_MAX: u64 = 14 * 60_000;
 /// Tool calls of one answer that are under way side by side: the platform lets six connections wait.
 pub const TOOLS_AT_ONCE: usize = 4;
+/// One attempt to learn which tools a server has, in milliseconds: the run waits for it.
+pub const LISTING_TIMEOUT_MS: u64 = 20_000;
 /// Attempts of one tool call that fail, the last one included.
 pub const TOOL_ATTEMPTS_MAX: u32 = 5;
 /// How long transient faults of a tool call are borne, from the first one on, in milliseconds.

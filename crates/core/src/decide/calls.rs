@@ -98,7 +98,10 @@ fn promise(
                 cost_usd: ask.cost_usd,
                 tool_call_id: Some(ask.tool_call_id.clone()).filter(|_| !ask.is_listing()),
             };
-            let timeout_ms = run.offer(&ask.tool).and_then(|offer| offer.timeout_ms);
+            let timeout_ms = match ask.is_listing() {
+                true => Some(limits::LISTING_TIMEOUT_MS),
+                false => run.offer(&ask.tool).and_then(|offer| offer.timeout_ms),
+            };
             let give_up_at = give_up_at(run, now, timeout_ms.unwrap_or(limits::TOOL_TIMEOUT_MS));
             let resume = run.call(call).and_then(|call| call.resume.clone());
             let order = ToolOrder { call: promised, ask: ask.clone(), resume, give_up_at };
