@@ -567,6 +567,8 @@ pub const INDEX_SINK: &str = "index";
 pub const WEBHOOK_SINK: &str = "webhook";
 /// What [`WEBHOOK_SINK`] is told of where it wants to hear of failed runs alone.
 pub const RUN_FAILED: &str = "run.failed";
+/// What it is told of where a sink will not get the trace of a run.
+pub const TRACE_PARKED: &str = "trace.parked";
 
 /// The sink that gets what a session's runs have cost, in place of a trace: their tenant's spending limit.
 pub const TENANT_SINK: &str = "tenant";

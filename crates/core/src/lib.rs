@@ -93,7 +93,7 @@ pub use backoff::{MODEL_RETRY, RetryPolicy, SINK_RETRY, TOOL_RETRY, full_jitter_
 pub use done::{FinalRule, final_rule, strip_sentinel};
 pub use entry::{
     Cause, Entry, INDEX_SINK, Idempotency, Observed, PRIVATE_FIELDS, PublicEvent, RUN_FAILED, Record,
-    RunError, RunStatus, StopReason, TENANT_SINK, Timing, UserSpan, WEBHOOK_SINK,
+    RunError, RunStatus, StopReason, TENANT_SINK, TRACE_PARKED, Timing, UserSpan, WEBHOOK_SINK,
 };
 pub use fault::{Fault, FaultKind};
 pub use ids::{CallId, CallRef, Life, RunId, Seq, TimeMs};

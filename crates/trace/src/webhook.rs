@@ -5,7 +5,9 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use longhaul_core::{CallId, Entry, RUN_FAILED, Record, RunId, RunSpec, RunStatus, Seq, StopReason, TimeMs};
+use longhaul_core::{
+    CallId, Entry, RUN_FAILED, Record, RunId, RunSpec, RunStatus, Seq, StopReason, TRACE_PARKED, TimeMs,
+};
 use serde::Serialize;
 use serde_json::Value;
 use sha2::Sha256;
@@ -23,7 +25,7 @@ const SECRET: &str = "WEBHOOK_SECRET";
 const EVENTS: &str = "WEBHOOK_EVENTS";
 const PUBLIC_URL: &str = "PUBLIC_URL";
 /// What may be sent.
-const ALL_EVENTS: [&str; 3] = ["approval.requested", "run.ended", RUN_FAILED];
+const ALL_EVENTS: [&str; 4] = ["approval.requested", "run.ended", RUN_FAILED, TRACE_PARKED];
 /// How many of these are sent where nobody chooses.
 const DEFAULT_EVENTS: usize = 2;
 const SECRET_PREFIX: &str = "whsec_";
@@ -86,7 +88,7 @@ impl WebhookConfig {
         check(
             EVENTS,
             events.iter().all(|name| ALL_EVENTS.contains(&name.as_str())),
-            "must be names of events with commas between them; there are approval.requested, run.ended and run.failed",
+            "must be names of events with commas between them; there are approval.requested, run.ended, run.failed and trace.parked",
         );
         match keys {
             Some(keys) if errors.is_empty() => Ok(Some(Self { url, keys, events, public_url })),
@@ -164,6 +166,9 @@ impl WebhookConfig {
                 error: error.as_ref().map(|error| Fault { code: &error.code, message: said(&error.message) }),
                 iterations: *iterations,
             },
+            Entry::TraceFailed { sink, status, attempt, retry_at: None, event: None } => {
+                News::Parked { sink, status: *status, attempts: *attempt }
+            }
             Entry::RunAccepted { .. }
             | Entry::ModelCalled { .. }
             | Entry::ModelAnswered { .. }
@@ -183,11 +188,14 @@ impl WebhookConfig {
         };
         let run = record.run;
         let url = self.public_url.as_ref().map(|url| format!("{url}/#/runs/{session}/{run}"));
-        let data = Data { tenant, session, run, agent: &spec.agent, news, url };
         // Whoever wants to hear of each end gets a failed one as such an end: an event is sent once.
         let ends_silently = !spec.settings.webhook_events.iter().any(|name| name == "run.ended");
-        let is_end = matches!(record.entry, Entry::RunEnded { .. });
-        let r#type = if is_end && ends_silently { RUN_FAILED } else { record.entry.type_name() };
+        let r#type = match news {
+            News::Parked { .. } => TRACE_PARKED,
+            News::Ended { .. } if ends_silently => RUN_FAILED,
+            News::Ended { .. } | News::Asked { .. } => record.entry.type_name(),
+        };
+        let data = Data { tenant, session, run, agent: &spec.agent, news, url };
         let body = Body { r#type, timestamp: iso8601(record.at), data };
         Some(serde_json::to_vec(&body).expect("its keys are texts"))
     }
@@ -257,6 +265,11 @@ enum News<'a> {
         result: Option<String>,
         error: Option<Fault<'a>>,
         iterations: u32,
+    },
+    Parked {
+        sink: &'a str,
+        status: Option<u16>,
+        attempts: u32,
     },
 }
 

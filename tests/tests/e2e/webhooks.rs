@@ -111,6 +111,29 @@ async fn the_events_are_chosen_and_a_receiver_that_is_gone_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_trace_that_a_sink_refuses_for_good_is_told() {
+    let hook = receiver(&[]).await;
+    let stage = Stage::builder(|_| longhaul_tests::Reply::turn(1, 1))
+        .sink(|_| longhaul_tests::Verdict::Refuse(400, None))
+        .var("WEBHOOK_URL", format!("{}/hook", hook.origin()))
+        .var("WEBHOOK_SECRET", SECRET)
+        .var("WEBHOOK_EVENTS", "trace.parked")
+        .start()
+        .await;
+    let run = stage.api.start(&json!({"task": "Write."})).await;
+    stage.api.ended(&run).await;
+    let told = arrived(&hook, 1).await;
+    let body = &told[0].body;
+    assert_eq!(body["type"], json!("trace.parked"));
+    let data = &body["data"];
+    assert_eq!((&data["sink"], &data["status"], &data["attempts"]), (&json!("otlp"), &json!(400), &json!(1)));
+    assert_eq!((&data["session"], &data["run"]), (&json!(run.session), &json!(1)));
+    let events = stage.api.events(&run.session).await;
+    let flushed = |event: &&Value| event["type"] == "trace.flushed" && event["sink"] == "webhook";
+    assert!(events.iter().filter(flushed).count() <= 1, "{events:?}");
+}
+
+#[tokio::test]
 async fn a_failed_run_is_told_and_logged_and_a_good_one_is_logged_alone() {
     let hook = receiver(&[]).await;
     let stage = Stage::builder(|call| {

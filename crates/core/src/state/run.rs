@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     entry::{
         Entry, INDEX_SINK, Idempotency, RUN_FAILED, Record, RunError, RunStatus, StopReason, TENANT_SINK,
+        TRACE_PARKED,
     },
     ids::{CallId, RunId, Seq, TimeMs},
     message::Usage,
@@ -236,7 +237,11 @@ impl Run {
         let tells = |event: &str| self.spec.settings.webhook_events.iter().any(|name| name == event);
         let is_news = matches!(entry, Entry::ApprovalRequested { .. } | Entry::RunEnded { .. });
         let is_failure = matches!(entry, Entry::RunEnded { status: RunStatus::Failed, .. });
-        is_news && tells(entry.type_name()) || is_failure && tells(RUN_FAILED)
+        // One of an event is of the webhook itself.
+        let is_parked = matches!(entry, Entry::TraceFailed { retry_at: None, event: None, .. });
+        is_news && tells(entry.type_name())
+            || is_failure && tells(RUN_FAILED)
+            || is_parked && tells(TRACE_PARKED)
     }
 
     /// What is still to be delivered: when.

@@ -332,6 +332,28 @@ fn a_webhook_for_failed_runs_hears_of_those_alone_and_once() {
 }
 
 #[test]
+fn a_webhook_for_parked_traces_hears_of_each_sink_that_will_not_get_one() {
+    let mut stage = Stage::started(run_with("Write.", |run| {
+        run.settings.webhook_events = vec!["trace.parked".to_owned()];
+        run.settings.sinks = vec!["otlp".to_owned()];
+    }));
+    stage.answer("DONE");
+    let failed =
+        |status| Input::FlushFailed { run: RunId(1), sink: "otlp".to_owned(), event: None, failure: status };
+    stage.send(failed(SinkFailure::Transient { status: Some(503), retry_after_ms: None }));
+    assert_eq!(stage.session.notices_due(u64::MAX), [], "it is tried again");
+    stage.now += 3_600_000;
+    stage.send(failed(SinkFailure::Permanent { status: Some(400) }));
+    let parked = stage.session.head();
+    assert_eq!(stage.session.notices_due(u64::MAX), [(RunId(1), parked)]);
+    // That the webhook does not take it is told to nobody.
+    let gone = SinkFailure::Permanent { status: Some(410) };
+    let (run, sink) = (RunId(1), "webhook".to_owned());
+    stage.send(Input::FlushFailed { run, sink, event: Some(parked), failure: gone });
+    assert_eq!(stage.session.notices_due(u64::MAX), []);
+}
+
+#[test]
 fn what_a_webhook_has() {
     let flushed = Entry::TraceFlushed {
         sink: "webhook".to_owned(),
