@@ -37,11 +37,13 @@ export function tests(server) {
     await go(page, `#/runs/${started.session}/1`);
     const form = page.locator("form.approval");
     await shows(form, "clear");
-    return { form, answers };
+    // Nothing of it is left in the inbox.
+    const leave = () => new Api(server()).request(`/v1/sessions/${started.session}/cancel`, {});
+    return { form, answers, leave };
   };
 
   scenario("what a server asks for is a form", { server }, async ({ page }) => {
-    const { form, answers } = await waiting(page, { kind: "input", schema: SCHEMA, summary: "Which <b>port</b>?" });
+    const { form, answers, leave } = await waiting(page, { kind: "input", schema: SCHEMA, summary: "Which <b>port</b>?" });
     await shows(form, /Which <b>port<\/b>\?[^]*its words, and not ours/);
     await accessible(page);
     assert.equal(await form.getByLabel("Port", { exact: true }).inputValue(), "Whitby");
@@ -58,26 +60,29 @@ export function tests(server) {
     const [{ request, ...answer }] = answers;
     assert.ok(request > 0);
     assert.deepEqual(answer, { decision: "answer", input: { port: "Whitby", draught: 4.5, pilot: false, tide: "ebb" } });
+    await leave();
   });
 
   scenario("a page that a server wants visited is opened by its host, and nothing else is", { server }, async ({ page }) => {
     const url = "https://pay.example.com/checkout?id=7";
-    const { form } = await waiting(page, { kind: "input", schema: null, url, summary: "Pay there." });
+    const { form, leave } = await waiting(page, { kind: "input", schema: null, url, summary: "Pay there." });
     const link = form.getByRole("link", { name: "Open pay.example.com", exact: true });
     assert.equal(await link.getAttribute("href"), url);
     await shows(form.getByRole("button", { name: "It is done", exact: true }), "It is done");
     await accessible(page);
+    await leave();
   });
 
   scenario("an address that is no page is not opened", { server }, async ({ page }) => {
-    const { form } = await waiting(page, { kind: "input", schema: null, url: "javascript:alert(1)", summary: "Pay." });
+    const { form, leave } = await waiting(page, { kind: "input", schema: null, url: "javascript:alert(1)", summary: "Pay." });
     await shows(form, /javascript:alert\(1\)[^]*not opened here/);
     await counts(form.getByRole("link"), 0);
+    await leave();
   });
 
   scenario("a schema that no form can show is answered as JSON, or denied", { server }, async ({ page }) => {
     const schema = { type: "object", properties: { crew: { type: "array", items: { type: "object" } } } };
-    const { form, answers } = await waiting(page, { kind: "input", schema });
+    const { form, answers, leave } = await waiting(page, { kind: "input", schema });
     const text = form.getByLabel("Answer", { exact: true });
     await text.fill('{"crew": [');
     await form.getByRole("button", { name: "Answer", exact: true }).click();
@@ -91,15 +96,17 @@ export function tests(server) {
     const [{ request, ...answer }] = answers;
     assert.ok(request > 0);
     assert.deepEqual(answer, { decision: "deny", reason: "Nobody asks us that." });
+    await leave();
   });
 
   scenario("a server that wants a token is authorized from the call that waits", { server }, async ({ page, watch }) => {
     watch.allow(/status 422/, /Failed to load resource/);
     const url = "https://runs.example.com/oauth/start?server=crm";
-    const { form } = await waiting(page, { kind: "authorize", url, tool: "crm__find" });
+    const { form, leave } = await waiting(page, { kind: "authorize", url, tool: "crm__find" });
     await shows(form, /crm__find[^]*wants a token/);
     await accessible(page);
     await form.getByRole("button", { name: "Authorize crm", exact: true }).click();
     await shows(form.getByRole("alert"), /the deployment has no MCP server `crm`/);
+    await leave();
   });
 }
