@@ -184,7 +184,7 @@ impl Credentials {
     /// Compares the digests of a server's tools with those that the tenant saw last, and keeps them.
     pub(crate) fn pins(&self, server: &str, body: &Value) -> Outcome<Response> {
         let seen = self.store.pins(server).map_err(failed)?;
-        let (changed, kept) = pins::compare(seen, &body["tools"]);
+        let (changed, kept) = pins::compare(seen, &body["tools"], body["pin"] == true);
         if let Some(kept) = kept {
             self.store.keep_pins(server, &kept).map_err(failed)?;
         }

@@ -55,12 +55,15 @@ pub(crate) async fn token(env: &Env, tenant: &str, server: &str, ask: &TokenAsk)
 pub(crate) async fn pins(
     env: &Env,
     tenant: &str,
-    server: &str,
+    (server, is_pinned): (&str, bool),
     tools: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Vec<String>, String> {
     let tools: Map<String, Value> =
         tools.into_iter().map(|(name, digest)| (name, Value::String(digest))).collect();
-    let body = Map::from_iter([("tools".to_owned(), Value::Object(tools))]);
+    let body = Map::from_iter([
+        ("tools".to_owned(), Value::Object(tools)),
+        ("pin".to_owned(), Value::Bool(is_pinned)),
+    ]);
     match post(env, tenant, &format!("{MCP_PATH}pins/{server}"), &Value::Object(body)).await {
         // Without tenants nobody has seen the tools before.
         Err(Unheard::Unbound) => Ok(Vec::new()),

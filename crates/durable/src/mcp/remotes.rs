@@ -205,7 +205,7 @@ impl Attempt {
     async fn changed(&self, listing: &Listing) -> Vec<String> {
         let Some(env) = self.outlet.platform() else { return Vec::new() };
         let tools = listing.tools.iter().map(|tool| (tool.name.clone(), tool.digest.clone()));
-        match pins(env, &self.tenant, &self.server.name, tools).await {
+        match pins(env, &self.tenant, (&self.server.name, self.server.pin), tools).await {
             Ok(changed) => changed,
             Err(error) => {
                 tracing::warn!(server = self.server.name, error, "it is not known which tools changed");
