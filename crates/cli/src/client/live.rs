@@ -83,7 +83,8 @@ impl<W: Write> Live<W> {
             "tools.listed" if event["error"].is_null() => {
                 let dropped = event["dropped"].as_array().map_or(0, Vec::len);
                 let without = if dropped == 0 { String::new() } else { format!(", {dropped} left out") };
-                self.line(DIM, &format!("← {} has {} tools{without}", word("server"), number("count")))
+                let (count, s) = (number("count"), if number("count") == 1 { "" } else { "s" });
+                self.line(DIM, &format!("← {} has {count} tool{s}{without}", word("server")))
             }
             "tools.listed" => self.tool_error("✗", event, &word("server")),
             "tool.pending" => self.line(DIM, &format!("… {} goes on at its server", word("tool"))),
