@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
 use crate::{
-    model::{Arrival, Manner, ModelServer, TURNS},
+    in_process::{Arrival, Manner, ModelServer, TURNS},
     sample::{Sample, row},
     server::{Server, Side},
 };

@@ -1,20 +1,26 @@
 //! The budgets of the runtime, measured. It prints a Markdown table and judges nothing: times depend on the machine.
 
+mod clock;
+#[expect(dead_code, reason = "its users come next")]
+mod contestants;
 mod first;
 mod history;
+mod in_process;
 mod index;
+#[expect(dead_code, reason = "its users come next")]
 mod model;
 mod resume;
 mod runs;
 mod sample;
 mod server;
+mod sse;
 
 use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::UNIX_EPOCH,
 };
 
 use anyhow::{Context, Result};
@@ -23,6 +29,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
 use crate::{
+    clock::now,
     sample::row,
     server::{Side, here},
 };
@@ -54,6 +61,8 @@ enum Other {
     Index(index::Command),
     /// From nothing to the first page, and a changed line, on the clock
     First,
+    /// The model server of a comparison; it says its port, and serves until it is killed
+    Model,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,6 +83,7 @@ async fn main() -> Result<()> {
     match &arguments.other {
         Some(Other::Index(command)) => return index::run(command, now_ms()?).await,
         Some(Other::First) => return print_first().await,
+        Some(Other::Model) => return model::serve().await,
         None => {}
     }
     let does = |bench| arguments.bench == bench || arguments.bench == Bench::All;
@@ -127,11 +137,6 @@ fn conditions() -> Result<String> {
     let manifest: Value = serde_json::from_str(&text)?;
     let workerd = manifest["version"].as_str().unwrap_or("of unknown version");
     Ok(format!("{now}; {cores} cores; longhaul {}, workerd {workerd}", env!("CARGO_PKG_VERSION")))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the date of a measurement is the real one")]
-fn now() -> SystemTime {
-    SystemTime::now()
 }
 
 /// Milliseconds since the epoch.

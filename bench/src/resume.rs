@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::time::Instant;
 
 use crate::{
-    model::{Manner, ModelServer, TURNS},
+    in_process::{Manner, ModelServer, TURNS},
     sample::{Sample, row},
     server::{Server, Side, Start},
 };

@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use crate::{
-    model::{Manner, ModelServer, TURNS},
+    in_process::{Manner, ModelServer, TURNS},
     sample::{Sample, row},
     server::{Server, Side},
 };

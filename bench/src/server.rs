@@ -17,7 +17,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::model::ModelServer;
+use crate::in_process::ModelServer;
 
 /// The platform behaviour that both sides run on; the same date as in `wrangler.toml`.
 const COMPATIBILITY_DATE: &str = "2026-11-17";
