@@ -9,7 +9,8 @@ use longhaul_tests::wait::{eventually, in_time};
 use longhaul_tests::{Api, Launch, Server, Tables, terminal::Terminal};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::Command;
 
 const CLEAR: &str = "Clear.\n#scripted call=clear {\"ship\": \"Hope\"}\n#scripted turns=2";
@@ -108,6 +109,14 @@ async fn ctrl_c_detaches_and_the_run_goes_on() {
     assert_eq!(code, Some(130), "{seen}");
     let back = seen.split("longhaul watch ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let back = back.unwrap_or_else(|| panic!("it says how to come back: {seen}"));
+    assert!(
+        seen.contains(&format!(
+            "longhaul cancel {} --server {}",
+            back.split('/').next().expect("a session"),
+            user.url
+        )),
+        "{seen}"
+    );
     let text = user.sees(&["watch", back]).await;
     assert!(text.contains("succeeded (done), 3 answers") && text.contains("tides"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
@@ -125,7 +134,7 @@ async fn what_waits_is_shown_and_decided_in_a_terminal() {
     let mut live = terminal(&user, &["run", CLEAR]);
     live.sees("waits for a person").await;
     live.sees("longhaul approve ").await;
-    live.sees("--reason").await;
+    live.sees("longhaul deny ").await;
     let session = live.seen.split("longhaul approve ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let session = session.expect("it names the session").to_owned();
     let listed = eventually("the call is listed", || async {
@@ -148,6 +157,58 @@ async fn what_waits_is_shown_and_decided_in_a_terminal() {
     let late = user.does(&["deny", &session, "2", "--yes"]).await;
     let said = String::from_utf8_lossy(&late.stderr).into_owned();
     assert!(late.status.code() == Some(1) && said.contains("waits for nobody"), "{said}");
+}
+
+/// A no and a job that failed are told apart from a command that failed.
+#[tokio::test]
+async fn a_no_and_a_job_that_failed_have_codes_of_their_own() {
+    let server = harbour().await;
+    let user = User::of(&server);
+    let session = user.sees(&["run", CLEAR, "--detach"]).await;
+    let session = session.trim().split('/').next().expect("it names the session").to_owned();
+    let server_url = user.url.clone();
+    eventually("the call waits", || async {
+        let shown = Api::new(server_url.clone()).get(&format!("/v1/sessions/{session}")).await.ok(200);
+        (shown["runs"][0]["status"] == "waiting").then_some(())
+    })
+    .await;
+    let questions: [&[&str]; 4] = [
+        &["approve", &session, "2"],
+        &["deny", &session, "2"],
+        &["erase", &session],
+        &["cancel", "--where", "agent=harbour"],
+    ];
+    for words in questions {
+        let mut asked = terminal(&user, words);
+        asked.sees("[y/N]").await;
+        asked.types("n\n").await;
+        let (code, seen) = asked.ends().await;
+        assert!(code == Some(5) && seen.contains("Nothing was "), "{words:?}: {code:?} {seen}");
+    }
+    let given_up = json!({"id": "5f", "action": "erase", "state": "gave_up", "matched": 3, "done": 1, "left": 0,
+        "failed": 0, "reason": "it was away"});
+    let elsewhere = User { url: says(&given_up).await, ..User::of(&server) };
+    let failed = elsewhere.does(&["receipt", "5f"]).await;
+    let text = String::from_utf8_lossy(&failed.stdout).into_owned();
+    assert!(failed.status.code() == Some(6) && text.contains("Ask again"), "{text}");
+}
+
+/// Where a server is that answers everything with this.
+async fn says(document: &Value) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it listens"));
+    let body = document.to_string();
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            if stream.read(&mut request).await.is_ok() {
+                stream.write_all(answer.as_bytes()).await.ok();
+            }
+        }
+    });
+    url
 }
 
 #[tokio::test]

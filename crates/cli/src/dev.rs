@@ -32,17 +32,21 @@ pub use look::answers;
 use look::{Seen, look};
 use settings::Settings;
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// How often a server that cannot serve is looked at again.
 const FAULTY_POLL: Duration = Duration::from_secs(1);
-/// How long a server that has lost a process may be silent before it is started anew.
-const SILENCE_MAX: Duration = Duration::from_millis(700);
+/// How long wrangler may need to have a workerd again that has died, before all of it is started anew.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// How often in a row the server is started anew before it has answered.
 const RESTARTS_MAX: u32 = 3;
 /// Has the process group of the server, beside its storage: `kill -9 -$(cat .wrangler/state/server.pid)` is a crash.
 const PID_FILE: &str = "server.pid";
-/// What wrangler says when workerd has died. It starts it again, and for one of the two that it has this is not enough.
+/// What wrangler says when a workerd has died. It has two, and starts it again. That is enough for the one that runs the project.
 const CRASHED: &str = "crashed unexpectedly";
+/// What it says after that of the other one, which takes the requests: it holds each of them for ever from then on.
+const HOLDS: &str = "Updated and ready on";
+/// What it says where it cannot start one again.
+const NOT_BACK: &str = "failed to restart after an unexpected crash";
 /// Lines of wrangler that nobody needs here: our own looks, and what the `AI` binding costs, which local work cannot call.
 const NOISE: [&str; 2] = ["GET /readyz ", "may incur usage charges"];
 
@@ -84,6 +88,19 @@ struct Server {
     lines: Receiver<String>,
     /// What is seen of it next.
     look: Option<Receiver<Seen>>,
+    /// A workerd of it has died.
+    is_crashed: bool,
+}
+
+/// What wrangler has said.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing that changes anything.
+    Nothing,
+    /// A workerd has died, and may come back.
+    Crash,
+    /// One has died that does not come back by itself.
+    Loss,
 }
 
 impl Dev<'_> {
@@ -97,9 +114,14 @@ impl Dev<'_> {
                 server.group.stop();
                 return Ok(ExitCode::from(signal.exit_code()));
             }
-            let is_crashed = server.pass_on();
-            if is_crashed {
-                server.look = Some(look(self.address, Some(SILENCE_MAX)));
+            match server.pass_on() {
+                Heard::Nothing => {}
+                Heard::Crash => server.look = Some(look(self.address, Some(SILENCE_MAX))),
+                Heard::Loss if restarts == RESTARTS_MAX => return silent(server),
+                Heard::Loss => {
+                    restarts += 1;
+                    server = self.restart(server)?;
+                }
             }
             if let Some(status) = server.group.try_wait()? {
                 server.pass_on();
@@ -129,10 +151,7 @@ impl Dev<'_> {
                     }
                     faulty = Some((faults, Stopwatch::start()));
                 }
-                Some(Seen::Silent) if restarts == RESTARTS_MAX => {
-                    server.group.stop();
-                    bail!("the server does not answer, however often it is started");
-                }
+                Some(Seen::Silent) if restarts == RESTARTS_MAX => return silent(server),
                 Some(Seen::Silent) => {
                     restarts += 1;
                     server = self.restart(server)?;
@@ -155,7 +174,7 @@ impl Dev<'_> {
         fs::create_dir_all(&self.settings.persist_to)
             .and_then(|()| fs::write(&pid_file, group.id().to_string()))
             .with_context(|| format!("cannot write {}", pid_file.display()))?;
-        Ok(Server { group, lines, look: Some(look(self.address, None)) })
+        Ok(Server { group, lines, look: Some(look(self.address, None)), is_crashed: false })
     }
 
     fn restart(&self, mut server: Server) -> Result<Server> {
@@ -189,16 +208,19 @@ impl Dev<'_> {
 }
 
 impl Server {
-    /// Shows what wrangler says. Returns whether workerd has died.
-    fn pass_on(&mut self) -> bool {
-        let mut is_crashed = false;
+    /// Shows what wrangler says, until it changes something.
+    fn pass_on(&mut self) -> Heard {
         while let Ok(line) = self.lines.try_recv() {
-            is_crashed |= line.contains(CRASHED);
+            let heard = heard(&line, self.is_crashed);
+            self.is_crashed |= heard == Heard::Crash;
             if !NOISE.iter().any(|noise| line.contains(noise)) {
                 report::say(line);
             }
+            if heard != Heard::Nothing {
+                return heard;
+            }
         }
-        is_crashed
+        Heard::Nothing
     }
 
     fn seen(&mut self) -> Option<Seen> {
@@ -206,6 +228,21 @@ impl Server {
         self.look = None;
         Some(seen)
     }
+}
+
+fn heard(line: &str, is_crashed: bool) -> Heard {
+    if line.contains(CRASHED) {
+        Heard::Crash
+    } else if is_crashed && (line.contains(HOLDS) || line.contains(NOT_BACK)) {
+        Heard::Loss
+    } else {
+        Heard::Nothing
+    }
+}
+
+fn silent(mut server: Server) -> Result<ExitCode> {
+    server.group.stop();
+    bail!("the server does not answer, however often it is started");
 }
 
 fn ended(status: ExitStatus) -> ExitCode {
@@ -230,5 +267,25 @@ fn url(address: SocketAddr) -> String {
         format!("http://localhost:{}", address.port())
     } else {
         format!("http://{address}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workerd_that_comes_back_and_holds_its_requests_is_lost() {
+        let ready = "[wrangler:info] Updated and ready on http://127.0.0.1:8787";
+        assert_eq!(heard(ready, false), Heard::Nothing, "its configuration has changed");
+        let crash =
+            "[wrangler:warn] The Workers runtime crashed unexpectedly and is being restarted (crash #1).";
+        assert_eq!(heard(crash, false), Heard::Crash);
+        assert_eq!(heard(ready, true), Heard::Loss);
+        assert_eq!(
+            heard("The Workers runtime failed to restart after an unexpected crash.", true),
+            Heard::Loss
+        );
+        assert_eq!(heard("[wrangler:info] GET / 200 OK (5ms)", true), Heard::Nothing);
     }
 }

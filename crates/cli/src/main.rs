@@ -13,7 +13,9 @@ use longhaul_cli::{
     build::{self, Grade},
     client, deploy, dev,
     new::{self, Source, Template},
-    process, report, setup, upgrade,
+    process, report, setup,
+    text::quoted,
+    upgrade,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +35,8 @@ Examples:
   longhaul dev
   longhaul deploy --dry-run
 
-It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly, and 130 after Ctrl-C.
+It ends with 0 when all went well, 1 when something failed, 2 when it was called wrongly, 5 when you said no to a question, and
+130 after Ctrl-C. `longhaul help run` and `longhaul help erase` say what else they end with.
 The guide: https://github.com/longhaul/longhaul/blob/main/docs/introduction.md";
 
 #[derive(Subcommand)]
@@ -162,7 +165,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
             if !folder.join(new::WORKFLOW).is_file() {
                 report::say("It has no workflow for CI, because only this machine has its library.");
             }
-            report::say(format_args!("{name} is made. Now:\n\n  cd {}\n  longhaul dev", dir.display()));
+            report::say(format_args!(
+                "{name} is made. Now:\n\n  cd {}\n  longhaul dev",
+                quoted(&dir.to_string_lossy())
+            ));
             report::tell(&json!({"project": name, "dir": folder.to_string_lossy()}))?;
         }
         Command::Dev { wrangler_args } => return dev::run(&Tools::of_command()?, &here()?, wrangler_args),

@@ -14,6 +14,15 @@ pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// A word as a shell reads it back.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// A line of standard input. On a terminal it is asked for, and not shown.
 pub(crate) fn hidden_line(question: &str) -> Result<String> {
     let stdin = io::stdin();
@@ -33,4 +42,17 @@ pub(crate) fn hidden_line(question: &str) -> Result<String> {
     }
     read?;
     Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_split_it() {
+        assert_eq!(
+            ["a-b/c", "my agent", "it's", ""].map(quoted),
+            ["a-b/c", "'my agent'", r"'it'\''s'", "''"]
+        );
+    }
 }

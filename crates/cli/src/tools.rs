@@ -94,8 +94,11 @@ impl Tools {
     /// A command of wrangler that asks nothing, reports nothing, and needs no network by itself.
     pub fn wrangler(&self) -> Result<Command> {
         let mut command = Command::new(self.node());
+        // What its own script starts, once it has seen that Node is new enough; and compiled once, not at each start.
         command
-            .arg(self.node_modules().join("wrangler/bin/wrangler.js"))
+            .arg("--no-warnings")
+            .arg(self.node_modules().join("wrangler/wrangler-dist/cli.js"))
+            .env("NODE_COMPILE_CACHE", self.node_modules().join(".cache/node"))
             .env("PATH", self.path()?)
             .env("CI", "1")
             .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")

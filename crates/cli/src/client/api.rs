@@ -11,7 +11,7 @@ use ureq::{
     http::{Response, StatusCode},
 };
 
-use super::{escaped, server::Server};
+use super::{escaped, hints::Hints, server::Server};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,8 +80,8 @@ pub(super) enum Change {
 pub(super) struct Api {
     agent: Agent,
     server: Server,
-    /// Whose things are meant, where an operator chooses.
-    tenant: Option<String>,
+    /// What the command was told: the tenant among it whose things are meant, where an operator chooses.
+    hints: Hints,
 }
 
 impl Api {
@@ -93,12 +93,17 @@ impl Api {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
             .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")));
-        Self { agent: config.build().into(), server: server.clone(), tenant: None }
+        Self { agent: config.build().into(), server: server.clone(), hints: Hints::default() }
     }
 
-    /// The same for what is of a tenant.
-    pub(super) fn of_tenant(self, tenant: Option<&str>) -> Self {
-        Self { tenant: tenant.map(str::to_owned), ..self }
+    /// The same for what is of a tenant, where one was named.
+    pub(super) fn told(self, hints: Hints) -> Self {
+        Self { hints, ..self }
+    }
+
+    /// What commands in hints must be told.
+    pub(super) fn hints(&self) -> &Hints {
+        &self.hints
     }
 
     /// The server's address.
@@ -146,7 +151,7 @@ impl Api {
 
     /// The path with the tenant that was chosen.
     fn chosen(&self, path: &str) -> String {
-        let Some(tenant) = &self.tenant else { return path.to_owned() };
+        let Some(tenant) = &self.hints.tenant else { return path.to_owned() };
         let sign = if path.contains('?') { '&' } else { '?' };
         format!("{path}{sign}tenant={}", escaped(tenant))
     }
@@ -308,7 +313,7 @@ mod tests {
         let server = Server { url: "http://127.0.0.1:1".to_owned(), token: None };
         let api = Api::new(&server);
         assert_eq!(api.chosen("/v1/traces?limit=1"), "/v1/traces?limit=1");
-        let api = api.of_tenant(Some("acme"));
+        let api = api.told(Hints { tenant: Some("acme".to_owned()), ..Hints::default() });
         assert_eq!(api.chosen("/v1/traces?limit=1"), "/v1/traces?limit=1&tenant=acme");
         assert_eq!(api.chosen("/v1/sessions/s"), "/v1/sessions/s?tenant=acme");
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     api::ApiError,
+    hints::Hints,
     stream::News,
     words::{duration, one_line, shown, usage, visible},
 };
@@ -24,6 +25,7 @@ const ASKS: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) struct Live<W: Write> {
     out: W,
     session: String,
+    hints: Hints,
     /// The call and the attempt whose text is shown, and how much of it, in UTF-16 units.
     text: Option<((u64, u64), usize)>,
     /// The line that is being written is not at its end.
@@ -32,14 +34,14 @@ pub(super) struct Live<W: Write> {
 
 impl Live<anstream::Stdout> {
     /// On standard output.
-    pub(super) fn on_stdout(session: &str) -> Self {
-        Self::new(anstream::stdout(), session)
+    pub(super) fn on_stdout(session: &str, hints: &Hints) -> Self {
+        Self::new(anstream::stdout(), session, hints.clone())
     }
 }
 
 impl<W: Write> Live<W> {
-    fn new(out: W, session: &str) -> Self {
-        Self { out, session: session.to_owned(), text: None, is_mid_line: false }
+    fn new(out: W, session: &str, hints: Hints) -> Self {
+        Self { out, session: session.to_owned(), hints, text: None, is_mid_line: false }
     }
 
     /// Shows one more thing.
@@ -172,15 +174,30 @@ impl<W: Write> Live<W> {
         if let Some(rule) = event["rule"].as_str() {
             self.line(DIM, &format!("  asked by {}", visible(rule)))?;
         }
-        let deny = format!("longhaul deny {session} {call} --reason …");
+        let hint = match &self.hints.tenant {
+            Some(tenant) => format!("somebody of {} decides it", visible(tenant)),
+            None => self.how_to_decide(event, &session, call),
+        };
+        self.line(DIM, &format!("  {hint}"))
+    }
+
+    fn how_to_decide(&self, event: &Value, session: &str, call: u64) -> String {
+        let approve = |how: &str| self.hints.own(&format!("approve {session} {call}{how}"));
+        let deny = self.hints.own(&format!("deny {session} {call}"));
         let url = event["url"].as_str().map(visible);
-        let hint = match (event["kind"].as_str(), url) {
+        match (event["kind"].as_str(), url) {
             (Some("authorize"), Some(url)) => format!("open {url}  or  {deny}"),
             (Some("input"), Some(url)) => format!("visit {url}, and answer on the run's page  or  {deny}"),
             (Some("input"), None) => format!("answer on the run's page  or  {deny}"),
-            (_, _) => format!("longhaul approve {session} {call}  or  {deny}"),
-        };
-        self.line(DIM, &format!("  {hint}"))
+            (Some("in_doubt"), _) => {
+                format!(
+                    "{}  or, with what came of it in place of null,  {}",
+                    approve(" --retry"),
+                    approve(" --settle null")
+                )
+            }
+            (_, _) => format!("{}  or  {deny}", approve("")),
+        }
     }
 
     fn ended(&mut self, event: &Value) -> io::Result<()> {
@@ -227,7 +244,11 @@ mod tests {
     use super::*;
 
     fn shown_of(events: &[Value]) -> String {
-        let mut live = Live::new(anstream::StripStream::new(Vec::new()), "s1");
+        shown_with(Hints::default(), events)
+    }
+
+    fn shown_with(hints: Hints, events: &[Value]) -> String {
+        let mut live = Live::new(anstream::StripStream::new(Vec::new()), "s1", hints);
         for event in events {
             live.show(&News::Event(event.clone())).unwrap();
         }
@@ -259,7 +280,24 @@ mod tests {
         assert!(
             text.starts_with("? call 2 waits for a person: Refund \\u{1b}[2J7\n  asked by refund.ask_when\n")
         );
-        assert!(text.contains("longhaul approve s1 2  or  longhaul deny s1 2"));
+        assert!(text.contains("longhaul approve s1 2  or  longhaul deny s1 2\n"));
+    }
+
+    #[test]
+    fn a_hint_works_as_it_stands() {
+        let asked = |kind: &str| json!({"type": "approval.requested", "call": 2, "tool": "refund", "kind": kind, "arguments": {}});
+        let hints = |server: Option<&str>, tenant: Option<&str>| Hints {
+            server: server.map(str::to_owned),
+            tenant: tenant.map(str::to_owned),
+        };
+        let local = hints(Some("http://localhost:9000"), None);
+        let text = shown_with(local.clone(), &[asked("in_doubt")]);
+        assert!(text.contains("longhaul approve s1 2 --retry --server http://localhost:9000  or"), "{text}");
+        assert!(!text.contains("deny"), "what may have happened cannot be denied: {text}");
+        let text = shown_with(local, &[asked("call")]);
+        assert!(text.contains("longhaul deny s1 2 --server http://localhost:9000\n"), "{text}");
+        let text = shown_with(hints(None, Some("acme")), &[asked("call")]);
+        assert!(text.contains("somebody of acme decides it") && !text.contains("longhaul"), "{text}");
     }
 
     #[test]

@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
     api::Api,
-    escaped,
+    codes, escaped,
     people::confirmed,
     print,
     runs::once,
     words::{one_line, visible},
 };
-use crate::process;
+use crate::{process, text::quoted};
 
 /// How often a receipt is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -103,7 +103,7 @@ fn is_meant(chosen: &Chosen, what: &str) -> Result<bool> {
 
 fn nothing() -> ExitCode {
     eprintln!("Nothing was done.");
-    ExitCode::FAILURE
+    codes::declined()
 }
 
 fn receipt_path(id: &str) -> String {
@@ -121,21 +121,26 @@ fn follow(api: &Api, mut receipt: Value, json: bool) -> Result<ExitCode> {
         }
         thread::sleep(LOOK);
         if let Some(signal) = process::interrupted() {
-            eprintln!("\nIt goes on. Come back:  longhaul receipt {}", visible(&id));
+            eprintln!("\nIt goes on. {}", come_back(api, &id));
             return Ok(ExitCode::from(signal.exit_code()));
         }
         match api.get(&receipt_path(&id)) {
             Ok(latest) => (receipt, misses) = (latest, 0),
             Err(error) if error.is_passing() && misses < MISSES_MAX => misses += 1,
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("it may go on. {}", come_back(api, &id)));
+            }
         }
     }
     if is_shown {
         eprint!("\r");
     }
     print(json, &receipt, || over(&receipt));
-    let is_whole = receipt["state"] == "done" && receipt["failed"] == 0;
-    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(codes::of_job(&receipt))
+}
+
+fn come_back(api: &Api, id: &str) -> String {
+    format!("Come back:  {}", api.hints().line(&format!("receipt {}", quoted(&visible(id)))))
 }
 
 fn progress(receipt: &Value) -> String {

@@ -2,7 +2,9 @@
 
 mod api;
 mod archive;
+mod codes;
 mod doctor;
+mod hints;
 mod lists;
 mod live;
 mod many;
@@ -21,6 +23,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use api::Api;
+use hints::Hints;
 use server::Server;
 
 /// Which server, and how it is answered.
@@ -76,6 +79,7 @@ pub enum Command {
     #[command(after_help = ERASE_EXAMPLES)]
     Erase(many::Chosen),
     /// Follow a request for many sessions to its end
+    #[command(after_help = RECEIPT_EXAMPLES)]
     Receipt {
         /// The receipt's id
         id: String,
@@ -201,7 +205,8 @@ Examples:
   longhaul cancel 5f0c
   longhaul cancel --where metadata.customer=42 --where agent=shop
 
-With --where it ends with 0 when all is done, and 1 when something failed.";
+With --where it ends with 0 when all is done, 6 when some sessions failed or the server gave up, 5 when you said no, and
+1 when the command failed.";
 
 const ERASE_EXAMPLES: &str = "\
 Examples:
@@ -209,17 +214,29 @@ Examples:
   longhaul erase --where metadata.customer=42
   longhaul erase --where status=failed --where until=2026-01-31 --yes --json
 
-A session is erased where all of its runs fit. With --where it ends with 0 when all is done, and 1 when something failed.";
+A session is erased where all of its runs fit. It ends with 0 when all is done, 6 when some sessions failed or the server
+gave up, 5 when you said no, and 1 when the command failed.";
+
+const RECEIPT_EXAMPLES: &str = "\
+Examples:
+  longhaul receipt 5f0c
+  longhaul receipt 5f0c --tenant acme
+
+It ends with 0 when all is done, 6 when some sessions failed or the server gave up, and 1 when the command failed.";
 
 const APPROVE_EXAMPLES: &str = "\
 Examples:
   longhaul approve 5f0c 2
   longhaul approve 5f0c 2 --edit
-  longhaul approve 5f0c 2 --yes --json";
+  longhaul approve 5f0c 2 --yes --json
+
+It ends with 0 when the server has the decision, 5 when you said no to the question, and 1 when the command failed.";
 
 const DENY_EXAMPLES: &str = "\
 Examples:
-  longhaul deny 5f0c 2 --reason 'The customer called it off.'";
+  longhaul deny 5f0c 2 --reason 'The customer called it off.'
+
+It ends with 0 when the server has the decision, 5 when you said no to the question, and 1 when the command failed.";
 
 const TRACE_EXAMPLES: &str = "\
 Examples:
@@ -241,7 +258,9 @@ Examples:
   longhaul tenants
   longhaul tenants suspend acme
   longhaul tenants resume acme
-  longhaul sessions --tenant acme --status running";
+  longhaul sessions --tenant acme --status running
+
+It ends with 5 when you said no to the question of `suspend`.";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -259,12 +278,13 @@ Examples:
 
 /// The examples of these commands' help.
 #[cfg(test)]
-const EXAMPLES: [&str; 14] = [
+const EXAMPLES: [&str; 15] = [
     RUN_EXAMPLES,
     WATCH_EXAMPLES,
     STEER_EXAMPLES,
     CANCEL_EXAMPLES,
     ERASE_EXAMPLES,
+    RECEIPT_EXAMPLES,
     APPROVE_EXAMPLES,
     DENY_EXAMPLES,
     TRACE_EXAMPLES,
@@ -292,7 +312,8 @@ pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
             "--tenant is for commands that look, cancel, erase, export and import: nothing is started or decided in another's name"
         );
     }
-    let api = Api::new(&Server::find(named)?).of_tenant(tenant);
+    let hints = Hints { server: options.server.clone(), tenant: options.tenant.clone() };
+    let api = Api::new(&Server::find(named)?).told(hints);
     let json = options.json;
     match command {
         Command::Run(task) => return runs::start(&api, &task, json),
@@ -382,7 +403,7 @@ mod tests {
             }
             understood += 1;
         }
-        assert_eq!(understood, 30);
+        assert_eq!(understood, 32);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::Api,
-    escaped, print,
+    codes, escaped, print,
     words::{one_line, shown, table, visible, with_tenants},
 };
 
@@ -160,7 +160,7 @@ fn decide(
     let word = decision["decision"].as_str().unwrap_or_default().to_owned();
     if !is_meant && !confirmed(&format!("{word} it"))? {
         eprintln!("Nothing was decided.");
-        return Ok(ExitCode::FAILURE);
+        return Ok(codes::declined());
     }
     let resolved =
         api.post(&format!("/v1/sessions/{}/approvals/{call}", escaped(session)), &decision, None)?;

@@ -12,18 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     api::{Api, ApiError},
-    escaped,
+    codes, escaped,
     live::{Live, away},
     print,
     stream::{Ended, News, follow},
     words::{duration, usage, visible},
 };
 use crate::process;
-
-/// What a command ends with whose run has failed.
-const FAILED: u8 = 3;
-/// What a command ends with whose run was cancelled.
-const CANCELLED: u8 = 4;
 
 /// A task, and what may be said with it.
 #[derive(Args)]
@@ -110,14 +105,14 @@ pub(super) fn compare(api: &Api, task: &str, models: &[String], json: bool) -> R
         Ok(())
     })?;
     if end == Ended::Detached {
-        return detached(&session, run);
+        return detached(api, &session, run);
     }
     let shown = api.get(&run_path(&session, run))?;
     print(json, &shown, || {
         let each = shown["comparison"].as_array().map(Vec::as_slice).unwrap_or_default();
         each.iter().map(compared).collect()
     });
-    Ok(code(&shown["status"]))
+    Ok(codes::of_run(&shown["status"]))
 }
 
 fn compared(model: &Value) -> String {
@@ -132,7 +127,7 @@ fn compared(model: &Value) -> String {
 
 /// Watches a run to its end.
 pub(super) fn watch(api: &Api, (session, run): (&str, u64), after: u64, json: bool) -> Result<ExitCode> {
-    let mut live = Live::on_stdout(session);
+    let mut live = Live::on_stdout(session, api.hints());
     let mut status = Value::Null;
     let ended = follow(api, (session, run), after, |news| {
         if let News::Event(event) = &news
@@ -148,17 +143,17 @@ pub(super) fn watch(api: &Api, (session, run): (&str, u64), after: u64, json: bo
         }
     })?;
     match ended {
-        Ended::Over if status.is_null() => Ok(code(&api.get(&run_path(session, run))?["status"])),
-        Ended::Over => Ok(code(&status)),
-        Ended::Detached => detached(session, run),
+        Ended::Over if status.is_null() => Ok(codes::of_run(&api.get(&run_path(session, run))?["status"])),
+        Ended::Over => Ok(codes::of_run(&status)),
+        Ended::Detached => detached(api, session, run),
     }
 }
 
 /// The run goes on. Says how to come back.
-fn detached(session: &str, run: u64) -> Result<ExitCode> {
-    eprintln!(
-        "\nThe run goes on. Come back:  longhaul watch {session}/{run}   Stop it:  longhaul cancel {session}"
-    );
+fn detached(api: &Api, session: &str, run: u64) -> Result<ExitCode> {
+    let back = api.hints().line(&format!("watch {session}/{run}"));
+    let stop = api.hints().line(&format!("cancel {session}"));
+    eprintln!("\nThe run goes on. Come back:  {back}   Stop it:  {stop}");
     Ok(process::interrupted().map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code())))
 }
 
@@ -211,15 +206,6 @@ fn place(started: &Value) -> Result<(String, u64)> {
     match (started["session"].as_str(), started["run"].as_u64()) {
         (Some(session), Some(run)) => Ok((session.to_owned(), run)),
         _ => bail!("the server says of no run that it was started: {started}"),
-    }
-}
-
-/// What a run's status is to a shell.
-fn code(status: &Value) -> ExitCode {
-    match status.as_str() {
-        Some("failed") => ExitCode::from(FAILED),
-        Some("cancelled") => ExitCode::from(CANCELLED),
-        Some(_) | None => ExitCode::SUCCESS,
     }
 }
 

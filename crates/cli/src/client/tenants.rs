@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Api, Change},
-    escaped, people, print,
+    codes, escaped, people, print,
     words::{one_line, table},
 };
+use crate::text::quoted;
 
 /// Characters of a name in a list.
 const NAME_CHARS_MAX: usize = 64;
@@ -40,16 +41,17 @@ pub(super) fn run(api: &Api, act: Option<&Act>, json: bool) -> Result<ExitCode> 
         Some(Act::Suspend { name, yes }) => {
             if !yes && !people::confirmed(&format!("suspend {name}, and cancel its open runs"))? {
                 eprintln!("Nothing was changed.");
-                return Ok(ExitCode::FAILURE);
+                return Ok(codes::declined());
             }
             api.change(Change::Put, &path(name))?;
             let shown = api.get(&path(name))?;
             print(json, &shown, || {
                 format!(
                     "{} is suspended, and starts nothing. Its open runs are being cancelled: {} sessions are left.\n\
-                     Let it in again:  longhaul tenants resume {name}\n",
+                     Let it in again:  {}\n",
                     named(&shown["tenant"]),
                     shown["cancelling"],
+                    api.hints().own(&format!("tenants resume {}", quoted(name))),
                 )
             });
         }

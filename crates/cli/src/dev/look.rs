@@ -30,18 +30,22 @@ pub(super) enum Seen {
 }
 
 /// Looks until the server answers, or until the patience is over, and sends once what was seen. In a thread of its own, so
-/// that Ctrl-C never waits for an answer.
+/// that Ctrl-C never waits for an answer. A look with a patience is at a server that has lost a process: an error of its is no
+/// answer yet, and where nobody listens any more there is nothing to wait for.
 pub(super) fn look(address: SocketAddr, patience: Option<Duration>) -> Receiver<Seen> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let stopwatch = Stopwatch::start();
         let seen = loop {
             match ask(address, "/readyz", patience.unwrap_or(ANSWER_TIMEOUT)) {
-                Ok(answer) => break seen(&answer),
-                Err(_) if patience.is_some_and(|patience| stopwatch.elapsed() > patience) => {
+                Ok(answer) if patience.is_none() || !is_broken(&answer) => break seen(&answer),
+                Err(error) if patience.is_some() && error.kind() == io::ErrorKind::ConnectionRefused => {
                     break Seen::Silent;
                 }
-                Err(_) => thread::sleep(POLL),
+                Ok(_) | Err(_) if patience.is_some_and(|patience| stopwatch.elapsed() > patience) => {
+                    break Seen::Silent;
+                }
+                Ok(_) | Err(_) => thread::sleep(POLL),
             }
         };
         // Nobody listens any more when the server has ended before it answered.
@@ -77,6 +81,11 @@ fn ask(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<String>
 
 fn status(answer: &str) -> Option<&str> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)
+}
+
+/// An error that says nothing of the configuration.
+fn is_broken(answer: &str) -> bool {
+    status(answer).is_some_and(|status| status.starts_with('5')) && seen(answer) == Seen::Ready
 }
 
 /// Code of one's own may answer something else there: then all that is known is that it answers.
@@ -129,7 +138,10 @@ mod tests {
         let address = listener.local_addr().unwrap();
         assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
         drop(listener);
-        assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
+        assert_eq!(look(address, Some(ANSWER_TIMEOUT)).recv().unwrap(), Seen::Silent, "at once");
+        let broken = "HTTP/1.1 500 Internal Server Error\r\n\r\n";
+        assert_eq!(look(server(broken), Some(POLL)).recv().unwrap(), Seen::Silent);
+        assert_eq!(look(server(broken), None).recv().unwrap(), Seen::Ready);
         assert!(!answers(address) && answers(server("HTTP/1.1 200 OK\r\n\r\n")));
     }
 }
