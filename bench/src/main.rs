@@ -1,13 +1,12 @@
 //! The budgets of the runtime, measured. It prints a Markdown table and judges nothing: times depend on the machine.
 
 mod clock;
-#[expect(dead_code, reason = "its users come next")]
+mod compare;
 mod contestants;
 mod first;
 mod history;
 mod in_process;
 mod index;
-#[expect(dead_code, reason = "its users come next")]
 mod model;
 mod resume;
 mod runs;
@@ -61,6 +60,8 @@ enum Other {
     Index(index::Command),
     /// From nothing to the first page, and a changed line, on the clock
     First,
+    /// longhaul beside other runtimes: the same work, side by side
+    Compare(compare::Options),
     /// The model server of a comparison; it says its port, and serves until it is killed
     Model,
 }
@@ -83,6 +84,7 @@ async fn main() -> Result<()> {
     match &arguments.other {
         Some(Other::Index(command)) => return index::run(command, now_ms()?).await,
         Some(Other::First) => return print_first().await,
+        Some(Other::Compare(options)) => return compare::run(options).await,
         Some(Other::Model) => return model::serve().await,
         None => {}
     }

@@ -18,6 +18,21 @@ impl Sample {
         Self::new(durations.into_iter().map(|duration| duration.as_secs_f64() * 1_000.0))
     }
 
+    /// The least and the most.
+    pub(crate) fn range(&self) -> (f64, f64) {
+        (self.0[0], self.0[self.0.len() - 1])
+    }
+
+    /// The value that so many hundredths of all are not above.
+    pub(crate) fn percentile(&self, hundredths: usize) -> f64 {
+        self.0[(self.0.len() * hundredths).div_ceil(100).clamp(1, self.0.len()) - 1]
+    }
+
+    /// The median, and the range where there is one.
+    pub(crate) fn short(&self) -> String {
+        if self.0.len() == 1 { figure(self.0[0], self.0[0]) } else { self.to_string() }
+    }
+
     /// `ours` by `theirs`, pair by pair.
     pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Self {
         Self::new(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs))
@@ -32,14 +47,20 @@ impl Sample {
 impl fmt::Display for Sample {
     /// The median and the range, with as many digits as say something.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value| figure(value, self.median());
         let (least, most) = (self.0[0], self.0[self.0.len() - 1]);
-        let digits = match self.median() {
-            median if median < 3.0 => 2,
-            median if median < 30.0 => 1,
-            _ => 0,
-        };
-        write!(f, "{:.digits$} ({least:.digits$} to {most:.digits$})", self.median())
+        write!(f, "{} ({} to {})", shown(self.median()), shown(least), shown(most))
     }
+}
+
+/// A value with as many digits as one of `like`'s size has.
+fn figure(value: f64, like: f64) -> String {
+    let digits = match like.abs() {
+        like if like < 3.0 => 2,
+        like if like < 30.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$}")
 }
 
 /// One line of the table.
@@ -56,6 +77,9 @@ mod tests {
     fn a_sample_shows_its_median_and_range() {
         assert_eq!(Sample::new([3.0, 1.0, 2.0]).to_string(), "2.00 (1.00 to 3.00)");
         assert_eq!(Sample::new([40.0, 10.0]).to_string(), "25.0 (10.0 to 40.0)");
+        assert_eq!(Sample::new([0.5]).short(), "0.50");
+        let hundred = Sample::new((1..=100).map(f64::from));
+        assert_eq!([50, 99, 100, 0].map(|part| hundred.percentile(part)), [50.0, 99.0, 100.0, 1.0]);
         assert_eq!(Sample::of_ratios(&[1.0, 9.0], &[2.0, 10.0]).median(), 0.7);
     }
 }

@@ -194,7 +194,7 @@ const main :Workerd.Worker = (
 }
 
 /// The native workerd that npm installed for this platform.
-fn workerd() -> Result<PathBuf> {
+pub(crate) fn workerd() -> Result<PathBuf> {
     let scope = here().join("../node_modules/@cloudflare");
     let packages = fs::read_dir(&scope)
         .with_context(|| format!("cannot list {}; `cargo xtask build` installs it", scope.display()))?;

@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod bench;
 mod check;
 mod chromium;
 mod dashboard;
@@ -84,6 +85,13 @@ enum Task {
         #[arg(long, value_name = "SEED", default_value_t = 0)]
         seed: u64,
     },
+    /// Measure longhaul beside other runtimes, which it installs: one table, JSON and a chart
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Handed to the bench: --quick, --full, --only NAME,…, --measure NAME,…, --list, --publish, --build DIR, --help
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
     /// Look for known vulnerabilities, foreign sources and licenses among what is built from
     Audit,
     /// Try hostile input: libFuzzer on what reads foreign bytes, schemathesis on a server; and print the table
@@ -129,6 +137,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
             return check::run(&workspace, &Selection::new(&only, &skip)?);
         }
         Task::Kill { kills, seed } => kill::run(&workspace, kills, seed)?,
+        Task::Bench { args } => bench::run(&workspace, &args)?,
         Task::Audit => audit::print(&workspace)?,
         Task::Fuzz(options) => return fuzz::run(&workspace, &options),
         Task::Sim(options) => return sim::run(&workspace, &options),

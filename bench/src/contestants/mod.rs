@@ -10,13 +10,24 @@
 //! so on for each key; where it does not and has no line `DONE`, the next user message is `Continue.`; a line `DONE`
 //! at the end ends the run. A request that was repeated after a death is answered again.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+pub(crate) mod agents;
+pub(crate) mod longhaul;
+pub(crate) mod object;
+mod workerd;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use futures::{future::BoxFuture, stream::BoxStream};
 use reqwest::Client;
 use serde_json::json;
 use tokio::{
+    net::TcpStream,
     process::{Child, Command},
     time::{Instant, sleep},
 };
@@ -31,6 +42,7 @@ pub(crate) struct Place {
     /// `target/bench-peers/NAME`: what is installed, and stays.
     pub(crate) installed: PathBuf,
     /// Node 22.
+    #[allow(dead_code, reason = "for a contestant that is a program of Node's")]
     pub(crate) node: PathBuf,
     /// `PATH` with that Node and its npm first.
     pub(crate) path: std::ffi::OsString,
@@ -52,6 +64,8 @@ pub(crate) struct Setting {
     pub(crate) tools: bool,
     /// Whether it counts the rows that it writes, where it can: never while time is measured.
     pub(crate) counting: bool,
+    /// Whether it sends traces to `{MODEL_URL}/v1/traces` as OTLP, where it can: only while these requests are counted.
+    pub(crate) sink: bool,
 }
 
 /// A contestant's processes. Dropping them kills them.
@@ -68,9 +82,14 @@ pub(crate) struct Started {
     pub(crate) http: Client,
 }
 
-/// Everybody.
-pub(crate) fn all() -> Vec<&'static dyn Contestant> {
-    Vec::new()
+/// Everybody, in the order of the table; `builds` are those of longhaul, without and with tools.
+pub(crate) fn all(builds: [PathBuf; 2]) -> Vec<Box<dyn Contestant>> {
+    vec![
+        Box::new(longhaul::Longhaul::new("longhaul", builds)),
+        Box::new(object::Object),
+        Box::new(agents::Agents::Tasks),
+        Box::new(agents::Agents::Think),
+    ]
 }
 
 /// What was installed.
@@ -91,6 +110,8 @@ pub(crate) struct Stored {
     pub(crate) rows_written: Option<u64>,
     /// Rows read so far, likewise.
     pub(crate) rows_read: Option<u64>,
+    /// Times that an alarm was set so far, on a platform with alarms.
+    pub(crate) alarms: Option<u64>,
     /// Bytes of the files, or of the rows where the contestant can tell.
     pub(crate) bytes: u64,
 }
@@ -122,6 +143,16 @@ pub(crate) trait Contestant: Sync {
 
     /// Starts it in its state directory, also after SIGKILL; returns when it listens. Nobody has asked it anything of a run then.
     fn start<'a>(&'a self, setting: &'a Setting) -> BoxFuture<'a, Result<Started>>;
+
+    /// Its folder below `target/bench-peers`.
+    fn folder(&self) -> &'static str {
+        self.name()
+    }
+
+    /// Whether it goes on with its runs after a death.
+    fn resumes(&self) -> bool {
+        true
+    }
 
     /// Whether it does such runs at all.
     fn plays(&self, _tools: bool) -> bool {
@@ -157,7 +188,12 @@ pub(crate) trait Contestant: Sync {
     /// What is on disk under its state directory. It is asked while the contestant runs.
     fn stored<'a>(&'a self, setting: &'a Setting, at: &'a Started) -> BoxFuture<'a, Result<Option<Stored>>>;
 
-    /// Requests that carry one run's trace to a backend, for a contestant that sends one.
+    /// Whether it sends traces when it is started with `sink`: the requests are counted then.
+    fn has_sink(&self) -> bool {
+        false
+    }
+
+    /// Requests that carry one run's trace to a backend, for a contestant that sends one elsewhere.
     fn requests_per_trace(&self) -> Option<u32> {
         None
     }
@@ -185,36 +221,133 @@ impl Setting {
     }
 
     /// Spawns the process that listens on `port`, and waits until `GET path` is answered, whatever the answer.
+    #[allow(dead_code, reason = "for a contestant that is a server of its own")]
     pub(crate) async fn start(&self, command: Command, path: &str) -> Result<Started> {
         let spawned_at = Instant::now();
         let process = self.spawn(command)?;
         self.listening(vec![process], spawned_at, path).await
     }
 
+    /// Spawns the process that listens on `port`, and waits until it takes connections; it is asked nothing.
+    pub(crate) async fn start_port(&self, command: Command) -> Result<Started> {
+        let spawned_at = Instant::now();
+        let mut processes = vec![self.spawn(command)?];
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
+            self.check(&mut processes, spawned_at)?;
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.started(processes, spawned_at)
+    }
+
     /// Waits until `GET path` is answered. Fails when a process ends, or after half a minute.
+    #[allow(dead_code, reason = "for a contestant of several processes")]
     pub(crate) async fn listening(
         &self,
         mut processes: Vec<Child>,
         spawned_at: Instant,
         path: &str,
     ) -> Result<Started> {
-        let base = format!("http://127.0.0.1:{}", self.port);
         let http = Client::builder().no_proxy().build()?;
-        let url = format!("{base}{path}");
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
         while http.get(&url).timeout(Duration::from_secs(2)).send().await.is_err() {
-            for process in &mut processes {
-                if let Some(status) = process.try_wait()? {
-                    let log = std::fs::read_to_string(self.state.join("output.log")).unwrap_or_default();
-                    let tail: Vec<&str> = log.lines().rev().take(5).collect();
-                    let tail: Vec<&str> = tail.into_iter().rev().collect();
-                    bail!("it ended before it listened ({status}): {}", tail.join(" / "));
-                }
-            }
-            if spawned_at.elapsed() > Duration::from_secs(30) {
-                bail!("it does not listen after 30 s");
-            }
+            self.check(&mut processes, spawned_at)?;
             sleep(Duration::from_millis(2)).await;
         }
+        self.started(processes, spawned_at)
+    }
+
+    /// Fails when a process has ended, or after half a minute.
+    fn check(&self, processes: &mut [Child], spawned_at: Instant) -> Result<()> {
+        for process in processes {
+            if let Some(status) = process.try_wait()? {
+                let log = fs::read_to_string(self.state.join("output.log")).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let tail = lines[lines.len().saturating_sub(5)..].join(" / ");
+                bail!("it ended before it listened ({status}): {tail}");
+            }
+        }
+        if spawned_at.elapsed() > Duration::from_secs(30) {
+            bail!("it does not listen after 30 s");
+        }
+        Ok(())
+    }
+
+    fn started(&self, processes: Vec<Child>, spawned_at: Instant) -> Result<Started> {
+        let http = Client::builder().no_proxy().build()?;
+        let base = format!("http://127.0.0.1:{}", self.port);
         Ok(Started { base, processes, spawned_at, listening_at: Instant::now(), http })
     }
+}
+
+/// Installs `bench/peers/FOLDER/package-lock.json` by npm, unless just that is installed.
+pub(crate) async fn npm_ci(place: &Place, folder: &str) -> Result<()> {
+    let from = place.bench.join("peers").join(folder);
+    let lock = fs::read(from.join("package-lock.json"))?;
+    let stamp = place.installed.join(".installed");
+    if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    fs::create_dir_all(&place.installed)?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(from.join(name), place.installed.join(name))?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--omit=dev"]).env("npm_config_update_notifier", "false");
+    run(place, npm).await?;
+    Ok(fs::write(stamp, lock)?)
+}
+
+/// Bundles `bench/peers/FOLDER/NAME.js` with what it imports to one module, as it is uploaded; returns where that is.
+async fn bundle(place: &Place, folder: &str, name: &str) -> Result<PathBuf> {
+    let peers = place.bench.join("peers");
+    copy_js(&peers.join(folder), &place.installed.join(folder))?;
+    fs::copy(peers.join("model.js"), place.installed.join("model.js"))?;
+    let module = place.installed.join(name).join("index.js");
+    let mut esbuild = Command::new(place.bench.join("../node_modules/.bin/esbuild"));
+    esbuild.arg(format!("{folder}/{name}.js")).arg(format!("--outfile={}", module.display()));
+    esbuild.args(["--bundle", "--minify", "--format=esm", "--platform=neutral", "--log-level=warning"]);
+    esbuild.args(["--main-fields=module,main", "--conditions=workerd,worker,browser,import"]);
+    esbuild.args(["--external:cloudflare:*", "--external:node:*"]);
+    run(place, esbuild).await?;
+    Ok(module)
+}
+
+fn copy_js(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|end| end == "js")) {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command in the place's folder to its end; an error has the end of what it said.
+pub(crate) async fn run(place: &Place, mut command: Command) -> Result<()> {
+    command.current_dir(&place.installed).env("PATH", &place.path).stdin(Stdio::null()).kill_on_drop(true);
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let output = command.output().await.with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+        bail!("{program}: {}", lines[lines.len().saturating_sub(4)..].join(" / "));
+    }
+    Ok(())
+}
+
+/// The bytes of all files in a folder and below it; none where there is no such folder.
+pub(crate) fn bytes_of(folder: &Path) -> Result<u64> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(0) };
+    entries
+        .map(|entry| {
+            let entry = entry?;
+            // A file may go while it is counted, such as a journal of SQLite's.
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => bytes_of(&entry.path()),
+                Ok(metadata) => Ok(metadata.len()),
+                Err(_) => Ok(0),
+            }
+        })
+        .sum()
 }

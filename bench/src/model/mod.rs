@@ -8,10 +8,12 @@ mod client;
 mod mark;
 mod server;
 
-#[expect(unused_imports, reason = "its users come next")]
 pub(crate) use client::{Arrival, Model};
 pub(crate) use mark::Work;
 pub(crate) use server::serve;
 
 /// Answers of one run; the last one says DONE.
 pub(crate) const TURNS: usize = 6;
+
+/// The group that requests with traces are counted in.
+pub(crate) const TRACES: &str = "traces";

@@ -3,7 +3,7 @@
 use cargo_metadata::{DependencyKind, Metadata, Package};
 
 /// The crates of the workspace and what each may use of the others. A crate that is not here is a problem.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("longhaul-core", &[]),
     ("longhaul-models", &["longhaul-core"]),
     ("longhaul-mcp", &["longhaul-core", "longhaul-models"]),
@@ -36,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("longhaul-tests", &["longhaul-core", "longhaul-models", "longhaul-sim", "longhaul-trace"]),
     ("longhaul-fuzz", &["longhaul", "longhaul-core", "longhaul-host", "longhaul-models", "longhaul-trace"]),
     ("longhaul-bench", &["longhaul-core", "longhaul-trace"]),
+    ("longhaul-bench-worker", &["longhaul"]),
     ("longhaul-cli", &[]),
     ("longhaul-tidy", &["longhaul-cli"]),
     ("xtask", &["longhaul-cli", "longhaul-tidy"]),
@@ -43,8 +44,17 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 
 /// What ties a crate to the Workers platform, and the only crates that may be tied.
 const PLATFORM: [&str; 4] = ["worker", "wasm-bindgen", "js-sys", "web-sys"];
-const MAY_KNOW_PLATFORM: [&str; 8] =
-    ["longhaul", "longhaul-worker", "haiku", "article", "observed", "research", "shop", "tools"];
+const MAY_KNOW_PLATFORM: [&str; 9] = [
+    "longhaul",
+    "longhaul-worker",
+    "haiku",
+    "article",
+    "observed",
+    "research",
+    "shop",
+    "tools",
+    "longhaul-bench-worker",
+];
 
 /// What the core does without: it decides, and neither waits nor hashes.
 const ABSENT_FROM_CORE: [&str; 2] = ["futures", "tokio"];

@@ -1,0 +1,289 @@
+//! The same work by several runtimes, side by side on one machine: a table, JSON, a chart.
+
+mod book;
+mod chart;
+mod machine;
+mod measures;
+mod player;
+mod prices;
+mod table;
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::json;
+use tokio::time::Instant;
+
+use self::{
+    book::Book,
+    measures::{Field, MEASURES, Mode},
+    player::Player,
+    table::Column,
+};
+use crate::{
+    conditions,
+    contestants::{self, Contestant, Place},
+    load,
+    model::Model,
+    server::here,
+};
+
+/// What is compared, and how thoroughly.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// In less than three minutes: fewer rounds, fewer measures
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// In less than half an hour: more rounds, every measure, every contestant
+    #[arg(long)]
+    full: bool,
+    /// These contestants alone, by name
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    only: Vec<String>,
+    /// These measures alone
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    measure: Vec<String>,
+    /// Name the contestants and the measures, and stop
+    #[arg(long)]
+    list: bool,
+    /// Put the table and the chart into `bench`, and the table into README.md
+    #[arg(long)]
+    publish: bool,
+    /// longhaul's build without tools
+    #[arg(long, value_name = "DIR", default_value_os_t = here().join("../crates/worker/build"))]
+    build: PathBuf,
+    /// longhaul's build with the tool
+    #[arg(long, value_name = "DIR", default_value_os_t = here().join("worker/build"))]
+    tools_build: PathBuf,
+}
+
+/// Installs who is missing, plays, and prints the table.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    let all = contestants::all([options.build.clone(), options.tools_build.clone()]);
+    check(options, &all)?;
+    if options.list {
+        return list(&all);
+    }
+    let mode = match (options.quick, options.full) {
+        (true, _) => Mode::Quick,
+        (_, true) => Mode::Full,
+        _ => Mode::Default,
+    };
+    let began = Instant::now();
+    let load_before = load();
+    let mut book = Book::default();
+    let players = install(options, mode, all, &mut book).await?;
+    let field = Field { players: players.iter().collect(), model: Model::start().await?, mode };
+    for (name, least, _) in MEASURES {
+        let is_chosen = if options.measure.is_empty() {
+            least <= mode
+        } else {
+            options.measure.iter().any(|it| it == name)
+        };
+        if is_chosen {
+            eprintln!("{name}");
+            measures::play(name, &field, &mut book).await.with_context(|| format!("the measure {name}"))?;
+        }
+    }
+    measures::figures(&field.players, &mut book);
+    let conditions = format!(
+        "{}; {}; load average {load_before} before, {} after; {} s; {}",
+        conditions()?,
+        machine::processor(),
+        load(),
+        began.elapsed().as_secs(),
+        match mode {
+            Mode::Quick => "--quick",
+            Mode::Default => "the default",
+            Mode::Full => "--full",
+        }
+    );
+    report(options, &players, &book, &conditions)
+}
+
+/// Fails at a name that nobody has.
+fn check(options: &Options, all: &[Box<dyn Contestant>]) -> Result<()> {
+    let names: Vec<&str> = all.iter().map(|contestant| contestant.name()).collect();
+    if let Some(name) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("there is no contestant {name}: there are {}", names.join(", "));
+    }
+    let measures: Vec<&str> = MEASURES.iter().map(|(name, _, _)| *name).collect();
+    if let Some(name) = options.measure.iter().find(|name| !measures.contains(&name.as_str())) {
+        bail!("there is no measure {name}: there are {}", measures.join(", "));
+    }
+    Ok(())
+}
+
+fn list(all: &[Box<dyn Contestant>]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for contestant in all {
+        let only = if contestant.is_heavy() { " (--full, or by name)" } else { "" };
+        writeln!(out, "{}{only}: {}", contestant.name(), contestant.about())?;
+    }
+    writeln!(out)?;
+    for (name, least, what) in MEASURES {
+        writeln!(out, "{name}: {what}{}", if least == Mode::Quick { "" } else { " (not in --quick)" })?;
+    }
+    Ok(())
+}
+
+/// Who was installed. Who was not is in the book.
+async fn install(
+    options: &Options,
+    mode: Mode,
+    all: Vec<Box<dyn Contestant>>,
+    book: &mut Book,
+) -> Result<Vec<Player>> {
+    let mut players = Vec::new();
+    for contestant in all {
+        let is_chosen = if options.only.is_empty() {
+            mode == Mode::Full || !contestant.is_heavy()
+        } else {
+            options.only.iter().any(|name| name == contestant.name())
+        };
+        if !is_chosen {
+            continue;
+        }
+        let place = place(contestant.folder())?;
+        eprintln!("install {}", contestant.name());
+        match contestant.install(&place).await {
+            Ok(installed) => players.push(Player { contestant, place, installed }),
+            Err(error) => book.fail(contestant.name(), "it could not be installed", &error),
+        }
+    }
+    Ok(players)
+}
+
+fn place(folder: &str) -> Result<Place> {
+    let bench = here().to_path_buf();
+    let modules = bench
+        .join("../node_modules")
+        .canonicalize()
+        .context("`cargo xtask setup` installs npm's packages")?;
+    // The tests' own way to name it; else the one that npm has installed for this platform.
+    let node = env::var_os("LONGHAUL_NODE").map(PathBuf::from).or_else(|| node_in(&modules));
+    let node = node.context("npm has no Node for this platform: set LONGHAUL_NODE")?;
+    let beside = node.parent().context("Node is in no folder")?.to_path_buf();
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(std::iter::once(beside).chain(env::split_paths(&paths)))?;
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| bench.join("../target"), PathBuf::from);
+    let installed = target.join("bench-peers").join(folder);
+    fs::create_dir_all(&installed)?;
+    Ok(Place { installed: installed.canonicalize()?, node, path, workerd: crate::server::workerd()?, bench })
+}
+
+fn node_in(modules: &Path) -> Option<PathBuf> {
+    let packages = fs::read_dir(modules).ok()?.flatten();
+    let nodes = packages.filter(|entry| entry.file_name().to_string_lossy().starts_with("node-"));
+    nodes.map(|entry| entry.path().join("bin/node")).find(|node| node.is_file())
+}
+
+/// Prints the table, and writes JSON and chart.
+fn report(options: &Options, players: &[Player], book: &Book, conditions: &str) -> Result<()> {
+    let columns: Vec<Column> = players
+        .iter()
+        .map(|player| Column { name: player.name(), version: player.installed.version.clone() })
+        .collect();
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let table = table::table(book, &columns);
+    let text = explained(players, book, &table, conditions)?;
+    let svg = chart::chart(book, &names, conditions);
+    let json = json!({
+        "conditions": conditions,
+        "contestants": players.iter().map(|player| json!({
+            "name": player.name(), "version": player.installed.version, "about": player.contestant.about(),
+        })).collect::<Vec<_>>(),
+        "lines": book.lines().iter().map(book::Line::json).collect::<Vec<_>>(),
+        "failures": book.failures,
+    });
+    let target = here().join("../target/bench");
+    fs::create_dir_all(&target)?;
+    fs::write(target.join("bench.json"), serde_json::to_string_pretty(&json)? + "\n")?;
+    fs::write(target.join("bench.md"), &text)?;
+    fs::write(target.join("chart.svg"), &svg)?;
+    if options.publish {
+        publish(&text, &table, &svg, conditions)?;
+    }
+    write!(io::stdout().lock(), "{text}")?;
+    eprintln!("target/bench has bench.json, bench.md and chart.svg");
+    Ok(())
+}
+
+/// The table with what a reader needs to know of it.
+fn explained(players: &[Player], book: &Book, table: &str, conditions: &str) -> Result<String> {
+    let mut text = format!("{conditions}\n\n{table}\n");
+    writeln!(
+        text,
+        "Every contestant does the same work: six streamed model calls over HTTP to one model server in a process of its own, which answers at \
+         once; a watcher of each run; state on disk. They play in turns, and who begins changes with each round; the ratio is taken round by \
+         round, and above 1 {} is ahead. The best of a line is bold.\n",
+        players.first().map_or("the first", Player::name)
+    )?;
+    for player in players {
+        writeln!(text, "- {}: {}", player.name(), player.contestant.about())?;
+    }
+    for player in players {
+        let median = |title: &str| book.median(title, player.name());
+        let parts = (
+            median("rows written by a run, five tools"),
+            median("rows read by a run, five tools"),
+            median("alarms set by a run, five tools"),
+        );
+        if let (Some(written), Some(read), Some(alarms)) = parts {
+            let own_ms = median("p50 of a run, ms, 1 at once, five tools").unwrap_or_default();
+            let run = prices::Run { written, read, alarms, own_ms };
+            write!(text, "\n{}", run.arithmetic(&format!("{}, five tools", player.name())))?;
+        }
+    }
+    writeln!(
+        text,
+        "\nPrices: {}. A model that takes 2 s for an answer is assumed. Not reckoned: the Worker's own processor time, storage, and \
+         what is included in the plan.",
+        prices::SOURCE
+    )?;
+    Ok(text)
+}
+
+/// Puts the figures where readers find them.
+fn publish(text: &str, table: &str, svg: &str, conditions: &str) -> Result<()> {
+    let head = "# The figures\n\n`cargo xtask bench --publish` has written this page; README.md here says how to read it.\n\n";
+    fs::write(here().join("RESULTS.md"), format!("{head}{text}"))?;
+    fs::write(here().join("chart.svg"), svg)?;
+    let readme = here().join("../README.md");
+    let page = fs::read_to_string(&readme)?;
+    if let Some(page) = between(&page, &format!("{table}\n{conditions}\n")) {
+        fs::write(readme, page)?;
+    } else {
+        eprintln!("README.md has no lines `{BEGIN}` and `{END}`: it stays as it is");
+    }
+    Ok(())
+}
+
+const BEGIN: &str = "<!-- bench -->";
+const END: &str = "<!-- /bench -->";
+
+/// The page with other text between its marks.
+fn between(page: &str, text: &str) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{text}{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_put_between_the_marks() {
+        let page = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        assert_eq!(between(&page, "new\n"), Some(format!("a\n{BEGIN}\nnew\n{END}\nb\n")));
+        assert_eq!(between("no marks", "new"), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! The table, as Markdown.
+
+use super::book::Book;
+
+/// Who stands in a column.
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+}
+
+/// All lines of the book, a column for each contestant, the best of a line in bold; the last column is the first contestant by the best
+/// other one. At the end a row for each failure.
+pub(crate) fn table(book: &Book, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let ours = names.first().copied().unwrap_or_default();
+    let mut rows = vec![row(std::iter::once("median (range)".to_owned())
+        .chain(names.iter().map(|name| (*name).to_owned()))
+        .chain([format!("{ours} by the best other")]))];
+    rows.push(format!("|{}", "---|".repeat(columns.len() + 2)));
+    let versions = columns.iter().map(|column| column.version.clone());
+    rows.push(row(std::iter::once("version".to_owned()).chain(versions).chain([String::new()])));
+    for line in book.lines() {
+        let best = line.best(&names);
+        let cells = names.iter().map(|name| {
+            let text = line.text(name);
+            if best == Some(*name) { format!("**{text}**") } else { text }
+        });
+        let others: Vec<&str> = names.iter().copied().filter(|name| *name != ours).collect();
+        // Of one other alone `best` says nothing.
+        let rival =
+            line.best(&others).or_else(|| others.iter().copied().find(|name| line.sample(name).is_some()));
+        let ratio = rival.and_then(|rival| Some((rival, line.ratio(ours, rival)?)));
+        let ratio =
+            ratio.map_or_else(|| "-".to_owned(), |(rival, ratio)| format!("{:.2} × {rival}", ratio.median()));
+        rows.push(row(std::iter::once(line.title.clone()).chain(cells).chain([ratio])));
+    }
+    for (who, what) in &book.failures {
+        let said = format!("{who}: {}", what.replace(['|', '\n'], " "));
+        rows.push(row(std::iter::once(said).chain(vec![String::new(); columns.len() + 1])));
+    }
+    rows.join("\n") + "\n"
+}
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().collect();
+    format!("| {} |", cells.join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::book::Better;
+
+    #[test]
+    fn a_table_has_winners_ratios_words_and_failures() {
+        let mut book = Book::default();
+        for (who, values) in [("ours", [2.0, 4.0]), ("theirs", [4.0, 8.0])] {
+            values.into_iter().for_each(|value| book.add("m", "runs/s", Better::More, who, value));
+        }
+        book.say("m", "runs/s", Better::More, "third", "no such runs");
+        book.failures.push(("third".to_owned(), "could not be installed: no | network".to_owned()));
+        let columns = ["ours", "theirs", "third"].map(|name| Column { name, version: "1".to_owned() });
+        let expected = "\
+| median (range) | ours | theirs | third | ours by the best other |
+|---|---|---|---|---|
+| version | 1 | 1 | 1 |  |
+| runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 0.50 × theirs |
+| third: could not be installed: no   network |  |  |  |  |
+";
+        assert_eq!(table(&book, &columns), expected);
+    }
+}
