@@ -23,8 +23,8 @@ pub(crate) struct Config<'a> {
 pub(crate) enum Code {
     /// A build: a module with its wasm, and the object of a session.
     Built,
-    /// A build with the gauge around it.
-    Gauged,
+    /// A build with an instrument around it, which imports this module before it.
+    Around(&'static str),
     /// A build behind a module that stands in front of it.
     Fronted(&'static str),
     /// One module.
@@ -71,8 +71,8 @@ pub(crate) fn capnp(config: &Config<'_>) -> String {
     }
     modules.push_str("    (name = \"index.js\", esModule = embed \"index.js\"),\n");
     let mut objects = "";
-    if config.code == Code::Gauged {
-        for module in ["hook.js", "built.js"] {
+    if let Code::Around(hook) = config.code {
+        for module in [hook, "built.js"] {
             writeln!(modules, "    (name = \"{module}\", esModule = embed \"{module}\"),")
                 .expect("strings take all");
         }

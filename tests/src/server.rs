@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use crate::config::{self, Ai, Code, Config, Database, RateLimit};
 use crate::index::{Fault, Index, Tables};
 use crate::memory::Memory;
+use crate::meter::Meter;
 use crate::wait::{PATIENCE, in_time, now_ms};
 
 /// How a server is to be started.
@@ -31,6 +32,7 @@ pub struct Launch {
     rate_limit: Option<RateLimit>,
     without_tenants: bool,
     gauge: bool,
+    meter: bool,
     memory: Option<Memory>,
 }
 
@@ -117,6 +119,7 @@ impl Launch {
             rate_limit: other.rate_limit.or(self.rate_limit),
             without_tenants: other.without_tenants || self.without_tenants,
             gauge: other.gauge || self.gauge,
+            meter: other.meter || self.meter,
             memory: other.memory.or(self.memory),
         }
     }
@@ -124,6 +127,12 @@ impl Launch {
     /// Puts a gauge around the Worker, see [`Server::gauge`].
     pub fn gauged(mut self) -> Launch {
         self.gauge = true;
+        self
+    }
+
+    /// Puts a meter around the Worker, see [`Server::meter`].
+    pub fn metered(mut self) -> Launch {
+        self.meter = true;
         self
     }
 
@@ -168,11 +177,18 @@ impl Launch {
             Some(Worker::Package(package)) => copy_build(package, dir.path()),
             Some(Worker::Script(source)) => write("index.js", source),
         }
-        if self.gauge {
+        assert!(!(self.gauge && self.meter), "a Worker has one instrument around it");
+        if self.gauge || self.meter {
             fs::rename(dir.path().join("index.js"), dir.path().join("built.js"))
                 .expect("the build was copied");
+        }
+        if self.gauge {
             write("index.js", include_str!("stand_in/gauge.js"));
             write("hook.js", include_str!("stand_in/hook.js"));
+        }
+        if self.meter {
+            write("index.js", include_str!("stand_in/meter.js"));
+            write("crossings.js", include_str!("stand_in/crossings.js"));
         }
         write("ai.js", include_str!("stand_in/ai.js"));
         write("evict.js", include_str!("stand_in/evict.js"));
@@ -266,6 +282,12 @@ impl Server {
         }
     }
 
+    /// The way to what the Worker's isolate does. Panics unless the launch is [metered](Launch::metered).
+    pub fn meter(&self) -> Meter {
+        assert!(self.launch.meter, "this server has no meter");
+        Meter::new(&self.base_url())
+    }
+
     /// The memory of the process, all isolates and SQLite included, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.pid())).expect("Linux has /proc");
@@ -352,7 +374,8 @@ impl Server {
             vars: &self.launch.vars,
             code: match self.launch.worker {
                 Some(Worker::Script(_)) => Code::Script,
-                _ if self.launch.gauge => Code::Gauged,
+                _ if self.launch.gauge => Code::Around("hook.js"),
+                _ if self.launch.meter => Code::Around("crossings.js"),
                 _ => match self.launch.memory_of_objects() {
                     Memory::Kept => Code::Built,
                     Memory::Witnessed => Code::Fronted("witness.js"),

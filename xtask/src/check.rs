@@ -16,7 +16,9 @@ use longhaul_cli::{
 };
 
 use crate::{
-    api, audit, chromium, dashboard, fuzz,
+    api, audit, chromium,
+    cost::Costs,
+    dashboard, fuzz,
     judges::{self, Judge},
     pins, process,
     report::{self, Mark, Progress, Stopwatch, Took},
@@ -37,6 +39,9 @@ const GUIDE: &str = "guide";
 
 /// Other end to end tests, some of which are timed: more at once than this only makes them wait for each other.
 const E2E_THREADS_MAX: usize = 4;
+
+/// The tests that count what a run costs, and their step.
+const COST: &str = "cost";
 
 /// The variable under which every server of the end to end tests evicts its objects.
 const EVICT: &str = "LONGHAUL_TEST_EVICT";
@@ -136,6 +141,7 @@ const STEPS: &[Step] = &[
     Step::new(Lane::Deployed, "build", "the worker, its dashboard and the examples", run_build),
     Step::new(Lane::Deployed, "size", "the budget of the deployed wasm", size),
     Step::new(Lane::Deployed, "deploy-dry-run", "what wrangler would deploy", deploy_dry_run),
+    Step::new(Lane::Served, COST, "what a run costs that does not depend on the machine", run_cost),
     Step::new(Lane::Served, "e2e", "end to end, against workerd with storage on disk", e2e),
     Step::new(
         Lane::Served,
@@ -427,6 +433,11 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
     Ok(notes.join("; ").into())
 }
 
+fn run_cost(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    let (note, measured) = Costs::count(workspace, |line| progress.line(line))?.judge()?;
+    Ok(Report { note, measured })
+}
+
 fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     let topics = cargo(end_to_end(workspace, &["--test", TOPICS], TOPICS_AT_ONCE)?, progress);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, E2E_THREADS_MAX);
@@ -441,14 +452,14 @@ fn e2e(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     })
 }
 
-/// The programs of end to end tests beside the one by topic and the guide's.
+/// The programs of end to end tests beside those that are steps of their own.
 fn other_tests(workspace: &Workspace) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(workspace.root().join("tests/tests"))? {
         let path = entry?.path();
         let is_program = path.join("main.rs").is_file() || path.extension().is_some_and(|ext| ext == "rs");
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
-        names.extend(name.filter(|name| is_program && name != TOPICS && name != GUIDE));
+        names.extend(name.filter(|name| is_program && ![TOPICS, GUIDE, COST].contains(&name.as_str())));
     }
     names.sort();
     Ok(names)
@@ -467,7 +478,8 @@ fn evict(workspace: &Workspace, progress: &Progress) -> Result<Report> {
     Ok(Report { measured: Vec::new(), ..report })
 }
 
-fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<Command> {
+/// The end to end tests of these programs, so many at once.
+pub(crate) fn end_to_end(workspace: &Workspace, which: &[&str], threads: usize) -> Result<Command> {
     let mut command = workspace.cargo(&["test", "--no-fail-fast", "-p", "longhaul-tests"]);
     command.args(which).args(["--", "--show-output", "--test-threads", &threads.to_string()]);
     command.env("PATH", workspace.path_with_node()?);
@@ -593,7 +605,7 @@ mod tests {
     fn every_program_of_end_to_end_tests_is_run() {
         let others = other_tests(&Workspace::open().unwrap()).unwrap();
         assert!(["kills", "mistakes", "scale"].iter().all(|name| others.iter().any(|other| other == name)));
-        assert!(others.iter().all(|name| name != TOPICS && name != GUIDE));
+        assert!([TOPICS, GUIDE, COST].iter().all(|step| others.iter().all(|name| name != step)));
     }
 
     #[test]

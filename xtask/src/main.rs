@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod check;
 mod chromium;
+mod cost;
 mod dashboard;
 mod fuzz;
 mod judges;
@@ -92,6 +93,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Count what a run costs that does not depend on the machine, beside the limits
+    Cost {
+        /// Print the calls between the wasm and JavaScript by name instead, and the SQL statements
+        #[arg(long)]
+        profile: bool,
+    },
     /// Look for known vulnerabilities, foreign sources and licenses among what is built from
     Audit,
     /// Try hostile input: libFuzzer on what reads foreign bytes, schemathesis on a server; and print the table
@@ -138,6 +145,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         }
         Task::Kill { kills, seed } => kill::run(&workspace, kills, seed)?,
         Task::Bench { args } => bench::run(&workspace, &args)?,
+        Task::Cost { profile } => cost::run(&workspace, profile)?,
         Task::Audit => audit::print(&workspace)?,
         Task::Fuzz(options) => return fuzz::run(&workspace, &options),
         Task::Sim(options) => return sim::run(&workspace, &options),
