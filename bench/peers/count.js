@@ -1,6 +1,6 @@
 // Stands before a worker while rows are counted, never while time is measured: counts what the platform bills of its
 // objects' storage, and changes nothing of it. `GET /bench/counts` gives the counts.
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import worker from "./index.js";
 
 export * from "./index.js";
@@ -9,15 +9,21 @@ const counts = { rowsWritten: 0, rowsRead: 0, alarms: 0 };
 let cursors = [];
 let isPatched = false;
 
-export default {
-  ...worker,
-  async fetch(request, env, ctx) {
-    if (!isPatched) await env.PROBE.getByName("probe").fetch("http://probe/");
-    if (new URL(request.url).pathname !== "/bench/counts") return worker.fetch(request, env, ctx);
-    add();
-    return Response.json(counts);
-  },
-};
+async function answer(request, env, ask) {
+  if (!isPatched) await env.PROBE.getByName("probe").fetch("http://probe/");
+  if (new URL(request.url).pathname !== "/bench/counts") return ask();
+  add();
+  return Response.json(counts);
+}
+
+// A worker is an object with handlers, or a class.
+export default typeof worker === "function"
+  ? class extends WorkerEntrypoint {
+      fetch(request) {
+        return answer(request, this.env, () => new worker(this.ctx, this.env).fetch(request));
+      }
+    }
+  : { fetch: (request, env, ctx) => answer(request, env, () => worker.fetch(request, env, ctx)) };
 
 // An object of our own, for the prototypes that all objects of this isolate share.
 export class Probe extends DurableObject {

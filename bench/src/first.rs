@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::server::here;
+use crate::place::here;
 
 /// What `dev` says before the address.
 const READY: &str = " is ready on ";

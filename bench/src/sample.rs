@@ -1,4 +1,4 @@
-//! Medians and ranges, and rows of the Markdown table.
+//! Medians and ranges.
 
 use std::{fmt, time::Duration};
 
@@ -61,12 +61,6 @@ fn figure(value: f64, like: f64) -> String {
         _ => 0,
     };
     format!("{value:.digits$}")
-}
-
-/// One line of the table.
-pub(crate) fn row(cells: [&dyn fmt::Display; 5]) -> String {
-    let cells = cells.map(|cell| cell.to_string());
-    format!("| {} |", cells.join(" | "))
 }
 
 #[cfg(test)]

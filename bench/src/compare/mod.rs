@@ -13,7 +13,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context, Result, bail};
@@ -29,10 +29,10 @@ use self::{
 };
 use crate::{
     conditions,
-    contestants::{self, Contestant, Place},
+    contestants::{self, Contestant, Place, longhaul::Longhaul},
     load,
     model::Model,
-    server::here,
+    place::{self, here, node_modules},
 };
 
 /// What is compared, and how thoroughly.
@@ -62,11 +62,57 @@ pub(crate) struct Options {
     /// longhaul's build with the tool
     #[arg(long, value_name = "DIR", default_value_os_t = here().join("worker/build"))]
     tools_build: PathBuf,
+    /// A second build of longhaul, as the contestant `against`
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// The second build with the tool
+    #[arg(long, value_name = "DIR", requires = "against")]
+    against_tools: Option<PathBuf>,
+    /// Runs without tools alone
+    #[arg(long)]
+    no_tools: bool,
+    /// Pieces that an answer is streamed in
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=32))]
+    pieces: u8,
 }
+
+impl Options {
+    /// A build of longhaul beside a second one or the bare object, without tools.
+    pub(crate) fn two(build: PathBuf, against: Option<PathBuf>, measures: &[&str], pieces: u8) -> Self {
+        let other = if against.is_some() { AGAINST } else { "object" };
+        Self {
+            quick: false,
+            full: false,
+            only: vec!["longhaul".to_owned(), other.to_owned()],
+            measure: measures.iter().map(|name| (*name).to_owned()).collect(),
+            list: false,
+            publish: false,
+            tools_build: build.clone(),
+            build,
+            against,
+            against_tools: None,
+            no_tools: true,
+            pieces,
+        }
+    }
+
+    fn contestants(&self) -> Vec<Box<dyn Contestant>> {
+        let mut all = contestants::all([self.build.clone(), self.tools_build.clone()]);
+        if let Some(build) = &self.against {
+            // Without a build with the tool it plays no such runs.
+            let builds = [build.clone(), self.against_tools.clone().unwrap_or_default()];
+            all.insert(1, Box::new(Longhaul::new(AGAINST, builds)));
+        }
+        all
+    }
+}
+
+/// The name of a second build.
+const AGAINST: &str = "against";
 
 /// Installs who is missing, plays, and prints the table.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    let all = contestants::all([options.build.clone(), options.tools_build.clone()]);
+    let all = options.contestants();
     check(options, &all)?;
     if options.list {
         return list(&all);
@@ -80,7 +126,14 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let load_before = load();
     let mut book = Book::default();
     let players = install(options, mode, all, &mut book).await?;
-    let field = Field { players: players.iter().collect(), model: Model::start().await?, mode };
+    let kinds: &[bool] = if options.no_tools { &[false] } else { &[false, true] };
+    let field = Field {
+        players: players.iter().collect(),
+        model: Model::start().await?,
+        mode,
+        kinds,
+        pieces: options.pieces.into(),
+    };
     for (name, least, _) in MEASURES {
         let is_chosen = if options.measure.is_empty() {
             least <= mode
@@ -163,26 +216,16 @@ async fn install(
 
 fn place(folder: &str) -> Result<Place> {
     let bench = here().to_path_buf();
-    let modules = bench
-        .join("../node_modules")
-        .canonicalize()
-        .context("`cargo xtask setup` installs npm's packages")?;
-    // The tests' own way to name it; else the one that npm has installed for this platform.
-    let node = env::var_os("LONGHAUL_NODE").map(PathBuf::from).or_else(|| node_in(&modules));
-    let node = node.context("npm has no Node for this platform: set LONGHAUL_NODE")?;
-    let beside = node.parent().context("Node is in no folder")?.to_path_buf();
+    // `cargo xtask` names it; else it is the one that npm has installed for this platform.
+    let node = env::var_os("LONGHAUL_NODE").map_or_else(place::node, |node| Ok(PathBuf::from(node)))?;
+    let beside = node.parent().context("Node is in no folder")?.canonicalize()?;
     let paths = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(std::iter::once(beside).chain(env::split_paths(&paths)))?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| bench.join("../target"), PathBuf::from);
     let installed = target.join("bench-peers").join(folder);
     fs::create_dir_all(&installed)?;
-    Ok(Place { installed: installed.canonicalize()?, node, path, workerd: crate::server::workerd()?, bench })
-}
-
-fn node_in(modules: &Path) -> Option<PathBuf> {
-    let packages = fs::read_dir(modules).ok()?.flatten();
-    let nodes = packages.filter(|entry| entry.file_name().to_string_lossy().starts_with("node-"));
-    nodes.map(|entry| entry.path().join("bin/node")).find(|node| node.is_file())
+    let esbuild = node_modules().join(".bin/esbuild");
+    Ok(Place { installed: installed.canonicalize()?, node, path, esbuild, workerd: place::workerd()?, bench })
 }
 
 /// Prints the table, and writes JSON and chart.

@@ -133,7 +133,13 @@ impl Playing<'_> {
     }
 
     /// Lanes of runs one after the other, until the time is up; a run under way is finished. Each must have made six calls.
-    pub(crate) async fn round(&self, model: &Model, at_once: usize, time: Duration) -> Result<Round> {
+    pub(crate) async fn round(
+        &self,
+        model: &Model,
+        like: &Work,
+        at_once: usize,
+        time: Duration,
+    ) -> Result<Round> {
         let group = group();
         let pids = self.pids();
         let cpu_before = machine::cpu_ms(&pids).ok();
@@ -143,7 +149,7 @@ impl Playing<'_> {
             let mut latencies = Vec::new();
             while latencies.is_empty() || began.elapsed() < time {
                 let id = format!("{group}-{}", number.fetch_add(1, Ordering::Relaxed));
-                latencies.push(self.run(&Work::new(id, self.tools)).await?.as_secs_f64() * 1e3);
+                latencies.push(self.run(&Work { id, ..like.clone() }).await?.as_secs_f64() * 1e3);
             }
             Ok::<_, anyhow::Error>(latencies)
         });

@@ -20,10 +20,10 @@ pub(crate) fn table(book: &Book, columns: &[Column]) -> String {
     let versions = columns.iter().map(|column| column.version.clone());
     rows.push(row(std::iter::once("version".to_owned()).chain(versions).chain([String::new()])));
     for line in book.lines() {
-        let best = line.best(&names);
+        let best = line.best(&names).map(|name| line.text(name));
         let cells = names.iter().map(|name| {
             let text = line.text(name);
-            if best == Some(*name) { format!("**{text}**") } else { text }
+            if best.as_ref() == Some(&text) { format!("**{text}**") } else { text }
         });
         let others: Vec<&str> = names.iter().copied().filter(|name| *name != ours).collect();
         // Of one other alone `best` says nothing.
@@ -31,7 +31,7 @@ pub(crate) fn table(book: &Book, columns: &[Column]) -> String {
             line.best(&others).or_else(|| others.iter().copied().find(|name| line.sample(name).is_some()));
         let ratio = rival.and_then(|rival| Some((rival, line.ratio(ours, rival)?)));
         let ratio =
-            ratio.map_or_else(|| "-".to_owned(), |(rival, ratio)| format!("{:.2} × {rival}", ratio.median()));
+            ratio.map_or_else(|| "-".to_owned(), |(rival, ratio)| format!("{} × {rival}", ratio.short()));
         rows.push(row(std::iter::once(line.title.clone()).chain(cells).chain([ratio])));
     }
     for (who, what) in &book.failures {
@@ -64,7 +64,7 @@ mod tests {
 | median (range) | ours | theirs | third | ours by the best other |
 |---|---|---|---|---|
 | version | 1 | 1 | 1 |  |
-| runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 0.50 × theirs |
+| runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 0.50 (0.50 to 0.50) × theirs |
 | third: could not be installed: no   network |  |  |  |  |
 ";
         assert_eq!(table(&book, &columns), expected);

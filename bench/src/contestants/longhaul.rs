@@ -118,6 +118,10 @@ impl Contestant for Longhaul {
         })
     }
 
+    fn plays(&self, tools: bool) -> bool {
+        !tools || self.build(tools).join("index.js").is_file()
+    }
+
     fn post<'a>(&'a self, at: &'a Started, work: &'a Work) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let session = self.session(at, work).await?;

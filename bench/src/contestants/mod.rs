@@ -46,6 +46,8 @@ pub(crate) struct Place {
     pub(crate) node: PathBuf,
     /// `PATH` with that Node and its npm first.
     pub(crate) path: std::ffi::OsString,
+    /// The bundler.
+    pub(crate) esbuild: PathBuf,
     /// The native workerd.
     pub(crate) workerd: PathBuf,
 }
@@ -303,7 +305,7 @@ async fn bundle(place: &Place, folder: &str, name: &str) -> Result<PathBuf> {
     copy_js(&peers.join(folder), &place.installed.join(folder))?;
     fs::copy(peers.join("model.js"), place.installed.join("model.js"))?;
     let module = place.installed.join(name).join("index.js");
-    let mut esbuild = Command::new(place.bench.join("../node_modules/.bin/esbuild"));
+    let mut esbuild = Command::new(&place.esbuild);
     esbuild.arg(format!("{folder}/{name}.js")).arg(format!("--outfile={}", module.display()));
     esbuild.args(["--bundle", "--minify", "--format=esm", "--platform=neutral", "--log-level=warning"]);
     esbuild.args(["--main-fields=module,main", "--conditions=workerd,worker,browser,import"]);

@@ -7,7 +7,7 @@ use longhaul_trace::index::{Param, Statement};
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Sql};
 use serde_json::{Map, Value};
 
-use crate::server::here;
+use crate::place::here;
 
 /// Makes the tables, as a deployment does.
 pub(crate) fn migrate(file: &Path) -> Result<()> {

@@ -24,7 +24,7 @@ pub(crate) fn figures(players: &[&Player], book: &mut Book) {
             if let (Some(written), Some(read), Some(alarms)) = (written, read, alarms) {
                 let run = prices::Run { written, read, alarms, own_ms: own_ms.unwrap_or_default() };
                 book.add(COST, &title, Better::Less, who, run.usd());
-            } else if player.contestant.plays(tools) && written.is_none() {
+            } else if player.contestant.plays(tools) && player.installed.upload.is_empty() {
                 book.say(COST, &title, Better::Less, who, "own servers");
             }
             if let Some(cpu) = median(book, format!("processor time of a turn, ms, 16 at once, {kind}")) {

@@ -21,10 +21,10 @@ const SETTLED: Duration = Duration::from_millis(30);
 
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let rounds = field.by_mode(3, 7, 15);
-    for tools in [false, true] {
+    for tools in field.kinds.iter().copied() {
         let all = field.start(book, HISTORY, How { tools, ..How::default() }).await;
         // With tools only where there is nothing else.
-        let all: Vec<_> = all.into_iter().filter(|it| !tools || !it.player.contestant.plays(false)).collect();
+        let all: Vec<_> = all.into_iter().filter(|it| field.is_once(it.player, tools)).collect();
         for messages in [10, 100, 1_000] {
             let mut is_out = vec![false; all.len()];
             for round in 0..rounds {
@@ -52,7 +52,7 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
 
 /// The median of a run's turns: from an answer to the last byte of the next request.
 async fn turn_ms(field: &Field<'_>, playing: &Playing<'_>, messages: usize) -> Result<f64> {
-    let like = Work { history: messages, ..Work::new(String::new(), playing.tools) };
+    let like = Work { history: messages, ..field.work(playing.tools) };
     let works = works(1, &like);
     let work = &works[0];
     playing.post(work).await?;

@@ -49,7 +49,7 @@ async fn active_kib(field: &Field<'_>, player: &Player, count: usize) -> Result<
     let playing = field.start_one(player, How { tools, ..How::default() }).await?;
     let pids = playing.pids();
     let before = machine::rss_kib(&pids)?;
-    let works = works(count, &Work { hold: Some(2), ..Work::new(String::new(), tools) });
+    let works = works(count, &Work { hold: Some(2), ..field.work(tools) });
     for some in works.chunks(16) {
         let posts = join_all(some.iter().map(|work| playing.post(work))).await;
         posts.into_iter().collect::<Result<()>>()?;
@@ -65,7 +65,7 @@ async fn idle_kib(field: &Field<'_>, player: &Player, count: usize) -> Result<f6
     let playing = field.start_one(player, How { tools, ..How::default() }).await?;
     sleep(IDLE).await;
     let before = machine::rss_kib(&playing.pids())?;
-    playing.runs(&works(count, &Work::new(String::new(), tools)), 4).await?;
+    playing.runs(&works(count, &field.work(tools)), 4).await?;
     sleep(IDLE).await;
     let each = (machine::rss_kib(&playing.pids())? - before) / count as f64;
     Ok(each.max(0.0))

@@ -17,10 +17,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    book::Book,
+    book::{Better, Book},
     player::{How, Player, Playing},
 };
-use crate::model::Model;
+use crate::model::{Model, Work};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,10 +35,14 @@ pub(crate) struct Field<'a> {
     pub(crate) players: Vec<&'a Player>,
     pub(crate) model: Model,
     pub(crate) mode: Mode,
+    /// Whether runs have tools: without, with, or both in turn.
+    pub(crate) kinds: &'a [bool],
+    /// Chunks that an answer is streamed in.
+    pub(crate) pieces: usize,
 }
 
 /// All measures: the name that `--measure` takes, the least mode that has it, what it says.
-pub(crate) const MEASURES: [(&str, Mode, &str); 8] = [
+pub(crate) const MEASURES: [(&str, Mode, &str); 9] = [
     ("upload", Mode::Quick, "gzip of what is uploaded, processor time of a start"),
     ("stored", Mode::Quick, "rows, bytes, requests of a trace"),
     ("rates", Mode::Quick, "runs/s, p50 and p99, processor time of a turn"),
@@ -47,6 +51,7 @@ pub(crate) const MEASURES: [(&str, Mode, &str); 8] = [
     ("history", Mode::Default, "a turn after 10, 100, 1,000 messages"),
     ("watchers", Mode::Default, "one run and those that watch it"),
     ("memory", Mode::Default, "of a session that waits for the model, and of one that is over"),
+    ("first", Mode::Full, "longhaul from nothing to the first page, and a changed line, on the clock"),
 ];
 
 /// Plays one measure.
@@ -59,9 +64,18 @@ pub(crate) async fn play(name: &str, field: &Field<'_>, book: &mut Book) -> Resu
         "latency" => rates::latency(field, book).await,
         "history" => history::measure(field, book).await,
         "watchers" => watchers::measure(field, book).await,
+        "first" => first(book).await,
         "memory" => memory::measure(field, book).await,
         _ => anyhow::bail!("there is no measure {name}"),
     }
+}
+
+/// Of longhaul alone: what a new user waits for.
+async fn first(book: &mut Book) -> Result<()> {
+    for (what, took) in crate::first::measure().await? {
+        book.add("first", &format!("{what}, s"), Better::Less, "longhaul", took.as_secs_f64());
+    }
+    Ok(())
 }
 
 impl<'a> Field<'a> {
@@ -72,6 +86,16 @@ impl<'a> Field<'a> {
             Mode::Default => default,
             Mode::Full => full,
         }
+    }
+
+    /// A run's work, which `works` gives an id.
+    fn work(&self, tools: bool) -> Work {
+        Work { pieces: self.pieces, ..Work::new(String::new(), tools) }
+    }
+
+    /// Whether a contestant plays where one kind of run is enough: without tools, or with them where it has nothing else.
+    fn is_once(&self, player: &Player, tools: bool) -> bool {
+        !tools || !player.contestant.plays(false)
     }
 
     /// Everybody who plays such runs, started and warm. Who fails is in the book.
@@ -92,7 +116,8 @@ impl<'a> Field<'a> {
     /// One contestant, which has played a round that nobody counts.
     async fn start_one(&self, player: &'a Player, how: How) -> Result<Playing<'a>> {
         let playing = player.start(&self.model, how).await?;
-        playing.round(&self.model, 4, Duration::from_millis(self.by_mode(150, 400, 800))).await?;
+        let time = Duration::from_millis(self.by_mode(150, 400, 800));
+        playing.round(&self.model, &self.work(how.tools), 4, time).await?;
         Ok(playing)
     }
 }

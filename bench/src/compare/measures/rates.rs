@@ -14,7 +14,6 @@ use crate::{
         player::{Playing, works},
     },
     contestants::Seen,
-    model::Work,
     sample::Sample,
 };
 
@@ -24,9 +23,9 @@ const LATENCY: &str = "latency";
 /// Rounds at each load, in turns; who begins changes.
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let loads: &[usize] = field.by_mode(&[1, 16], &[1, 16, 64], &[1, 16, 64]);
-    let rounds: u32 = field.by_mode(3, 5, 9);
-    let time = Duration::from_millis(field.by_mode(700, 1_000, 2_000));
-    for tools in [false, true] {
+    let rounds: u32 = field.by_mode(3, 4, 7);
+    let time = Duration::from_millis(field.by_mode(700, 1_000, 1_500));
+    for tools in field.kinds.iter().copied() {
         let mut all = field.start(book, RATES, How { tools, ..How::default() }).await;
         for load in loads {
             let mut latencies = vec![Vec::new(); all.len()];
@@ -40,7 +39,7 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
                         continue;
                     }
                     let began = Instant::now();
-                    match all[at].round(&field.model, *load, time).await {
+                    match all[at].round(&field.model, &field.work(tools), *load, time).await {
                         Ok(round) => {
                             note(book, &all[at], tools, *load, &round);
                             latencies[at].extend(round.latencies);
@@ -106,10 +105,10 @@ fn note(
 /// From the post to the model's first byte, and to a watcher's first event.
 pub(super) async fn latency(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let rounds = field.by_mode(5, 15, 30);
-    for tools in [false, true] {
+    for tools in field.kinds.iter().copied() {
         let all = field.start(book, LATENCY, How { tools, ..How::default() }).await;
         // With tools only where there is nothing else: it is the same path.
-        let all: Vec<_> = all.into_iter().filter(|it| !tools || !it.player.contestant.plays(false)).collect();
+        let all: Vec<_> = all.into_iter().filter(|it| field.is_once(it.player, tools)).collect();
         for round in 0..rounds {
             for turn in 0..all.len() {
                 let playing = &all[(turn + round) % all.len()];
@@ -130,7 +129,7 @@ pub(super) async fn latency(field: &Field<'_>, book: &mut Book) -> Result<()> {
 }
 
 async fn once(field: &Field<'_>, playing: &Playing<'_>) -> Result<(f64, f64)> {
-    let works = works(1, &Work::new(String::new(), playing.tools));
+    let works = works(1, &field.work(playing.tools));
     let work = &works[0];
     let posted_at = now_us();
     playing.post(work).await?;

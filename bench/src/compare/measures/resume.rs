@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Field, How};
+use super::{Field, How, Mode};
 use crate::{
     clock::now_us,
     compare::{
@@ -19,6 +19,9 @@ use crate::{
 const RESUME: &str = "resume";
 /// The turn that is under way when the processes die.
 const HELD: usize = 2;
+
+/// A death that is survived within this time is played again, and with many sessions.
+const SLOW: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
@@ -36,14 +39,20 @@ struct Resumed {
 
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let kills = field.by_mode(3, 7, 15);
-    let patience = Duration::from_secs(field.by_mode(5, 30, 400));
+    let patience = Duration::from_secs(field.by_mode(5, 30, 60));
     let crowds: &[usize] = field.by_mode(&[1], &[1, 100], &[1, 100]);
     for player in &field.players {
+        // Of a contestant that needs so long for one session, many are not tried.
+        let mut is_slow = false;
         for crowd in crowds {
             for visit in [Visit::Nobody, Visit::AtOnce] {
                 let titles = titles(*crowd, visit);
                 if !player.contestant.resumes() {
                     book.say(RESUME, &titles[0], Better::Less, player.name(), "never");
+                    continue;
+                }
+                if is_slow && *crowd > 1 && field.mode != Mode::Full {
+                    book.say(RESUME, &titles[0], Better::Less, player.name(), "--full");
                     continue;
                 }
                 let tools = !player.contestant.plays(false);
@@ -56,7 +65,10 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
                     }
                 };
                 for _ in 0..kills {
-                    match kill_once(field, &mut playing, *crowd, visit, patience).await {
+                    let killed_at = Instant::now();
+                    let resumed = kill_once(field, &mut playing, *crowd, visit, patience).await;
+                    is_slow |= killed_at.elapsed() > SLOW;
+                    match resumed {
                         Ok(Some(resumed)) => note(book, &titles, player.name(), visit, &resumed),
                         Ok(None) => {
                             let words = format!("> {} s", patience.as_secs());
@@ -69,7 +81,7 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
                         }
                     }
                     // Who needs long is not asked as often.
-                    if began.elapsed() > Duration::from_secs(10) {
+                    if began.elapsed() > SLOW {
                         break;
                     }
                 }
@@ -110,7 +122,7 @@ async fn kill_once(
     visit: Visit,
     patience: Duration,
 ) -> Result<Option<Resumed>> {
-    let like = Work { hold: Some(HELD), ..Work::new(String::new(), playing.tools) };
+    let like = Work { hold: Some(HELD), ..field.work(playing.tools) };
     let works = works(crowd, &like);
     let posts = join_all(works.iter().map(|work| playing.post(work))).await;
     posts.into_iter().collect::<Result<()>>()?;

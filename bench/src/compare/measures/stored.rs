@@ -11,7 +11,7 @@ use crate::{
         book::{Better, Book},
         player::{Player, works},
     },
-    model::{TRACES, Work},
+    model::TRACES,
 };
 
 const STORED: &str = "stored";
@@ -19,7 +19,7 @@ const STORED: &str = "stored";
 const SETTLED: Duration = Duration::from_millis(500);
 
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
-    for tools in [false, true] {
+    for tools in field.kinds.iter().copied() {
         for player in field.players.iter().filter(|player| player.contestant.plays(tools)) {
             if let Err(error) = rows(field, player, tools, book).await {
                 book.fail(player.name(), &format!("{STORED}, {}", kind(tools)), &error);
@@ -43,7 +43,7 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
 /// Rows and bytes of a run in a session of its own: of some, divided.
 async fn rows(field: &Field<'_>, player: &Player, tools: bool, book: &mut Book) -> Result<()> {
     let playing = player.start(&field.model, How { tools, counting: true, sink: false }).await?;
-    let like = Work::new(String::new(), tools);
+    let like = field.work(tools);
     playing.runs(&works(3, &like), 1).await?;
     sleep(SETTLED).await;
     let before = playing.stored().await?;
@@ -69,7 +69,7 @@ async fn rows(field: &Field<'_>, player: &Player, tools: bool, book: &mut Book) 
 async fn requests(field: &Field<'_>, player: &Player) -> Result<f64> {
     let playing = player.start(&field.model, How { sink: true, ..How::default() }).await?;
     field.model.forget(TRACES).await?;
-    let works = works(10, &Work::new(String::new(), false));
+    let works = works(10, &field.work(false));
     playing.runs(&works, 1).await?;
     sleep(SETTLED).await;
     Ok(field.model.arrivals(TRACES, 0, Duration::from_secs(10)).await?.len() as f64 / works.len() as f64)

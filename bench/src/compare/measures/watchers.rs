@@ -21,9 +21,9 @@ const WATCHERS: &str = "watchers";
 
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let crowds: &[usize] = field.by_mode(&[1], &[1, 100], &[1, 100, 1_000]);
-    for tools in [false, true] {
+    for tools in field.kinds.iter().copied() {
         let all = field.start(book, WATCHERS, How { tools, ..How::default() }).await;
-        let all: Vec<_> = all.into_iter().filter(|it| !tools || !it.player.contestant.plays(false)).collect();
+        let all: Vec<_> = all.into_iter().filter(|it| field.is_once(it.player, tools)).collect();
         for crowd in crowds {
             for playing in &all {
                 let who = playing.player.name();
@@ -46,7 +46,7 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
 async fn watched(field: &Field<'_>, playing: &Playing<'_>, crowd: usize) -> Result<f64> {
     // Long enough for all watchers to join before the second answer, and for each event to reach them all before the next.
     let pause_ms = 200 + u64::try_from(crowd)? * 2;
-    let works = works(1, &Work { pause_ms, ..Work::new(String::new(), playing.tools) });
+    let works = works(1, &Work { pause_ms, ..field.work(playing.tools) });
     let work = &works[0];
     playing.post(work).await?;
     let watchers = try_join_all((0..crowd).map(|_| async {
