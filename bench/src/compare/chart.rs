@@ -11,7 +11,7 @@ const PANELS: [&str; 6] = [
     "p50 of a run, ms, 1 at once, five tools",
     "processor time of a turn, ms, 16 at once, five tools",
     "rows written by a run, five tools",
-    "after SIGKILL, nobody asks: ms from the restart to the repeated call, 1 session",
+    "after SIGKILL, unattended: ms to the repeated call, 1 session",
 ];
 
 const WIDTH: f64 = 880.0;

@@ -235,7 +235,7 @@ fn report(options: &Options, players: &[Player], book: &Book, conditions: &str) 
         .map(|player| Column { name: player.name(), version: player.installed.version.clone() })
         .collect();
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    let table = table::table(book, &columns);
+    let table = table::table(book, &columns, |_| true);
     let text = explained(players, book, &table, conditions)?;
     let svg = chart::chart(book, &names, conditions);
     let json = json!({
@@ -252,7 +252,8 @@ fn report(options: &Options, players: &[Player], book: &Book, conditions: &str) 
     fs::write(target.join("bench.md"), &text)?;
     fs::write(target.join("chart.svg"), &svg)?;
     if options.publish {
-        publish(&text, &table, &svg, conditions)?;
+        let main = table::table(book, &columns, |line| table::MAIN.contains(&line.title.as_str()));
+        publish(&text, &main, &svg, conditions)?;
     }
     write!(io::stdout().lock(), "{text}")?;
     eprintln!("target/bench has bench.json, bench.md and chart.svg");
@@ -301,7 +302,10 @@ fn publish(text: &str, table: &str, svg: &str, conditions: &str) -> Result<()> {
     fs::write(here().join("chart.svg"), svg)?;
     let readme = here().join("../README.md");
     let page = fs::read_to_string(&readme)?;
-    if let Some(page) = between(&page, &format!("{table}\n{conditions}\n")) {
+    let picture =
+        "![Runs a second, latency, processor time, rows and resume of each runtime](bench/chart.svg)";
+    let more = "All lines, and how they were measured: [bench/RESULTS.md](bench/RESULTS.md).";
+    if let Some(page) = between(&page, &format!("{picture}\n\n{table}\n{conditions}. {more}\n")) {
         fs::write(readme, page)?;
     } else {
         eprintln!("README.md has no lines `{BEGIN}` and `{END}`: it stays as it is");

@@ -1,6 +1,26 @@
 //! The table, as Markdown.
 
-use super::book::Book;
+use super::book::{Book, Line};
+
+/// The lines that a page shows which is not about the bench; the others are one click away. None is left out for who wins it.
+pub(crate) const MAIN: [&str; 16] = [
+    "runs/s, 1 at once, no tools",
+    "runs/s, 16 at once, no tools",
+    "runs/s, 64 at once, no tools",
+    "runs/s, 1 at once, five tools",
+    "runs/s, 16 at once, five tools",
+    "p50 of a run, ms, 1 at once, five tools",
+    "p99 of a run, ms, 16 at once, five tools",
+    "processor time of a turn, ms, 16 at once, five tools",
+    "a turn beside the model after 1000 messages, ms",
+    "rows written by a run, five tools",
+    "after SIGKILL, unattended: ms to the repeated call, 1 session",
+    "after SIGKILL, touched: ms to the repeated call, 1 session",
+    "memory of a session that waits for the model, KiB",
+    "gzip of the upload, KiB",
+    "processor time of a start to the first answer, ms",
+    "price of a million runs, USD, five tools",
+];
 
 /// Who stands in a column.
 pub(crate) struct Column {
@@ -8,9 +28,9 @@ pub(crate) struct Column {
     pub(crate) version: String,
 }
 
-/// All lines of the book, a column for each contestant, the best of a line in bold; the last column is the first contestant by the best
+/// Those lines of the book that are `chosen`, a column for each contestant, the best of a line in bold; the last column is the first contestant by the best
 /// other one. At the end a row for each failure.
-pub(crate) fn table(book: &Book, columns: &[Column]) -> String {
+pub(crate) fn table(book: &Book, columns: &[Column], chosen: impl Fn(&Line) -> bool) -> String {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let ours = names.first().copied().unwrap_or_default();
     let mut rows = vec![row(std::iter::once("median (range)".to_owned())
@@ -19,7 +39,7 @@ pub(crate) fn table(book: &Book, columns: &[Column]) -> String {
     rows.push(format!("|{}", "---|".repeat(columns.len() + 2)));
     let versions = columns.iter().map(|column| column.version.clone());
     rows.push(row(std::iter::once("version".to_owned()).chain(versions).chain([String::new()])));
-    for line in book.lines() {
+    for line in book.lines().iter().filter(|line| chosen(line)) {
         let best = line.best(&names).map(|name| line.text(name));
         let cells = names.iter().map(|name| {
             let text = line.text(name);
@@ -67,6 +87,6 @@ mod tests {
 | runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 0.50 (0.50 to 0.50) × theirs |
 | third: could not be installed: no   network |  |  |  |  |
 ";
-        assert_eq!(table(&book, &columns), expected);
+        assert_eq!(table(&book, &columns, |_| true), expected);
     }
 }

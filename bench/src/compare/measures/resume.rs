@@ -93,15 +93,14 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
 }
 
 fn titles(crowd: usize, visit: Visit) -> [String; 2] {
-    let sessions = if crowd == 1 { "1 session".to_owned() } else { format!("the last of {crowd} sessions") };
+    let sessions = if crowd == 1 { "1 session".to_owned() } else { format!("last of {crowd} sessions") };
     match visit {
         Visit::Nobody => [
-            format!("after SIGKILL, nobody asks: ms from the restart to the repeated call, {sessions}"),
-            format!("after SIGKILL, nobody asks: of these, ms after it listens, {sessions}"),
+            format!("after SIGKILL, unattended: ms to the repeated call, {sessions}"),
+            format!("after SIGKILL, unattended: of these, ms after it listens, {sessions}"),
         ],
         Visit::AtOnce => {
-            let title =
-                format!("after SIGKILL, asked at once: ms from that to the repeated call, {sessions}");
+            let title = format!("after SIGKILL, touched: ms to the repeated call, {sessions}");
             [title.clone(), title]
         }
     }
