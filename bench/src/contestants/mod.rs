@@ -11,8 +11,13 @@
 //! at the end ends the run. A request that was repeated after a death is answered again.
 
 pub(crate) mod agents;
+pub(crate) mod article;
+pub(crate) mod dbos;
+pub(crate) mod langgraph;
 pub(crate) mod longhaul;
 pub(crate) mod object;
+mod programs;
+pub(crate) mod restate;
 mod workerd;
 
 use std::{
@@ -91,6 +96,10 @@ pub(crate) fn all(builds: [PathBuf; 2]) -> Vec<Box<dyn Contestant>> {
         Box::new(object::Object),
         Box::new(agents::Agents::Tasks),
         Box::new(agents::Agents::Think),
+        Box::new(restate::Restate::default()),
+        Box::new(dbos::Dbos),
+        Box::new(langgraph::LangGraph),
+        Box::new(article::Article::default()),
     ]
 }
 
