@@ -142,7 +142,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         };
         if is_chosen {
             eprintln!("{name}");
-            measures::play(name, &field, &mut book).await.with_context(|| format!("the measure {name}"))?;
+            if let Err(error) = measures::play(name, &field, &mut book).await {
+                book.fail("everybody", name, &error);
+            }
         }
     }
     measures::figures(&field.players, &mut book);
@@ -182,8 +184,14 @@ fn list(all: &[Box<dyn Contestant>]) -> Result<()> {
     }
     writeln!(out)?;
     for (name, least, what) in MEASURES {
-        writeln!(out, "{name}: {what}{}", if least == Mode::Quick { "" } else { " (not in --quick)" })?;
+        let when = match least {
+            Mode::Quick => "",
+            Mode::Default => " (not in --quick)",
+            Mode::Full => " (--full, or by name)",
+        };
+        writeln!(out, "{name}: {what}{when}")?;
     }
+    writeln!(out, "What a million runs cost follows from stored and rates.")?;
     Ok(())
 }
 
