@@ -17,7 +17,7 @@ use longhaul_cli::{
 
 use crate::{
     api, audit, chromium,
-    cost::Costs,
+    cost::{Costs, Place},
     dashboard, fuzz,
     judges::{self, Judge},
     pins, process,
@@ -137,11 +137,22 @@ const STEPS: &[Step] = &[
         "licenses, sources and known vulnerabilities of what is built from",
         run_audit,
     ),
+    Step::new(
+        Lane::Native,
+        "work",
+        "allocations of simulated runs, and instructions of the core, the codecs and the trace",
+        run_work,
+    ),
     Step::new(Lane::Native, "wasm-test", "the codecs as wasm, under Node", wasm_test),
     Step::new(Lane::Deployed, "build", "the worker, its dashboard and the examples", run_build),
     Step::new(Lane::Deployed, "size", "the budget of the deployed wasm", size),
     Step::new(Lane::Deployed, "deploy-dry-run", "what wrangler would deploy", deploy_dry_run),
-    Step::new(Lane::Served, COST, "what a run costs that does not depend on the machine", run_cost),
+    Step::new(
+        Lane::Served,
+        COST,
+        "rows, statements and calls between the wasm and JavaScript of a run",
+        run_cost,
+    ),
     Step::new(Lane::Served, "e2e", "end to end, against workerd with storage on disk", e2e),
     Step::new(
         Lane::Served,
@@ -434,7 +445,16 @@ fn deploy_dry_run(workspace: &Workspace, progress: &Progress) -> Result<Report> 
 }
 
 fn run_cost(workspace: &Workspace, progress: &Progress) -> Result<Report> {
-    let (note, measured) = Costs::count(workspace, |line| progress.line(line))?.judge()?;
+    cost(workspace, Place::Served, progress)
+}
+
+fn run_work(workspace: &Workspace, progress: &Progress) -> Result<Report> {
+    cost(workspace, Place::Native, progress)
+}
+
+/// What a run costs, beside its limits.
+fn cost(workspace: &Workspace, place: Place, progress: &Progress) -> Result<Report> {
+    let (note, measured) = Costs::count(workspace, place, |line| progress.line(line))?.judge()?;
     Ok(Report { note, measured })
 }
 

@@ -1,14 +1,16 @@
 //! What a run costs, as counts that are the same on every machine, and the limits of `xtask/costs.toml`.
 
+mod native;
+
 use std::{collections::BTreeMap, fmt, process::Command};
 
 use anyhow::{Context, Result, bail};
+use longhaul_cli::build::{self, Grade};
 
 use crate::{
     check, process, setup,
     workspace::{Workspace, read},
 };
-use longhaul_cli::build::{self, Grade};
 
 /// The limits, under the checkout's root.
 const TABLE: &str = "xtask/costs.toml";
@@ -38,22 +40,50 @@ struct Judged<'a> {
     limit: Limit,
 }
 
+/// Where something is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine, without a platform.
+    Native,
+    /// In workerd.
+    Served,
+}
+
+impl Place {
+    /// Where a part of the table is counted.
+    fn of(name: &str) -> Self {
+        let part = name.split('.').next().unwrap_or_default();
+        if native::PARTS.contains(&part) { Self::Native } else { Self::Served }
+    }
+}
+
 /// What was counted, and what was not.
 pub(crate) struct Costs {
     counts: Counts,
     limits: BTreeMap<String, Limit>,
-    /// Why a part was left out, and what the names of its counts begin with.
-    left_out: Option<(&'static str, String)>,
+    /// A part that was left out, and why.
+    left_out: Option<LeftOut>,
+}
+
+/// A part that could not be counted.
+struct LeftOut {
+    part: &'static str,
+    why: String,
 }
 
 impl Costs {
-    /// Counts everything. The worker and the example with tools are built.
-    pub(crate) fn count(workspace: &Workspace, mut on_line: impl FnMut(&str)) -> Result<Self> {
-        let limits = limits(&read(&workspace.root().join(TABLE))?)?;
-        let mut counts = Counts::new();
-        let output = process::run(check::end_to_end(workspace, &["--test", TESTS], 1)?, &mut on_line)?;
-        counts.extend(counted(&output));
-        Ok(Self { counts, limits, left_out: None })
+    /// Counts what is counted in this place. For workerd the worker and the example with tools are built.
+    pub(crate) fn count(workspace: &Workspace, place: Place, mut on_line: impl FnMut(&str)) -> Result<Self> {
+        let mut limits = limits(&read(&workspace.root().join(TABLE))?)?;
+        limits.retain(|name, _| Place::of(name) == place);
+        let (counts, left_out) = match place {
+            Place::Native => native::count(workspace, &mut on_line)?,
+            Place::Served => {
+                let tests = check::end_to_end(workspace, &["--test", TESTS], 1)?;
+                (counted(&process::run(tests, &mut on_line)?), None)
+            }
+        };
+        Ok(Self { counts, limits, left_out })
     }
 
     /// What to say of costs that are within their limits. Fails with all that are not.
@@ -67,7 +97,7 @@ impl Costs {
                 problems.join("\n  ")
             );
         }
-        let mut told: Vec<String> = self.left_out.iter().map(|(_, why)| why.clone()).collect();
+        let mut told: Vec<String> = self.left_out.iter().map(|it| it.why.clone()).collect();
         told.extend(self.judged().filter_map(|judged| judged.hint()));
         Ok((format!("{} counts, all within their limits", self.counts.len()), told))
     }
@@ -80,7 +110,10 @@ impl Costs {
 
     /// Counts without a limit, and limits of nothing.
     fn unknown(&self) -> Vec<String> {
-        let is_left_out = |name: &str| self.left_out.as_ref().is_some_and(|(part, _)| name.starts_with(part));
+        let is_left_out = |name: &str| {
+            let part = name.split('.').next();
+            self.left_out.as_ref().is_some_and(|it| part == Some(it.part))
+        };
         let new = self.counts.iter().filter(|(name, _)| !self.limits.contains_key(*name));
         let gone = self.limits.keys().filter(|name| !self.counts.contains_key(*name) && !is_left_out(name));
         let new = new.map(|(name, count)| format!("{name} is {count}, and has no limit: give it one"));
@@ -91,7 +124,6 @@ impl Costs {
 
 impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<34} {:>12} {:>12} {:>12}", "a run of six turns", "now", "measured", "limit")?;
         for Judged { name, count, limit } in self.judged() {
             writeln!(f, "{name:<34} {count:>12} {:>12} {:>12}", limit.measured, limit.limit)?;
         }
@@ -132,10 +164,17 @@ pub(crate) fn run(workspace: &Workspace, is_profile: bool) -> Result<()> {
         command.args(["--ignored", "--exact", "profile::calls_by_name"]);
         return print(command);
     }
-    let costs = Costs::count(workspace, |_| {})?;
-    println!("{costs}");
-    let (note, told) = costs.judge()?;
-    println!("{}", told.into_iter().chain([note]).collect::<Vec<_>>().join("\n"));
+    println!("{:<34} {:>12} {:>12} {:>12}", "a run of six turns", "now", "measured", "limit");
+    let mut judged = Vec::new();
+    for place in [Place::Served, Place::Native] {
+        let costs = Costs::count(workspace, place, |_| {})?;
+        print!("{costs}");
+        judged.push(costs.judge());
+    }
+    for judged in judged {
+        let (note, told) = judged?;
+        println!("{}", told.into_iter().chain([note]).collect::<Vec<_>>().join("\n"));
+    }
     Ok(())
 }
 
@@ -222,11 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_says_why() {
+        let left_out = Some(LeftOut { part: "talking", why: "nobody could count".to_owned() });
+        let costs = Costs { left_out, ..costs("") };
+        assert_eq!(costs.judge().unwrap().1, ["nobody could count"]);
+    }
+
+    #[test]
     fn the_limits_are_read() {
         let workspace = Workspace::open().unwrap();
         let limits = limits(&read(&workspace.root().join(TABLE)).unwrap()).unwrap();
         assert!(limits.values().all(|it| it.measured <= it.limit));
         assert!(limits["talking.rows_written"].limit <= 10 && limits["acting.rows_written"].limit <= 20);
+        assert!(native::PARTS.iter().all(|part| limits.keys().any(|name| name.starts_with(part))));
         assert!(super::limits("[a]\nb = { measured = 1 }\n").is_err());
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod chromium;
 mod cost;
 mod dashboard;
+mod debian;
 mod fuzz;
 mod judges;
 mod kill;
