@@ -240,7 +240,11 @@ fn place(folder: &str) -> Result<Place> {
 fn report(options: &Options, players: &[Player], book: &Book, conditions: &str) -> Result<()> {
     let columns: Vec<Column> = players
         .iter()
-        .map(|player| Column { name: player.name(), version: player.installed.version.clone() })
+        .map(|player| Column {
+            name: player.name(),
+            version: player.installed.version.clone(),
+            is_durable: player.contestant.is_durable(),
+        })
         .collect();
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let table = table::table(book, &columns, |_| true);

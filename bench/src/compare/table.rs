@@ -26,6 +26,8 @@ pub(crate) const MAIN: [&str; 16] = [
 pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) version: String,
+    /// Whether it is compared with the others.
+    pub(crate) is_durable: bool,
 }
 
 /// Those lines of the book that are `chosen`, a column for each contestant, the best of a line in bold; the last column is the first contestant by the best
@@ -33,19 +35,24 @@ pub(crate) struct Column {
 pub(crate) fn table(book: &Book, columns: &[Column], chosen: impl Fn(&Line) -> bool) -> String {
     let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let ours = names.first().copied().unwrap_or_default();
+    let rivals: Vec<&str> =
+        columns.iter().filter(|column| column.is_durable).map(|column| column.name).collect();
     let mut rows = vec![row(std::iter::once("median (range)".to_owned())
-        .chain(names.iter().map(|name| (*name).to_owned()))
+        .chain(columns.iter().map(|column| {
+            let not = if column.is_durable { "" } else { " (not durable)" };
+            format!("{}{not}", column.name)
+        }))
         .chain([format!("{ours} by the best other")]))];
     rows.push(format!("|{}", "---|".repeat(columns.len() + 2)));
     let versions = columns.iter().map(|column| column.version.clone());
     rows.push(row(std::iter::once("version".to_owned()).chain(versions).chain([String::new()])));
     for line in book.lines().iter().filter(|line| chosen(line)) {
-        let best = line.best(&names).map(|name| line.text(name));
+        let best = line.best(&rivals).map(|name| line.text(name));
         let cells = names.iter().map(|name| {
             let text = line.text(name);
-            if best.as_ref() == Some(&text) { format!("**{text}**") } else { text }
+            if best.as_ref() == Some(&text) && rivals.contains(name) { format!("**{text}**") } else { text }
         });
-        let others: Vec<&str> = names.iter().copied().filter(|name| *name != ours).collect();
+        let others: Vec<&str> = rivals.iter().copied().filter(|name| *name != ours).collect();
         // Of one other alone `best` says nothing.
         let rival =
             line.best(&others).or_else(|| others.iter().copied().find(|name| line.sample(name).is_some()));
@@ -78,14 +85,19 @@ mod tests {
             values.into_iter().for_each(|value| book.add("m", "runs/s", Better::More, who, value));
         }
         book.say("m", "runs/s", Better::More, "third", "no such runs");
+        book.add("m", "runs/s", Better::More, "fourth", 9.0);
         book.failures.push(("third".to_owned(), "could not be installed: no | network".to_owned()));
-        let columns = ["ours", "theirs", "third"].map(|name| Column { name, version: "1".to_owned() });
+        let columns = ["ours", "theirs", "third", "fourth"].map(|name| Column {
+            name,
+            version: "1".to_owned(),
+            is_durable: name != "fourth",
+        });
         let expected = "\
-| median (range) | ours | theirs | third | ours by the best other |
-|---|---|---|---|---|
-| version | 1 | 1 | 1 |  |
-| runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 0.50 (0.50 to 0.50) × theirs |
-| third: could not be installed: no   network |  |  |  |  |
+| median (range) | ours | theirs | third | fourth (not durable) | ours by the best other |
+|---|---|---|---|---|---|
+| version | 1 | 1 | 1 | 1 |  |
+| runs/s | 3.0 (2.0 to 4.0) | **6.0 (4.0 to 8.0)** | no such runs | 9.0 | 0.50 (0.50 to 0.50) × theirs |
+| third: could not be installed: no   network |  |  |  |  |  |
 ";
         assert_eq!(table(&book, &columns, |_| true), expected);
     }

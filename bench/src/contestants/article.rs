@@ -76,6 +76,10 @@ impl Contestant for Article {
         })
     }
 
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn resumes(&self) -> bool {
         false
     }

@@ -160,6 +160,11 @@ pub(crate) trait Contestant: Sync {
         self.name()
     }
 
+    /// Whether an accepted run is on disk. One that is not is shown, and compared with nobody.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     /// Whether it goes on with its runs after a death.
     fn resumes(&self) -> bool {
         true
@@ -284,7 +289,8 @@ impl Setting {
     }
 
     fn started(&self, processes: Vec<Child>, spawned_at: Instant) -> Result<Started> {
-        let http = Client::builder().no_proxy().build()?;
+        // Shorter than servers keep a connection that nobody uses: Node closes it after five seconds.
+        let http = Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(1)).build()?;
         let base = format!("http://127.0.0.1:{}", self.port);
         Ok(Started { base, processes, spawned_at, listening_at: Instant::now(), http })
     }

@@ -21,7 +21,7 @@ const MEMORY: &str = "memory";
 const IDLE: Duration = Duration::from_secs(12);
 
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
-    let count = field.by_mode(50, 200, 400);
+    let count = field.by_mode(50, 100, 200);
     for player in &field.players {
         match active_kib(field, player, count).await {
             Ok(kib) => {
