@@ -139,7 +139,7 @@ impl Ask for Sql {
             let rows = database::rows(&self.connection, &query.to_statement(self.tenant.as_str()))?;
             let mut stats = query.stats(rows)?;
             if let Some(statement) = query.groups_statement(self.tenant.as_str()) {
-                stats.grouped = query.groups(database::rows(&self.connection, &statement)?)?;
+                stats.grouped = query.groups(vec![database::rows(&self.connection, &statement)?])?;
             }
             serde_json::to_string(&stats)?
         };

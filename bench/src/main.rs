@@ -9,12 +9,14 @@ mod index;
 mod model;
 mod place;
 mod sample;
+mod scale;
 mod sse;
+mod tenant;
 
 use std::{
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::UNIX_EPOCH,
 };
@@ -57,6 +59,14 @@ enum Other {
     Index(index::Command),
     /// From nothing to the first page, and a changed line, on the clock
     First,
+    /// What a million sessions a day come to, and ten million: the tables of docs/scale.md
+    Scale,
+    /// The object of one tenant under load
+    Tenant {
+        /// The build to measure
+        #[arg(long, default_value_os_t = here().join("../crates/worker/build"))]
+        build: PathBuf,
+    },
     /// The model server of a comparison; it says its port, and serves until it is killed
     Model,
 }
@@ -81,6 +91,8 @@ async fn main() -> Result<()> {
         Some(Other::First) => print_first().await,
         Some(Other::Compare(options)) => compare::run(&options).await,
         Some(Other::Model) => model::serve().await,
+        Some(Other::Scale) => Ok(writeln!(io::stdout().lock(), "{}", scale::tables().join("\n\n"))?),
+        Some(Other::Tenant { build }) => print_tenant(&build).await,
         None => {
             let measures = match arguments.bench.unwrap_or(Bench::All) {
                 Bench::Runs => vec!["upload", "rates"],
@@ -103,6 +115,15 @@ async fn print_first() -> Result<()> {
     for (what, took) in rows {
         writeln!(out, "| {what} | {:.1} s |", took.as_secs_f64())?;
     }
+    Ok(())
+}
+
+async fn print_tenant(build: &Path) -> Result<()> {
+    let load_before = load();
+    let table = tenant::measure(build).await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}; load average {load_before} before, {} after\n", conditions()?, load())?;
+    writeln!(out, "{table}")?;
     Ok(())
 }
 

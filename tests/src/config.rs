@@ -46,7 +46,7 @@ pub enum RateLimit {
     Down,
 }
 
-/// The `DB` binding, whose switch is `db.js`; its storage is the directory `index`.
+/// The bindings `DB` and `DB_2`, whose switch is `db.js`; their storage is the directory `index`.
 pub(crate) struct Database<'a> {
     pub(crate) listen: &'a str,
     /// The fault that it starts with, as JSON.
@@ -105,6 +105,7 @@ pub(crate) fn capnp(config: &Config<'_>) -> String {
     }
     if let Some(index) = &config.index {
         bindings.push_str(&wrapped("DB", "cloudflare-internal:d1-api", "index", "Database"));
+        bindings.push_str(&wrapped("DB_2", "cloudflare-internal:d1-api", "index", "Second"));
         services.push_str("    (name = \"index\", worker = .index),\n    (name = \"d1\", worker = .d1),\n");
         services.push_str("    (name = \"index-storage\", disk = (path = \"index\", writable = true)),\n");
         let listen = index.listen;
@@ -177,13 +178,16 @@ fn rate_worker(limit: RateLimit) -> String {
 }
 
 fn index_workers(index: &Database<'_>) -> String {
-    let (fault, database) = (quoted(index.fault), quoted(r#"{"database": "index"}"#));
+    let fault = quoted(index.fault);
+    let database = |name: &str| quoted(&format!(r#"{{"database": "{name}"}}"#));
+    let (first, second) = (database("index"), database("second"));
     format!(
         r#"const index :Workerd.Worker = (
   modules = [(name = "db.js", esModule = embed "db.js")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
-    (name = "D1", service = (name = "d1", props = (json = {database}))),
+    (name = "D1", service = (name = "d1", props = (json = {first}))),
+    (name = "D1_2", service = (name = "d1", props = (json = {second}))),
     (name = "FAULT", json = {fault}),
   ],
 );

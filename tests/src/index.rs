@@ -54,6 +54,7 @@ pub struct Index {
     door: String,
     http: Client,
     fault: Arc<Mutex<Fault>>,
+    rows: &'static str,
 }
 
 impl Index {
@@ -63,7 +64,13 @@ impl Index {
             door: format!("http://127.0.0.1:{port}"),
             http: http.expect("a plain client can be built"),
             fault,
+            rows: "/rows",
         }
+    }
+
+    /// The way into the database behind `DB_2`, which has no tables. Faults and what was executed are of both.
+    pub fn second(&self) -> Index {
+        Index { rows: "/second/rows", ..self.clone() }
     }
 
     /// What happens to every call from now on, also after a restart.
@@ -85,7 +92,7 @@ impl Index {
 
     /// The rows that a statement with parameters gives. Panics when the database refuses it.
     pub async fn rows_of(&self, sql: &str, params: &[Value]) -> Vec<Value> {
-        let rows = self.ask("/rows", &json!({ "sql": sql, "params": params })).await;
+        let rows = self.ask(self.rows, &json!({ "sql": sql, "params": params })).await;
         match rows.unwrap_or_else(|error| panic!("{sql}: {error}")) {
             Value::Array(rows) => rows,
             other => panic!("{sql}: {other}"),

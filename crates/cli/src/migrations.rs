@@ -16,19 +16,32 @@ use crate::{
 const DATABASES: &str = "v3/d1";
 const STAMP: &str = ".migrations";
 
-/// The binding of the index, whose tables come with the library.
+/// The binding of the index, whose tables come with the library; further databases of it are `DB_2`, `DB_3` and so on.
 const INDEX: &str = "DB";
 
 /// Puts the library's tables where the configuration says, unless that is where they are.
 pub(crate) fn copy(project: &Project) -> Result<()> {
     let from = project.migrations();
-    let theirs = project.databases()?.into_iter().find(|database| database.binding == INDEX);
-    let Some(to) = theirs.map(|database| database.migrations) else { return Ok(()) };
-    fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
-    if fs::canonicalize(&from).ok() == fs::canonicalize(&to).ok() {
+    for database in project.databases()? {
+        if is_index(&database.binding) {
+            copy_to(&from, &database.migrations)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a database is one of the index.
+fn is_index(binding: &str) -> bool {
+    let number = binding.strip_prefix(INDEX).and_then(|rest| rest.strip_prefix('_'));
+    binding == INDEX || number.is_some_and(|number| number.parse::<u8>().is_ok())
+}
+
+fn copy_to(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    if fs::canonicalize(from).ok() == fs::canonicalize(to).ok() {
         return Ok(());
     }
-    for entry in fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))? {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let entry = entry?;
         let (text, copy) = (read(&entry.path())?, to.join(entry.file_name()));
         if fs::read_to_string(&copy).ok().as_ref() != Some(&text) {
@@ -126,6 +139,23 @@ mod tests {
         fs::write(state.join("b"), "").unwrap();
         fs::rename(state.join("b"), &file).unwrap();
         assert_ne!(files(&state).unwrap(), first);
+    }
+
+    #[test]
+    fn every_database_of_the_index_gets_its_tables() {
+        for (binding, expected) in
+            [("DB", true), ("DB_2", true), ("DB_64", true), ("DBS", false), ("DB_LOG", false)]
+        {
+            assert_eq!(is_index(binding), expected, "{binding}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("library"), directory.path().join("build/migrations"));
+        fs::create_dir_all(&from).unwrap();
+        fs::write(from.join("0001_t.sql"), "CREATE TABLE t (a);").unwrap();
+        for _ in 0..2 {
+            copy_to(&from, &to).unwrap();
+            assert_eq!(fs::read_to_string(to.join("0001_t.sql")).unwrap(), "CREATE TABLE t (a);");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::cell::{RefCell, RefMut};
 
 use js_sys::Array;
 use longhaul_core::TimeMs;
-use longhaul_trace::index::{BulkQuery, BulkSession};
+use longhaul_trace::index::{BulkQuery, BulkSession, Statement, Tenants};
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 use web_sys::RequestInit;
@@ -14,7 +14,7 @@ use crate::{
         problem::{Outcome, Problem},
         wire::{ASKED_AT_HEADER, BY_HEADER},
     },
-    d1, http,
+    d1, env, http,
     objects::{SESSIONS, objects},
     platform::now_ms,
     sql::{JournalError, Sql},
@@ -110,10 +110,25 @@ impl Bulk {
         }
         let query = bulk::filter(&receipt.filter).map_err(|problem| problem.detail.clone())?;
         let runs = receipt.action.runs();
+        let config = env::config(&self.env).map_err(|problem| problem.detail.clone())?;
+        let databases = config.databases.of(Tenants::One(&self.tenant));
         let statement = query.to_statement(&self.tenant, runs, receipt.asked_at, after);
-        let rows = d1::rows(&self.env, &statement).await;
-        let rows = rows.unwrap_or_else(|| Err("no database is bound as DB".to_owned()))?;
-        BulkQuery::sessions(rows).map_err(|error| error.to_string())
+        let listed = self.sessions(databases, &statement).await?;
+        if databases.len() == 1 || listed.is_empty() {
+            return Ok(listed);
+        }
+        self.sessions(databases, &query.again(&self.tenant, runs, &listed)).await
+    }
+
+    async fn sessions(
+        &self,
+        databases: &[String],
+        statement: &Statement,
+    ) -> Result<Vec<BulkSession>, String> {
+        let rows = d1::rows(&self.env, databases, statement)
+            .await
+            .map_err(|(name, error)| error.unwrap_or_else(|| ["no database is bound as ", name].concat()))?;
+        BulkQuery::sessions(rows.into_iter().flatten().collect()).map_err(|error| error.to_string())
     }
 
     /// Asks sessions as a caller would.

@@ -21,6 +21,7 @@ use longhaul_trace::{
 use crate::{
     agent::Agent,
     api::{auth::Access, hosts::LocalHosts, problem::FieldError},
+    databases::{Databases, INDEX_DATABASES},
     policy::Policy,
     providers, secrets, servers,
 };
@@ -32,7 +33,8 @@ const WORKERS_AI_MODEL: &str = "@cf/meta/llama-3.1-8b-instruct";
 /// The model when no provider is configured: the embedded script, which is no model.
 const SCRIPTED_MODEL: &str = "scripted:haiku";
 /// Variables that may go on in others: JSON, and the tokens.
-const LONG_VARIABLES: [&str; 5] = ["API_TOKENS", servers::MCP_SERVERS, "PRICES", "PROVIDERS", "TOOL_POLICY"];
+const LONG_VARIABLES: [&str; 6] =
+    ["API_TOKENS", INDEX_DATABASES, servers::MCP_SERVERS, "PRICES", "PROVIDERS", "TOOL_POLICY"];
 /// The parts that such a variable has at most.
 const PARTS_MAX: u8 = 9;
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -67,6 +69,8 @@ pub(crate) struct Config {
     /// Where events are sent, one by one.
     pub(crate) webhook: Option<WebhookConfig>,
     pub(crate) has_index: bool,
+    /// Which tenants' rows are in which databases of it.
+    pub(crate) databases: Databases,
     /// The deployment's own secrets.
     pub(crate) secrets: SecretNet,
     /// The same as texts.
@@ -107,7 +111,8 @@ pub(crate) struct Bindings {
 }
 
 impl Config {
-    /// Reads every variable of `.dev.vars.example`. `lookup` gives a variable or secret by name.
+    /// Reads every variable of `.dev.vars.example`. `lookup` gives a variable or secret by name, and something for a
+    /// database that is bound under the name.
     ///
     /// # Errors
     /// Every variable at fault, by name; never a secret.
@@ -166,6 +171,7 @@ impl Config {
             &mut errors,
         );
         let per_day = usd_per_day(var("TENANT_USD_PER_DAY"), bindings.tenants, &mut errors);
+        let databases = Databases::parse(var(INDEX_DATABASES), &|name| lookup(name).is_some(), &mut errors);
         let public_url = var("PUBLIC_URL").map(|url| Rc::<str>::from(url.trim_end_matches('/')));
         // Where webhooks are in the build, they say it.
         if cfg!(not(feature = "webhooks")) && public_url.as_deref().is_some_and(|url| host_of(url).is_none())
@@ -217,6 +223,7 @@ impl Config {
                 nexus,
                 webhook,
                 has_index: bindings.db,
+                databases,
                 secrets: secrets::net(&secret_texts),
                 secret_texts,
                 redaction,
@@ -541,6 +548,7 @@ mod tests {
             ("WORKERS_AI", "local"),
             ("TOOL_POLICY", "deny"),
             ("MCP_SERVERS", "crm"),
+            ("INDEX_DATABASES", "DB_2"),
         ]);
         let faults = faults.err().unwrap();
         for name in
@@ -566,6 +574,7 @@ mod tests {
             "WORKERS_AI",
             "TOOL_POLICY",
             "MCP_SERVERS",
+            "INDEX_DATABASES",
         ] {
             assert!(faults.iter().any(|f| f == name), "{name} is missing in {faults:?}");
         }

@@ -1,17 +1,13 @@
-use futures::StreamExt;
 use js_sys::{Array, JSON, Promise, Reflect};
-use longhaul_host::{WireFault, WireResponse};
+use longhaul_host::WireFault;
 use longhaul_trace::index::{Param, Statement};
 use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Env, js_sys::futures::JsFuture};
 
-/// The binding of the index of traces.
-const BINDING: &str = "DB";
-
 #[wasm_bindgen]
 extern "C" {
-    /// `env.DB`. The `worker` crate's own types cost more and offer no more.
+    /// A database of the index of traces. The `worker` crate's own types cost more and offer no more.
     type Database;
     #[wasm_bindgen(method, catch)]
     fn prepare(this: &Database, sql: &str) -> Result<Prepared, JsValue>;
@@ -23,47 +19,69 @@ extern "C" {
     fn bind(this: &Prepared, params: &Array) -> Result<Prepared, JsValue>;
 }
 
-/// Whether the deployment has a database for the index.
-pub(crate) fn is_bound(env: &Env) -> bool {
-    binding(env).is_some()
+/// Whether a database is bound under this name.
+pub(crate) fn is_bound(env: &Env, name: &str) -> bool {
+    binding(env, name).is_some()
 }
 
 /// Runs statements in one transaction.
-pub(crate) async fn write(env: Env, statements: Vec<Statement>) -> Result<WireResponse, WireFault> {
-    let database = binding(&env).ok_or_else(|| WireFault::NotConfigured("bind DB".to_owned()))?;
-    run(&database, &statements).await.map_err(WireFault::Connection)?;
-    Ok(WireResponse::new(200, futures::stream::empty().boxed_local()))
-}
-
-/// The rows of one statement, each an object of its columns; `None` where no database is bound.
 ///
 /// # Errors
 /// What the database said.
-pub(crate) async fn rows(env: &Env, statement: &Statement) -> Option<Result<Vec<Value>, String>> {
-    let database = binding(env)?;
-    Some(read(&database, statement).await)
+pub(crate) async fn write(env: &Env, name: &str, statements: &[Statement]) -> Result<(), WireFault> {
+    let database = binding(env, name).ok_or_else(|| WireFault::NotConfigured(["bind ", name].concat()))?;
+    let asked = start(&database, statements).map_err(WireFault::Connection)?;
+    ended(asked).await.map(drop).map_err(WireFault::Connection)
 }
 
-async fn read(database: &Database, statement: &Statement) -> Result<Vec<Value>, String> {
-    let results = run(database, std::slice::from_ref(statement)).await?;
+/// The rows of one statement in each of these databases, which are asked at once; each row is an object of its columns.
+///
+/// # Errors
+/// The database, and what it said; nothing where it is not bound.
+pub(crate) async fn rows<'a>(
+    env: &Env,
+    names: &'a [String],
+    statement: &Statement,
+) -> Result<Vec<Vec<Value>>, (&'a str, Option<String>)> {
+    let mut asked = Vec::with_capacity(names.len());
+    for name in names {
+        let database = binding(env, name).ok_or((name.as_str(), None))?;
+        let started = start(&database, std::slice::from_ref(statement));
+        asked.push((name, started.map_err(|error| (name.as_str(), Some(error)))?));
+    }
+    let mut rows = Vec::with_capacity(names.len());
+    for (name, asked) in asked {
+        let read = match ended(asked).await {
+            Ok(results) => read(&results),
+            Err(error) => Err(error),
+        };
+        rows.push(read.map_err(|error| (name.as_str(), Some(error)))?);
+    }
+    Ok(rows)
+}
+
+fn read(results: &Array) -> Result<Vec<Value>, String> {
     let rows = Reflect::get(&results.get(0), &"results".into()).map_err(text)?;
     let json = JSON::stringify(&rows).map_err(text)?;
     serde_json::from_slice(String::from(json).as_bytes()).map_err(|error| error.to_string())
 }
 
-async fn run(database: &Database, statements: &[Statement]) -> Result<Array, String> {
+fn start(database: &Database, statements: &[Statement]) -> Result<JsFuture, String> {
     let prepared = Array::new();
     for statement in statements {
         let params: Array = statement.params.iter().map(param).collect();
         let bound = database.prepare(&statement.sql).and_then(|sql| sql.bind(&params)).map_err(text)?;
         prepared.push(&bound);
     }
-    let batch = database.batch(&prepared).map_err(text)?;
-    JsFuture::from(batch).await.map_err(text)?.dyn_into::<Array>().map_err(text)
+    database.batch(&prepared).map(JsFuture::from).map_err(text)
 }
 
-fn binding(env: &Env) -> Option<Database> {
-    let value = Reflect::get(env, &JsValue::from_str(BINDING)).ok()?;
+async fn ended(asked: JsFuture) -> Result<Array, String> {
+    asked.await.map_err(text)?.dyn_into::<Array>().map_err(text)
+}
+
+fn binding(env: &Env, name: &str) -> Option<Database> {
+    let value = Reflect::get(env, &JsValue::from_str(name)).ok()?;
     value.is_object().then(|| value.unchecked_into())
 }
 

@@ -17,6 +17,7 @@ use crate::{
     },
     config::{Bindings, Config, WORKERS_AI},
     d1,
+    databases::DEFAULT,
     objects::{TENANTS, objects},
 };
 
@@ -86,10 +87,11 @@ pub(crate) fn secrets() -> Option<SecretNet> {
 fn read(env: &Env, is_ai_off: bool) -> Result<Rc<Config>, Vec<FieldError>> {
     let lookup = |name: &str| match name {
         WORKERS_AI if is_ai_off => Some("off".to_owned()),
+        _ if name.starts_with(DEFAULT) => d1::is_bound(env, name).then(String::new),
         _ => Reflect::get(env, &JsValue::from_str(name)).ok()?.as_string(),
     };
     let tenants = objects(env, TENANTS).is_some();
-    let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env), tenants };
+    let bindings = Bindings { ai: ai::is_bound(env), db: d1::is_bound(env, DEFAULT), tenants };
     let config = Config::parse(&lookup, bindings).map(Rc::new)?;
     let short = config.access.tenants_with_short_tokens();
     if !short.is_empty() {

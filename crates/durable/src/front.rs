@@ -141,12 +141,12 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(&caller, agents, &config)),
         Route::Models => {
-            let seen = index::models(env, tenants, now_ms()).await;
+            let seen = index::models((env, &config.databases), tenants, now_ms()).await;
             http::json(200, &models::view(agents, &config, seen))
         }
-        Route::Traces => index::traces(&request, env, tenants).await,
-        Route::Approvals => index::approvals(&request, env, tenants).await,
-        Route::Stats => index::stats(&request, env, tenants, now_ms()).await,
+        Route::Traces => index::traces(&request, (env, &config.databases), tenants).await,
+        Route::Approvals => index::approvals(&request, (env, &config.databases), tenants).await,
+        Route::Stats => index::stats(&request, (env, &config.databases), tenants, now_ms()).await,
         Route::Tenants => http::json(200, &views::TenantsView::new(&config.access)),
         Route::Suspension(tenant) => {
             ask_about_suspension(&request, env, caller, (&tenant, None), &config).await

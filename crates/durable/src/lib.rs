@@ -128,6 +128,7 @@ mod bulk;
 mod config;
 mod credentials;
 mod d1;
+mod databases;
 mod env;
 mod failure;
 mod frames;

@@ -12,9 +12,9 @@ use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::J
 
 use crate::{
     agent::Agents,
-    ai, d1,
+    ai,
     hands::Hands,
-    http, objects,
+    http, index, objects,
     sql::{JournalError, SqlJournal},
     tool::{Outlet, Progress},
     watchers::Watchers,
@@ -123,7 +123,10 @@ impl Transport for Cloudflare {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         match request {
             WireRequest::Http(request) => http::send(request).boxed_local(),
-            WireRequest::Index(statements) => d1::write(self.env.clone(), statements).boxed_local(),
+            WireRequest::Index(statements) => {
+                let tenant = self.hands.tenant.clone();
+                index::write(self.env.clone(), tenant, statements).boxed_local()
+            }
             WireRequest::Settle(spent) => {
                 let Hands { tenant, session, .. } = &self.hands;
                 objects::settle(self.env.clone(), tenant.clone(), session.clone(), (spent, now_ms()))

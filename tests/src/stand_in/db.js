@@ -27,10 +27,15 @@ async function call(env, queries, perform) {
   return answer;
 }
 
+// The binding `DB`.
 export class Database extends WorkerEntrypoint {
+  d1() {
+    return this.env.D1;
+  }
+
   async query(request) {
     return call(this.env, request.queries, async () => {
-      const answer = await this.env.D1.query(request);
+      const answer = await this.d1().query(request);
       return [answer, answer.results.map((result) => result.meta)];
     });
   }
@@ -40,13 +45,20 @@ export class Database extends WorkerEntrypoint {
     try {
       return await call(this.env, [JSON.parse(body)].flat(), async () => {
         const { headers, method, url } = request;
-        const response = await this.env.D1.fetch(url, { method, headers, body });
+        const response = await this.d1().fetch(url, { method, headers, body });
         const results = [await response.clone().json()].flat();
         return [response, results.filter((result) => result.success).map((result) => result.meta)];
       });
     } catch (error) {
       return Response.json({ success: false, error: error.message });
     }
+  }
+}
+
+// The binding `DB_2`.
+export class Second extends Database {
+  d1() {
+    return this.env.D1_2;
   }
 }
 
@@ -61,8 +73,10 @@ export default {
       case "/executed":
         return Response.json(executed);
       case "/rows":
+      case "/second/rows":
         try {
-          const { results } = await env.D1.query({ queries: [asked] });
+          const d1 = request.url.includes("/second/") ? env.D1_2 : env.D1;
+          const { results } = await d1.query({ queries: [asked] });
           const { columns, rows } = results[0].data;
           return Response.json(rows.map((row) => Object.fromEntries(row.map((cell, i) => [columns[i], cell]))));
         } catch (error) {

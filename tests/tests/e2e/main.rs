@@ -9,6 +9,7 @@ mod cancel;
 mod clients;
 mod compare;
 mod context;
+mod databases;
 mod durability;
 mod edges;
 mod edges_journals;

@@ -124,14 +124,24 @@ impl ApprovalsQuery {
         builder.rest(CHOOSE, params)
     }
 
-    /// The page that the statement's rows make.
+    /// The page that the rows of the statement make, those of each database in their order.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn page(&self, rows: Vec<Value>) -> Result<ApprovalsPage, UnexpectedRow> {
-        let has_more = rows.len() > self.limit();
-        let approvals: Vec<ApprovalSummary> =
-            rows.into_iter().take(self.limit()).map(summary).collect::<Result<_, _>>()?;
+        let mut approvals: Vec<ApprovalSummary> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let approval = summary(row)?;
+            let place = approvals.partition_point(|before| key(before) <= key(&approval));
+            let is_known = place > 0
+                && key(&approvals[place - 1]) == key(&approval)
+                && approvals[place - 1].tenant == approval.tenant;
+            if !is_known {
+                approvals.insert(place, approval);
+            }
+        }
+        let has_more = approvals.len() > self.limit();
+        approvals.truncate(self.limit());
         let last = approvals.last().filter(|_| has_more);
         let next = last.map(|last| {
             let (requested_at, seq) = (last.requested_at.to_string(), last.request.to_string());
@@ -143,6 +153,11 @@ impl ApprovalsQuery {
     fn limit(&self) -> usize {
         self.limit.unwrap_or(APPROVALS_DEFAULT)
     }
+}
+
+/// As the statement sorts.
+fn key(approval: &ApprovalSummary) -> (TimeMs, &str, u64) {
+    (approval.requested_at, &approval.session, approval.request)
 }
 
 /// `<requested_at>-<seq>-<session>`.

@@ -6,13 +6,15 @@ use super::{
     parameters::{Parameters, QueryFaults},
     row::{Row, UnexpectedRow},
     statement::{Statement, Tenants},
-    write::{text, whole},
+    write::{json, text, whole},
 };
 
 /// Sessions in one page at most.
 pub const BULK_SESSIONS_MAX: usize = 256;
 /// What narrows a query to open runs.
 const OPEN: &str = " AND ended_at IS NULL";
+/// How a statement ends.
+const END: &str = ") GROUP BY session ORDER BY session";
 
 /// Which sessions many are to be done the same to: those with a run that fits.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +40,15 @@ pub struct BulkSession {
     pub has_others: bool,
 }
 
+impl BulkRuns {
+    fn rule(self) -> &'static str {
+        match self {
+            Self::Listed => "",
+            Self::Open => OPEN,
+        }
+    }
+}
+
 impl BulkQuery {
     /// The names of its parameters; `KEY` stands for any key.
     pub const PARAMETERS: &[&str] = filter_parameters![];
@@ -61,30 +72,53 @@ impl BulkQuery {
     /// changes meanwhile, each comes once. A run that was accepted after `asked_at` draws no session in.
     pub fn to_statement(&self, tenant: &str, runs: BulkRuns, asked_at: TimeMs, after: &str) -> Statement {
         let RunFilter { since, until, .. } = self.filter;
-        let open = if runs == BulkRuns::Open { OPEN } else { "" };
+        let mut builder = self.of_sessions(tenant, runs);
+        builder.push(&["SELECT DISTINCT session FROM traces WHERE "]);
+        let frozen = asked_at.saturating_add(1);
+        builder.choose(Tenants::One(tenant), &self.filter).since(since);
+        builder.until(Some(until.map_or(frozen, |until| until.min(frozen))));
+        builder.push(&[runs.rule(), " AND session > "]).bind(text(after));
+        builder.push(&[" ORDER BY session LIMIT "]).bind(whole(BULK_SESSIONS_MAX as u64));
+        builder.rest(END, [])
+    }
+
+    /// The statement that looks once more at these sessions. It is for a tenant with several databases, each of which is
+    /// asked: another run may be in a database that does not list the session.
+    pub fn again(&self, tenant: &str, runs: BulkRuns, sessions: &[BulkSession]) -> Statement {
+        let names: Value = sessions.iter().map(|session| session.session.as_str()).collect();
+        let mut builder = self.of_sessions(tenant, runs);
+        builder.push(&["SELECT value FROM json_each("]).bind(text(json(&names)));
+        builder.push(&[")"]);
+        builder.rest(END, [])
+    }
+
+    /// The beginning of a statement, up to which sessions are meant.
+    fn of_sessions(&self, tenant: &str, runs: BulkRuns) -> Builder {
+        let RunFilter { since, until, .. } = self.filter;
         let mut builder = Builder::new("SELECT session, max(CASE WHEN ");
         // What a column does not know is NULL, which fits as little as another value.
         builder.choose(Tenants::One(tenant), &self.filter).since(since).until(until);
         builder.push(&[" THEN 0 ELSE 1 END) AS others FROM traces WHERE tenant = "]).bind(text(tenant));
-        builder.push(&[open, " AND session IN (SELECT DISTINCT session FROM traces WHERE "]);
-        let frozen = asked_at.saturating_add(1);
-        builder.choose(Tenants::One(tenant), &self.filter).since(since);
-        builder.until(Some(until.map_or(frozen, |until| until.min(frozen))));
-        builder.push(&[open, " AND session > "]).bind(text(after));
-        builder.push(&[" ORDER BY session LIMIT "]).bind(whole(BULK_SESSIONS_MAX as u64));
-        builder.push(&[") GROUP BY session ORDER BY session"]);
-        builder.finish()
+        builder.push(&[runs.rule(), " AND session IN ("]);
+        builder
     }
 
-    /// The sessions that the statement's rows name.
+    /// The first sessions that rows name, those of each database in their order.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn sessions(rows: Vec<Value>) -> Result<Vec<BulkSession>, UnexpectedRow> {
-        let session = |row| {
+        let mut sessions: Vec<BulkSession> = Vec::with_capacity(rows.len());
+        for row in rows {
             let mut row = Row::new(row)?;
-            Ok(BulkSession { session: row.text("session")?, has_others: row.whole("others")? > 0 })
-        };
-        rows.into_iter().map(session).collect()
+            let (session, has_others) = (row.text("session")?, row.whole("others")? > 0);
+            let place = sessions.partition_point(|before| before.session < session);
+            match sessions.get_mut(place).filter(|known| known.session == session) {
+                Some(known) => known.has_others |= has_others,
+                None => sessions.insert(place, BulkSession { session, has_others }),
+            }
+        }
+        sessions.truncate(BULK_SESSIONS_MAX);
+        Ok(sessions)
     }
 }

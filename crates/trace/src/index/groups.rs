@@ -100,8 +100,48 @@ pub(super) fn statement(choose: impl FnOnce(&mut Builder), by: &str) -> Statemen
     builder.finish()
 }
 
-/// What the statement's rows come to.
-pub(super) fn view(filter: &RunFilter, by: &str, rows: Vec<Value>) -> Result<GroupsView, UnexpectedRow> {
+/// What the rows of the statement come to, those of each database.
+pub(super) fn view(
+    filter: &RunFilter,
+    by: &str,
+    databases: Vec<Vec<Value>>,
+) -> Result<GroupsView, UnexpectedRow> {
+    let (mut named, mut rest): (Vec<Group>, Option<Group>) = (Vec::new(), None);
+    for rows in databases {
+        for (place, group) in of_database(filter, rows)? {
+            let known = match place > GROUPS_MAX {
+                true => rest.as_mut(),
+                false => named.iter_mut().find(|known| known.value == group.value),
+            };
+            match known {
+                Some(known) => known.add(group),
+                None if place > GROUPS_MAX => rest = Some(group),
+                None => named.push(group),
+            }
+        }
+    }
+    let mut sorted: Vec<Group> = Vec::with_capacity(named.len());
+    for group in named {
+        let place = sorted.partition_point(|before| before.rank() >= group.rank());
+        sorted.insert(place, group);
+    }
+    let mut view = GroupsView { by: by.to_owned(), groups: Vec::new(), rest: None };
+    for group in sorted {
+        if (view.groups.len() as u64) < GROUPS_MAX {
+            view.groups.push(group.finish());
+            continue;
+        }
+        match &mut rest {
+            Some(rest) => rest.add(group),
+            None => rest = Some(Group { value: None, ..group }),
+        }
+    }
+    view.rest = rest.map(Group::finish);
+    Ok(view)
+}
+
+/// The groups of one database, with their places.
+fn of_database(filter: &RunFilter, rows: Vec<Value>) -> Result<Vec<(u64, Group)>, UnexpectedRow> {
     let mut groups: Vec<(u64, Group)> = Vec::new();
     for row in rows {
         let mut row = Row::new(row)?;
@@ -119,15 +159,7 @@ pub(super) fn view(filter: &RunFilter, by: &str, rows: Vec<Value>) -> Result<Gro
             (_, Some(_)) => {}
         }
     }
-    let mut view = GroupsView { by: by.to_owned(), groups: Vec::new(), rest: None };
-    for (place, group) in groups {
-        if place > GROUPS_MAX {
-            view.rest = Some(group.finish());
-        } else {
-            view.groups.push(group.finish());
-        }
-    }
-    Ok(view)
+    Ok(groups)
 }
 
 #[derive(Default)]
@@ -164,6 +196,25 @@ impl Group {
                 None => self.own.add_member(figure, total),
             },
         }
+    }
+
+    /// Adds the same group of another database.
+    fn add(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.resumed += other.resumed;
+        for (status, count) in other.statuses {
+            let sum = self.statuses.entry(status).or_insert(Value::from(0));
+            *sum = (sum.as_u64().unwrap_or(0) + count.as_u64().unwrap_or(0)).into();
+        }
+        self.own.add(&other.own);
+        for stats in other.models {
+            named(&mut self.models, &stats.model).total.add(&stats.total);
+        }
+    }
+
+    /// The dearest has the highest, then the one with the most runs.
+    fn rank(&self) -> (f64, u64) {
+        (self.own.usage().cost_usd.unwrap_or(-1.0), self.runs)
     }
 
     fn finish(self) -> GroupStats {

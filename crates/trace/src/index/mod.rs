@@ -4,6 +4,10 @@
 //! `migrations`, and the rows of an answer are JSON objects with a member per column, as D1 gives them.
 //! The statements of one list belong in one transaction; any list may be sent again and changes nothing then.
 //!
+//! Tenants' rows may be in several databases, and a question about all tenants goes to each. The rows of all answers are
+//! given one after the other, each in its order: a page merges them, and sums add up. The database that is to be believed
+//! where two have the same run comes first.
+//!
 //! ```text
 //! announce(tenant, &trace, capture)            // a run was accepted, its first call was made, it waits for a person
 //! record(tenant, &trace, capture)              // it ended
@@ -15,6 +19,7 @@
 //! view.tools = query.tools(rows_of(query.tools_statement(tenant)))?;
 //! let query = BulkQuery::parse(pairs)?;        // DELETE /v1/sessions, POST /v1/cancel
 //! let page = BulkQuery::sessions(rows_of(query.to_statement(tenant, runs, asked_at, after)))?;
+//! elsewhere(&statements)                       // for databases that had the tenant's rows before
 //! ```
 
 mod approvals;
@@ -55,4 +60,4 @@ pub use tools::ToolStats;
 pub use traces::{
     TRACES_DEFAULT, TRACES_MAX, TraceSummary, TracesCursor, TracesPage, TracesQuery, TracesSort,
 };
-pub use write::{INDEX_TEXT_BYTES_MAX, announce, forget, list_again, record};
+pub use write::{INDEX_TEXT_BYTES_MAX, announce, elsewhere, forget, list_again, record};

@@ -24,12 +24,21 @@ pub fn models_statement<'a>(tenants: impl Into<Tenants<'a>>, now: TimeMs) -> Sta
     builder.rest(CHOOSE, [whole(first), whole(MODELS_MAX)])
 }
 
-/// What the statement's rows come to.
+/// What the rows of the statement come to, those of each database in their order.
 ///
 /// # Errors
 /// [`UnexpectedRow`] for rows of other tables than this version's.
 pub fn models_seen(rows: Vec<Value>) -> Result<Vec<String>, UnexpectedRow> {
-    rows.into_iter().map(|row| Row::new(row)?.text("model")).collect()
+    let mut models: Vec<String> = Vec::new();
+    for row in rows {
+        let model = Row::new(row)?.text("model")?;
+        let place = models.partition_point(|before| *before < model);
+        if models.get(place) != Some(&model) {
+            models.insert(place, model);
+        }
+    }
+    models.truncate(usize::try_from(MODELS_MAX).expect("it is a small number"));
+    Ok(models)
 }
 
 #[cfg(test)]
@@ -43,8 +52,10 @@ mod tests {
     fn models_are_read_from_their_days() {
         let statement = models_statement("t", 40 * DAY_MS + 5);
         assert_eq!(statement.params, [text("t"), whole(9 * DAY_MS), whole(MODELS_MAX)]);
-        let rows = vec![json!({"model": "openai:a"}), json!({"model": "openai:b"})];
-        assert_eq!(models_seen(rows).unwrap(), ["openai:a", "openai:b"]);
+        let rows = |models: &[&str]| models.iter().map(|model| json!({"model": model})).collect::<Vec<_>>();
+        assert_eq!(models_seen(rows(&["openai:a", "openai:b"])).unwrap(), ["openai:a", "openai:b"]);
+        let of_two_databases = rows(&["openai:b", "openai:d", "openai:a", "openai:d"]);
+        assert_eq!(models_seen(of_two_databases).unwrap(), ["openai:a", "openai:b", "openai:d"]);
         assert_eq!(models_seen(vec![json!({"model": null})]), Err(UnexpectedRow("model")));
     }
 }

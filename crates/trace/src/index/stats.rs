@@ -156,12 +156,13 @@ impl StatsQuery {
         self.group.as_deref().map(|by| groups::statement(|builder| self.choose(builder, tenants), by))
     }
 
-    /// What the rows of [`groups_statement`](Self::groups_statement) come to.
+    /// What the rows of [`groups_statement`](Self::groups_statement) come to, those of each database. Of several, what is
+    /// beyond the first groups of one counts as the rest, whatever the others have.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
-    pub fn groups(&self, rows: Vec<Value>) -> Result<Option<GroupsView>, UnexpectedRow> {
-        self.group.as_deref().map(|by| groups::view(&self.filter, by, rows)).transpose()
+    pub fn groups(&self, databases: Vec<Vec<Value>>) -> Result<Option<GroupsView>, UnexpectedRow> {
+        self.group.as_deref().map(|by| groups::view(&self.filter, by, databases)).transpose()
     }
 
     /// The runs that are meant.

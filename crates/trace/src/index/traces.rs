@@ -229,14 +229,22 @@ impl TracesQuery {
         builder.finish()
     }
 
-    /// The page that the statement's rows make.
+    /// The page that the rows of the statement make, those of each database in their order.
     ///
     /// # Errors
     /// [`UnexpectedRow`] for rows of other tables than this version's.
     pub fn page(&self, rows: Vec<Value>) -> Result<TracesPage, UnexpectedRow> {
-        let has_more = rows.len() > self.limit();
-        let traces: Vec<TraceSummary> =
-            rows.into_iter().take(self.limit()).map(summary).collect::<Result<_, _>>()?;
+        let mut traces: Vec<TraceSummary> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let trace = summary(row)?;
+            let place = traces.partition_point(|before| !self.comes_before(&trace, before));
+            let is_known = place > 0 && traces[place - 1].trace_id == trace.trace_id;
+            if !is_known {
+                traces.insert(place, trace);
+            }
+        }
+        let has_more = traces.len() > self.limit();
+        traces.truncate(self.limit());
         let last = traces.last().filter(|_| has_more);
         let next = last.map(|last| {
             let place = [&last.accepted_at.to_string(), "-", &last.trace_id].concat();
@@ -251,6 +259,13 @@ impl TracesQuery {
 
     fn limit(&self) -> usize {
         self.limit.unwrap_or(TRACES_DEFAULT)
+    }
+
+    /// As the statement sorts.
+    fn comes_before(&self, one: &TraceSummary, other: &TraceSummary) -> bool {
+        let figure = |trace| self.sort.figure_of(trace).and_then(|figure| figure.as_f64()).unwrap_or(-1.0);
+        let key = |trace| (figure(trace), trace.accepted_at, &trace.trace_id);
+        key(one) > key(other)
     }
 }
 

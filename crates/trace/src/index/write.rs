@@ -160,6 +160,28 @@ pub fn forget(tenant: &str, runs: &[(TimeMs, TraceId)]) -> Vec<Statement> {
     runs.chunks(FORGOTTEN_MAX).flat_map(forget).collect()
 }
 
+/// What goes to the databases that had the tenant's rows before its present one, once that has taken these statements:
+/// a run that was written leaves them, and so does what is deleted. What they have counted stays counted there.
+pub fn elsewhere(statements: &[Statement]) -> Vec<Statement> {
+    let (mut deletions, mut tenant, mut moved) = (Vec::new(), None, Vec::new());
+    for statement in statements {
+        match (statement.sql.as_str(), &statement.params[..]) {
+            (UPSERT_TRACE, [of, Param::Int(accepted_at), Param::Text(trace_id), ..]) => {
+                tenant = Some(of);
+                moved.push(Value::from(vec![Value::from(*accepted_at), Value::from(trace_id.as_str())]));
+            }
+            (DELETE_TRACES | FORGET_APPROVALS, _) => deletions.push(statement.clone()),
+            _ => {}
+        }
+    }
+    if let Some(tenant) = tenant {
+        let params = vec![tenant.clone(), text(json(&moved))];
+        deletions.push(Statement { sql: FORGET_APPROVALS.to_owned(), params: params.clone() });
+        deletions.push(Statement { sql: DELETE_TRACES.to_owned(), params });
+    }
+    deletions
+}
+
 /// A whole number as a parameter.
 pub(super) fn whole(number: u64) -> Param {
     Param::Int(i64::try_from(number.min(WHOLE_MAX)).expect("2^53 fits"))

@@ -90,7 +90,7 @@ impl Database {
         let mut stats = query.stats(self.rows(&query.to_statement(tenant))).unwrap();
         stats.tools = query.tools(self.rows(&query.tools_statement(tenant))).unwrap();
         if let Some(statement) = query.groups_statement(tenant) {
-            stats.grouped = query.groups(self.rows(&statement)).unwrap();
+            stats.grouped = query.groups(vec![self.rows(&statement)]).unwrap();
         }
         serde_json::to_value(stats).unwrap()
     }

@@ -9,6 +9,7 @@ mod index;
 mod index_approvals;
 mod index_bulk;
 mod index_database;
+mod index_databases;
 mod index_figures;
 mod index_stats;
 mod index_traces;
