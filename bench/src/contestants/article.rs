@@ -48,12 +48,12 @@ impl Contestant for Article {
     }
 
     fn about(&self) -> &'static str {
-        "the loop of the reference article in a Worker, with the published Nexus client: nothing is durable, a run lives as long as its request"
+        "the loop of the Nexus article on agents of Workers AI, in a Worker, with the published client: nothing is durable, a run lives as long as its request"
     }
 
     fn install<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Installed>> {
         Box::pin(async move {
-            npm_ci(place, "article").await.context("the Nexus client cannot be installed")?;
+            npm_ci(place, "article").await?;
             let module = bundle(place, "article", "worker").await?;
             let version = programs::version(place, "@keylightdigital/nexus")?;
             Ok(Installed { version, upload: vec![module] })
@@ -81,6 +81,10 @@ impl Contestant for Article {
     }
 
     fn resumes(&self) -> bool {
+        false
+    }
+
+    fn tells_turns(&self) -> bool {
         false
     }
 

@@ -40,7 +40,7 @@ impl Contestant for Dbos {
     fn install<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Installed>> {
         Box::pin(async move {
             let postgres = bin(place)?.join("postgres");
-            programs::install(place, "dbos").await.context("DBOS cannot be installed")?;
+            programs::install(place, "dbos").await?;
             let output = Command::new(postgres).arg("--version").stdin(Stdio::null()).output().await?;
             let said = String::from_utf8_lossy(&output.stdout);
             let version = said.split_whitespace().nth(2).context("postgres tells no version")?.to_owned();

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use futures::future::BoxFuture;
 use rusqlite::{Connection, OpenFlags};
 use tokio::process::Command;
@@ -27,7 +27,7 @@ impl Contestant for LangGraph {
 
     fn install<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Installed>> {
         Box::pin(async move {
-            venv(place).await.context("LangGraph cannot be installed")?;
+            venv(place).await?;
             let pins = fs::read_to_string(place.bench.join("peers/langgraph/requirements.txt"))?;
             let main = ["langgraph==", "langgraph-checkpoint-sqlite=="];
             let pins = pins.lines().filter(|pin| main.iter().any(|name| pin.starts_with(name)));

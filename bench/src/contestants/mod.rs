@@ -175,6 +175,11 @@ pub(crate) trait Contestant: Sync {
         true
     }
 
+    /// Whether its watchers hear of turns, and not of the end alone.
+    fn tells_turns(&self) -> bool {
+        true
+    }
+
     /// Whether it is measured in the full run only.
     fn is_heavy(&self) -> bool {
         false
@@ -340,17 +345,24 @@ fn copy_js(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command in the place's folder to its end; an error has the end of what it said.
+/// Runs a command in the place's folder to its end; an error has the gist of what it said.
 pub(crate) async fn run(place: &Place, mut command: Command) -> Result<()> {
     command.current_dir(&place.installed).env("PATH", &place.path).stdin(Stdio::null()).kill_on_drop(true);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let output = command.output().await.with_context(|| format!("cannot start {program}"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        bail!("{program}: {}", lines[lines.len().saturating_sub(4)..].join(" / "));
+        bail!("{program}: {}", gist(&String::from_utf8_lossy(&output.stderr)));
     }
     Ok(())
+}
+
+/// The lines that tell why a command has failed: npm's first, anybody else's last.
+fn gist(said: &str) -> String {
+    const NPM: &str = "npm error ";
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let npm: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix(NPM)).take(4).collect();
+    let some = if npm.is_empty() { &lines[lines.len().saturating_sub(4)..] } else { &npm };
+    some.join(" / ")
 }
 
 /// The bytes of all files in a folder and below it; none where there is no such folder.

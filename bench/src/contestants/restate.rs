@@ -38,7 +38,7 @@ impl Contestant for Restate {
 
     fn install<'a>(&'a self, place: &'a Place) -> BoxFuture<'a, Result<Installed>> {
         Box::pin(async move {
-            programs::install(place, "restate").await.context("Restate cannot be installed")?;
+            programs::install(place, "restate").await?;
             server(place)?;
             let packages = ["@restatedev/restate-server", "@restatedev/restate-sdk"];
             let versions: Result<Vec<_>> =

@@ -23,7 +23,8 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let crowds: &[usize] = field.by_mode(&[1], &[1, 100], &[1, 100, 1_000]);
     for tools in field.kinds.iter().copied() {
         let all = field.start(book, WATCHERS, How { tools, ..How::default() }).await;
-        let all: Vec<_> = all.into_iter().filter(|it| field.is_once(it.player, tools)).collect();
+        let hears = |it: &Playing<'_>| field.is_once(it.player, tools) && it.player.contestant.tells_turns();
+        let all: Vec<_> = all.into_iter().filter(hears).collect();
         for crowd in crowds {
             for playing in &all {
                 let who = playing.player.name();
