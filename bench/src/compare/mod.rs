@@ -300,8 +300,8 @@ fn explained(players: &[Player], book: &Book, table: &str, conditions: &str) -> 
     }
     writeln!(
         text,
-        "\nPrices: {}. A model that takes 2 s for an answer is assumed. Not reckoned: the Worker's own processor time, storage, and \
-         what is included in the plan.",
+        "\nPrices: {}. A model that takes 2 s for an answer is assumed. Not reckoned: the Worker's own processor time, \
+         storage, what is included in the plan, and longhaul's index in D1, which is not served here: three further rows written, 3.00 USD.",
         prices::SOURCE
     )?;
     Ok(text)

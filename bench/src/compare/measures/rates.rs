@@ -23,7 +23,7 @@ const LATENCY: &str = "latency";
 /// Rounds at each load, in turns; who begins changes.
 pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
     let loads: &[usize] = field.by_mode(&[1, 16], &[1, 16, 64], &[1, 16, 64]);
-    let rounds: u32 = field.by_mode(3, 4, 7);
+    let rounds: u32 = field.by_mode(3, 4, 5);
     let time = Duration::from_millis(field.by_mode(700, 1_000, 1_500));
     for tools in field.kinds.iter().copied() {
         let mut all = field.start(book, RATES, How { tools, ..How::default() }).await;

@@ -31,7 +31,8 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
                 match watched(field, playing, *crowd).await {
                     Ok(ms) => {
                         let events_per_s = *crowd as f64 / ms * 1e3;
-                        let title = format!("events/s to {crowd} watchers of one run");
+                        let watchers = if *crowd == 1 { "watcher" } else { "watchers" };
+                        let title = format!("events/s to {crowd} {watchers} of one run");
                         book.add(WATCHERS, &title, Better::More, who, events_per_s);
                     }
                     Err(error) => book.fail(who, &format!("{crowd} watchers"), &error),
