@@ -77,6 +77,7 @@ const SESSIONS_MAX: Figure = figure(
     "",
     "`TENANT_SESSIONS_MAX`, the most that it takes",
 );
+const RATE_LIMIT: Figure = figure("requests of a tenant", 600.0, "/min", "`RATE_LIMIT` in `wrangler.toml`");
 
 // Of the platform, and of one backend.
 const D1_BYTES: Figure = figure("size of a database", 10.0, "GB", D1_LIMITS);
@@ -99,7 +100,7 @@ const OBJECT_TIME_USD: Figure =
 const OBJECT_GB: Figure = figure("memory that an object is billed with", 0.128, "GB", OBJECT_PRICES);
 const WORKER_REQUESTS_USD: Figure = figure("a million requests to the Worker", 0.3, "USD", WORKER_PRICES);
 
-const FIGURES: [&Figure; 27] = [
+const FIGURES: [&Figure; 28] = [
     &CALLS,
     &CALL_SECONDS,
     &PEAK,
@@ -115,6 +116,7 @@ const FIGURES: [&Figure; 27] = [
     &WORKER_REQUESTS,
     &NEXUS_REQUESTS,
     &SESSIONS_MAX,
+    &RATE_LIMIT,
     &D1_BYTES,
     &D1_WRITE_MS,
     &OBJECT_RATE,
@@ -261,6 +263,10 @@ fn tenants() -> String {
             ("tenants that its object's limit asks for", &|load| {
                 (load.at_the_peak() / OBJECT_RATE.value).ceil()
             }),
+            ("requests to the Worker in the busiest minute", &|load| {
+                load.at_the_peak() * 60.0 * WORKER_REQUESTS.value
+            }),
+            ("what `RATE_LIMIT` lets through as it comes", &|_| RATE_LIMIT.value),
             ("runs that its slots let begin in a second", &|_| slots_per_second()),
             ("tenants that the slots ask for", &|load| (load.at_the_peak() / slots_per_second()).ceil()),
         ],
