@@ -215,6 +215,16 @@ export function takeProgress<T extends Acts>(state: T, { call, attempt, text }: 
   return { ...state, tools: state.tools.map(change) };
 }
 
+/** How many calls of tools the run made: a server that is asked for its tools is none of them. */
+export function toolCallCount({ tools }: Acts): number {
+  return new Set(tools.filter((tool) => !isListing(tool)).map(({ call }) => call)).size;
+}
+
+/** No model can ask for a tool of this name. */
+export function isListing({ tool, attempt }: ToolAttempt): boolean {
+  return tool === "tools/list" && attempt > 0;
+}
+
 /** Ends attempts without an outcome: of one call, or of all. */
 export function closeTools(
   tools: readonly ToolAttempt[],

@@ -1718,7 +1718,7 @@ export interface components {
              */
             status: "unset" | "ok" | "error";
             time_to_first_chunk_ms: number | null;
-            /** @description What only a call of a tool has. */
+            /** @description What only a call of a tool has; null where a server is asked for its tools. */
             tool?: components["schemas"]["ToolOfSpan"] | null;
             usage: components["schemas"]["Usage"] | null;
             /** @description What only a wait for a person has. */

@@ -1,5 +1,5 @@
 /** The rows of a waterfall, from what the stream told so far and what the trace knows better. Pure. */
-import type { ApprovalRequest, ToolAttempt } from "./acts";
+import { type ApprovalRequest, isListing, type ToolAttempt } from "./acts";
 import type { Attempt, Outcome, RunFold } from "./fold";
 import { modelTail } from "./format";
 import type { Span, Trace } from "./openapi";
@@ -50,7 +50,7 @@ export function waterfall(fold: RunFold, trace: Trace | null): Waterfall | null 
   const endedAt = fold.ended?.at ?? trace?.ended_at ?? null;
   const calls = [...callRows(fold, trace), ...toolRows(fold, trace), ...waitRows(fold, trace)].sort(byStart);
   const rows: Row[] = [runRow(fold, trace, startedAt, endedAt)];
-  const queue = queueRow(calls.filter((row) => row.kind === "call"), startedAt, endedAt);
+  const queue = queueRow(calls.filter((row) => row.kind !== "wait"), startedAt, endedAt);
   if (queue) rows.push(queue);
   for (const call of calls) {
     rows.push(call, ...childRows(call.span?.span_id, trace, 2));
@@ -112,7 +112,8 @@ function runRow(fold: RunFold, trace: Trace | null, startedAt: number, endedAt: 
 }
 
 function queueRow(calls: readonly Row[], startedAt: number, endedAt: number | null): Row | null {
-  const until = calls[0]?.attempt?.calledAt ?? calls[0]?.startedAt ?? endedAt;
+  const first = calls[0];
+  const until = first?.attempt?.calledAt ?? first?.tool?.calledAt ?? first?.startedAt ?? endedAt;
   if (until !== null && until - startedAt < WAIT_SHOWN_MS_MIN) return null;
   const outcome = until === null ? "running" : "answered";
   const note = until === null ? "after another run of the session" : "";
@@ -131,7 +132,7 @@ function queueRow(calls: readonly Row[], startedAt: number, endedAt: number | nu
 
 /** Attempts by the stream, then those that only the trace has: a page without a stream shows them too. */
 function callRows(fold: RunFold, trace: Trace | null): Row[] {
-  const ofModels = (trace?.spans ?? []).filter((span) => span.call !== null && !span.tool);
+  const ofModels = (trace?.spans ?? []).filter((span) => span.call !== null && !isOfTool(span));
   const spans = new Map(ofModels.map((span) => [spanKey(span), span]));
   const rows = fold.attempts.map((attempt) => {
     const key = `${attempt.call}.${attempt.attempt}`;
@@ -144,7 +145,7 @@ function callRows(fold: RunFold, trace: Trace | null): Row[] {
 
 /** Attempts of tools by the stream, then those that only the trace has. */
 function toolRows(fold: RunFold, trace: Trace | null): Row[] {
-  const spans = new Map((trace?.spans ?? []).filter((span) => span.tool).map((span) => [spanKey(span), span]));
+  const spans = new Map((trace?.spans ?? []).filter(isOfTool).map((span) => [spanKey(span), span]));
   const rows = fold.tools.map((tool): Row => {
     const place = `${tool.call}.${tool.attempt}`;
     const span = spans.get(place) ?? null;
@@ -155,7 +156,7 @@ function toolRows(fold: RunFold, trace: Trace | null): Row[] {
       id: `tool-${tool.call}-${tool.attempt}`,
       kind: "tool",
       depth: 1,
-      name: `execute_tool ${tool.tool}`,
+      name: isListing(tool) ? tool.tool : `execute_tool ${tool.tool}`,
       place: tool.attempt === 0 ? String(tool.call) : place,
       outcome: tool.outcome,
       startedAt: isSettled ? span.started_at : tool.calledAt,
@@ -169,6 +170,11 @@ function toolRows(fold: RunFold, trace: Trace | null): Row[] {
     (span): Row => ({ ...spanCallRow(span), id: `tool-${span.call}-${span.attempt}`, kind: "tool" }),
   );
   return [...rows, ...others];
+}
+
+/** A server that is asked for its tools has a span like a call of them. */
+function isOfTool({ tool, attributes }: Span): boolean {
+  return Boolean(tool) || attributes["mcp.method.name"] !== undefined;
 }
 
 /** Waits for a person by the stream, then those that only the trace has: the same ones in the same order. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openRequests, type ToolProgress } from "../src/acts";
+import { openRequests, toolCallCount, type ToolProgress } from "../src/acts";
 import type { Frame } from "../src/events";
 import { fold, newFold, statusOf, type RunFold } from "../src/fold";
 import { escaped, readJson, shownJson } from "../src/json";
@@ -240,4 +240,18 @@ test("what waits at a server has ended for now, and goes on in the next attempt"
   ]);
   assert.deepEqual(openRequests(state).map(({ call, kind }) => `${call} ${kind}`), ["5 input"]);
   assert.equal(state.tools[4]?.retryAt, 9_000);
+});
+
+test("a server that is asked for its tools ends the wait in the queue, and is no call of a tool", () => {
+  const listing = { ...toolCalled(1, "tools/list"), server: "crm" };
+  const listed = { type: "tools.listed", call: 1, attempt: 1, count: 2, digest: "d", latency_ms: 900 };
+  const late = (frames: Frame[]) => frames.map((frame, at) => ({ ...frame, at: at === 0 ? 1_000 : 3_000 + at * 100 }));
+  const state = folded(late(events(accepted, listing, listed, { ...asked[1], call: 2 }, toolCalled(3, "crm__find"))));
+  assert.equal(toolCallCount(state), 1);
+  const rows = waterfall(state, null)?.rows ?? [];
+  assert.equal(rows.find(({ id }) => id === "queue")?.endedAt, 3_100);
+  assert.deepEqual(
+    rows.filter(({ kind }) => kind === "tool").map(({ name }) => name),
+    ["tools/list", "execute_tool crm__find"],
+  );
 });

@@ -19,8 +19,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+    api::{nearest, problem::FieldError},
     policy::Policy,
-    servers::SERVER_NAME,
+    servers::{MCP_SERVERS, SERVER_NAME},
     tool::{Declared, Egress, Tool, schema},
 };
 
@@ -429,6 +430,21 @@ impl Agents {
             }
         }
         all
+    }
+
+    /// The names of agents that servers of the deployment are for, and that no agent has.
+    pub(crate) fn faults_of(&self, deployment: &Servers) -> Vec<FieldError> {
+        let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+        let mut faults = Vec::new();
+        for server in &deployment.0 {
+            for (place, name) in server.agents.iter().flatten().enumerate() {
+                if !known.contains(&name.as_str()) {
+                    let pointer = format!("{MCP_SERVERS}/{}/agents/{place}", server.name);
+                    faults.push(FieldError::new(pointer, nearest::said(&known, name)));
+                }
+            }
+        }
+        faults
     }
 
     /// The MCP servers of all agents, at most one of a name.

@@ -88,7 +88,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     }
     let config = config?;
     if routed == Ok((Access::Open, Route::Ready)) {
-        return ready(env, &config);
+        return ready(env, agents, &config);
     }
     if routed == Ok((Access::Open, Route::ClientDocument)) {
         return client_document(&config);
@@ -137,7 +137,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
     };
     match route {
         Route::Health => health(&request, env, Ok(&config)).await,
-        Route::Ready => ready(env, &config),
+        Route::Ready => ready(env, agents, &config),
         Route::Home => http::answer(200, "text/plain; charset=utf-8", HOME.into()),
         Route::Agents => http::json(200, &views::AgentsView::new(&caller, agents, &config)),
         Route::Models => {
@@ -382,13 +382,18 @@ async fn health(request: &Request, env: &Env, config: Result<&Config, &Problem>)
     }
 }
 
-/// Whether a run could be started: with variables that can be read, somebody who may call, and sessions to keep it in.
-fn ready(env: &Env, config: &Config) -> Outcome<Response> {
+/// Whether a run could be started: with variables that can be read, somebody who may call, and sessions to keep it in. Also
+/// whether the agents are there that its MCP servers are for.
+fn ready(env: &Env, agents: &Agents, config: &Config) -> Outcome<Response> {
     config.access.check_configured()?;
     if objects(env, SESSIONS).is_none() {
         let unbound =
             FieldError::new(SESSIONS, "is not bound: bind the class of the sessions in wrangler.toml");
         return Err(Problem::misconfigured("bindings at fault: SESSIONS").with_errors(vec![unbound]));
+    }
+    let faults = agents.faults_of(&config.mcp);
+    if !faults.is_empty() {
+        return Err(Problem::misconfigured("variables at fault: MCP_SERVERS").with_errors(faults));
     }
     http::json(200, &views::Health::new())
 }

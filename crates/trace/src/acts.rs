@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::{
     attributes,
     ids::{SpanId, TraceId, span_id, wait_span_id},
-    span::{IN_DOUBT, INTERRUPTED, OTHER, Span, SpanStatus, ToolSpan, WaitSpan},
+    span::{IN_DOUBT, INTERRUPTED, OTHER, Span, SpanKind, SpanStatus, ToolSpan, WaitSpan},
 };
 
 /// The codes that a tool's call can come to: a word beside them could have any number of values.
@@ -221,8 +221,13 @@ pub(crate) fn take(spans: &mut Vec<Span>, scene: &Scene<'_>, record: &Record, of
 fn tool_span(scene: &Scene<'_>, at: TimeMs, tool: ToolSpan, description: Option<&str>) -> Span {
     let ids = (span_id(scene.trace_id, Some((tool.call, tool.attempt))), Some(scene.root_id));
     let attributes = attributes::of_tool(scene.session, &tool, description);
-    let span = Span::begun(ids, format!("execute_tool {}", tool.tool), at, attributes);
-    Span { tool: Some(Box::new(tool)), ..span }
+    // MCP's semantic convention names a request after its method.
+    let (name, kind) = match tool.is_listing() {
+        true => (tool.tool.clone(), SpanKind::Client),
+        false => (["execute_tool ", &tool.tool].concat(), SpanKind::Internal),
+    };
+    let span = Span::begun(ids, name, at, attributes);
+    Span { kind, tool: Some(Box::new(tool)), ..span }
 }
 
 fn wait_span(scene: &Scene<'_>, at: TimeMs, nth: usize, wait: WaitSpan) -> Span {

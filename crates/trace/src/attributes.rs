@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use longhaul_core::{
-    Cause, Effect, FinalRule, FinishReason, Gateway, Leave, Life, RequestKind, Run, RunSettings, Usage,
+    Cause, Effect, FinalRule, FinishReason, Gateway, LIST_TOOLS, Leave, Life, RequestKind, Run, RunSettings,
+    Usage,
 };
 use serde_json::Value as Json;
 
@@ -139,9 +140,15 @@ pub(crate) fn of_answer(response: &Response<'_>, usage: &Usage) -> Vec<Attribute
 
 /// An attempt of a tool's call: `execute_tool`.
 pub(crate) fn of_tool(session: &str, tool: &ToolSpan, description: Option<&str>) -> Vec<Attribute> {
-    let mut list = vec![Attribute::new("gen_ai.operation.name", "execute_tool")];
-    push_tool(&mut list, session, (&tool.tool, tool.tool_call_id.as_deref()));
-    list.push(Attribute::new("gen_ai.tool.type", "function"));
+    let mut list = Vec::new();
+    if tool.is_listing() {
+        list.push(Attribute::new("mcp.method.name", LIST_TOOLS));
+        list.push(Attribute::new("gen_ai.conversation.id", session));
+    } else {
+        list.push(Attribute::new("gen_ai.operation.name", "execute_tool"));
+        push_tool(&mut list, session, (&tool.tool, tool.tool_call_id.as_deref()));
+        list.push(Attribute::new("gen_ai.tool.type", "function"));
+    }
     list.extend(description.map(|text| Attribute::new("gen_ai.tool.description", cut(text))));
     list.extend([
         Attribute::new("longhaul.call", tool.call.0),

@@ -143,7 +143,7 @@ pub(crate) fn deed_texts(span: &Span) -> Vec<(&'static str, Cow<'_, str>)> {
         }
     };
     let mut texts = Vec::new();
-    if let Some(tool) = &span.tool {
+    if let Some(tool) = span.tool.as_ref().filter(|tool| !tool.is_listing()) {
         texts.extend(tool.arguments.as_ref().map(|value| (ARGUMENTS_KEY, Cow::Owned(value.to_string()))));
         texts.extend(tool.result.as_ref().map(|value| (RESULT_KEY, text(value))));
     }

@@ -44,7 +44,7 @@ pub struct Trace {
     pub stop_reason: Option<StopReason>,
     /// When the run was accepted.
     pub started_at: TimeMs,
-    /// When its first call was promised; `None` while it is queued.
+    /// When its first call was promised, of a model or of a server for its tools; `None` while it is queued.
     pub called_at: Option<TimeMs>,
     /// When it ended; `None` while it is open.
     pub ended_at: Option<TimeMs>,
@@ -372,7 +372,7 @@ impl<'a> Fold<'a> {
             status: run.status(),
             stop_reason,
             started_at: root.started_at,
-            called_at: run.started_at,
+            called_at: run.begun_at,
             ended_at: root.ended_at,
             resumed: run.resumed,
             usage: run.usage.clone(),

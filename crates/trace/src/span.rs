@@ -1,6 +1,6 @@
 use std::{borrow::Cow, ops::Range};
 
-use longhaul_core::{CallId, Effect, RequestKind, Seq, TimeMs, Usage};
+use longhaul_core::{CallId, Effect, LIST_TOOLS, RequestKind, Seq, TimeMs, Usage};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -102,6 +102,13 @@ pub struct ToolSpan {
     pub(crate) arguments: Option<Json>,
     /// What it gave.
     pub(crate) result: Option<Json>,
+}
+
+impl ToolSpan {
+    /// A server is asked for its tools: no model asked for that.
+    pub fn is_listing(&self) -> bool {
+        self.tool == LIST_TOOLS && self.tool_call_id.is_none()
+    }
 }
 
 /// What only a wait for a person has.

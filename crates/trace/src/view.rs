@@ -77,7 +77,7 @@ pub struct SpanView<'a> {
     #[cfg_attr(feature = "schema", schemars(with = "Option<longhaul_core::Message>"))]
     output: Option<TurnView<'a>>,
     events: Vec<EventView<'a>>,
-    /// What only a call of a tool has.
+    /// What only a call of a tool has; null where a server is asked for its tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<ToolView<'a>>,
     /// What only a wait for a person has.
@@ -207,7 +207,7 @@ fn span_view<'a>(trace: &'a Trace, span: &'a Span) -> SpanView<'a> {
         input_left_out: sent(model, &content).saturating_sub(shown.len()),
         output: content.output.as_ref().map(turn_view),
         events: span.events.iter().map(event_view).collect(),
-        tool: tool.map(|tool| ToolView {
+        tool: tool.filter(|tool| !tool.is_listing()).map(|tool| ToolView {
             name: &tool.tool,
             effect: tool.effect.map(effect_word),
             arguments: deed(ARGUMENTS_KEY),

@@ -1,6 +1,6 @@
 /** What was said in a run, and what happened between: the text arrives here while it is written. */
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { ApprovalRequest, ToolAttempt } from "../acts";
+import { type ApprovalRequest, type ToolAttempt, toolCallCount } from "../acts";
 import { answersOf, type Attempt, type Note, type RunFold } from "../fold";
 import { duration, visible, words } from "../format";
 import type { Message, Trace } from "../openapi";
@@ -199,14 +199,14 @@ function Ending({ fold }: { fold: RunFold }) {
       <StatusChip status={ended.status} detail={ended.stopReason} />
       <span class="muted">
         after {answers} {answers === 1 ? "answer" : "answers"}
-        {fold.tools.length > 0 && ` and ${toolCalls(fold)}`}
+        {toolCallCount(fold) > 0 && ` and ${toolCalls(fold)}`}
       </span>
     </p>
   );
 }
 
 function toolCalls(fold: RunFold): string {
-  const calls = new Set(fold.tools.map(({ call }) => call)).size;
+  const calls = toolCallCount(fold);
   return calls === 1 ? "1 tool call" : `${calls} tool calls`;
 }
 

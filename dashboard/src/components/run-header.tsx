@@ -1,5 +1,6 @@
 /** The facts of a run in one line of figures, and why it failed. */
 import type { ComponentChildren } from "preact";
+import { toolCallCount } from "../acts";
 import { answersOf, type RunFold } from "../fold";
 import { count, shortId, visible, words } from "../format";
 import { href } from "../router";
@@ -65,9 +66,9 @@ export function RunHeader({ session, run, status, fold, trace }: RunHeaderProps)
         <Figure name="Attempts">
           <span class="num">{count(attempts)}</span>
         </Figure>
-        {fold.tools.length > 0 && (
+        {toolCallCount(fold) > 0 && (
           <Figure name="Tool calls">
-            <span class="num">{count(new Set(fold.tools.map(({ call }) => call)).size)}</span>
+            <span class="num">{count(toolCallCount(fold))}</span>
           </Figure>
         )}
         <Figure name="Resumed">

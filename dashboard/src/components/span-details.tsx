@@ -4,6 +4,7 @@ import type { ApprovalRequest } from "../acts";
 import type { Delivery } from "../fold";
 import { count, duration, exactTime, UNKNOWN, visible, words } from "../format";
 import { escaped, shownJson } from "../json";
+import { resultText } from "../results";
 import type { Row } from "../waterfall";
 import { Cost, Duration, ModelName, Tokens } from "./figures";
 import { MessageView } from "./message";
@@ -117,7 +118,7 @@ function Deed({ row: { tool, request, span } }: { row: Row }) {
   const texts = [
     ["Arguments", given ? json(given.arguments) : escaped(span?.tool?.arguments ?? span?.wait?.arguments ?? "")],
     ["Arguments that were approved", request ? json(request.edited) : escaped(span?.wait?.edited ?? "")],
-    ["Result", tool ? text(tool.result) : (span?.tool?.result ?? span?.wait?.result ?? "")],
+    ["Result", tool ? resultOf(tool.result) : resultText(span?.tool?.result ?? span?.wait?.result ?? "")],
   ] as const;
   return (
     <>
@@ -136,8 +137,8 @@ function json(value: unknown): string {
   return value === undefined ? "" : shownJson(value);
 }
 
-function text(value: unknown): string {
-  return typeof value === "string" ? value : json(value);
+function resultOf(result: unknown): string {
+  return result === undefined ? "" : resultText(result);
 }
 
 function Fault({ row: { span, attempt: ofModel, tool, outcome } }: { row: Row }) {

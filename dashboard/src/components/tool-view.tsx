@@ -4,6 +4,7 @@ import type { ApprovalRequest, ToolAttempt } from "../acts";
 import * as api from "../api";
 import { count, duration, visible, words } from "../format";
 import { shownJson } from "../json";
+import { resultText } from "../results";
 import { announce } from "./announcer";
 import { CopyButton } from "./copy";
 import { explained } from "./states";
@@ -147,8 +148,4 @@ export function Labelled({ name, text }: { name: string; text: string }) {
       <TextBlock text={text} mono />
     </div>
   );
-}
-
-function resultText(result: unknown): string {
-  return typeof result === "string" ? result : shownJson(result);
 }

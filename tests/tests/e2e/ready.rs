@@ -1,6 +1,7 @@
 //! `GET /readyz`: whether the configuration can serve, and which variables it is that it cannot with.
 
 use longhaul_tests::{Api, Launch};
+use serde_json::json;
 
 use crate::openapi::document::Document;
 
@@ -48,4 +49,18 @@ async fn whoever_has_no_token_learns_whether_it_can_serve() {
     let ready = api.get("/readyz").await;
     Document::read().check("GET", "/readyz", &ready);
     assert_eq!(ready.ok(200)["status"], "ok");
+}
+
+/// A server for an agent that is not there is for nobody, and nobody would notice.
+#[tokio::test]
+async fn a_server_for_an_agent_that_is_not_there_is_named_with_the_nearest() {
+    let servers = |agent: &str| {
+        json!({"crm": {"url": "https://crm.example.com/mcp", "agents": ["default", agent]}}).to_string()
+    };
+    let server = Launch::new().var("AUTH", "off").var("MCP_SERVERS", servers("defualt")).start().await;
+    let api = Api::new(server.base_url());
+    let answer = api.get("/readyz").await;
+    assert_eq!(answer.problem(503, "misconfigured"), ["MCP_SERVERS/crm/agents/1"]);
+    assert!(answer.text.contains("the nearest is `default`"), "{}", answer.text);
+    Document::read().check("GET", "/readyz", &answer);
 }

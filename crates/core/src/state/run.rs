@@ -32,7 +32,9 @@ pub struct Run {
     pub spec: Rc<RunSpec>,
     /// When it became durable.
     pub accepted_at: TimeMs,
-    /// When its first call was promised.
+    /// When its first call was promised, of a model or of a server for its tools.
+    pub begun_at: Option<TimeMs>,
+    /// When its first call of a model was promised: its messages are in the conversation from then on.
     pub started_at: Option<TimeMs>,
     /// When it ended.
     pub ended_at: Option<TimeMs>,
@@ -149,6 +151,7 @@ impl Run {
             first_seq: record.seq,
             spec: Rc::new(RunSpec::of(&record.entry)?),
             accepted_at: record.at,
+            begun_at: None,
             started_at: None,
             ended_at: None,
             ended_seq: None,
@@ -260,6 +263,7 @@ impl Run {
                 self.count_reservations(|known| known.id == *call, true);
                 self.attempts += 1;
                 self.fallen_back += usize::from(fallback_from.is_some());
+                self.begun_at.get_or_insert(at);
                 if self.started_at.is_none() {
                     (self.started_at, self.first_message) = (Some(at), messages);
                 }
@@ -278,6 +282,7 @@ impl Run {
             }
             Entry::RunEnded { .. } => self.count_reservations(|_| true, true),
             Entry::ToolCalled { call, attempt, tool_call_id, .. } => {
+                self.begun_at.get_or_insert(at);
                 self.tool_calls += u32::from(*attempt == 1 && tool_call_id.is_some());
                 self.count_reservations(|known| known.id == *call, true);
             }

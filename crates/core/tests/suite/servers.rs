@@ -62,6 +62,7 @@ fn a_run_asks_its_servers_for_their_tools_before_it_asks_its_model() {
             "> tools/list {} 1:2.1",
         ]
     );
+    assert_eq!(stage.session.conversation(), [], "no model was asked, and nothing is said");
     assert_eq!(
         returned(&mut stage, 2, ToolOutcome::Failed(ToolError::failed("it sends HTML"))),
         ["1 tools.listed 2.1 mail failed"]
@@ -80,6 +81,8 @@ fn a_run_asks_its_servers_for_their_tools_before_it_asks_its_model() {
     assert!(system.ends_with("The tools of these servers cannot be used in this run: mail."), "{system}");
     let names: Vec<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
     assert_eq!(names, ["read_result", "finish", "crm__pay", "crm__look"]);
+    let accepted_at = stage.session.runs()[0].accepted_at;
+    assert_eq!(stage.session.runs()[0].begun_at, Some(accepted_at), "its servers are work of its own");
     // What nobody asked for is told to nobody, and counts for nobody.
     assert_eq!(told(&stage, 1)[0].2, "Refund it.");
     assert_eq!(stage.session.runs()[0].tool_calls, 0);

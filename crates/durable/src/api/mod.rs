@@ -10,7 +10,7 @@ pub(crate) mod frames;
 pub(crate) mod hosts;
 pub(crate) mod mcp;
 pub(crate) mod models;
-mod nearest;
+pub(crate) mod nearest;
 #[cfg(test)]
 mod openapi;
 pub(crate) mod pins;

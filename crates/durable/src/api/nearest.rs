@@ -6,7 +6,7 @@ pub(super) const ANY_KEY: &str = "KEY";
 const LOOKED_AT: usize = 64;
 
 /// What is wrong with a name that is none of these.
-pub(super) fn said(known: &[&str], name: &str) -> String {
+pub(crate) fn said(known: &[&str], name: &str) -> String {
     let away = |known: &&&str| distance(known, name);
     match known.iter().min_by_key(away) {
         None => "is not known: there are no parameters here".to_owned(),

@@ -193,7 +193,7 @@ impl<'a> RunView<'a> {
             tool_calls: run.tool_calls,
             usage: &run.usage,
             accepted_at: run.accepted_at,
-            started_at: run.started_at,
+            started_at: run.begun_at,
             ended_at: run.ended_at,
             trace_id: trace_id(origin, run.id).to_string(),
             waiting_for: run.calls().iter().filter_map(WaitingView::new).collect(),

@@ -41,6 +41,7 @@ pub(super) fn of_run(trace: &Trace) -> Vec<ToolStats> {
         if let Some(tool) = &span.tool
             && span.ended_at.is_some()
             && span.status != SpanStatus::Unset
+            && !tool.is_listing()
         {
             let name = if tool.effect.is_some() { &tool.tool } else { NOT_OFFERED };
             named(&mut tools, name).counters.take_act(span, tool.latency_ms);

@@ -19,7 +19,8 @@ const COMPARED: &str = "inference:";
 const GATEWAY_KEYS: [&str; 2] = ["via_ai_gateway", "gateway_id"];
 
 /// What the input of a tool's call or of a wait has of its span's attributes, and under which name.
-const DEED_INPUT: [(&str, &str); 11] = [
+const DEED_INPUT: [(&str, &str); 12] = [
+    ("mcp.method.name", "method"),
     ("gen_ai.tool.name", "tool"),
     ("gen_ai.tool.call.id", "tool_call_id"),
     ("longhaul.iteration", "iteration"),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_core::{Decision, Entry, Found, Observed, Record, RunId, ToolError, ToolOutcome, UserSpan};
+use longhaul_core::{
+    Decision, Effect, Entry, Found, Listed, Observed, Record, Remote, RunId, ToolError, ToolOffer,
+    ToolOutcome, UserSpan,
+};
 use longhaul_trace::{
     Capture, Resource, Span, SpanKind, SpanStatus, Trace, Value as SpanValue, encode_json,
     index::{StatsQuery, record},
@@ -13,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     index_database::Database,
     nexus_fake::{NOW, config},
-    stage::{ORIGIN, START, Stage, with_tools},
+    stage::{ORIGIN, START, Stage, new_run, with_tools},
 };
 
 fn times(span: &Span) -> (u64, Option<u64>) {
@@ -495,4 +498,51 @@ fn a_replay_at_every_prefix_keeps_ids() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count);
+}
+
+/// A run asks a server for its tools, which takes a second, and calls one of them.
+#[test]
+fn a_server_that_is_asked_for_its_tools_is_a_request_and_no_call_of_a_tool() {
+    let mut stage = Stage::default();
+    let mut run = new_run("Refund order 7.");
+    run.settings.servers = vec!["crm".to_owned()];
+    stage.accept_run(run);
+    let remote = Remote {
+        server: "crm".to_owned(),
+        tool: "pay".to_owned(),
+        extra: Value::Null,
+        digest: "d".to_owned(),
+    };
+    let tools =
+        vec![ToolOffer { remote: Some(Box::new(remote)), ..ToolOffer::new("crm__pay", Effect::Once) }];
+    stage.tool_returns(ToolOutcome::Listed(Box::new(Listed { tools, ..Listed::default() })), 1_000);
+    stage.ask_for(&[("crm__pay", "{}")]);
+    stage.tool_returns(ToolOutcome::Done(json!("paid")), 20);
+    stage.answer("Done.\nDONE", 10);
+    let trace = stage.trace(1);
+    assert_eq!(
+        names(&trace),
+        ["invoke_agent poet", "tools/list", "chat tiny", "execute_tool crm__pay", "chat tiny"]
+    );
+    let listing = &trace.spans[1];
+    assert_eq!((listing.kind, times(listing)), (SpanKind::Client, (0, Some(1_000))));
+    for (key, value) in [
+        ("mcp.method.name", Some("tools/list")),
+        ("longhaul.tool.server", Some("crm")),
+        ("gen_ai.operation.name", None),
+        ("gen_ai.tool.name", None),
+    ] {
+        assert_eq!(text(listing, key), value, "{key}");
+    }
+    assert_eq!(trace.called_at, Some(trace.started_at), "it did not wait in a queue");
+    assert_eq!(trace.waiting_ms(), Some(0));
+    let view = serde_json::to_value(trace.view()).unwrap();
+    assert_eq!((&view["spans"][1]["tool"], &view["spans"][1]["call"]), (&Value::Null, &json!(1)));
+    let rows: Vec<String> = record("acme", &trace, Capture::Full)
+        .into_iter()
+        .flat_map(|it| it.params)
+        .map(|it| format!("{it:?}"))
+        .collect();
+    assert!(rows.iter().any(|cell| cell.contains("crm__pay")), "{rows:?}");
+    assert!(!rows.iter().any(|cell| cell.contains("tools/list")), "{rows:?}");
 }
