@@ -3,10 +3,18 @@
 use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::process::Command;
 
 /// Processor time of a clock tick in `/proc`, in milliseconds: a hundred ticks a second on every Linux of today.
 const TICK_MS: f64 = 10.0;
+
+/// Lets this process, and those that it starts, open as many files as the system allows: each watcher is one on both sides.
+pub(crate) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the crowd of watchers fails, and says so.
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
+}
 
 /// Processes and all that they have started.
 pub(crate) fn tree(roots: &[u32]) -> Vec<u32> {

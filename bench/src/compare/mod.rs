@@ -122,6 +122,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         (_, true) => Mode::Full,
         _ => Mode::Default,
     };
+    machine::raise_open_files();
     let began = Instant::now();
     let load_before = load();
     let mut book = Book::default();

@@ -24,14 +24,20 @@ pub(crate) fn figures(players: &[&Player], book: &mut Book) {
             if let (Some(written), Some(read), Some(alarms)) = (written, read, alarms) {
                 let run = prices::Run { written, read, alarms, own_ms: own_ms.unwrap_or_default() };
                 book.add(COST, &title, Better::Less, who, run.usd());
-            } else if player.contestant.plays(tools) && player.installed.upload.is_empty() {
-                book.say(COST, &title, Better::Less, who, "own servers");
             }
             if let Some(cpu) = median(book, format!("processor time of a turn, ms, 16 at once, {kind}")) {
                 let hours = cpu * 6.0 * 1e6 / 3.6e6;
                 let title = format!("processor hours of a million runs, {kind}");
                 book.add(COST, &title, Better::Less, who, hours);
             }
+        }
+        let title = format!("price of a million runs, USD, {kind}");
+        let is_priced = book.lines().iter().any(|line| line.title == title);
+        let elsewhere = players
+            .iter()
+            .filter(|player| player.contestant.plays(tools) && player.installed.upload.is_empty());
+        for player in elsewhere.filter(|_| is_priced) {
+            book.say(COST, &title, Better::Less, player.name(), "own servers");
         }
     }
 }

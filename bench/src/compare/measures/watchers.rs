@@ -26,7 +26,9 @@ pub(super) async fn measure(field: &Field<'_>, book: &mut Book) -> Result<()> {
         let hears = |it: &Playing<'_>| field.is_once(it.player, tools) && it.player.contestant.tells_turns();
         let all: Vec<_> = all.into_iter().filter(hears).collect();
         for crowd in crowds {
-            for playing in &all {
+            let rounds = if *crowd > 100 { 1 } else { field.by_mode(1, 3, 3) };
+            for at in 0..all.len() * rounds {
+                let playing = &all[(at + at / all.len()) % all.len()];
                 let who = playing.player.name();
                 match watched(field, playing, *crowd).await {
                     Ok(ms) => {
