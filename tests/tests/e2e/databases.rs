@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use longhaul_tests::wait::eventually;
-use longhaul_tests::{Api, Fault, Index, Reply, Stage, Tables};
+use longhaul_tests::{Api, Fault, Index, Launch, Reply, Stage, Tables};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -162,4 +162,17 @@ async fn a_tenant_moves_and_loses_no_row() {
     for database in [&index, &index.second()] {
         assert_eq!(tenants(database, "traces").await, [""; 0]);
     }
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_read_is_told_name_by_name() {
+    let table = json!({"acme": "DB_3", "a/b": "DB", "bob": ["DB_2", "DB"]});
+    let launch = Launch::new().var("AUTH", "off").var("INDEX_DATABASES", table.to_string());
+    let server = launch.index(Tables::Absent).start().await;
+    let api = Api::new(server.base_url());
+    let at_fault = ["INDEX_DATABASES/a~1b", "INDEX_DATABASES/acme"];
+    assert_eq!(api.get("/readyz").await.problem(503, "misconfigured"), at_fault);
+    let refused = api.post("/v1/sessions", &json!({"task": "a"})).await;
+    assert_eq!(refused.problem(503, "misconfigured"), at_fault);
+    assert!(refused.text.contains("DB_3, which is not bound"), "{}", refused.text);
 }
