@@ -21,6 +21,7 @@ use crate::{
     tools::Tools,
 };
 
+pub use crate::events::is_spared;
 pub use crate::product::{KEEP_LAST_BUILD, note_failure, serves_on};
 
 /// For whom a project is built.

@@ -10,7 +10,7 @@ use std::{
     process::{ExitCode, ExitStatus},
     sync::mpsc::Receiver,
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anstyle::{AnsiColor, Style};
@@ -99,7 +99,9 @@ enum Heard {
     Nothing,
     /// A workerd has died, and may come back.
     Crash,
-    /// One has died that does not come back by itself.
+    /// It is back, and holds its requests.
+    Hold,
+    /// It does not come back.
     Loss,
 }
 
@@ -117,8 +119,9 @@ impl Dev<'_> {
             match server.pass_on() {
                 Heard::Nothing => {}
                 Heard::Crash => server.look = Some(look(self.address, Some(SILENCE_MAX))),
-                Heard::Loss if restarts == RESTARTS_MAX => return silent(server),
-                Heard::Loss => {
+                Heard::Hold if self.rouse()? => server.look = Some(look(self.address, Some(SILENCE_MAX))),
+                Heard::Hold | Heard::Loss if restarts == RESTARTS_MAX => return silent(server),
+                Heard::Hold | Heard::Loss => {
                     restarts += 1;
                     server = self.restart(server)?;
                 }
@@ -139,7 +142,11 @@ impl Dev<'_> {
                     server.look = Some(look(self.address, None));
                 }
             }
-            match server.seen() {
+            let seen = server.seen();
+            if seen.is_some() {
+                self.events.spare_none();
+            }
+            match seen {
                 Some(Seen::Ready) => {
                     (restarts, faulty) = (0, None);
                     self.say_ready()?;
@@ -177,6 +184,20 @@ impl Dev<'_> {
         Ok(Server { group, lines, look: Some(look(self.address, None)), is_crashed: false })
     }
 
+    /// Has wrangler read its configuration again, after which it lets requests go on: sooner than a start of its own. Returns
+    /// whether it does, which it cannot where the configuration is not the project's.
+    fn rouse(&self) -> Result<bool> {
+        if self.settings.migrated.is_none() {
+            return Ok(false);
+        }
+        self.events.spare().context("cannot spare a build")?;
+        #[expect(clippy::disallowed_methods, reason = "a file's time is of this machine's clock")]
+        let now = SystemTime::now();
+        let config = self.project.config();
+        let touched = fs::File::options().append(true).open(config).and_then(|file| file.set_modified(now));
+        Ok(touched.is_ok())
+    }
+
     fn restart(&self, mut server: Server) -> Result<Server> {
         let why = "a process of the server has died: it is started again, with what its storage has";
         eprintln!("{}", red(why));
@@ -212,7 +233,7 @@ impl Server {
     fn pass_on(&mut self) -> Heard {
         while let Ok(line) = self.lines.try_recv() {
             let heard = heard(&line, self.is_crashed);
-            self.is_crashed |= heard == Heard::Crash;
+            self.is_crashed = heard == Heard::Crash || self.is_crashed && heard == Heard::Nothing;
             if !NOISE.iter().any(|noise| line.contains(noise)) {
                 report::say(line);
             }
@@ -233,7 +254,9 @@ impl Server {
 fn heard(line: &str, is_crashed: bool) -> Heard {
     if line.contains(CRASHED) {
         Heard::Crash
-    } else if is_crashed && (line.contains(HOLDS) || line.contains(NOT_BACK)) {
+    } else if is_crashed && line.contains(HOLDS) {
+        Heard::Hold
+    } else if is_crashed && line.contains(NOT_BACK) {
         Heard::Loss
     } else {
         Heard::Nothing
@@ -275,13 +298,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workerd_that_comes_back_and_holds_its_requests_is_lost() {
+    fn a_workerd_that_comes_back_holds_its_requests_or_is_lost() {
         let ready = "[wrangler:info] Updated and ready on http://127.0.0.1:8787";
         assert_eq!(heard(ready, false), Heard::Nothing, "its configuration has changed");
         let crash =
             "[wrangler:warn] The Workers runtime crashed unexpectedly and is being restarted (crash #1).";
         assert_eq!(heard(crash, false), Heard::Crash);
-        assert_eq!(heard(ready, true), Heard::Loss);
+        assert_eq!(heard(ready, true), Heard::Hold);
         assert_eq!(
             heard("The Workers runtime failed to restart after an unexpected crash.", true),
             Heard::Loss

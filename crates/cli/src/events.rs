@@ -21,6 +21,16 @@ pub(crate) fn note(event: &Value) {
     }
 }
 
+/// Whether a build is asked for that has nothing to do: wrangler was made to read its configuration again, and nothing else
+/// has changed. It is said once.
+pub fn is_spared() -> bool {
+    env::var_os(EVENTS).is_some_and(|path| fs::remove_file(spared(Path::new(&path))).is_ok())
+}
+
+fn spared(events: &Path) -> PathBuf {
+    events.with_extension("spared")
+}
+
 /// The file, and how far it was read.
 pub(crate) struct Events {
     path: PathBuf,
@@ -40,6 +50,17 @@ impl Events {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Spares the next build.
+    pub(crate) fn spare(&self) -> io::Result<()> {
+        fs::write(spared(&self.path), "")
+    }
+
+    /// The next build is none that was to be spared.
+    pub(crate) fn spare_none(&self) {
+        // It is not there, as a rule.
+        fs::remove_file(spared(&self.path)).ok();
     }
 
     /// What was noted since the last time.

@@ -172,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             report::tell(&json!({"project": name, "dir": folder.to_string_lossy()}))?;
         }
         Command::Dev { wrangler_args } => return dev::run(&Tools::of_command()?, &here()?, wrangler_args),
+        Command::Build if build::is_spared() => {}
         Command::Build => {
             let tools = Tools::of_command()?;
             if build::serves_on() {

@@ -31,7 +31,7 @@ pub(super) enum Seen {
 
 /// Looks until the server answers, or until the patience is over, and sends once what was seen. In a thread of its own, so
 /// that Ctrl-C never waits for an answer. A look with a patience is at a server that has lost a process: an error of its is no
-/// answer yet, and where nobody listens any more there is nothing to wait for.
+/// answer yet.
 pub(super) fn look(address: SocketAddr, patience: Option<Duration>) -> Receiver<Seen> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -39,9 +39,6 @@ pub(super) fn look(address: SocketAddr, patience: Option<Duration>) -> Receiver<
         let seen = loop {
             match ask(address, "/readyz", patience.unwrap_or(ANSWER_TIMEOUT)) {
                 Ok(answer) if patience.is_none() || !is_broken(&answer) => break seen(&answer),
-                Err(error) if patience.is_some() && error.kind() == io::ErrorKind::ConnectionRefused => {
-                    break Seen::Silent;
-                }
                 Ok(_) | Err(_) if patience.is_some_and(|patience| stopwatch.elapsed() > patience) => {
                     break Seen::Silent;
                 }
@@ -138,7 +135,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
         drop(listener);
-        assert_eq!(look(address, Some(ANSWER_TIMEOUT)).recv().unwrap(), Seen::Silent, "at once");
+        assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
         let broken = "HTTP/1.1 500 Internal Server Error\r\n\r\n";
         assert_eq!(look(server(broken), Some(POLL)).recv().unwrap(), Seen::Silent);
         assert_eq!(look(server(broken), None).recv().unwrap(), Seen::Ready);
