@@ -247,10 +247,9 @@ fn report(options: &Options, players: &[Player], book: &Book, conditions: &str) 
             is_durable: player.contestant.is_durable(),
         })
         .collect();
-    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let table = table::table(book, &columns, |_| true);
     let text = explained(players, book, &table, conditions)?;
-    let svg = chart::chart(book, &names, conditions);
+    let svg = chart::chart(book, &columns, conditions);
     let json = json!({
         "conditions": conditions,
         "contestants": players.iter().map(|player| json!({
