@@ -62,8 +62,7 @@ pub(crate) fn bundle(tools: &Tools, dir: &Path, minify: bool, progress: &Progres
 fn shim(bound: &str) -> String {
     let exports = Exports::of(bound);
     let handlers: Vec<String> = exports.functions.iter().map(|name| handler(name)).collect();
-    let class =
-        |name: &String| format!("export const {name} = new Proxy(exports.{name}, classProxyHooks);\n");
+    let class = |name: &String| format!("export const {name} = shellOf(exports.{name});\n");
     let classes: Vec<String> = exports.classes.iter().map(class).collect();
     SHIM.replace("// HANDLERS\n", &handlers.concat()).replace("// CLASSES\n", &classes.concat())
 }
@@ -129,8 +128,8 @@ mod tests {
         for part in [
             "Entrypoint.prototype.fetch = function fetch(arg) {\n  return exports.fetch.call(this, arg, this.env, this.ctx);\n};",
             "Entrypoint.prototype.start = exports.start;",
-            "export const Session = new Proxy(exports.Session, classProxyHooks);",
-            "export default new Proxy(Entrypoint, classProxyHooks);",
+            "export const Session = shellOf(exports.Session);",
+            "export default Entrypoint;",
         ] {
             assert!(shim.contains(part), "{part} is not in {shim}");
         }

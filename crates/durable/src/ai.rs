@@ -7,11 +7,12 @@ use futures::{
 use js_sys::{Object, Promise, Reflect};
 use longhaul_host::{Body, GatewayRequest, WireFault, WireResponse};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{Delay, Env, js_sys::futures::JsFuture};
+use worker::{Env, js_sys::futures::JsFuture};
 
 use crate::{
     hang_up::HangUp,
     http::{self, body_of_stream},
+    outside,
 };
 
 /// What the stub throws that stands for the binding in `wrangler dev --local`: no retry makes it a model.
@@ -39,7 +40,7 @@ pub(crate) fn is_bound(env: &Env) -> bool {
 /// say so at once is none.
 pub(crate) async fn is_stub(env: &Env) -> bool {
     let Some(asked) = binding(env).and_then(|ai| ai.models().ok()) else { return false };
-    let patience = Delay::from(Duration::from_millis(STUB_PATIENCE_MS));
+    let patience = outside::sleep(Duration::from_millis(STUB_PATIENCE_MS));
     match select(pin!(JsFuture::from(asked)), patience).await {
         Either::Left((Err(error), _)) => text_of(&error).contains(LOCAL_STUB),
         Either::Left((Ok(_), _)) | Either::Right(_) => false,

@@ -73,15 +73,15 @@ pub async fn serve(
 
 async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Response> {
     // Not `request.method()`, which takes a method that it does not know for GET.
-    let method = request.inner().method();
+    let (method, url) = (request.inner().method(), request.inner().url());
     let path = request.path();
     let routed = route(&method, &path);
     let config = env::config(env);
     if let Ok(Some(hosts)) = config.as_ref().map(|config| &config.local_hosts) {
-        hosts.check(&request.inner().url())?;
+        hosts.check(&url)?;
     }
     if let Ok((Access::Open, route)) = &routed {
-        query::check(route, &request.inner().url(), None, now_ms())?;
+        query::check(route, &url, None, now_ms())?;
     }
     if routed == Ok((Access::Open, Route::Health)) {
         return health(&request, env, config.as_deref()).await;
@@ -102,11 +102,11 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         rate::check(env, &key).await?;
     }
     let caller = caller?;
-    refuse_foreign_origin(&request, &method)?;
+    refuse_foreign_origin(&request, &method, &url)?;
     let (_, route) = routed?;
-    let query = Query::of_url(&request.inner().url());
+    let query = Query::of_url(&url);
     let tenants = reach(&caller, &route, query.tenant())?;
-    query::check(&route, &request.inner().url(), header("Last-Event-ID").as_deref(), now_ms())?;
+    query::check(&route, &url, header("Last-Event-ID").as_deref(), now_ms())?;
     let config = match route {
         // What a model can do is asked of these alone.
         Route::StartSession
@@ -114,7 +114,7 @@ async fn answer(mut request: Request, env: &Env, agents: &Agents) -> Outcome<Res
         | Route::Agents
         | Route::Models
         | Route::Session { op: SessionOp::StartRun, .. } => {
-            env::config_at(env, &request.inner().url(), Rc::clone(&config)).await?
+            env::config_at(env, &url, Rc::clone(&config)).await?
         }
         Route::Health
         | Route::Ready
@@ -489,13 +489,13 @@ async fn read_body(request: &mut Request) -> Outcome<Vec<u8>> {
 
 /// Pages of other origins must not change or watch anything through the browser of somebody who may. What they get they
 /// cannot read: no answer says that they may.
-fn refuse_foreign_origin(request: &Request, method: &str) -> Outcome<()> {
+fn refuse_foreign_origin(request: &Request, method: &str, url: &str) -> Outcome<()> {
     let header = |name: &str| request.headers().get(name).ok().flatten();
     if matches!(method, "GET" | "HEAD") && header("Upgrade").is_none() {
         return Ok(());
     }
     let Some(origin) = header("Origin") else { return Ok(()) };
-    if is_same_origin(&origin, &request.inner().url()) {
+    if is_same_origin(&origin, url) {
         return Ok(());
     }
     Err(Problem::foreign_origin("the Origin header names another site"))

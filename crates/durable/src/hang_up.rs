@@ -14,11 +14,6 @@ impl Default for HangUp {
 }
 
 impl HangUp {
-    /// The signal to give to a `worker` request.
-    pub(crate) fn worker_signal(&self) -> worker::AbortSignal {
-        worker::AbortSignal::from(self.signal())
-    }
-
     /// The answer is whole: there is nothing to abort.
     pub(crate) fn disarm(&self) {
         self.is_armed.set(false);

@@ -1,38 +1,58 @@
+use std::rc::Rc;
+
 use futures::{Stream, StreamExt};
 use longhaul_host::{Body, HttpRequest, Method, RESET_HEADERS, WireFault, WireResponse};
 use serde::Serialize;
 use wasm_bindgen::JsValue;
-use web_sys::{RequestInit, RequestRedirect};
-use worker::{Fetch, Headers, Request, Response};
+use web_sys::RequestInit;
+use worker::{Headers, Request, Response};
 
 use crate::{
     api::problem::{Outcome, Problem},
     hang_up::HangUp,
+    outside::{self, Letter},
+    watchers::Watchers,
 };
 
-/// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host.
-pub(crate) async fn send(request: HttpRequest) -> Result<WireResponse, WireFault> {
-    let unsendable =
-        |error: worker::Error| WireFault::NotConfigured(format!("the request cannot be made: {error}"));
-    let headers = Headers::new();
-    for (name, value) in &request.headers {
-        headers.set(name, value).map_err(unsendable)?;
-    }
-    let init = RequestInit::new();
-    init.set_redirect(RequestRedirect::Manual);
-    init.set_method(match request.method {
+/// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host. `watchers` may want to
+/// see the answer piece by piece.
+pub(crate) async fn send(
+    request: HttpRequest,
+    watchers: Option<Rc<Watchers>>,
+) -> Result<WireResponse, WireFault> {
+    let method = match request.method {
         Method::Get => "GET",
         Method::Post => "POST",
         Method::Patch => "PATCH",
-    });
+    };
     // A GET with a body, even an empty one, is refused by the platform.
-    if request.method != Method::Get {
-        init.set_body(&js_sys::Uint8Array::from(request.body.as_slice()));
-    }
-    let request = request_of(&request.url, &init, &headers).map_err(unsendable)?;
-    let hang_up = HangUp::default();
-    let sent = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
-    received(sent.map_err(|error| WireFault::Connection(reason(&error)))?, hang_up)
+    let body = (request.method != Method::Get).then_some(request.body.as_slice());
+    let letter =
+        Letter { url: &request.url, method, headers: &request.headers, body, wants_all: false, watchers };
+    let (head, pieces) = outside::post(letter).await?;
+    let resets = head.headers().filter_map(|(name, value)| {
+        let known = RESET_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(name))?;
+        Some((*known, value.to_owned()))
+    });
+    let resets = if head.status >= 400 { resets.collect() } else { Vec::new() };
+    let arrived_at = pieces.arrived_at();
+    let coding = head.header("content-encoding").filter(|coding| !is_undone(coding));
+    let body = coding.map_or_else(|| pieces.boxed_local(), |coding| unreadable(&coding));
+    Ok(WireResponse {
+        status: head.status,
+        content_type: head.header("content-type"),
+        retry_after: head.header("retry-after"),
+        resets,
+        gateway_log_id: head.header("cf-aig-log-id"),
+        body,
+        arrived_at,
+    })
+}
+
+/// The body of an answer whose coding nobody asked for.
+fn unreadable(coding: &str) -> Body {
+    let text = format!("the answer has Content-Encoding `{coding}`, which was not asked for");
+    futures::stream::iter([Err(WireFault::Unreadable(text))]).boxed_local()
 }
 
 /// A request. The `worker` crate's own way to one knows every option there is, which is 3 KiB of the deployed wasm.
@@ -42,8 +62,7 @@ pub(crate) fn request_of(url: &str, init: &RequestInit, headers: &Headers) -> wo
 }
 
 /// Why no answer came. Of an unknown host or a TLS that failed the platform says only that something failed inside it.
-pub(crate) fn reason(error: &worker::Error) -> String {
-    let text = error.to_string();
+pub(crate) fn reason_of(text: String) -> String {
     if text.contains("internal error; reference") {
         "no connection could be made: is the host known, and its TLS?".to_owned()
     } else {
@@ -60,17 +79,15 @@ pub(crate) fn received(mut response: Response, hang_up: HangUp) -> Result<WireRe
     let is_refusal = status >= 400;
     let resets = RESET_HEADERS.iter().filter(|_| is_refusal).filter_map(|name| Some((*name, header(name)?)));
     let resets = resets.collect();
-    if let Some(coding) = header("content-encoding").filter(|coding| !is_undone(coding)) {
-        let text = format!("the answer has Content-Encoding `{coding}`, which was not asked for");
-        let body = futures::stream::iter([Err(WireFault::Unreadable(text))]).boxed_local();
-        return Ok(WireResponse { status, content_type, retry_after, resets, gateway_log_id, body });
-    }
-    let body = match response.stream() {
-        Ok(stream) => guarded(stream, hang_up),
+    let coding = header("content-encoding").filter(|coding| !is_undone(coding));
+    let body = match (coding, response.stream()) {
+        (Some(coding), _) => unreadable(&coding),
+        (None, Ok(stream)) => guarded(stream, hang_up),
         // An answer without a body has no stream.
-        Err(_) => futures::stream::empty().boxed_local(),
+        (None, Err(_)) => futures::stream::empty().boxed_local(),
     };
-    Ok(WireResponse { status, content_type, retry_after, resets, gateway_log_id, body })
+    let arrived_at = Rc::default();
+    Ok(WireResponse { status, content_type, retry_after, resets, gateway_log_id, body, arrived_at })
 }
 
 /// Whether the platform has undone a coding: these are what it asks for.

@@ -146,6 +146,7 @@ mod log;
 mod mcp;
 mod object;
 mod objects;
+mod outside;
 mod platform;
 mod policy;
 mod providers;

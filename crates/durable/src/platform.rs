@@ -1,4 +1,4 @@
-use std::{rc::Rc, time::Duration};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use futures::{FutureExt, future::LocalBoxFuture};
 use js_sys::Promise;
@@ -8,13 +8,13 @@ use longhaul_host::{
     WireResponse,
 };
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-use worker::{Delay, Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
+use worker::{Env, State, WebSocketRequestResponsePair, js_sys::futures::JsFuture};
 
 use crate::{
     agent::Agents,
     ai,
     hands::Hands,
-    http, index, objects,
+    http, index, objects, outside,
     sql::{JournalError, SqlJournal},
     tool::{Outlet, Progress},
     watchers::Watchers,
@@ -24,6 +24,18 @@ use crate::{
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole milliseconds since 1970")]
 pub(crate) fn now_ms() -> TimeMs {
     js_sys::Date::now() as u64
+}
+
+thread_local! {
+    /// The state of SplitMix64 (Steele, Lea, Flood 2014), which begins anywhere: a run takes many seeds, and asks JavaScript for none.
+    static SEEDS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the product is below 2^32")]
+fn random() -> u64 {
+    // A random number has 52 bits at best, and as a float its upper bits are nearly always the same.
+    let half = || u64::from((js_sys::Math::random() * 4_294_967_296.0) as u32);
+    half() << 32 | half()
 }
 
 /// A Durable Object as the ports of the runtime.
@@ -106,23 +118,25 @@ impl Clock for Cloudflare {
         now_ms()
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the product is below 2^32")]
     fn seed(&self) -> u64 {
-        // A random number has 52 bits at best, and as a float its upper bits are nearly always the same.
-        let half = || u64::from((js_sys::Math::random() * 4_294_967_296.0) as u32);
-        half() << 32 | half()
+        SEEDS.with(|seeds| {
+            let state = seeds.get().unwrap_or_else(random).wrapping_add(0x9E37_79B9_7F4A_7C15);
+            seeds.set(Some(state));
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            mixed ^ (mixed >> 31)
+        })
     }
 
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'static, ()> {
-        // JavaScript timers overflow beyond 2^31 ms and then fire at once.
-        Delay::from(Duration::from_millis(ms.min(i32::MAX as u64))).boxed_local()
+        outside::sleep(Duration::from_millis(ms)).boxed_local()
     }
 }
 
 impl Transport for Cloudflare {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         match request {
-            WireRequest::Http(request) => http::send(request).boxed_local(),
+            WireRequest::Http(request) => http::send(request, Some(Rc::clone(&self.watchers))).boxed_local(),
             WireRequest::Index(statements) => {
                 let tenant = self.hands.tenant.clone();
                 index::write(self.env.clone(), tenant, statements).boxed_local()

@@ -5,7 +5,7 @@ use js_sys::JsString;
 use longhaul_core::{Seq, Session, limits};
 use longhaul_host::{Driver, Runtime};
 use serde_json::json;
-use worker::{Delay, Response, WebSocketPair, WebSocketRequestResponsePair};
+use worker::{Response, WebSocketPair, WebSocketRequestResponsePair};
 
 use crate::{
     api::{
@@ -19,6 +19,7 @@ use crate::{
     frames::{Reader, introduce},
     http,
     large::check_backlog,
+    outside::{self, Timer},
     platform::Cloudflare,
     watchers::{CLOSE_TRY_AGAIN, Chunks, Seat, close, delta_event, delta_text, event_text, send, sse_event},
 };
@@ -56,7 +57,8 @@ pub(crate) fn sse(driver: &Rc<Driver<Cloudflare>>, query: EventsQuery) -> Outcom
     let seat = seat(runtime)?;
     let chunk = Chunk::new(format!("retry: {SSE_RETRY_MS}\n\n"), &runtime.ports().watchers.backlog);
     let (stage, driver) = (Stage::Replay(query.after), Rc::clone(driver));
-    let reader = SseReader { driver, query, stage, chunk: Some(chunk), shown: 0, _seat: seat };
+    let reader =
+        SseReader { driver, query, stage, chunk: Some(chunk), shown: 0, silence: silence(), _seat: seat };
     let pieces = futures::stream::unfold(reader, |mut reader| async move {
         let piece = reader.next_piece().await?;
         Some((piece, reader))
@@ -69,6 +71,10 @@ pub(crate) fn sse(driver: &Rc<Driver<Cloudflare>>, query: EventsQuery) -> Outcom
     Response::builder().with_headers(headers).from_stream(pieces).map_err(broken)
 }
 
+fn silence() -> Timer {
+    outside::sleep(Duration::from_millis(SSE_KEEP_ALIVE_MS))
+}
+
 /// A reader of Server-Sent Events.
 struct SseReader {
     driver: Rc<Driver<Cloudflare>>,
@@ -77,6 +83,8 @@ struct SseReader {
     /// What is under way to the reader, and how much of it the reader has. Nothing is held while the reader waits.
     chunk: Option<Rc<Chunk>>,
     shown: usize,
+    /// When it gets a sign of life: one timer for many events.
+    silence: Timer,
     _seat: Seat,
 }
 
@@ -131,10 +139,10 @@ impl SseReader {
                     }
                 }
                 Stage::Tail(events) => {
-                    let silence = Delay::from(Duration::from_millis(SSE_KEEP_ALIVE_MS));
-                    return match select(pin!(events.next()), silence).await {
+                    return match select(pin!(events.next()), &mut self.silence).await {
                         Either::Left((event, _)) => event.map(Ok),
                         Either::Right(_) => {
+                            self.silence = silence();
                             let backlog = &self.driver.runtime().ports().watchers.backlog;
                             Some(Ok(Chunk::new(": keep-alive\n\n".to_owned(), backlog)))
                         }

@@ -163,6 +163,11 @@ impl Watchers {
         }
     }
 
+    /// Whether somebody reads the text of calls in flight.
+    pub(crate) fn want_deltas(&self) -> bool {
+        self.has_sockets() || self.sse.borrow().iter().any(|watcher| watcher.deltas)
+    }
+
     /// New text of a call in flight.
     pub(crate) fn publish_delta(&self, delta: &Delta) {
         self.publish_frame(RunId(delta.run), delta.kind.as_str(), delta);
@@ -175,11 +180,11 @@ impl Watchers {
 
     /// A frame between events. Its text is made where somebody reads it.
     fn publish_frame(&self, run: RunId, word: &str, frame: &impl Serialize) {
-        let has_sockets = self.has_sockets();
-        let mut sse = self.sse.borrow_mut();
-        if !has_sockets && !sse.iter().any(|watcher| watcher.deltas) {
+        if !self.want_deltas() {
             return;
         }
+        let has_sockets = self.has_sockets();
+        let mut sse = self.sse.borrow_mut();
         let text = server_frames::text(frame);
         if has_sockets {
             self.send_to_sockets(run, &text);
@@ -243,12 +248,17 @@ impl Watchers {
         if sse.is_empty() {
             return;
         }
-        for (record, text) in records.iter().zip(texts) {
-            let chunk = Chunk::new(sse_event(record, text), &self.backlog);
+        // What is stored at once is shown at once; a run's stream ends with its terminal event.
+        let together = |a: &Record, b: &Record| a.run == b.run && !matches!(a.entry, Entry::RunEnded { .. });
+        let mut texts = texts.iter();
+        for group in records.chunk_by(together) {
+            let events = group.iter().zip(texts.by_ref()).map(|(record, text)| sse_event(record, text));
+            let chunk = Chunk::new(events.collect(), &self.backlog);
             let waiting = self.waiting_bytes();
-            let ends = matches!(record.entry, Entry::RunEnded { .. });
+            let of_run = group.first().map(|record| record.run);
+            let ends = group.iter().any(|record| matches!(record.entry, Entry::RunEnded { .. }));
             sse.retain_mut(|watcher| match watcher.run {
-                Some(run) if run != record.run => true,
+                Some(run) if Some(run) != of_run => true,
                 Some(_) if ends => {
                     // Dropping the sender after its last event ends the stream; a full channel ends it too.
                     watcher.send(&chunk, waiting);

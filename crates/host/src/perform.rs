@@ -1,6 +1,7 @@
 use std::{
     cell::{Cell, RefCell},
     panic::AssertUnwindSafe,
+    rc::Rc,
 };
 
 use futures::{
@@ -79,6 +80,8 @@ struct Attempt {
     sieve: RefCell<Sieve>,
     /// The same of the thoughts.
     thoughts_sieve: RefCell<Sieve>,
+    /// When the latest piece of the answer had arrived, where that was not just now.
+    arrived_at: RefCell<Rc<Cell<Option<u64>>>>,
     /// When the server said that the answer is whole.
     whole_at: Cell<Option<u64>>,
     /// The AI Gateway that the request goes through.
@@ -98,6 +101,7 @@ impl Attempt {
             first_chunk_at: Cell::new(None),
             sieve: RefCell::new(secrets.sieve()),
             thoughts_sieve: RefCell::new(secrets.sieve()),
+            arrived_at: RefCell::default(),
             whole_at: Cell::new(None),
             gateway: RefCell::new(None),
             form: Cell::new(None),
@@ -389,12 +393,13 @@ impl<P: Ports> Caller<'_, P> {
             let fault = fault_of_status(response.status, &body, wish.asked_ms);
             return Err(Fault { retry_after_ms: fault.retry_after_ms.or(wish.anew_ms), ..fault });
         }
+        attempt.arrived_at.replace(Rc::clone(&response.arrived_at));
         let mut decoder = Decoder::new(format, response.content_type.as_deref());
         while let Some(chunk) = self.next_chunk(&mut response.body, &decoder, attempt).await {
             let chunk = chunk.map_err(|fault| decoder.broken_off(fault_of_wire(fault)))?;
             self.take_chunk(&mut decoder, &chunk, attempt)?;
             if decoder.has_ended() {
-                attempt.whole_at.set(Some(self.ports.now()));
+                attempt.whole_at.set(Some(self.arrived_at(attempt)));
                 self.read_to_end(response.body).await;
                 break;
             }
@@ -418,7 +423,7 @@ impl<P: Ports> Caller<'_, P> {
         }
         let now = self.ports.now();
         if attempt.whole_at.get().is_none() {
-            attempt.whole_at.set(Some(now));
+            attempt.whole_at.set(Some(self.arrived_at(attempt)));
         }
         let left_ms = attempt.give_up_at.saturating_sub(now).saturating_sub(COMMIT_MARGIN_MS);
         match select(body.next(), self.ports.sleep(left_ms.min(TRAILER_WAIT_MS_MAX))).await {
@@ -434,12 +439,17 @@ impl<P: Ports> Caller<'_, P> {
         select(rest, self.ports.sleep(CLOSING_MS_MAX)).await;
     }
 
+    /// When the latest piece of an answer arrived.
+    fn arrived_at(&self, attempt: &Attempt) -> u64 {
+        attempt.arrived_at.borrow().get().unwrap_or_else(|| self.ports.now())
+    }
+
     fn take_chunk(&self, decoder: &mut Decoder, chunk: &[u8], attempt: &Attempt) -> Result<(), Fault> {
         let known = decoder.thoughts().len();
         let text = decoder.push(chunk)?;
         let thoughts = &decoder.thoughts()[known..];
         if !(text.is_empty() && thoughts.is_empty()) && attempt.first_chunk_at.get().is_none() {
-            attempt.first_chunk_at.set(Some(self.ports.now()));
+            attempt.first_chunk_at.set(Some(self.arrived_at(attempt)));
         }
         let thoughts = attempt.thoughts_sieve.borrow_mut().push_text(thoughts);
         self.publish_text(DeltaKind::Thought, &thoughts, attempt)?;

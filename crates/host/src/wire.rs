@@ -1,4 +1,8 @@
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use futures::stream::LocalBoxStream;
 use longhaul_core::{Spent, TimeMs};
@@ -74,12 +78,23 @@ pub struct WireResponse {
     pub gateway_log_id: Option<String>,
     /// The body.
     pub body: Body,
+    /// When the latest piece that the body gave had arrived, where that is another time than now: pieces that nobody
+    /// watches may be handed over together.
+    pub arrived_at: Rc<Cell<Option<TimeMs>>>,
 }
 
 impl WireResponse {
     /// A response of which nothing else is known.
     pub fn new(status: u16, body: Body) -> Self {
-        Self { status, content_type: None, retry_after: None, resets: Vec::new(), gateway_log_id: None, body }
+        Self {
+            status,
+            content_type: None,
+            retry_after: None,
+            resets: Vec::new(),
+            gateway_log_id: None,
+            body,
+            arrived_at: Rc::default(),
+        }
     }
 }
 

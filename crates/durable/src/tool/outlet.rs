@@ -6,13 +6,13 @@ use std::time::Duration;
 
 #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 use futures::future::LocalBoxFuture;
-use js_sys::{Reflect, Uint8Array};
+use futures::{StreamExt, TryStreamExt};
+use js_sys::Reflect;
 use wasm_bindgen::JsValue;
-use web_sys::{RequestInit, RequestRedirect};
-use worker::{Delay, Env, Fetch, Headers, Response};
+use worker::Env;
 
 use super::egress::Hop;
-use crate::{hang_up::HangUp, http};
+use crate::outside::{self, Head, Letter, Pieces};
 
 /// Variables, requests and time, as a tool's code reaches them.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ pub(crate) struct TestAnswer {
 /// An answer whose head has arrived.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Platform(Response),
+    Platform(Head, Pieces),
     #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
     Test(TestAnswer),
 }
@@ -89,8 +89,7 @@ impl Outlet {
     /// Completes after that time.
     pub(crate) async fn sleep(&self, time: Duration) {
         match self {
-            // JavaScript timers overflow beyond 2^31 ms and then fire at once.
-            Self::Platform(_) => Delay::from(time.min(Duration::from_millis(i32::MAX as u64))).await,
+            Self::Platform(_) => outside::sleep(time).await,
             #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
             Self::Test(test) => test.sleep(time).await,
         }
@@ -99,7 +98,7 @@ impl Outlet {
     /// Sends a request, and follows no redirect.
     pub(crate) async fn send(&self, hop: &Hop) -> Result<Answer, String> {
         match self {
-            Self::Platform(_) => send(hop).await.map(Answer::Platform).map_err(|error| error.to_string()),
+            Self::Platform(_) => send(hop).await.map(|(head, body)| Answer::Platform(head, body)),
             #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
             Self::Test(test) => test.send(hop).await.map(Answer::Test),
         }
@@ -109,7 +108,7 @@ impl Outlet {
 impl Answer {
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::Platform(response) => response.status_code(),
+            Self::Platform(head, _) => head.status,
             #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
             Self::Test(answer) => answer.status,
         }
@@ -117,7 +116,7 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         match self {
-            Self::Platform(response) => response.headers().get(name).ok().flatten(),
+            Self::Platform(head, _) => head.header(name),
             #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
             Self::Test(answer) => {
                 let is_it = |(own, _): &&(String, String)| own.eq_ignore_ascii_case(name);
@@ -128,28 +127,25 @@ impl Answer {
 
     pub(crate) async fn bytes(&mut self) -> Result<Vec<u8>, String> {
         match self {
-            Self::Platform(response) => response.bytes().await.map_err(|error| error.to_string()),
+            Self::Platform(_, pieces) => {
+                let pieces = pieces.map(|piece| piece.map_err(|fault| fault.to_string()));
+                pieces.try_concat().await
+            }
             #[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
             Self::Test(answer) => answer.body.take().ok_or_else(|| "it was read before".to_owned()),
         }
     }
 }
 
-async fn send(hop: &Hop) -> worker::Result<Response> {
-    let headers = Headers::new();
-    for (name, value) in &hop.headers {
-        headers.set(name, value)?;
-    }
-    let init = RequestInit::new();
-    init.set_method(&hop.method);
-    init.set_redirect(RequestRedirect::Manual);
-    if let Some(body) = &hop.body {
-        init.set_body(&Uint8Array::from(body.as_slice()));
-    }
-    let request = http::request_of(&hop.url, &init, &headers)?;
+async fn send(hop: &Hop) -> Result<(Head, Pieces), String> {
+    let letter = Letter {
+        url: hop.url.as_ref(),
+        method: hop.method.as_ref(),
+        headers: &hop.headers,
+        body: hop.body.as_deref(),
+        wants_all: true,
+        watchers: None,
+    };
     // A tool that is stopped hangs up.
-    let hang_up = HangUp::default();
-    let response = Fetch::Request(request).send_with_signal(&hang_up.worker_signal()).await;
-    hang_up.disarm();
-    response
+    outside::post(letter).await.map_err(|fault| fault.to_string())
 }
