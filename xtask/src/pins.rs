@@ -17,7 +17,7 @@ pub(crate) const CARGO_FUZZ_VERSION: &str = "0.13.2";
 pub(crate) const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// The budget of the deployed worker with all its parts: the gzip size of its wasm, in bytes.
-pub(crate) const WASM_GZIP_BYTES_MAX: u64 = 840 * 1024;
+pub(crate) const WASM_GZIP_BYTES_MAX: u64 = 844 * 1024;
 
 /// The budget of the dashboard: the gzip size of all its files, in bytes.
 pub(crate) const DASHBOARD_GZIP_BYTES_MAX: u64 = 150 * 1024;
