@@ -10,16 +10,12 @@ use worker::{Headers, Request, Response};
 use crate::{
     api::problem::{Outcome, Problem},
     hang_up::HangUp,
-    outside::{self, Letter},
-    watchers::Watchers,
+    outside::{self, IsWatched, Letter},
 };
 
-/// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host. `watchers` may want to
-/// see the answer piece by piece.
-pub(crate) async fn send(
-    request: HttpRequest,
-    watchers: Option<Rc<Watchers>>,
-) -> Result<WireResponse, WireFault> {
+/// Sends an HTTP request. Redirects are not followed: they would carry credentials to another host. `is_watched` says whether
+/// somebody wants to see the answer piece by piece.
+pub(crate) async fn send(request: HttpRequest, is_watched: IsWatched) -> Result<WireResponse, WireFault> {
     let method = match request.method {
         Method::Get => "GET",
         Method::Post => "POST",
@@ -27,8 +23,14 @@ pub(crate) async fn send(
     };
     // A GET with a body, even an empty one, is refused by the platform.
     let body = (request.method != Method::Get).then_some(request.body.as_slice());
-    let letter =
-        Letter { url: &request.url, method, headers: &request.headers, body, wants_all: false, watchers };
+    let letter = Letter {
+        url: &request.url,
+        method,
+        headers: &request.headers,
+        body,
+        wants_all: false,
+        is_watched: Some(is_watched),
+    };
     let (head, pieces) = outside::post(letter).await?;
     let resets = head.headers().filter_map(|(name, value)| {
         let known = RESET_HEADERS.iter().find(|known| known.eq_ignore_ascii_case(name))?;
@@ -59,15 +61,6 @@ fn unreadable(coding: &str) -> Body {
 pub(crate) fn request_of(url: &str, init: &RequestInit, headers: &Headers) -> worker::Result<Request> {
     init.set_headers(&headers.0);
     Ok(web_sys::Request::new_with_str_and_init(url, init)?.into())
-}
-
-/// Why no answer came. Of an unknown host or a TLS that failed the platform says only that something failed inside it.
-pub(crate) fn reason_of(text: String) -> String {
-    if text.contains("internal error; reference") {
-        "no connection could be made: is the host known, and its TLS?".to_owned()
-    } else {
-        text
-    }
 }
 
 /// A response whose head has arrived; dropping its body hangs up.

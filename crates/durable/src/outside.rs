@@ -16,8 +16,6 @@ use longhaul_core::TimeMs;
 use longhaul_host::WireFault;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure, prelude::wasm_bindgen};
 
-use crate::{http::reason_of, watchers::Watchers};
-
 /// The answer goes on.
 const GOES_ON: u8 = 0;
 /// It is whole.
@@ -64,6 +62,9 @@ thread_local! {
     ));
 }
 
+/// Whether somebody watches what comes, asked each time that something does.
+pub(crate) type IsWatched = Rc<dyn Fn() -> bool>;
+
 /// What came for a slot at once.
 #[derive(Default)]
 struct Told {
@@ -82,12 +83,12 @@ struct Told {
 struct Waiting {
     told: RefCell<Vec<Told>>,
     waker: RefCell<Option<Waker>>,
-    watchers: Option<Rc<Watchers>>,
+    is_watched: Option<IsWatched>,
 }
 
 impl Waiting {
     fn is_watched(&self) -> bool {
-        self.watchers.as_ref().is_some_and(|watchers| watchers.want_deltas())
+        self.is_watched.as_ref().is_some_and(|is_watched| is_watched())
     }
 }
 
@@ -112,8 +113,8 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(watchers: Option<Rc<Watchers>>) -> Self {
-        let waiting = Rc::new(Waiting { watchers, ..Waiting::default() });
+    fn new(is_watched: Option<IsWatched>) -> Self {
+        let waiting = Rc::new(Waiting { is_watched, ..Waiting::default() });
         // After four thousand million of them the oldest are long gone.
         let id = LATEST.get().wrapping_add(1);
         LATEST.set(id);
@@ -188,8 +189,8 @@ pub(crate) struct Letter<'a> {
     pub(crate) body: Option<&'a [u8]>,
     /// Whether all headers of the answer are asked for, and as soon as they are there.
     pub(crate) wants_all: bool,
-    /// Who may want to see the answer piece by piece. Where nobody does, pieces that come soon after each other are one.
-    pub(crate) watchers: Option<Rc<Watchers>>,
+    /// Whether somebody wants to see the answer piece by piece. Where nobody does, pieces that come soon after each other are one.
+    pub(crate) is_watched: Option<IsWatched>,
 }
 
 /// The head of an answer.
@@ -223,7 +224,7 @@ pub(crate) async fn post(letter: Letter<'_>) -> Result<(Head, Pieces), WireFault
         return Err(WireFault::NotConfigured(text));
     }
     let headers: Vec<&str> = letter.headers.iter().flat_map(|(name, value)| [&**name, &**value]).collect();
-    let slot = Slot::new(letter.watchers);
+    let slot = Slot::new(letter.is_watched);
     let hang_up = TELL.with(|tell| {
         let body = letter.body.map(Uint8Array::from);
         let is_watched = slot.waiting.is_watched();
@@ -254,6 +255,15 @@ pub(crate) async fn post(letter: Letter<'_>) -> Result<(Head, Pieces), WireFault
             Err(WireFault::Connection(pieces.fault.take().unwrap_or_default()))
         }
         ((status, head), _) => Ok((Head { status, lines: head.unwrap_or_default() }, pieces)),
+    }
+}
+
+/// Why no answer came. Of an unknown host or a TLS that failed the platform says only that something failed inside it.
+fn reason_of(text: String) -> String {
+    if text.contains("internal error; reference") {
+        "no connection could be made: is the host known, and its TLS?".to_owned()
+    } else {
+        text
     }
 }
 

@@ -136,7 +136,10 @@ impl Clock for Cloudflare {
 impl Transport for Cloudflare {
     fn send(&self, request: WireRequest) -> LocalBoxFuture<'static, Result<WireResponse, WireFault>> {
         match request {
-            WireRequest::Http(request) => http::send(request, Some(Rc::clone(&self.watchers))).boxed_local(),
+            WireRequest::Http(request) => {
+                let watchers = Rc::clone(&self.watchers);
+                http::send(request, Rc::new(move || watchers.want_deltas())).boxed_local()
+            }
             WireRequest::Index(statements) => {
                 let tenant = self.hands.tenant.clone();
                 index::write(self.env.clone(), tenant, statements).boxed_local()

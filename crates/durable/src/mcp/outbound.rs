@@ -23,7 +23,7 @@ async fn send(request: Request) -> Result<Reply, String> {
     // A GET with a body, even an empty one, is refused by the platform.
     let body = (!request.body.is_empty()).then_some(request.body.as_slice());
     let (url, method, headers) = (&*request.url, request.method, &*request.headers);
-    let letter = Letter { url, method, headers, body, wants_all: true, watchers: None };
+    let letter = Letter { url, method, headers, body, wants_all: true, is_watched: None };
     let (head, pieces) = outside::post(letter).await.map_err(|fault| fault.to_string())?;
     let headers = head.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let body = pieces.map(|piece| piece.map_err(|fault| fault.to_string())).boxed_local();

@@ -144,7 +144,7 @@ async fn send(hop: &Hop) -> Result<(Head, Pieces), String> {
         headers: &hop.headers,
         body: hop.body.as_deref(),
         wants_all: true,
-        watchers: None,
+        is_watched: None,
     };
     // A tool that is stopped hangs up.
     outside::post(letter).await.map_err(|fault| fault.to_string())
