@@ -1,12 +1,13 @@
 //! The command `longhaul` with a server: in a pipe, and in a terminal of its own.
 
-use std::env;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::{env, fs};
 
 use longhaul_tests::wait::{eventually, in_time};
 use longhaul_tests::{Api, Launch, Server, Tables, terminal::Terminal};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -125,6 +126,55 @@ async fn ctrl_c_detaches_and_the_run_goes_on() {
     assert!(trace.contains("invoke_agent") && trace.contains("chat "), "{trace}");
     let otlp = user.sees(&["trace", back, "--otlp"]).await;
     assert!(serde_json::from_str::<Value>(&otlp).is_ok_and(|otlp| otlp["resourceSpans"].is_array()));
+}
+
+/// A server that takes the connection and answers nothing holds no terminal.
+#[tokio::test]
+async fn a_signal_ends_every_command_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it has an address"));
+    let user = User { home: TempDir::with_prefix("longhaul-user-").expect("a folder"), url };
+    fs::write(user.home.path().join("e.jsonl"), "{\"session\":\"a\"}\n").expect("it can be written");
+    let commands: [&[&str]; 15] = [
+        &["run", "Wait."],
+        &["watch", "a/1"],
+        &["watch", "a"],
+        &["steer", "a", "b"],
+        &["cancel", "a"],
+        &["erase", "a", "--yes"],
+        &["erase", "--where", "agent=a", "--yes"],
+        &["receipt", "a"],
+        &["approvals"],
+        &["sessions"],
+        &["trace", "a/1"],
+        &["stats"],
+        &["tenants"],
+        &["export", "a"],
+        &["import", "e.jsonl"],
+    ];
+    for (place, words) in commands.into_iter().enumerate() {
+        let (signal, code) = if place % 2 == 0 { (Signal::INT, 130) } else { (Signal::TERM, 143) };
+        let child = user.command(&[words, &["--json"]].concat()).spawn().expect("the command starts");
+        let (mut asked, _) = in_time("a question", listener.accept()).await.expect("it connects");
+        in_time("a question", asked.read(&mut [0; 1])).await.expect("it asks");
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(pid.expect("it runs"), signal).expect("it runs");
+        // Less than a server's answer may take: 90 seconds.
+        let ended = in_time(format!("the end of {words:?}"), child.wait_with_output()).await;
+        let output = ended.expect("it ends");
+        let (told, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}{said}");
+        if words != ["watch", "a/1"] {
+            assert!(said.contains("interrupted"), "{words:?}: {said}");
+            let told: Value = serde_json::from_str(&told).expect("one document");
+            assert_eq!(told["error"], "interrupted", "{words:?}");
+        }
+    }
+    let mut login = terminal(&user, &["login"]);
+    login.sees("Token for").await;
+    login.types("\u{3}").await;
+    let (code, seen) = login.ends().await;
+    assert!(code == Some(130) && seen.contains("interrupted"), "{code:?} {seen}");
 }
 
 #[tokio::test]
@@ -488,7 +538,7 @@ async fn many_sessions_are_cancelled_and_erased_by_a_filter() {
     let (code, _, said) = does("annas-token", &asks("erase", &[])).await;
     assert!(code == Some(1) && said.contains("whether to erase for ever all sessions where"), "{said}");
     let (code, said, _) = does("annas-token", &asks("cancel", &["--yes"])).await;
-    assert_eq!((code, said.as_str()), (Some(0), "1 of 1 sessions are cancelled\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "1 session is cancelled.\n"));
     assert_eq!(anna.ended(&runs[1]).await["status"], "cancelled");
     let (code, said, _) =
         does("an-operators-token", &asks("erase", &["--yes", "--json", "--tenant", "acme"])).await;
@@ -500,10 +550,13 @@ async fn many_sessions_are_cancelled_and_erased_by_a_filter() {
     }
     let id = receipt["id"].as_str().expect("an id");
     let (code, said, _) = does("annas-token", &["receipt", id]).await;
-    assert_eq!((code, said.as_str()), (Some(0), "2 of 2 sessions are erased\n"));
+    assert_eq!((code, said.as_str()), (Some(0), "2 sessions are erased.\n"));
     let (code, _, _) = does("annas-token", &["erase", &runs[2].session, "--yes"]).await;
     assert_eq!(code, Some(0));
     anna.get(&format!("/v1/sessions/{}", runs[2].session)).await.problem(404, "not_found");
     let (code, _, said) = does("annas-token", &["cancel", "--where", "custommer=42", "--yes"]).await;
     assert!(code == Some(1) && said.contains("custommer: is not known"), "{said}");
+    assert!(said.contains("metadata.custommer=VALUE"), "{said}");
+    let (code, said, _) = does("annas-token", &["cancel", "--where", "metadata.customer=8", "--yes"]).await;
+    assert_eq!((code, said.as_str()), (Some(0), "No open run fits.\n"));
 }

@@ -1,9 +1,11 @@
 //! A project of one's own, outside of the checkout: `longhaul new` makes it, `longhaul dev` serves it, and what the
 //! repository's worker has it has too.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
 use longhaul_tests::{Api, DevServer, server::root, wait::eventually};
+use reqwest::Client;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -67,6 +69,31 @@ async fn a_new_project_is_served_and_built_again_on_a_change() {
     eventually("the new tide", || async { (tide(&api).await == "09:30").then_some(()) }).await;
     eventually("a line of JSON", || async { said("built") }).await;
     println!("measured: a changed line of a project is served after {:.1?}", changed.elapsed());
+
+    // Variables are read again, which are stronger than what `dev` sets by itself.
+    let vars = project.join(".dev.vars");
+    fs::write(&vars, "AUTH=maybe\n").expect("the variables can be written");
+    let faults = eventually("it says what is wrong", || async { said("misconfigured") }).await;
+    assert_eq!(faults["errors"][0]["pointer"], "AUTH", "{faults}");
+    fs::write(&vars, "AUTH=off\n").expect("the variables can be written");
+    eventually("it is mended", || async { answers(&api, "/readyz").await.then_some(()) }).await;
+
+    // Without its esbuild wrangler answers nothing after a build, and says nothing.
+    for (pid, _) in dev.processes().into_iter().filter(|(_, program)| program == "esbuild") {
+        // With the first one the other may have gone.
+        kill_process(pid, Signal::KILL).ok();
+    }
+    fs::write(&code, text.replace("09:12", "09:45")).expect("the code can be written");
+    let why = || async { dev.log().contains("does not answer after a build").then_some(()) };
+    eventually("it says what it does", why).await;
+    eventually("an answer", || async { answers(&api, "/readyz").await.then_some(()) }).await;
+    assert_eq!(tide(&api).await, "09:45");
+}
+
+/// Whether a path is shown within a second.
+async fn answers(api: &Api, path: &str) -> bool {
+    let asked = Client::new().get(api.url(path)).timeout(Duration::from_secs(1)).send().await;
+    asked.is_ok_and(|answer| answer.status() == 200)
 }
 
 /// What the agent's tool says, in a run of its own.

@@ -2,6 +2,7 @@
 
 mod look;
 mod settings;
+mod vars;
 
 use std::{
     fmt, fs,
@@ -29,14 +30,17 @@ use crate::{
 };
 
 pub use look::answers;
-use look::{Seen, look};
+use look::{Patience, Seen, look};
 use settings::Settings;
+use vars::Vars;
 
 const POLL: Duration = Duration::from_millis(20);
 /// How often a server that cannot serve is looked at again.
 const FAULTY_POLL: Duration = Duration::from_secs(1);
 /// How long wrangler may need to have a workerd again that has died, before all of it is started anew.
 const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// How long wrangler may need to answer again after a build. It says nothing where it cannot, because its esbuild has died.
+const BUILT_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// How often in a row the server is started anew before it has answered.
 const RESTARTS_MAX: u32 = 3;
 /// Has the process group of the server, beside its storage: `kill -9 -$(cat .wrangler/state/server.pid)` is a crash.
@@ -47,6 +51,10 @@ const CRASHED: &str = "crashed unexpectedly";
 const HOLDS: &str = "Updated and ready on";
 /// What it says where it cannot start one again.
 const NOT_BACK: &str = "failed to restart after an unexpected crash";
+/// Why the server is started again.
+const DIED: &str = "a process of the server has died: it is started again, with what its storage has";
+const SILENT: &str =
+    "the server does not answer after a build: it is started again, with what its storage has";
 /// Lines of wrangler that nobody needs here: our own looks, and what the `AI` binding costs, which local work cannot call.
 const NOISE: [&str; 2] = ["GET /readyz ", "may incur usage charges"];
 
@@ -54,7 +62,7 @@ const NOISE: [&str; 2] = ["GET /readyz ", "may incur usage charges"];
 /// than our own settings: `--port`, `--ip`, `--persist-to`, `--var`.
 pub fn run(tools: &Tools, project: &Project, wrangler_args: Vec<String>) -> Result<ExitCode> {
     let stopwatch = Stopwatch::start();
-    let settings = Settings::parse(project, wrangler_args)?;
+    let settings = Settings::parse(project, wrangler_args.clone())?;
     let address = settings.free_address()?;
     for name in &settings.shown_secrets {
         eprintln!(
@@ -69,17 +77,24 @@ pub fn run(tools: &Tools, project: &Project, wrangler_args: Vec<String>) -> Resu
         migrations::apply(tools, project, persist_to)?;
     }
     let events = Events::open(&project.scratch().join("dev.events"))?;
-    Dev { tools, project, settings, address, events, stopwatch }.serve()
+    // A configuration of the user's own has variables of its own.
+    let vars = settings.migrated.is_some().then(|| Vars::beside(project.config()));
+    let stopwatch = Some(stopwatch);
+    Dev { tools, project, wrangler_args, settings, address, vars, events, stopwatch }.serve()
 }
 
 /// What a server is started of, once or again.
 struct Dev<'a> {
     tools: &'a Tools,
     project: &'a Project,
+    /// What the user gave.
+    wrangler_args: Vec<String>,
     settings: Settings,
     address: SocketAddr,
+    vars: Option<Vars>,
     events: Events,
-    stopwatch: Stopwatch,
+    /// Since when it is not ready.
+    stopwatch: Option<Stopwatch>,
 }
 
 /// A wrangler that runs.
@@ -88,6 +103,10 @@ struct Server {
     lines: Receiver<String>,
     /// What is seen of it next.
     look: Option<Receiver<Seen>>,
+    /// Why it is started again where that is nothing.
+    if_silent: &'static str,
+    /// That it is ready is still to be said.
+    is_owed: bool,
     /// A workerd of it has died.
     is_crashed: bool,
 }
@@ -116,14 +135,15 @@ impl Dev<'_> {
                 server.group.stop();
                 return Ok(ExitCode::from(signal.exit_code()));
             }
-            match server.pass_on() {
+            let heard = server.pass_on();
+            match heard {
                 Heard::Nothing => {}
-                Heard::Crash => server.look = Some(look(self.address, Some(SILENCE_MAX))),
-                Heard::Hold if self.rouse()? => server.look = Some(look(self.address, Some(SILENCE_MAX))),
+                Heard::Crash => self.await_health(&mut server),
+                Heard::Hold if self.rouse()? => self.await_health(&mut server),
                 Heard::Hold | Heard::Loss if restarts == RESTARTS_MAX => return silent(server),
                 Heard::Hold | Heard::Loss => {
                     restarts += 1;
-                    server = self.restart(server)?;
+                    server = self.restart(server, DIED)?;
                 }
             }
             if let Some(status) = server.group.try_wait()? {
@@ -134,13 +154,15 @@ impl Dev<'_> {
                     return Ok(ended(status));
                 }
                 restarts += 1;
-                server = self.restart(server)?;
+                server = self.restart(server, DIED)?;
             }
             for event in self.events.news()? {
                 report::tell(&event)?;
-                if event["state"] == "built" {
-                    server.look = Some(look(self.address, None));
-                }
+                self.heed(&event, &mut server);
+            }
+            if self.vars.as_mut().is_some_and(Vars::have_changed) {
+                faulty = None;
+                server = self.reread(server)?;
             }
             let seen = server.seen();
             if seen.is_some() {
@@ -149,7 +171,9 @@ impl Dev<'_> {
             match seen {
                 Some(Seen::Ready) => {
                     (restarts, faulty) = (0, None);
-                    self.say_ready()?;
+                    if std::mem::take(&mut server.is_owed) {
+                        self.say_ready()?;
+                    }
                 }
                 Some(Seen::Faulty(faults)) => {
                     restarts = 0;
@@ -161,13 +185,15 @@ impl Dev<'_> {
                 Some(Seen::Silent) if restarts == RESTARTS_MAX => return silent(server),
                 Some(Seen::Silent) => {
                     restarts += 1;
-                    server = self.restart(server)?;
+                    let why = server.if_silent;
+                    server = self.restart(server, why)?;
                 }
                 None => {}
             }
             let is_due = faulty.as_ref().is_some_and(|(_, since)| since.elapsed() > FAULTY_POLL);
             if is_due && server.look.is_none() {
-                server.look = Some(look(self.address, None));
+                server.is_owed = true;
+                server.look = Some(look(self.address, Patience::Endless));
             }
             thread::sleep(POLL);
         }
@@ -181,7 +207,42 @@ impl Dev<'_> {
         fs::create_dir_all(&self.settings.persist_to)
             .and_then(|()| fs::write(&pid_file, group.id().to_string()))
             .with_context(|| format!("cannot write {}", pid_file.display()))?;
-        Ok(Server { group, lines, look: Some(look(self.address, None)), is_crashed: false })
+        let look = Some(look(self.address, Patience::Endless));
+        Ok(Server { group, lines, look, if_silent: DIED, is_owed: true, is_crashed: false })
+    }
+
+    /// Looks whether a server has all of its processes again.
+    fn await_health(&mut self, server: &mut Server) {
+        self.stopwatch = Some(Stopwatch::start());
+        (server.if_silent, server.is_owed) = (DIED, true);
+        server.look = Some(look(self.address, Patience::Health(SILENCE_MAX)));
+    }
+
+    /// What a build that wrangler has started changes. Requests wait while it goes on.
+    fn heed(&mut self, event: &Value, server: &mut Server) {
+        match event["state"].as_str() {
+            Some("building") => {
+                self.stopwatch = Some(Stopwatch::start());
+                server.look = None;
+            }
+            Some(state @ ("built" | "failed")) => {
+                // Of one that failed the line of the build says what serves on.
+                server.is_owed |= state == "built";
+                server.if_silent = SILENT;
+                server.look = Some(look(self.address, Patience::Answer(BUILT_SILENCE_MAX)));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Starts wrangler again where `.dev.vars` has changed: what it has is stronger than what we set by ourselves.
+    fn reread(&mut self, mut server: Server) -> Result<Server> {
+        report::say("  > wrangler dev, because .dev.vars has changed");
+        report::tell(&json!({"state": "restarting", "error": null}))?;
+        self.settings = Settings::parse(self.project, self.wrangler_args.clone())?;
+        self.stopwatch = Some(Stopwatch::start());
+        server.group.kill();
+        self.start()
     }
 
     /// Has wrangler read its configuration again, after which it lets requests go on: sooner than a start of its own. Returns
@@ -198,28 +259,33 @@ impl Dev<'_> {
         Ok(touched.is_ok())
     }
 
-    fn restart(&self, mut server: Server) -> Result<Server> {
-        let why = "a process of the server has died: it is started again, with what its storage has";
+    fn restart(&mut self, mut server: Server, why: &str) -> Result<Server> {
         eprintln!("{}", red(why));
         report::tell(&json!({"state": "restarting", "error": why}))?;
+        self.stopwatch = Some(Stopwatch::start());
         server.group.kill();
         self.start()
     }
 
-    fn say_ready(&self) -> Result<()> {
+    fn say_ready(&mut self) -> Result<()> {
         let (title, url) = (&self.settings.title, url(self.address));
-        report::say(format_args!("{title} is ready on {url} ({})", Took(self.stopwatch.elapsed())));
+        let took = self.stopwatch.take().map(|since| format!(" ({})", Took(since.elapsed())));
+        report::say(format_args!("{title} is ready on {url}{}", took.unwrap_or_default()));
         report::tell(&json!({"state": "ready", "project": title, "url": url}))?;
         Ok(())
     }
 
-    fn say_faults(&self, faults: &[(String, String)]) -> Result<()> {
+    fn say_faults(&mut self, faults: &[(String, String)]) -> Result<()> {
         let (title, url) = (&self.settings.title, url(self.address));
         let mut lines = vec![format!("{title} cannot serve on {url}, because of its configuration:")];
         lines.extend(faults.iter().map(|(name, detail)| format!("  {name}: {detail}")));
         lines.push(
-            "Mend it in .dev.vars, in wrangler.toml or after `--var`: it serves once it is right.".to_owned(),
+            "Mend it in .dev.vars or in wrangler.toml: they are read again, and it serves once they are right. What \
+             stands after `--var` counts until Ctrl-C."
+                .to_owned(),
         );
+        // How long somebody needs to mend it is of no interest.
+        self.stopwatch = None;
         eprintln!("{}", red(lines.join("\n")));
         let faults: Vec<Value> =
             faults.iter().map(|(name, detail)| json!({"pointer": name, "detail": detail})).collect();

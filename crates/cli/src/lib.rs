@@ -16,6 +16,7 @@ pub mod deploy;
 pub mod dev;
 mod events;
 pub mod fingerprint;
+pub mod interrupt;
 pub mod migrations;
 pub mod new;
 pub mod nightly;

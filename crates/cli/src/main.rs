@@ -31,7 +31,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  longhaul new my-agent && cd my-agent
+  longhaul new my-agent --path ~/longhaul && cd my-agent
   longhaul dev
   longhaul deploy --dry-run
 
@@ -101,9 +101,11 @@ enum Command {
 
 const NEW_EXAMPLES: &str = "\
 Examples:
+  longhaul new my-agent --path ~/longhaul
+  longhaul new my-agent --path ~/longhaul --template tools
   longhaul new my-agent
-  longhaul new my-agent --template tools
-  longhaul new my-agent --path ~/src/longhaul";
+
+Without --path and --git the library comes from the registry.";
 
 const DEV_EXAMPLES: &str = "\
 Examples:

@@ -58,14 +58,23 @@ impl Signal {
     }
 }
 
+/// The number of SIGINT.
+const CTRL_C: usize = 2;
+
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
 /// From here on Ctrl-C, SIGTERM and SIGHUP are noted instead of ending this process on the spot.
 pub fn catch_signals() {
-    for (signal, value) in [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)] {
+    for (signal, value) in [(SIGINT, CTRL_C), (SIGTERM, 15), (SIGHUP, 1)] {
         signal_hook::flag::register_usize(signal, Arc::clone(&SIGNAL), value)
             .expect("these signals may be handled");
     }
+}
+
+/// A Ctrl-C in a program that had the terminal was that program's.
+pub fn forget_ctrl_c() {
+    // Any other signal was ours, and stays.
+    SIGNAL.compare_exchange(CTRL_C, 0, Ordering::Relaxed, Ordering::Relaxed).ok();
 }
 
 /// The signal that asked us to stop, if one did.

@@ -62,9 +62,15 @@ impl Project {
             .manifest_path(&manifest)
             .other_options(["--filter-platform".to_owned(), pins::WASM_TARGET.to_owned()])
             .exec()
+            .map_err(unread)
             .with_context(|| format!("cargo cannot read {}", manifest.display()))?;
-        let package =
-            metadata.root_package().with_context(|| format!("{} is no package", manifest.display()))?;
+        let package = metadata.root_package().with_context(|| {
+            format!(
+                "{} is no package: go to the folder of the crate that is deployed; in longhaul's own checkout it is \
+                 `cargo xtask dev`",
+                manifest.display()
+            )
+        })?;
         let library_name = cdylib(package)?;
         let linked = linked(&metadata, package);
         let Some(library) = linked.iter().find(|package| package.name.as_str() == LIBRARY) else {
@@ -196,6 +202,21 @@ pub struct Database {
     pub migrations: PathBuf,
 }
 
+/// Why cargo cannot read a project; with the cure where its registry does not have the library.
+fn unread(error: cargo_metadata::Error) -> anyhow::Error {
+    let said = error.to_string();
+    let is_elsewhere = said.contains(&format!("no matching package named `{LIBRARY}` found"))
+        || said.contains(&format!("failed to select a version for the requirement `{LIBRARY} ="));
+    if !is_elsewhere {
+        return error.into();
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    anyhow::Error::from(error).context(format!(
+        "the registry has no `{LIBRARY}` {own}: take it from a checkout, by `{LIBRARY} = {{ path = \
+         \"CHECKOUT/crates/durable\" }}` in Cargo.toml, or make the project anew by `longhaul new NAME --path CHECKOUT`"
+    ))
+}
+
 /// The command and the library are one release: what one builds, serves and binds is what the other needs.
 fn check_version(library: &str) -> Result<()> {
     let own = env!("CARGO_PKG_VERSION");
@@ -253,6 +274,19 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_without_the_library_is_told_with_the_cure() {
+        let told = |stderr: &str| {
+            format!("{:#}", unread(cargo_metadata::Error::CargoMetadata { stderr: stderr.to_owned() }))
+        };
+        let text =
+            told("error: no matching package named `longhaul` found\nlocation searched: crates.io index");
+        assert!(text.contains("longhaul new NAME --path") && text.contains("location searched"), "{text}");
+        let other = told("error: failed to select a version for the requirement `longhaul = \"^0.1.0\"`");
+        assert!(other.contains("crates/durable"), "{other}");
+        assert!(!told("error: no matching package named `serde` found").contains("--path"));
+    }
+
+    #[test]
     fn what_is_no_project_is_told_what_to_do() {
         let root = tempfile::tempdir().unwrap();
         let told = |result: Result<Project>| format!("{:#}", result.unwrap_err());
@@ -267,6 +301,12 @@ mod tests {
         let manifest = format!("{manifest}[lib]\ncrate-type = ['cdylib']");
         std::fs::write(root.path().join("Cargo.toml"), manifest).unwrap();
         assert!(told(Project::find(root.path())).contains("does not depend on `longhaul`"));
+        std::fs::create_dir_all(root.path().join("a/src")).unwrap();
+        std::fs::write(root.path().join("a/src/lib.rs"), "").unwrap();
+        std::fs::write(root.path().join("a/Cargo.toml"), "[package]\nname = 'a'\nedition = '2024'").unwrap();
+        std::fs::write(root.path().join("Cargo.toml"), "[workspace]\nmembers = ['a']\nresolver = '3'")
+            .unwrap();
+        assert!(told(Project::find(root.path())).contains("go to the folder of the crate"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
+use crate::interrupt;
+
 /// A text file's content; the error names the file.
 pub fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
@@ -25,8 +27,16 @@ pub fn quoted(word: &str) -> String {
 
 /// A line of standard input. On a terminal it is asked for, and not shown.
 pub(crate) fn hidden_line(question: &str) -> Result<String> {
+    let _ends = interrupt::ends_on_signals();
     let stdin = io::stdin();
     let shown = stdin.is_terminal().then(|| tcgetattr(&stdin)).transpose()?;
+    let _first = shown.clone().map(|shown| {
+        interrupt::first(move || {
+            // The terminal is gone, or shows again what is typed.
+            tcsetattr(io::stdin(), OptionalActions::Now, &shown).ok();
+            false
+        })
+    });
     if let Some(shown) = &shown {
         // Before it is asked for: whoever types at once is not shown it either.
         let mut hidden = shown.clone();

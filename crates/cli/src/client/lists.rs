@@ -20,7 +20,7 @@ const TASK_CHARS_MAX: usize = 60;
 const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Which runs.
-#[derive(Args)]
+#[derive(Args, Default)]
 struct Choice {
     /// Those with this status
     #[arg(long)]
@@ -34,6 +34,21 @@ struct Choice {
     /// Those with this label
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
+    /// Those that failed of this
+    #[arg(long, value_name = "TYPE")]
+    error_type: Option<String>,
+    /// Those that survived a crash or an eviction
+    #[arg(long)]
+    resumed: bool,
+    /// Those that have ended, and took so many milliseconds or more
+    #[arg(long, value_name = "MS")]
+    min_duration_ms: Option<u64>,
+    /// Those that used so many tokens or more
+    #[arg(long, value_name = "COUNT")]
+    min_total_tokens: Option<u64>,
+    /// Those that cost so many US dollars or more
+    #[arg(long, value_name = "USD")]
+    min_cost_usd: Option<f64>,
 }
 
 /// Which sessions.
@@ -76,7 +91,17 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
 impl Choice {
     /// As parameters of a query.
     fn push_to(&self, path: &mut String) {
-        for (name, value) in [("status", &self.status), ("agent", &self.agent), ("model", &self.model)] {
+        let number = |number: Option<u64>| number.map(|number| number.to_string());
+        for (name, value) in [
+            ("status", self.status.clone()),
+            ("agent", self.agent.clone()),
+            ("model", self.model.clone()),
+            ("error_type", self.error_type.clone()),
+            ("resumed", self.resumed.then(|| "true".to_owned())),
+            ("min_duration_ms", number(self.min_duration_ms)),
+            ("min_total_tokens", number(self.min_total_tokens)),
+            ("min_cost_usd", self.min_cost_usd.map(|usd| usd.to_string())),
+        ] {
             push(path, name, value.as_deref());
         }
         for (key, value) in &self.label {
@@ -238,10 +263,21 @@ mod tests {
     fn a_choice_is_a_query() {
         let mut path = "/v1/stats?since=1".to_owned();
         let label = vec![label("a b=x=1").unwrap()];
-        let choice =
-            Choice { status: Some("failed".into()), agent: None, model: Some("openai:a".into()), label };
+        let choice = Choice {
+            status: Some("failed".into()),
+            model: Some("openai:a".into()),
+            label,
+            error_type: Some("auth".into()),
+            resumed: true,
+            min_cost_usd: Some(0.5),
+            ..Choice::default()
+        };
         choice.push_to(&mut path);
-        assert_eq!(path, "/v1/stats?since=1&status=failed&model=openai%3Aa&metadata.a%20b=x%3D1");
+        assert_eq!(
+            path,
+            "/v1/stats?since=1&status=failed&model=openai%3Aa&error_type=auth&resumed=true&min_cost_usd=0.5\
+             &metadata.a%20b=x%3D1"
+        );
         assert!(super::label("customer").is_err());
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Live<W: Write> {
     hints: Hints,
     /// The call and the attempt whose text is shown, and how much of it, in UTF-16 units.
     text: Option<((u64, u64), usize)>,
+    /// What the model's last failure was: the run may end of it.
+    failure: Option<String>,
     /// The line that is being written is not at its end.
     is_mid_line: bool,
 }
@@ -41,7 +43,7 @@ impl Live<anstream::Stdout> {
 
 impl<W: Write> Live<W> {
     fn new(out: W, session: &str, hints: Hints) -> Self {
-        Self { out, session: session.to_owned(), hints, text: None, is_mid_line: false }
+        Self { out, session: session.to_owned(), hints, text: None, failure: None, is_mid_line: false }
     }
 
     /// Shows one more thing.
@@ -149,7 +151,9 @@ impl<W: Write> Live<W> {
             .as_u64()
             .zip(event["at"].as_u64())
             .map(|(retry_at, at)| format!("; again in {}", duration(retry_at.saturating_sub(at))));
-        self.line(BAD, &format!("✗ {error_type}: {message}{}", again.unwrap_or_default()))
+        self.line(BAD, &format!("✗ {error_type}: {message}{}", again.unwrap_or_default()))?;
+        self.failure = Some(message.to_owned());
+        Ok(())
     }
 
     fn tool_error(&mut self, mark: &str, event: &Value, tool: &str) -> io::Result<()> {
@@ -212,11 +216,13 @@ impl<W: Write> Live<W> {
         } else if reason == "finish_tool" {
             self.line(Style::new(), &word("result"))?;
         }
-        if let Some(message) = event["error"]["message"].as_str() {
-            self.line(BAD, &format!("✗ {}", visible(message)))?;
+        let message = event["error"]["message"].as_str().map(visible);
+        if let Some(message) = message.filter(|message| self.failure.as_ref() != Some(message)) {
+            self.line(BAD, &format!("✗ {message}"))?;
         }
         let answers = event["iterations"].as_u64().unwrap_or_default();
-        self.line(style, &format!("{status} ({reason}), {answers} answers{comma}{used}"))
+        let s = if answers == 1 { "" } else { "s" };
+        self.line(style, &format!("{status} ({reason}), {answers} answer{s}{comma}{used}"))
     }
 
     fn line(&mut self, style: Style, text: &str) -> io::Result<()> {
@@ -309,5 +315,10 @@ mod tests {
             shown_of(&[end]),
             "✗ budget.cost_usd is used up\nfailed (budget_cost), 2 answers, ~9 tokens, $0.50\n"
         );
+        let refused =
+            json!({"type": "model.failed", "call": 1, "error_type": "auth", "message": "401: no key"});
+        let end = json!({"type": "run.ended", "status": "failed", "stop_reason": "model_error", "iterations": 1,
+            "error": {"code": "auth", "message": "401: no key"}});
+        assert_eq!(shown_of(&[refused, end]), "✗ auth: 401: no key\nfailed (model_error), 1 answer\n");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ use super::{
     runs::once,
     words::{one_line, visible},
 };
-use crate::{process, text::quoted};
+use crate::{interrupt, text::quoted};
 
 /// How often a receipt is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -61,7 +61,7 @@ pub(super) fn cancel(api: &Api, chosen: &Chosen, json: bool) -> Result<ExitCode>
         return Ok(nothing());
     }
     let path = format!("/v1/cancel?{query}");
-    let asked = once(|key| api.post(&path, &json!({}), Some(key)))?;
+    let asked = once(|key| api.post(&path, &json!({}), Some(key))).map_err(|error| chosen.meant(error))?;
     follow(api, asked, json)
 }
 
@@ -79,7 +79,8 @@ pub(super) fn erase(api: &Api, chosen: &Chosen, json: bool) -> Result<ExitCode> 
     if !is_meant(chosen, &format!("erase for ever all sessions where {words}"))? {
         return Ok(nothing());
     }
-    let asked = once(|key| api.delete(&format!("/v1/sessions?{query}"), Some(key)))?;
+    let asked = once(|key| api.delete(&format!("/v1/sessions?{query}"), Some(key)));
+    let asked = asked.map_err(|error| chosen.meant(error))?;
     follow(api, asked, json)
 }
 
@@ -94,6 +95,16 @@ impl Chosen {
         let query = self.filters.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));
         let words = self.filters.iter().map(|(name, value)| format!("{name} is {value}"));
         (query.collect::<Vec<_>>().join("&"), visible(&words.collect::<Vec<_>>().join(" and ")))
+    }
+
+    /// A refusal of a name that is none, with the label that somebody probably meant.
+    fn meant(&self, error: anyhow::Error) -> anyhow::Error {
+        let said = error.to_string();
+        let named = |name: &&str| !name.contains('.') && said.contains(&format!("\n  {name}: is not known"));
+        match self.filters.iter().map(|(name, _)| name.as_str()).find(named) {
+            Some(name) => anyhow!("{said}\nA label? Then say `--where metadata.{name}=VALUE`"),
+            None => error,
+        }
     }
 }
 
@@ -113,6 +124,11 @@ fn receipt_path(id: &str) -> String {
 /// Looks at a receipt until its job is over. The job goes on without us.
 fn follow(api: &Api, mut receipt: Value, json: bool) -> Result<ExitCode> {
     let id = receipt["id"].as_str().unwrap_or_default().to_owned();
+    let hint = come_back(api, &id);
+    let _first = interrupt::first(move || {
+        eprintln!("\nIt goes on. {hint}");
+        true
+    });
     let is_shown = !json && io::stderr().is_terminal();
     let mut misses = 0;
     while receipt["state"] == "working" {
@@ -120,10 +136,6 @@ fn follow(api: &Api, mut receipt: Value, json: bool) -> Result<ExitCode> {
             eprint!("\r{}", progress(&receipt));
         }
         thread::sleep(LOOK);
-        if let Some(signal) = process::interrupted() {
-            eprintln!("\nIt goes on. {}", come_back(api, &id));
-            return Ok(ExitCode::from(signal.exit_code()));
-        }
         match api.get(&receipt_path(&id)) {
             Ok(latest) => (receipt, misses) = (latest, 0),
             Err(error) if error.is_passing() && misses < MISSES_MAX => misses += 1,
@@ -150,16 +162,21 @@ fn progress(receipt: &Value) -> String {
 /// What came of it.
 fn over(receipt: &Value) -> String {
     let count = |name: &str| receipt[name].as_u64().unwrap_or_default();
-    let done = if receipt["action"] == "erase" { "erased" } else { "cancelled" };
-    let mut text = format!("{} of {} sessions are {done}\n", count("done"), count("matched"));
+    let is_erasure = receipt["action"] == "erase";
+    let done = if is_erasure { "erased" } else { "cancelled" };
+    let mut text = match (count("done"), count("matched")) {
+        (0, 0) if receipt["state"] == "done" && count("left") == 0 && count("failed") == 0 => {
+            format!("No {} fits.\n", if is_erasure { "session" } else { "open run" })
+        }
+        (1, 1) => format!("1 session is {done}.\n"),
+        (all, matched) if all == matched => format!("{all} sessions are {done}.\n"),
+        (part, matched) => format!("{part} of {matched} sessions are {done}.\n"),
+    };
     if count("left") > 0 {
-        text.push_str(&format!(
-            "{} are left: they have a run that does not fit, or a new one\n",
-            count("left")
-        ));
+        text.push_str(&format!("{} left: with a run that does not fit, or a new one.\n", count("left")));
     }
     if count("failed") > 0 {
-        text.push_str(&format!("{} failed\n", count("failed")));
+        text.push_str(&format!("{} failed.\n", count("failed")));
     }
     if receipt["state"] == "gave_up" {
         text.push_str("The index of traces did not answer for long. Ask again: what is done stays done.\n");
@@ -199,16 +216,36 @@ mod tests {
     }
 
     #[test]
+    fn a_label_that_is_named_as_a_filter_is_told() {
+        let line = Line::try_parse_from(["x", "--where", "agent=shop", "--where", "customer=42"]).unwrap();
+        let meant = |said: &str| line.chosen.meant(anyhow!("{said}")).to_string();
+        let text = meant(
+            "A parameter cannot be read (400 invalid_parameter): \n  customer: is not known; there are `status`",
+        );
+        assert!(text.ends_with("say `--where metadata.customer=VALUE`"), "{text}");
+        assert_eq!(meant("it does not answer"), "it does not answer");
+    }
+
+    #[test]
     fn what_came_of_it_is_said_with_its_reason() {
         let mut receipt = json!({"action": "erase", "state": "done", "matched": 500, "done": 500, "left": 0,
             "failed": 0, "reason": "it was slow"});
-        assert_eq!(over(&receipt), "500 of 500 sessions are erased\n");
+        assert_eq!(over(&receipt), "500 sessions are erased.\n");
         receipt["left"] = json!(2);
         receipt["failed"] = json!(1);
         assert_eq!(
             over(&receipt),
-            "500 of 500 sessions are erased\n2 are left: they have a run that does not fit, or a new one\n1 failed\n\
+            "500 sessions are erased.\n2 left: with a run that does not fit, or a new one.\n1 failed.\n\
              The last reason: it was slow\n"
         );
+        let of = |action: &str, done: u64, matched: u64| {
+            over(
+                &json!({"action": action, "state": "done", "matched": matched, "done": done, "left": 0, "failed": 0}),
+            )
+        };
+        assert_eq!(of("cancel", 0, 0), "No open run fits.\n");
+        assert_eq!(of("erase", 0, 0), "No session fits.\n");
+        assert_eq!(of("erase", 1, 1), "1 session is erased.\n");
+        assert_eq!(of("cancel", 1, 2), "1 of 2 sessions are cancelled.\n");
     }
 }

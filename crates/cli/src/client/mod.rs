@@ -26,6 +26,8 @@ use api::Api;
 use hints::Hints;
 use server::Server;
 
+use crate::interrupt;
+
 /// Which server, and how it is answered.
 #[derive(Args)]
 pub struct Options {
@@ -301,6 +303,7 @@ const EXAMPLES: [&str; 15] = [
 /// # Errors
 /// When the server refuses it, does not answer, or answers something else.
 pub fn run(command: Command, options: &Options) -> Result<ExitCode> {
+    let _ends = interrupt::ends_on_signals();
     let named = options.server.as_deref();
     if let Command::Login { url } = &command {
         server::login(url.as_deref().or(named))?;

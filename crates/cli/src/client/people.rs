@@ -15,6 +15,7 @@ use super::{
     codes, escaped, print,
     words::{one_line, shown, table, visible, with_tenants},
 };
+use crate::{interrupt, process};
 
 /// Characters of a summary in a list.
 const SUMMARY_CHARS_MAX: usize = 80;
@@ -194,7 +195,11 @@ fn edit(arguments: &Value) -> Result<Value> {
     let file = folder.join("arguments.json");
     fs::write(&file, format!("{arguments:#}\n"))?;
     // As git does it: a shell, because an editor may have arguments.
+    let hold = interrupt::hold();
     let status = Program::new("sh").args(["-c", &format!("{editor} \"$1\""), "sh"]).arg(&file).status();
+    // Ctrl-C in an editor is the editor's.
+    process::forget_ctrl_c();
+    drop(hold);
     let text = fs::read_to_string(&file);
     fs::remove_dir_all(&folder)?;
     if !status?.success() {

@@ -11,7 +11,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::api::{Api, ApiError};
-use crate::process;
+use crate::{interrupt, process};
 
 /// How often it is looked whether somebody wants us to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -51,6 +51,21 @@ pub(super) fn follow(
     mut after: u64,
     mut tell: impl FnMut(News) -> Result<()>,
 ) -> Result<Ended> {
+    let hold = interrupt::hold();
+    let ended = follow_on(api, (session, run), &mut after, &mut tell);
+    if matches!(ended, Ok(Ended::Detached)) {
+        // How to come back is still to be said.
+        hold.keep();
+    }
+    ended
+}
+
+fn follow_on(
+    api: &Api,
+    (session, run): (&str, u64),
+    after: &mut u64,
+    tell: &mut impl FnMut(News) -> Result<()>,
+) -> Result<Ended> {
     let mut failures = 0;
     loop {
         let path = format!("/v1/sessions/{session}/events?run={run}&after={after}&deltas=true");
@@ -65,7 +80,7 @@ pub(super) fn follow(
                         failures = 0;
                         tell(News::Back)?;
                     }
-                    after = event["seq"].as_u64().unwrap_or(after);
+                    *after = event["seq"].as_u64().unwrap_or(*after);
                     let is_end = event["type"] == "run.ended";
                     tell(News::Event(event))?;
                     if is_end {

@@ -29,17 +29,43 @@ pub(super) enum Seen {
     Silent,
 }
 
+/// How long a server is looked at, and what counts as an answer.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    /// Until it answers anything.
+    Endless,
+    /// So long, and anything is an answer.
+    Answer(Duration),
+    /// So long, and an error is no answer yet: it has lost a process.
+    Health(Duration),
+}
+
+impl Patience {
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Endless => None,
+            Self::Answer(limit) | Self::Health(limit) => Some(limit),
+        }
+    }
+
+    fn takes(self, answer: &str) -> bool {
+        match self {
+            Self::Endless | Self::Answer(_) => true,
+            Self::Health(_) => !is_broken(answer),
+        }
+    }
+}
+
 /// Looks until the server answers, or until the patience is over, and sends once what was seen. In a thread of its own, so
-/// that Ctrl-C never waits for an answer. A look with a patience is at a server that has lost a process: an error of its is no
-/// answer yet.
-pub(super) fn look(address: SocketAddr, patience: Option<Duration>) -> Receiver<Seen> {
+/// that Ctrl-C never waits for an answer.
+pub(super) fn look(address: SocketAddr, patience: Patience) -> Receiver<Seen> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let stopwatch = Stopwatch::start();
+        let (stopwatch, limit) = (Stopwatch::start(), patience.limit());
         let seen = loop {
-            match ask(address, "/readyz", patience.unwrap_or(ANSWER_TIMEOUT)) {
-                Ok(answer) if patience.is_none() || !is_broken(&answer) => break seen(&answer),
-                Ok(_) | Err(_) if patience.is_some_and(|patience| stopwatch.elapsed() > patience) => {
+            match ask(address, "/readyz", limit.unwrap_or(ANSWER_TIMEOUT)) {
+                Ok(answer) if patience.takes(&answer) => break seen(&answer),
+                Ok(_) | Err(_) if limit.is_some_and(|limit| stopwatch.elapsed() > limit) => {
                     break Seen::Silent;
                 }
                 Ok(_) | Err(_) => thread::sleep(POLL),
@@ -122,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_server_is_ready_or_says_what_is_wrong() {
-        let look = |answer| super::look(server(answer), None).recv().unwrap();
+        let look = |answer| super::look(server(answer), Patience::Endless).recv().unwrap();
         assert_eq!(look("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ok\"}"), Seen::Ready);
         assert_eq!(look("HTTP/1.1 404 Not Found\r\n\r\n"), Seen::Ready);
         let wrong = "HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n35\r\n{\"errors\":[{\"pointer\":\"AUTH\",\"detail\":\"must be\"}]}\r\n0\r\n\r\n";
@@ -133,12 +159,16 @@ mod tests {
     fn a_server_that_holds_its_requests_is_silent() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
+        for patience in [Patience::Health(POLL), Patience::Answer(POLL)] {
+            assert_eq!(look(address, patience).recv().unwrap(), Seen::Silent);
+        }
         drop(listener);
-        assert_eq!(look(address, Some(POLL)).recv().unwrap(), Seen::Silent);
+        assert_eq!(look(address, Patience::Health(POLL)).recv().unwrap(), Seen::Silent);
         let broken = "HTTP/1.1 500 Internal Server Error\r\n\r\n";
-        assert_eq!(look(server(broken), Some(POLL)).recv().unwrap(), Seen::Silent);
-        assert_eq!(look(server(broken), None).recv().unwrap(), Seen::Ready);
+        assert_eq!(look(server(broken), Patience::Health(POLL)).recv().unwrap(), Seen::Silent);
+        for patience in [Patience::Endless, Patience::Answer(ANSWER_TIMEOUT)] {
+            assert_eq!(look(server(broken), patience).recv().unwrap(), Seen::Ready);
+        }
         assert!(!answers(address) && answers(server("HTTP/1.1 200 OK\r\n\r\n")));
     }
 }
