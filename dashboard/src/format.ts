@@ -24,6 +24,11 @@ export function count(n: number | null | undefined): string {
   return n === null || n === undefined ? UNKNOWN : whole.format(n);
 }
 
+/** `1 answer`, `12,345 answers`. */
+export function counted(n: number, one: string): string {
+  return `${count(n)} ${one}${n === 1 ? "" : "s"}`;
+}
+
 /** `987`, `12.3k`, `4.5M`: for narrow columns, with `count` as the title. */
 export function compact(n: number | null | undefined): string {
   if (n === null || n === undefined) return UNKNOWN;

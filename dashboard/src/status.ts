@@ -15,3 +15,8 @@ export const OPEN_STATUSES: readonly RunStatus[] = STATUSES.filter(isOpen);
 export function isOpen(status: RunStatus): boolean {
   return IS_OPEN[status];
 }
+
+/** What is said of a run that has this status by now: `has succeeded`, `is waiting`. */
+export function became(status: RunStatus): string {
+  return status === "succeeded" || status === "failed" ? `has ${status}` : `is ${status}`;
+}

@@ -5,6 +5,7 @@ import {
   compact,
   cost,
   count,
+  counted,
   duration,
   exactTime,
   modelTail,
@@ -13,6 +14,7 @@ import {
   UNKNOWN,
   visible,
 } from "../src/format";
+import { became, STATUSES } from "../src/status";
 
 test("a duration has the unit that a person would say", () => {
   const told = [
@@ -42,6 +44,21 @@ test("a duration has the unit that a person would say", () => {
     "1 h 00 min",
   ];
   assert.deepEqual(told.map(duration), [...words, "2 h 04 min", "3 d 4 h"]);
+});
+
+test("one is one, and a run that has ended has done something", () => {
+  assert.deepEqual(
+    [0, 1, 2, 12_345].map((n) => counted(n, "answer")),
+    ["0 answers", "1 answer", "2 answers", "12,345 answers"],
+  );
+  assert.deepEqual(STATUSES.map(became), [
+    "is queued",
+    "is running",
+    "is waiting",
+    "has succeeded",
+    "has failed",
+    "is cancelled",
+  ]);
 });
 
 test("an unknown number is not 0", () => {

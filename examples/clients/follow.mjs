@@ -2,13 +2,12 @@
 // Events go to stdout, what the model writes goes to stderr as it comes. Node 20 or later; `fetch` in a browser does the same.
 import { setTimeout as sleep } from "node:timers/promises";
 
-const [base, session, run = "1"] = process.argv.slice(2);
-const token = process.env.LONGHAUL_TOKEN;
+const [[base, session, run = "1"], { LONGHAUL_TOKEN: token }] = [process.argv.slice(2), process.env];
+if (!session) process.exit(console.error("usage: follow.mjs BASE SESSION [RUN]") ?? 2);
 const headers = { Accept: "text/event-stream", ...(token && { Authorization: `Bearer ${token}` }) };
 let [seen, failures] = [0, 0]; // the cursor, which is the `seq` of the last event; and attempts since then
-let shown = { call: 0, attempt: 0, length: 0 }; // how much of which text is on the screen
-while (true) {
-  let wait = 0;
+let [shown, isMidLine] = [{}, false]; // how much of which text is on the screen; whether it stands in an open line
+for (let wait = 0; ; wait = 0) {
   try {
     const answer = await fetch(`${base}/v1/sessions/${session}/events?run=${run}&after=${seen}&deltas=true`, { headers });
     if (answer.status === 204) process.exit(0); // the run had ended at our cursor
@@ -26,15 +25,16 @@ function take(text) {
   for (const data of blocks.slice(0, -1).flatMap((block) => block.match(/(?<=^data: ).*/m) ?? [])) {
     const event = JSON.parse(data);
     if (event.type === "model.delta") show(event);
-    if (event.seq) [seen, failures] = [event.seq, 0];
+    if (event.seq && isMidLine) console.error(); // the event gets a line of its own
+    if (event.seq) [seen, failures, isMidLine] = [event.seq, 0, false];
     if (event.seq) console.log(event.seq, event.type);
     if (event.type === "run.ended") process.exit(0);
   }
   return blocks.at(-1);
 }
-
 function show({ call, attempt, offset, text }) {
   if (call !== shown.call || attempt !== shown.attempt) shown = { call, attempt, length: 0 }; // its text begins anew
-  process.stderr.write(text.slice(shown.length - offset)); // whoever comes back gets it from offset 0
-  shown.length = Math.max(shown.length, offset + text.length);
+  if (shown.length >= offset + text.length) return; // whoever comes back gets it from offset 0
+  process.stderr.write(text.slice(shown.length - offset));
+  [shown.length, isMidLine] = [offset + text.length, !text.endsWith("\n")];
 }

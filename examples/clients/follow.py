@@ -2,18 +2,19 @@
 
 import http.client, json, os, random, sys, time, urllib.error, urllib.request
 
+if len(sys.argv) < 3:
+    print("usage: follow.py BASE SESSION [RUN]", file=sys.stderr)
+    sys.exit(2)
 base, session, run = (sys.argv[1:] + ["1"])[:3]
-headers = {"Accept": "text/event-stream"}
-if token := os.environ.get("LONGHAUL_TOKEN"):
-    headers["Authorization"] = f"Bearer {token}"
+token = os.environ.get("LONGHAUL_TOKEN")
+headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {token}"} if token else {})
 seen, failures = 0, 0  # the cursor: the `seq` of the last event; and attempts since then
 
 
 def take(stream):
     global seen, failures
     for line in stream:
-        # A line that broke off has no end: its event comes again.
-        if line.startswith(b"data: ") and line.endswith(b"\n"):
+        if line.startswith(b"data: ") and line.endswith(b"\n"):  # one that broke off has no end: it comes again
             event = json.loads(line[6:])
             seen, failures = event["seq"], 0
             print(seen, event["type"], flush=True)

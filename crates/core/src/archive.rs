@@ -20,6 +20,7 @@ const ROW: &str = r#"{"row":"#;
 const ENTRIES: &str = r#","entries":"#;
 const CALL: &str = r#"{"call":"#;
 const RESULT: &str = r#","result":"#;
+const END: &str = r#"{"end":"#;
 /// Who ends the runs that were open.
 const IMPORTER: &str = "system:import";
 
@@ -164,10 +165,12 @@ impl Importer {
             return self.read_row(Seq(seq), text);
         }
         if line != self.seal.end() {
-            return Err(
-                "it is neither a row nor the end of these lines: the text was changed, or is not whole"
-                    .to_owned(),
-            );
+            let what = if line.starts_with(END) {
+                "the SHA-256 at the end is not that of the lines before it"
+            } else {
+                "it is neither a row nor the end"
+            };
+            return Err(format!("{what}: the file was changed, or is not whole"));
         }
         self.is_sealed = true;
         Ok(None)

@@ -75,12 +75,15 @@ impl WebhookConfig {
             is_safe_url(&url) && !url.contains(['#', '@']),
             "must be an https:// address without user and `#`; http:// of loopback alone",
         );
-        let keys = set(SECRET).map(|secrets| keys(&secrets)).unwrap_or_default();
-        check(
-            SECRET,
-            keys.is_some(),
-            "must be one or two secrets with a space between them: whsec_ and 24 to 64 bytes in base64",
-        );
+        let secrets = set(SECRET);
+        let keys = secrets.as_deref().and_then(keys);
+        let problem = match secrets {
+            None => "is not set: whsec_ and 24 to 64 bytes in base64",
+            Some(_) => {
+                "must be one or two secrets with a space between them: whsec_ and 24 to 64 bytes in base64"
+            }
+        };
+        check(SECRET, keys.is_some(), problem);
         let events: Vec<String> = set(EVENTS).map_or_else(
             || ALL_EVENTS[..DEFAULT_EVENTS].iter().map(|&name| name.to_owned()).collect(),
             |text| text.split(',').map(|name| name.trim().to_owned()).collect(),
@@ -366,6 +369,8 @@ mod tests {
         assert_eq!(parse(&[(EVENTS, "x"), (PUBLIC_URL, "https://h")]), Ok(None));
         assert_eq!(parse(&[(SECRET, WHSEC)]), Err(vec![URL]));
         assert_eq!(parse(&[(URL, "https://h")]), Err(vec![SECRET]));
+        let missing = WebhookConfig::parse(&|name| (name == URL).then(|| "https://h".to_owned()));
+        assert!(missing.unwrap_err().0[0].problem.starts_with("is not set: whsec_"));
         let all =
             [(URL, "http://h"), (SECRET, "whsec_AA=="), (EVENTS, "run.ended,run.began"), (PUBLIC_URL, "h")];
         assert_eq!(parse(&all), Err(vec![PUBLIC_URL, URL, SECRET, EVENTS]));

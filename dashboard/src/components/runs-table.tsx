@@ -1,5 +1,5 @@
 /** The table of runs; on a narrow screen each row is a card. A row is one link. */
-import { compact, count, oneLine, UNKNOWN, visible, words } from "../format";
+import { compact, count, counted, oneLine, UNKNOWN, visible, words } from "../format";
 import { useNow } from "../hooks";
 import type { TraceSummary } from "../openapi";
 import { href } from "../router";
@@ -61,16 +61,11 @@ function Row({ row, now, tenants }: { row: TraceSummary; now: number } & Pick<Ru
         <StatusChip status={row.status} />
       </td>
       <td class="c-task">
+        {row.resumed !== null && row.resumed > 0 && <Survived times={row.resumed} />}
         {row.status === "failed" && row.stop_reason !== null && <span class="reason">{words(row.stop_reason)}</span>}
         <a href={href(["runs", row.session, String(row.run)], ofTenant)} dir="auto">
           {row.task === null ? <em>content is not captured</em> : oneLine(row.task, 160)}
         </a>
-        {row.resumed !== null && row.resumed > 0 && (
-          <span class="resumed-mark" title={`survived ${row.resumed} crash or eviction`}>
-            <Icon name="bolt" />
-            <span class="visually-hidden">survived a crash</span>
-          </span>
-        )}
       </td>
       <td class="c-agent">
         <bdi>{oneLine(row.agent, 60)}</bdi>
@@ -112,6 +107,17 @@ function Row({ row, now, tenants }: { row: TraceSummary; now: number } & Pick<Ru
   );
 }
 
+/** It stands before the task, whose end is cut off where it is long. */
+function Survived({ times }: { times: number }) {
+  const what = times === 1 ? "a crash or an eviction" : `${count(times)} crashes or evictions`;
+  return (
+    <span class="resumed-mark" title={`survived ${what}`}>
+      <Icon name="bolt" />
+      <span class="visually-hidden">survived {what}, </span>
+    </span>
+  );
+}
+
 /** Of a comparison the index counts none: each of its models answers once, or fails. Null where neither is known. */
 function comparedAnswers({ status, failed_models: failed }: TraceSummary, models: number): number | null {
   return isOpen(status) || status === "cancelled" ? null : models - failed.length;
@@ -120,9 +126,9 @@ function comparedAnswers({ status, failed_models: failed }: TraceSummary, models
 function Answers({ row: { model, attempts, status }, answers }: { row: TraceSummary; answers: number | null }) {
   if (answers === null) return <span class="num">{UNKNOWN}</span>;
   // One is under way while the run is open.
-  const retries = attempts - answers - (isOpen(status) ? 1 : 0);
+  const retries = attempts > 1 ? attempts - answers - (isOpen(status) ? 1 : 0) : 0;
   return (
-    <span class="num" title={`${count(answers)} answers in ${count(attempts)} attempts`}>
+    <span class="num" title={`${counted(answers, "answer")} in ${counted(attempts, "attempt")}`}>
       {retries > 0 && !model.includes(",") && (
         <span class="muted">
           <Icon name="retry" />

@@ -21,7 +21,7 @@ import { href, setQuery } from "../router";
 import { useRunStream, useTrace } from "../run-stream";
 import type { Connection } from "../stream";
 import type { RunStatus, Trace } from "../openapi";
-import { isOpen } from "../status";
+import { became, isOpen } from "../status";
 import { defaultRow, findRow, waterfall, type Row } from "../waterfall";
 
 /** How often bars of what is open grow, in milliseconds. */
@@ -186,7 +186,7 @@ function useAnnounced(status: RunStatus | null, connection: string) {
   const before = useRef<{ status: RunStatus | null; isLost: boolean }>({ status: null, isLost: false });
   useEffect(() => {
     const { status: known } = before.current;
-    if (known !== null && status !== null && status !== known) announce(`The run is ${words(status)}`);
+    if (known !== null && status !== null && status !== known) announce(`The run ${became(status)}`);
     before.current.status = status ?? known;
   }, [status]);
   useEffect(() => {

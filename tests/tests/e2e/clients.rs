@@ -86,6 +86,19 @@ async fn both_follow_a_run_through_a_kill_and_print_each_event_once() {
     }
 }
 
+#[tokio::test]
+async fn without_arguments_both_say_how_they_are_called() {
+    for (program, name) in [("python3", "follow.py"), ("node", "follow.mjs")] {
+        let path = format!("{}/../examples/clients/{name}", env!("CARGO_MANIFEST_DIR"));
+        let told = Command::new(program).arg(path).output().await.expect("python3 and node are needed");
+        let usage = format!("usage: {name} BASE SESSION [RUN]\n");
+        assert_eq!(
+            (String::from_utf8_lossy(&told.stderr).as_ref(), told.status.code()),
+            (usage.as_str(), Some(2))
+        );
+    }
+}
+
 #[test]
 fn an_example_is_read_at_one_sight() {
     let folder = format!("{}/../examples/clients", env!("CARGO_MANIFEST_DIR"));

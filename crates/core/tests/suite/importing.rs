@@ -214,7 +214,8 @@ fn what_is_not_whole_or_was_changed_is_refused_with_its_line() {
     let text = exported(&told());
     let lines = text.lines().count() as u64;
     let changed =
-        "it is neither a row nor the end of these lines: the text was changed, or is not whole".to_owned();
+        "the SHA-256 at the end is not that of the lines before it: the file was changed, or is not whole";
+    let changed = changed.to_owned();
     let whole = "the end is missing: the text is not whole".to_owned();
     assert_eq!(unfit(""), (1, whole.clone()));
     assert_eq!(unfit("{}\n"), (1, "it is not the head of an export".to_owned()));
@@ -223,6 +224,8 @@ fn what_is_not_whole_or_was_changed_is_refused_with_its_line() {
     assert_eq!(unfit(&text.replace("Write.", "Wrote.")), (lines, changed.clone()), "one letter");
     assert_eq!(unfit(&text.replace("\"session\":\"s1\"", "\"session\":\"s2\"")), (lines, changed));
     assert_eq!(unfit(&without(&text, 2)), (3, "the journal goes from 2 to 5".to_owned()));
+    let strange = "it is neither a row nor the end: the file was changed, or is not whole".to_owned();
+    assert_eq!(unfit(&text.replacen('\n', "\nstrange\n", 1)), (2, strange));
     assert_eq!(unfit(&(text.clone() + "{}\n")), (lines + 1, "nothing comes after the end".to_owned()));
     let broken = unfit(&text.replacen("\"type\":\"run.ended\"", "\"type\":\"run.bored\"", 1));
     assert!(broken.0 == 3 && broken.1.contains("run.bored"), "{broken:?}");

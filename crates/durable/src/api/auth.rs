@@ -125,7 +125,7 @@ impl Access {
     /// Reads `AUTH` and `API_TOKENS`.
     ///
     /// # Errors
-    /// What is wrong, per variable; never a token.
+    /// What is wrong with the one at fault, without its name; never a token.
     pub(crate) fn parse(auth: Option<&str>, tokens: Option<&str>) -> Result<Self, String> {
         match auth.unwrap_or("tokens") {
             "off" => Ok(Self::Off),
@@ -256,7 +256,7 @@ pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
 
 fn owned((index, pair): (usize, &str)) -> Result<Owned, String> {
     let number = index + 1;
-    let wrong = |what: &str| format!("API_TOKENS: pair {number} {what}");
+    let wrong = |what: &str| format!("pair {number} {what}");
     // A header's value comes without white space around it: a token with some could never be sent.
     let read = pair.split_once(':').map(|(owner, token)| (owner, token.trim_start()));
     let Some((owner, token)) = read.filter(|(_, token)| !token.is_empty()) else {
@@ -316,9 +316,7 @@ fn check_owners(tokens: &[Owned]) -> Result<(), String> {
         let is_taken = |earlier: &Owned| earlier.digest == token.digest && earlier != token;
         if tokens[..index].iter().any(is_taken) {
             let number = index + 1;
-            return Err(format!(
-                "API_TOKENS: pair {number} has the token of another tenant, actor or set of scopes"
-            ));
+            return Err(format!("pair {number} has the token of another tenant, actor or set of scopes"));
         }
     }
     Ok(())
@@ -350,7 +348,7 @@ mod tests {
         let access = Access::parse(None, Some("ann: s3cret ,ann:second,ann:second")).unwrap();
         assert_eq!(access.caller(Some("Bearer s3cret"), None).unwrap().tenant, "ann");
         let error = Access::parse(None, Some("ann:hunter2,bob:hunter2")).err().unwrap();
-        assert_eq!(error, "API_TOKENS: pair 2 has the token of another tenant, actor or set of scopes");
+        assert_eq!(error, "pair 2 has the token of another tenant, actor or set of scopes");
     }
 
     #[test]
@@ -390,7 +388,7 @@ mod tests {
     fn a_broken_pair_is_named_without_its_token() {
         for tokens in ["ann", "ann:", ":x", "a/b:hunter2", "ann:x,,bob:y"] {
             let Err(error) = Access::parse(None, Some(tokens)) else { panic!("{tokens} was taken") };
-            assert!(error.contains("API_TOKENS") && !error.contains("hunter2"), "{error}");
+            assert!(error.starts_with("pair ") && !error.contains("hunter2"), "{error}");
         }
     }
 
@@ -453,7 +451,7 @@ mod tests {
             format!("acme/ann:{token},acme:{token}"),
         ] {
             let Err(error) = Access::parse(None, Some(&pair)) else { panic!("{pair} was taken") };
-            assert!(error.contains("API_TOKENS: pair") && !error.contains("hunter2"), "{error}");
+            assert!(error.starts_with("pair ") && !error.contains("hunter2"), "{error}");
         }
     }
 }

@@ -450,9 +450,14 @@ fn read_models(fields: &mut Fields<'_>, config: &Config) -> Vec<String> {
     let range = limits::COMPARED_MODELS_MIN..=limits::COMPARED_MODELS_MAX;
     let listed = match fields.take("models") {
         Some(Value::Array(listed)) if range.contains(&listed.len()) => listed,
-        _ => {
+        other => {
+            let (verb, given) = match other {
+                None => ("is required:", String::new()),
+                Some(Value::Array(listed)) => ("must be", format!(", has {}", listed.len())),
+                Some(other) => ("must be", format!(", not {}", json_type(&other))),
+            };
             let (min, max) = range.into_inner();
-            fields.fail::<()>("models", format!("is required: an array of {min} to {max} model names"));
+            fields.fail::<()>("models", format!("{verb} an array of {min} to {max} model names{given}"));
             return Vec::new();
         }
     };

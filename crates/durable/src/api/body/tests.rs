@@ -455,9 +455,14 @@ fn a_comparison_names_each_model_at_fault() {
         "/task",
     ];
     assert_eq!(found, expected);
-    for models in [json!([]), json!(["scripted:echo"]), json!("scripted:echo"), json!(null)] {
+    for (models, said) in [
+        (json!([]), "must be an array of 2 to 8 model names, has 0"),
+        (json!(["scripted:echo"]), "must be an array of 2 to 8 model names, has 1"),
+        (json!("scripted:echo"), "must be an array of 2 to 8 model names, not a string"),
+        (json!(null), "is required: an array of 2 to 8 model names"),
+    ] {
         let problem = read(&json!({"task": "x", "models": models})).unwrap_err();
-        assert_eq!(pointers(&problem), ["/models"]);
+        assert_eq!((pointers(&problem), problem.errors[0].detail.as_str()), (vec!["/models"], said));
     }
     let nine: Vec<_> = (0..9).map(|n| format!("scripted:{n}")).collect();
     assert_eq!(pointers(&read(&json!({"task": "x", "models": nine})).unwrap_err()), ["/models"]);
