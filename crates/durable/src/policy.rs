@@ -276,7 +276,7 @@ fn tests_of(when: Value, name: &str, faults: &mut FieldErrors) -> Vec<(String, T
 }
 
 /// A text that is there, where it must be: null is none, or a rule would be wider than it looks.
-fn text(fields: &mut Fields<'_>, name: &str, bytes_max: usize, is_required: bool) -> Option<String> {
+fn text(fields: &mut Fields<'_>, name: &'static str, bytes_max: usize, is_required: bool) -> Option<String> {
     match fields.take_any(name) {
         None if is_required => fields.fail(name, "is required"),
         None => None,

@@ -155,7 +155,7 @@ fn effects(value: Value, pointer: &str, faults: &mut FieldErrors) -> Vec<(String
 fn texts(
     fields: &mut Fields<'_>,
     pointer: &str,
-    name: &str,
+    name: &'static str,
     (count_max, bytes_max): (usize, usize),
 ) -> Option<Vec<String>> {
     let given = match fields.take(name)? {

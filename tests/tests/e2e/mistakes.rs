@@ -1,4 +1,4 @@
-//! What one does wrong with many sessions, as an operator, with journals and with lists, and the words that say so.
+//! What one does wrong with many sessions, as an operator, with bodies, journals and lists, and the words that say so.
 
 use longhaul_tests::{Api, Reply, Stage, Tables};
 use reqwest::Method;
@@ -83,6 +83,7 @@ fn document_path(path: &str) -> String {
 }
 
 const INVALID: (u16, &str) = (400, "invalid_parameter");
+const FAULTY: (u16, &str) = (422, "invalid_request");
 const SCOPE: (u16, &str) = (403, "scope");
 const NOT_FOUND: (u16, &str) = (404, "not_found");
 const NOT_ALLOWED: (u16, &str) = (405, "method_not_allowed");
@@ -145,9 +146,24 @@ fn of_operators() -> Vec<Mistake> {
     ]
 }
 
+fn of_bodies() -> Vec<Mistake> {
+    let post = |path, body, named, said| {
+        row(ALICE, &format!("POST {path}"), FAULTY, named, said).with(JSON, Some(body))
+    };
+    vec![
+        post("/v1/sessions", r#"{"task":"x","modle":"m"}"#, &["/modle"], "the nearest is `model`"),
+        post(
+            "/v1/sessions",
+            r#"{"task":"x","budget":{"tokens":9}}"#,
+            &["/budget/tokens"],
+            "the nearest is `total_tokens`",
+        ),
+        post("/v1/compare", r#"{"task":"x","models":["m"]}"#, &["/models"], "of 2 to 8 model names, has 1"),
+    ]
+}
+
 fn of_journals() -> Vec<Mistake> {
     const IMPORT: &str = "POST /v1/sessions/import";
-    const FAULTY: (u16, &str) = (422, "invalid_request");
     let import = |query: &str, told, named, said| row(ALICE, &format!("{IMPORT}{query}"), told, named, said);
     let body = Some("{}\n");
     vec![
@@ -213,7 +229,9 @@ async fn a_mistake_is_answered_by_its_code_and_names_what_is_wrong() {
     let suspended = operator.call(Method::PUT, "/v1/tenants/carol/suspension", &[], None).await;
     assert_eq!(suspended.status, 204, "{}", suspended.text);
     let mut wrong = Vec::new();
-    for mistake in [of_many_sessions(), of_operators(), of_journals(), of_lists()].into_iter().flatten() {
+    for mistake in
+        [of_many_sessions(), of_operators(), of_bodies(), of_journals(), of_lists()].into_iter().flatten()
+    {
         wrong.extend(mistake.differs(api, &document).await);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

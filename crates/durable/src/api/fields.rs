@@ -1,12 +1,17 @@
 use longhaul_core::limits::METADATA_KEY_BYTES_MAX;
 use serde_json::{Map, Value};
 
-use super::problem::{FieldError, FieldErrors};
+use super::{
+    nearest,
+    problem::{FieldError, FieldErrors},
+};
 
 /// Reads the fields of a JSON object and remembers every one at fault, so that one answer names them all.
 pub(crate) struct Fields<'a> {
     prefix: String,
     fields: Map<String, Value>,
+    /// The names that were asked for, which are those that are known.
+    known: Vec<&'static str>,
     errors: &'a mut FieldErrors,
 }
 
@@ -20,21 +25,22 @@ impl<'a> Fields<'a> {
                 Map::new()
             }
         };
-        Self { prefix: prefix.to_owned(), fields, errors }
+        Self { prefix: prefix.to_owned(), fields, known: Vec::new(), errors }
     }
 
     /// Takes a field; null counts as absent.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.fields.remove(name).filter(|value| !value.is_null())
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.take_any(name).filter(|value| !value.is_null())
     }
 
     /// Takes a field for which null is a value.
-    pub(crate) fn take_any(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take_any(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
         self.fields.remove(name)
     }
 
     /// Takes a non-empty string of at most `bytes_max` bytes.
-    pub(crate) fn string(&mut self, name: &str, bytes_max: usize) -> Option<String> {
+    pub(crate) fn string(&mut self, name: &'static str, bytes_max: usize) -> Option<String> {
         match self.take(name)? {
             Value::String(text) if text.trim().is_empty() => self.fail(name, "must not be empty"),
             Value::String(text) if text.len() > bytes_max => {
@@ -46,7 +52,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes an integer from `min` to `max`.
-    pub(crate) fn integer(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
+    pub(crate) fn integer(&mut self, name: &'static str, min: u64, max: u64) -> Option<u64> {
         let value = self.take(name)?;
         match whole(&value).filter(|n| (min..=max).contains(n)) {
             Some(number) => Some(number),
@@ -55,7 +61,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a number above 0.
-    pub(crate) fn positive(&mut self, name: &str) -> Option<f64> {
+    pub(crate) fn positive(&mut self, name: &'static str) -> Option<f64> {
         let value = self.take(name)?;
         match value.as_f64().filter(|n| *n > 0.0 && n.is_finite()) {
             Some(number) => Some(number),
@@ -64,7 +70,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether something is wanted; not where nothing is said.
-    pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(value) => Some(value),
             other => self.fail(name, format!("must be a boolean, not {}", json_type(&other))),
@@ -83,9 +89,14 @@ impl<'a> Fields<'a> {
         self.errors
     }
 
-    /// Whatever was not taken is unknown, and an error.
+    /// Whatever was not taken is unknown, and an error that says what was probably meant.
     pub(crate) fn finish(self) {
-        self.refuse_rest("is not a known field");
+        let known = &self.known;
+        for name in self.fields.keys() {
+            self.errors.push_with(|| {
+                FieldError::new(format!("{}/{}", self.prefix, escaped(name)), nearest::said(known, name))
+            });
+        }
     }
 
     /// Whatever was not taken is an error, in these words.
@@ -129,5 +140,26 @@ fn shown(value: &Value) -> String {
     match value {
         Value::Number(number) => number.to_string(),
         other => json_type(other).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_told_the_nearest_that_was_asked_for() {
+        let mut errors = FieldErrors::default();
+        let mut fields = Fields::of(json!({"tsak": 1, "model": null, "a/b": 2}), "/x", &mut errors);
+        assert!(fields.string("task", 9).is_none() && fields.take("model").is_none());
+        fields.finish();
+        let told: Vec<_> = errors.into_listed().into_iter().map(|it| (it.pointer, it.detail)).collect();
+        let expected = [
+            ("/x/a~1b", "is not known; there are `task`, `model`"),
+            ("/x/tsak", "is not known; the nearest is `task`"),
+        ];
+        assert_eq!(told, expected.map(|(pointer, detail)| (pointer.to_owned(), detail.to_owned())));
     }
 }
