@@ -496,7 +496,7 @@ async fn a_session_goes_into_a_file_and_comes_back() {
     std::fs::write(file, text.replace("Be kept.", "Be lost.")).expect("the file is there");
     let changed = user.does(&["import", file, "--as", "changed"]).await;
     let said = String::from_utf8_lossy(&changed.stderr).into_owned();
-    assert!(changed.status.code() == Some(1) && said.contains("the text was changed"), "{said}");
+    assert!(changed.status.code() == Some(1) && said.contains("the file was changed"), "{said}");
     std::fs::write(file, "no export").expect("the file is there");
     let foreign = user.does(&["import", file]).await;
     let said = String::from_utf8_lossy(&foreign.stderr).into_owned();
