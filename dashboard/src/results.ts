@@ -8,6 +8,8 @@ const DATA_RUN = /[A-Za-z0-9+/=_-]{512,}/g;
 /** A result as text. */
 export function resultText(result: unknown): string {
   if (typeof result !== "string") return shownJson(JSON.parse(JSON.stringify(result ?? null, noted)));
+  // A text of letters is the result itself; those of a file are the data of a part.
+  if (!result.includes('"data":"')) return result;
   return result.replace(DATA_RUN, ({ length }) => `(${count(length)} characters without a space, not shown here)`);
 }
 
