@@ -7,6 +7,21 @@ use std::{
 
 use anyhow::{Context, Result};
 
+/// How workerd serves the worker `main`, with its objects' storage on disk: the beginning of its configuration.
+pub(crate) const CAPNP: &str = r#"using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .main),
+    (name = "internet", network = (allow = ["public", "private"])),
+    (name = "storage", disk = (path = "storage", writable = true)),
+  ],
+  sockets = [(name = "http", http = (), service = "main")],
+);"#;
+
+/// The platform behaviour that every worker runs on; the same date as in `wrangler.toml`.
+pub(crate) const COMPATIBILITY_DATE: &str = "2026-11-17";
+
 /// This crate's directory.
 pub(crate) fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

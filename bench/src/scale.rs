@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use crate::compare::prices;
+
 const DAY_SECONDS: f64 = 86_400.0;
 const DAYS_PER_MONTH: f64 = 30.0;
 const MILLION: f64 = 1e6;
@@ -32,7 +34,8 @@ const fn figure(what: &'static str, value: f64, unit: &'static str, source: &'st
 
 // Assumed: change these to what you have.
 const CALLS: Figure = figure("calls of a model in a run, one run in a session", 6.0, "", "assumed");
-const CALL_SECONDS: Figure = figure("how long a call takes", 2.0, "s", "assumed, as in `cargo xtask bench`");
+const CALL_SECONDS: Figure =
+    figure("how long a call takes", prices::ANSWER_S, "s", "assumed, as in `cargo xtask bench`");
 const PEAK: Figure = figure("the busiest second, in means of the day", 5.0, "×", "assumed");
 const RETENTION_DAYS: Figure =
     figure("an idle session is kept", 30.0, "days", "`RETENTION_DAYS`, the default");
@@ -92,13 +95,16 @@ const LANGFUSE_RATE: Figure = figure(
 );
 const D1_ROWS_USD: Figure = figure("a million rows written in D1", 1.0, "USD", D1_PRICES);
 const D1_GB_USD: Figure = figure("a GB in D1, a month", 0.75, "USD", D1_PRICES);
-const OBJECT_ROWS_USD: Figure = figure("a million rows written in objects", 1.0, "USD", OBJECT_PRICES);
+const OBJECT_ROWS_USD: Figure =
+    figure("a million rows written in objects", prices::ROWS_WRITTEN, "USD", OBJECT_PRICES);
 const OBJECT_GB_USD: Figure = figure("a GB in objects, a month", 0.2, "USD", OBJECT_PRICES);
-const OBJECT_REQUESTS_USD: Figure = figure("a million requests to objects", 0.15, "USD", OBJECT_PRICES);
+const OBJECT_REQUESTS_USD: Figure =
+    figure("a million requests to objects", prices::OBJECT_REQUESTS, "USD", OBJECT_PRICES);
 const OBJECT_TIME_USD: Figure =
-    figure("a million GB-s of objects that are awake", 12.5, "USD", OBJECT_PRICES);
-const OBJECT_GB: Figure = figure("memory that an object is billed with", 0.128, "GB", OBJECT_PRICES);
-const WORKER_REQUESTS_USD: Figure = figure("a million requests to the Worker", 0.3, "USD", WORKER_PRICES);
+    figure("a million GB-s of objects that are awake", prices::GB_SECONDS, "USD", OBJECT_PRICES);
+const OBJECT_GB: Figure = figure("memory that an object is billed with", prices::GB, "GB", OBJECT_PRICES);
+const WORKER_REQUESTS_USD: Figure =
+    figure("a million requests to the Worker", prices::WORKER_REQUESTS, "USD", WORKER_PRICES);
 
 const FIGURES: [&Figure; 28] = [
     &CALLS,

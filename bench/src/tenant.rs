@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::place::workerd;
+use crate::place::{CAPNP, COMPATIBILITY_DATE, workerd};
 
 /// What each case is asked, in all.
 const REQUESTS: usize = 600;
@@ -222,23 +222,14 @@ fn capnp(through: Through) -> String {
         Through::Nothing => "",
     };
     format!(
-        r#"using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = .main),
-    (name = "internet", network = (allow = ["public", "private"])),
-    (name = "storage", disk = (path = "storage", writable = true)),
-  ],
-  sockets = [(name = "http", http = (), service = "main")],
-);
+        r#"{CAPNP}
 
 const main :Workerd.Worker = (
   modules = [
     (name = "index.js", esModule = embed "index.js"),
     (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
-  compatibilityDate = "2026-11-17",
+  compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
     (name = "SESSIONS", durableObjectNamespace = "Session"),{tenants}
     (name = "AUTH", text = "tokens"),

@@ -5,7 +5,7 @@ mod chart;
 mod machine;
 mod measures;
 mod player;
-mod prices;
+pub(crate) mod prices;
 mod table;
 
 use std::{

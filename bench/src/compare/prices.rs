@@ -2,25 +2,25 @@
 
 use std::fmt::Write;
 
-/// When and where the prices were read.
+/// Where the prices are from, and when they were looked up.
 pub(crate) const SOURCE: &str = "developers.cloudflare.com/durable-objects/platform/pricing and \
-    developers.cloudflare.com/workers/platform/pricing, Workers Paid, beyond what is included; read 2026-11-28";
+    developers.cloudflare.com/workers/platform/pricing, Workers Paid, beyond what is included, as stored copies of them had them that were looked up on 2026-11-28";
 
 /// USD for a million requests of the Worker.
-const WORKER_REQUESTS: f64 = 0.30;
+pub(crate) const WORKER_REQUESTS: f64 = 0.30;
 /// USD for a million requests of an object; an alarm is one.
-const OBJECT_REQUESTS: f64 = 0.15;
+pub(crate) const OBJECT_REQUESTS: f64 = 0.15;
 /// USD for a million GB-seconds that objects are active.
-const GB_SECONDS: f64 = 12.50;
+pub(crate) const GB_SECONDS: f64 = 12.50;
 /// USD for a million rows written.
-const ROWS_WRITTEN: f64 = 1.00;
+pub(crate) const ROWS_WRITTEN: f64 = 1.00;
 /// USD for a million rows read.
 const ROWS_READ: f64 = 0.001;
 /// What an object is billed as, however little it needs.
-const GB: f64 = 0.128;
+pub(crate) const GB: f64 = 0.128;
 
 /// What a real model takes for an answer, in seconds: the object is active meanwhile.
-const ANSWER_S: f64 = 2.0;
+pub(crate) const ANSWER_S: f64 = 2.0;
 const ANSWERS: f64 = 6.0;
 /// The post and one watcher.
 const REQUESTS: f64 = 2.0;

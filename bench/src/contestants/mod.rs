@@ -261,7 +261,6 @@ impl Setting {
     }
 
     /// Waits until `GET path` is answered. Fails when a process ends, or after half a minute.
-    #[allow(dead_code, reason = "for a contestant of several processes")]
     pub(crate) async fn listening(
         &self,
         mut processes: Vec<Child>,

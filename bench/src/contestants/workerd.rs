@@ -8,9 +8,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{Setting, Started, Stored};
-
-/// The platform behaviour that all of them run on; the same date as in `wrangler.toml`.
-const COMPATIBILITY_DATE: &str = "2026-11-17";
+use crate::place::{CAPNP, COMPATIBILITY_DATE};
 
 /// A worker with one class of objects, `Session`.
 pub(super) struct Worker {
@@ -61,16 +59,7 @@ impl Worker {
         let namespaces: Vec<String> = objects.iter().map(named).collect();
         let flags = if self.node { r#"compatibilityFlags = ["nodejs_compat"],"# } else { "" };
         format!(
-            r#"using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = .main),
-    (name = "internet", network = (allow = ["public", "private"])),
-    (name = "storage", disk = (path = "storage", writable = true)),
-  ],
-  sockets = [(name = "http", http = (), service = "main")],
-);
+            r#"{CAPNP}
 
 const main :Workerd.Worker = (
   modules = [{modules}],

@@ -1,24 +1,16 @@
 //! Which sessions a bulk action finds.
 
-use longhaul_core::NewRun;
 use longhaul_trace::{
     Capture,
     index::{BULK_SESSIONS_MAX, BulkQuery, BulkRuns, BulkSession, announce, forget},
 };
-use serde_json::json;
 
 use crate::{
-    index_database::{Database, answered, refused, run_at},
+    index_database::{Database, answered, of_customer, refused, run_at},
     stage::{START, new_run},
 };
 
 const LATER: u64 = START + 1_000_000;
-
-fn labelled(customer: &str) -> NewRun {
-    let mut run = new_run("Write a haiku.");
-    run.metadata = serde_json::from_value(json!({"customer": customer})).unwrap();
-    run
-}
 
 fn page(
     database: &Database,
@@ -42,12 +34,12 @@ fn expected(sessions: &[(&str, bool)]) -> Vec<(String, bool)> {
 #[test]
 fn a_session_says_whether_all_of_its_runs_fit() {
     let database = Database::new();
-    database.record("acme", &answered("acme/whole", 0, labelled("42")));
-    database.record("acme", &answered("acme/whole", 1, labelled("42")));
-    database.record("acme", &answered("acme/mixed", 2, labelled("42")));
-    database.record("acme", &answered("acme/mixed", 3, labelled("7")));
-    database.record("acme", &answered("acme/other", 4, labelled("7")));
-    database.record("bobs", &answered("bobs/whole", 5, labelled("42")));
+    database.record("acme", &answered("acme/whole", 0, of_customer("42")));
+    database.record("acme", &answered("acme/whole", 1, of_customer("42")));
+    database.record("acme", &answered("acme/mixed", 2, of_customer("42")));
+    database.record("acme", &answered("acme/mixed", 3, of_customer("7")));
+    database.record("acme", &answered("acme/other", 4, of_customer("7")));
+    database.record("bobs", &answered("bobs/whole", 5, of_customer("42")));
     let customer = [("metadata.customer", "42")];
     assert_eq!(found(&database, &customer, BulkRuns::Listed), expected(&[("mixed", true), ("whole", false)]));
     assert_eq!(found(&database, &customer, BulkRuns::Open), []);
@@ -73,9 +65,9 @@ fn what_a_run_does_not_know_does_not_fit() {
 fn only_open_runs_count_for_what_ends_them() {
     let database = Database::new();
     let open = |object: &str, ms, customer| {
-        database.run(&announce("acme", &run_at(object, ms, labelled(customer), |_| {}), Capture::Full));
+        database.run(&announce("acme", &run_at(object, ms, of_customer(customer), |_| {}), Capture::Full));
     };
-    database.record("acme", &answered("acme/a", 0, labelled("7")));
+    database.record("acme", &answered("acme/a", 0, of_customer("7")));
     open("acme/a", 1, "42");
     open("acme/b", 2, "42");
     open("acme/b", 3, "7");
@@ -88,9 +80,9 @@ fn only_open_runs_count_for_what_ends_them() {
 #[test]
 fn what_comes_after_the_asking_draws_no_session_in() {
     let database = Database::new();
-    database.record("acme", &answered("acme/before", 0, labelled("42")));
-    database.record("acme", &answered("acme/before", 9, labelled("42")));
-    database.record("acme", &answered("acme/after", 6, labelled("42")));
+    database.record("acme", &answered("acme/before", 0, of_customer("42")));
+    database.record("acme", &answered("acme/before", 9, of_customer("42")));
+    database.record("acme", &answered("acme/after", 6, of_customer("42")));
     let at = |pairs: &[(&str, &str)]| page(&database, pairs, BulkRuns::Listed, (START + 5, ""));
     let until = (START + 1).to_string();
     let others = |pairs: &[(&str, &str)]| at(pairs).into_iter().map(|it| it.has_others).collect::<Vec<_>>();
@@ -106,7 +98,7 @@ fn every_session_comes_once_whatever_leaves_meanwhile() {
     let database = Database::new();
     let all = BULK_SESSIONS_MAX * 2 + 7;
     for number in 0..all {
-        let trace = answered(&format!("acme/s{number:04}"), (number * 37 % all) as u64, labelled("42"));
+        let trace = answered(&format!("acme/s{number:04}"), (number * 37 % all) as u64, of_customer("42"));
         database.record("acme", &trace);
     }
     let (mut seen, mut after) = (Vec::new(), String::new());
@@ -118,8 +110,11 @@ fn every_session_comes_once_whatever_leaves_meanwhile() {
             // Every other session is erased.
             if place % 2 == 0 {
                 let number: usize = found.session[1..].parse().unwrap();
-                let trace =
-                    answered(&format!("acme/{}", found.session), (number * 37 % all) as u64, labelled("42"));
+                let trace = answered(
+                    &format!("acme/{}", found.session),
+                    (number * 37 % all) as u64,
+                    of_customer("42"),
+                );
                 let accepted_at = START + (number * 37 % all) as u64;
                 database.run(&forget("acme", &[(accepted_at, trace.trace_id)]));
             }

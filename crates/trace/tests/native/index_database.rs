@@ -105,6 +105,13 @@ pub(crate) fn run_at(object: &str, ms: u64, run: NewRun, play: impl FnOnce(&mut 
     Trace::of_run(Origin { object, life: None }, RunId(1), stage.records()).unwrap()
 }
 
+/// The run of a customer.
+pub(crate) fn of_customer(customer: &str) -> NewRun {
+    let mut run = new_run("Write a haiku.");
+    run.metadata = serde_json::from_value(serde_json::json!({"customer": customer})).unwrap();
+    run
+}
+
 /// A run of one answer.
 pub(crate) fn answered(object: &str, ms: u64, run: NewRun) -> Trace {
     run_at(object, ms, run, |stage| stage.answer("Salt breath.\nDONE", 100))

@@ -1,6 +1,5 @@
 //! Tenants in several databases: their answers together are what one database would say.
 
-use longhaul_core::NewRun;
 use longhaul_trace::{
     Capture, Trace,
     index::{
@@ -10,17 +9,11 @@ use longhaul_trace::{
 use serde_json::{Value, json};
 
 use crate::{
-    index_database::{Database, answered, refused, run_at},
+    index_database::{Database, answered, of_customer, refused, run_at},
     stage::{START, new_run},
 };
 
 const LATER: u64 = START + 1_000_000;
-
-fn labelled(customer: &str) -> NewRun {
-    let mut run = new_run("Write a haiku.");
-    run.metadata = serde_json::from_value(json!({"customer": customer})).unwrap();
-    run
-}
 
 /// Runs of many tenants in one database, and the same by tenant in two.
 fn fleet() -> (Database, [Database; 2]) {
@@ -31,7 +24,7 @@ fn fleet() -> (Database, [Database; 2]) {
         let ms = number * 7_919 % 101;
         let trace = match number % 5 {
             4 => refused(&object, ms),
-            _ => answered(&object, ms, labelled(&(number % 4).to_string())),
+            _ => answered(&object, ms, of_customer(&(number % 4).to_string())),
         };
         one.record(tenant, &trace);
         two[usize::from(tenant == "bobs")].record(tenant, &trace);
@@ -106,7 +99,7 @@ fn groups_of_two_databases_are_a_hundred_and_the_rest() {
     for number in 0..120_u64 {
         let (object, customer) = (format!("acme/s{number}"), format!("c{number:03}"));
         two[usize::try_from(number % 2).unwrap()]
-            .record("acme", &answered(&object, number, labelled(&customer)));
+            .record("acme", &answered(&object, number, of_customer(&customer)));
     }
     let grouped = &stats(&two, &[("group", "metadata.customer")])["grouped"];
     let runs = |group: &Value| group["runs"].as_u64().unwrap();
@@ -170,11 +163,11 @@ fn a_run_that_ends_after_its_tenant_moved_is_in_the_new_database_alone() {
 #[test]
 fn a_session_with_runs_in_two_databases_says_whether_all_fit() {
     let [new, before] = [Database::new(), Database::new()];
-    before.record("acme", &answered("acme/mixed", 1, labelled("7")));
-    new.record("acme", &answered("acme/mixed", 2, labelled("42")));
-    before.record("acme", &answered("acme/whole", 3, labelled("42")));
-    new.record("acme", &answered("acme/whole", 4, labelled("42")));
-    before.record("acme", &answered("acme/other", 5, labelled("7")));
+    before.record("acme", &answered("acme/mixed", 1, of_customer("7")));
+    new.record("acme", &answered("acme/mixed", 2, of_customer("42")));
+    before.record("acme", &answered("acme/whole", 3, of_customer("42")));
+    new.record("acme", &answered("acme/whole", 4, of_customer("42")));
+    before.record("acme", &answered("acme/other", 5, of_customer("7")));
     let query = BulkQuery::parse([("metadata.customer", "42")].into_iter()).unwrap();
     let ask = |statement| [&new, &before].into_iter().flat_map(|it| it.rows(&statement)).collect();
     let listed = BulkQuery::sessions(ask(query.to_statement("acme", BulkRuns::Listed, LATER, ""))).unwrap();
